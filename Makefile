@@ -1,0 +1,55 @@
+# Yutang on one machine. `make run` opens the mall; `make help` lists the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+TYPED := $(wildcard app.py) chalicelib local $(if $(wildcard bench/*.py),bench) $(if $(wildcard infra/*.py),infra)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test demo import audit bench lint format types clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+run: $(INSTALLED) ## open the mall: API 8000, WeChat sandbox 8001, control 8002 (PORT, SANDBOX_PORT, CONTROL_PORT, DYNAMODB_PORT)
+	@$(BIN)/python -m local.up
+
+demo: $(INSTALLED) ## play a group-buy in the mall that `make run` opened
+	@$(BIN)/python -m local.demo
+
+import: $(INSTALLED) ## put a catalogue into it: make import FILE=products.csv [CATEGORIES=categories.csv]
+	@test -n "$(FILE)" || { echo "make import FILE=products.csv [CATEGORIES=categories.csv]"; exit 2; }
+	@$(BIN)/python -m local.import_catalogue "$(FILE)" $(if $(CATEGORIES),--categories "$(CATEGORIES)")
+
+audit: $(INSTALLED) ## hold its ledger, stock, seats and coupons against the invariants
+	@$(BIN)/python -m local.audit
+
+test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+bench: $(INSTALLED) ## what the mall costs
+	$(BIN)/python -m bench
+
+lint: $(INSTALLED) ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED) ## put the style right where that can be done by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED) ## mypy --strict
+	$(BIN)/mypy $(TYPED)
+
+clean: ## remove the local mall's data and what tools leave; keeps .venv and .cache
+	rm -rf .local .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Yutang needs Python 3.11 or newer; '$(PYTHON)' is not. Name one: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
+	  echo "'$(PYTHON) -m venv' does not work here (on Debian and Ubuntu: install python3-venv)"; rm -rf .venv; exit 1; }
+	@echo "installing what requirements.txt and requirements-dev.txt name into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@

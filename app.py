@@ -1,0 +1,46 @@
+"""Yutang's Lambda entry points: the HTTP API, the job worker's schedule and its stream. Nothing else is here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Chalice, Rate
+
+from chalicelib.cart import routes as cart
+from chalicelib.catalogue import routes as catalogue
+from chalicelib.core import log
+from chalicelib.core.entry import entry
+from chalicelib.jobs import routes as dead_jobs
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.tables import Jobs
+from chalicelib.members import routes as members
+from chalicelib.operators import routes as operators
+from chalicelib.operators.guard import OperatorGuard
+from chalicelib.orders import routes as orders
+from chalicelib.pricing import routes as pricing
+from chalicelib.shop import routes as shop
+from chalicelib.web import edge, openapi
+
+#: Every module that declares endpoints; importing it has declared them, and its wing's jobs with them.
+DOORS = (members, catalogue, cart, orders, operators, pricing, shop, dead_jobs, openapi)
+
+app = Chalice(app_name="yutang", configure_logs=False)
+edge.register(app, OperatorGuard())
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-jobs")
+def run_due_jobs(event: Any) -> None:
+    """Every minute: run the jobs that are due, also those that were owed at once and that nobody was woken for."""
+    with entry("run-due-jobs", event.context) as left:
+        ran = jobs.run_due(left())
+        log.info("jobs_ran", jobs=ran)
+
+
+# The stream is named by infra/, which knows the table; what is said here is replaced when the mall is packaged.
+@app.on_dynamodb_record(stream_arn="jobs-table-stream", batch_size=25, name="run-owed-jobs")
+def run_owed_jobs(event: Any) -> None:
+    """As they are written: run the jobs that are owed at once (the stream's filter lets only those through)."""
+    with entry("run-owed-jobs", event.context):
+        for record in event:
+            if record.new_image and record.event_name == "INSERT":
+                jobs.run_one(Jobs.from_raw_data(record.new_image))

@@ -1,0 +1,150 @@
+"""What each call of a purchase cannot do without: the least items that must be read and written, and why.
+
+The floor is these items, each at its real size in the run, and nothing else. Who disagrees with a line here
+disagrees with a figure of docs/bench.md. What is remembered for a moment by every process (freight templates, the
+shop's rules, the category tree) is not in it, nor in what is measured beside it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Read(NamedTuple):
+    """An item that must be read; `key` is how its key begins, after the hash key where there is a range key."""
+
+    table: str
+    key: str
+    why: str
+    consistent: bool = True
+
+
+class Write(NamedTuple):
+    """An item that must be written, with the index entries that follow from it."""
+
+    table: str
+    key: str
+    why: str
+    transactional: bool = True
+
+
+Need = Read | Write
+
+_ORDER = Read("orders", "", "the order decides what may be done with it, and its version guards the change")
+_CHANGED = Write("orders", "", "the order is what changes, with the queue that operators find it in")
+_GUARD: list[Need] = [
+    Read("operators", "operator", "a change of role takes effect at once"),
+    Write("audit", "", "nothing happens unlogged: the entry is written before the call runs", transactional=False),
+    Write("audit", "", "and closed with how it ended", transactional=False),
+]
+
+FLOORS: dict[str, list[Need]] = {
+    "login (new member)": [
+        Read("identities", "", "is there a member with this openid"),
+        Write("identities", "", "one person is one member"),
+        Write("members", "profile", "who they are"),
+        Write("members", "addresses", "an empty book: later changes then need no case for the first one"),
+    ],
+    "login (known member)": [
+        Read("identities", "", "whose openid this is"),
+        Read("members", "profile", "the answer shows it"),
+    ],
+    "me": [Read("members", "profile", "the answer is this document")],
+    "categories": [Read("categories", "tree", "the answer is this document", consistent=False)],
+    "product list": [Read("listings", "all#default", "twenty cards and the one that tells of a next page", False)],
+    "search": [
+        Read("search", "*", "the words are looked for in every row", consistent=False),
+        Read("products", "card*", "the cards of what was found", consistent=False),
+    ],
+    "product detail": [Read("products", "", "product, detail and stocks: the page shows all of them", False)],
+    "add to cart": [
+        Read("products", "product", "is it on sale; name and price for the answer", consistent=False),
+        Read("products", "stock#", "the answer says how many can be had", consistent=False),
+        Write("carts", "", "the line", transactional=False),
+    ],
+    "get cart": [
+        Read("carts", "", "the lines"),
+        Read("products", "product*", "names and prices", consistent=False),
+        Read("products", "stock#*", "what can be had", consistent=False),
+    ],
+    "quote": [
+        Read("products", "product", "the price", consistent=False),
+        Read("products", "stock#", "an offer is one with its stock", consistent=False),
+        Read("members", "addresses", "the region decides the freight", consistent=False),
+    ],
+    "place order, 1 line": [
+        Read("orders", "", "was it placed before under this Idempotency-Key"),
+        Read("members", "profile", "the openid that will pay"),
+        Read("members", "addresses", "where it goes"),
+        Read("products", "product", "the price"),
+        Read("products", "stock#", "which SKU is short is said before anything is tried"),
+        Write("orders", "", "the order, found by its member and in its queue"),
+        Write("products", "stock#", "the pieces"),
+        Write("jobs", "", "what looks after it until it is paid or closed"),
+    ],
+    "place order, 2 lines of the cart": [
+        Read("orders", "", "was it placed before under this Idempotency-Key"),
+        Read("members", "profile", "the openid that will pay"),
+        Read("members", "addresses", "where it goes"),
+        Read("carts", "", "what is selected"),
+        Read("products", "product*", "the prices"),
+        Read("products", "stock#*", "which SKU is short is said before anything is tried"),
+        Write("orders", "", "the order, found by its member and in its queue"),
+        Write("products", "stock#*", "the pieces"),
+        Write("carts", "", "the lines that were ordered are taken out"),
+        Write("jobs", "", "what looks after it until it is paid or closed"),
+    ],
+    "start payment": [Read("orders", "", "what is to be paid; WeChat keeps the payment, we keep nothing of it")],
+    "payment callback": [
+        _ORDER,
+        _CHANGED,
+        Write("ledger", "", "the money"),
+        Write("jobs", "", "whoever cares for a paid order is told"),
+    ],
+    "order detail": [Read("orders", "", "the answer is this document")],
+    "order list": [
+        Read("orders.by_member", "", "which are theirs", consistent=False),
+        Read("orders", "*", "the answer is these documents"),
+    ],
+    "cancel": [
+        _ORDER,
+        _CHANGED,
+        Write("products", "stock#", "the pieces go back"),
+        Write("jobs", "", "whoever cares for returned stock is told"),
+    ],
+    "ship": [
+        *_GUARD,
+        _ORDER,
+        _CHANGED,
+        Write("jobs", "", "WeChat must be told of the parcel"),
+        Write("jobs", "", "received by itself after some days"),
+    ],
+    "refund request": [
+        _ORDER,
+        _CHANGED,
+        Write("products", "stock#", "the pieces go back"),
+        Write("ledger", "", "the money owed"),
+        Write("jobs", "", "what brings the refund to its end"),
+        Write("jobs", "", "whoever cares for returned stock is told"),
+    ],
+    "job: refund push": [
+        Write("jobs", "", "the lease, so that no two push it", transactional=False),
+        _ORDER,
+        _CHANGED,
+        Write("jobs", "", "WeChat says that it is under way: the job that asks again"),
+        Write("jobs", "", "the end of this one"),
+    ],
+    "job: watch (paid)": [
+        Write("jobs", "", "the lease, so that no two watch it", transactional=False),
+        Read("orders", "", "it is paid: there is nothing to watch"),
+        Write("jobs", "", "the job's end", transactional=False),
+    ],
+    "job: watch (deadline)": [
+        Write("jobs", "", "the lease, so that no two watch it", transactional=False),
+        _ORDER,
+        _CHANGED,
+        Write("products", "stock#", "the pieces go back"),
+        Write("jobs", "", "whoever cares for returned stock is told"),
+        Write("jobs", "", "the job's end"),
+    ],
+}

@@ -1,0 +1,170 @@
+"""What this process asks of DynamoDB: each round trip with its request units, computed from the items themselves.
+
+It stands at the store's one client. Around a write it reads the items before and after, past the record, because
+their sizes and what their indexes hold of them decide the price.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from bench.units import Index, Item, Units, all_index_units, item_size, read_units, write_units
+from chalicelib.core.settings import settings
+from chalicelib.store import base, tools
+
+_SINGLE_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+
+
+@dataclass(frozen=True)
+class Touch:
+    """An item that a call read or wrote: its table and key, its bytes, and what that cost."""
+
+    table: str
+    key: tuple[str, ...]
+    size: int
+    units: Units
+    index_units: float = 0.0
+
+
+@dataclass
+class Trip:
+    """One round trip."""
+
+    operation: str
+    touches: list[Touch] = field(default_factory=list)
+    units: Units = field(default_factory=Units)
+
+
+class Recorder:
+    """The trips since `start`."""
+
+    def __init__(self) -> None:
+        self.trips: list[Trip] = []
+        self._schemas = {table.Meta.table_name: table._get_schema() for table in tools.tables()}
+        self._call: Any = None
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[list[Trip]]:
+        """The trips made inside."""
+        client = base.client()
+        self._call, self.trips = client._make_api_call, []
+        client._make_api_call = self._record
+        try:
+            yield self.trips
+        finally:
+            del client._make_api_call  # the method of its class is there again
+
+    def _record(self, operation: str, arguments: dict[str, Any]) -> Any:
+        trip = Trip(operation)
+        self.trips.append(trip)
+        if operation in _SINGLE_WRITES or operation == "TransactWriteItems":
+            return self._write(trip, operation, arguments)
+        answer = self._call(operation, arguments)
+        if operation == "GetItem":
+            self._got(trip, arguments["TableName"], arguments["Key"], answer.get("Item"), arguments["ConsistentRead"])
+        elif operation == "BatchGetItem":
+            self._got_many(trip, arguments["RequestItems"], answer["Responses"])
+        elif operation == "Query":
+            self._queried(trip, arguments, answer)
+        else:
+            raise ValueError(f"no request may call {operation}")
+        trip.units = _sum(touch.units for touch in trip.touches)
+        return answer
+
+    def _got(self, trip: Trip, table: str, key: Item, item: Item | None, consistent: bool) -> None:
+        size = item_size(item)
+        trip.touches.append(Touch(_plain(table), _values(key), size, Units(reads=read_units(size, consistent))))
+
+    def _got_many(self, trip: Trip, asked: dict[str, Any], found: dict[str, list[Item]]) -> None:
+        for table, part in asked.items():
+            by_key = {self._key(table, item): item for item in found.get(table, [])}
+            for key in part["Keys"]:
+                self._got(trip, table, key, by_key.get(_values(self._key_item(table, key))), part["ConsistentRead"])
+
+    def _queried(self, trip: Trip, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
+        """The sum of what was read is rounded up; a filter takes away only after that."""
+        items = answer["Items"]
+        if "FilterExpression" in arguments and answer["ScannedCount"] > answer["Count"]:
+            items = self._unfiltered(arguments, answer["ScannedCount"])
+        size = sum(map(item_size, items))
+        units = Units(reads=read_units(size, arguments.get("ConsistentRead", False)))
+        under = next(iter(arguments["ExpressionAttributeValues"].values()))["S"]
+        table = _plain(arguments["TableName"])
+        place = f"{table}.{arguments['IndexName']}" if "IndexName" in arguments else table
+        trip.touches.append(Touch(place, (under,), size, units))
+
+    def _unfiltered(self, arguments: dict[str, Any], count: int) -> list[Item]:
+        plain = {name: value for name, value in arguments.items() if name != "FilterExpression"} | {"Limit": count}
+        used = set(re.findall(r"[#:]\w+", arguments["KeyConditionExpression"]))
+        for given in ("ExpressionAttributeNames", "ExpressionAttributeValues"):  # DynamoDB refuses what is not used
+            plain[given] = {name: value for name, value in arguments[given].items() if name in used}
+        return list(self._call("Query", plain)["Items"])
+
+    def _write(self, trip: Trip, operation: str, arguments: dict[str, Any]) -> Any:
+        transactional = operation == "TransactWriteItems"
+        actions = (
+            [next(iter(action.items())) for action in arguments["TransactItems"]]
+            if transactional
+            else [(operation.removesuffix("Item"), arguments)]
+        )
+        places = [
+            (act["TableName"], self._key_item(act["TableName"], act["Item"] if kind == "Put" else act["Key"]))
+            for kind, act in actions
+        ]
+        before = [self._peek(*place) for place in places]
+        try:
+            return self._call(operation, arguments)
+        except ClientError:
+            trip.operation += " (refused)"
+            raise
+        finally:
+            for (table, key), old in zip(places, before, strict=True):
+                new = self._peek(table, key)
+                units = write_units(old, new, transactional)
+                indexed = all_index_units(self._indexes(table), old, new)
+                size = max(item_size(old), item_size(new))
+                trip.touches.append(Touch(_plain(table), _values(key), size, Units(writes=units), indexed))
+            trip.units = _sum(Units(0, touch.units.writes + touch.index_units) for touch in trip.touches)
+
+    def _peek(self, table: str, key: Item) -> Item | None:
+        item: Item | None = self._call("GetItem", {"TableName": table, "Key": key, "ConsistentRead": True}).get("Item")
+        return item
+
+    def _key_item(self, table: str, item: Item) -> dict[str, Any]:
+        keys = sorted(self._schemas[table]["key_schema"], key=lambda key: str(key["KeyType"]))
+        return {key["AttributeName"]: item[key["AttributeName"]] for key in keys}
+
+    def _key(self, table: str, item: Item) -> tuple[str, ...]:
+        return _values(self._key_item(table, item))
+
+    def _indexes(self, table: str) -> list[Index]:
+        schema = self._schemas[table]
+        of_table = {key["AttributeName"] for key in schema["key_schema"]}
+        found = []
+        for index in schema["global_secondary_indexes"]:
+            key = frozenset(part["AttributeName"] for part in index["key_schema"])
+            kind = index["projection"]["ProjectionType"]
+            held = None if kind == "ALL" else key | of_table | set(index["projection"].get("NonKeyAttributes", ()))
+            found.append(Index(key, None if held is None else frozenset(held)))
+        return found
+
+
+def _plain(table: str) -> str:
+    return table.removeprefix(settings().table_prefix)
+
+
+def _values(key: Item) -> tuple[str, ...]:
+    return tuple(str(next(iter(value.values()))) for value in key.values())
+
+
+def _sum(units: Any) -> Units:
+    total = Units()
+    for each in units:
+        total = total.plus(each)
+    return total

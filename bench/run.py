@@ -1,0 +1,75 @@
+"""One run of everything: the cold start, the request units, the server's CPU."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from bench import cold, report, server
+from bench.costs import Cost, costs
+from bench.purchase import Purchase, forget_catalogue, forget_everything
+from chalicelib.core import clock
+from chalicelib.operators.service import bootstrap
+from infra import package
+from local import dynamodb, processes
+from local.clock import LocalClock
+from local.tables import create_all
+from tests.support.client import Operator, Sandbox, in_process
+from tests.support.environment import Places
+
+#: Products beside those that are bought, so that a page of a list is full.
+_OTHERS = 20
+QUICK = bool(os.environ.get("BENCH_QUICK"))
+_CALLS = 10 if QUICK else 150
+_PRODUCTS = 60 if QUICK else server.PRODUCTS
+
+
+def run(folder: Path, places: Places) -> report.Results:
+    """Measure, with what it needs of files in the folder."""
+    print("cold start ...", flush=True)
+    sizes = package.package("prod", folder / "package")
+    unpacked = cold.unpack(folder / "package" / "deployment.zip", folder / "unpacked")
+    started = cold.measure(unpacked, 3 if QUICK else cold.ROUNDS)
+    print("request units ...", flush=True)
+    found = _costs(folder, places)
+    print("the server's CPU ...", flush=True)
+    cpu = _server(folder / "mall")
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+    return report.Results(
+        machine=machine, quick=QUICK, products=_PRODUCTS, sizes=sizes, cold=started, costs=found, cpu=cpu
+    )
+
+
+def _costs(folder: Path, places: Places) -> list[Cost]:
+    """Run the application in this process, on an engine and a sandbox of its own."""
+    mall_clock = LocalClock(folder / "clock")
+    running = [dynamodb.start(places.engine_port, None, folder / "dynamodb.log")] if places.engine_is_ours else []
+    arguments = ("--port", str(places.sandbox_port), "--data", str(places.keys), "--clock", str(folder / "clock"))
+    log = folder / "sandbox.log"
+    running.insert(0, processes.module("sandbox", "local.sandbox", *arguments, environment=os.environ, log=log))
+    try:
+        processes.wait_until(lambda: processes.answers(places.sandbox_port, "/_control/ledger"), running[0])
+        return _purchases(places.sandbox_url, mall_clock)
+    finally:
+        processes.stop(running)
+
+
+def _purchases(sandbox_url: str, mall_clock: LocalClock) -> list[Cost]:
+
+    clock.use(mall_clock)
+    create_all()
+    bootstrap("admin", "admin")
+    send, sandbox = in_process(), Sandbox(sandbox_url)
+    first, busy = (
+        Purchase(send, sandbox, mall_clock, Operator.arrive(send), forget, _OTHERS).run()
+        for forget in (forget_everything, forget_catalogue)
+    )
+    return costs(first, busy)
+
+
+def _server(folder: Path) -> list[server.Cpu]:
+    clock.use(LocalClock(folder / "clock"))  # its own, which nobody has moved forward
+    for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS"):
+        os.environ.pop(name, None)  # as in any mall, and an engine of its own
+    return server.run(folder, _CALLS, _PRODUCTS)

@@ -1,0 +1,1 @@
+"""Yutang, the backend of a private-domain mall on WeChat."""

@@ -1,0 +1,1 @@
+"""Categories, products, SKUs, stock, listings and search."""

@@ -1,0 +1,94 @@
+"""Jobs of the catalogue: counting what was sold, and listing products anew after that, a return or a move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from chalicelib.catalogue import placing, products
+from chalicelib.catalogue.rules import product_of
+from chalicelib.catalogue.tables import Listings, Products, product_key
+from chalicelib.core import clock
+from chalicelib.jobs import service as jobs
+from chalicelib.store import read
+from chalicelib.store.transaction import Transaction
+
+#: Products that one transaction counts: two actions each, and the end of the job.
+_PRODUCTS_MAX = 45
+_RELISTS_MAX = 90
+
+
+@jobs.handles("catalogue.relist")
+def relist(job: jobs.Job) -> None:
+    """Bring one product's card and its places in the lists in line with it."""
+    products.relist(job.key)
+
+
+@jobs.handles("catalogue.rescope")
+def rescope(job: jobs.Job) -> None:
+    """A category (or "all") moved in the tree: list every product in it anew."""
+    after = None
+    while True:
+        items, after = read.query(
+            Listings, f"{job.key}#{placing.ADMIN}", limit=_RELISTS_MAX, after=after, consistent=True
+        )
+        if items:
+            tx = Transaction()
+            for raw in items:
+                jobs.schedule(tx, "catalogue.relist", raw["product_id"]["S"])
+            tx.commit()
+        if after is None:
+            return
+
+
+@jobs.subscribe("order.paid")
+def count_sold(job: jobs.Job) -> None:
+    """Add an order's pieces to what its products have sold, exactly once: in one transaction with the job's end.
+
+    The lists follow at the next full minute: however many orders name a product, it is listed anew once for all.
+    """
+    sold: dict[str, int] = {}
+    for sku_id, quantity in _lines(job):
+        sold[product_of(sku_id)] = sold.get(product_of(sku_id), 0) + quantity
+    tx = Transaction()
+    if len(sold) <= _PRODUCTS_MAX:
+        for product_id, quantity in sold.items():
+            exists = Products.version.exists()
+            tx.update(*product_key(product_id), [Products.sold.add(quantity)], exists, f"no product {product_id}")
+        _relist_soon(tx, sold)
+    else:
+        lines = list(sold.items())
+        for start in range(0, len(lines), _PRODUCTS_MAX):
+            part = msgspec.json.encode(lines[start : start + _PRODUCTS_MAX]).decode()
+            jobs.schedule(tx, "catalogue.count_sold", f"{job.key}|{start}", lines=part)
+    job.finish(tx)
+    tx.commit()
+
+
+jobs.handles("catalogue.count_sold")(count_sold)
+
+
+@jobs.subscribe("stock.returned")
+def stock_returned(job: jobs.Job) -> None:
+    """Pieces came back: what was sold out may be on offer again."""
+    returned = list(dict.fromkeys(product_of(sku_id) for sku_id, _ in _lines(job)))
+    for start in range(0, len(returned), _RELISTS_MAX):
+        tx = Transaction()
+        _relist_soon(tx, returned[start : start + _RELISTS_MAX])
+        tx.commit()
+
+
+def _relist_soon(tx: Transaction, product_ids: Iterable[str]) -> None:
+    at = _next_minute(clock.now())
+    for product_id in product_ids:
+        jobs.schedule(tx, "catalogue.relist", product_id, run_at=at)
+
+
+def _lines(job: jobs.Job) -> list[tuple[str, int]]:
+    return msgspec.json.decode(job.task.payload["lines"], type=list[tuple[str, int]])
+
+
+def _next_minute(now: datetime) -> datetime:
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)

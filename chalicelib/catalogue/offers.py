@@ -1,0 +1,65 @@
+"""What is on offer: a SKU with its product and the pieces free, for the cart, the quote and the order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from chalicelib.catalogue.rules import Product, Sku, product_of
+from chalicelib.catalogue.tables import product_key, stock_key
+from chalicelib.store import cache, read
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A SKU as it can be bought: at `sku.price_fen`, while `free` pieces last, if `product.published`."""
+
+    product: Product
+    sku: Sku
+    free: int
+
+    @property
+    def specs_text(self) -> str:
+        """The SKU's specs as one line."""
+        return " ".join(self.sku.specs.values())
+
+    @property
+    def picture_url(self) -> str:
+        """The SKU's own picture, else the product's."""
+        return self.sku.picture_url or self.product.picture_url
+
+
+def keys(sku_ids: Iterable[str]) -> list[read.Key]:
+    """What must be read to know these SKUs' offers: each product once, each stock."""
+    asked = list(dict.fromkeys(sku_ids))
+    products = dict.fromkeys(product_of(sku_id) for sku_id in asked)
+    return [product_key(product) for product in products] + [stock_key(sku_id) for sku_id in asked]
+
+
+def from_items(sku_ids: Iterable[str], items: list[object]) -> dict[str, Offer]:
+    """The offers in what was read at `keys(sku_ids)`; a SKU that does not exist is left out."""
+    asked = list(dict.fromkeys(sku_ids))
+    found = dict(zip([key for _, key in keys(asked)], items, strict=True))
+    offers: dict[str, Offer] = {}
+    for sku_id in asked:
+        product_item, stock = found[product_key(product_of(sku_id))[1]], found[stock_key(sku_id)[1]]
+        sku = product_item.product.sku(sku_id) if product_item is not None else None  # type: ignore[attr-defined]
+        if sku is not None and stock is not None:
+            offers[sku_id] = Offer(product_item.product, sku, int(stock.free))  # type: ignore[attr-defined]
+    return offers
+
+
+def remembered(sku_ids: Iterable[str]) -> dict[str, Offer]:
+    """The offers of these SKUs, possibly a second old: to show, not to sell by."""
+    asked = list(dict.fromkeys(sku_ids))
+    offers: dict[str, Offer] = {}
+    for sku_id in asked:
+        offer = cache.recall(("catalogue", "offer", sku_id))
+        if offer is not None:
+            offers[sku_id] = offer
+    missing = [sku_id for sku_id in asked if sku_id not in offers]
+    if missing:
+        fresh = from_items(missing, read.batch_get(keys(missing), consistent=False))
+        for sku_id, offer in fresh.items():
+            offers[sku_id] = cache.keep(("catalogue", "offer", sku_id), offer)
+    return offers

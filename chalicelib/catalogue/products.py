@@ -1,0 +1,198 @@
+"""Products: create, change, publish; and listing them anew. One transaction per command.
+
+Each writes the product, its stock items where SKUs come or go, and, where that follows, its card, the entries of
+the lists it stands in and its row for search. At worst that is 20 entries that go and 20 that come, SKUS_MAX stock
+items and 8 more: what does not fit the 100 actions of a transaction (60 SKUs exchanged at once, in another
+category) is refused and done in two steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from chalicelib.catalogue import categories, draft, placing, rules, search
+from chalicelib.catalogue.categories import Busy
+from chalicelib.catalogue.rules import Card, Detail, Product, Stock
+from chalicelib.catalogue.tables import CARD, DETAIL, PRODUCT, STOCK, Listed, Listings, Products, product_key, stock_key
+from chalicelib.catalogue.tree import Forest
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import MallError, invalid
+from chalicelib.store import cache, read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ACTIONS_MAX, Transaction
+
+
+class Shelf(msgspec.Struct, frozen=True, kw_only=True):
+    """A product with everything that belongs to it, as it was read."""
+
+    product: Product | None = None
+    version: int = 0
+    sold: int = 0
+    detail: Detail = Detail()
+    card: Card | None = None
+    listed: Listed = Listed()
+    card_version: int = 0
+    stocks: dict[str, Stock] = {}
+
+
+def load(product_id: str, consistent: bool = True) -> Shelf:
+    """The product with everything that belongs to it, in one Query.
+
+    Parts are read in the order of their names, so the card before what it is made of: whoever writes the card on
+    finding it unchanged has not made it of older things.
+    """
+    fields: dict[str, Any] = {"stocks": {}}
+    for item in read.query_all(Products, product_id, consistent=consistent):
+        match item.part:
+            case "product":
+                fields |= {"product": item.product, "version": int(item.version), "sold": int(item.sold or 0)}
+            case "detail":
+                fields["detail"] = item.detail
+            case "card":
+                fields |= {"card": item.card, "listed": item.listed, "card_version": int(item.version)}
+            case _:
+                stock = Stock(int(item.free), int(item.taken), int(item.supplied))
+                fields["stocks"][item.part.removeprefix(STOCK)] = stock
+    return Shelf(**fields)
+
+
+def existing(product_id: str) -> Shelf:
+    """The product, published or not. Raises `not_found`."""
+    shelf = load(product_id)
+    if shelf.product is None:
+        raise MallError("not_found")
+    return shelf
+
+
+def create(changes: Mapping[str, Any]) -> Shelf:
+    """Make a product of what `changes` say (`draft.ProductNew`).
+
+    Raises `code_taken`, and `invalid` naming the field.
+    """
+    code = changes.get("product_code") or ids.new("")
+    return save(rules.product_id(code), code, changes, make=True)
+
+
+def change(product_id: str, changes: Mapping[str, Any]) -> Shelf:
+    """Change what `changes` name (`draft.ProductChange`); nothing is written when nothing differs.
+
+    Raises `not_found`, `conflict` when its `version` is not the product's, `sku_in_use`, and `invalid`.
+    """
+    return save(product_id, None, changes)
+
+
+def save(product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None = None) -> Shelf:
+    """Create or change a product; `make` says which of them it must be, None that either will do."""
+    shelf = retry_busy(lambda: _save(product_id, code, changes, make), Busy, categories.TRIES)
+    cache.forget("catalogue")
+    return shelf
+
+
+def _save(product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None) -> Shelf:
+    shelf = load(product_id)
+    if shelf.product is None and code is None:
+        raise MallError("not_found")
+    if shelf.product is not None and make:
+        raise MallError("code_taken", taken=code)
+    draft.check_version(changes.get("version"), shelf.version)
+    forest, tree_version = categories.load()
+    now = clock.now()
+    before = shelf.product or draft.begin(product_id, code or "", now)
+    composed = draft.compose(before, shelf.detail, changes, now)
+    product = composed.product
+    if product.category_id is not None and product.category_id not in forest.by_id:
+        raise invalid("category_id", "no such category")
+    if shelf.product is not None and product == before and composed.detail == shelf.detail:
+        return shelf
+
+    tx = Transaction()
+    _write_product(tx, shelf, product)
+    if composed.detail != shelf.detail or shelf.product is None:
+        tx.put(Products(product_id, DETAIL, detail=composed.detail))
+    stocks = _write_stocks(tx, shelf, composed)
+    categories.guard(tx, tree_version)
+    categories.count(tx, before.category_id if shelf.product else None, product.category_id)
+    after = msgspec.structs.replace(
+        shelf, product=product, version=shelf.version + 1, detail=composed.detail, stocks=stocks
+    )
+    after = _write_card(tx, after, forest)
+    if len(tx) > ACTIONS_MAX:
+        raise invalid("skus", "too many SKUs change at once; do it in two steps")
+    categories.commit(tx)
+    return after
+
+
+def _write_product(tx: Transaction, shelf: Shelf, product: Product) -> None:
+    """The item is updated, not put: `sold` is counted in it by others."""
+    key = product_key(product.product_id)
+    if shelf.product is None:
+        item = Products(product.product_id, PRODUCT, product=product, version=1, sold=0)
+        tx.create(item, MallError("code_taken", taken=product.product_code))
+    else:
+        actions = [Products.product.set(product), Products.version.set(shelf.version + 1)]
+        tx.update(*key, actions, Products.version == shelf.version, Busy)
+
+
+def _write_stocks(tx: Transaction, shelf: Shelf, composed: draft.Composed) -> dict[str, Stock]:
+    stocks = dict(shelf.stocks)
+    for sku_id, supply in composed.supplies.items():
+        stocks[sku_id] = Stock(supply, 0, supply)
+        tx.create(Products(composed.product.product_id, STOCK + sku_id, free=supply, taken=0, supplied=supply), Busy)
+    for sku_id in composed.removed:
+        stocks.pop(sku_id, None)
+        tx.delete(*stock_key(sku_id), Products.taken == 0, MallError("sku_in_use"))
+    return stocks
+
+
+def _write_card(tx: Transaction, shelf: Shelf, forest: Forest) -> Shelf:
+    """Bring card, entries and search row in line with the rest of `shelf`; nothing when they are."""
+    product = shelf.product
+    assert product is not None
+    card = placing.card(product, shelf.sold, shelf.stocks)
+    entries = placing.entries(product, shelf.sold, forest.path(product.category_id))
+    row = placing.row(product, shelf.sold) if product.published else None
+    listed = Listed(entries, search.digest(row))
+    if card == shelf.card and listed == shelf.listed:
+        return shelf
+    old = set(shelf.listed.entries)
+    was_published = bool(shelf.listed.row)
+    for key in sorted(old - set(entries)):
+        tx.delete(Listings, key)
+    for key in entries:
+        if key[0].endswith(f"#{placing.ADMIN}"):
+            if key not in old or was_published != product.published:
+                tx.put(Listings(*key, product_id=product.product_id, published=product.published))
+        elif key not in old or card != shelf.card:
+            tx.put(Listings(*key, card=card))
+    if listed.row != shelf.listed.row:
+        search.put(tx, product.product_id, row)
+    version = shelf.card_version
+    unchanged = Products.version == version if version else Products.part.does_not_exist()
+    tx.put(Products(product.product_id, CARD, card=card, listed=listed, version=version + 1), unchanged, Busy)
+    return msgspec.structs.replace(shelf, card=card, listed=listed, card_version=version + 1)
+
+
+def relist(product_id: str) -> None:
+    """Bring a product's card and its places in line with the product, its stock, its sales and the tree.
+
+    Repeatable; two at once leave what one of them would: the card's version admits one, and the other reads again.
+    """
+    retry_busy(lambda: _relist(product_id), Busy, categories.TRIES)
+
+
+def _relist(product_id: str) -> None:
+    shelf = load(product_id)
+    if shelf.product is None:
+        return
+    # The tree needs no guard here: it is read after the card, and a move of it owes a relisting of its own, which
+    # this one meets at the card's version. One item that every relisting checks would make them wait for each other.
+    forest, _ = categories.load()
+    tx = Transaction()
+    _write_card(tx, shelf, forest)
+    if len(tx):
+        tx.check(*product_key(product_id), Products.version == shelf.version, Busy)
+        categories.commit(tx)
+        cache.forget("catalogue")

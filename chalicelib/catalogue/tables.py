@@ -1,0 +1,156 @@
+"""The catalogue. Tables `products`, `listings`, `categories`, `search`, `movements`.
+
+| who asks | how | units |
+|---|---|---|
+| a product's page | Query product: product, detail, stocks, all together | 0.5 RRU per 4 KB |
+| what a cart, quote or order needs | BatchGet (product, "product"), (product, "stock#<sku>") | 0.5 or 1 RRU per 4 KB |
+| reserve stock, give it back | Update (product, "stock#<sku>") under free >= n, in the order's transaction | 2 WRU |
+| a list by category and order | Query listings "<scope>#<sort>" | 0.5 RRU per 4 KB |
+| all products of a category, for operators | Query listings "<scope>#admin" | 0.5 RRU per 4 KB |
+| the category tree | Get categories "tree" | 0.5 RRU per 4 KB |
+| is this category in use | Get or Update categories "used#<category>" | 0.5 RRU, 2 WRU |
+| search | BatchGet of the 16 chunks of search | 0.5 RRU per 4 KB, at least 8 |
+| was this stock movement made before | Get movements (sku, cause) | 1 RRU |
+
+A product is an item collection: the short document that every sale needs ("product"), the long one that only its
+page needs ("detail"), its card with the keys of the listings it stands in ("card"), and one item per SKU with its
+stock, so that two SKUs never wait for each other.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+
+from chalicelib.catalogue.rules import Card, Category, Detail, Product, product_of
+from chalicelib.store.base import Document, Table, TableMeta, name
+from chalicelib.store.read import Key
+from chalicelib.store.transaction import Transaction
+
+PRODUCT = "product"
+DETAIL = "detail"
+CARD = "card"
+STOCK = "stock#"
+TREE = "tree"
+USED = "used#"
+
+
+class Listed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a product stands: the keys of its entries in `listings`, and the digest of its row in `search`."""
+
+    entries: list[tuple[str, str]] = []
+    row: str = ""
+
+
+class Products(Table):
+    """The parts of a product; which attributes are there follows from the part."""
+
+    class Meta(TableMeta):
+        table_name = name("products")
+
+    product_id = UnicodeAttribute(hash_key=True)
+    part = UnicodeAttribute(range_key=True)
+    # part "product"
+    product = Document(Product, null=True)
+    #: Grows with every change of the product; the part "card" has one of its own.
+    version = NumberAttribute(null=True)
+    #: Pieces sold, counted as orders are paid.
+    sold = NumberAttribute(null=True)
+    # part "detail"
+    detail = Document(Detail, null=True)
+    # part "card"
+    card = Document(Card, null=True)
+    listed = Document(Listed, null=True)
+    # part "stock#<sku_id>": free + taken = supplied, always
+    free = NumberAttribute(null=True)
+    taken = NumberAttribute(null=True)
+    supplied = NumberAttribute(null=True)
+
+
+class Listings(Table):
+    """A card under "<scope>#<sort>", at its place in that order; scope is a category's id or "all"."""
+
+    class Meta(TableMeta):
+        table_name = name("listings")
+
+    listing = UnicodeAttribute(hash_key=True)
+    place = UnicodeAttribute(range_key=True)
+    card = Document(Card, null=True)
+    # in "<scope>#admin", where every product stands, there is no card
+    product_id = UnicodeAttribute(null=True)
+    published = BooleanAttribute(null=True)
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """All categories. A brand's mall has dozens, at most a few hundred."""
+
+    categories: list[Category] = []
+
+
+class Categories(Table):
+    """The item "tree", read by every page, changed by hand; and "used#<category_id>", how many products are in it."""
+
+    class Meta(TableMeta):
+        table_name = name("categories")
+
+    part = UnicodeAttribute(hash_key=True)
+    # part "tree"
+    tree = Document(Tree, null=True)
+    version = NumberAttribute(null=True)
+    # part "used#<category_id>"
+    products = NumberAttribute(null=True)
+
+
+class Search(Table):
+    """A sixteenth of the published products, chosen by their ids, as one document (docs/decisions/0003-search.md)."""
+
+    class Meta(TableMeta):
+        table_name = name("search")
+
+    chunk = UnicodeAttribute(hash_key=True)
+    #: JSON list of `rules.Row`; text, so that a process can leave an unchanged chunk undecoded.
+    rows = UnicodeAttribute()
+    version = NumberAttribute()
+
+
+class Movement(msgspec.Struct, frozen=True):
+    """Pieces supplied (or, below zero, taken away) by hand, and why."""
+
+    quantity: int
+    reason: str
+    at: datetime
+
+
+class Movements(Table):
+    """A movement of stock stands under its SKU at the key that asked for it, so that it is made once."""
+
+    class Meta(TableMeta):
+        table_name = name("movements")
+
+    sku_id = UnicodeAttribute(hash_key=True)
+    cause = UnicodeAttribute(range_key=True)
+    movement = Document(Movement)
+
+
+def product_key(product_id: str) -> Key:
+    """Where a product's short document is."""
+    return Products, (product_id, PRODUCT)
+
+
+def stock_key(sku_id: str) -> Key:
+    """Where a SKU's stock is."""
+    return Products, (product_of(sku_id), STOCK + sku_id)
+
+
+def take_stock(tx: Transaction, sku_id: str, quantity: int, otherwise: object) -> None:
+    """Reserve pieces as part of `tx`, which fails with `otherwise` when there are not that many free."""
+    actions = [Products.free.set(Products.free - quantity), Products.taken.set(Products.taken + quantity)]
+    tx.update(*stock_key(sku_id), actions, Products.free >= quantity, otherwise)
+
+
+def return_stock(tx: Transaction, sku_id: str, quantity: int) -> None:
+    """Give reserved or sold pieces back as part of `tx`. The transaction's own guard keeps it from happening twice."""
+    actions = [Products.free.set(Products.free + quantity), Products.taken.set(Products.taken - quantity)]
+    tx.update(*stock_key(sku_id), actions, Products.taken >= quantity, "more pieces back than were taken")

@@ -1,0 +1,1 @@
+"""Money, clock, ids, errors, settings, logs. Knows no other room."""

@@ -1,0 +1,128 @@
+"""Every refusal the mall can answer: one table of stable codes, and the exception that carries one.
+
+A code is part of the wire contract. The table gives its HTTP status and what a person is told, in Chinese
+and in English; `{names}` in a text are filled from the exception's data. docs/errors.md is made from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class FieldError(NamedTuple):
+    """What is wrong with one field of a request; `field` as the client wrote it, such as `lines[0].quantity`."""
+
+    field: str
+    message: str
+
+
+class Meaning(NamedTuple):
+    """What a code means: HTTP status, and the text for a person."""
+
+    status: int
+    zh: str
+    en: str
+
+
+CODES: dict[str, Meaning] = {
+    # the request itself
+    "malformed": Meaning(400, "请求格式不正确", "The request is malformed"),
+    "cursor_invalid": Meaning(400, "翻页标记无效", "The cursor is not one of this list"),
+    "idempotency_key_missing": Meaning(
+        400,
+        "缺少 Idempotency-Key 请求头（1-64 个可见字符）",
+        "The header Idempotency-Key is missing (1-64 printable characters)",
+    ),
+    "idempotency_key_reused": Meaning(
+        422, "该 Idempotency-Key 已用于另一个请求", "This Idempotency-Key was used with another body"
+    ),
+    "too_large": Meaning(413, "请求体过大", "The body is larger than 256 KiB"),
+    "unauthenticated": Meaning(401, "请先登录", "Please log in"),
+    "forbidden": Meaning(403, "没有权限", "You may not do this"),
+    "not_found": Meaning(404, "未找到", "Not found"),
+    "method_not_allowed": Meaning(405, "不支持该请求方法", "This method is not supported here"),
+    "conflict": Meaning(409, "数据已被他人修改，请重试", "Somebody else changed this at the same time; try again"),
+    "invalid": Meaning(422, "请求内容不符合规则", "The request breaks a rule"),
+    "too_many_requests": Meaning(429, "操作过于频繁，请稍后再试", "Too many requests; try again later"),
+    "internal": Meaning(500, "服务出错，请稍后再试", "Something went wrong on our side"),
+    "unavailable": Meaning(503, "服务繁忙，请稍后再试", "A service we depend on is down; try again soon"),
+    # members
+    "wechat_code_invalid": Meaning(401, "登录凭证无效，请重新登录", "The WeChat login code is invalid"),
+    "wechat_code_used": Meaning(401, "登录凭证已使用，请重新登录", "The WeChat login code was used before"),
+    "wechat_user_blocked": Meaning(403, "该微信账号暂时无法登录", "WeChat blocks this account for now"),
+    "address_limit": Meaning(422, "最多保存 {limit} 个收货地址", "At most {limit} addresses can be kept"),
+    # operators
+    "login_failed": Meaning(401, "账号或密码错误", "Wrong name or password"),
+    "name_taken": Meaning(409, "名称已被使用", "This name is taken"),
+    "last_owner": Meaning(409, "至少要保留一位可用的所有者", "The mall needs at least one active owner"),
+    # catalogue
+    "category_in_use": Meaning(409, "分类下还有商品或子分类", "The category still has products or children"),
+    "code_taken": Meaning(409, "编码已被使用：{taken}", "This code is taken: {taken}"),
+    "stock_short": Meaning(409, "库存不足，无法减少", "There is not that much stock to take away"),
+    "sku_in_use": Meaning(409, "该规格已有订单占用，不能删除", "Orders hold pieces of this SKU"),
+    "catalogue_full": Meaning(422, "在售商品数量已达上限", "No more products can be published"),
+    # cart, quote, order
+    "cart_full": Meaning(422, "购物车最多 {limit} 种商品", "A cart holds at most {limit} lines"),
+    "cart_empty": Meaning(422, "购物车中没有选中的商品", "Nothing is selected in the cart"),
+    "product_unavailable": Meaning(409, "商品已下架", "Some of this is not on sale"),
+    "region_not_served": Meaning(422, "该地区暂不配送", "We do not deliver to this region"),
+    "price_changed": Meaning(409, "价格已变动，请确认后重新提交", "The price has changed; please confirm it"),
+    "out_of_stock": Meaning(409, "库存不足", "Out of stock"),
+    "order_state": Meaning(409, "订单当前状态不允许该操作", "The order's state does not allow this"),
+    "pay_time_over": Meaning(409, "已超过支付时间", "The time to pay is over"),
+    "payment_refused": Meaning(409, "微信支付拒绝了该笔支付", "WeChat Pay refused this payment"),
+    "nothing_to_refund": Meaning(422, "没有可退款的商品", "There is nothing left to refund"),
+    "refund_window_over": Meaning(409, "已超过可退款期限", "The time for refunds is over"),
+    "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),
+}
+
+
+class MallError(Exception):
+    """A refusal with a stable `code` from `CODES`.
+
+    `errors` name fields; `retry_after` is in seconds; `data` fills the text and, where the contract says so,
+    is part of the answer (the new quote of `price_changed`, the SKUs of `out_of_stock`).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        errors: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+        **data: Any,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.errors = errors
+        self.retry_after = retry_after
+        self.data = data
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of this code."""
+        return CODES[self.code].status
+
+    def text(self, language: str) -> str:
+        """The text for a person, in `language` ("zh" or "en")."""
+        meaning = CODES[self.code]
+        return (meaning.en if language == "en" else meaning.zh).format_map(self.data)
+
+
+class OutsideError(Exception):
+    """A service outside failed or refused, and no use case knew better: the edge answers 503."""
+
+
+def malformed(field: str, message: str) -> MallError:
+    """400: the field cannot be read as what it should be."""
+    return MallError("malformed", errors=(FieldError(field, message),))
+
+
+def invalid(field: str, message: str) -> MallError:
+    """422: the field was understood, and a rule refuses it."""
+    return MallError("invalid", errors=(FieldError(field, message),))
+
+
+def unavailable(retry_after: int = 2) -> MallError:
+    """503: something outside did not answer; nothing was done, or doing it again does no harm."""
+    return MallError("unavailable", retry_after=retry_after)

@@ -1,0 +1,52 @@
+"""Ids. What a retry must find again is derived from its cause; everything else is random."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+import secrets
+from collections.abc import Callable
+
+_LENGTH = 24  # base32 characters: 120 bits
+
+_random_bytes: Callable[[int], bytes] = secrets.token_bytes
+
+
+def use(random_bytes: Callable[[int], bytes]) -> None:
+    """Draw random ids from `random_bytes` from now on, in this process (a seeded source makes a test repeatable)."""
+    global _random_bytes
+    _random_bytes = random_bytes
+
+
+def derived(prefix: str, *cause: str) -> str:
+    """The id that this cause always has: `prefix` and 24 characters of [a-z2-7].
+
+    The parts of the cause are told apart whatever they contain.
+    """
+    digest = hashlib.sha256("\x1f".join(f"{len(part)}:{part}" for part in cause).encode()).digest()
+    return prefix + _text(digest)
+
+
+def new(prefix: str) -> str:
+    """A random id: `prefix` and 24 characters of [a-z2-7]."""
+    return prefix + _text(_random_bytes(15))
+
+
+def digest(data: bytes) -> str:
+    """A short fingerprint of `data`, to tell whether two requests are the same."""
+    return _text(hashlib.sha256(data).digest())
+
+
+def shard(key: str, shards: int) -> int:
+    """Which of `shards` the key belongs to, evenly and for ever."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % shards
+
+
+def jitter(seconds: float) -> float:
+    """A random wait from zero to `seconds` ("full jitter"), so that those who collided do not meet again."""
+    return random.random() * seconds  # noqa: S311 - spreads retries, keeps no secret
+
+
+def _text(data: bytes) -> str:
+    return base64.b32encode(data)[:_LENGTH].decode().lower()

@@ -1,0 +1,59 @@
+"""Structured logs: one JSON object a line, with the request's id, and without anybody's secrets."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import sys
+import traceback
+from typing import Any
+
+import msgspec
+
+from chalicelib.core import clock
+
+#: Id of the request, job or event being handled; goes into every line and every error answer.
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+
+#: Names whose values are never written, wherever they turn up.
+_SECRET_NAMES = (
+    "token", "secret", "password", "authorization", "session_key", "phone", "openid", "signature", "code",
+    "paysign", "key", "name", "detail", "address",
+)  # fmt: skip
+
+_logger = logging.getLogger("yutang")
+
+
+def info(event: str, **fields: Any) -> None:
+    """Something worth knowing happened."""
+    _write(logging.INFO, event, fields)
+
+
+def warning(event: str, **fields: Any) -> None:
+    """Something outside is wrong, and the mall copes."""
+    _write(logging.WARNING, event, fields)
+
+
+def error(event: str, error: BaseException | None = None, **fields: Any) -> None:
+    """Something needs a person. The traceback is written without the values of the exception's message."""
+    if error is not None:
+        fields["error_type"] = type(error).__name__
+        fields["trace"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)][-8:]
+    _write(logging.ERROR, event, fields)
+
+
+def _write(level: int, event: str, fields: dict[str, Any]) -> None:
+    line = {
+        "at": clock.stamp(clock.now()),
+        "level": logging.getLevelName(level).lower(),
+        "event": event,
+        "request_id": request_id.get(),
+    }
+    line.update((name, "***" if name in _SECRET_NAMES else value) for name, value in fields.items())
+    if not _logger.handlers:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        _logger.addHandler(handler)
+        _logger.setLevel(logging.INFO)
+        _logger.propagate = False
+    _logger.log(level, msgspec.json.encode(line).decode())

@@ -1,0 +1,116 @@
+"""What the mall is told from outside: endpoints, names, limits; and secrets, by value or by name.
+
+Nobody else reads the environment. A secret's variable holds its value, or says where it is kept:
+`secretsmanager:NAME` or `ssm:NAME`; it is then fetched once, when first needed. Rules that a merchant
+changes while the mall runs are not here but in the `shop` wing.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one process. Counts of shards may grow between deployments, never shrink."""
+
+    stage: str = "dev"
+    region: str = "cn-north-1"
+    table_prefix: str = "yutang-"
+    dynamodb_endpoint: str | None = None
+    #: Public https address of the API, without a slash at its end; WeChat's callbacks come to it.
+    public_url: str = "http://127.0.0.1:8000"
+    job_shards: int = 4
+    order_shards: int = 4
+    audit_days: int = 1095
+    member_token_days: int = 30
+    operator_token_hours: int = 12
+    #: How long a process may answer catalogue and shop reads from memory.
+    cache_seconds: float = 1.0
+    trace: bool = False
+
+    wechat_api_url: str = "https://api.weixin.qq.com"
+    wechat_pay_url: str = "https://api.mch.weixin.qq.com"
+    wechat_appid: str = ""
+    wechat_mchid: str = ""
+    #: Serial number of the merchant's API certificate, 40 hexadecimal digits.
+    wechat_merchant_serial: str = ""
+    #: Seconds to connect and to read. Together they stay below API Gateway's and Lambda's own limits.
+    wechat_connect_seconds: float = 2.0
+    wechat_read_seconds: float = 5.0
+
+
+_SECRETS = {
+    "token_keys": "JSON list of keys that sign tokens and cursors; the last signs, all are accepted",
+    "wechat_secret": "AppSecret of the mini-program",
+    "wechat_merchant_key": "PEM of the merchant's API private key",
+    "wechat_apiv3_key": "APIv3 key, 32 ASCII characters",
+    "wechat_pay_keys": "JSON object of WeChat Pay public keys: serial or PUB_KEY_ID -> PEM",
+}
+
+_environment: Mapping[str, str] = os.environ
+
+
+def use(environment: Mapping[str, str]) -> None:
+    """Read settings from `environment` from now on, in this process."""
+    global _environment
+    _environment = environment
+    settings.cache_clear()
+    secret.cache_clear()
+
+
+@functools.cache
+def settings() -> Settings:
+    """The settings of this process, read and checked once from YUTANG_* (and DYNAMODB_ENDPOINT, AWS_REGION).
+
+    Raises msgspec.ValidationError that names the variable's field when a value is not of its type.
+    """
+    given: dict[str, str] = {}
+    for field in Settings.__struct_fields__:
+        value = _environment.get(f"YUTANG_{field.upper()}")
+        if value:
+            given[field] = value
+    if _environment.get("DYNAMODB_ENDPOINT"):
+        given["dynamodb_endpoint"] = _environment["DYNAMODB_ENDPOINT"]
+    if _environment.get("AWS_REGION"):
+        given.setdefault("region", _environment["AWS_REGION"])
+    return msgspec.convert(given, Settings, strict=False)
+
+
+@functools.cache
+def secret(name: str) -> str:
+    """The secret of that name (one of `_SECRETS`), fetched once from where its variable says it is kept.
+
+    Raises LookupError, without any value in it, when the variable is not set.
+    """
+    if name not in _SECRETS:
+        raise LookupError(f"no secret is named {name}")
+    value = _environment.get(f"YUTANG_{name.upper()}", "")
+    if not value:
+        raise LookupError(f"YUTANG_{name.upper()} is not set: {_SECRETS[name]}")
+    store, _, where = value.partition(":")
+    if store == "secretsmanager":
+        return _client("secretsmanager").get_secret_value(SecretId=where)["SecretString"]  # type: ignore[no-any-return]
+    if store == "ssm":
+        answer = _client("ssm").get_parameter(Name=where, WithDecryption=True)
+        return answer["Parameter"]["Value"]  # type: ignore[no-any-return]
+    return value
+
+
+def secret_list(name: str) -> list[str]:
+    """The secret as a JSON list of text."""
+    return msgspec.json.decode(secret(name), type=list[str])
+
+
+def secret_map(name: str) -> dict[str, str]:
+    """The secret as a JSON object of text."""
+    return msgspec.json.decode(secret(name), type=dict[str, str])
+
+
+def _client(service: str):  # type: ignore[no-untyped-def]
+    import boto3  # only a deployed mall keeps its secrets elsewhere, and only once per process
+
+    return boto3.client(service, region_name=settings().region)

@@ -1,0 +1,1 @@
+"""Durable jobs: scheduled in a transaction, run, retried, put aside when dead."""

@@ -1,0 +1,1 @@
+"""Double-entry journal of everything about money."""

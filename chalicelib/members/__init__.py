@@ -1,0 +1,1 @@
+"""Members: who they are, where they came from, where their parcels go."""

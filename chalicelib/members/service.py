@@ -1,0 +1,200 @@
+"""Members log in, say who they are, keep addresses; their purchases are counted as orders complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from chalicelib.core import clock, ids, log
+from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.settings import settings
+from chalicelib.members.rules import Address, Addresses, Profile, Source
+from chalicelib.members.tables import (
+    ADDRESSES,
+    PROFILE,
+    Identities,
+    Members,
+    addresses_key,
+    mini_identity,
+    profile_key,
+)
+from chalicelib.store import read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ConditionFailed, Transaction
+from chalicelib.web import tokens
+
+
+class LoggedIn(NamedTuple):
+    """A token, until when it is good, whose it is, and whether they have just joined."""
+
+    token: str
+    expires_at: datetime
+    is_new: bool
+    profile: Profile
+
+
+def login(code: str, source: Source | None) -> LoggedIn:
+    """Log in the shopper with this wx.login code; who was never here joins.
+
+    Raises `wechat_code_invalid`, `wechat_code_used`, `wechat_user_blocked`, `too_many_requests`, `unavailable`.
+    """
+    session = _ask_wechat(lambda mini: mini.code2session(code))
+    identity = mini_identity(settings().wechat_appid, session.openid)
+    member = _known(identity, source)
+    is_new = member is None
+    if member is None:
+        joining = Profile(
+            member_id=ids.new("m"),
+            openid=session.openid,
+            unionid=session.unionid,
+            joined_at=clock.now(),
+            first_source=source,
+            last_source=source,
+        )
+        is_new = _join(identity, joining)
+        # Who was first with this identity made the member; then theirs is this one.
+        member = joining if is_new else _known(identity, source)
+        assert member is not None
+    expires_at = clock.now() + timedelta(days=settings().member_token_days)
+    return LoggedIn(tokens.issue("member", member.member_id, expires_at), expires_at, is_new, member)
+
+
+def _known(identity: str, source: Source | None) -> Profile | None:
+    item = read.get(Identities, identity)
+    if item is None:
+        return None
+    if source is None:
+        return profile(item.member_id)
+    return change_profile(item.member_id, lambda member: msgspec.structs.replace(member, last_source=source))
+
+
+def _join(identity: str, profile: Profile) -> bool:
+    """Write the identity, the profile and an empty address book together; False when the identity is there."""
+    tx = Transaction()
+    tx.create(Identities(identity, member_id=profile.member_id))
+    tx.create(Members(profile.member_id, PROFILE, profile=profile, version=1))
+    tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1))
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return False
+    return True
+
+
+def profile(member_id: str) -> Profile:
+    """The member. Raises `unauthenticated` when there is none: the token outlived them."""
+    return _read_profile(member_id).profile
+
+
+def change_profile(
+    member_id: str, decide: Callable[[Profile], Profile], also: Callable[[Transaction], None] | None = None
+) -> Profile:
+    """The profile as `decide` makes it of the present one, committed with what `also` adds to the transaction.
+
+    Both may be called again. Raises `unauthenticated`, `conflict` when others keep changing it, `unavailable`, and
+    ConditionFailed for conditions of `also`.
+    """
+
+    def once() -> Profile:
+        item = _read_profile(member_id)
+        after = decide(item.profile)
+        tx = Transaction()
+        changes = [Members.profile.set(after), Members.version.set(item.version + 1)]
+        tx.update(*profile_key(member_id), changes, Members.version == item.version, _Moved)
+        if also is not None:
+            also(tx)
+        _commit(tx)
+        return after
+
+    return retry_busy(once, _Moved)
+
+
+class _Moved(Exception):
+    """Another request wrote the same document between this one's read and its write."""
+
+
+def _commit(tx: Transaction) -> None:
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        if _Moved in fault.failed:
+            raise _Moved from fault
+        raise
+
+
+def _read_profile(member_id: str) -> Members:
+    item = read.get(Members, member_id, PROFILE)
+    if item is None:
+        raise MallError("unauthenticated")
+    return item
+
+
+def set_phone(member_id: str, code: str) -> Profile:
+    """Keep the phone number that the shopper agreed to give with this code.
+
+    Raises `wechat_code_invalid`, `wechat_code_used`, `unauthenticated`, `unavailable`.
+    """
+    openid = profile(member_id).openid
+    phone: str = _ask_wechat(lambda mini: mini.phone_number(code, openid))
+    return change_profile(member_id, lambda member: msgspec.structs.replace(member, phone=phone))
+
+
+def _ask_wechat(question: Callable[[Any], Any]) -> Any:
+    """What WeChat's mini-program API answers. Its refusals of a code pass; all else that fails is `unavailable`."""
+    from chalicelib.wechat import mini  # requests and cryptography: only who talks to WeChat pays for them
+    from chalicelib.wechat.errors import WechatError
+
+    try:
+        return question(mini)
+    except WechatError as fault:
+        log.warning("wechat_failed", reason=fault.code)
+        raise unavailable() from fault
+
+
+def addresses(member_id: str) -> Addresses:
+    """The member's address book. Raises `unauthenticated` when there is no such member."""
+    return _read_addresses(member_id).addresses
+
+
+def _read_addresses(member_id: str) -> Members:
+    item = read.get(Members, member_id, ADDRESSES)
+    if item is None:
+        raise MallError("unauthenticated")
+    return item
+
+
+def add_address(member_id: str, address: Address) -> Address:
+    """Keep one more address. Raises `address_limit`, `conflict`."""
+    return _written(_change_addresses(member_id, lambda book: book.add(address)), address.address_id)
+
+
+def replace_address(member_id: str, address: Address) -> Address:
+    """Change an address as a whole. Raises `not_found`, `conflict`."""
+    return _written(_change_addresses(member_id, lambda book: book.replace(address)), address.address_id)
+
+
+def remove_address(member_id: str, address_id: str) -> None:
+    """Forget an address; orders keep their own copy. Raises `not_found`, `conflict`."""
+    _change_addresses(member_id, lambda book: book.remove(address_id))
+
+
+def _change_addresses(member_id: str, decide: Callable[[Addresses], Addresses]) -> Addresses:
+    def once() -> Addresses:
+        item = _read_addresses(member_id)
+        after = decide(item.addresses)
+        tx = Transaction()
+        changes = [Members.addresses.set(after), Members.version.set(item.version + 1)]
+        tx.update(*addresses_key(member_id), changes, Members.version == item.version, _Moved)
+        _commit(tx)
+        return after
+
+    return retry_busy(once, _Moved)
+
+
+def _written(book: Addresses, address_id: str) -> Address:
+    address = book.find(address_id)
+    assert address is not None
+    return address

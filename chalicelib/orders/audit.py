@@ -1,0 +1,150 @@
+"""The audit: recompute what orders, journal, stock and WeChat's books say of each other, and name every difference.
+
+Pure: whoever calls it has read the tables (and, on one machine, asked the sandbox for its books).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from chalicelib.ledger import rules as ledger
+from chalicelib.ledger.rules import Entry
+from chalicelib.orders.rules import Order
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Two accounts of one thing that do not agree."""
+
+    about: str
+    what: str
+
+
+class Stock(msgspec.Struct, frozen=True):
+    """What is kept of one SKU's pieces."""
+
+    sku_id: str
+    free: int
+    taken: int
+    supplied: int
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """A payment in WeChat's books; it was made, whatever of it has been refunded since."""
+
+    out_trade_no: str
+    transaction_id: str
+    amount_fen: int
+
+
+class PaidRefund(msgspec.Struct, frozen=True):
+    """A refund in WeChat's books that has been paid out."""
+
+    out_refund_no: str
+    amount_fen: int
+
+
+def audit(
+    orders: Iterable[Order],
+    entries: Iterable[Entry],
+    stocks: Iterable[Stock],
+    payments: Iterable[Payment] | None = None,
+    refunds: Iterable[PaidRefund] | None = None,
+) -> list[Difference]:
+    """Every difference; none, when all money and stock is accounted for. WeChat's books are left out when None."""
+    by_id = {order.order_id: order for order in orders}
+    by_order: dict[str, list[Entry]] = {order_id: [] for order_id in by_id}
+    found: list[Difference] = []
+    for entry in entries:
+        if sum(posting.amount_fen for posting in entry.postings):
+            found.append(Difference(entry.order_id, f"entry {entry.cause} does not sum to zero"))
+        if entry.order_id not in by_id:
+            found.append(Difference(entry.order_id, f"entry {entry.cause} is of no order"))
+        by_order.setdefault(entry.order_id, []).append(entry)
+    for order in by_id.values():
+        found += _of_order(order, by_order[order.order_id])
+    found += _of_stock(by_id.values(), stocks)
+    if payments is not None:
+        found += _of_payments(by_id, {payment.out_trade_no: payment for payment in payments})
+    if refunds is not None:
+        found += _of_refunds(by_id, {refund.out_refund_no: refund for refund in refunds})
+    return found
+
+
+def _of_order(order: Order, entries: list[Entry]) -> list[Difference]:
+    """What the order says of its money, against what was posted for it."""
+    paid = sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause in ("paid", "paid-late"))
+    refunded = -sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause.startswith("refunded:"))
+    owed = -ledger.balances(entries).get(ledger.REFUNDS_OWED, 0)
+    granted = sum(r.amount_fen for r in order.refunds if r.state in ("approved", "processing", "failed"))
+    done = sum(r.amount_fen for r in order.refunds if r.state == "succeeded")
+    checks = [
+        ("paid", order.paid_fen, "entries say", paid),
+        ("refunded", order.refunded_fen, "entries say", refunded),
+        ("refunded", order.refunded_fen, "its refunds say", done),
+        ("refunds owed", granted, "entries say", owed),
+        ("payments without an order", 0, "entries say", -ledger.balances(entries).get(ledger.SURPLUS, 0)),
+    ]
+    found = [
+        Difference(order.order_id, f"{name}: the order says {ours} fen, {who} {theirs}")
+        for name, ours, who, theirs in checks
+        if ours != theirs
+    ]
+    if order.paid_fen and order.paid_fen != order.payable_fen:
+        found.append(Difference(order.order_id, f"paid {order.paid_fen} fen of {order.payable_fen}"))
+    if done + granted > order.paid_fen:
+        found.append(Difference(order.order_id, f"refunds of {done + granted} fen exceed {order.paid_fen} paid"))
+    return found
+
+
+def _of_stock(orders: Iterable[Order], stocks: Iterable[Stock]) -> list[Difference]:
+    """Pieces taken, against what orders hold; free + taken = supplied."""
+    held: Counter[str] = Counter()
+    for order in orders:
+        for line in order.lines:
+            held[line.sku_id] += line.quantity - line.restocked
+    found: list[Difference] = []
+    for stock in stocks:
+        if stock.free < 0 or stock.free + stock.taken != stock.supplied:
+            what = f"{stock.free} free + {stock.taken} taken is not {stock.supplied} supplied"
+            found.append(Difference(stock.sku_id, what))
+        if stock.taken != held[stock.sku_id]:
+            found.append(Difference(stock.sku_id, f"{stock.taken} taken, orders hold {held[stock.sku_id]}"))
+        held.pop(stock.sku_id, None)
+    return found + [Difference(sku_id, f"orders hold {count} of no stock") for sku_id, count in held.items() if count]
+
+
+def _of_payments(orders: Mapping[str, Order], payments: Mapping[str, Payment]) -> list[Difference]:
+    found: list[Difference] = []
+    for number, payment in payments.items():
+        order = orders.get(number)
+        if order is None or not order.transaction_id:
+            found.append(Difference(number, f"WeChat has a payment of {payment.amount_fen} fen that we do not have"))
+        elif (order.transaction_id, order.paid_fen) != (payment.transaction_id, payment.amount_fen):
+            found.append(Difference(number, f"we have {order.paid_fen} fen, WeChat has {payment.amount_fen}"))
+    return found + [
+        Difference(order.order_id, "we have a payment that WeChat does not have")
+        for order in orders.values()
+        if order.transaction_id and order.order_id not in payments
+    ]
+
+
+def _of_refunds(orders: Mapping[str, Order], refunds: Mapping[str, PaidRefund]) -> list[Difference]:
+    ours = {
+        refund.refund_id: refund.amount_fen
+        for order in orders.values()
+        for refund in order.refunds
+        if refund.state == "succeeded" and refund.amount_fen
+    }
+    theirs = {refund.out_refund_no: refund.amount_fen for refund in refunds.values()}
+    return [
+        Difference(number, f"refunded: we say {ours.get(number)}, WeChat says {theirs.get(number)} fen")
+        for number in sorted(ours.keys() | theirs.keys())
+        if ours.get(number) != theirs.get(number)
+    ]
+
+
+def _amount(entry: Entry, account: str) -> int:
+    return sum(posting.amount_fen for posting in entry.postings if posting.account == account)

@@ -1,0 +1,80 @@
+"""The one way an order changes: read it, decide, commit once under its version; again if somebody was faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from chalicelib.core.errors import MallError
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.service import Job, LeaseLost
+from chalicelib.orders.rules import Order, Pieces
+from chalicelib.orders.tables import Orders, item
+from chalicelib.store import read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ConditionFailed, Transaction
+
+#: Given the order as it is, adds to the transaction what goes with the change and returns the order after it;
+#: the same order when there is nothing to change.
+Decision = Callable[[Order, Transaction], Order]
+
+_STALE = "the order has changed"
+
+
+class _Again(Exception):
+    """Somebody changed the order between the read and the write."""
+
+
+def load(order_id: str) -> Order:
+    """The order. Raises `not_found`."""
+    found = read.get(Orders, order_id)
+    if found is None:
+        raise MallError("not_found")
+    return found.order
+
+
+def owned(order_id: str, member_id: str) -> Order:
+    """The member's own order. Raises `not_found`, also for another's."""
+    order = load(order_id)
+    if order.member_id != member_id:
+        raise MallError("not_found")
+    return order
+
+
+def change(order_id: str, decide: Decision, job: Job | None = None) -> Order:
+    """Change the order in one transaction, which also ends `job`; the order after it.
+
+    Two who change it at once decide one after the other, so that the second sees what the first did.
+    Raises `not_found`, `conflict`, what `decide` raises, and ConditionFailed(LeaseLost) when the job is another's.
+    """
+    return retry_busy(lambda: _change_once(order_id, decide, job), _Again)
+
+
+def _change_once(order_id: str, decide: Decision, job: Job | None) -> Order:
+    found = read.get(Orders, order_id)
+    if found is None:
+        raise MallError("not_found")
+    tx = Transaction()
+    after = decide(found.order, tx)
+    if after is found.order:
+        return after
+    tx.put(item(after, int(found.version) + 1), Orders.version == found.version, _STALE)
+    if job is not None:
+        job.finish(tx)
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        if job is not None:
+            job.finished = False
+        if LeaseLost in fault.failed:
+            raise
+        # A stale order, or an entry posted by the one who changed it: look again.
+        raise _Again from fault
+    return after
+
+
+def emit(tx: Transaction, event: str, order_id: str, pieces: list[Pieces]) -> None:
+    """Tell the wings below what happened to these pieces, as part of `tx`."""
+    lines = msgspec.json.encode([[part.sku_id, part.quantity] for part in pieces]).decode()
+    jobs.emit(tx, event, order_id, lines=lines)

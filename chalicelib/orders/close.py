@@ -1,0 +1,73 @@
+"""Closing an unpaid order: at WeChat Pay first, and only then do its pieces become free. A payment there wins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chalicelib.catalogue.tables import return_stock
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError, unavailable
+from chalicelib.jobs.service import Job, Later, handles
+from chalicelib.orders import changes, pay
+from chalicelib.orders.rules import Order, closed
+from chalicelib.store import cache
+from chalicelib.store.transaction import Transaction
+
+
+def cancel(order_id: str, member_id: str) -> Order:
+    """The shopper cancels the unpaid order; cancelling twice is no error.
+
+    Raises `not_found`, `order_state` (also when it turns out to be paid), and OutsideError when WeChat does not
+    answer: nothing was closed then.
+    """
+    order = changes.owned(order_id, member_id)
+    if order.state == "closed" and not order.paid_at:
+        return order
+    if order.state != "awaiting_payment":
+        raise MallError("order_state", state=order.state)
+    if not _closed_at_wechat(order):
+        raise MallError("order_state", state=changes.load(order_id).state)
+    return _close(order, "cancelled", "member")
+
+
+@handles("order.watch")
+def watch(job: Job) -> None:
+    """Look after an order that is not paid: ask WeChat about it ever more rarely, and close it at its deadline."""
+    order = changes.load(job.key)
+    if order.state != "awaiting_payment":
+        return
+    now = clock.now()
+    if now < order.pay_by:
+        if order.payable_fen and pay.learn(order.order_id):
+            return
+        wait = max(now - order.created_at, timedelta(seconds=1))
+        raise Later(min(wait, order.pay_by - now).total_seconds())
+    if _closed_at_wechat(order):
+        _close(order, "closed_unpaid", "system", job)
+
+
+def _closed_at_wechat(order: Order) -> bool:
+    """Close the payment at WeChat; False when it was paid, which is then recorded. Raises WechatError."""
+    if order.payable_fen == 0:
+        return True
+    from chalicelib.wechat import pay as wechat
+
+    if wechat.close(order.order_id) != "paid":
+        return True
+    if not pay.learn(order.order_id):
+        raise unavailable()
+    return False
+
+
+def _close(order: Order, what: str, by: str, job: Job | None = None) -> Order:
+    def decide(current: Order, tx: Transaction) -> Order:
+        if current.state != "awaiting_payment":
+            return current
+        for line in current.lines:
+            return_stock(tx, line.sku_id, line.quantity)
+        changes.emit(tx, "stock.returned", current.order_id, current.pieces)
+        return closed(current, what, by, clock.now())
+
+    after = changes.change(order.order_id, decide, job)
+    cache.forget("catalogue")
+    return after

@@ -1,0 +1,99 @@
+"""After payment: shipping, telling WeChat of it, receipt by the member or by time, and completion."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.service import Job, Later, handles
+from chalicelib.orders import changes
+from chalicelib.orders.rules import PARCELS_MAX, Order, Pieces, Shipment, pieces_to_ship, shipped, step
+from chalicelib.shop.service import order_rules
+from chalicelib.store.transaction import Transaction
+
+#: How long completion waits for a refund that is still open, before it looks again.
+_OPEN_REFUND_SECONDS = 3600.0
+
+
+def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | None, by: str) -> Order:
+    """Send a parcel with these pieces, or with all that are left; the same parcel again changes nothing.
+
+    Raises `not_found`, `order_state`, `invalid`.
+    """
+
+    def decide(order: Order, tx: Transaction) -> Order:
+        if any((known.carrier, known.tracking_no) == (carrier, tracking_no) for known in order.shipments):
+            return order
+        if len(order.shipments) >= PARCELS_MAX:
+            raise MallError("order_state", state=order.state)
+        now = clock.now()
+        pieces = pieces_to_ship(order, asked)
+        after = shipped(order, Shipment(carrier=carrier, tracking_no=tracking_no, lines=pieces, at=now), by)
+        if order.transaction_id:
+            jobs.schedule(tx, "order.report_shipping", f"{order_id}-{len(after.shipments)}")
+        if after.state == "shipped":
+            receive_at = now + timedelta(days=order_rules().receive_days)
+            jobs.schedule(tx, "order.receive", order_id, receive_at)
+        return after
+
+    return changes.change(order_id, decide)
+
+
+@handles("order.report_shipping")
+def report_shipping(job: Job) -> None:
+    """Report the parcels to WeChat, which holds the money of an order until it knows of them (WECHAT.md 3)."""
+    from chalicelib.wechat import mini
+
+    order_id = job.key.partition("-")[0]
+    order = changes.load(order_id)
+    mini.report_shipping(
+        out_trade_no=order.order_id,
+        openid=order.openid,
+        item_desc=order.lines[0].name,
+        parcels=[mini.Parcel(parcel.carrier, parcel.tracking_no) for parcel in order.shipments],
+        all_delivered=order.state != "awaiting_shipment",
+        at=clock.now(),
+    )
+
+
+def receive(order_id: str, member_id: str) -> Order:
+    """The member has the goods; saying so twice is no error. Raises `not_found`, `order_state`."""
+    changes.owned(order_id, member_id)
+    return _receive(order_id, "received", "member")
+
+
+@handles("order.receive")
+def receive_by_time(job: Job) -> None:
+    """Nobody said so, and the days are over: received."""
+    if changes.load(job.key).state == "shipped":
+        _receive(job.key, "received_by_time", "system", job)
+
+
+def _receive(order_id: str, what: str, by: str, job: Job | None = None) -> Order:
+    def decide(order: Order, tx: Transaction) -> Order:
+        if order.state in ("received", "completed"):
+            return order
+        now = clock.now()
+        after = step(order, "receive", what, by, now)
+        jobs.schedule(tx, "order.complete", order_id, now + timedelta(days=order_rules().refund_days))
+        return after
+
+    return changes.change(order_id, decide, job)
+
+
+@handles("order.complete")
+def complete(job: Job) -> None:
+    """The refund window is over: completed, once no refund is open any more."""
+
+    def decide(order: Order, tx: Transaction) -> Order:
+        if order.state != "received":
+            return order
+        if any(refund.open for refund in order.refunds):
+            raise Later(_OPEN_REFUND_SECONDS)
+        now = clock.now()
+        jobs.emit(tx, "order.completed", order.order_id, member_id=order.member_id, at=clock.stamp(now))
+        return step(order, "complete", "completed", "system", now)
+
+    changes.change(job.key, decide, job)

@@ -1,0 +1,172 @@
+"""Paying: handing the shopper to WeChat Pay, and marking the order when WeChat says that the money is there.
+
+Whether the callback, the watch job or a closing order learns of a payment first, it comes to `record`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chalicelib.core import clock, ids, log
+from chalicelib.core.errors import MallError
+from chalicelib.core.settings import settings
+from chalicelib.jobs import service as jobs
+from chalicelib.ledger import rules as entries
+from chalicelib.ledger import service as ledger
+from chalicelib.orders import changes
+from chalicelib.orders.rules import PAY_MARGIN, Order, Refund, noted, step, with_refund
+from chalicelib.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.wechat.pay import Trade
+
+
+class Payment(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What wx.requestPayment wants; or only `paid`, for an order that costs nothing."""
+
+    timeStamp: str = ""
+    nonceStr: str = ""
+    package: str = ""
+    signType: str = ""
+    paySign: str = ""
+    paid: bool = False
+
+
+class PaymentMismatch(Exception):
+    """A genuine notice about a payment that is not the one we asked for: never taken for ours."""
+
+
+def start(order_id: str, member_id: str) -> Payment:
+    """Ask WeChat Pay for this order's payment; asking again is the same payment.
+
+    Raises `not_found`, `order_state`, `pay_time_over`, `payment_refused`, `unavailable`.
+    """
+    order = changes.owned(order_id, member_id)
+    if order.payable_fen == 0 and order.state in ("awaiting_payment", "awaiting_shipment"):
+        changes.change(order_id, _mark_free)
+        return Payment(paid=True)
+    if order.state != "awaiting_payment":
+        raise MallError("order_state", state=order.state)
+    if clock.now() >= order.pay_by - PAY_MARGIN:
+        raise MallError("pay_time_over")
+    from chalicelib.wechat import pay as wechat  # 150 ms that no other call has to pay at a cold start
+    from chalicelib.wechat.errors import WechatError
+
+    try:
+        prepay_id = wechat.prepay(
+            wechat.Prepay(
+                out_trade_no=order.order_id,
+                description=order.lines[0].name,
+                # WeChat wants at least a minute; what is paid after our deadline is caught when the order closes.
+                time_expire=order.pay_by + 6 * PAY_MARGIN,
+                total_fen=order.payable_fen,
+                openid=order.openid,
+            )
+        )
+    except WechatError as fault:
+        raise _refusal(order, fault.code, fault.retryable or fault.outcome_unknown) from fault
+    params = wechat.pay_params(prepay_id)
+    return Payment(
+        timeStamp=params.timeStamp, nonceStr=params.nonceStr, package=params.package, signType=params.signType,
+        paySign=params.paySign,
+    )  # fmt: skip
+
+
+def _refusal(order: Order, code: str, passing: bool) -> MallError:
+    """What the shopper is told when WeChat would not begin the payment."""
+    if passing:
+        return MallError("unavailable", retry_after=2)
+    if code in ("ORDER_PAID", "OUT_TRADE_NO_USED"):
+        learn(order.order_id)
+        return MallError("order_state", state=changes.load(order.order_id).state)
+    if code == "ORDER_CLOSED":
+        return MallError("pay_time_over")
+    log.error("prepay_refused", order_id=order.order_id, reason=code)
+    return MallError("payment_refused")
+
+
+def learn(order_id: str) -> bool:
+    """Ask WeChat whether the order was paid, and record it if so; whether it was. Raises WechatError."""
+    from chalicelib.wechat import pay as wechat
+
+    trade = wechat.query(order_id)
+    if trade is None or trade.state not in ("SUCCESS", "REFUND"):
+        return False
+    record(trade)
+    return True
+
+
+def record(trade: Trade, by: str = "wechat") -> Order:
+    """Mark the order that this payment is for; the same payment again changes nothing.
+
+    A payment for an order that is closed is owed back at once. Raises PaymentMismatch when merchant, app or amount
+    are not ours, and `not_found`.
+    """
+    mine = settings()
+    if (trade.mchid, trade.appid, trade.state) not in [
+        (mine.wechat_mchid, mine.wechat_appid, state) for state in ("SUCCESS", "REFUND")
+    ]:
+        raise PaymentMismatch(trade.out_trade_no)
+
+    def decide(order: Order, tx: Transaction) -> Order:
+        if trade.total_fen != order.payable_fen or not trade.transaction_id:
+            raise PaymentMismatch(order.order_id)
+        if order.transaction_id:
+            return order
+        if order.state == "closed":
+            return _owe_back(order, tx, trade.transaction_id)
+        return _mark_paid(order, tx, trade.transaction_id, by)
+
+    return changes.change(trade.out_trade_no, decide)
+
+
+def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order:
+    now = clock.now()
+    ledger.post(tx, entries.paid(order.order_id, now, order.payable_fen - order.freight_fen, order.freight_fen))
+    changes.emit(tx, "order.paid", order.order_id, order.pieces)
+    paid = msgspec.structs.replace(order, paid_fen=order.payable_fen, paid_at=now, transaction_id=transaction_id)
+    return step(paid, "pay", "paid", by, now)
+
+
+def _mark_free(order: Order, tx: Transaction) -> Order:
+    """An order that costs nothing is paid by asking. There is no money, so no entry."""
+    if order.paid_at is not None:
+        return order
+    now = clock.now()
+    if now >= order.pay_by:
+        raise MallError("pay_time_over")
+    changes.emit(tx, "order.paid", order.order_id, order.pieces)
+    return step(msgspec.structs.replace(order, paid_at=now), "pay", "paid", "member", now)
+
+
+def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:
+    """The order was closed before the money came: it goes back whole, by itself."""
+    now = clock.now()
+    amount = order.payable_fen
+    refund = Refund(
+        refund_id=refund_id(order.order_id, "late", transaction_id),
+        state="approved",
+        lines=[],
+        goods_fen=amount - order.freight_fen,
+        freight_fen=order.freight_fen,
+        reason="订单已关闭，支付款项原路退回",
+        created_at=now,
+        late=True,
+    )
+    ledger.post(tx, entries.paid_late(order.order_id, now, amount))
+    ledger.post(tx, entries.surplus_owed(refund.refund_id, order.order_id, now, amount))
+    jobs.schedule(tx, "refund.push", refund.refund_id)
+    paid = msgspec.structs.replace(order, paid_fen=amount, paid_at=now, transaction_id=transaction_id)
+    return noted(with_refund(paid, refund), "paid_late", "wechat", now)
+
+
+def refund_id(order_id: str, *cause: str) -> str:
+    """The refund's id, and its number at WeChat: the order's id within it, so that a callback finds the order."""
+    return f"{order_id}-{ids.derived('', order_id, *cause)[:12]}"
+
+
+def order_of(refund: str) -> str:
+    """The order's id within a refund's id."""
+    return refund.partition("-")[0]

@@ -1,0 +1,248 @@
+"""Quoting and placing an order: what is asked for, what it costs, and the one transaction that reserves it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.cart import service as carts
+from chalicelib.cart.tables import CartLine, Carts, lines_of
+from chalicelib.catalogue import offers
+from chalicelib.catalogue.offers import Offer
+from chalicelib.catalogue.tables import take_stock
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.money import FEN_MAX
+from chalicelib.jobs import service as jobs
+from chalicelib.members.rules import Address
+from chalicelib.members.tables import addresses_key, profile_key
+from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
+from chalicelib.orders.tables import Orders, item
+from chalicelib.pricing import rules as pricing
+from chalicelib.pricing import service as freight
+from chalicelib.shop.service import order_rules
+from chalicelib.store import cache, read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ConditionFailed, Transaction
+from chalicelib.web.types import Fen, Id, LongLine, Quantity
+
+#: When an order that is not paid yet is first looked after; from then on ever more rarely, until its deadline.
+WATCH_SECONDS = 60
+
+_EXISTS = "the order exists"
+
+
+class LineInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many of a SKU."""
+
+    sku_id: Id
+    quantity: Quantity
+
+
+class QuoteInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is to be bought: these lines, or what is selected in the cart; and where it goes."""
+
+    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+    from_cart: bool = False
+    address_id: Id | None = None
+
+
+class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A quote's input, where it goes, and the price that the shopper saw."""
+
+    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+    from_cart: bool = False
+    address_id: Id
+    expected_payable_fen: Fen
+    remark: LongLine = ""
+
+
+class _Again(Exception):
+    """The cart changed between the read and the write."""
+
+
+def quote(member_id: str, asked: QuoteInput) -> pricing.Quote:
+    """What this would cost now. Raises `cart_empty`, `not_found`, `product_unavailable`, `region_not_served`."""
+    lines = [Pieces(line.sku_id, line.quantity) for line in _wanted(member_id, asked)]
+    skus = [line.sku_id for line in lines]
+    others = [] if asked.address_id is None else [addresses_key(member_id)]
+    found = read.batch_get([*others, *offers.keys(skus)], consistent=False)
+    address = None if asked.address_id is None else _address(found[0], asked.address_id)
+    offered = _offered(lines, offers.from_items(skus, found[len(others) :]))
+    return _price(lines, offered, address.region_code if address else None)
+
+
+def place(member_id: str, key: str, asked: OrderInput) -> Order:
+    """Place the order that this member's Idempotency-Key stands for; a repetition finds it placed.
+
+    Stock is reserved, the cart's lines are taken out, the deadline is set: one transaction, at the price that the
+    shopper saw. Raises `idempotency_key_reused`, `cart_empty`, `not_found`, `product_unavailable`, `out_of_stock`,
+    `region_not_served`, `price_changed` (with the new quote), `unauthenticated` for a member who is gone.
+    """
+    order_id = ids.derived("o", member_id, key)
+    digest = ids.digest(msgspec.json.encode(asked))
+    return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), _Again)
+
+
+def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:
+    people: list[read.Key] = [(Orders, (order_id,)), profile_key(member_id), addresses_key(member_id)]
+    if asked.from_cart:
+        placed, profile, addresses, cart = read.batch_get([*people, (Carts, (member_id,))])
+        if placed is not None:
+            return _again(placed.order, digest)
+        wanted: list[CartLine] | list[LineInput] = _selected(lines_of(cart), asked)
+        found: list[Any] = read.batch_get(offers.keys(line.sku_id for line in wanted))
+    else:
+        wanted = _wanted(member_id, asked)
+        placed, profile, addresses, *found = read.batch_get([*people, *offers.keys(line.sku_id for line in wanted)])
+        if placed is not None:
+            return _again(placed.order, digest)
+    if profile is None:
+        raise MallError("unauthenticated")
+    address = _address(addresses, asked.address_id)
+    lines = [Pieces(line.sku_id, line.quantity) for line in wanted]
+    offered = _offered(lines, offers.from_items((line.sku_id for line in lines), found))
+    short = [line.sku_id for line in lines if offered[line.sku_id].free < line.quantity]
+    if short:
+        raise MallError("out_of_stock", skus=short)
+    price = _price(lines, offered, address.region_code)
+    if price.payable_fen != asked.expected_payable_fen:
+        raise MallError("price_changed", quote=price)
+    order = _order(order_id, profile.profile, digest, asked, address, price, offered)
+    return _commit(order, [line for line in wanted if isinstance(line, CartLine)], digest)
+
+
+def _commit(order: Order, cart_lines: list[CartLine], digest: str) -> Order:
+    tx = Transaction()
+    tx.create(item(order, 1), _EXISTS)
+    for line in order.lines:
+        take_stock(tx, line.sku_id, line.quantity, line)
+    if cart_lines:
+        carts.take_out(tx, order.member_id, cart_lines)
+    jobs.schedule(tx, "order.watch", order.order_id, order.created_at + timedelta(seconds=WATCH_SECONDS))
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        if _EXISTS in fault.failed:
+            existing = read.get(Orders, order.order_id)
+            assert existing is not None
+            return _again(existing.order, digest)
+        short = [line.sku_id for line in fault.failed if isinstance(line, OrderLine)]
+        if short:
+            cache.forget("catalogue")
+            raise MallError("out_of_stock", skus=short) from None
+        raise _Again from fault
+    cache.forget("catalogue")
+    return order
+
+
+def _again(order: Order, digest: str) -> Order:
+    if order.body_digest != digest:
+        raise MallError("idempotency_key_reused")
+    return order
+
+
+def _wanted(member_id: str, asked: QuoteInput | OrderInput) -> list[CartLine] | list[LineInput]:
+    """The lines asked for. Raises `invalid` unless it is either lines or the cart, and each SKU once."""
+    if asked.from_cart:
+        return _selected(carts.lines(member_id), asked)
+    if asked.lines is None:
+        raise MallError("invalid", errors=(FieldError("lines", "name lines, or from_cart: true"),))
+    seen: set[str] = set()
+    for index, line in enumerate(asked.lines):
+        if line.sku_id in seen:
+            raise MallError("invalid", errors=(FieldError(f"lines[{index}].sku_id", "named twice"),))
+        seen.add(line.sku_id)
+    return asked.lines
+
+
+def _selected(lines: list[CartLine], asked: QuoteInput | OrderInput) -> list[CartLine]:
+    if asked.lines is not None:
+        raise MallError("invalid", errors=(FieldError("lines", "name either lines or from_cart"),))
+    selected = [line for line in lines if line.selected]
+    if not selected:
+        raise MallError("cart_empty")
+    return selected
+
+
+def _address(addresses: Any, address_id: str) -> Address:
+    address = None if addresses is None else addresses.addresses.find(address_id)
+    if address is None:
+        raise MallError("not_found", errors=(FieldError("address_id", "no such address"),))
+    return address  # type: ignore[no-any-return]
+
+
+def _offered(lines: list[Pieces], offered: dict[str, Offer]) -> dict[str, Offer]:
+    missing = [
+        FieldError(f"lines[{index}].sku_id", "no such SKU")
+        for index, line in enumerate(lines)
+        if line.sku_id not in offered
+    ]
+    if missing:
+        raise MallError("not_found", errors=tuple(missing))
+    hidden = [line.sku_id for line in lines if not offered[line.sku_id].product.published]
+    if hidden:
+        raise MallError("product_unavailable", skus=hidden)
+    return offered
+
+
+def _price(lines: list[Pieces], offered: dict[str, Offer], region_code: str | None) -> pricing.Quote:
+    items = [
+        pricing.Item(
+            sku_id=line.sku_id,
+            quantity=line.quantity,
+            unit_price_fen=offered[line.sku_id].sku.price_fen,
+            weight_g=offered[line.sku_id].sku.weight_g,
+            template_id=offered[line.sku_id].product.freight_template_id or pricing.DEFAULT_TEMPLATE,
+        )
+        for line in lines
+    ]
+    price = pricing.quote(items, freight.templates(), region_code)
+    if price.payable_fen > FEN_MAX:
+        raise MallError("invalid", errors=(FieldError("lines", "the order is too large"),))
+    return price
+
+
+def _order(
+    order_id: str, profile: Any, digest: str, asked: OrderInput, address: Address, price: pricing.Quote,
+    offered: dict[str, Offer],
+) -> Order:  # fmt: skip
+    now = clock.now()
+    lines = [
+        OrderLine(
+            sku_id=line.sku_id,
+            product_id=offered[line.sku_id].product.product_id,
+            name=offered[line.sku_id].product.name,
+            specs=offered[line.sku_id].sku.specs,
+            picture_url=offered[line.sku_id].picture_url,
+            quantity=line.quantity,
+            unit_price_fen=line.unit_price_fen,
+            amount_fen=line.amount_fen,
+            discount_fen=line.discount_fen,
+            payable_fen=line.payable_fen,
+        )
+        for line in price.lines
+    ]
+    return Order(
+        order_id=order_id,
+        member_id=profile.member_id,
+        openid=profile.openid,
+        state="awaiting_payment",
+        body_digest=digest,
+        lines=lines,
+        goods_fen=price.goods_fen,
+        discount_fen=price.discount_fen,
+        freight_fen=price.freight_fen,
+        payable_fen=price.payable_fen,
+        address=Receiver(
+            name=address.name, phone=address.phone, region_code=address.region_code, province=address.province,
+            city=address.city, district=address.district, detail=address.detail,
+        ),
+        created_at=now,
+        pay_by=now + timedelta(minutes=order_rules().pay_minutes),
+        history=[Event(now, "placed", "member")],
+        remark=asked.remark,
+    )  # fmt: skip

@@ -1,0 +1,319 @@
+"""What an order is, how its state may change, and what a refund gives back. Pure.
+
+awaiting_payment -> awaiting_shipment -> shipped -> received -> completed
+       |                    |               |          |
+       +------> closed <----+---------------+----------+      (every piece refunded)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.money import refund_fen
+
+State = Literal["awaiting_payment", "awaiting_shipment", "shipped", "received", "completed", "closed"]
+RefundState = Literal["requested", "approved", "processing", "succeeded", "rejected", "failed"]
+
+#: What may happen to an order in each state, and the state after it.
+TRANSITIONS: dict[State, dict[str, State]] = {
+    "awaiting_payment": {"pay": "awaiting_shipment", "close": "closed"},
+    "awaiting_shipment": {"ship": "shipped", "refund_all": "closed"},
+    "shipped": {"receive": "received", "refund_all": "closed"},
+    "received": {"complete": "completed", "refund_all": "closed"},
+    "completed": {},
+    "closed": {},
+}
+
+LINES_MAX = 50
+#: WeChat Pay refunds an order in at most 50 parts (WECHAT.md 2.7).
+REFUNDS_MAX = 50
+PARCELS_MAX = 15
+#: The last moments before the deadline take no new payment, so that none is under way when the order is closed.
+PAY_MARGIN = timedelta(seconds=10)
+
+
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was ordered of one SKU, at the price then. Of `quantity` pieces, `shipped` have left; `cancelled` were
+    refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again."""
+
+    sku_id: str
+    product_id: str
+    name: str
+    specs: dict[str, str]
+    picture_url: str
+    quantity: int
+    unit_price_fen: int
+    amount_fen: int
+    discount_fen: int
+    payable_fen: int
+    shipped: int = 0
+    cancelled: int = 0
+    returned: int = 0
+    restocked: int = 0
+
+    @property
+    def to_ship(self) -> int:
+        """Pieces that are still to be sent."""
+        return self.quantity - self.shipped - self.cancelled
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an order goes: the address as it was when the order was placed."""
+
+    name: str
+    phone: str
+    region_code: str
+    province: str
+    city: str
+    district: str
+    detail: str
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of an order's history: when, what (a stable word), by whom ("member", "system", "wechat",
+    "operator:NAME"), and what else is worth knowing."""
+
+    at: datetime
+    what: str
+    by: str
+    note: str = ""
+
+
+class Pieces(msgspec.Struct, frozen=True):
+    """So many of a SKU."""
+
+    sku_id: str
+    quantity: int
+
+
+class Shipment(msgspec.Struct, frozen=True, kw_only=True):
+    """A parcel."""
+
+    carrier: str
+    tracking_no: str
+    lines: list[Pieces]
+    at: datetime
+
+
+class RefundLine(msgspec.Struct, frozen=True):
+    """What of a line is refunded, and what that gives back."""
+
+    sku_id: str
+    quantity: int
+    amount_fen: int
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Money that goes back, or is asked back. `late`: a payment that came when the order was closed."""
+
+    refund_id: str
+    state: RefundState
+    lines: list[RefundLine]
+    goods_fen: int
+    freight_fen: int
+    reason: str
+    created_at: datetime
+    finished_at: datetime | None = None
+    body_digest: str = ""
+    late: bool = False
+    #: The state in which it was answered first; a repeated request gets that answer again.
+    first_state: RefundState = "approved"
+
+    @property
+    def amount_fen(self) -> int:
+        """All that it gives back."""
+        return self.goods_fen + self.freight_fen
+
+    @property
+    def open(self) -> bool:
+        """Whether its money is still with us."""
+        return self.state in ("requested", "approved", "processing", "failed")
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order with all that happened to it. Amounts in fen; paid - refunded is what the mall has of it."""
+
+    order_id: str
+    member_id: str
+    openid: str
+    state: State
+    body_digest: str
+    lines: list[OrderLine]
+    goods_fen: int
+    discount_fen: int
+    freight_fen: int
+    payable_fen: int
+    address: Receiver
+    created_at: datetime
+    pay_by: datetime
+    history: list[Event]
+    remark: str = ""
+    paid_fen: int = 0
+    refunded_fen: int = 0
+    transaction_id: str = ""
+    paid_at: datetime | None = None
+    shipments: list[Shipment] = []
+    refunds: list[Refund] = []
+
+    def refund(self, refund_id: str) -> Refund | None:
+        """The refund of that id, or None."""
+        return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
+
+    @property
+    def pieces(self) -> list[Pieces]:
+        """What was ordered."""
+        return [Pieces(line.sku_id, line.quantity) for line in self.lines]
+
+
+def step(order: Order, action: str, what: str, by: str, at: datetime, note: str = "") -> Order:
+    """The order after `action`, with its line of history. Raises `order_state` where the state does not allow it."""
+    after = TRANSITIONS[order.state].get(action)
+    if after is None:
+        raise MallError("order_state", state=order.state)
+    return noted(msgspec.structs.replace(order, state=after), what, by, at, note)
+
+
+def noted(order: Order, what: str, by: str, at: datetime, note: str = "") -> Order:
+    """The order with one more line of history."""
+    return msgspec.structs.replace(order, history=[*order.history, Event(at, what, by, note)])
+
+
+def as_placed(order: Order) -> Order:
+    """The order as it was first answered, for a repeated request."""
+    fresh = [msgspec.structs.replace(line, shipped=0, cancelled=0, returned=0, restocked=0) for line in order.lines]
+    return msgspec.structs.replace(
+        order, state="awaiting_payment", lines=fresh, history=order.history[:1], paid_fen=0, refunded_fen=0,
+        transaction_id="", paid_at=None, shipments=[], refunds=[],
+    )  # fmt: skip
+
+
+def pieces_to_ship(order: Order, asked: Sequence[Pieces] | None) -> list[Pieces]:
+    """What a parcel takes: the pieces asked for, or all that are left. Raises `order_state`, `invalid`."""
+    left = {line.sku_id: line.to_ship for line in order.lines if line.to_ship}
+    if order.state != "awaiting_shipment" or not left:
+        raise MallError("order_state", state=order.state)
+    if asked is None:
+        return [Pieces(sku_id, quantity) for sku_id, quantity in left.items()]
+    _check_pieces(asked, left)
+    return list(asked)
+
+
+def shipped(order: Order, shipment: Shipment, by: str) -> Order:
+    """The order with the parcel sent; in state shipped when nothing is left to send."""
+    sent = {pieces.sku_id: pieces.quantity for pieces in shipment.lines}
+    lines = [msgspec.structs.replace(line, shipped=line.shipped + sent.get(line.sku_id, 0)) for line in order.lines]
+    after = msgspec.structs.replace(order, lines=lines, shipments=[*order.shipments, shipment])
+    note = f"{shipment.carrier} {shipment.tracking_no}"
+    if any(line.to_ship for line in lines):
+        return noted(after, "partly_shipped", by, shipment.at, note)
+    return step(after, "ship", "shipped", by, shipment.at, note)
+
+
+def new_refund(
+    order: Order, refund_id: str, asked: Sequence[Pieces] | None, reason: str, body_digest: str, at: datetime
+) -> Refund:
+    """The refund of these pieces, or of all that are left: granted while none of them has been sent, else requested.
+
+    Freight goes back with the last pieces of an order of which nothing was sent.
+    Raises `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`.
+    """
+    if order.state == "completed":
+        raise MallError("refund_window_over")
+    if order.state not in ("awaiting_shipment", "shipped", "received"):
+        raise MallError("order_state", state=order.state)
+    if len(order.refunds) >= REFUNDS_MAX:
+        raise MallError("invalid", errors=(FieldError("order_id", f"an order has at most {REFUNDS_MAX} refunds"),))
+    left = {line.sku_id: line.quantity - _asked(order, line.sku_id)[0] for line in order.lines}
+    left = {sku_id: quantity for sku_id, quantity in left.items() if quantity}
+    if not left:
+        raise MallError("nothing_to_refund")
+    if asked is None:
+        asked = [Pieces(sku_id, quantity) for sku_id, quantity in left.items()]
+    _check_pieces(asked, left)
+    by_sku = {line.sku_id: line for line in order.lines}
+    lines = [_refund_line(order, by_sku[pieces.sku_id], pieces.quantity) for pieces in asked]
+    unsent = all(pieces.quantity <= by_sku[pieces.sku_id].to_ship for pieces in asked)
+    untouched = not order.shipments and sum(left.values()) == sum(pieces.quantity for pieces in asked)
+    state: RefundState = "approved" if unsent else "requested"
+    return Refund(
+        refund_id=refund_id, state=state, first_state=state, lines=lines, goods_fen=sum(x.amount_fen for x in lines),
+        freight_fen=order.freight_fen if unsent and untouched else 0, reason=reason, created_at=at,
+        body_digest=body_digest,
+    )  # fmt: skip
+
+
+def granted(order: Order, refund: Refund, restock: bool, by: str, at: datetime) -> tuple[Order, list[Pieces]]:
+    """The order with the refund granted, and the pieces that go back into stock.
+
+    Pieces that have not been sent are cancelled and always go back; sent ones only where `restock` says that the
+    goods came back. An order of which every piece is refunded is closed.
+    """
+    asked = {line.sku_id: line.quantity for line in refund.lines}
+    lines: list[OrderLine] = []
+    back: list[Pieces] = []
+    for line in order.lines:
+        quantity = asked.get(line.sku_id, 0)
+        cancelled = min(quantity, line.to_ship)
+        returned = quantity - cancelled
+        restocked = cancelled + (returned if restock else 0)
+        if restocked:
+            back.append(Pieces(line.sku_id, restocked))
+        lines.append(
+            msgspec.structs.replace(
+                line,
+                cancelled=line.cancelled + cancelled,
+                returned=line.returned + returned,
+                restocked=line.restocked + restocked,
+            )
+        )
+    after = msgspec.structs.replace(with_refund(order, msgspec.structs.replace(refund, state="approved")), lines=lines)
+    note = f"{refund.amount_fen} fen: {refund.reason}"
+    after = noted(after, "refund_granted", by, at, note)
+    if all(line.cancelled + line.returned == line.quantity for line in lines):
+        return step(after, "refund_all", "closed_refunded", "system", at), back
+    if after.state == "awaiting_shipment" and not any(line.to_ship for line in lines):
+        after = step(after, "ship", "shipped", "system", at, "nothing more to send")
+    return after, back
+
+
+def with_refund(order: Order, refund: Refund) -> Order:
+    """The order with this refund added, or in place of the one of the same id."""
+    others = [known for known in order.refunds if known.refund_id != refund.refund_id]
+    position = next((i for i, known in enumerate(order.refunds) if known.refund_id == refund.refund_id), len(others))
+    return msgspec.structs.replace(order, refunds=[*others[:position], refund, *others[position:]])
+
+
+def closed(order: Order, what: str, by: str, at: datetime) -> Order:
+    """The unpaid order closed, all its pieces free again."""
+    lines = [msgspec.structs.replace(line, restocked=line.quantity) for line in order.lines]
+    return step(msgspec.structs.replace(order, lines=lines), "close", what, by, at)
+
+
+def _asked(order: Order, sku_id: str) -> tuple[int, int]:
+    """Pieces and fen of a line that are refunded or asked back already."""
+    lines = [
+        line for refund in order.refunds if refund.state != "rejected" for line in refund.lines if line.sku_id == sku_id
+    ]
+    return sum(line.quantity for line in lines), sum(line.amount_fen for line in lines)
+
+
+def _refund_line(order: Order, line: OrderLine, quantity: int) -> RefundLine:
+    pieces, fen = _asked(order, line.sku_id)
+    return RefundLine(line.sku_id, quantity, refund_fen(line.payable_fen, line.quantity, pieces, fen, quantity))
+
+
+def _check_pieces(asked: Sequence[Pieces], left: dict[str, int]) -> None:
+    seen: set[str] = set()
+    for index, pieces in enumerate(asked):
+        if pieces.sku_id in seen or pieces.sku_id not in left:
+            why = "named twice" if pieces.sku_id in seen else "nothing of this SKU is left in the order"
+            raise MallError("invalid", errors=(FieldError(f"lines[{index}].sku_id", why),))
+        if pieces.quantity > left[pieces.sku_id]:
+            why = f"at most {left[pieces.sku_id]}"
+            raise MallError("invalid", errors=(FieldError(f"lines[{index}].quantity", why),))
+        seen.add(pieces.sku_id)

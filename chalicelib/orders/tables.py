@@ -1,0 +1,83 @@
+"""Orders. One table, `orders`; an order is one document (2 KB or so), changed under its version.
+
+| who asks | how | units |
+|---|---|---|
+| one order | Get order | 1 RRU per 4 KB |
+| a member's orders, newest first, by state | Query by_member, BatchGet the page | 0.5 RRU + 1 per order |
+| operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 per order |
+| place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |
+
+A queue is what an operator works through: the order's state, or "refund_requested" while a decision is due.
+It is sharded, because every order of the mall passes through it.
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
+
+from chalicelib.core import clock, ids
+from chalicelib.core.settings import settings
+from chalicelib.orders.rules import Order
+from chalicelib.store.base import Document, Table, TableMeta, name
+
+REFUND_REQUESTED = "refund_requested"
+
+
+class ByMember(GlobalSecondaryIndex["Orders"]):
+    """A member's orders by time."""
+
+    class Meta:
+        index_name = "by_member"
+        projection = IncludeProjection(["state"])
+
+    member_id = UnicodeAttribute(hash_key=True)
+    placed = UnicodeAttribute(range_key=True)
+
+
+class ByQueue(GlobalSecondaryIndex["Orders"]):
+    """The orders of one shard of a queue by time."""
+
+    class Meta:
+        index_name = "by_queue"
+        projection = KeysOnlyProjection()
+
+    queue = UnicodeAttribute(hash_key=True)
+    placed = UnicodeAttribute(range_key=True)
+
+
+class Orders(Table):
+    """An order and what it is found by; everything but `order` and `version` follows from the document."""
+
+    class Meta(TableMeta):
+        table_name = name("orders")
+
+    order_id = UnicodeAttribute(hash_key=True)
+    order = Document(Order)
+    version = NumberAttribute()
+    member_id = UnicodeAttribute()
+    state = UnicodeAttribute()
+    queue = UnicodeAttribute()
+    placed = UnicodeAttribute()
+
+    by_member = ByMember()
+    by_queue = ByQueue()
+
+
+def item(order: Order, version: int) -> Orders:
+    """The order as it is stored."""
+    queue = REFUND_REQUESTED if any(refund.state == "requested" for refund in order.refunds) else order.state
+    return Orders(
+        order.order_id,
+        order=order,
+        version=version,
+        member_id=order.member_id,
+        state=order.state,
+        queue=queue_shard(queue, ids.shard(order.order_id, settings().order_shards)),
+        placed=f"{clock.stamp(order.created_at)}|{order.order_id}",
+    )
+
+
+def queue_shard(queue: str, shard: int) -> str:
+    """One shard of a queue."""
+    return f"{queue}#{shard}"

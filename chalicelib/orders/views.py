@@ -1,0 +1,134 @@
+"""An order as shoppers and operators see it, and the lists of orders."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from chalicelib.core.settings import settings
+from chalicelib.orders.rules import Event, Order, OrderLine, Receiver, Refund, RefundLine, RefundState, Shipment, State
+from chalicelib.orders.tables import Orders, queue_shard
+from chalicelib.store import cursor, read
+
+#: A filtered page reads at most this many times, so that one request's work is bounded.
+_READS_MAX = 8
+
+
+class RefundView(msgspec.Struct, kw_only=True):
+    """A refund: what goes back, how far it is. `failed` means that WeChat could not pay it out: the mall owes it."""
+
+    refund_id: str
+    state: RefundState
+    amount_fen: int
+    goods_fen: int
+    freight_fen: int
+    lines: list[RefundLine]
+    reason: str
+    created_at: datetime
+    finished_at: datetime | None = None
+
+
+class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An order (CONTRACT.md, Orders)."""
+
+    order_id: str
+    state: State
+    lines: list[OrderLine]
+    goods_fen: int
+    discount_fen: int
+    freight_fen: int
+    payable_fen: int
+    paid_fen: int
+    refunded_fen: int
+    address: Receiver
+    remark: str
+    created_at: datetime
+    pay_by: datetime | None = None
+    paid_at: datetime | None = None
+    shipments: list[Shipment]
+    refunds: list[RefundView]
+    history: list[Event]
+
+
+class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
+    """An order as operators see it."""
+
+    member_id: str
+    transaction_id: str
+
+
+def refund_view(refund: Refund) -> RefundView:
+    """The refund as it is answered."""
+    return RefundView(
+        refund_id=refund.refund_id,
+        state=refund.state,
+        amount_fen=refund.amount_fen,
+        goods_fen=refund.goods_fen,
+        freight_fen=refund.freight_fen,
+        lines=refund.lines,
+        reason=refund.reason,
+        created_at=refund.created_at,
+        finished_at=refund.finished_at,
+    )
+
+
+def view(order: Order) -> OrderView:
+    """The order as its member sees it."""
+    return OrderView(**_fields(order))
+
+
+def admin_view(order: Order) -> AdminOrderView:
+    """The order as operators see it."""
+    return AdminOrderView(**_fields(order), member_id=order.member_id, transaction_id=order.transaction_id)
+
+
+def _fields(order: Order) -> dict[str, Any]:
+    same = (
+        "order_id", "state", "lines", "goods_fen", "discount_fen", "freight_fen", "payable_fen", "paid_fen",
+        "refunded_fen", "address", "remark", "created_at", "paid_at", "shipments", "history",
+    )  # fmt: skip
+    fields: dict[str, Any] = {field: getattr(order, field) for field in same}
+    fields["refunds"] = [refund_view(refund) for refund in order.refunds]
+    fields["pay_by"] = order.pay_by if order.state == "awaiting_payment" else None
+    return fields
+
+
+def of_member(member_id: str, state: str | None, limit: int, given: str | None) -> tuple[list[Order], str | None]:
+    """A page of the member's orders, newest first; a new order may be missing for a moment."""
+    listing = f"orders:{member_id}:{state or ''}"
+    after = cursor.read(listing, given)
+    keep = None if state is None else Orders.state == state
+    keys: list[str] = []
+    for _ in range(_READS_MAX):
+        page, after = read.query(
+            Orders, member_id, index=Orders.by_member, keep=keep, forward=False, limit=limit - len(keys), after=after
+        )
+        keys += [raw["order_id"]["S"] for raw in page]
+        if after is None or len(keys) >= limit:
+            break
+    return _orders(keys), cursor.write(listing, after)
+
+
+def in_queue(queue: str, limit: int, given: str | None) -> tuple[list[Order], str | None]:
+    """A page of the orders in an operators' queue, oldest first, over all its shards."""
+    listing = f"queue:{queue}"
+    after = cursor.read(listing, given)
+    where = None if after is None else Orders.placed > after
+    found: list[tuple[str, str]] = []
+    more = False
+    for shard in range(settings().order_shards):
+        page, rest = read.query(Orders, queue_shard(queue, shard), index=Orders.by_queue, where=where, limit=limit)
+        found += [(raw["placed"]["S"], raw["order_id"]["S"]) for raw in page]
+        more = more or rest is not None
+    found.sort()
+    page_keys = found[:limit]
+    position = page_keys[-1][0] if page_keys and (more or len(found) > limit) else None
+    return _orders([order_id for _, order_id in page_keys]), cursor.write(listing, position)
+
+
+def _orders(order_ids: list[str]) -> list[Order]:
+    """The orders of these ids, in this order."""
+    found = read.batch_get([(Orders, (order_id,)) for order_id in order_ids]) if order_ids else []
+    return [item.order for item in found if item is not None]

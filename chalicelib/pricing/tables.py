@@ -1,0 +1,27 @@
+"""Freight templates. One table, `freight`.
+
+| who asks | how | units |
+|---|---|---|
+| all templates: for a quote (remembered a moment), for operators | Query "templates" | 0.5 RRU per 4 KB |
+| put or delete one | by key | 1 WRU per KB |
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import UnicodeAttribute
+
+from chalicelib.pricing.rules import FreightTemplate
+from chalicelib.store.base import Document, Table, TableMeta, name
+
+ALL = "templates"
+
+
+class Freight(Table):
+    """A mall has a handful of templates; they stand together and are read together."""
+
+    class Meta(TableMeta):
+        table_name = name("freight")
+
+    group = UnicodeAttribute(hash_key=True)
+    template_id = UnicodeAttribute(range_key=True)
+    template = Document(FreightTemplate)

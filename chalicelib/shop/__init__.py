@@ -1,0 +1,1 @@
+"""The merchant's settings: rules that change while the mall runs."""

@@ -1,0 +1,88 @@
+"""Sections of settings: declared once by the wing that obeys them, read from memory, changed by operators.
+
+    DISTRIBUTION = declare("distribution", DistributionRules)
+    DISTRIBUTION.current().freeze_days
+
+and `shop.routes.expose(DISTRIBUTION)` gives operators its endpoints.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from chalicelib.shop.rules import OrderRules
+from chalicelib.shop.tables import ShopSettings
+from chalicelib.store import cache, read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ConditionFailed, save
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+_CACHE = "settings"
+
+
+class Section(Generic[_S]):
+    """One section; every field of its struct has a default, which holds until an operator says otherwise."""
+
+    def __init__(self, name: str, struct: type[_S]) -> None:
+        self.name = name
+        self.struct = struct
+
+    def current(self) -> _S:
+        """The settings, possibly `cache_seconds` old. Raises `unavailable`."""
+        return cache.remember((_CACHE, self.name), self._load)
+
+    def fresh(self) -> _S:
+        """The settings as they are now, for who changes them. Raises `unavailable`."""
+        return self.parse(read.get(ShopSettings, self.name))
+
+    def change(self, value: _S) -> _S:
+        """Replace the section; other processes see it a moment later. Raises `conflict` and `unavailable`."""
+        retry_busy(lambda: self._save(value), ConditionFailed)
+        cache.forget(_CACHE)
+        return value
+
+    def parse(self, item: ShopSettings | None) -> _S:
+        """The settings in an item: fields that this version does not know are left out, missing ones get defaults."""
+        given: dict[str, Any] = {} if item is None else msgspec.json.decode(item.document)
+        known = {field: given[field] for field in self.struct.__struct_fields__ if field in given}
+        return msgspec.convert(known, self.struct)
+
+    def _load(self) -> _S:
+        return self.parse(read.get(ShopSettings, self.name, consistent=False))
+
+    def _save(self, value: _S) -> None:
+        item = read.get(ShopSettings, self.name)
+        unchanged = ShopSettings.section.does_not_exist() if item is None else ShopSettings.version == item.version
+        version = 1 if item is None else item.version + 1
+        save(ShopSettings(self.name, document=msgspec.json.encode(value).decode(), version=version), unchanged)
+
+
+#: Every declared section, by name.
+SECTIONS: dict[str, Section[Any]] = {}
+
+
+def declare(name: str, struct: type[_S]) -> Section[_S]:
+    """Declare a section; `struct` has a default for every field."""
+    if name in SECTIONS:
+        raise ValueError(f"the section {name} is declared twice")
+    struct()  # a field without a default fails here and now
+    section = Section(name, struct)
+    SECTIONS[name] = section
+    return section
+
+
+def everything() -> dict[str, Any]:
+    """All sections as they are now, by name."""
+    items = read.batch_get([(ShopSettings, (name,)) for name in SECTIONS])
+    return {name: section.parse(item) for (name, section), item in zip(SECTIONS.items(), items, strict=True)}
+
+
+ORDERS = declare("orders", OrderRules)
+
+
+def order_rules() -> OrderRules:
+    """The times of an order, possibly `cache_seconds` old. Raises `unavailable`."""
+    return ORDERS.current()

@@ -1,0 +1,25 @@
+"""The merchant's settings. Table `settings`.
+
+| who asks | how | units |
+|---|---|---|
+| one section (once a second in a process) | Get section | 0.5 RRU |
+| all sections, for the operator | BatchGet of the declared sections | 1 RRU each |
+| change a section | Put under its version | 1 WRU |
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from chalicelib.store.base import Table, TableMeta, name
+
+
+class ShopSettings(Table):
+    """A section as a JSON document; which struct it is, its name says."""
+
+    class Meta(TableMeta):
+        table_name = name("settings")
+
+    section = UnicodeAttribute(hash_key=True)
+    document = UnicodeAttribute()
+    version = NumberAttribute()

@@ -1,0 +1,175 @@
+"""The base of every table: one shared client, short time-outs, names with the mall's prefix, typed documents.
+
+A business object that is read and written as a whole is kept as one JSON document in one attribute (see
+docs/decisions/0002-documents.md); only keys, counters and what a condition looks at are attributes of their own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import botocore.session
+import msgspec
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+)
+from pynamodb.attributes import Attribute
+from pynamodb.connection.table import TableConnection
+from pynamodb.constants import STRING
+from pynamodb.indexes import Index
+from pynamodb.models import Model
+
+from chalicelib.core import log
+from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.settings import settings
+
+_D = TypeVar("_D", bound=msgspec.Struct)
+_T = TypeVar("_T")
+
+_CONNECT_SECONDS = 1.0
+_READ_SECONDS = 3.0
+_TRIES = 3
+_POOL = 32
+
+#: Error codes after which the same request may succeed a moment later. Nothing of it was done.
+BUSY_CODES = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "ThrottlingError",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "InternalServerError",
+        "ServiceUnavailable",
+    }
+)
+
+_client: BaseClient | None = None
+_lock = threading.Lock()
+
+
+def client() -> BaseClient:
+    """The one DynamoDB client of this process (PynamoDB would make one per model: 79 ms and 10 MB each)."""
+    global _client
+    if _client is None:
+        with _lock:
+            if _client is None:
+                _client = botocore.session.get_session().create_client(
+                    "dynamodb",
+                    region_name=settings().region,
+                    endpoint_url=settings().dynamodb_endpoint,
+                    config=Config(
+                        parameter_validation=False,  # the models have checked
+                        connect_timeout=_CONNECT_SECONDS,
+                        read_timeout=_READ_SECONDS,
+                        max_pool_connections=_POOL,
+                        retries={"total_max_attempts": _TRIES, "mode": "standard"},
+                    ),
+                )
+    return _client
+
+
+def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Call DynamoDB. A fault outside becomes `unavailable`; a refused condition stays a ClientError.
+
+    Only requests that do no harm when sent twice may come here: the client itself repeats after a time-out.
+    """
+    try:
+        answer: dict[str, Any] = client()._make_api_call(operation, arguments)
+        return answer
+    except ClientError as fault:
+        if fault.response["Error"]["Code"] in BUSY_CODES:
+            log.warning("dynamodb_busy", operation=operation, reason=fault.response["Error"]["Code"])
+            raise unavailable() from fault
+        raise
+    except (ConnectionError, HTTPClientError, NoCredentialsError) as fault:
+        log.warning("dynamodb_unreachable", operation=operation, reason=type(fault).__name__)
+        raise unavailable() from fault
+    except BotoCoreError as fault:
+        log.error("dynamodb_failed", fault, operation=operation)
+        raise
+
+
+class Table(Model):
+    """Base of every model. A subclass has `class Meta(TableMeta): table_name = name("orders")`."""
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        connection: TableConnection = super()._get_connection()
+        connection.connection._client = client()  # private, held by a test
+        return connection
+
+
+def hash_key(keys: type[Table] | Index[Any]) -> Attribute[str]:
+    """The hash key of a table or an index."""
+    attribute: Attribute[str] = keys._hash_key_attribute()  # type: ignore[no-untyped-call]
+    return attribute
+
+
+def range_key(table: type[Table]) -> Attribute[str] | None:
+    """The range key of a table, if it has one."""
+    attribute: Attribute[str] | None = table._range_key_attribute()  # type: ignore[no-untyped-call]
+    return attribute
+
+
+class TableMeta:
+    """What all tables share; billing on demand."""
+
+    region = settings().region
+    host = settings().dynamodb_endpoint
+    connect_timeout_seconds = _CONNECT_SECONDS
+    read_timeout_seconds = _READ_SECONDS
+    max_retry_attempts = _TRIES - 1
+    max_pool_connections = _POOL
+    billing_mode = "PAY_PER_REQUEST"
+
+
+def name(table: str) -> str:
+    """The table's name in DynamoDB."""
+    return settings().table_prefix + table
+
+
+class Document(Attribute[_D]):
+    """A msgspec struct kept as JSON text. Reading a document that an older version wrote fills in defaults."""
+
+    attr_type = STRING
+
+    def __init__(self, struct: type[_D], **options: Any) -> None:
+        super().__init__(**options)
+        self._decoder = msgspec.json.Decoder(struct)
+
+    def serialize(self, value: _D) -> str:
+        """The struct as JSON."""
+        return _encoder.encode(value).decode()
+
+    def deserialize(self, value: str) -> _D:
+        """The struct that the JSON says."""
+        return self._decoder.decode(value)
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def retry_busy(work: Callable[[], _T], conflict: type[Exception], tries: int = 4) -> _T:
+    """Run a use case again when another writer got in between its read and its write.
+
+    `conflict` is what its transaction raises then. The last time round it is the caller's: 409.
+    """
+    for _ in range(tries - 1):
+        try:
+            return work()
+        except conflict:
+            continue
+    try:
+        return work()
+    except conflict as fault:
+        raise MallError("conflict") from fault

@@ -1,0 +1,1 @@
+"""The HTTP edge: typed endpoints, tokens, problem answers, OpenAPI."""

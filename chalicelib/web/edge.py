@@ -1,0 +1,185 @@
+"""The HTTP edge: from a Chalice request to a handler and back, for every endpoint in the same way."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+from chalice.app import Chalice, Request, Response
+
+from chalicelib.core import ids, log
+from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
+from chalicelib.core.trace import segment
+from chalicelib.web import problems, tokens
+from chalicelib.web.endpoint import ENDPOINTS, MEMBER, OPERATOR, PATH_VALUE, Call, Endpoint, Reply
+
+_IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,64}$")
+
+
+class Guard(Protocol):
+    """What the edge asks of the wing that knows the operators (it lies above; app.py registers it)."""
+
+    def enter(self, token: tokens.Token, endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Any:
+        """Admit the operator and open the entry of the audit log. Raises `unauthenticated` or `forbidden`."""
+
+    def leave(self, entry: Any, status: int) -> None:
+        """Close the entry with how the call ended."""
+
+
+def register(app: Chalice, guard: Guard) -> None:
+    """Give every declared endpoint to Chalice as a route."""
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in ENDPOINTS:
+        methods = by_path.setdefault(endpoint.path, {})
+        if endpoint.method in methods:
+            raise ValueError(f"{endpoint.method} {endpoint.path} is declared twice")
+        methods[endpoint.method] = endpoint
+    for path, methods in by_path.items():
+        # No content types: the edge reads the body itself and says in its own form what is wrong with it.
+        app.route(path, methods=sorted(methods), content_types=[])(_view(app, guard, methods))
+
+
+def _view(app: Chalice, guard: Guard, methods: dict[str, Endpoint]) -> Any:
+    def view(**path: str) -> Response:
+        request = app.current_request
+        assert request is not None
+        return answer(methods[request.method], request, path, guard)
+
+    return view
+
+
+def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: Guard) -> Response:
+    """Answer one request. Every way out is a Response; only a crash of the process is not."""
+    request_id = request.context.get("requestId") or ids.new("r")
+    marker = log.request_id.set(request_id)
+    language = "en" if request.headers.get("accept-language", "").lower().startswith("en") else "zh"
+    try:
+        with segment(f"{endpoint.method} {endpoint.path}"):
+            reply = _perform(endpoint, request, path, guard, request_id, language)
+    except MallError as error:
+        reply = _problem(error, language, request_id)
+    except OutsideError as error:
+        log.warning("outside_failed", reason=str(error), method=endpoint.method, path=endpoint.path)
+        reply = _problem(unavailable(), language, request_id)
+    except Exception as error:
+        log.error("request_failed", error, method=endpoint.method, path=endpoint.path)
+        reply = _problem(MallError("internal"), language, request_id)
+    finally:
+        log.request_id.reset(marker)
+    headers = {"Content-Type": reply.content_type, "X-Request-Id": request_id, **reply.headers}
+    return Response(body=reply.body.decode(), status_code=reply.status, headers=headers)
+
+
+def _problem(error: MallError, language: str, request_id: str) -> Reply:
+    headers = {"Retry-After": str(error.retry_after or 1)} if error.status in (429, 503) else {}
+    body = problems.render(error, language, request_id)
+    return Reply(body=body, status=error.status, content_type=problems.CONTENT_TYPE, headers=headers)
+
+
+def _perform(
+    endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: Guard, request_id: str, language: str
+) -> Reply:
+    authorization = request.headers.get("authorization")
+    token = None
+    if endpoint.audience is MEMBER:
+        token = tokens.read("member", authorization)
+    elif endpoint.audience is OPERATOR:
+        token = tokens.read("operator", authorization)
+    call = Call(
+        request_id=request_id,
+        headers=request.headers,
+        raw_body=_body(endpoint, request),
+        language=language,
+        caller=token.subject if token else "",
+        idempotency_key=_idempotency_key(request) if endpoint.idempotent else "",
+    )
+    if endpoint.audience is not OPERATOR or token is None:
+        return _handle(endpoint, call, request, path)
+    entry = guard.enter(token, endpoint, call, path)
+    status = 500
+    try:
+        reply = _handle(endpoint, call, request, path)
+        status = reply.status
+    except MallError as error:
+        status = error.status
+        raise
+    finally:
+        guard.leave(entry, status)
+    return reply
+
+
+def _handle(endpoint: Endpoint, call: Call, request: Request, path: Mapping[str, str]) -> Reply:
+    arguments: dict[str, Any] = {}
+    for name, value in path.items():
+        if not PATH_VALUE.fullmatch(value):
+            raise MallError("not_found")
+        if name in endpoint.wants:
+            arguments[name] = value
+    if "call" in endpoint.wants:
+        arguments["call"] = call
+    if endpoint.query is not None:
+        arguments["query"] = _query(endpoint.query, request)
+    if endpoint.body is not None:
+        arguments["body"] = decode(call.raw_body, endpoint.body)
+    result = endpoint.handler(**arguments)
+    reply = result if isinstance(result, Reply) else _reply(endpoint, result)
+    if endpoint.cache_seconds is not None and reply.status == 200:
+        reply = _cacheable(reply, endpoint.cache_seconds, call.headers)
+    return reply
+
+
+def _reply(endpoint: Endpoint, result: Any) -> Reply:
+    if endpoint.output is None:
+        return Reply(body=b"", status=204 if endpoint.status == 200 else endpoint.status)
+    return Reply(body=msgspec.json.encode(result), status=endpoint.status)
+
+
+def _cacheable(reply: Reply, seconds: int, headers: Mapping[str, str]) -> Reply:
+    etag = reply.headers.get("ETag") or f'"{ids.digest(reply.body)}"'
+    given = {"ETag": etag, "Cache-Control": f"public, max-age={seconds}", **reply.headers}
+    asked = headers.get("if-none-match", "")
+    if asked and (asked.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in asked.split(",")]):
+        return Reply(body=b"", status=304, content_type=reply.content_type, headers=given)
+    return Reply(body=reply.body, status=reply.status, content_type=reply.content_type, headers=given)
+
+
+@functools.cache
+def _decoder(struct: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(struct)
+
+
+def decode(body: bytes, struct: Any) -> Any:
+    """The body as that struct. Raises `malformed`, naming the field."""
+    try:
+        return _decoder(struct).decode(body)
+    except msgspec.ValidationError as fault:
+        raise problems.from_validation(fault, "body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise malformed("body", "JSON is malformed") from None
+
+
+def _body(endpoint: Endpoint, request: Request) -> bytes:
+    given = request.raw_body  # text, where the gateway handed it on as text
+    body = given.encode() if isinstance(given, str) else given
+    if len(body) > endpoint.body_max:
+        raise MallError("too_large")
+    return body
+
+
+def _query(struct: Any, request: Request) -> Any:
+    given: Mapping[str, str] = request.query_params or {}
+    known = {field: given[field] for field in struct.__struct_fields__ if field in given}
+    try:
+        return msgspec.convert(known, struct, strict=False)
+    except msgspec.ValidationError as fault:
+        raise problems.from_validation(fault, "query") from None
+
+
+def _idempotency_key(request: Request) -> str:
+    key: str = request.headers.get("idempotency-key", "")
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise MallError("idempotency_key_missing")
+    return key

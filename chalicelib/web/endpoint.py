@@ -1,0 +1,142 @@
+"""Typed endpoints: one declaration says who may call, what comes in and what goes out.
+
+    @endpoint("POST /v1/orders", MEMBER, status=201, idempotent=True, errors=("out_of_stock",))
+    def place(call: Call, body: PlaceOrder) -> OrderView:
+
+Validation, authentication, error answers and the OpenAPI document all follow from it. The handler's
+parameters are `call`, `body`, `query` and the names in the path, whichever it wants, each by its annotation.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+import msgspec
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+#: Every id in a path; anything else is nobody's, so 404.
+PATH_VALUE = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+
+
+class Audience(Enum):
+    """Who may call an endpoint."""
+
+    PUBLIC = "public"
+    MEMBER = "member"
+    OPERATOR = "operator"
+    CALLBACK = "callback"  # an outside service, proved by its signature in the handler
+
+
+PUBLIC, MEMBER, OPERATOR, CALLBACK = Audience.PUBLIC, Audience.MEMBER, Audience.OPERATOR, Audience.CALLBACK
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """The request around the body: who calls, and with what headers. `caller` is "" for public endpoints."""
+
+    request_id: str
+    headers: Mapping[str, str]
+    raw_body: bytes
+    language: str = "zh"
+    caller: str = ""
+    idempotency_key: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer that is not simply the output as JSON."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = {}
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One method on one path, as declared."""
+
+    method: str
+    path: str
+    audience: Audience
+    permission: str
+    handler: Callable[..., Any]
+    wants: frozenset[str]
+    body: Any
+    query: Any
+    output: Any
+    status: int
+    idempotent: bool
+    errors: tuple[str, ...]
+    cache_seconds: int | None
+    media: str
+    takes: str
+    body_max: int
+
+
+#: Every declared endpoint, in order of declaration. app.py hands them to Chalice, OpenAPI reads them.
+ENDPOINTS: list[Endpoint] = []
+
+#: Bytes of a body, unless the endpoint says otherwise (CONTRACT.md, Manners).
+BODY_MAX = 256 * 1024
+
+
+def endpoint(
+    route: str,
+    audience: Audience,
+    *,
+    permission: str = "",
+    status: int = 200,
+    idempotent: bool = False,
+    errors: tuple[str, ...] = (),
+    cache_seconds: int | None = None,
+    media: str = "application/json",
+    takes: str = "application/json",
+    body_max: int = BODY_MAX,
+) -> Callable[[_F], _F]:
+    """Declare an endpoint. `route` is "METHOD /path/{name}"; `permission` is required for operators.
+
+    `errors` are the codes it may answer beyond those that follow from the declaration; `cache_seconds` gives the
+    answer an ETag and lets clients keep it that long; `media` is the type of the answer, `takes` of the body.
+    """
+    if (audience is OPERATOR) != bool(permission):
+        raise ValueError(f"{route}: an operator's endpoint names a permission, and no other does")
+    method, path = route.split(" ")
+
+    def declare(handler: _F) -> _F:
+        hints = typing.get_type_hints(handler)
+        output = _answered(hints.pop("return"))
+        ENDPOINTS.append(
+            Endpoint(
+                method=method,
+                path=path,
+                audience=audience,
+                permission=permission,
+                handler=handler,
+                wants=frozenset(hints),
+                body=hints.get("body"),
+                query=hints.get("query"),
+                output=output,
+                status=status,
+                idempotent=idempotent,
+                errors=errors,
+                cache_seconds=cache_seconds,
+                media=media,
+                takes=takes,
+                body_max=body_max,
+            )
+        )
+        return handler
+
+    return declare
+
+
+def _answered(annotation: Any) -> Any:
+    """What an answer's body is: the annotation without `Reply` (which is only how it is sent), None for no body."""
+    parts = [part for part in typing.get_args(annotation) if part is not Reply]
+    if isinstance(annotation, types.UnionType) and len(parts) == 1:
+        return parts[0]
+    return None if annotation in (type(None), Reply) else annotation

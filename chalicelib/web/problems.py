@@ -1,0 +1,84 @@
+"""Refusals as application/problem+json (RFC 9457), in the reader's language, with nothing internal in them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from chalicelib.core.errors import FieldError, MallError
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The form of every error answer. `code` is stable; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[FieldProblem] = []
+
+
+def render(error: MallError, language: str, request_id: str) -> bytes:
+    """The error as a problem document; its extra data (SKUs, a new quote) stands beside the usual fields."""
+    status = error.status
+    document: dict[str, Any] = {
+        "type": f"/docs#error-{error.code}",
+        "title": error.code.replace("_", " "),
+        "status": status,
+        "code": error.code,
+        "detail": error.text(language),
+        "request_id": request_id,
+    }
+    if error.errors:
+        document["errors"] = [{"field": e.field, "message": _translate(e.message, language)} for e in error.errors]
+    document.update((name, value) for name, value in error.data.items() if name not in document)
+    return msgspec.json.encode(document)
+
+
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+_FIELD = re.compile(r"^Object (?:missing required|contains unknown) field `(.+)`$")
+_KEY = re.compile(r"^key` in `")  # msgspec on the keys of a map: "at `key` in `$.specs`"
+
+
+def from_validation(fault: msgspec.ValidationError, where: str = "") -> MallError:
+    """The 400 that names the field msgspec stumbled over; `where` stands for the whole when no field is named."""
+    match = _PATH.match(str(fault))
+    what, path = (match["what"], match["path"] or "") if match else (str(fault), "")
+    path = _KEY.sub("", path).strip().removeprefix("$").removeprefix(".").replace("[...]", "[]")
+    named = _FIELD.match(what)
+    if named:
+        path = f"{path}.{named[1]}" if path else named[1]
+    return MallError("malformed", errors=(FieldError(path or where, what),))
+
+
+_ZH: list[tuple[re.Pattern[str], str]] = [
+    (re.compile(r"^Object missing required field `.*`$"), "缺少必填字段"),
+    (re.compile(r"^Object contains unknown field `.*`$"), "未知字段"),
+    (re.compile(r"^Expected `(?:\w+)` of length (>=|<=) (\d+)$"), r"长度应 \1 \2"),
+    (re.compile(r"^Expected `(?:\w+)` (>=|<=|>|<) (\S+)$"), r"应 \1 \2"),
+    (re.compile(r"^Expected `\w+` matching regex .*$"), "格式不正确"),
+    (re.compile(r"^Expected `(.*)`, got `(.*)`$"), r"类型应为 \1，实际为 \2"),
+    (re.compile(r"^Invalid enum value (.*)$"), r"不是允许的取值：\1"),
+    (re.compile(r"^JSON is malformed.*$"), "不是合法的 JSON"),
+]
+
+
+def _translate(message: str, language: str) -> str:
+    if language != "en":
+        for pattern, text in _ZH:
+            if pattern.match(message):
+                return pattern.sub(text, message)
+    return message

@@ -1,0 +1,40 @@
+"""Types that endpoints of all wings speak in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.core.money import FEN_MAX
+
+_T = TypeVar("_T")
+
+#: Text that people wrote: no control characters, also none at its end, where `$` alone would let one newline pass.
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+Line = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PRINTABLE)]
+LongLine = Annotated[str, Meta(max_length=256, pattern=_PRINTABLE)]
+Url = Annotated[str, Meta(max_length=512, pattern=r"^(https?://[^\x00-\x20\x7f]+)?$(?!\n)")]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
+Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$(?!\n)")]
+Fen = Annotated[int, Meta(ge=0, le=FEN_MAX)]
+PriceFen = Annotated[int, Meta(ge=0, le=FEN_MAX // 10)]
+Quantity = Annotated[int, Meta(ge=1, le=999)]
+Count = Annotated[int, Meta(ge=0, le=100_000_000)]
+Limit = Annotated[int, Meta(ge=1, le=100)]
+Cursor = Annotated[str, Meta(min_length=1, max_length=2048)]
+
+
+class Page(msgspec.Struct, Generic[_T]):
+    """One page of a list; `next_cursor` is null on the last."""
+
+    items: list[_T]
+    next_cursor: str | None = None
+
+
+class PageQuery(msgspec.Struct, kw_only=True):
+    """How every list is paged."""
+
+    limit: Limit = 20
+    cursor: Cursor | None = None

@@ -1,0 +1,1 @@
+"""Clients of WeChat's servers: login and shipping (mini), payments and refunds (pay). Imported by who needs them."""

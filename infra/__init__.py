@@ -1,0 +1,1 @@
+"""What is deployed around the code: the template, the alarms, the first operator."""

@@ -1,0 +1,164 @@
+"""Package the mall for deployment: `chalice package`, and then a zip that is small, compiled and always the same.
+
+    python -m infra.package --stage prod        (make package)
+
+leaves build/package/deployment.zip and build/package/sam.json. Of what Chalice packs, 15 of 18 MB of botocore are
+descriptions of services that the mall does not use, and nothing is compiled, although Lambda cannot write .pyc files:
+every cold start would compile everything anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from infra import tables
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+TEMPLATE = Path(__file__).with_name("template.json")
+
+#: Services whose descriptions stay: the mall's data, and where its secrets may be kept.
+SERVICES = frozenset({"dynamodb", "secretsmanager", "ssm", "sts"})
+#: The handlers, by the names that Chalice gives them in the template.
+FUNCTIONS = ("APIHandler", "RunDueJobs", "RunOwedJobs")
+#: Variables whose values are given at deployment.
+_PARAMETERS = {
+    "YUTANG_PUBLIC_URL": "PublicUrl",
+    "YUTANG_WECHAT_APPID": "WechatAppid",
+    "YUTANG_WECHAT_MCHID": "WechatMchid",
+    "YUTANG_WECHAT_MERCHANT_SERIAL": "WechatMerchantSerial",
+}
+_DROPPED = re.compile(
+    r"""
+    (^|/)__pycache__/ | \.py[ci]$ | \.c$ | (^|/)py\.typed$
+    | ^[^/]+\.(dist-info|data)/ | ^[^/]+-stubs/ | (^|/)(tests?|examples)/
+    | ^boto3/data/ | ^botocore/data/.*/(examples|paginators|waiters)-\d+\.json | ^botocore/data/[^/]*/2011-12-05/
+    """,
+    re.VERBOSE,
+)
+_SERVICE = re.compile(r"^botocore/data/([^/]+)/")
+#: What the zip says of every file's age: the oldest that the format can say.
+_TIME = (1980, 1, 1, 0, 0, 0)
+_COMPILE = ("-m", "compileall", "-q", "-j", "1", "--invalidation-mode", "unchecked-hash")
+
+
+class Sizes(NamedTuple):
+    """Bytes of the zip as Chalice made it and as it is deployed, and of its files unpacked."""
+
+    before: int
+    after: int
+    unpacked: int
+
+
+def package(stage: str, out: Path) -> Sizes:
+    """Package the stage into the folder `out`: deployment.zip and sam.json."""
+    with tempfile.TemporaryDirectory() as temporary:
+        source = _stage(Path(temporary) / "source")
+        template = source / "merge.json"
+        template.write_bytes(msgspec.json.encode(merged_template(stage)))
+        _chalice(source, stage, template, out)
+    deployed = out / "deployment.zip"
+    raw = deployed.rename(out / "chalice.zip")
+    return Sizes(raw.stat().st_size, *finish(raw, deployed))
+
+
+def merged_template(stage: str) -> dict[str, Any]:
+    """What is merged into Chalice's template: infra/template.json, the tables, and the variables given later."""
+    template: dict[str, Any] = msgspec.json.decode(TEMPLATE.read_bytes())
+    config = msgspec.json.decode((ROOT / ".chalice" / "config.json").read_bytes())
+    prefix = config["stages"][stage]["environment_variables"]["YUTANG_TABLE_PREFIX"]
+    variables = {name: {"Ref": parameter} for name, parameter in _PARAMETERS.items()}
+    for function in FUNCTIONS:
+        properties = template["Resources"].setdefault(function, {}).setdefault("Properties", {})
+        properties["Environment"] = {"Variables": variables}
+    template["Resources"] |= tables.resources(prefix)
+    return template
+
+
+def _stage(folder: Path) -> Path:
+    """A copy of what is deployed. Without Chalice in the requirements: its packager adds the part that runs itself."""
+    shutil.copytree(ROOT / "chalicelib", folder / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "app.py", folder)
+    (folder / ".chalice").mkdir()
+    shutil.copy(ROOT / ".chalice" / "config.json", folder / ".chalice")
+    lines = (ROOT / "requirements.txt").read_text().splitlines(keepends=True)
+    (folder / "requirements.txt").write_text("".join(line for line in lines if not line.startswith("chalice=")))
+    return folder
+
+
+def _chalice(source: Path, stage: str, template: Path, out: Path) -> None:
+    shutil.rmtree(out, ignore_errors=True)
+    command = ("-c", "from chalice.cli import main; raise SystemExit(main())", "--project-dir", str(source))
+    options = ("--stage", stage, "--merge-template", str(template), str(out.resolve()))
+    region = {"AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION") or "cn-north-1"}  # asked for, and not used
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("YUTANG_")} | region
+    done = subprocess.run(
+        [sys.executable, *command, "package", *options],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0 or not (out / "deployment.zip").exists():
+        raise SystemExit(f"chalice package failed:\n{done.stdout}")
+
+
+def finish(raw: Path, deployed: Path) -> tuple[int, int]:
+    """Trim and compile the zip `raw` into `deployed`, the same bytes every time; its size, and unpacked."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with zipfile.ZipFile(raw) as archive:
+            archive.extractall(folder, [name for name in archive.namelist() if kept(name)])
+        _trim_endpoints(folder / "botocore" / "data" / "endpoints.json")
+        # With a fixed seed: the order of a set's constants in the bytecode follows the hashes.
+        environment = dict(os.environ) | {"PYTHONHASHSEED": "0"}
+        compiled = [sys.executable, *_COMPILE, "-s", str(folder), "-p", "/var/task", str(folder)]
+        subprocess.run(compiled, env=environment, check=True)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        with zipfile.ZipFile(deployed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for path in files:
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _TIME)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = 0o100644 << 16
+                archive.writestr(entry, path.read_bytes())
+        return deployed.stat().st_size, sum(path.stat().st_size for path in files)
+
+
+def kept(name: str) -> bool:
+    """Whether a file of Chalice's zip is deployed."""
+    service = _SERVICE.match(name)
+    return not _DROPPED.search(name) and (service is None or service[1] in SERVICES)
+
+
+def _trim_endpoints(file: Path) -> None:
+    """Leave out the endpoints of services that are left out themselves; botocore reads all of them at every start."""
+    endpoints = msgspec.json.decode(file.read_bytes())
+    for partition in endpoints["partitions"]:
+        partition["services"] = {name: where for name, where in partition["services"].items() if name in SERVICES}
+    file.write_bytes(msgspec.json.encode(endpoints))
+
+
+def main() -> int:
+    """Package and say how large it has become."""
+    parser = argparse.ArgumentParser(prog="python -m infra.package", description="Packages the mall for deployment.")
+    parser.add_argument("--stage", default="prod")
+    parser.add_argument("--out", type=Path, default=BUILD / "package")
+    arguments = parser.parse_args()
+    sizes = package(arguments.stage, arguments.out)
+    before, after, unpacked = (size / 1e6 for size in sizes)
+    print(f"{arguments.out / 'deployment.zip'}: {after:.1f} MB ({before:.1f} MB as Chalice packed it), "
+          f"{unpacked:.1f} MB unpacked")  # fmt: skip
+    print(f"{arguments.out / 'sam.json'}: deploy with `aws cloudformation package` and `deploy`")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

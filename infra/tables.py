@@ -1,0 +1,69 @@
+"""The tables of the mall as CloudFormation resources, generated from the models: the code is where they are said."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chalicelib.core.settings import settings
+from chalicelib.store import tools
+from chalicelib.store.base import Table
+
+Json = dict[str, Any]
+
+#: Kept by the stack's deletion and replacement, and not deletable by hand either.
+_KEPT = "Retain"
+
+
+def resources(prefix: str) -> Json:
+    """A resource for every table of every wing, by its logical id; `prefix` is the stage's, for the tables' names."""
+    importlib.import_module("app")  # brings in every wing, and so every table
+    return {logical_id(table): _resource(table, prefix) for table in tools.tables()}
+
+
+def logical_id(table: type[Table]) -> str:
+    """What the template calls the table: OrdersTable."""
+    return f"{_plain_name(table).replace('-', ' ').title().replace(' ', '')}Table"
+
+
+def _plain_name(table: type[Table]) -> str:
+    return str(table.Meta.table_name).removeprefix(settings().table_prefix)
+
+
+def _resource(table: type[Table], prefix: str) -> Json:
+    schema = table._get_schema()  # private to PynamoDB; it is what its create_table sends
+    properties: Json = {
+        "TableName": prefix + _plain_name(table),
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": schema["attribute_definitions"],
+        "KeySchema": _hash_first(schema["key_schema"]),
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+        "SSESpecification": {"SSEEnabled": True},
+        "DeletionProtectionEnabled": True,
+    }
+    if schema["global_secondary_indexes"]:
+        properties["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": index["index_name"],
+                "KeySchema": _hash_first(index["key_schema"]),
+                "Projection": index["projection"],
+            }
+            for index in schema["global_secondary_indexes"]
+        ]
+    stream = getattr(table.Meta, "stream_view_type", None)
+    if stream is not None:
+        properties["StreamSpecification"] = {"StreamViewType": stream}
+    expires = table._ttl_attribute()  # type: ignore[no-untyped-call]
+    if expires is not None:
+        properties["TimeToLiveSpecification"] = {"AttributeName": expires.attr_name, "Enabled": True}
+    return {
+        "Type": "AWS::DynamoDB::Table",
+        "DeletionPolicy": _KEPT,
+        "UpdateReplacePolicy": _KEPT,
+        "Properties": properties,
+    }
+
+
+def _hash_first(keys: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(keys, key=lambda key: str(key["KeyType"]))

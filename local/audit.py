@@ -1,0 +1,109 @@
+"""`make audit`: read every order, entry and stock of the running mall, and the sandbox's books, and compare them.
+
+The exit status is 1 when they do not agree, and every difference is named. Reads whole tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+import msgspec
+import requests
+
+from chalicelib.core.settings import settings
+from chalicelib.ledger.rules import Entry
+from chalicelib.orders.audit import Difference, PaidRefund, Payment, Stock, audit
+from chalicelib.orders.rules import Order
+from local.mall import Mall, running
+from local.processes import StartError
+
+#: Between two looks: a callback that is under way has arrived by then.
+_AGAIN_SECONDS = 2.0
+
+
+class Books(msgspec.Struct, frozen=True):
+    """All that is compared. `payments` and `refunds` are WeChat's, None where it was not asked."""
+
+    orders: list[Order]
+    entries: list[Entry]
+    stocks: list[Stock]
+    payments: list[Payment] | None = None
+    refunds: list[PaidRefund] | None = None
+
+    def differences(self) -> list[Difference]:
+        """Everything that does not agree."""
+        return audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
+
+
+def main() -> int:
+    """Audit the mall that `make run` opened; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local.audit", description="Audits the running mall.")
+    parser.add_argument("--prefix", default="yutang-", help="of its tables, where it is not make run's")
+    arguments = parser.parse_args()
+    try:
+        return int(not agrees(running(arguments.prefix)))
+    except StartError as fault:
+        print(f"audit: {fault}", file=sys.stderr)
+        return 1
+
+
+def agrees(mall: Mall) -> bool:
+    """Print what was compared and every difference; whether there is none. Once in a process, which is then the mall's.
+
+    Shoppers go on while it reads, one table after the other: what differs is looked at again, and named if it stays.
+    """
+    os.environ.update(mall.environment)  # before tables are imported: they are named after it
+    assert settings().dynamodb_endpoint == mall.dynamodb_endpoint
+    books = read(mall.sandbox_url)
+    found = books.differences()
+    if found:
+        time.sleep(_AGAIN_SECONDS)
+        books = read(mall.sandbox_url)
+        found = [one for one in books.differences() if one in found]
+    print(
+        f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} SKUs' stock, "
+        f"{len(books.payments or [])} payments and {len(books.refunds or [])} refunds in WeChat's books"
+    )
+    for one in found:
+        print(f"  {one.about}: {one.what}")
+    print(f"{len(found)} differences" if found else "no difference")
+    return not found
+
+
+def differences(sandbox_url: str | None) -> list[Difference]:
+    """Audit the mall that the environment names."""
+    return read(sandbox_url).differences()
+
+
+def read(sandbox_url: str | None) -> Books:
+    """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
+    from chalicelib.catalogue.tables import STOCK, Products
+    from chalicelib.ledger.tables import Journal
+    from chalicelib.orders.tables import Orders
+    from chalicelib.store import tools
+
+    books = Books(
+        orders=[item.order for item in tools.scan(Orders)],
+        entries=[item.entry for item in tools.scan(Journal)],
+        stocks=[
+            Stock(item.part.removeprefix(STOCK), int(item.free), int(item.taken), int(item.supplied))
+            for item in tools.scan(Products)
+            if item.part.startswith(STOCK)
+        ],
+    )
+    if sandbox_url is None:
+        return books
+    told = requests.get(f"{sandbox_url}/_control/ledger", timeout=10).json()
+    paid_out = [one for one in told["refunds"] if one["state"] == "SUCCESS"]
+    return msgspec.structs.replace(
+        books,
+        payments=msgspec.convert(told["payments"], list[Payment]),
+        refunds=msgspec.convert(paid_out, list[PaidRefund]),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

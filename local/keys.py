@@ -1,0 +1,92 @@
+"""The keys of a local mall: made once, kept in a file that only its owner may read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import string
+import tempfile
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import PublicFormat as Public
+
+_FILE = "keys.json"
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the mall and the sandbox's WeChat share, and what each keeps to itself. Private keys are PEM."""
+
+    appid: str
+    app_secret: str
+    mchid: str
+    merchant_key: str
+    merchant_serial: str
+    #: WeChat Pay's own key, which signs replies and callbacks; `wechat_key_id` is its PUB_KEY_ID.
+    wechat_key: str
+    wechat_key_id: str
+    apiv3_key: str
+    #: JSON list, as the mall's setting of that name.
+    token_keys: str
+
+
+def load_or_make(directory: Path) -> Keys:
+    """The keys kept in `directory`, made first if there are none. Processes that come at once get the same."""
+    path = directory / _FILE
+    if not path.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=directory) as draft:  # only its owner may read it
+            draft.write(msgspec.json.encode(_make()))
+            draft.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(draft.name, path)  # whole or not at all, and the first one wins
+    return msgspec.json.decode(path.read_bytes(), type=Keys)
+
+
+def mall_environment(keys: Keys, sandbox_url: str, api_url: str) -> dict[str, str]:
+    """The variables that tell the mall at `api_url` to take the sandbox at `sandbox_url` for WeChat."""
+    return {
+        "YUTANG_PUBLIC_URL": api_url,
+        "YUTANG_TOKEN_KEYS": keys.token_keys,
+        "YUTANG_WECHAT_API_URL": sandbox_url,
+        "YUTANG_WECHAT_PAY_URL": sandbox_url,
+        "YUTANG_WECHAT_APPID": keys.appid,
+        "YUTANG_WECHAT_SECRET": keys.app_secret,
+        "YUTANG_WECHAT_MCHID": keys.mchid,
+        "YUTANG_WECHAT_MERCHANT_SERIAL": keys.merchant_serial,
+        "YUTANG_WECHAT_MERCHANT_KEY": keys.merchant_key,
+        "YUTANG_WECHAT_APIV3_KEY": keys.apiv3_key,
+        "YUTANG_WECHAT_PAY_KEYS": msgspec.json.encode({keys.wechat_key_id: public_pem(keys.wechat_key)}).decode(),
+    }
+
+
+def public_pem(private_pem: str) -> str:
+    """The public half of a private key, both PEM."""
+    public = load_pem_private_key(private_pem.encode(), password=None).public_key()
+    return public.public_bytes(Encoding.PEM, Public.SubjectPublicKeyInfo).decode()
+
+
+def _make() -> Keys:
+    return Keys(
+        appid="wx" + secrets.token_hex(8),
+        app_secret=secrets.token_hex(16),
+        mchid="1" + _digits(9),
+        merchant_key=_rsa_pem(),
+        merchant_serial=secrets.token_hex(20).upper(),
+        wechat_key=_rsa_pem(),
+        wechat_key_id="PUB_KEY_ID_" + _digits(32),
+        apiv3_key="".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32)),
+        token_keys=msgspec.json.encode([secrets.token_urlsafe(32)]).decode(),
+    )
+
+
+def _rsa_pem() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def _digits(count: int) -> str:
+    return "".join(secrets.choice(string.digits) for _ in range(count))

@@ -1,0 +1,48 @@
+"""Puts the sandbox together: WeChat's two hosts in one, with faults before and signatures after every call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flask
+
+from local.keys import Keys
+from local.sandbox import control, faults, mini, pay
+from local.sandbox.notifier import Notifier
+from local.sandbox.store import Store
+from local.sandbox.world import World
+
+#: Calls served at once; a time-out on demand holds one of them for seconds.
+THREADS = 32
+
+
+def create_app(keys: Keys, path: Path | None, clock: Callable[[], float]) -> flask.Flask:
+    """The sandbox as a WSGI application, its notifier running; `extensions["notifier"]` can be stopped.
+
+    The state is kept in the file `path`, or in memory when that is None; `clock` tells the mall's Unix seconds.
+    """
+    world = World(keys, Store(path), clock)
+    app = flask.Flask("sandbox")
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    @app.before_request
+    def fault() -> Any:
+        return None if flask.request.path.startswith("/_control/") else faults.before(world)
+
+    @app.after_request
+    def sign(response: flask.Response) -> flask.Response:
+        defect = faults.after()
+        if flask.request.path.startswith("/v3/"):
+            headers = world.signer.headers(response.get_data(), world.clock(), defect)
+            signed = 200 <= response.status_code < 300
+            response.headers.update(headers if signed else {"Request-ID": headers["Request-ID"]})
+        return response
+
+    app.register_blueprint(pay.blueprint(world))
+    app.register_blueprint(mini.blueprint(world))
+    app.register_blueprint(control.blueprint(world))
+    app.extensions["notifier"] = notifier = Notifier(world)
+    notifier.start()
+    return app

@@ -1,0 +1,252 @@
+"""The control API, which WeChat does not have: the shopper's hand, the merchant's balance, faults, and a look inside.
+
+Bad input is a 400 and what the world's state does not allow a 409, both with a `reason`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import sqlite3
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import flask
+import msgspec
+from msgspec import Meta
+
+from local.sandbox import faults
+from local.sandbox.pay import balance_fen, new_transaction_id, trade_json
+from local.sandbox.world import World, notify, settle
+
+_T = TypeVar("_T")
+
+_PREPAY_SECONDS = 7200
+_Name = Annotated[str, Meta(min_length=1, max_length=128)]
+_Seconds = Annotated[float, Meta(ge=0, le=86400 * 30)]
+
+
+class _Denied(Exception):
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class _Login(msgspec.Struct, forbid_unknown_fields=True):
+    user: _Name
+
+
+class _Phone(msgspec.Struct, forbid_unknown_fields=True):
+    user: _Name
+    phone: Annotated[str, Meta(pattern=r"\A\+?[0-9]{5,17}\Z")] | None = None
+
+
+class _Pay(msgspec.Struct, forbid_unknown_fields=True):
+    prepay_id: str
+    notify: Literal["normal", "none", "duplicate", "delayed", "bad_signature", "old", "unknown_serial", "probe"] = (
+        "normal"
+    )
+    delay_seconds: _Seconds = 1800
+
+
+class _Fault(msgspec.Struct, forbid_unknown_fields=True):
+    path: Annotated[str, Meta(min_length=1)]
+    kind: Literal["error", "timeout", "timeout_after_effect", "bad_signature", "slow", "not_enough"]
+    times: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    seconds: Annotated[float, Meta(ge=0, le=60)] | None = None
+
+
+class _Balance(msgspec.Struct, forbid_unknown_fields=True):
+    available_fen: Annotated[int, Meta(ge=0)] | None
+
+
+class _Outcome(msgspec.Struct, forbid_unknown_fields=True):
+    outcome: Literal["SUCCESS", "ABNORMAL", "CLOSED"]
+
+
+def blueprint(world: World) -> flask.Blueprint:
+    """The calls under /_control."""
+    control = flask.Blueprint("control", __name__, url_prefix="/_control")
+    control.register_error_handler(_Denied, lambda denied: ({"reason": denied.reason}, denied.status))
+
+    @control.post("/login")
+    def login() -> dict[str, str]:
+        return {"code": _new_code(world, "login", _read(_Login).user, None)}
+
+    @control.post("/phone")
+    def phone() -> dict[str, str]:
+        body = _read(_Phone)
+        return {"code": _new_code(world, "phone", body.user, body.phone or _phone_of(body.user))}
+
+    @control.post("/pay")
+    def pay() -> dict[str, str]:
+        return _pay(world, _read(_Pay))
+
+    @control.post("/faults")
+    def fault() -> dict[str, Any]:
+        body = _read(_Fault)
+        seconds = faults.SLOW_SECONDS if body.kind == "slow" else faults.TIMEOUT_SECONDS
+        with world.store.transaction() as db:
+            db.execute(
+                "INSERT INTO fault (path, times, kind, seconds) VALUES (?, ?, ?, ?)",
+                (body.path, body.times, body.kind, seconds if body.seconds is None else body.seconds),
+            )
+        return {}
+
+    @control.post("/balance")
+    def balance() -> dict[str, int]:
+        return {"available_fen": _set_balance(world, _read(_Balance).available_fen)}
+
+    @control.post("/refunds/<out_refund_no>")
+    def script_refund(out_refund_no: str) -> dict[str, Any]:
+        _script_refund(world, out_refund_no, _read(_Outcome).outcome)
+        return {}
+
+    @control.post("/reset")
+    def reset() -> dict[str, Any]:
+        world.store.reset()
+        return {}
+
+    _add_views(control, world)
+    return control
+
+
+def _add_views(control: flask.Blueprint, world: World) -> None:
+    @control.get("/ledger")
+    def ledger() -> dict[str, Any]:
+        with world.store.transaction() as db:
+            settle(world, db)
+            payments = db.execute(
+                "SELECT out_trade_no, transaction_id, total_fen AS amount_fen, state, paid_at FROM trade"
+                " WHERE transaction_id IS NOT NULL ORDER BY paid_at"
+            ).fetchall()
+            refunds = db.execute(
+                "SELECT out_refund_no, out_trade_no, refund_id, amount_fen, state, made_at, done_at FROM refund"
+                " ORDER BY made_at"
+            ).fetchall()
+        return {
+            "payments": [_told(row) for row in payments],
+            "refunds": [_told(row) for row in refunds],
+            "transfers": [],
+        }
+
+    @control.get("/trades")
+    def trades() -> dict[str, Any]:
+        number = flask.request.args.get("out_trade_no")
+        with world.store.transaction() as db:
+            settle(world, db)
+            rows = db.execute(
+                "SELECT out_trade_no, state, total_fen, transaction_id, time_expire AS expires_at, paid_at FROM trade"
+                " WHERE ? IS NULL OR out_trade_no = ? ORDER BY rowid",
+                (number, number),
+            ).fetchall()
+        return {"trades": [_told(row) for row in rows]}
+
+    @control.get("/notifications")
+    def notifications() -> dict[str, Any]:
+        with world.store.transaction() as db:
+            rows = db.execute(
+                "SELECT id, event_type, number, mode, url, attempt AS attempts, next_at FROM notification"
+                " ORDER BY rowid"
+            ).fetchall()
+            sends = db.execute(
+                "SELECT notification_id, at AS sent_at, attempt, defect, status FROM send ORDER BY seq"
+            ).fetchall()
+        told: dict[str, dict[str, Any]] = {row["id"]: {**_told(row), "sends": []} for row in rows}
+        for row in sends:
+            send = _told(row)
+            number = send.pop("notification_id")
+            if number in told:
+                told[number]["sends"].append(send)
+        return {"notifications": list(told.values())}
+
+
+def _read(shape: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(flask.request.get_data(), type=shape)
+    except msgspec.MsgspecError as error:
+        raise _Denied(400, str(error)) from None
+
+
+def _told(row: sqlite3.Row) -> dict[str, Any]:
+    """A row as JSON has it: instants, which are named `*_at`, in UTC."""
+    return {
+        name: datetime.fromtimestamp(row[name], UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if name.endswith("_at") and row[name] is not None
+        else row[name]
+        for name in row.keys()  # noqa: SIM118 - a Row iterates over its values
+    }
+
+
+def _new_code(world: World, kind: str, user: str, phone: str | None) -> str:
+    code = "0" + secrets.token_hex(15)
+    with world.store.transaction() as db:
+        db.execute(
+            "INSERT INTO code (code, kind, openid, phone, made_at) VALUES (?, ?, ?, ?, ?)",
+            (code, kind, _openid_of(world, user), phone, world.clock()),
+        )
+    return code
+
+
+def _openid_of(world: World, user: str) -> str:
+    digest = hashlib.sha256(f"{world.keys.appid} {user}".encode()).digest()
+    return "o" + base64.urlsafe_b64encode(digest)[:27].decode()
+
+
+def _phone_of(user: str) -> str:
+    return f"138{int.from_bytes(hashlib.sha256(user.encode()).digest()[:4], 'big') % 10**8:08d}"
+
+
+def _pay(world: World, body: _Pay) -> dict[str, str]:
+    """The shopper pays, and WeChat owes the merchant the news of it."""
+    with world.store.transaction() as db:
+        now = settle(world, db)
+        row = db.execute(
+            "SELECT trade.*, made_at FROM prepay JOIN trade USING (out_trade_no) WHERE prepay_id = ?",
+            (body.prepay_id,),
+        ).fetchone()
+        _check_payable(row, now)
+        transaction_id, out_trade_no = new_transaction_id(), row["out_trade_no"]
+        db.execute(
+            "UPDATE trade SET state = 'SUCCESS', transaction_id = ?, paid_at = ? WHERE out_trade_no = ?",
+            (transaction_id, now, out_trade_no),
+        )
+        if body.notify != "none":
+            paid = db.execute("SELECT * FROM trade WHERE out_trade_no = ?", (out_trade_no,)).fetchone()
+            delay = body.delay_seconds if body.notify == "delayed" else 0
+            notify(
+                db, url=paid["notify_url"], event_type="TRANSACTION.SUCCESS", number=out_trade_no,
+                plain=trade_json(world, paid), mode=body.notify, now=now, delay_seconds=delay,
+            )  # fmt: skip
+    world.wake.set()
+    return {"transaction_id": transaction_id, "out_trade_no": out_trade_no}
+
+
+def _check_payable(row: sqlite3.Row | None, now: float) -> None:
+    if row is None:
+        raise _Denied(400, "no such prepay_id")
+    if row["transaction_id"] is not None:
+        raise _Denied(409, "already paid")
+    if row["time_expire"] <= now or row["made_at"] + _PREPAY_SECONDS <= now:
+        raise _Denied(409, "expired")
+    if row["state"] == "CLOSED":
+        raise _Denied(409, "closed")
+
+
+def _set_balance(world: World, available_fen: int | None) -> int:
+    """Make it `available_fen` now, for payments and refunds to move from there; None: as they made it."""
+    with world.store.transaction() as db:
+        db.execute("DELETE FROM balance")
+        if available_fen is not None:
+            db.execute("INSERT INTO balance VALUES (?)", (available_fen - balance_fen(db),))
+        return balance_fen(db)
+
+
+def _script_refund(world: World, out_refund_no: str, outcome: str) -> None:
+    with world.store.transaction() as db:
+        settle(world, db)
+        row = db.execute("SELECT state FROM refund WHERE out_refund_no = ?", (out_refund_no,)).fetchone()
+        if row is not None and row["state"] != "PROCESSING":
+            raise _Denied(409, f"the refund is over: {row['state']}")
+        db.execute("INSERT OR REPLACE INTO refund_script VALUES (?, ?)", (out_refund_no, outcome))

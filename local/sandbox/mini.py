@@ -1,0 +1,189 @@
+"""The mini-program's server API: login, access tokens, phone numbers, shipping reports. Errors come with a 200."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from typing import Any, TypeVar
+
+import flask
+import msgspec
+
+from local.sandbox.world import World, settle
+
+_T = TypeVar("_T")
+
+_CODE_SECONDS = 300
+_TOKEN_SECONDS = 7200
+_TOKEN_OVERLAP_SECONDS = 300
+_PARCELS_MAX = 15
+
+
+class Failed(Exception):
+    """An errcode of the mini-program's server API."""
+
+    def __init__(self, errcode: int, errmsg: str) -> None:
+        super().__init__(errcode)
+        self.errcode, self.errmsg = errcode, errmsg
+
+
+def blueprint(world: World) -> flask.Blueprint:
+    """The calls of api.weixin.qq.com."""
+    mini = flask.Blueprint("mini", __name__)
+    mini.register_error_handler(Failed, _failure)
+
+    @mini.get("/sns/jscode2session")
+    def jscode2session() -> dict[str, Any]:
+        args = flask.request.args
+        _check_app(world, args.get("appid"), args.get("secret"))
+        row = _use_code(world, "login", args.get("js_code", ""))
+        return {"openid": row["openid"], "session_key": secrets.token_urlsafe(18)}
+
+    @mini.post("/cgi-bin/stable_token")
+    def stable_token() -> dict[str, Any]:
+        body = _read(_TokenBody)
+        _check_app(world, body.appid, body.secret)
+        return _issue_token(world, force=body.force_refresh)
+
+    @mini.post("/wxa/business/getuserphonenumber")
+    def getuserphonenumber() -> dict[str, Any]:
+        _check_token(world)
+        body = _read(_PhoneBody)
+        row = _use_code(world, "phone", body.code, body.openid)
+        phone = {"phoneNumber": row["phone"], "purePhoneNumber": row["phone"], "countryCode": "86"}
+        mark = {"timestamp": int(world.clock()), "appid": world.keys.appid}
+        return {"errcode": 0, "errmsg": "ok", "phone_info": phone | {"watermark": mark}}
+
+    @mini.post("/wxa/sec/order/upload_shipping_info")
+    def upload_shipping_info() -> dict[str, Any]:
+        _check_token(world)
+        _take_shipping(world, _read(_ShippingBody))
+        return {"errcode": 0, "errmsg": "ok"}
+
+    return mini
+
+
+class _TokenBody(msgspec.Struct):
+    appid: str
+    secret: str
+    grant_type: str
+    force_refresh: bool = False
+
+
+class _PhoneBody(msgspec.Struct):
+    code: str
+    openid: str | None = None
+
+
+class _OrderKey(msgspec.Struct, omit_defaults=True):
+    order_number_type: int
+    transaction_id: str | None = None
+    mchid: str | None = None
+    out_trade_no: str | None = None
+
+
+class _Contact(msgspec.Struct, omit_defaults=True):
+    consignor_contact: str | None = None
+    receiver_contact: str | None = None
+
+
+class _Parcel(msgspec.Struct, omit_defaults=True):
+    tracking_no: str
+    express_company: str
+    item_desc: str
+    contact: _Contact | None = None
+
+
+class _Payer(msgspec.Struct):
+    openid: str
+
+
+class _ShippingBody(msgspec.Struct):
+    order_key: _OrderKey
+    logistics_type: int
+    delivery_mode: int
+    shipping_list: list[_Parcel]
+    upload_time: str
+    payer: _Payer
+    is_all_delivered: bool | None = None
+
+
+def _failure(failed: Failed) -> dict[str, Any]:
+    return {"errcode": failed.errcode, "errmsg": f"{failed.errmsg} rid: {secrets.token_hex(8)}"}
+
+
+def _read(shape: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(flask.request.get_data(), type=shape)
+    except msgspec.MsgspecError:
+        raise Failed(47001, "data format error") from None
+
+
+def _check_app(world: World, appid: str | None, secret: str | None) -> None:
+    if appid != world.keys.appid:
+        raise Failed(40013, "invalid appid")
+    if secret != world.keys.app_secret:
+        raise Failed(40125, "invalid appsecret")
+
+
+def _use_code(world: World, kind: str, code: str, openid: str | None = None) -> sqlite3.Row:
+    """Take a code of that kind, once and within five minutes; of this shopper, where one is named."""
+    with world.store.transaction() as db:
+        row: sqlite3.Row | None = db.execute("SELECT * FROM code WHERE code = ? AND kind = ?", (code, kind)).fetchone()
+        if row is None or row["made_at"] < world.clock() - _CODE_SECONDS or openid not in (None, row["openid"]):
+            raise Failed(40029, "invalid code")
+        if row["used"]:
+            raise Failed(40163, "code been used")
+        db.execute("UPDATE code SET used = 1 WHERE code = ?", (code,))
+    return row
+
+
+def _issue_token(world: World, *, force: bool) -> dict[str, Any]:
+    now = world.clock()
+    with world.store.transaction() as db:
+        db.execute("DELETE FROM token WHERE ends_at <= ? OR ?", (now, force))
+        row = db.execute("SELECT * FROM token ORDER BY ends_at DESC").fetchone()
+        if row is None or row["ends_at"] - now <= _TOKEN_OVERLAP_SECONDS:
+            row = {"token": secrets.token_urlsafe(96), "ends_at": now + _TOKEN_SECONDS}
+            db.execute("INSERT INTO token VALUES (:token, :ends_at)", row)
+    return {"access_token": row["token"], "expires_in": int(row["ends_at"] - now)}
+
+
+def _check_token(world: World) -> None:
+    with world.store.transaction() as db:
+        row = db.execute(
+            "SELECT 1 FROM token WHERE token = ? AND ends_at > ?",
+            (flask.request.args.get("access_token", ""), world.clock()),
+        ).fetchone()
+    if row is None:
+        raise Failed(40001, "invalid credential, access_token is invalid or not latest")
+
+
+def _take_shipping(world: World, body: _ShippingBody) -> None:
+    split = body.delivery_mode == 2
+    if not 1 <= len(body.shipping_list) <= (_PARCELS_MAX if split else 1) or (split and body.is_all_delivered is None):
+        raise Failed(268485228, "shipping_list")
+    if any(len(p.item_desc) > 120 or not 0 < len(p.tracking_no) <= 128 for p in body.shipping_list):
+        raise Failed(268485227, "shipping_list")
+    key = body.order_key
+    sent = msgspec.json.encode((body.logistics_type, split, body.shipping_list, body.is_all_delivered)).decode()
+    with world.store.transaction() as db:
+        settle(world, db)
+        trade = db.execute(
+            "SELECT * FROM trade WHERE transaction_id IS NOT NULL AND (out_trade_no = ? OR transaction_id = ?)",
+            (key.out_trade_no if key.mchid == world.keys.mchid else None, key.transaction_id),
+        ).fetchone()
+        if trade is None:
+            raise Failed(10060001, "支付单不存在")
+        if trade["openid"] != body.payer.openid:
+            raise Failed(10060031, "支付单不属于该openid")
+        known = db.execute("SELECT * FROM shipping WHERE out_trade_no = ?", (trade["out_trade_no"],)).fetchone()
+        if known and known["body"] == sent:
+            raise Failed(10060023, "发货信息未更新")
+        if known and known["reshipped"]:
+            raise Failed(10060003, "支付单已使用重新发货机会")
+        reshipped = int(bool(known and known["complete"]))  # after the last parcel, once more and no further
+        complete = int(not split or bool(body.is_all_delivered))
+        db.execute(
+            "INSERT OR REPLACE INTO shipping VALUES (?, ?, ?, ?)", (trade["out_trade_no"], sent, complete, reshipped)
+        )

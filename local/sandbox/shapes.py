@@ -1,0 +1,92 @@
+"""What WeChat Pay accepts: the bodies of its calls, with the documented lengths and characters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from local.sandbox.world import Refused
+
+_T = TypeVar("_T")
+
+_DESCRIPTION_BYTES = 127
+_REASON_BYTES = 80
+OutTradeNo = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_\-|*]{6,32}\Z")]
+OutRefundNo = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z_\-|*@]{1,64}\Z")]
+NotifyUrl = Annotated[str, Meta(max_length=255, pattern=r"\Ahttps?://[^?#\s]+\Z")]
+Fen = Annotated[int, Meta(ge=1, le=100_000_000_000)]
+Text128 = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Amount(msgspec.Struct):
+    """What is to be paid, in fen."""
+
+    total: Fen
+    currency: Literal["CNY"] = "CNY"
+
+
+class Payer(msgspec.Struct):
+    """Who is to pay."""
+
+    openid: Text128
+
+
+class Prepay(msgspec.Struct):
+    """The body of POST /v3/pay/transactions/jsapi."""
+
+    appid: str
+    mchid: str
+    description: Annotated[str, Meta(min_length=1)]
+    out_trade_no: OutTradeNo
+    notify_url: NotifyUrl
+    amount: Amount
+    payer: Payer
+    time_expire: Annotated[datetime, Meta(tz=True)] | None = None
+    attach: Annotated[str, Meta(max_length=128)] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.description.encode()) > _DESCRIPTION_BYTES:
+            raise ValueError("description")
+
+
+class RefundAmount(msgspec.Struct):
+    """What goes back of what was paid, in fen."""
+
+    refund: Fen
+    total: Fen
+    currency: Literal["CNY"]
+
+
+class Refund(msgspec.Struct):
+    """The body of POST /v3/refund/domestic/refunds."""
+
+    out_refund_no: OutRefundNo
+    amount: RefundAmount
+    out_trade_no: OutTradeNo | None = None
+    transaction_id: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    reason: str | None = None
+    notify_url: NotifyUrl | None = None
+
+    def __post_init__(self) -> None:
+        if (self.out_trade_no is None) == (self.transaction_id is None):
+            raise ValueError("out_trade_no")
+        if self.reason is not None and len(self.reason.encode()) > _REASON_BYTES:
+            raise ValueError("reason")
+
+
+class Close(msgspec.Struct):
+    """The body of POST /v3/pay/transactions/out-trade-no/{out_trade_no}/close."""
+
+    mchid: str
+
+
+def read(body: bytes, shape: type[_T]) -> tuple[_T, str]:
+    """The body as `shape`, and as a text that is the same for the same parameters. Refuses it as PARAM_ERROR."""
+    try:
+        whole: Any = msgspec.json.decode(body)
+        return msgspec.convert(whole, shape), msgspec.json.encode(whole, order="sorted").decode()
+    except msgspec.MsgspecError as error:
+        raise Refused(400, "PARAM_ERROR", f"参数错误: {error}") from None

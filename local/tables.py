@@ -1,0 +1,30 @@
+"""Makes an empty mall: every table that is not there yet, and the operator admin / admin.
+
+    python -m local.tables
+
+Both are left alone where they are there already.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from chalicelib.operators import service as operators
+from chalicelib.store import tools
+from local.demo_mall import NAME, PASSWORD
+
+
+def create_all() -> int:
+    """Create the tables of all wings; how many were missing."""
+    importlib.import_module("app")  # brings in every wing, and so every table
+    return sum(tools.create(table) for table in tools.tables())
+
+
+def main() -> None:
+    """Create what is missing and say so."""
+    print(f"{create_all()} tables created")
+    operators.bootstrap(NAME, PASSWORD)
+
+
+if __name__ == "__main__":
+    main()

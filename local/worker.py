@@ -1,0 +1,96 @@
+"""The job worker of a local mall, and its control port.
+
+    python -m local.worker --port 8002 --clock .local/clock
+
+Deployed, a stream and a rule of every minute wake the worker; here a thread looks every second of real time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import waitress
+from flask import Flask, request
+
+from chalicelib.core import clock, log
+from chalicelib.jobs import service as jobs
+from local.clock import LocalClock
+from local.processes import HOST
+
+_TICK_SECONDS = 1.0
+_THREADS = 4
+#: Of one advance: ten years, so that a slip of the finger does not leave the calendar.
+_SECONDS_MAX = 10 * 365 * 86400
+
+
+class Worker:
+    """Runs due jobs, one round at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def run(self) -> int:
+        """Run what is due until nothing is; how many were run."""
+        with self._lock:
+            return jobs.run_due()
+
+    def tick_forever(self) -> None:
+        """Run what is due every second; a fault is logged and the next second tries again."""
+        while True:
+            try:
+                self.run()
+            except Exception as fault:
+                log.error("tick_failed", fault)
+            time.sleep(_TICK_SECONDS)
+
+
+def control(worker: Worker, mall_clock: LocalClock) -> Flask:
+    """The control port's application."""
+    app = Flask("yutang-control")
+
+    @app.get("/status")
+    def status() -> dict[str, Any]:
+        counts = jobs.counts()
+        waiting = {"due": counts.due, "later": counts.later, "dead": counts.dead}
+        return {"now": clock.stamp(clock.now()), "jobs": waiting}
+
+    @app.post("/clock/advance")
+    def advance() -> dict[str, Any] | tuple[dict[str, str], int]:
+        body = request.get_json(force=True, silent=True)
+        seconds = body.get("seconds") if isinstance(body, dict) else None
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _SECONDS_MAX:
+            return {"message": f'expected {{"seconds": a number from 0 to {_SECONDS_MAX}}}'}, 400
+        mall_clock.advance(seconds)
+        return status()
+
+    @app.post("/jobs/run")
+    def run() -> dict[str, int]:
+        return {"ran": worker.run()}
+
+    return app
+
+
+def main() -> None:
+    """Work until ended."""
+    parser = argparse.ArgumentParser(prog="python -m local.worker", description="The job worker of a local mall.")
+    parser.add_argument("--port", type=int, required=True, help="of the control")
+    parser.add_argument("--clock", type=Path, required=True, help="file of the mall's clock")
+    arguments = parser.parse_args()
+    mall_clock = LocalClock(arguments.clock)
+    clock.use(mall_clock)
+    importlib.import_module("app")  # registers the handlers of all wings
+    worker = Worker()
+    listening = waitress.create_server(
+        control(worker, mall_clock), host=HOST, port=arguments.port, threads=_THREADS, ident=None
+    )
+    threading.Thread(target=worker.tick_forever, name="tick", daemon=True).start()
+    listening.run()
+
+
+if __name__ == "__main__":
+    main()

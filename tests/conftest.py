@@ -1,0 +1,100 @@
+"""Servers for the tests: each started at most once in a test process, and only when a test asks for it.
+
+`dynamodb`  an engine in memory with all tables; chalicelib in this process uses it
+`sandbox`   a WeChat sandbox that chalicelib in this process uses
+`mall`      a whole mall of its own, over HTTP, with tables of its own in the same engine
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import dynamodb as engine
+from local import processes
+from local.clock import LocalClock
+from local.mall import Mall
+from tests.support import environment
+
+_places = pytest.StashKey[environment.Places]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the environment now: tables are named after it as soon as chalicelib is imported."""
+    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
+        return  # xdist's controller runs no test, and its workers would inherit what it sets
+    config.stash[_places] = environment.prepare(config.cache.mkdir("yutang-keys"))
+
+
+@pytest.fixture(scope="session")
+def places(request: pytest.FixtureRequest) -> environment.Places:
+    """Where the servers of this test process are."""
+    return request.config.stash[_places]
+
+
+@pytest.fixture(scope="session")
+def dynamodb_engine(places: environment.Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of a running engine, without tables."""
+    if not places.engine_is_ours:
+        yield places.engine_url
+        return
+    process = engine.start(places.engine_port, None, tmp_path_factory.mktemp("engine") / "dynamodb.log")
+    yield places.engine_url
+    processes.stop([process])
+
+
+@pytest.fixture(scope="session")
+def dynamodb(dynamodb_engine: str, places: environment.Places) -> Iterator[str]:
+    """The endpoint of the engine that this process uses, with every table of the mall created."""
+    from chalicelib.store import tools
+    from local.tables import create_all
+
+    create_all()
+    yield dynamodb_engine
+    if not places.engine_is_ours:
+        for table in tools.tables():
+            if table.exists():
+                tools.drop(table)
+
+
+@pytest.fixture(scope="session")
+def sandbox(places: environment.Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a WeChat sandbox with this process's keys; nobody is at home where its callbacks go."""
+    folder = tmp_path_factory.mktemp("sandbox") / "data"
+    shutil.copytree(places.keys, folder)
+    arguments = ("--port", str(places.sandbox_port), "--data", str(folder), "--clock", str(places.keys / "clock"))
+    log = folder / "sandbox.log"
+    process = processes.module("sandbox", "local.sandbox", *arguments, environment=os.environ, log=log)
+    processes.wait_until(lambda: processes.answers(places.sandbox_port, "/_control/ledger"), process)
+    yield places.sandbox_url
+    processes.stop([process])
+
+
+@pytest.fixture(scope="session")
+def mall_clock(sandbox: str) -> LocalClock:
+    """The clock that the sandbox and chalicelib in this process share; it can be moved forward."""
+    from chalicelib.core import clock
+
+    shared = LocalClock(Path(os.environ["YUTANG_TEST_KEYS"]) / "clock")
+    clock.use(shared)
+    return shared
+
+
+@pytest.fixture(scope="session")
+def mall(dynamodb_engine: str, places: environment.Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mall]:
+    """A whole local mall over HTTP, with the operator admin / admin."""
+    folder: Path = tmp_path_factory.mktemp("mall")
+    with Mall(folder, endpoint=dynamodb_engine, prefix=f"mall-{places.worker}-{folder.name}-") as running:
+        yield running
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many crash points the sweep tried."""
+    passed = terminalreporter.stats.get("passed", [])
+    points = [value for report in passed for name, value in report.user_properties if name == "crash points"]
+    if points:
+        terminalreporter.write_line(f"crash sweep: {sum(points)} points in {len(points)} flows, all healed")

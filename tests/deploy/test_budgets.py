@@ -1,0 +1,65 @@
+"""What each call of a purchase may ask of DynamoDB: one round trip more fails here.
+
+`python -m bench` says what the trips cost; docs/bench.md has the figures.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.costs import Cost, costs
+from bench.floors import FLOORS
+from bench.purchase import Purchase, forget_catalogue, forget_everything
+from local.clock import LocalClock
+from tests.support.client import Operator, Sandbox, in_process
+
+#: Round trips of a process that was just started, and of a busy one that meets the product for the first time.
+TRIPS = {
+    "login (new member)": (2, 2),
+    "login (known member)": (2, 2),
+    "me": (1, 1),
+    "categories": (1, 1),
+    "product list": (1, 1),
+    "search": (2, 2),
+    "product detail": (1, 1),
+    "add to cart": (2, 2),
+    "get cart": (2, 2),
+    "quote": (2, 1),
+    "place order, 1 line": (4, 2),
+    "place order, 2 lines of the cart": (5, 3),
+    "start payment": (1, 1),
+    "payment callback": (2, 2),
+    "order detail": (1, 1),
+    "order list": (2, 2),
+    "cancel": (3, 3),
+    "ship": (6, 5),
+    "refund request": (3, 3),
+    "job: refund push": (5, 5),
+    "job: watch (paid)": (3, 3),
+    "job: watch (deadline)": (4, 4),
+}
+
+
+@pytest.fixture(scope="module")
+def measured(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> dict[str, Cost]:
+    from chalicelib.operators.service import bootstrap
+
+    bootstrap("admin", "admin")
+    send = in_process()
+    runs = [
+        Purchase(send, Sandbox(sandbox), mall_clock, Operator.arrive(send), forget).run()
+        for forget in (forget_everything, forget_catalogue)
+    ]
+    return {cost.call: cost for cost in costs(*runs)}
+
+
+@pytest.mark.parametrize("call", list(FLOORS))
+def test_round_trips(measured: dict[str, Cost], call: str) -> None:
+    cost = measured[call]
+    # Fewer are welcome: the table is then to be brought down.
+    assert (cost.trips_cold, cost.trips) == TRIPS[call]
+
+
+@pytest.mark.parametrize("call", list(FLOORS))
+def test_units_are_near_the_floor(measured: dict[str, Cost], call: str) -> None:
+    assert measured[call].ratio <= 1.2

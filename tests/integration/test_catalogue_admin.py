@@ -1,0 +1,138 @@
+"""The catalogue's endpoints for operators, over the HTTP edge."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.core import clock
+from chalicelib.operators import passwords
+from chalicelib.operators import service as operators
+from chalicelib.web import tokens
+from tests.integration.test_catalogue_products import fresh
+from tests.support.client import Client, in_process
+
+__all__ = ["fresh"]
+
+PASSWORD = "long enough for anyone"
+BODY = {
+    "name": "青塘粗陶碗 🥣",
+    "skus": [
+        {"sku_code": "G", "specs": {"釉色": "青"}, "price_fen": 3900, "list_price_fen": 4900, "stock": 5},
+        {"sku_code": "W", "specs": {"釉色": "白"}, "price_fen": 4200, "stock": 0},
+    ],
+    "publish": True,
+}
+
+
+def as_operator(role: str) -> Client:
+    name = f"cat-{secrets.token_hex(4)}"
+    operators.bootstrap(f"first-{secrets.token_hex(4)}", PASSWORD)
+    operators.create(name, PASSWORD, [role])
+    return Client(in_process(), tokens.issue("operator", name, clock.now() + timedelta(hours=1)))
+
+
+@pytest.fixture
+def merchant(fresh: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setattr(passwords, "_COST", 16)
+    yield as_operator("merchandiser")
+
+
+def test_a_product_from_creation_to_sale(merchant: Client) -> None:
+    made = merchant.post("/v1/admin/products", BODY).ok(201)
+    assert (made["version"], made["published"], made["price_fen"], made["in_stock"]) == (1, True, 3900, True)
+    assert [(sku["stock"], sku["taken"], sku["supplied"]) for sku in made["skus"]] == [(5, 0, 5), (0, 0, 0)]
+    url = f"/v1/admin/products/{made['product_id']}"
+    assert merchant.get(url).ok() == made
+    public = merchant.get(f"/v1/products/{made['product_id']}").ok()
+    assert [sku["stock"] for sku in public["skus"]] == [5, 0]
+    assert not {"role", "values", "commission_bp", "version"} & set(public)
+    changed = merchant.call("PATCH", url, {"brief": "手作", "version": 1}).ok()
+    assert (changed["brief"], changed["version"], changed["skus"]) == ("手作", 2, made["skus"])
+    merchant.call("PATCH", url, {"brief": "迟", "version": 1}).refused(409, "conflict")
+    assert merchant.post(f"{url}/unpublish").ok()["published"] is False
+    merchant.get(f"/v1/products/{made['product_id']}").refused(404, "not_found")
+    assert merchant.post(f"{url}/publish").ok()["published"] is True
+
+
+def test_what_is_wrong_with_a_product_is_named(merchant: Client) -> None:
+    twice = {**BODY, "skus": [BODY["skus"][0], {**BODY["skus"][0], "sku_code": "X"}]}  # type: ignore[index, dict-item]
+    problem = merchant.post("/v1/admin/products", twice).refused(422, "invalid")
+    assert problem["errors"][0]["field"] == "skus[1].specs"
+    merchant.post("/v1/admin/products", {**BODY, "colour": 1}).refused(400, "malformed")
+    code = secrets.token_hex(4)
+    merchant.post("/v1/admin/products", {**BODY, "product_code": code}).ok(201)
+    merchant.post("/v1/admin/products", {**BODY, "product_code": code}).refused(409, "code_taken")
+    merchant.get("/v1/admin/products/p404").refused(404, "not_found")
+
+
+def test_stock_by_hand_takes_a_key(merchant: Client) -> None:
+    sku = merchant.post("/v1/admin/products", BODY).ok(201)["skus"][1]
+    url = f"/v1/admin/skus/{sku['sku_id']}/stock"
+    merchant.post(url, {"quantity": 7, "reason": "补货"}).refused(400, "idempotency_key_missing")
+    for _ in range(2):
+        assert merchant.post(url, {"quantity": 7, "reason": "补货"}, key="k").ok() == {
+            "free": 7, "taken": 0, "supplied": 7,
+        }  # fmt: skip
+    merchant.post(url, {"quantity": -8, "reason": "盘亏"}, key="k2").refused(409, "stock_short")
+    assert merchant.get(url).ok()["free"] == 7
+
+
+def test_operators_list_every_product_and_filter(merchant: Client) -> None:
+    scope = merchant.post("/v1/admin/categories", {"name": "碗"}).ok(201)["category_id"]
+    on, off = (
+        merchant.post("/v1/admin/products", {**BODY, "category_id": scope, "publish": publish}).ok(201)["product_id"]
+        for publish in (True, False)
+    )
+
+    def listed(more: str = "") -> list[str]:
+        answer = merchant.get(f"/v1/admin/products?category_id={scope}{more}").ok()
+        return [item["product_id"] for item in answer["items"]]
+
+    assert (listed(), listed("&published=true"), listed("&published=false")) == ([off, on], [on], [off])
+    first = merchant.get(f"/v1/admin/products?category_id={scope}&limit=1").ok()
+    assert listed(f"&limit=1&cursor={first['next_cursor']}") == [on]
+    merchant.call("DELETE", f"/v1/admin/categories/{scope}").refused(409, "category_in_use")
+
+
+def test_categories_are_named_moved_and_deleted(merchant: Client) -> None:
+    top = merchant.post("/v1/admin/categories", {"name": "上", "sort": 3}).ok(201)["category_id"]
+    below = merchant.post("/v1/admin/categories", {"name": "下", "parent_id": top}).ok(201)["category_id"]
+    url = f"/v1/admin/categories/{below}"
+    assert merchant.call("PATCH", url, {"name": "低"}).ok()["parent_id"] == top
+    [node] = [node for node in merchant.get("/v1/categories").ok()["items"] if node["category_id"] == top]
+    assert [(child["category_id"], child["name"], child["children"]) for child in node["children"]] == [
+        (below, "低", [])
+    ]
+    assert merchant.call("PATCH", url, {"parent_id": None}).ok()["parent_id"] is None
+    problem = merchant.call("PATCH", url, {"parent_id": below}).refused(422, "invalid")
+    assert problem["errors"][0]["field"] == "parent_id"
+    assert merchant.call("DELETE", url).status == 204
+    merchant.call("DELETE", url).refused(404, "not_found")
+
+
+def test_files_in_and_out(merchant: Client) -> None:
+    code = f"F{secrets.token_hex(4)}"
+    line = f'{{"product_code": "{code}", "name": "碗 🥣", "skus": [{{"sku_code": "A", "price_fen": 5}}]}}\n'
+    report = merchant.call("POST", "/v1/admin/catalogue/import", f"\n{line}{{".encode(), Content_Type="text/plain").ok()
+    assert (report["created"], report["failed"]) == (1, 1)
+    assert [(each["line"], each["outcome"]) for each in report["lines"]] == [(2, "created"), (3, "failed")]
+    merchant.call("POST", "/v1/admin/catalogue/import", b" ", Content_Type="text/plain").refused(422, "invalid")
+    merchant.call("POST", "/v1/admin/catalogue/import?format=xml", b"x", Content_Type="text/plain").refused(
+        400, "malformed"
+    )
+    out = merchant.get("/v1/admin/catalogue/export?format=csv")
+    assert (out.status, out.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert code.encode() in out.body
+    assert merchant.get("/v1/admin/categories/export").status == 200
+
+
+def test_permissions(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_COST", 16)
+    service = as_operator("service")
+    service.get("/v1/admin/products").ok()
+    service.post("/v1/admin/products", BODY).refused(403, "forbidden")
+    Client(in_process()).get("/v1/admin/products").refused(401, "unauthenticated")

@@ -1,0 +1,161 @@
+"""The sandbox speaks WeChat Pay's language: a library that others wrote for the real one works on it unmodified.
+
+`wechatpayv3` in public-key mode; only its address is turned to the sandbox.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from wechatpayv3 import WeChatPay, WeChatPayType
+
+from chalicelib.wechat import pay
+from chalicelib.wechat.errors import CallbackRejected
+from local.keys import public_pem
+from tests import wechat_fixtures
+from tests.wechat_fixtures import Wechat, until
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wechat]:
+    # the library reads the machine's clock, so that here the mall's is never moved by much
+    with wechat_fixtures.wechat(tmp_path_factory.mktemp("wechat")) as started:
+        yield started
+
+
+@pytest.fixture
+def wechat(running: Wechat) -> Wechat:
+    running.forget()
+    return running
+
+
+@pytest.fixture
+def library(wechat: Wechat) -> Any:
+    keys = wechat.keys
+    client = WeChatPay(
+        wechatpay_type=WeChatPayType.JSAPI,
+        mchid=keys.mchid,
+        private_key=keys.merchant_key,
+        cert_serial_no=keys.merchant_serial,
+        appid=keys.appid,
+        apiv3_key=keys.apiv3_key,
+        notify_url=wechat.merchant.url + "/v1/callbacks/wechat/payment",
+        public_key=public_pem(keys.wechat_key),
+        public_key_id=keys.wechat_key_id,
+        timeout=5,
+    )
+    client._core._gate_way = wechat.url
+    return client
+
+
+def told(answer: tuple[int, Any]) -> tuple[int, Any]:
+    status, text = answer
+    return status, json.loads(text) if text else None
+
+
+def prepaid(library: Any, number: str, **more: Any) -> str:
+    status, answer = told(
+        library.pay(
+            description="龙井茶", out_trade_no=number, amount={"total": 1000, "currency": "CNY"},
+            payer={"openid": "o-somebody"}, **more,
+        )
+    )  # fmt: skip
+    assert status == 200
+    return str(answer["prepay_id"])
+
+
+def test_it_pays_and_asks(wechat: Wechat, library: Any) -> None:
+    expire = (datetime.now(timezone(timedelta(hours=8))) + timedelta(hours=1)).isoformat(timespec="seconds")
+    prepay_id = prepaid(
+        library, "C000001", time_expire=expire, attach="a", scene_info={"payer_client_ip": "14.23.150.211"}
+    )
+    assert told(library.query(out_trade_no="C000001"))[1]["trade_state"] == "NOTPAY"
+    paid = wechat.control("pay", {"prepay_id": prepay_id, "notify": "none"})
+    status, by_number = told(library.query(out_trade_no="C000001"))
+    assert (status, by_number["trade_state"], by_number["amount"]["total"]) == (200, "SUCCESS", 1000)
+    assert told(library.query(transaction_id=paid["transaction_id"])) == (200, by_number)
+    assert told(library.query(out_trade_no="C999999"))[1]["code"] == "ORDER_NOT_EXIST"
+    assert told(library.query(transaction_id="42000"))[0] == 404
+
+
+def test_it_closes(wechat: Wechat, library: Any) -> None:
+    prepaid(library, "C000002")
+    for _ in range(2):
+        assert library.close("C000002") == (204, b"")
+    assert told(library.query(out_trade_no="C000002"))[1]["trade_state"] == "CLOSED"
+    assert told(library.close("C999999"))[1]["code"] == "ORDER_NOT_EXIST"
+
+
+def test_it_refunds(wechat: Wechat, library: Any) -> None:
+    paid = wechat.control("pay", {"prepay_id": prepaid(library, "C000003"), "notify": "none"})
+    amount = {"refund": 400, "total": 1000, "currency": "CNY"}
+    status, by_number = told(library.refund(out_refund_no="RC1", amount=amount, out_trade_no="C000003"))
+    assert (status, by_number["status"], by_number["amount"]["refund"]) == (200, "PROCESSING", 400)
+    by_id = told(library.refund(out_refund_no="RC2", amount=amount, transaction_id=paid["transaction_id"]))
+    assert by_id[0] == 200
+    assert told(library.query_refund("RC1")) == (200, by_number)
+    assert told(library.query_refund("RC9"))[1]["code"] == "RESOURCE_NOT_EXISTS"
+    too_much = told(library.refund(out_refund_no="RC3", amount=amount, out_trade_no="C000003"))
+    assert (too_much[0], too_much[1]["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_it_reads_the_sandboxs_callbacks_as_the_mall_does(wechat: Wechat, library: Any) -> None:
+    paid = wechat.control("pay", {"prepay_id": prepaid(library, "C000004"), "notify": "normal"})
+    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    theirs, ours = library.callback(headers, raw), pay.read_callback(headers, raw)
+    assert (theirs["id"], theirs["event_type"]) == (ours.id, ours.event_type)
+    assert theirs["resource"] == json.loads(ours.resource)
+    assert theirs["resource"]["transaction_id"] == pay.read_trade(ours).transaction_id == paid["transaction_id"]
+
+
+def test_it_reads_the_callback_of_a_refund_as_the_mall_does(wechat: Wechat, library: Any) -> None:
+    wechat.control("pay", {"prepay_id": prepaid(library, "C000005"), "notify": "none"})
+    library.refund(
+        out_refund_no="RC5", amount={"refund": 1, "total": 1000, "currency": "CNY"}, out_trade_no="C000005",
+        notify_url=wechat.merchant.url + "/v1/callbacks/wechat/refund",
+    )  # fmt: skip
+    wechat.clock.advance(6)
+    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    theirs, ours = library.callback(headers, raw), pay.read_callback(headers, raw)
+    assert theirs["event_type"] == ours.event_type == "REFUND.SUCCESS"
+    assert theirs["resource"]["refund_status"] == pay.read_refund(ours).state == "SUCCESS"
+
+
+@pytest.mark.parametrize("notify", ["bad_signature", "probe"])
+def test_neither_believes_a_forged_callback(wechat: Wechat, library: Any, notify: str) -> None:
+    wechat.merchant.answers = [401]
+    number = f"C_{notify}"
+    wechat.control("pay", {"prepay_id": prepaid(library, number), "notify": notify})
+    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    assert library.callback(headers, raw) is None
+    with pytest.raises(CallbackRejected):
+        pay.read_callback(headers, raw)
+
+
+def test_both_clients_ask_for_the_same_payment_in_the_same_words(wechat: Wechat, library: Any) -> None:
+    """What the mall prepaid, the library can re-enter with the same parameters, and not with others."""
+    body, _ = wechat.prepaid()
+    expire = body.time_expire.astimezone(timezone(timedelta(hours=8))).isoformat(timespec="seconds")
+    same = {
+        "description": body.description, "out_trade_no": body.out_trade_no, "time_expire": expire,
+        "amount": {"total": body.total_fen, "currency": "CNY"}, "payer": {"openid": body.openid},
+    }  # fmt: skip
+    assert told(library.pay(**same))[0] == 200
+    status, answer = told(library.pay(**same, attach="more"))
+    assert (status, answer["code"]) == (400, "INVALID_REQUEST")
+    assert "重入参数不一致" in answer["message"]
+
+
+def test_the_library_meets_the_faults_too(wechat: Wechat, library: Any) -> None:
+    wechat.fault("/v3/pay", "error")
+    assert told(library.query(out_trade_no="C000001"))[1]["code"] == "SYSTEM_ERROR"
+    prepaid(library, "C000006")
+    wechat.fault("/v3/pay", "bad_signature")
+    with pytest.raises(Exception, match="failed to verify the signature"):
+        library.query(out_trade_no="C000006")
+    assert time.time() <= wechat.clock()

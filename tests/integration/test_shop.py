@@ -1,0 +1,133 @@
+"""The merchant's settings: defaults, bounds, changes that hold, and documents of other versions."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.operators import passwords
+from chalicelib.operators import service as operators
+from chalicelib.shop import service
+from chalicelib.shop.rules import OrderRules
+from chalicelib.shop.tables import ShopSettings
+from chalicelib.store import cache, read
+from chalicelib.store.transaction import remove, save
+from chalicelib.web import tokens
+from tests.support.client import Client, in_process
+
+DEFAULTS = {"pay_minutes": 15, "receive_days": 10, "refund_days": 7}
+
+
+@pytest.fixture(autouse=True)
+def untouched(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(passwords, "_COST", 16)
+    remove(ShopSettings, ("orders",))
+    cache.forget("settings")
+    yield
+    remove(ShopSettings, ("orders",))
+    cache.forget("settings")
+
+
+@pytest.fixture
+def merchant() -> Client:
+    return operator("owner")
+
+
+def operator(role: str) -> Client:
+    name = f"shop-{secrets.token_hex(4)}"
+    if role != "owner" or not operators.bootstrap(name, "long enough for anyone"):
+        operators.create(name, "long enough for anyone", [role])
+    return Client(in_process(), tokens.issue("operator", name, clock.from_ms(int((time.time() + 3600) * 1000))))
+
+
+def test_defaults_hold_until_a_merchant_says_otherwise(merchant: Client) -> None:
+    assert service.order_rules() == OrderRules(pay_minutes=15, receive_days=10, refund_days=7)
+    assert merchant.get("/v1/admin/settings/orders").ok() == DEFAULTS
+    assert merchant.get("/v1/admin/settings").ok()["sections"]["orders"] == DEFAULTS
+
+
+def test_a_change_holds_at_once_where_it_was_made(merchant: Client) -> None:
+    service.order_rules()
+    assert merchant.put("/v1/admin/settings/orders", {"pay_minutes": 30}).ok() == {**DEFAULTS, "pay_minutes": 30}
+    assert service.order_rules().pay_minutes == 30
+    assert merchant.get("/v1/admin/settings").ok()["sections"]["orders"]["pay_minutes"] == 30
+    merchant.put("/v1/admin/settings/orders", {"receive_days": 3, "refund_days": 0}).ok()
+    assert service.order_rules() == OrderRules(pay_minutes=15, receive_days=3, refund_days=0)
+
+
+def test_elsewhere_it_holds_a_moment_later() -> None:
+    at = [2_000_000_000.0]
+    clock.use(lambda: at[0])
+    try:
+        assert service.order_rules().pay_minutes == 15
+        document = msgspec.json.encode(OrderRules(pay_minutes=20)).decode()
+        save(ShopSettings("orders", document=document, version=1))  # as another process would
+        assert service.order_rules().pay_minutes == 15
+        at[0] += 1.001
+        assert service.order_rules().pay_minutes == 20
+    finally:
+        clock.use(time.time)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"pay_minutes": 0}, "pay_minutes"),
+        ({"pay_minutes": 121}, "pay_minutes"),
+        ({"pay_minutes": "15"}, "pay_minutes"),
+        ({"receive_days": 0}, "receive_days"),
+        ({"receive_days": 61}, "receive_days"),
+        ({"refund_days": -1}, "refund_days"),
+        ({"refund_days": 91}, "refund_days"),
+        ({"strange": 1}, "strange"),
+    ],
+)
+def test_bounds(merchant: Client, body: dict[str, object], field: str) -> None:
+    refusal = merchant.put("/v1/admin/settings/orders", body).refused(400, "malformed")
+    assert [each["field"] for each in refusal["errors"]] == [field]
+    assert read.get(ShopSettings, "orders") is None
+
+
+def test_who_may_only_read(dynamodb: str) -> None:
+    auditor = operator("auditor")
+    auditor.get("/v1/admin/settings/orders").ok()
+    auditor.put("/v1/admin/settings/orders", {}).refused(403, "forbidden")
+
+
+def test_documents_of_older_and_newer_versions() -> None:
+    save(ShopSettings("orders", document='{"receive_days": 4, "from_the_future": true}', version=7))
+    assert service.ORDERS.fresh() == OrderRules(receive_days=4)
+    service.ORDERS.change(OrderRules(receive_days=5))
+    assert read.get(ShopSettings, "orders").version == 8
+
+
+def test_changes_at_the_same_time_all_end_well() -> None:
+    def change(minutes: int) -> str:
+        try:
+            service.ORDERS.change(OrderRules(pay_minutes=minutes))
+        except MallError as refusal:
+            return refusal.code
+        return "done"
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(change, range(1, 17)))
+    assert set(told) <= {"done", "conflict"}
+    assert read.get(ShopSettings, "orders").version == told.count("done")
+
+
+def test_a_section_is_declared_once_and_has_defaults() -> None:
+    class Needs(msgspec.Struct):
+        field: int
+
+    with pytest.raises(ValueError, match="twice"):
+        service.declare("orders", OrderRules)
+    with pytest.raises(TypeError):
+        service.declare("needs", Needs)
+    assert "needs" not in service.SECTIONS

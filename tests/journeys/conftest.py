@@ -1,0 +1,68 @@
+"""The mall as its users meet it: over HTTP, with WeChat's sandbox behind it and a clock that can be moved."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from local.clock import LocalClock
+from local.mall import Mall
+from local.processes import ROOT
+from tests.support.client import Control, Operator, Sandbox, Shopper, Transport, over_http
+
+
+@pytest.fixture
+def send(mall: Mall) -> Transport:
+    return over_http(mall.api_url)
+
+
+@pytest.fixture
+def wechat(mall: Mall) -> Sandbox:
+    return Sandbox(mall.sandbox_url)
+
+
+@pytest.fixture
+def control(mall: Mall) -> Control:
+    return Control(mall.control_url)
+
+
+_logged_in: dict[str, tuple[str, float]] = {}
+
+
+@pytest.fixture
+def operator(mall: Mall, send: Transport) -> Operator:
+    """The operator of the mall, for at least eleven hours from now by its clock; a login costs a third of a second."""
+    now = LocalClock(mall.clock_file)()
+    token, since = _logged_in.get(mall.api_url, ("", 0.0))
+    if now - since > 3600:
+        _logged_in[mall.api_url] = token, _ = Operator.arrive(send).token, now
+    return Operator(send, token)
+
+
+@pytest.fixture
+def arrive(mall: Mall, wechat: Sandbox) -> Callable[[], Shopper]:
+    """Somebody new, over a connection of their own."""
+    return lambda: Shopper.arrive(over_http(mall.api_url), wechat)
+
+
+@pytest.fixture
+def shopper(arrive: Callable[[], Shopper]) -> Shopper:
+    return arrive()
+
+
+@pytest.fixture
+def differences(mall: Mall) -> Callable[[], list[str]]:
+    """Audits the whole mall, everything that earlier tests did in it included; what does not agree."""
+
+    def audit() -> list[str]:
+        code = "from local.audit import differences as d; print(*(f'{x.about}: {x.what}' for x in d(%r)), sep='\\n')"
+        done = subprocess.run(
+            [sys.executable, "-c", code % mall.sandbox_url], cwd=ROOT, env=mall.environment, capture_output=True,
+            text=True, check=True, timeout=60,
+        )  # fmt: skip
+        return done.stdout.split("\n")[:-1] if done.stdout.strip() else []
+
+    return audit

@@ -1,0 +1,103 @@
+"""`make audit` on a running mall: a purchase adds up, and whatever is tampered with is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from local.mall import Mall
+from local.processes import ROOT
+from tests.support.client import Operator, Shopper
+
+Audit = Callable[[], tuple[int, str]]
+
+
+@pytest.fixture
+def audit(mall: Mall) -> Audit:
+    """The status and the output of an audit of that mall, told of it as a terminal would."""
+    ports = {
+        "PORT": mall.ports.api, "SANDBOX_PORT": mall.ports.sandbox, "CONTROL_PORT": mall.ports.control,
+        "DYNAMODB_PORT": mall.ports.dynamodb,
+    }  # fmt: skip
+    environment = mall.environment | {name: str(port) for name, port in ports.items()}
+    environment["YUTANG_LOCAL"] = str(mall.data)
+
+    def run() -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "local.audit", "--prefix", mall.environment["YUTANG_TABLE_PREFIX"]],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture
+def order(shopper: Shopper, operator: Operator) -> Any:
+    """An order that is paid, with one of its three pieces refunded."""
+    sku_id = operator.product()["skus"][0]["sku_id"]
+    order_id = shopper.buy([(sku_id, 3)])
+    shopper.refund(order_id, [(sku_id, 1)])
+    return shopper.order(order_id)
+
+
+def _items(mall: Mall, table: str, **key: str) -> dict[str, Any]:
+    name = mall.environment["YUTANG_TABLE_PREFIX"] + table
+    return {"TableName": name, "Key": {part: {"S": value} for part, value in key.items()}}
+
+
+@contextmanager
+def _tampered(mall: Mall, table: str, spoil: Callable[[dict[str, Any]], Any], **key: str) -> Iterator[None]:
+    """One item as `spoil` makes it (None: deleted), and as it was again afterwards: others use this mall too."""
+    from chalicelib.store.base import call
+
+    where = _items(mall, table, **key)
+    item = call("GetItem", where)["Item"]
+    spoilt = spoil(dict(item))
+    if spoilt is None:
+        call("DeleteItem", where)
+    else:
+        call("PutItem", {"TableName": where["TableName"], "Item": spoilt})
+    try:
+        yield
+    finally:
+        call("PutItem", {"TableName": where["TableName"], "Item": item})
+
+
+def test_a_purchase_adds_up(audit: Audit, order: Any) -> None:
+    status, said = audit()
+    assert order["order_id"] not in said and order["lines"][0]["sku_id"] not in said, said
+    assert "SKUs' stock" in said and "in WeChat's books" in said
+    assert (status, "no difference" in said) in ((0, True), (1, False))  # others use this mall too
+
+
+def test_stock_that_somebody_touched_is_named(audit: Audit, order: Any, mall: Mall) -> None:
+    sku_id = order["lines"][0]["sku_id"]
+    where = {"product_id": order["lines"][0]["product_id"], "part": f"stock#{sku_id}"}
+    with _tampered(mall, "products", lambda item: item | {"free": {"N": "99"}}, **where):
+        status, said = audit()
+    assert status == 1
+    assert f"{sku_id}: 99 free + 2 taken is not 100 supplied" in said
+    assert order["order_id"] not in said
+
+
+def test_a_journal_entry_that_is_gone_is_named(audit: Audit, order: Any, mall: Mall) -> None:
+    order_id, paid_fen = order["order_id"], order["paid_fen"]
+    with _tampered(mall, "ledger", lambda _: None, order_id=order_id, cause="paid"):
+        status, said = audit()
+    assert status == 1
+    assert f"{order_id}: paid: the order says {paid_fen} fen, entries say 0" in said
+    assert order["lines"][0]["sku_id"] not in said
+
+
+def test_a_mall_that_is_not_there() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local.audit"], cwd=ROOT, env={"PORT": "1"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "no mall answers at http://127.0.0.1:1" in done.stderr and "Traceback" not in done.stderr

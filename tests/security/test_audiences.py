@@ -1,0 +1,251 @@
+"""Who may call what. A route that is not in this table fails, and so does one that answers anybody else."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from chalice.app import Chalice
+from werkzeug.test import Client as WsgiClient
+
+from chalicelib.core import clock
+from chalicelib.operators import audit, passwords, service
+from chalicelib.operators.guard import OperatorGuard
+from chalicelib.operators.rules import OWNER, PERMISSIONS, ROLES, SELF
+from chalicelib.web import edge, tokens
+from chalicelib.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PUBLIC, Endpoint, Reply
+from local.serve import gateway
+
+#: Method and path -> "public", "member", "callback", or the permission that an operator needs.
+AUDIENCES = {
+    "GET /openapi.json": "public",
+    "GET /docs": "public",
+    # members
+    "POST /v1/auth/login": "public",
+    "GET /v1/me": "member",
+    "PATCH /v1/me": "member",
+    "POST /v1/me/phone": "member",
+    "GET /v1/me/addresses": "member",
+    "POST /v1/me/addresses": "member",
+    "PUT /v1/me/addresses/{address_id}": "member",
+    "DELETE /v1/me/addresses/{address_id}": "member",
+    # catalogue
+    "GET /v1/categories": "public",
+    "GET /v1/products": "public",
+    "GET /v1/products/{product_id}": "public",
+    "POST /v1/admin/categories": "catalogue.write",
+    "PATCH /v1/admin/categories/{category_id}": "catalogue.write",
+    "DELETE /v1/admin/categories/{category_id}": "catalogue.write",
+    "GET /v1/admin/products": "catalogue.read",
+    "POST /v1/admin/products": "catalogue.write",
+    "GET /v1/admin/products/{product_id}": "catalogue.read",
+    "PATCH /v1/admin/products/{product_id}": "catalogue.write",
+    "POST /v1/admin/products/{product_id}/publish": "catalogue.write",
+    "POST /v1/admin/products/{product_id}/unpublish": "catalogue.write",
+    "GET /v1/admin/skus/{sku_id}/stock": "catalogue.read",
+    "POST /v1/admin/skus/{sku_id}/stock": "stock.write",
+    "POST /v1/admin/catalogue/import": "catalogue.write",
+    "POST /v1/admin/categories/import": "catalogue.write",
+    "GET /v1/admin/catalogue/export": "catalogue.read",
+    "GET /v1/admin/categories/export": "catalogue.read",
+    # cart, quote, order
+    "GET /v1/cart": "member",
+    "PUT /v1/cart/lines/{sku_id}": "member",
+    "DELETE /v1/cart/lines/{sku_id}": "member",
+    "POST /v1/quotes": "member",
+    "POST /v1/orders": "member",
+    "GET /v1/orders": "member",
+    "GET /v1/orders/{order_id}": "member",
+    "POST /v1/orders/{order_id}/payment": "member",
+    "POST /v1/orders/{order_id}/cancel": "member",
+    "POST /v1/orders/{order_id}/receive": "member",
+    "POST /v1/orders/{order_id}/refunds": "member",
+    "GET /v1/admin/orders": "orders.read",
+    "GET /v1/admin/orders/{order_id}": "orders.read",
+    "GET /v1/admin/orders/{order_id}/ledger": "orders.read",
+    "POST /v1/admin/orders/{order_id}/ship": "orders.ship",
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/approve": "orders.refund",
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/reject": "orders.refund",
+    "POST /v1/callbacks/wechat/payment": "callback",
+    "POST /v1/callbacks/wechat/refund": "callback",
+    # the mall
+    "GET /v1/admin/freight-templates": "freight.read",
+    "PUT /v1/admin/freight-templates/{template_id}": "freight.write",
+    "DELETE /v1/admin/freight-templates/{template_id}": "freight.write",
+    "GET /v1/admin/settings": "settings.read",
+    "GET /v1/admin/settings/orders": "settings.read",
+    "PUT /v1/admin/settings/orders": "settings.write",
+    "GET /v1/admin/jobs/dead": "jobs.read",
+    "POST /v1/admin/jobs/dead/{job_id}/retry": "jobs.retry",
+    # operators
+    "POST /v1/admin/login": "public",
+    "GET /v1/admin/me": SELF,
+    "PUT /v1/admin/me/password": SELF,
+    "GET /v1/admin/operators": "operators.read",
+    "POST /v1/admin/operators": "operators.write",
+    "PATCH /v1/admin/operators/{name}": "operators.write",
+    "GET /v1/admin/audit": "audit.read",
+}
+
+PASSWORD = "long enough for anyone"
+ROUTES = pytest.mark.parametrize("route", AUDIENCES)
+
+
+class Mall:
+    """The mall's routes, guard and edge, with handlers that only say that they ran."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.operators: dict[str, str] = {}
+        self._client: WsgiClient | None = None
+
+    def open(self) -> None:
+        app = Chalice(app_name="audiences", configure_logs=False)
+        edge.register(app, OperatorGuard())
+        self._client = WsgiClient(gateway(app))
+
+    def spy(self, endpoint: Endpoint) -> Endpoint:
+        def handler(**_: Any) -> Reply:
+            self.ran.append(f"{endpoint.method} {endpoint.path}")
+            return Reply(b"{}")
+
+        return msgspec.structs.replace(endpoint, handler=handler, body=None, query=None)
+
+    def call(self, route: str, authorization: str | None) -> tuple[int, str, bool]:
+        """Status, code (if refused), and whether the handler ran."""
+        method, path = route.split(" ")
+        while "{" in path:
+            path = path.replace(path[path.index("{") : path.index("}") + 1], "x1")
+        headers = {"Idempotency-Key": "k1"} | ({"Authorization": authorization} if authorization else {})
+        self.ran.clear()
+        assert self._client is not None
+        answer = self._client.open(path, method=method, headers=headers)
+        code = answer.get_json()["code"] if answer.status_code >= 400 else ""
+        assert set(self.ran) <= {route}
+        return answer.status_code, code, bool(self.ran)
+
+
+def in_an_hour() -> Any:
+    return clock.now() + timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def mall(dynamodb: str) -> Iterator[Mall]:
+    spied = Mall()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_COST", 16)
+        patch.setattr(edge, "ENDPOINTS", [spied.spy(endpoint) for endpoint in ENDPOINTS])
+        spied.open()
+        for role in [*ROLES, "disabled"]:
+            name = f"{role}-{secrets.token_hex(4)}"
+            if role != OWNER or not service.bootstrap(name, PASSWORD):
+                service.create(name, PASSWORD, ["auditor" if role == "disabled" else role])
+            spied.operators[role] = f"Bearer {tokens.issue('operator', name, in_an_hour())}"
+            if role == "disabled":
+                service.change(name, disabled=True)
+    yield spied
+
+
+def tampered(authorization: str) -> Iterator[str]:
+    """The header with its subject, its end or its signature changed, and what is no token at all."""
+    scheme, token = authorization.split(" ")
+    payload, _, signature = token.rpartition(".")
+    yield f"{scheme} {payload}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
+    yield f"{scheme} {'A' if payload[0] != 'A' else 'B'}{payload[1:]}.{signature}"
+    yield f"{scheme} {payload}"
+    yield f"{scheme} {token}x"
+    yield f"Basic {token}"
+    yield token
+    yield "Bearer "
+    yield f"Bearer {'A' * 2000}"
+
+
+def test_every_route_is_in_the_table_and_nothing_else(dynamodb: str) -> None:
+    import app
+
+    declared = {
+        f"{each.method} {each.path}": each.permission if each.audience is OPERATOR else each.audience.value
+        for each in ENDPOINTS
+    }
+    assert declared == AUDIENCES
+    served = {f"{method} {path}" for path, methods in app.app.routes.items() for method in methods}
+    assert served == set(AUDIENCES)
+
+
+def test_every_permission_is_one_that_a_role_can_give() -> None:
+    used = set(AUDIENCES.values()) - {"public", "member", "callback", SELF}
+    assert used == PERMISSIONS
+
+
+def test_the_table_is_held_by_the_path() -> None:
+    for route, audience in AUDIENCES.items():
+        admin = " /v1/admin/" in route and route != "POST /v1/admin/login"
+        assert (audience not in ("public", "member", "callback")) == admin, route
+
+
+@ROUTES
+def test_without_a_token(mall: Mall, route: str) -> None:
+    open_to_all = AUDIENCES[route] in ("public", "callback")
+    assert mall.call(route, None) == ((200, "", True) if open_to_all else (401, "unauthenticated", False))
+
+
+@ROUTES
+def test_with_a_member_s_token(mall: Mall, route: str) -> None:
+    admitted = AUDIENCES[route] in ("public", "callback", "member")
+    told = mall.call(route, f"Bearer {tokens.issue('member', 'm1', in_an_hour())}")
+    assert told == ((200, "", True) if admitted else (401, "unauthenticated", False))
+
+
+@ROUTES
+def test_with_an_operator_s_token_of_every_role(mall: Mall, route: str) -> None:
+    audience = AUDIENCES[route]
+    for role, authorization in mall.operators.items():
+        told = mall.call(route, authorization)
+        if audience in ("public", "callback"):
+            assert told == (200, "", True)
+        elif audience == "member" or role == "disabled":
+            assert told == (401, "unauthenticated", False), role
+        elif audience == SELF or audience in ROLES[role]:
+            assert told == (200, "", True), role
+        else:
+            assert told == (403, "forbidden", False), role
+
+
+@ROUTES
+def test_with_a_token_that_has_ended_or_was_tampered_with(mall: Mall, route: str) -> None:
+    audience = AUDIENCES[route]
+    if audience in ("public", "callback"):
+        pytest.skip("no token is looked at")
+    if audience == "member":
+        good = f"Bearer {tokens.issue('member', 'm1', in_an_hour())}"
+        ended = f"Bearer {tokens.issue('member', 'm1', clock.now())}"
+    else:
+        good = mall.operators[OWNER]
+        name = tokens.read("operator", good).subject
+        ended = f"Bearer {tokens.issue('operator', name, clock.now())}"
+    assert mall.call(route, good) == (200, "", True)
+    for bad in (ended, *tampered(good)):
+        assert mall.call(route, bad) == (401, "unauthenticated", False), bad
+
+
+def test_a_token_of_nobody(mall: Mall) -> None:
+    nobody = f"Bearer {tokens.issue('operator', 'nobody', in_an_hour())}"
+    assert mall.call("GET /v1/admin/me", nobody) == (401, "unauthenticated", False)
+
+
+def test_refused_operators_are_in_the_log(mall: Mall) -> None:
+    name = tokens.read("operator", mall.operators["service"]).subject
+    before = time.time()
+    assert mall.call("POST /v1/admin/operators", mall.operators["service"])[0] == 403
+    items, _ = audit.page(clock.day(clock.now()), name, 1, None)
+    assert (items[0].entry.permission, int(items[0].status or 0)) == ("operators.write", 403)
+    assert items[0].entry.at.timestamp() >= before - 1
+
+
+def test_audiences_are_what_their_names_say() -> None:
+    assert {each.value for each in (PUBLIC, MEMBER, CALLBACK)} == {"public", "member", "callback"}

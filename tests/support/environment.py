@@ -1,0 +1,56 @@
+"""What the process of the tests is told, before anything of chalicelib is imported."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import dynamodb, processes
+from local.keys import load_or_make, mall_environment
+from local.mall import REGION
+from local.processes import HOST
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the servers of this test process are, or will be once a fixture starts them."""
+
+    worker: str
+    engine_port: int
+    engine_url: str
+    engine_is_ours: bool
+    sandbox_port: int
+    sandbox_url: str
+    keys: Path
+
+
+def prepare(keys: Path) -> Places:
+    """Choose ports and a table prefix for this process (one of xdist's workers), and set its environment."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    external = dynamodb.external_endpoint()
+    engine_port, sandbox_port = processes.free_port(), processes.free_port()
+    places = Places(
+        worker=worker,
+        engine_port=engine_port,
+        engine_url=external or f"http://{HOST}:{engine_port}",
+        engine_is_ours=external is None,
+        sandbox_port=sandbox_port,
+        sandbox_url=f"http://{HOST}:{sandbox_port}",
+        keys=keys / worker,
+    )
+    if places.engine_is_ours:
+        os.environ.update({"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"})
+        os.environ.pop("AWS_SESSION_TOKEN", None)
+    os.environ.update(
+        mall_environment(load_or_make(places.keys), places.sandbox_url, "http://127.0.0.1:9")
+        | {
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "DYNAMODB_ENDPOINT": places.engine_url,
+            "YUTANG_STAGE": "test",
+            "YUTANG_TEST_KEYS": str(places.keys),
+            "YUTANG_TABLE_PREFIX": f"test-{worker}-{os.getpid()}-",
+        }
+    )
+    return places

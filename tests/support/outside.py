@@ -1,0 +1,130 @@
+"""Faults at the boundary: every call that leaves this process (to DynamoDB, to WeChat) can be made to go wrong.
+
+Injected where botocore and requests send, so that what the libraries themselves do about it is inside the test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import botocore.endpoint
+import requests
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from botocore.httpsession import URLLib3Session
+from requests.adapters import HTTPAdapter
+
+from chalicelib.core import clock
+
+Mode = Literal["crash_before", "crash_after", "answer_lost", "refused", "conflict"]
+
+#: The process dies before or after the call; the call is done and its answer is lost; it never arrives; DynamoDB
+#: refuses it because of another transaction, or throttles it (only calls to DynamoDB).
+MODES: tuple[Mode, ...] = ("crash_before", "crash_after", "answer_lost", "refused", "conflict")
+
+
+class Crash(BaseException):
+    """The process is dead from here on."""
+
+
+class Outside:
+    """Counts the calls that leave, and spoils the k-th of them."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self._at: int | None = None
+        self._mode: Mode | None = None
+        self._dead = False
+        self.struck = False
+
+    def arm(self, at: int | None, mode: Mode | None) -> None:
+        """Spoil call number `at` (from 1); None: only count."""
+        self.calls, self._at, self._mode, self._dead, self.struck = [], at, mode, False, False
+
+    def disarm(self) -> None:
+        """From here on nothing goes wrong, and a dead process is started again."""
+        self.arm(None, None)
+
+    def pass_through(self, name: str, send: Callable[[], Any], spoil: Callable[[Mode, Callable[[], Any]], Any]) -> Any:
+        """One call that leaves."""
+        if self._dead:
+            raise Crash
+        if self._mode == "conflict" and " " in name:  # WeChat knows no such answer
+            return send()
+        self.calls.append(name)
+        if self._at != len(self.calls) or self._mode is None:
+            return send()
+        self.struck = True
+        if self._mode == "crash_before":
+            self._dead = True
+            raise Crash
+        if self._mode == "crash_after":
+            send()
+            self._dead = True
+            raise Crash
+        return spoil(self._mode, send)
+
+
+def _spoil_dynamodb(request: Any) -> Callable[[Mode, Callable[[], Any]], Any]:
+    def spoil(mode: Mode, send: Callable[[], Any]) -> Any:
+        if mode == "answer_lost":
+            send()
+            raise ReadTimeoutError(endpoint_url=request.url)
+        if mode == "refused":
+            raise ConnectionClosedError(endpoint_url=request.url)
+        operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        body: dict[str, Any] = {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "slow"}
+        if operation == "TransactWriteItems":
+            count = len(json.loads(request.body)["TransactItems"])
+            reasons = [{"Code": "TransactionConflict", "Message": "conflict"}] + [{"Code": "None"}] * (count - 1)
+            kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+            body = {"__type": kind, "Message": "cancelled", "CancellationReasons": reasons}
+        return _response(request.url, 400, body)
+
+    return spoil
+
+
+def _response(url: str, status: int, body: dict[str, Any]) -> AWSResponse:
+    class Raw:
+        def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+            yield json.dumps(body).encode()
+
+    return AWSResponse(url, status, {"content-type": "application/x-amz-json-1.0"}, Raw())
+
+
+def _spoil_http(mode: Mode, send: Callable[[], Any]) -> Any:
+    if mode == "answer_lost":
+        send()
+        raise requests.ReadTimeout("injected")
+    raise requests.ConnectionError("injected")
+
+
+@contextlib.contextmanager
+def boundary(ignore: Callable[[str], bool] = lambda _: False) -> Iterator[Outside]:
+    """Every call of this process goes through an Outside, except those to addresses that `ignore` names."""
+    outside = Outside()
+    aws_send, http_send = URLLib3Session.send, HTTPAdapter.send
+
+    def send_aws(self: Any, request: Any) -> Any:
+        name = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        return outside.pass_through(name, lambda: aws_send(self, request), _spoil_dynamodb(request))
+
+    def send_http(self: Any, request: Any, **options: Any) -> Any:
+        if ignore(request.url):
+            return http_send(self, request, **options)
+        name = f"{request.method} {request.path_url.partition('?')[0]}"
+        return outside.pass_through(name, lambda: http_send(self, request, **options), _spoil_http)
+
+    URLLib3Session.send, HTTPAdapter.send = send_aws, send_http
+    waits = (botocore.endpoint.time, clock.sleep)
+    # What is waited before a repetition is not what is tested here, and would be most of the sweep's time.
+    botocore.endpoint.time, clock.sleep = SimpleNamespace(sleep=lambda _: None), lambda _: None  # type: ignore[assignment]
+    try:
+        yield outside
+    finally:
+        URLLib3Session.send, HTTPAdapter.send = aws_send, http_send
+        botocore.endpoint.time, clock.sleep = waits

@@ -1,0 +1,176 @@
+"""Segments and the address book, for every history there can be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import MallError
+from chalicelib.members.routes import AddressInput, ProfileChange
+from chalicelib.members.rules import (
+    ADDRESSES_MAX,
+    Address,
+    Addresses,
+    Profile,
+    segment,
+    segment_of,
+    with_purchase,
+)
+
+DAYS = st.floats(min_value=0, max_value=4000, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("completed", "since_last", "joined", "expected"),
+    [
+        (0, 0, 0, "new"),
+        (0, 0, 30, "new"),
+        (0, 0, 30.01, "silent"),
+        (1, 30, 400, "first_order"),
+        (1, 30.01, 31, "silent"),
+        (2, 60, 400, "repeat"),
+        (4, 60, 400, "repeat"),
+        (4, 60.01, 400, "silent"),
+        (5, 60, 400, "loyal"),
+        (500, 0, 400, "loyal"),
+        (5, 60.01, 400, "silent"),
+    ],
+)
+def test_the_bounds_of_the_segments(completed: int, since_last: float, joined: float, expected: str) -> None:
+    assert segment(completed, since_last, joined) == expected
+
+
+@given(st.integers(0, 1000), DAYS, DAYS)
+def test_first_match_wins_and_everyone_else_is_silent(completed: int, since_last: float, joined: float) -> None:
+    # The table of DOMAIN.md, read as it is written.
+    table = [
+        ("new", completed == 0 and joined <= 30),
+        ("first_order", completed == 1 and since_last <= 30),
+        ("repeat", 2 <= completed <= 4 and since_last <= 60),
+        ("loyal", completed >= 5 and since_last <= 60),
+        ("silent", True),
+    ]
+    assert segment(completed, since_last, joined) == next(name for name, holds in table if holds)
+
+
+@given(st.lists(st.integers(0, 10_000_000), max_size=8))
+def test_purchases_count_in_whatever_order_they_are_told(seconds: list[int]) -> None:
+    joined = datetime(2026, 1, 1, tzinfo=UTC)
+    profile = Profile(member_id="m", openid="o", joined_at=joined)
+    for second in seconds:
+        profile = with_purchase(profile, joined + timedelta(seconds=second))
+    assert profile.orders_completed == len(seconds)
+    assert profile.last_completed_at == (joined + timedelta(seconds=max(seconds)) if seconds else None)
+
+
+def test_time_alone_changes_the_segment() -> None:
+    joined = datetime(2026, 1, 1, tzinfo=UTC)
+    profile = with_purchase(Profile(member_id="m", openid="o", joined_at=joined), joined)
+    assert segment_of(profile, joined + timedelta(days=30)) == "first_order"
+    assert segment_of(profile, joined + timedelta(days=30, seconds=1)) == "silent"
+
+
+def address(address_id: str, is_default: bool = False) -> Address:
+    return Address(
+        address_id=address_id, name="林小鱼", phone="13800000000", region_code="310115", province="上海市",
+        city="市辖区", district="浦东新区", detail="世纪大道 1 号", is_default=is_default,
+    )  # fmt: skip
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["add", "replace", "remove"]), st.integers(0, 30), st.booleans()), max_size=60
+)
+
+
+@given(STEPS)
+def test_there_is_one_default_as_long_as_there_is_any_address(steps: list[tuple[str, int, bool]]) -> None:
+    book = Addresses()
+    for step, (what, number, is_default) in enumerate(steps):
+        known = [each.address_id for each in book.items]
+        if what == "add" and len(known) < ADDRESSES_MAX:
+            book = book.add(address(f"a{step}", is_default))
+            assert [each.address_id for each in book.items] == [*known, f"a{step}"]
+            assert not is_default or book.items[-1].is_default
+        elif what == "replace" and known:
+            target = known[number % len(known)]
+            book = book.replace(address(target, is_default))
+            assert [each.address_id for each in book.items] == known
+            assert len(known) == 1 or book.find(target) == address(target, is_default)
+        elif what == "remove" and known:
+            book = book.remove(known[number % len(known)])
+            assert len(book.items) == len(known) - 1
+        assert sum(each.is_default for each in book.items) == (1 if book.items else 0)
+
+
+def test_the_newest_takes_over_from_a_default_that_goes() -> None:
+    book = Addresses().add(address("a1", True)).add(address("a2")).add(address("a3"))
+    assert [each.is_default for each in book.items] == [True, False, False]
+    assert [each.address_id for each in book.remove("a1").items if each.is_default] == ["a3"]
+    assert [each.address_id for each in book.replace(address("a1")).items if each.is_default] == ["a3"]
+    assert [each.address_id for each in book.remove("a2").items if each.is_default] == ["a1"]
+
+
+def test_a_book_is_full_at_twenty() -> None:
+    book = Addresses()
+    for number in range(ADDRESSES_MAX):
+        book = book.add(address(f"a{number}"))
+    with pytest.raises(MallError) as refusal:
+        book.add(address("one-more"))
+    assert refusal.value.code == "address_limit"
+    assert "20" in refusal.value.text("zh")
+
+
+def test_an_address_that_is_not_there() -> None:
+    assert Addresses().find("a1") is None
+    for change in (lambda book: book.replace(address("a1")), lambda book: book.remove("a1")):
+        with pytest.raises(MallError, match="not_found"):
+            change(Addresses())
+
+
+@pytest.mark.parametrize("name", ["𠮷野家", "👩‍👩‍👧‍👦 家", "Åsa", "a" * 64])
+def test_names_in_any_script(name: str) -> None:
+    given_ = msgspec.to_builtins(address("a1")) | {"name": name}
+    given_.pop("address_id")
+    assert msgspec.convert(given_, AddressInput).name == name
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "a\nb"),
+        ("name", "a\n"),
+        ("name", "a\x00"),
+        ("name", "\x7f"),
+        ("name", "a" * 65),
+        ("phone", "138"),
+        ("phone", "1380000000a"),
+        ("phone", "13800000000\n"),
+        ("phone", "１３８００００００００"),
+        ("region_code", "31011"),
+        ("region_code", "310115\n"),
+        ("region_code", "３１０１１５"),
+        ("detail", ""),
+        ("detail", "a" * 257),
+        ("district", None),
+        ("is_default", 1),
+        ("unknown", 1),
+    ],
+)
+def test_what_an_address_is_not(field: str, value: object) -> None:
+    given_ = msgspec.to_builtins(address("a1")) | {field: value}
+    given_.pop("address_id")
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(given_, AddressInput)
+
+
+@pytest.mark.parametrize(
+    "change", [{"nickname": ""}, {"nickname": "a" * 33}, {"nickname": None}, {"avatar_url": "javascript:0"}]
+)
+def test_what_a_profile_is_not(change: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(change, ProfileChange)

@@ -1,0 +1,85 @@
+"""Roles, waits, and what the audit log may keep of a request."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.operators import passwords
+from chalicelib.operators.rules import KEPT_BYTES, OWNER, PERMISSIONS, ROLES, SELF, Operator, kept_body, wait_seconds
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def test_an_owner_may_do_everything_and_every_permission_is_somebody_s() -> None:
+    assert ROLES[OWNER] == PERMISSIONS
+    assert all(allowed <= PERMISSIONS for allowed in ROLES.values())
+
+
+def test_no_other_role_appoints_operators() -> None:
+    assert [role for role, allowed in ROLES.items() if "operators.write" in allowed] == [OWNER]
+
+
+def test_an_auditor_only_reads() -> None:
+    assert all(permission.endswith(".read") for permission in ROLES["auditor"])
+    assert "audit.read" in ROLES["auditor"]
+
+
+def test_roles_add_up_and_unknown_ones_allow_nothing() -> None:
+    both = Operator(name="a", roles=["service", "merchandiser", "gone"], created_at=AT, tokens_from=AT)
+    assert both.permissions == {SELF} | ROLES["service"] | ROLES["merchandiser"]
+    assert Operator(name="a", roles=["gone"], created_at=AT, tokens_from=AT).permissions == {SELF}
+
+
+def test_the_wait_begins_with_the_fifth_failure_and_doubles_to_an_hour() -> None:
+    assert [wait_seconds(failures) for failures in range(1, 14)] == [
+        0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600,
+    ]  # fmt: skip
+    assert wait_seconds(10**9) == 3600
+
+
+def test_secrets_are_not_kept_however_deep_they_are() -> None:
+    body = {"name": "a", "password": "p1", "list": [{"new_Password": "p2", "ok": 1}], "address": {"Phone": "138"}}
+    kept = kept_body(json.dumps(body).encode(), is_json=True)
+    assert json.loads(kept) == {"name": "a", "list": [{"ok": 1}], "address": {}}
+
+
+def test_a_long_body_is_cut_between_characters() -> None:
+    kept = kept_body(json.dumps({"text": "鱼" * 3000}, ensure_ascii=False).encode(), is_json=True)
+    assert KEPT_BYTES - 4 < len(kept.encode()) <= KEPT_BYTES
+    assert kept.startswith('{"text":"鱼')
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"{", b"[" * 5000, b"1e999", b'"\\ud800"'])
+def test_of_what_is_not_json_only_the_size_is_kept(body: bytes) -> None:
+    assert kept_body(body, is_json=True) == f"{len(body)} bytes"
+    assert kept_body(b"a,b\n", is_json=False) == "4 bytes"
+    assert kept_body(b"", is_json=True) == ""
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@given(st.binary(max_size=64) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_comes_is_kept_within_bounds(body: bytes) -> None:
+    assert len(kept_body(body, is_json=True).encode()) <= KEPT_BYTES
+
+
+def test_passwords() -> None:
+    kept = passwords.hashed("correct horse 🐟")
+    assert passwords.matches("correct horse 🐟", kept)
+    assert not passwords.matches("correct horse", kept)
+    assert kept != passwords.hashed("correct horse 🐟")
+    assert "horse" not in kept
+
+
+def test_nobody_s_hash_costs_the_same_and_fits_no_password() -> None:
+    assert passwords.NOBODY.split("$")[:3] == passwords.hashed("x").split("$")[:3]
+    assert not passwords.matches("", passwords.NOBODY)
