@@ -65,8 +65,8 @@ def _units(costs: list[Cost]) -> str:
 Request units by DynamoDB's rules from the items' sizes (`bench/units.py`; local engines count otherwise). "First
 call": the process remembers nothing. The other figures are of a process that remembers what every call asks for
 (freight templates, the shop's rules), and nothing of the catalogue. The ratio is the price over that of the floor
-below, with a write unit at five read units; the aim is at most {RATIO_AIM}. A search reads all rows: its units grow with
-the mall (docs/decisions/0003-search.md), here one of a few dozen products.
+below, with a write unit at five read units; the aim is at most {RATIO_AIM}. A search reads all rows: its units grow
+with the mall (docs/decisions/0003-search.md), here one of a few dozen products.
 
 {_table(head, rows)}"""
 
@@ -79,10 +79,10 @@ def _cpu(cpu: list[Cpu], products: int) -> str:
         rows.append((each.call, f"{each.median_ms:.2f}", aim, peers, rounds))
     return f"""## The server's CPU
 
-Milliseconds of the API process's own CPU time for one call, over HTTP at one kept-alive connection: the median of three
-rounds of {cpu[0].calls} calls, in a mall of {products:,} products. "Another each time" asks for what the process does not
-remember. Beside them the best of three other malls measured in the same way (one server process, 1,000 products), and
-what we aim at.
+Milliseconds of the API process's own CPU time for one call, over HTTP at one kept-alive connection: the median of
+three rounds of {cpu[0].calls} calls, in a mall of {products:,} products. "Another each time" asks for what the process
+does not remember. Beside them the best of three other malls measured in the same way (one server process, 1,000
+products), and what we aim at.
 
 {_table(("call", "ms", "aim", "best peer", "rounds"), rows)}"""
 

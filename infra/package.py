@@ -2,8 +2,8 @@
 
     python -m infra.package --stage prod        (make package)
 
-leaves build/package/deployment.zip and build/package/sam.json. Of what Chalice packs, 15 of 18 MB of botocore are
-descriptions of services that the mall does not use, and nothing is compiled, although Lambda cannot write .pyc files:
+leaves build/package/deployment.zip and build/package/sam.json. Of the 23 MB that Chalice packs, 15 are botocore's
+descriptions of services that the mall does not use; and nothing is compiled, although Lambda cannot write .pyc files:
 every cold start would compile everything anew.
 """
 

@@ -66,7 +66,8 @@ def sandbox(places: environment.Places, tmp_path_factory: pytest.TempPathFactory
     """The URL of a WeChat sandbox with this process's keys; nobody is at home where its callbacks go."""
     folder = tmp_path_factory.mktemp("sandbox") / "data"
     shutil.copytree(places.keys, folder)
-    arguments = ("--port", str(places.sandbox_port), "--data", str(folder), "--clock", str(places.keys / "clock"))
+    os.environ["YUTANG_TEST_CLOCK"] = str(folder / "clock")
+    arguments = ("--port", str(places.sandbox_port), "--data", str(folder), "--clock", os.environ["YUTANG_TEST_CLOCK"])
     log = folder / "sandbox.log"
     process = processes.module("sandbox", "local.sandbox", *arguments, environment=os.environ, log=log)
     processes.wait_until(lambda: processes.answers(places.sandbox_port, "/_control/ledger"), process)
@@ -79,7 +80,7 @@ def mall_clock(sandbox: str) -> LocalClock:
     """The clock that the sandbox and chalicelib in this process share; it can be moved forward."""
     from chalicelib.core import clock
 
-    shared = LocalClock(Path(os.environ["YUTANG_TEST_KEYS"]) / "clock")
+    shared = LocalClock(Path(os.environ["YUTANG_TEST_CLOCK"]))
     clock.use(shared)
     return shared
 

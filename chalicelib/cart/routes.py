@@ -1,4 +1,4 @@
-"""The cart over HTTP (CONTRACT.md, Cart and quote)."""
+"""The cart over HTTP."""
 
 from __future__ import annotations
 

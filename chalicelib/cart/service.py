@@ -74,7 +74,8 @@ def put(member_id: str, sku_id: str, quantity: int, selected: bool | None) -> Ca
         "added": int(clock.now().timestamp() * 1000),
     }
     try:
-        cart = _write(member_id, [path.set(line)], path.does_not_exist() & (size(Carts.lines) < LINES_MAX))
+        room = path.does_not_exist() & (size(Carts.lines) < LINES_MAX)
+        cart = _write(member_id, [path.set(line)], Carts.member_id.does_not_exist() | room)
     except ConditionFailed:
         cart = _change(member_id, path, quantity, selected)
     return _view(lines_of(cart))

@@ -95,7 +95,7 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """A product in a list (CONTRACT.md, Catalogue). `sold` and `in_stock` may be a minute old."""
+    """A product in a list. `sold` and `in_stock` may be a minute old."""
 
     product_id: str
     name: str

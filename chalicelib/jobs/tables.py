@@ -2,7 +2,7 @@
 
 | who asks | how | units |
 |---|---|---|
-| what is due in a shard, oldest first | Query shard, due <= now | 0.5 RRU per 4 KB read, only what is due |
+| what is due in a shard, oldest first | Query shard, due <= now | 1 RRU per 4 KB read, only what is due |
 | take, finish, put back one job | by key | 1 WRU (2 in a transaction) |
 | dead jobs, for the operator | Query shard "dead" | 0.5 RRU per 4 KB |
 """

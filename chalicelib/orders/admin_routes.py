@@ -18,7 +18,14 @@ from chalicelib.web.endpoint import OPERATOR, Call, endpoint
 from chalicelib.web.types import Id, Line, LongLine, Page, PageQuery
 
 Queue = Literal[
-    "awaiting_payment", "awaiting_shipment", "refund_requested", "shipped", "received", "completed", "closed"
+    "awaiting_payment",
+    "awaiting_shipment",
+    "refund_requested",
+    "refund_failed",
+    "shipped",
+    "received",
+    "completed",
+    "closed",
 ]
 
 
@@ -59,7 +66,8 @@ class Journal(msgspec.Struct):
 def search(query: SearchQuery) -> Page[AdminOrderView]:
     """The orders of a queue (by default those to be sent), oldest first; or a member's, newest first.
 
-    An order with a refund to be decided stands in the queue refund_requested instead of its state's.
+    An order with a refund to be decided stands in refund_requested, one whose refund WeChat could not pay out in
+    refund_failed, instead of its state's queue.
     """
     if query.member_id is not None:
         if query.queue is not None:
@@ -115,6 +123,17 @@ def approve(call: Call, order_id: str, refund_id: str, body: Approval) -> Refund
 def reject(call: Call, order_id: str, refund_id: str, body: Rejection) -> RefundView:
     """Refuse a requested refund."""
     return refund_view(refunds.reject(order_id, refund_id, body.reason, _by(call)))
+
+
+@endpoint(
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/ask-again",
+    OPERATOR,
+    permission="orders.refund",
+    errors=("order_state", "conflict"),
+)
+def ask_again(call: Call, order_id: str, refund_id: str) -> RefundView:
+    """Ask WeChat again how a failed refund ended, after it was seen to in WeChat Pay's console."""
+    return refund_view(refunds.ask_again(order_id, refund_id, _by(call)))
 
 
 def _by(call: Call) -> str:

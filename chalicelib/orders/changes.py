@@ -26,40 +26,56 @@ class _Again(Exception):
     """Somebody changed the order between the read and the write."""
 
 
-def load(order_id: str) -> Order:
-    """The order. Raises `not_found`."""
+class Found(msgspec.Struct, frozen=True):
+    """An order as it was read; `version` guards what is decided from it."""
+
+    order: Order
+    version: int
+
+
+def find(order_id: str) -> Found:
+    """The order as it is now. Raises `not_found`."""
     found = read.get(Orders, order_id)
     if found is None:
         raise MallError("not_found")
-    return found.order
+    return Found(found.order, int(found.version))
+
+
+def find_owned(order_id: str, member_id: str) -> Found:
+    """The member's own order as it is now. Raises `not_found`, also for another's."""
+    found = find(order_id)
+    if found.order.member_id != member_id:
+        raise MallError("not_found")
+    return found
+
+
+def load(order_id: str) -> Order:
+    """The order. Raises `not_found`."""
+    return find(order_id).order
 
 
 def owned(order_id: str, member_id: str) -> Order:
     """The member's own order. Raises `not_found`, also for another's."""
-    order = load(order_id)
-    if order.member_id != member_id:
-        raise MallError("not_found")
-    return order
+    return find_owned(order_id, member_id).order
 
 
-def change(order_id: str, decide: Decision, job: Job | None = None) -> Order:
+def change(order_id: str, decide: Decision, job: Job | None = None, found: Found | None = None) -> Order:
     """Change the order in one transaction, which also ends `job`; the order after it.
 
-    Two who change it at once decide one after the other, so that the second sees what the first did.
+    Two who change it at once decide one after the other, so that the second sees what the first did. `found` is
+    where the caller has just read the order; it saves the first try's read, and a stale one is read again.
     Raises `not_found`, `conflict`, what `decide` raises, and ConditionFailed(LeaseLost) when the job is another's.
     """
-    return retry_busy(lambda: _change_once(order_id, decide, job), _Again)
+    tries = iter([found] if found is not None else [])
+    return retry_busy(lambda: _change_once(next(tries, None) or find(order_id), decide, job), _Again)
 
 
-def _change_once(order_id: str, decide: Decision, job: Job | None) -> Order:
-    found = read.get(Orders, order_id)
-    if found is None:
-        raise MallError("not_found")
+def _change_once(found: Found, decide: Decision, job: Job | None) -> Order:
     tx = Transaction()
     after = decide(found.order, tx)
     if after is found.order:
         return after
-    tx.put(item(after, int(found.version) + 1), Orders.version == found.version, _STALE)
+    tx.put(item(after, found.version + 1), Orders.version == found.version, _STALE)
     if job is not None:
         job.finish(tx)
     try:

@@ -20,20 +20,22 @@ def cancel(order_id: str, member_id: str) -> Order:
     Raises `not_found`, `order_state` (also when it turns out to be paid), and OutsideError when WeChat does not
     answer: nothing was closed then.
     """
-    order = changes.owned(order_id, member_id)
+    found = changes.find_owned(order_id, member_id)
+    order = found.order
     if order.state == "closed" and not order.paid_at:
         return order
     if order.state != "awaiting_payment":
         raise MallError("order_state", state=order.state)
     if not _closed_at_wechat(order):
         raise MallError("order_state", state=changes.load(order_id).state)
-    return _close(order, "cancelled", "member")
+    return _close(found, "cancelled", "member")
 
 
 @handles("order.watch")
 def watch(job: Job) -> None:
     """Look after an order that is not paid: ask WeChat about it ever more rarely, and close it at its deadline."""
-    order = changes.load(job.key)
+    found = changes.find(job.key)
+    order = found.order
     if order.state != "awaiting_payment":
         return
     now = clock.now()
@@ -43,7 +45,7 @@ def watch(job: Job) -> None:
         wait = max(now - order.created_at, timedelta(seconds=1))
         raise Later(min(wait, order.pay_by - now).total_seconds())
     if _closed_at_wechat(order):
-        _close(order, "closed_unpaid", "system", job)
+        _close(found, "closed_unpaid", "system", job)
 
 
 def _closed_at_wechat(order: Order) -> bool:
@@ -59,7 +61,7 @@ def _closed_at_wechat(order: Order) -> bool:
     return False
 
 
-def _close(order: Order, what: str, by: str, job: Job | None = None) -> Order:
+def _close(found: changes.Found, what: str, by: str, job: Job | None = None) -> Order:
     def decide(current: Order, tx: Transaction) -> Order:
         if current.state != "awaiting_payment":
             return current
@@ -68,6 +70,6 @@ def _close(order: Order, what: str, by: str, job: Job | None = None) -> Order:
         changes.emit(tx, "stock.returned", current.order_id, current.pieces)
         return closed(current, what, by, clock.now())
 
-    after = changes.change(order.order_id, decide, job)
+    after = changes.change(found.order.order_id, decide, job, found)
     cache.forget("catalogue")
     return after

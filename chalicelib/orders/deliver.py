@@ -31,19 +31,24 @@ def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | No
         now = clock.now()
         pieces = pieces_to_ship(order, asked)
         after = shipped(order, Shipment(carrier=carrier, tracking_no=tracking_no, lines=pieces, at=now), by)
-        if order.transaction_id:
-            jobs.schedule(tx, "order.report_shipping", f"{order_id}-{len(after.shipments)}")
-        if after.state == "shipped":
-            receive_at = now + timedelta(days=order_rules().receive_days)
-            jobs.schedule(tx, "order.receive", order_id, receive_at)
+        sent(tx, after)
         return after
 
     return changes.change(order_id, decide)
 
 
+def sent(tx: Transaction, order: Order) -> None:
+    """Owe what follows when a parcel has left, or nothing is left to send: the report, and receipt by time."""
+    now = clock.now()
+    if order.transaction_id:
+        jobs.schedule(tx, "order.report_shipping", f"{order.order_id}-{len(order.history)}")
+    if order.state == "shipped":
+        jobs.schedule(tx, "order.receive", order.order_id, now + timedelta(days=order_rules().receive_days))
+
+
 @handles("order.report_shipping")
 def report_shipping(job: Job) -> None:
-    """Report the parcels to WeChat, which holds the money of an order until it knows of them (WECHAT.md 3)."""
+    """Report the parcels to WeChat, which holds the money of an order until it knows of them."""
     from chalicelib.wechat import mini
 
     order_id = job.key.partition("-")[0]
@@ -60,27 +65,27 @@ def report_shipping(job: Job) -> None:
 
 def receive(order_id: str, member_id: str) -> Order:
     """The member has the goods; saying so twice is no error. Raises `not_found`, `order_state`."""
-    changes.owned(order_id, member_id)
-    return _receive(order_id, "received", "member")
+    return _receive(changes.find_owned(order_id, member_id), "received", "member")
 
 
 @handles("order.receive")
 def receive_by_time(job: Job) -> None:
     """Nobody said so, and the days are over: received."""
-    if changes.load(job.key).state == "shipped":
-        _receive(job.key, "received_by_time", "system", job)
+    found = changes.find(job.key)
+    if found.order.state == "shipped":
+        _receive(found, "received_by_time", "system", job)
 
 
-def _receive(order_id: str, what: str, by: str, job: Job | None = None) -> Order:
+def _receive(found: changes.Found, what: str, by: str, job: Job | None = None) -> Order:
     def decide(order: Order, tx: Transaction) -> Order:
         if order.state in ("received", "completed"):
             return order
         now = clock.now()
         after = step(order, "receive", what, by, now)
-        jobs.schedule(tx, "order.complete", order_id, now + timedelta(days=order_rules().refund_days))
+        jobs.schedule(tx, "order.complete", order.order_id, now + timedelta(days=order_rules().refund_days))
         return after
 
-    return changes.change(order_id, decide, job)
+    return changes.change(found.order.order_id, decide, job, found)
 
 
 @handles("order.complete")

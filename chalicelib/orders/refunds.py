@@ -12,6 +12,7 @@ from chalicelib.jobs.service import Job, Later, handles
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes
+from chalicelib.orders.deliver import sent
 from chalicelib.orders.pay import order_of, refund_id
 from chalicelib.orders.rules import Order, Pieces, Refund, granted, new_refund, noted, with_refund
 from chalicelib.store import cache
@@ -30,7 +31,7 @@ def request(order_id: str, member_id: str, key: str, asked: list[Pieces] | None,
     The refund is the one that this Idempotency-Key stands for; a repetition gets its first answer again.
     Raises `not_found`, `idempotency_key_reused`, `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`.
     """
-    changes.owned(order_id, member_id)
+    found = changes.find_owned(order_id, member_id)
     number = refund_id(order_id, member_id, key)
     digest = ids.digest(msgspec.json.encode((asked, reason)))
 
@@ -45,7 +46,7 @@ def request(order_id: str, member_id: str, key: str, asked: list[Pieces] | None,
             return noted(with_refund(order, refund), "refund_requested", "member", now, reason)
         return _grant(order, tx, refund, restock=False, by="member")
 
-    after = changes.change(order_id, decide)
+    after = changes.change(order_id, decide, found=found)
     cache.forget("catalogue")
     refund = _of(after, number)
     return msgspec.structs.replace(refund, state=refund.first_state, finished_at=None)
@@ -84,10 +85,31 @@ def reject(order_id: str, number: str, reason: str, by: str) -> Refund:
     return _of(changes.change(order_id, decide), number)
 
 
+def ask_again(order_id: str, number: str, by: str) -> Refund:
+    """An operator has seen to a failed refund in WeChat Pay's console: ask there how it ended. Twice is no error.
+
+    Raises `not_found`, `order_state` when it has not failed.
+    """
+
+    def decide(order: Order, tx: Transaction) -> Order:
+        refund = _of(order, number)
+        if refund.state == "processing":
+            return order
+        if refund.state != "failed":
+            raise MallError("order_state", state=refund.state)
+        jobs.schedule(tx, "refund.push", number)
+        changed = msgspec.structs.replace(refund, state="processing")
+        return noted(with_refund(order, changed), "refund_asked_again", by, clock.now())
+
+    return _of(changes.change(order_id, decide), number)
+
+
 def _grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str) -> Order:
     """Stock, journal, order and the job that pays it out, all in `tx`."""
     now = clock.now()
     after, back = granted(order, refund, restock, by, now)
+    if (order.state, after.state) == ("awaiting_shipment", "shipped"):
+        sent(tx, after)
     for pieces in back:
         return_stock(tx, pieces.sku_id, pieces.quantity)
     if back:
@@ -105,7 +127,8 @@ def _grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str
 @handles("refund.push")
 def push(job: Job) -> None:
     """Bring a granted refund to its end: hand it to WeChat, ask until it is decided, always with the same number."""
-    order = changes.load(order_of(job.key))
+    found = changes.find(order_of(job.key))
+    order = found.order
     refund = _of(order, job.key)
     if refund.state not in ("approved", "processing"):
         return
@@ -129,15 +152,17 @@ def push(job: Job) -> None:
             log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
             raise Later(_PARK_SECONDS) from fault
         raise
-    settle(refund.refund_id, result.state, result.amount_fen, job)
+    settle(refund.refund_id, result.state, result.amount_fen, job, found)
     if result.state == "PROCESSING":
         raise Later(_ASK_SECONDS)
 
 
-def settle(number: str, outcome: str, amount_fen: int, job: Job | None = None) -> None:
+def settle(
+    number: str, outcome: str, amount_fen: int, job: Job | None = None, found: changes.Found | None = None
+) -> None:
     """Take in what WeChat says of a refund (SUCCESS, PROCESSING, ABNORMAL, CLOSED); the same again changes nothing.
 
-    A refund that WeChat could not pay out is `failed` and stays owed: an operator sees it.
+    A refund that WeChat could not pay out is `failed` and stays owed: it stands in the operators' queue refund_failed.
     Raises `not_found`, ValueError when the amount is not the refund's.
     """
 
@@ -158,7 +183,7 @@ def settle(number: str, outcome: str, amount_fen: int, job: Job | None = None) -
         changed = msgspec.structs.replace(refund, state=after)
         return noted(with_refund(order, changed), f"refund_{after}", "wechat", clock.now())
 
-    changes.change(order_of(number), decide, job if outcome != "PROCESSING" else None)
+    changes.change(order_of(number), decide, job if outcome != "PROCESSING" else None, found)
 
 
 def _succeeded(order: Order, refund: Refund) -> Order:

@@ -1,4 +1,4 @@
-"""Orders over HTTP (CONTRACT.md, Cart and quote, Orders)."""
+"""Quotes and orders over HTTP: the shopper's side."""
 
 from __future__ import annotations
 

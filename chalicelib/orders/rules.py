@@ -30,7 +30,7 @@ TRANSITIONS: dict[State, dict[str, State]] = {
 }
 
 LINES_MAX = 50
-#: WeChat Pay refunds an order in at most 50 parts (WECHAT.md 2.7).
+#: WeChat Pay refunds an order in at most 50 parts (its API v3, refunds).
 REFUNDS_MAX = 50
 PARCELS_MAX = 15
 #: The last moments before the deadline take no new payment, so that none is under way when the order is closed.
@@ -131,8 +131,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def open(self) -> bool:
-        """Whether its money is still with us."""
-        return self.state in ("requested", "approved", "processing", "failed")
+        """Whether something is still to happen by itself or by an operator's decision."""
+        return self.state in ("requested", "approved", "processing")
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

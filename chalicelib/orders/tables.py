@@ -7,7 +7,7 @@
 | operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 per order |
 | place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |
 
-A queue is what an operator works through: the order's state, or "refund_requested" while a decision is due.
+A queue is what an operator works through: the order's state, or a refund that needs somebody.
 It is sharded, because every order of the mall passes through it.
 """
 
@@ -21,7 +21,8 @@ from chalicelib.core.settings import settings
 from chalicelib.orders.rules import Order
 from chalicelib.store.base import Document, Table, TableMeta, name
 
-REFUND_REQUESTED = "refund_requested"
+#: Queues that go before an order's state: somebody has to decide, or to see to a refund in WeChat Pay's console.
+REFUND_QUEUES = {"requested": "refund_requested", "failed": "refund_failed"}
 
 
 class ByMember(GlobalSecondaryIndex["Orders"]):
@@ -66,7 +67,8 @@ class Orders(Table):
 
 def item(order: Order, version: int) -> Orders:
     """The order as it is stored."""
-    queue = REFUND_REQUESTED if any(refund.state == "requested" for refund in order.refunds) else order.state
+    waiting = [REFUND_QUEUES[refund.state] for refund in order.refunds if refund.state in REFUND_QUEUES]
+    queue = max(waiting, default=order.state)  # a decision that is due goes before a refund that failed
     return Orders(
         order.order_id,
         order=order,

@@ -31,7 +31,7 @@ class RefundView(msgspec.Struct, kw_only=True):
 
 
 class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """An order (CONTRACT.md, Orders)."""
+    """An order as its member sees it."""
 
     order_id: str
     state: State

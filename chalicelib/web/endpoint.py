@@ -80,7 +80,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 #: Every declared endpoint, in order of declaration. app.py hands them to Chalice, OpenAPI reads them.
 ENDPOINTS: list[Endpoint] = []
 
-#: Bytes of a body, unless the endpoint says otherwise (CONTRACT.md, Manners).
+#: Bytes of a body, unless the endpoint says otherwise.
 BODY_MAX = 256 * 1024
 
 

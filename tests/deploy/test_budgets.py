@@ -10,8 +10,11 @@ import pytest
 from bench.costs import Cost, costs
 from bench.floors import FLOORS
 from bench.purchase import Purchase, forget_catalogue, forget_everything
+from bench.recorder import Recorder
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, in_process
+from tests.support.client import Operator, Sandbox, Shopper, in_process
+
+pytestmark = pytest.mark.slow
 
 #: Round trips of a process that was just started, and of a busy one that meets the product for the first time.
 TRIPS = {
@@ -63,3 +66,20 @@ def test_round_trips(measured: dict[str, Cost], call: str) -> None:
 @pytest.mark.parametrize("call", list(FLOORS))
 def test_units_are_near_the_floor(measured: dict[str, Cost], call: str) -> None:
     assert measured[call].ratio <= 1.2
+
+
+def test_what_a_filter_takes_away_is_paid_for(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> None:
+    from chalicelib.operators.service import bootstrap
+
+    bootstrap("admin", "admin")
+    send = in_process()
+    sku = Operator.arrive(send).product()["skus"][0]["sku_id"]
+    shopper = Shopper.arrive(send, Sandbox(sandbox))
+    for _ in range(3):
+        shopper.place([(sku, 1)])
+    sizes = []
+    for path in ("/v1/orders", "/v1/orders?state=closed"):
+        with Recorder().recording() as trips:
+            shopper.get(path).ok()
+        sizes.append(trips[0].touches[0].size)
+    assert sizes[0] == sizes[1] > 0

@@ -76,7 +76,10 @@ def test_a_line_is_changed_where_it_is_and_keeps_whether_it_was_selected(
     put(member, second, 1, selected=False)
     assert put(member, first, 3).selected_total_fen == 3000
     cart = put(member, second, 4)
-    assert {(line.sku_id, line.quantity, line.selected) for line in cart.lines} == {(first, 3, True), (second, 4, False)}
+    assert {(line.sku_id, line.quantity, line.selected) for line in cart.lines} == {
+        (first, 3, True),
+        (second, 4, False),
+    }
     assert (cart.selected_total_fen, len(lines(member))) == (3000, 2)
     assert put(member, second, 1, selected=True).selected_total_fen == 3000 + 1001
 

@@ -221,18 +221,18 @@ def test_the_same_notice_without_a_fault_would_have_been_believed(
 
 
 @pytest.mark.parametrize(
-    ("changed", "status"),
+    "changed",
     [
-        ({"amount": {"refund": PRICE - 1}}, 400),
-        ({"out_refund_no": "o" + "a" * 24 + "-" + "b" * 12}, 400),
-        ({"out_refund_no": "x"}, 400),
-        ({"refund_status": "WHATEVER"}, 401),
-        ({"mchid": "1900000000"}, 400),
+        {"amount": {"refund": PRICE - 1}},
+        {"out_refund_no": "o" + "a" * 24 + "-" + "b" * 12},
+        {"out_refund_no": "x"},
+        {"refund_status": "WHATEVER"},
+        {"mchid": "1900000000"},
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else None,
 )
 def test_a_genuine_notice_about_another_refund_changes_nothing(
-    changed: dict[str, Any], status: int, mall: Mall, tell: Callable[..., Answer], shopper: Shopper, sku: str,
+    changed: dict[str, Any], mall: Mall, tell: Callable[..., Answer], shopper: Shopper, sku: str,
     wechat: Sandbox, control: Control,
 ) -> None:  # fmt: skip
     order_id = shopper.buy([(sku, 1)])
@@ -244,7 +244,7 @@ def test_a_genuine_notice_about_another_refund_changes_nothing(
             "mchid": load_or_make(mall.data / "sandbox").mchid, "out_trade_no": order_id, "refund_id": "5030001",
             "out_refund_no": refund["refund_id"], "refund_status": "SUCCESS", "amount": {"refund": PRICE},
         } | changed  # fmt: skip
-        assert tell(REFUND, "REFUND.SUCCESS", plain).status == status
+        assert tell(REFUND, "REFUND.SUCCESS", plain).status in (400, 401)
         order = shopper.order(order_id)
         assert (order["refunds"][0]["state"], order["refunded_fen"]) == ("approved", 0)
     finally:

@@ -35,8 +35,9 @@ def made_products() -> Iterator[dict[str, Any]]:
             for at, size in enumerate("大中小")
         ]  # fmt: skip
         yield {
-            "product_code": f"made-{number}", "category_code": f"r{number % 4}-{number % 5}", "name": f"{kind} {number}",
-            "brief": "只为试验而造", "keywords": ["试验"], "unit": "件", "on_sale": True, "sort": number % 9,
+            "product_code": f"made-{number}", "category_code": f"r{number % 4}-{number % 5}",
+            "name": f"{kind} {number}", "brief": "只为试验而造",
+            "keywords": ["试验"], "unit": "件", "on_sale": True, "sort": number % 9,
             "specs": [{"name": "规格", "values": list("大中小")}], "skus": skus,
         }  # fmt: skip
 
@@ -110,8 +111,9 @@ def test_a_shopper_finds_pillows_in_an_imported_catalogue_and_buys_two(
     ]
     assert wechat.refunds(order_id) == []
     entries = operator.get(f"/v1/admin/orders/{order_id}/ledger").ok()["entries"]
-    assert sum(leg["amount_fen"] for entry in entries for leg in entry["postings"] if leg["account"] == "wechat") == (
-        quote["payable_fen"]
+    assert (
+        sum(leg["amount_fen"] for entry in entries for leg in entry["postings"] if leg["account"] == "wechat")
+        == (quote["payable_fen"])
     )
     queue = operator.get("/v1/admin/orders?queue=awaiting_shipment&limit=100").ok()["items"]
     assert order_id in {one["order_id"] for one in queue}

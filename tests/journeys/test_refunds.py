@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from local.mall import Mall
 from tests.support.client import Control, Operator, Sandbox, Shopper, poll
 
 PRICES = (1999, 333)
@@ -188,6 +191,23 @@ def test_an_order_whose_last_unsent_pieces_are_refunded_is_received_by_time_like
     assert settle(shopper, control, bought)["state"] == "shipped"
     control.run_jobs(advance=10 * 86_400 + 60)
     assert shopper.order(bought)["state"] == "received"
+
+
+def test_when_its_last_unsent_pieces_are_refunded_wechat_is_told_that_no_more_will_follow(
+    bought: str, skus: tuple[str, str], shopper: Shopper, operator: Operator, control: Control, mall: Mall
+) -> None:
+    """WeChat holds the money of an order until it knows that all of it was sent (WECHAT.md 3)."""
+
+    def told() -> list[tuple[int]]:
+        with contextlib.closing(sqlite3.connect(mall.data / "sandbox" / "sandbox.db")) as books:
+            return books.execute("SELECT complete FROM shipping WHERE out_trade_no = ?", (bought,)).fetchall()
+
+    operator.ship(bought, [(skus[1], 3)])
+    control.run_jobs()
+    assert poll(told) == [(0,)]
+    shopper.refund(bought, [(skus[0], 1)])
+    control.run_jobs(advance=61)
+    assert told() == [(1,)]
 
 
 def test_while_the_balance_is_too_low_a_refund_waits_and_then_succeeds_under_its_number(

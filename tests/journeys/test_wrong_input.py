@@ -175,9 +175,7 @@ ADDRESS_CHANGES: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-def test_a_wrong_field_of_an_address_is_named_and_none_is_kept(
-    shopper: Shopper, operator: Operator, sku: str
-) -> None:
+def test_a_wrong_field_of_an_address_is_named_and_none_is_kept(shopper: Shopper, operator: Operator, sku: str) -> None:
     for field, value in ADDRESS_CHANGES:
         try:
             refused(shopper.post("/v1/me/addresses", {**SHANGHAI, field: value}), 400, "malformed", field)
@@ -211,8 +209,8 @@ def test_a_wrong_field_of_a_refund_is_named_and_nothing_goes_back(
 
 
 @pytest.mark.parametrize(
-    "text", ["林小鱼 🐟", "𠮷野家 👨‍👩‍👧‍👦", "Zoë Ærøskøbing", "\u202eevil", "عربى", "a' OR 1=1; --", "<script>alert(1)</script>",
-             "{{7*7}} ${x} %s %(x)s", "\\ud800", "#lines", "size(lines)"],
+    "text", ["林小鱼 🐟", "𠮷野家 👨‍👩‍👧‍👦", "Zoë Ærøskøbing", "\u202eevil", "عربى", "a' OR 1=1; --",
+             "<script>alert(1)</script>", "{{7*7}} ${x} %s %(x)s", "\\ud800", "#lines", "size(lines)"],
 )  # fmt: skip
 def test_what_people_write_comes_back_as_they_wrote_it(
     text: str, shopper: Shopper, operator: Operator, sku: str
@@ -228,15 +226,14 @@ def test_what_people_write_comes_back_as_they_wrote_it(
 
 def test_the_language_is_the_readers(shopper: Shopper, sku: str) -> None:
     body = order_of(shopper, sku) | {"lines": [{"sku_id": sku, "quantity": 0}]}
-    chinese: set[str] = set()
-    asked = {"zh-CN": "请求格式不正确", "en": "The request is malformed", "en-GB,en;q=0.9": "The request is malformed",
-             "fr": "请求格式不正确", "": "请求格式不正确"}  # fmt: skip
-    for language, detail in asked.items():
+    for language in ("zh-CN", "fr", ""):
         problem = shopper.post("/v1/orders", body, key="k", Accept_Language=language).refused(400, "malformed")
-        assert problem["detail"] == detail
-        assert [error["field"] for error in problem["errors"]] == ["lines[0].quantity"]
-        chinese |= {str(any("\u4e00" <= c <= "\u9fff" for c in problem["errors"][0]["message"])) + detail[:1]}
-    assert chinese == {"True请", "FalseT"}
+        assert problem["detail"] == "请求格式不正确"
+        assert problem["errors"] == [{"field": "lines[0].quantity", "message": "应 >= 1"}]
+    for language in ("en", "en-GB,en;q=0.9"):
+        problem = shopper.post("/v1/orders", body, key="k", Accept_Language=language).refused(400, "malformed")
+        assert problem["detail"] == "The request is malformed"
+        assert problem["errors"] == [{"field": "lines[0].quantity", "message": "Expected `int` >= 1"}]
 
 
 @pytest.mark.parametrize("path", ["/v1/orders", "/v1/quotes", "/v1/me/addresses"])
@@ -266,7 +263,8 @@ def test_json_is_read_as_json_whatever_its_type_is_called(kind: str, shopper: Sh
 
 @pytest.mark.parametrize(
     "order_id",
-    ["%2e%2e%2fmembers", "o%00", "o%0a", "%E6%9E%95", "x" * 65, "x" * 5000, "o%2Fx", "o%20", "'", "o;x", "o%252F", "-", "%"],
+    ["%2e%2e%2fmembers", "o%00", "o%0a", "%E6%9E%95", "x" * 65, "x" * 5000, "o%2Fx", "o%20", "'", "o;x", "o%252F", "-",
+     "%"],
 )  # fmt: skip
 def test_an_id_that_nothing_has_is_not_found(order_id: str, shopper: Shopper) -> None:
     for method, path in (

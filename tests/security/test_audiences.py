@@ -71,6 +71,7 @@ AUDIENCES = {
     "POST /v1/admin/orders/{order_id}/ship": "orders.ship",
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/approve": "orders.refund",
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/reject": "orders.refund",
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/ask-again": "orders.refund",
     "POST /v1/callbacks/wechat/payment": "callback",
     "POST /v1/callbacks/wechat/refund": "callback",
     # the mall

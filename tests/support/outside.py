@@ -22,9 +22,11 @@ from chalicelib.core import clock
 
 Mode = Literal["crash_before", "crash_after", "answer_lost", "refused", "conflict"]
 
-#: The process dies before or after the call; the call is done and its answer is lost; it never arrives; DynamoDB
-#: refuses it because of another transaction, or throttles it (only calls to DynamoDB).
-MODES: tuple[Mode, ...] = ("crash_before", "crash_after", "answer_lost", "refused", "conflict")
+#: At one call: the process dies before or after it, or it is done and its answer is lost.
+POINTS: tuple[Mode, ...] = ("crash_before", "crash_after", "answer_lost")
+#: At every second send, so that each call fails and its repetition succeeds: it never arrives; DynamoDB refuses it
+#: because of another transaction, or throttles it.
+WEATHER: tuple[Mode, ...] = ("refused", "conflict")
 
 
 class Crash(BaseException):
@@ -42,8 +44,13 @@ class Outside:
         self.struck = False
 
     def arm(self, at: int | None, mode: Mode | None) -> None:
-        """Spoil call number `at` (from 1); None: only count."""
+        """Spoil call number `at` (from 1), or every second send in a mode of WEATHER; no mode: only count."""
         self.calls, self._at, self._mode, self._dead, self.struck = [], at, mode, False, False
+
+    def _strikes(self, name: str) -> bool:
+        if self._mode == "conflict" and " " in name:  # WeChat knows no such answer
+            return False
+        return len(self.calls) % 2 == 1 if self._mode in WEATHER else self._at == len(self.calls)
 
     def disarm(self) -> None:
         """From here on nothing goes wrong, and a dead process is started again."""
@@ -53,10 +60,8 @@ class Outside:
         """One call that leaves."""
         if self._dead:
             raise Crash
-        if self._mode == "conflict" and " " in name:  # WeChat knows no such answer
-            return send()
         self.calls.append(name)
-        if self._at != len(self.calls) or self._mode is None:
+        if self._mode is None or not self._strikes(name):
             return send()
         self.struck = True
         if self._mode == "crash_before":

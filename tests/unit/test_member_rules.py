@@ -46,7 +46,7 @@ def test_the_bounds_of_the_segments(completed: int, since_last: float, joined: f
 
 @given(st.integers(0, 1000), DAYS, DAYS)
 def test_first_match_wins_and_everyone_else_is_silent(completed: int, since_last: float, joined: float) -> None:
-    # The table of DOMAIN.md, read as it is written.
+    # The rule of the life cycle, read as it is written: the first that fits wins.
     table = [
         ("new", completed == 0 and joined <= 30),
         ("first_order", completed == 1 and since_last <= 30),

@@ -1,0 +1,350 @@
+"""What is owed is done: once, by one worker, again after a fault, and at no more cost than there is due."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.tables import DEAD, Jobs
+from chalicelib.store import read, tools
+from chalicelib.store.transaction import ConditionFailed, Transaction, remove
+from local.clock import LocalClock
+from tests.support.client import Operator, in_process
+
+_kinds = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def no_jobs(dynamodb: str, mall_clock: LocalClock) -> Iterator[None]:
+    """Nothing is owed before a test, and nothing is left after it."""
+
+    def clear() -> None:
+        for job in tools.scan(Jobs):
+            remove(Jobs, (job.shard, job.due))
+
+    clear()
+    yield
+    clear()
+
+
+class Work:
+    """A kind of job, and how often each of its jobs was run; `act` is what its handler does."""
+
+    def __init__(self, act: Callable[[jobs.Job], None] = lambda _: None) -> None:
+        self.kind = f"test.work-{next(_kinds)}"
+        self.ran: Counter[str] = Counter()
+        self.act = act
+        jobs.handles(self.kind)(self.run)
+
+    def run(self, job: jobs.Job) -> None:
+        self.ran[job.key] += 1
+        self.act(job)
+
+    def owe(self, *keys: str, run_at: datetime | None = None, **payload: str) -> None:
+        for start in range(0, len(keys), 100):
+            tx = Transaction()
+            for key in keys[start : start + 100]:
+                jobs.schedule(tx, self.kind, key, run_at, **payload)
+            tx.commit()
+
+
+def stored() -> list[Jobs]:
+    return sorted(tools.scan(Jobs), key=lambda job: job.due)
+
+
+def counts() -> tuple[int, int, int]:
+    """Jobs that are due, later, dead."""
+    found = jobs.counts()
+    return found.due, found.later, found.dead
+
+
+def later(seconds: float) -> datetime:
+    return clock.now() + timedelta(seconds=seconds)
+
+
+def test_what_is_owed_at_once_is_done_once_and_is_gone() -> None:
+    work = Work()
+    work.owe("a", "b")
+    assert [job.at_once for job in stored()] == [True, True]
+    assert (jobs.run_due(), work.ran, counts()) == (2, {"a": 1, "b": 1}, (0, 0, 0))
+    assert (jobs.run_due(), work.ran) == (0, {"a": 1, "b": 1})
+
+
+def test_scheduled_twice_for_one_time_is_one_job() -> None:
+    work, at = Work(), later(0)
+    work.owe("a", run_at=at)
+    work.owe("a", run_at=at)
+    assert counts() == (1, 0, 0)
+    assert (jobs.run_due(), work.ran) == (1, {"a": 1})
+
+
+def test_a_job_is_run_when_its_time_has_come_and_not_before(mall_clock: LocalClock) -> None:
+    work = Work()
+    work.owe("a", run_at=later(600))
+    assert (stored()[0].at_once, counts(), jobs.run_due()) == (None, (0, 1, 0), 0)
+    mall_clock.advance(590)
+    assert (jobs.run_due(), work.ran) == (0, {})
+    mall_clock.advance(11)
+    assert (jobs.run_due(), work.ran, counts()) == (1, {"a": 1}, (0, 0, 0))
+
+
+def test_a_transaction_that_fails_owes_nothing() -> None:
+    work = Work()
+    tx = Transaction()
+    jobs.schedule(tx, work.kind, "a")
+    tx.check(Jobs, ("s0", "nothing"), Jobs.shard.exists(), "not there")
+    with pytest.raises(ConditionFailed) as refusal:
+        tx.commit()
+    assert (refusal.value.failed, counts(), jobs.run_due()) == (("not there",), (0, 0, 0), 0)
+
+
+def test_workers_who_look_at_once_run_each_job_once() -> None:
+    work = Work()
+    keys = [f"k{n}" for n in range(60)]
+    work.owe(*keys)
+    with ThreadPoolExecutor(4) as workers:
+        ran = sum(workers.map(lambda _: jobs.run_due(), range(4)))
+    assert (ran, work.ran) == (60, dict.fromkeys(keys, 1))
+    assert counts() == (0, 0, 0)
+
+
+def test_two_who_hold_the_same_job_in_hand_do_not_both_run_it() -> None:
+    work = Work()
+    work.owe("a")
+    found = stored()[0]
+    assert [jobs.run_one(found), jobs.run_one(found)] == [True, False]
+    assert work.ran == {"a": 1}
+
+
+def test_a_lease_keeps_the_job_until_it_ends_and_not_longer(mall_clock: LocalClock) -> None:
+    work = Work()
+    work.owe("a")
+    assert jobs._take(stored()[0]) is not None  # a worker takes it, and dies
+    mall_clock.advance(jobs.LEASE_SECONDS - 5)
+    assert (jobs.run_due(), work.ran) == (0, {})
+    mall_clock.advance(6)
+    assert (jobs.run_due(), work.ran, counts()) == (1, {"a": 1}, (0, 0, 0))
+
+
+def test_a_worker_that_comes_back_too_late_writes_nothing(mall_clock: LocalClock) -> None:
+    """It thought that it still had the job; another has done it meanwhile."""
+    work = Work()
+
+    def slow(job: jobs.Job) -> None:
+        if work.ran["a"] > 1:
+            return
+        mall_clock.advance(jobs.LEASE_SECONDS + 1)
+        assert jobs.run_due() == 1
+        tx = Transaction()
+        jobs.schedule(tx, work.kind, "the slow one's")
+        job.finish(tx)
+        tx.commit()
+
+    work.act = slow
+    work.owe("a")
+    jobs.run_due()
+    assert (work.ran, counts()) == ({"a": 2}, (0, 0, 0))
+
+
+def test_what_a_handler_commits_with_its_end_is_written_with_it() -> None:
+    after = Work()
+
+    def chain(job: jobs.Job) -> None:
+        tx = Transaction()
+        jobs.schedule(tx, after.kind, f"after {job.key}")
+        job.finish(tx)
+        tx.commit()
+
+    first = Work(chain)
+    first.owe("a")
+    jobs.run_due()
+    assert (first.ran, after.ran, counts()) == ({"a": 1}, {"after a": 1}, (0, 0, 0))
+
+
+def fail(_: jobs.Job) -> None:
+    raise MallError("unavailable")
+
+
+def test_a_failure_is_tried_again_after_waits_that_double_up_to_ten_minutes(mall_clock: LocalClock) -> None:
+    work = Work(fail)
+    work.owe("a", note="kept")
+    waits = []
+    for attempt in range(1, 11):
+        before = clock.now()
+        assert jobs.run_due() == 1
+        job = stored()[0]
+        assert (job.task.attempts, job.task.last_error, job.task.payload) == (
+            attempt, "MallError: unavailable", {"note": "kept"},
+        )  # fmt: skip
+        waits.append((clock.from_stamp(job.due.split("|")[0]) - before).total_seconds())
+        assert jobs.run_due() == 0
+        mall_clock.advance(waits[-1] + 0.5)
+    for wait, most in zip(waits, [5, 10, 20, 40, 80, 160, 320, 600, 600, 600], strict=True):
+        assert most / 2 <= wait <= most + 2
+    assert work.ran == {"a": 10}
+
+
+def test_one_that_fails_does_not_keep_the_others_from_being_done() -> None:
+    bad, good = Work(fail), Work()
+    bad.owe("x")
+    good.owe("a", "b", "c")
+    assert jobs.run_due() == 4
+    assert (bad.ran, good.ran, counts()) == ({"x": 1}, {"a": 1, "b": 1, "c": 1}, (0, 1, 0))
+
+
+def test_later_is_no_failure_however_often(mall_clock: LocalClock) -> None:
+    def wait(job: jobs.Job) -> None:
+        if work.ran["a"] <= jobs.ATTEMPTS_MAX + 6:
+            raise jobs.Later(30)
+
+    work = Work(wait)
+    work.owe("a")
+    for _ in range(jobs.ATTEMPTS_MAX + 6):
+        assert jobs.run_due() == 1
+        assert (stored()[0].task.attempts, counts()[2]) == (0, 0)
+        assert jobs.run_due() == 0
+        mall_clock.advance(31)
+    assert (jobs.run_due(), counts()) == (1, (0, 0, 0))
+
+
+def exhausted(mall_clock: LocalClock, work: Work) -> None:
+    for _ in range(jobs.ATTEMPTS_MAX):
+        assert jobs.run_due() == 1
+        mall_clock.advance(jobs.BACKOFF_SECONDS_MAX + 1)
+
+
+def test_after_its_last_attempt_a_job_is_dead_and_is_run_again_only_when_revived(mall_clock: LocalClock) -> None:
+    work = Work(fail)
+    work.owe("a")
+    exhausted(mall_clock, work)
+    assert (work.ran["a"], counts(), jobs.run_due()) == (jobs.ATTEMPTS_MAX, (0, 0, 1), 0)
+    dead = stored()[0]
+    assert (dead.shard, dead.task.key, dead.task.attempts) == (DEAD, "a", jobs.ATTEMPTS_MAX)
+    work.act = lambda _: None
+    jobs.revive(dead.due)
+    assert counts() == (1, 0, 0)
+    with pytest.raises(MallError) as refusal:
+        jobs.revive(dead.due)
+    assert (refusal.value.code, jobs.run_due(), counts()) == ("job_not_dead", 1, (0, 0, 0))
+    assert work.ran["a"] == jobs.ATTEMPTS_MAX + 1
+
+
+def test_an_operator_sees_the_dead_and_runs_one_again(mall_clock: LocalClock) -> None:
+    from chalicelib.operators.service import bootstrap
+
+    work = Work(fail)
+    work.owe("a", "b", "c")
+    for _ in range(jobs.ATTEMPTS_MAX):
+        assert jobs.run_due() == 3
+        mall_clock.advance(jobs.BACKOFF_SECONDS_MAX + 1)
+    bootstrap("admin", "admin")
+    operator = Operator.arrive(in_process())
+    first = operator.get("/v1/admin/jobs/dead?limit=2").ok()
+    rest = operator.get(f"/v1/admin/jobs/dead?limit=2&cursor={first['next_cursor']}").ok()
+    found = first["items"] + rest["items"]
+    assert {(one["kind"], one["key"], one["attempts"], one["last_error"]) for one in found} == {
+        (work.kind, key, jobs.ATTEMPTS_MAX, "MallError: unavailable") for key in "abc"
+    }
+    assert rest["next_cursor"] is None
+    path = f"/v1/admin/jobs/dead/{found[0]['job_id']}/retry"
+    operator.post(path).ok(204)
+    operator.post(path).refused(404, "job_not_dead")
+    operator.post("/v1/admin/jobs/dead/nothing/retry").refused(404, "job_not_dead")
+    work.act = lambda _: None
+    assert (jobs.run_due(), counts()) == (1, (0, 0, 2))
+    assert work.ran[found[0]["key"]] == jobs.ATTEMPTS_MAX + 1
+
+
+def test_a_job_of_an_unknown_kind_is_kept_for_a_version_that_knows_it() -> None:
+    tx = Transaction()
+    jobs.schedule(tx, "test.nobody-knows", "a")
+    tx.commit()
+    assert (jobs.run_due(), counts()) == (1, (0, 1, 0))
+    assert stored()[0].task.last_error == "LookupError"
+
+
+def test_an_event_reaches_every_subscriber_once_and_one_that_fails_keeps_no_other_waiting(
+    mall_clock: LocalClock,
+) -> None:
+    event, told = f"test.event-{next(_kinds)}", Counter[str]()
+
+    def first(job: jobs.Job) -> None:
+        told[f"first {job.key} {job.task.payload['word']}"] += 1
+
+    def second(job: jobs.Job) -> None:
+        told["second"] += 1
+        if told["second"] == 1:
+            raise MallError("unavailable")
+
+    jobs.subscribe(event)(first)
+    jobs.subscribe(event)(second)
+    tx = Transaction()
+    jobs.emit(tx, event, "o1", word="paid")
+    assert len(tx) == 1
+    tx.commit()
+    jobs.run_due()
+    assert told == {"first o1 paid": 1, "second": 1}
+    mall_clock.advance(6)
+    jobs.run_due()
+    assert (told, counts()) == ({"first o1 paid": 1, "second": 2}, (0, 0, 0))
+
+
+def test_an_event_with_one_subscriber_is_one_job_and_one_that_nobody_hears_is_none() -> None:
+    event, told = f"test.event-{next(_kinds)}", Counter[str]()
+    jobs.subscribe(event)(lambda job: told.update([job.key]))
+    tx = Transaction()
+    jobs.emit(tx, event, "a")
+    jobs.emit(tx, "test.nobody-listens", "a")
+    assert len(tx) == 1
+    tx.commit()
+    assert (jobs.run_due(), told, counts()) == (1, {"a": 1}, (0, 0, 0))
+
+
+def test_a_sweep_reads_what_is_due_and_not_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work()
+    reads: list[dict[str, Any]] = []
+    send = read.call
+
+    def counted(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        answer = send(operation, arguments)
+        reads.append({"operation": operation, "items": answer.get("ScannedCount", 1)})
+        return answer
+
+    def sweep() -> tuple[int, int]:
+        """Calls, and items looked at, of a sweep with ten jobs due."""
+        work.owe(*(f"due-{n}" for n in range(10)), run_at=later(-1))
+        reads.clear()
+        assert jobs.run_due() == 10
+        assert {one["operation"] for one in reads} == {"Query"}
+        return len(reads), sum(one["items"] for one in reads)
+
+    monkeypatch.setattr(read, "call", counted)
+    empty = sweep()
+    work.owe(*(f"later-{n}" for n in range(2000)), run_at=later(86_400))
+    assert counts() == (0, 2000, 0)
+    full = sweep()
+    assert full == empty
+    assert full[1] == 10
+    assert full[0] <= 8
+
+
+def test_more_is_done_in_one_sweep_than_one_page_holds() -> None:
+    work = Work()
+    work.owe(*(f"k{n}" for n in range(300)))
+    assert (jobs.run_due(), len(work.ran), counts()) == (300, 300, (0, 0, 0))
+
+
+def test_a_sweep_gives_way_when_its_time_is_over() -> None:
+    work = Work()
+    work.owe("a", "b", "c")
+    assert (jobs.run_due(seconds=-1), work.ran) == (0, {})
+    assert jobs.run_due() == 3
