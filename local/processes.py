@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
+#: For waitress: as many kept-alive connections as a crowd of shoppers has, where it would stop accepting at 100.
+ROOM = {"connection_limit": 2000, "backlog": 1024}
 
 #: What a child is given to end by itself before it is killed.
 STOP_SECONDS = 5.0

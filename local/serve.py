@@ -24,7 +24,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.web import problems
 from local.clock import LocalClock
 from local.gateway import Gateway, status_line
-from local.processes import HOST
+from local.processes import HOST, ROOM
 
 _THREADS = 16
 #: Up to here a body is read and then refused in the gateway's form; above it the connection is cut short.
@@ -62,7 +62,7 @@ def gateway(app: Chalice) -> Gateway:
 def server(app: Chalice, port: int) -> Any:
     """A waitress server for the application, listening; `run()` serves."""
     listening = waitress.create_server(
-        gateway(app), host=HOST, port=port, threads=_THREADS, ident=None, max_request_body_size=_BODY_BYTES_MAX
+        gateway(app), host=HOST, port=port, threads=_THREADS, ident=None, max_request_body_size=_BODY_BYTES_MAX, **ROOM
     )
     listening.channel_class = _Channel
     return listening

@@ -76,13 +76,19 @@ def sandbox(places: environment.Places, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def mall_clock(sandbox: str) -> LocalClock:
-    """The clock that the sandbox and chalicelib in this process share; it can be moved forward."""
+def sandbox_clock(sandbox: str) -> LocalClock:
+    """The clock of the sandbox; it can be moved forward."""
+    return LocalClock(Path(os.environ["YUTANG_TEST_CLOCK"]))
+
+
+@pytest.fixture
+def mall_clock(sandbox_clock: LocalClock) -> Iterator[LocalClock]:
+    """The sandbox's clock, by which chalicelib in this process goes too during this test."""
     from chalicelib.core import clock
 
-    shared = LocalClock(Path(os.environ["YUTANG_TEST_CLOCK"]))
-    clock.use(shared)
-    return shared
+    before = clock.use(sandbox_clock)
+    yield sandbox_clock
+    clock.use(before)
 
 
 @pytest.fixture(scope="session")

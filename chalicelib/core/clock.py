@@ -16,10 +16,11 @@ SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 _seconds: Callable[[], float] = time.time
 
 
-def use(seconds: Callable[[], float]) -> None:
-    """Read the time from `seconds` (Unix seconds) from now on, in this process."""
+def use(seconds: Callable[[], float]) -> Callable[[], float]:
+    """Read the time from `seconds` (Unix seconds) from now on, in this process; what it was read from before."""
     global _seconds
-    _seconds = seconds
+    before, _seconds = _seconds, seconds
+    return before
 
 
 def now() -> datetime:

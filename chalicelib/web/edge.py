@@ -14,9 +14,7 @@ from chalicelib.core import ids, log
 from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
 from chalicelib.core.trace import segment
 from chalicelib.web import problems, tokens
-from chalicelib.web.endpoint import ENDPOINTS, MEMBER, OPERATOR, PATH_VALUE, Call, Endpoint, Reply
-
-_IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,64}$")
+from chalicelib.web.endpoint import ENDPOINTS, IDEMPOTENCY_KEY, MEMBER, OPERATOR, PATH_VALUE, Call, Endpoint, Reply
 
 
 class Guard(Protocol):
@@ -180,6 +178,6 @@ def _query(struct: Any, request: Request) -> Any:
 
 def _idempotency_key(request: Request) -> str:
     key: str = request.headers.get("idempotency-key", "")
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
+    if not re.fullmatch(IDEMPOTENCY_KEY, key):
         raise MallError("idempotency_key_missing")
     return key

@@ -23,6 +23,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 #: Every id in a path; anything else is nobody's, so 404.
 PATH_VALUE = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 
+#: An Idempotency-Key: 1 to 64 printable ASCII characters. HTTP drops spaces at either end of a header, so none there.
+IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$"
+
 
 class Audience(Enum):
     """Who may call an endpoint."""

@@ -11,7 +11,18 @@ import msgspec
 from chalicelib.core.errors import CODES
 from chalicelib.core.settings import settings
 from chalicelib.web import problems
-from chalicelib.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PATH_VALUE, PUBLIC, Endpoint, Reply, endpoint
+from chalicelib.web.endpoint import (
+    CALLBACK,
+    ENDPOINTS,
+    IDEMPOTENCY_KEY,
+    MEMBER,
+    OPERATOR,
+    PATH_VALUE,
+    PUBLIC,
+    Endpoint,
+    Reply,
+    endpoint,
+)
 
 Json = dict[str, Any]
 #: The schema of each type that an endpoint names.
@@ -128,7 +139,7 @@ def _parameters(declared: Endpoint, by_type: Schemas) -> list[Json]:
             required = name in query.get("required", [])
             found.append({"name": name, "in": "query", "required": required, "schema": _without_null(schema)})
     if declared.idempotent:
-        schema = {"type": "string", "pattern": "^[\\x21-\\x7e]{1,64}$"}
+        schema = {"type": "string", "pattern": IDEMPOTENCY_KEY}
         text = "The same key and body gives the same answer; the same key with another body is refused."
         found.append(
             {"name": "Idempotency-Key", "in": "header", "required": True, "schema": schema, "description": text}

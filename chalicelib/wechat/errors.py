@@ -33,7 +33,8 @@ class WechatError(OutsideError):
 class CallbackRejected(Exception):
     """A notification that cannot be believed or read; nothing in it may be acted on. Answer 401.
 
-    `reason` is one of: header_missing, time, probe, unknown_serial, signature, malformed, undecryptable.
+    `reason` is one of: header_missing, time, probe, unknown_serial, signature, malformed, undecryptable,
+    foreign (another merchant's).
     """
 
     def __init__(self, reason: str) -> None:

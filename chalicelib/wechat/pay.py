@@ -214,6 +214,8 @@ def read_trade(notification: Notification) -> Trade:
 def read_refund(notification: Notification) -> RefundResult:
     """The refund that a notification tells of. Raises CallbackRejected when it tells of something else."""
     told = _read(notification, _RefundNotice)
+    if told.mchid != settings().wechat_mchid:
+        raise CallbackRejected("foreign")
     return told.result(told.refund_status)
 
 
@@ -227,6 +229,11 @@ class _Payer(msgspec.Struct):
 
 class _Total(msgspec.Struct):
     total: int | None = None
+    currency: str = "CNY"
+
+    @property
+    def fen(self) -> int | None:
+        return self.total if self.currency == "CNY" else None  # other money is never taken for ours
 
 
 class _Transaction(msgspec.Struct):
@@ -248,7 +255,7 @@ class _Transaction(msgspec.Struct):
             appid=self.appid,
             mchid=self.mchid,
             transaction_id=self.transaction_id or None,
-            total_fen=self.amount.total if self.amount else None,
+            total_fen=self.amount.fen if self.amount else None,
             openid=self.payer.openid if self.payer else None,
             success_time=self.success_time,
         )
@@ -282,6 +289,7 @@ class _RefundReply(_Refund, kw_only=True):
 
 class _RefundNotice(_Refund, kw_only=True):
     refund_status: RefundState
+    mchid: str
 
 
 class _Resource(msgspec.Struct):

@@ -9,6 +9,7 @@ import waitress
 
 from local.clock import LocalClock
 from local.keys import load_or_make
+from local.processes import ROOM
 from local.sandbox.app import THREADS, create_app
 
 
@@ -21,7 +22,7 @@ def main() -> None:
     given = parser.parse_args()
     clock = LocalClock(given.clock or given.data / "clock")
     app = create_app(load_or_make(given.data), given.data / "sandbox.db", clock)
-    waitress.serve(app, host="127.0.0.1", port=given.port, threads=THREADS, ident="sandbox")
+    waitress.serve(app, host="127.0.0.1", port=given.port, threads=THREADS, ident="sandbox", **ROOM)
 
 
 if __name__ == "__main__":

@@ -37,12 +37,10 @@ class Minutes:
 
 @pytest.fixture
 def minutes() -> Iterator[Minutes]:
-    import time
-
     held = Minutes()
-    clock.use(held)
+    before = clock.use(held)
     yield held
-    clock.use(time.time)
+    clock.use(before)
 
 
 @pytest.fixture(autouse=True)

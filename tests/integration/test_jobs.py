@@ -19,6 +19,7 @@ from chalicelib.store import read, tools
 from chalicelib.store.transaction import ConditionFailed, Transaction, remove
 from local.clock import LocalClock
 from tests.support.client import Operator, in_process
+from tests.support.operators import owner_token
 
 _kinds = itertools.count()
 
@@ -239,15 +240,13 @@ def test_after_its_last_attempt_a_job_is_dead_and_is_run_again_only_when_revived
 
 
 def test_an_operator_sees_the_dead_and_runs_one_again(mall_clock: LocalClock) -> None:
-    from chalicelib.operators.service import bootstrap
 
     work = Work(fail)
     work.owe("a", "b", "c")
     for _ in range(jobs.ATTEMPTS_MAX):
         assert jobs.run_due() == 3
         mall_clock.advance(jobs.BACKOFF_SECONDS_MAX + 1)
-    bootstrap("admin", "admin")
-    operator = Operator.arrive(in_process())
+    operator = Operator(in_process(), owner_token())
     first = operator.get("/v1/admin/jobs/dead?limit=2").ok()
     rest = operator.get(f"/v1/admin/jobs/dead?limit=2&cursor={first['next_cursor']}").ok()
     found = first["items"] + rest["items"]

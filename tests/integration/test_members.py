@@ -51,13 +51,13 @@ def wechat(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def advance() -> Iterator[Callable[[float], None]]:
     at = [time.time()]
-    clock.use(lambda: at[0])
+    before = clock.use(lambda: at[0])
 
     def move(seconds: float) -> None:
         at[0] += seconds
 
     yield move
-    clock.use(time.time)
+    clock.use(before)
 
 
 def openid() -> str:

@@ -42,13 +42,13 @@ def nobody(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def advance() -> Iterator[Callable[[float], None]]:
     """The clock stands at noon of a day of its own, and moves when told."""
     at = [NOON + time.time() % 1000]
-    clock.use(lambda: at[0])
+    before = clock.use(lambda: at[0])
 
     def move(seconds: float) -> None:
         at[0] += seconds
 
     yield move
-    clock.use(time.time)
+    clock.use(before)
 
 
 def client(name: str = "", password: str = PASSWORD) -> Client:

@@ -14,6 +14,7 @@ from chalicelib.orders import changes, close, deliver, pay, refunds
 from chalicelib.orders.rules import Order, Pieces
 from local.clock import LocalClock
 from tests.support.client import Operator, Sandbox, Shopper, in_process
+from tests.support.operators import owner_token
 from tests.support.wechat import payment_callback
 
 PRICE, STOCK = 500, 20
@@ -21,10 +22,7 @@ PRICE, STOCK = 500, 20
 
 @pytest.fixture
 def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Operator:
-    from chalicelib.operators.service import bootstrap
-
-    bootstrap("admin", "admin")
-    return Operator.arrive(in_process())
+    return Operator(in_process(), owner_token())
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_a_key_that_is_missing_too_long_or_not_printable_is_refused_and_orders_n
     assert operator.stock(sku) == (5, 0)
 
 
-@pytest.mark.parametrize("key", ["x", "x" * 64, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"])
+@pytest.mark.parametrize("key", ["x", "x" * 64, "a b", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"])
 def test_any_printable_key_of_1_to_64_characters_will_do(key: str, shopper: Shopper, operator: Operator) -> None:
     sku = operator.product(stock=5)["skus"][0]["sku_id"]
     body = shopper.order_body([(sku, 1)])
