@@ -21,6 +21,7 @@ from botocore.exceptions import (
     HTTPClientError,
     NoCredentialsError,
 )
+from botocore.parsers import JSONParser, ResponseParserFactory
 from pynamodb.attributes import Attribute
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import STRING
@@ -63,12 +64,15 @@ def client() -> BaseClient:
     if _client is None:
         with _lock:
             if _client is None:
-                _client = botocore.session.get_session().create_client(
+                session = botocore.session.get_session()
+                session.register_component("response_parser_factory", _Parsers())
+                _client = session.create_client(
                     "dynamodb",
                     region_name=settings().region,
                     endpoint_url=settings().dynamodb_endpoint,
                     config=Config(
                         parameter_validation=False,  # the models have checked
+                        user_agent="yutang",  # botocore would put its own together for every call: 0.15 ms
                         connect_timeout=_CONNECT_SECONDS,
                         read_timeout=_READ_SECONDS,
                         max_pool_connections=_POOL,
@@ -76,6 +80,31 @@ def client() -> BaseClient:
                     ),
                 )
     return _client
+
+
+class _Answers(JSONParser):  # type: ignore[misc]  # botocore is untyped
+    """Reads DynamoDB's answers as the JSON they are: each value says its own type.
+
+    botocore walks over the shapes it expects, which takes a fifth of the CPU of a query of twenty items. Errors are
+    left to it. (Binary attributes would stay base64; the mall has none.)
+    """
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        if response["status_code"] >= 300:
+            return super().parse(response, shape)  # type: ignore[no-any-return]
+        answer: dict[str, Any] = msgspec.json.decode(response["body"])
+        answer["ResponseMetadata"] = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
+        return answer
+
+
+class _Parsers(ResponseParserFactory):  # type: ignore[misc]
+    """Gives botocore the parser above."""
+
+    def create_parser(self, _protocol: str) -> _Answers:
+        return _ANSWERS
+
+
+_ANSWERS = _Answers()
 
 
 def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
