@@ -59,7 +59,11 @@ def main() -> int:
     arguments = parser.parse_args()
     failed = False
     try:
-        session = operator(arguments.api, os.environ.get("NAME") or "admin", os.environ.get("PASSWORD") or "admin")
+        session = operator(
+            arguments.api,
+            os.environ.get("YUTANG_OPERATOR") or "admin",
+            os.environ.get("YUTANG_OPERATOR_PASSWORD") or "admin",
+        )
         if arguments.categories is not None:
             report = import_categories(session, arguments.api, arguments.categories)
             failed |= show(arguments.categories, report, arguments.all)
@@ -74,6 +78,7 @@ def main() -> int:
 def operator(api: str, name: str, password: str) -> requests.Session:
     """A session logged in as that operator. Raises ImportFault."""
     session = requests.Session()
+    session.trust_env = False  # the mall is on this machine, whatever proxy it has
     answer = request(session, "POST", f"{api}/v1/admin/login", json={"name": name, "password": password})
     session.headers["Authorization"] = f"Bearer {answer.json()['token']}"
     return session

@@ -122,6 +122,8 @@ class Mall:
         if self._external is None:
             environment |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
             environment.pop("AWS_SESSION_TOKEN", None)
+        for variable in ("NO_PROXY", "no_proxy"):  # all of the mall is on this machine, whatever proxy it has
+            environment[variable] = ",".join(filter(None, [environment.get(variable), "127.0.0.1,localhost"]))
         environment.setdefault("AWS_ACCESS_KEY_ID", "local")
         environment.setdefault("AWS_SECRET_ACCESS_KEY", "local")
         keys = load_or_make(self.data / "sandbox")  # WeChat and the mall know the same ones

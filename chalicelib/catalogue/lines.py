@@ -131,16 +131,18 @@ def _without_bad_pictures(fields: Any) -> list[FieldError]:
         return found
     if _bad(fields.get("picture_url")):
         found.append(FieldError("picture_url", _BAD_PICTURE))
-        fields["picture_url"] = ""
+        del fields["picture_url"]
     gallery = fields.get("gallery")
     if isinstance(gallery, list):
         found += [FieldError(f"gallery[{at}]", _BAD_PICTURE) for at, url in enumerate(gallery) if _bad(url)]
         fields["gallery"] = [url for url in gallery if not _bad(url)]
+        if gallery and not fields["gallery"]:
+            del fields["gallery"]
     skus = fields.get("skus")
     for at, sku in enumerate(skus if isinstance(skus, list) else []):
         if isinstance(sku, dict) and _bad(sku.get("picture_url")):
             found.append(FieldError(f"skus[{at}].picture_url", _BAD_PICTURE))
-            sku["picture_url"] = ""
+            del sku["picture_url"]
     return found
 
 

@@ -79,7 +79,7 @@ def listed(category_id: str | None, q: str | None, sort: str, limit: int, after:
     words = search.words(q) if q is not None else []
     if q is not None and not words:
         raise invalid("q", "needs a word")
-    listing = "|".join(["products", category_id or "", sort, *words])
+    listing = "|".join(["products", category_id or "", sort, " ".join(words)])
     position = cursor.read(listing, after)
 
     def load() -> Reply:

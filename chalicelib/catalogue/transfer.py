@@ -18,7 +18,7 @@ from chalicelib.store import read
 
 #: Lines still to come after this are left for the next call: API Gateway waits 29 s.
 _SECONDS_MAX = 20.0
-EXPORT_PAGE = 100
+EXPORT_PAGE = 25
 
 Outcome = Literal["created", "changed", "unchanged", "failed"]
 

@@ -22,7 +22,7 @@ from chalicelib.jobs.tables import DEAD, Jobs, Task
 from chalicelib.store import read
 from chalicelib.store.transaction import ConditionFailed, Transaction, remove, write
 
-#: Longer than any handler may run (a worker's time-out), so that no two work on one job.
+#: Longer than a worker's time-out (58 s, .chalice/config.json), so that no two work on one job.
 LEASE_SECONDS = 60
 ATTEMPTS_MAX = 24
 BACKOFF_SECONDS = 5
@@ -33,7 +33,10 @@ _ROUNDS_MAX = 400
 
 
 class Later(Exception):
-    """A handler asks to be called again: nothing failed, something outside is just not ready."""
+    """A handler asks to be called again: nothing failed, something outside is just not ready.
+
+    What failed before is forgiven then, so that a job that asks for days does not die of a fault now and then.
+    """
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"again in {seconds} s")
@@ -101,10 +104,12 @@ def run_due(seconds: float = 40.0) -> int:
     """
     end = clock.monotonic() + seconds
     ran = 0
+    shards = settings().job_shards
+    first = int(ids.jitter(shards))  # a worker whose time ends early leaves another shard behind each time
     for _ in range(_ROUNDS_MAX):
         ran_before = ran
-        for shard in range(settings().job_shards):
-            for raw in _due(f"s{shard}"):
+        for shard in range(first, first + shards):
+            for raw in _due(f"s{shard % shards}"):
                 if clock.monotonic() > end:
                     return ran
                 ran += run_one(Jobs.from_raw_data(raw))
@@ -142,7 +147,7 @@ def run_one(item: Jobs) -> bool:
         if not job.finished:
             remove(Jobs, (job.shard, job.due), Jobs.lease == job.lease)
     except Later as later:
-        _put_back(job, msgspec.structs.replace(job.task), later.seconds)
+        _put_back(job, msgspec.structs.replace(job.task, attempts=0, last_error=""), later.seconds)
     except ConditionFailed as fault:
         if LeaseLost not in fault.failed:
             _failed(job, fault)

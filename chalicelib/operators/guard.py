@@ -34,7 +34,7 @@ class OperatorGuard:
             permission=endpoint.permission,
             method=endpoint.method,
             path=endpoint.path,
-            parameters=dict(path),
+            parameters={**call.query, **path},
             request_id=call.request_id,
             body=kept_body(call.raw_body, endpoint.takes == "application/json"),
         )

@@ -29,9 +29,10 @@ def login(name: str, password: str) -> tuple[str, datetime, Operator]:
     Raises `login_failed`, alike for an unknown name, a wrong password and a disabled operator; and after five
     failures in a row `too_many_requests`, whoever asks, known or not.
     """
+    began = clock.now()  # so that a password changed while this one was being checked makes the token void
     operator = _prove(name, password)
-    expires_at = clock.now() + timedelta(hours=settings().operator_token_hours)
-    return tokens.issue("operator", operator.name, expires_at), expires_at, operator
+    expires_at = began + timedelta(hours=settings().operator_token_hours)
+    return tokens.issue("operator", operator.name, expires_at, began), expires_at, operator
 
 
 def _prove(name: str, password: str) -> Operator:

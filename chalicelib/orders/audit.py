@@ -133,7 +133,7 @@ def _of_payments(orders: Mapping[str, Order], payments: Mapping[str, Payment]) -
 
 def _of_refunds(orders: Mapping[str, Order], refunds: Mapping[str, PaidRefund]) -> list[Difference]:
     ours = {
-        refund.refund_id: refund.amount_fen
+        refund.number: refund.amount_fen
         for order in orders.values()
         for refund in order.refunds
         if refund.state == "succeeded" and refund.amount_fen

@@ -9,7 +9,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError, unavailable
 from chalicelib.jobs.service import Job, Later, handles
 from chalicelib.orders import changes, pay
-from chalicelib.orders.rules import Order, closed
+from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, closed
 from chalicelib.store import cache
 from chalicelib.store.transaction import Transaction
 
@@ -28,17 +28,30 @@ def cancel(order_id: str, member_id: str) -> Order:
         raise MallError("order_state", state=order.state)
     if not _closed_at_wechat(order):
         raise MallError("order_state", state=changes.load(order_id).state)
-    return _close(found, "cancelled", "member")
+    after = _close(found, "cancelled", "member")
+    if after.state != "closed":
+        raise MallError("order_state", state=after.state)
+    return after
 
 
 @handles("order.watch")
 def watch(job: Job) -> None:
-    """Look after an order that is not paid: ask WeChat about it ever more rarely, and close it at its deadline."""
+    """Look after an order that is not paid: ask WeChat about it ever more rarely, and close it at its deadline.
+
+    One that was cancelled is asked about once more when nothing can be paid any longer: a payment that was just being
+    begun may have reached WeChat after the cancellation did.
+    """
     found = changes.find(job.key)
     order = found.order
+    now = clock.now()
+    if order.state == "closed" and order.payable_fen and not order.transaction_id:
+        over = order.pay_by + PAY_GRACE + PAY_MARGIN
+        if now < over:
+            raise Later((over - now).total_seconds())
+        pay.learn(order.order_id)
+        return
     if order.state != "awaiting_payment":
         return
-    now = clock.now()
     if now < order.pay_by:
         if order.payable_fen and pay.learn(order.order_id):
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chalicelib.core import clock
-from chalicelib.core.errors import MallError
+from chalicelib.core.errors import invalid
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import Job, Later, handles
 from chalicelib.orders import changes
@@ -24,13 +24,16 @@ def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | No
     """
 
     def decide(order: Order, tx: Transaction) -> Order:
-        if any((known.carrier, known.tracking_no) == (carrier, tracking_no) for known in order.shipments):
-            return order
-        if len(order.shipments) >= PARCELS_MAX:
-            raise MallError("order_state", state=order.state)
+        for known in order.shipments:
+            if (known.carrier, known.tracking_no) == (carrier, tracking_no):
+                if asked is not None and asked != known.lines:
+                    raise invalid("tracking_no", "this parcel was sent with other pieces")
+                return order
         now = clock.now()
         pieces = pieces_to_ship(order, asked)
         after = shipped(order, Shipment(carrier=carrier, tracking_no=tracking_no, lines=pieces, at=now), by)
+        if len(after.shipments) >= PARCELS_MAX and after.state != "shipped":
+            raise invalid("lines", f"an order has at most {PARCELS_MAX} parcels: send all that is left")
         sent(tx, after)
         return after
 
@@ -53,11 +56,12 @@ def report_shipping(job: Job) -> None:
 
     order_id = job.key.partition("-")[0]
     order = changes.load(order_id)
+    contact = "*" * 7 + order.address.phone[-4:]  # masked as WeChat wants it; some carriers cannot do without
     mini.report_shipping(
         out_trade_no=order.order_id,
         openid=order.openid,
         item_desc=order.lines[0].name,
-        parcels=[mini.Parcel(parcel.carrier, parcel.tracking_no) for parcel in order.shipments],
+        parcels=[mini.Parcel(parcel.carrier, parcel.tracking_no, contact) for parcel in order.shipments],
         all_delivered=order.state != "awaiting_shipment",
         at=clock.now(),
     )

@@ -16,7 +16,7 @@ from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes
-from chalicelib.orders.rules import PAY_MARGIN, Order, Refund, noted, step, with_refund
+from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, Refund, noted, step, with_refund
 from chalicelib.store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def start(order_id: str, member_id: str) -> Payment:
                 out_trade_no=order.order_id,
                 description=order.lines[0].name,
                 # WeChat wants at least a minute; what is paid after our deadline is caught when the order closes.
-                time_expire=order.pay_by + 6 * PAY_MARGIN,
+                time_expire=order.pay_by + PAY_GRACE,
                 total_fen=order.payable_fen,
                 openid=order.openid,
             )
@@ -165,6 +165,11 @@ def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:
 def refund_id(order_id: str, *cause: str) -> str:
     """The refund's id, and its number at WeChat: the order's id within it, so that a callback finds the order."""
     return f"{order_id}-{ids.derived('', order_id, *cause)[:12]}"
+
+
+def refund_of(number: str) -> str:
+    """The refund's id within its number at WeChat."""
+    return "-".join(number.split("-")[:2])
 
 
 def order_of(refund: str) -> str:

@@ -13,7 +13,7 @@ from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes
 from chalicelib.orders.deliver import sent
-from chalicelib.orders.pay import order_of, refund_id
+from chalicelib.orders.pay import order_of, refund_id, refund_of
 from chalicelib.orders.rules import Order, Pieces, Refund, granted, new_refund, noted, with_refund
 from chalicelib.store import cache
 from chalicelib.store.transaction import Transaction
@@ -22,6 +22,8 @@ from chalicelib.store.transaction import Transaction
 _ASK_SECONDS = 30.0
 #: The merchant's balance is too low, or WeChat asks for patience: nothing has failed, wait longer.
 _PARK_SECONDS = 600.0
+#: So often a final refusal is asked for again before it is taken for one.
+_REFUSALS_MAX = 3
 _PARKED = frozenset({"NOT_ENOUGH", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED", "RATE_LIMITED"})
 
 
@@ -86,19 +88,24 @@ def reject(order_id: str, number: str, reason: str, by: str) -> Refund:
 
 
 def ask_again(order_id: str, number: str, by: str) -> Refund:
-    """An operator has seen to a failed refund in WeChat Pay's console: ask there how it ended. Twice is no error.
+    """An operator has seen to a failed refund: ask WeChat how it ended. Twice is no error.
+
+    One that WeChat has closed is pushed anew, under a new number; only then, because two numbers may pay twice.
 
     Raises `not_found`, `order_state` when it has not failed.
     """
 
     def decide(order: Order, tx: Transaction) -> Order:
         refund = _of(order, number)
-        if refund.state == "processing":
+        if refund.state in ("approved", "processing"):
             return order
         if refund.state != "failed":
             raise MallError("order_state", state=refund.state)
         jobs.schedule(tx, "refund.push", number)
-        changed = msgspec.structs.replace(refund, state="processing")
+        if refund.outcome == "CLOSED":
+            changed = msgspec.structs.replace(refund, state="approved", outcome="", closed=refund.closed + 1)
+        else:
+            changed = msgspec.structs.replace(refund, state="processing", outcome="")
         return noted(with_refund(order, changed), "refund_asked_again", by, clock.now())
 
     return _of(changes.change(order_id, decide), number)
@@ -136,23 +143,26 @@ def push(job: Job) -> None:
     from chalicelib.wechat.errors import WechatError
 
     try:
-        result = wechat.query_refund(refund.refund_id) if refund.state == "processing" else None
+        result = wechat.query_refund(refund.number) if refund.state == "processing" else None
         if result is None:
             result = wechat.refund(
                 wechat.RefundRequest(
                     out_trade_no=order.order_id,
-                    out_refund_no=refund.refund_id,
+                    out_refund_no=refund.number,
                     refund_fen=refund.amount_fen,
                     total_fen=order.payable_fen,
                     reason=refund.reason[:40],
                 )
             )
     except WechatError as fault:
-        if fault.code in _PARKED:
+        if fault.code in _PARKED or fault.http == 429:
             log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
             raise Later(_PARK_SECONDS) from fault
+        if not fault.retryable and not fault.outcome_unknown and job.task.attempts >= _REFUSALS_MAX:
+            settle(refund.number, fault.code, refund.amount_fen, job, found)
+            return
         raise
-    settle(refund.refund_id, result.state, result.amount_fen, job, found)
+    settle(refund.number, result.state, result.amount_fen, job, found)
     if result.state == "PROCESSING":
         raise Later(_ASK_SECONDS)
 
@@ -160,27 +170,31 @@ def push(job: Job) -> None:
 def settle(
     number: str, outcome: str, amount_fen: int, job: Job | None = None, found: changes.Found | None = None
 ) -> None:
-    """Take in what WeChat says of a refund (SUCCESS, PROCESSING, ABNORMAL, CLOSED); the same again changes nothing.
+    """Take in what WeChat says of a refund (SUCCESS, PROCESSING, ABNORMAL, CLOSED, or the code with which it refused).
+
+    The same again changes nothing, nor does what is said of a number that WeChat closed before.
 
     A refund that WeChat could not pay out is `failed` and stays owed: it stands in the operators' queue refund_failed.
     Raises `not_found`, ValueError when the amount is not the refund's.
     """
 
     def decide(order: Order, tx: Transaction) -> Order:
-        refund = _of(order, number)
+        refund = _of(order, refund_of(number))
+        if refund.number != number:
+            return order
         if amount_fen != refund.amount_fen:
             raise ValueError(f"WeChat speaks of another amount for {number}")
         if refund.state == "succeeded":
             return order
         if outcome == "SUCCESS":
-            ledger.post(tx, entries.refund_paid(number, order.order_id, clock.now(), refund.amount_fen))
+            ledger.post(tx, entries.refund_paid(refund.refund_id, order.order_id, clock.now(), refund.amount_fen))
             return _succeeded(order, refund)
         after = "processing" if outcome == "PROCESSING" else "failed"
         if refund.state == after:
             return order
         if after == "failed":
             log.error("refund_failed", refund_id=number, reason=outcome)
-        changed = msgspec.structs.replace(refund, state=after)
+        changed = msgspec.structs.replace(refund, state=after, outcome="" if after == "processing" else outcome)
         return noted(with_refund(order, changed), f"refund_{after}", "wechat", clock.now())
 
     changes.change(order_of(number), decide, job if outcome != "PROCESSING" else None, found)

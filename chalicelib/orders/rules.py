@@ -35,6 +35,10 @@ REFUNDS_MAX = 50
 PARCELS_MAX = 15
 #: The last moments before the deadline take no new payment, so that none is under way when the order is closed.
 PAY_MARGIN = timedelta(seconds=10)
+#: WeChat takes a payment for at least a minute after it was begun, so for so long after our own deadline.
+PAY_GRACE = timedelta(seconds=60)
+#: So many of a member's requests may have been refused; then it is for the mall's staff to talk to them.
+REJECTED_MAX = 5
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -123,6 +127,14 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     late: bool = False
     #: The state in which it was answered first; a repeated request gets that answer again.
     first_state: RefundState = "approved"
+    #: What WeChat said last of one that failed, and how often it closed it: each time it wants a new number.
+    outcome: str = ""
+    closed: int = 0
+
+    @property
+    def number(self) -> str:
+        """Its number at WeChat: its id, until WeChat has closed it."""
+        return self.refund_id if not self.closed else f"{self.refund_id}-{self.closed + 1}"
 
     @property
     def amount_fen(self) -> int:
@@ -226,6 +238,8 @@ def new_refund(
         raise MallError("refund_window_over")
     if order.state not in ("awaiting_shipment", "shipped", "received"):
         raise MallError("order_state", state=order.state)
+    if sum(refund.state == "rejected" for refund in order.refunds) >= REJECTED_MAX:
+        raise MallError("invalid", errors=(FieldError("order_id", "its refunds were refused too often"),))
     if len(order.refunds) >= REFUNDS_MAX:
         raise MallError("invalid", errors=(FieldError("order_id", f"an order has at most {REFUNDS_MAX} refunds"),))
     left = {line.sku_id: line.quantity - _asked(order, line.sku_id)[0] for line in order.lines}

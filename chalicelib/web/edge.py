@@ -67,7 +67,12 @@ def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard:
         reply = _problem(MallError("internal"), language, request_id)
     finally:
         log.request_id.reset(marker)
-    headers = {"Content-Type": reply.content_type, "X-Request-Id": request_id, **reply.headers}
+    headers = {
+        "Content-Type": reply.content_type,
+        "X-Request-Id": request_id,
+        "Cache-Control": "no-store",  # somebody's own, unless the endpoint says otherwise
+        **reply.headers,
+    }
     return Response(body=reply.body.decode(), status_code=reply.status, headers=headers)
 
 
@@ -93,13 +98,14 @@ def _perform(
         language=language,
         caller=token.subject if token else "",
         idempotency_key=_idempotency_key(request) if endpoint.idempotent else "",
+        query=_known_query(endpoint, request),
     )
     if endpoint.audience is not OPERATOR or token is None:
-        return _handle(endpoint, call, request, path)
+        return _handle(endpoint, call, path)
     entry = guard.enter(token, endpoint, call, path)
     status = 500
     try:
-        reply = _handle(endpoint, call, request, path)
+        reply = _handle(endpoint, call, path)
         status = reply.status
     except MallError as error:
         status = error.status
@@ -109,7 +115,7 @@ def _perform(
     return reply
 
 
-def _handle(endpoint: Endpoint, call: Call, request: Request, path: Mapping[str, str]) -> Reply:
+def _handle(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:
     arguments: dict[str, Any] = {}
     for name, value in path.items():
         if not PATH_VALUE.fullmatch(value):
@@ -119,7 +125,7 @@ def _handle(endpoint: Endpoint, call: Call, request: Request, path: Mapping[str,
     if "call" in endpoint.wants:
         arguments["call"] = call
     if endpoint.query is not None:
-        arguments["query"] = _query(endpoint.query, request)
+        arguments["query"] = _query(endpoint.query, call.query)
     if endpoint.body is not None:
         arguments["body"] = decode(call.raw_body, endpoint.body)
     result = endpoint.handler(**arguments)
@@ -167,11 +173,15 @@ def _body(endpoint: Endpoint, request: Request) -> bytes:
     return body
 
 
-def _query(struct: Any, request: Request) -> Any:
+def _known_query(endpoint: Endpoint, request: Request) -> dict[str, str]:
     given: Mapping[str, str] = request.query_params or {}
-    known = {field: given[field] for field in struct.__struct_fields__ if field in given}
+    fields = () if endpoint.query is None else endpoint.query.__struct_fields__
+    return {field: given[field] for field in fields if field in given}
+
+
+def _query(struct: Any, given: Mapping[str, str]) -> Any:
     try:
-        return msgspec.convert(known, struct, strict=False)
+        return msgspec.convert(given, struct, strict=False)
     except msgspec.ValidationError as fault:
         raise problems.from_validation(fault, "query") from None
 

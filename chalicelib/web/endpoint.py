@@ -48,6 +48,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     language: str = "zh"
     caller: str = ""
     idempotency_key: str = ""
+    #: The query parameters that the endpoint knows, as they were sent.
+    query: Mapping[str, str] = {}
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -73,6 +73,24 @@ _ZH: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"^Expected `(.*)`, got `(.*)`$"), r"类型应为 \1，实际为 \2"),
     (re.compile(r"^Invalid enum value (.*)$"), r"不是允许的取值：\1"),
     (re.compile(r"^JSON is malformed.*$"), "不是合法的 JSON"),
+    # our own
+    (re.compile(r"^at most (\d+)$"), r"最多 \1"),
+    (re.compile(r"^at most (\d+) (\w+)$"), r"最多 \1 个"),
+    (re.compile(r"^no such SKU$"), "没有这个 SKU"),
+    (re.compile(r"^no such address$"), "没有这个收货地址"),
+    (re.compile(r"^no such category$"), "没有这个分类"),
+    (re.compile(r"^no such refund of this order$"), "该订单没有这笔退款"),
+    (re.compile(r"^named twice$"), "重复出现"),
+    (re.compile(r"^name lines, or from_cart: true$"), "请给出 lines，或 from_cart: true"),
+    (re.compile(r"^name either lines or from_cart$"), "lines 与 from_cart 只能给出一个"),
+    (re.compile(r"^the order is too large$"), "订单金额过大"),
+    (re.compile(r"^nothing of this SKU is left in the order$"), "订单中没有可退的该 SKU"),
+    (re.compile(r"^its refunds were refused too often$"), "该订单的退款申请多次被拒绝，请联系客服"),
+    (re.compile(r"^this parcel was sent with other pieces$"), "该运单号已用于其他商品"),
+    (re.compile(r"^not a cursor of this list$"), "不是该列表的翻页标记"),
+    (re.compile(r"^needs a word$"), "请输入搜索词"),
+    (re.compile(r"^two SKUs have this code$"), "SKU 编码重复"),
+    (re.compile(r"^another SKU has the same values$"), "与另一个 SKU 规格相同"),
 ]
 
 

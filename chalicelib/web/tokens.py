@@ -24,9 +24,10 @@ class Token(NamedTuple):
     issued_at: datetime
 
 
-def issue(kind: Kind, subject: str, expires_at: datetime) -> str:
-    """A token of that kind for the member's or operator's id, good from now until `expires_at`."""
-    return _serializer(kind).dumps([subject, int(expires_at.timestamp()), int(clock.now().timestamp() * 1000)])
+def issue(kind: Kind, subject: str, expires_at: datetime, issued_at: datetime | None = None) -> str:
+    """A token of that kind for the member's or operator's id, good from `issued_at` (now) until `expires_at`."""
+    issued_ms = int((issued_at or clock.now()).timestamp() * 1000)
+    return _serializer(kind).dumps([subject, int(expires_at.timestamp()), issued_ms])
 
 
 def read(kind: Kind, authorization: str | None) -> Token:

@@ -218,6 +218,16 @@ def _late(world: World) -> None:
     close._close(find(world.order_id), "cancelled", "member")
 
 
+def _nothing_comes(world: World) -> None:
+    """No callback: only the watch over the cancelled order can learn of the payment."""
+    world.clock.advance(17 * 60)
+    world.run_jobs()
+
+
+def _grace_over(world: World) -> None:
+    world.run_jobs(advance=61)
+
+
 def _ship(world: World) -> None:
     world.operator.post(f"/v1/admin/orders/{world.order_id}/ship", {"carrier": "SF", "tracking_no": "SF1"})
     world.run_jobs()
@@ -234,6 +244,7 @@ FLOWS = [
     Flow("close by time", _deadline_over, _jobs, _nothing, "closed", 0, 0, (0, 0)),
     Flow("close by time, but paid", _deadline_over_but_paid, _jobs, _nothing, "awaiting_shipment", TOTAL, 0, (1, 3)),
     Flow("pay when closed", _late, _callback, _callback_again, "closed", TOTAL, TOTAL, (0, 0)),
+    Flow("pay when cancelled, callback lost", _late, _nothing_comes, _grace_over, "closed", TOTAL, TOTAL, (0, 0)),
     Flow("refund whole", World.paid, _refund(None), _refund(None), "closed", TOTAL, TOTAL, (0, 0)),
     Flow("refund part", World.paid, _refund([1]), _refund([1]), "awaiting_shipment", TOTAL, 333, (1, 2)),
     Flow("refund after shipping", _asked_back, _approve, _approve, "shipped", TOTAL, 666, (1, 1)),

@@ -126,6 +126,20 @@ def test_a_change_takes_effect_at_once() -> None:
     ann.get("/v1/admin/me").refused(401, "unauthenticated")
 
 
+def test_a_login_begun_before_the_password_changed_is_void(monkeypatch: pytest.MonkeyPatch) -> None:
+    boss, real = owner(), passwords.matches
+
+    def changed_meanwhile(*given: str) -> bool:
+        right = real(*given)
+        monkeypatch.setattr(passwords, "matches", real)
+        service.change("boss", password=PASSWORD + "!")
+        return right
+
+    monkeypatch.setattr(passwords, "matches", changed_meanwhile)
+    boss.token = login(boss, "boss").ok()["token"]
+    boss.get("/v1/admin/me").refused(401, "unauthenticated")
+
+
 def test_the_last_owner_stays() -> None:
     boss = owner()
     for change in ({"disabled": True}, {"roles": ["auditor"]}):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from chalicelib.catalogue import draft, lines, placing, rules, search
 from chalicelib.catalogue.draft import ProductNew, SkuIn, SpecIn
@@ -246,7 +247,8 @@ def test_a_picture_that_is_none_is_left_out_with_a_warning() -> None:
     line["skus"] = [{"sku_code": "A", "price_fen": 5, "picture_url": "quality=90"}]
     [parsed] = lines.parse(json.dumps(line).encode(), "jsonl", ProductLine)
     assert [warning.field for warning in parsed.warnings] == ["picture_url", "gallery[1]", "skus[0].picture_url"]
-    assert (parsed.value.gallery, parsed.value.skus[0].picture_url) == (["https://a/b"], "")
+    assert (parsed.value.gallery, parsed.value.skus[0].picture_url) == (["https://a/b"], UNSET)
+    assert parsed.value.picture_url is UNSET  # what the product has stays
 
 
 def test_a_file_is_text_of_at_most_500_lines() -> None:
