@@ -14,17 +14,22 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from waitress import wasyncore
 from waitress.server import create_server
 
 from chalicelib.core import clock, settings
 from chalicelib.wechat import mini, pay
+from chalicelib.wechat.errors import WechatError
 from local.clock import LocalClock
 from local.keys import Keys, load_or_make, mall_environment
 from local.sandbox.app import create_app
 
 _numbers = count(1)
+
+JSAPI = "/v3/pay/transactions/jsapi"
+REFUNDS = "/v3/refund/domestic/refunds"
 
 
 @dataclass
@@ -161,3 +166,13 @@ def merchant_server() -> Iterator[Merchant]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def refund_of(body: pay.Prepay, fen: int = 1000, number: str = "") -> pay.RefundRequest:
+    return pay.RefundRequest(body.out_trade_no, number or f"R{body.out_trade_no}", fen, body.total_fen, "不想要了")
+
+
+def refused(call: Callable[[], Any]) -> WechatError:
+    with pytest.raises(WechatError) as caught:
+        call()
+    return caught.value

@@ -1,0 +1,118 @@
+"""Login, tokens, phone numbers and shipping: what the mini-program's client promises, against the sandbox."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.wechat import mini
+from tests.wechat_fixtures import Wechat, refused
+
+
+def test_the_same_user_is_the_same_openid_and_others_are_others(wechat: Wechat) -> None:
+    assert wechat.openid("anna") == wechat.openid("anna") != wechat.openid("bert")
+
+
+def test_a_login_code_works_once(wechat: Wechat) -> None:
+    code = wechat.control("login", {"user": "anna"})["code"]
+    mini.code2session(code)
+    with pytest.raises(MallError, match="wechat_code_used"):
+        mini.code2session(code)
+
+
+def test_a_login_code_lives_for_five_minutes(wechat: Wechat) -> None:
+    code = wechat.control("login", {"user": "anna"})["code"]
+    wechat.clock.advance(301)
+    with pytest.raises(MallError, match="wechat_code_invalid"):
+        mini.code2session(code)
+    with pytest.raises(MallError, match="wechat_code_invalid"):
+        mini.code2session("made up & odd?")
+
+
+def test_a_login_whose_reply_is_lost_is_not_tried_again(wechat: Wechat, short_time_outs: None) -> None:
+    code = wechat.control("login", {"user": "anna"})["code"]
+    wechat.fault("/sns/jscode2session", "timeout_after_effect", seconds=0.6)
+    lost = refused(lambda: mini.code2session(code))
+    assert (lost.code, lost.outcome_unknown, lost.retryable) == ("read_timeout", True, False)
+    with pytest.raises(MallError, match="wechat_code_used"):
+        mini.code2session(code)
+
+
+def test_a_busy_wechat_may_be_asked_again(wechat: Wechat) -> None:
+    code = wechat.control("login", {"user": "anna"})["code"]
+    wechat.fault("/sns/", "error")
+    assert refused(lambda: mini.code2session(code)).retryable
+    assert mini.code2session(code).openid
+
+
+def test_a_wrong_secret_or_appid_is_told_apart_from_a_wrong_code(wechat: Wechat) -> None:
+    ask = f"{wechat.url}/sns/jscode2session?js_code=x&grant_type=authorization_code"
+    right, secret = wechat.keys.appid, wechat.keys.app_secret
+    assert requests.get(f"{ask}&appid=wx0&secret={secret}", timeout=5).json()["errcode"] == 40013
+    assert requests.get(f"{ask}&appid={right}&secret=no", timeout=5).json()["errcode"] == 40125
+
+
+# --- access token, phone, shipping ----------------------------------------------------------------
+
+
+def test_a_token_is_kept_until_five_minutes_before_its_end(wechat: Wechat) -> None:
+    first = mini.access_token()
+    wechat.fault("/cgi-bin/stable_token", "error")  # would be met if it asked
+    assert mini.access_token() == first
+    wechat.clock.advance(7200 - 299)
+    assert refused(mini.access_token).code == "-1"
+    assert mini.access_token() != first
+
+
+def test_a_token_that_wechat_forgot_is_fetched_again_once(wechat: Wechat) -> None:
+    stale = mini.access_token()
+    wechat.control("reset", {})
+    code = wechat.control("phone", {"user": "anna", "phone": "13912345678"})["code"]
+    assert mini.phone_number(code, wechat.openid("anna")) == "13912345678"
+    assert mini.access_token() != stale
+
+
+def test_a_phone_code_is_for_its_shopper_and_no_login_code(wechat: Wechat) -> None:
+    anna, bert = wechat.openid("anna"), wechat.openid("bert")
+    for code in (
+        wechat.control("phone", {"user": "bert"})["code"],
+        wechat.control("login", {"user": "anna"})["code"],
+    ):
+        with pytest.raises(MallError, match="wechat_code_invalid"):
+            mini.phone_number(code, anna)
+    with pytest.raises(MallError, match="wechat_code_invalid"):
+        mini.code2session(wechat.control("phone", {"user": "bert"})["code"])
+    assert mini.phone_number(wechat.control("phone", {"user": "bert"})["code"], bert).startswith("138")
+
+
+def test_shipping_is_reported_once_however_often_it_is_told(wechat: Wechat) -> None:
+    body = wechat.paid()
+    parcel = mini.Parcel("ZTO", "776655")
+
+    def report(*parcels: mini.Parcel, done: bool = True) -> None:
+        mini.report_shipping(body.out_trade_no, body.openid, "茶" * 200, parcels, done, clock.now())
+
+    report(parcel, done=False)
+    report(parcel, mini.Parcel("SF", "SF1", "138****0000"))
+    for _ in range(2):
+        report(parcel, mini.Parcel("SF", "SF1", "138****0000"))  # nothing new
+    report(parcel)  # shipped again, which WeChat allows once
+    report(mini.Parcel("STO", "1"))  # and once more: nothing is left to tell
+
+
+def test_shipping_of_a_payment_that_wechat_does_not_see_is_tried_again(wechat: Wechat) -> None:
+    body, _ = wechat.prepaid()
+    unseen = refused(
+        lambda: mini.report_shipping(body.out_trade_no, body.openid, "茶", [mini.Parcel("ZTO", "1")], True, clock.now())
+    )
+    assert (unseen.code, unseen.retryable) == ("10060001", True)
+
+
+def test_shipping_to_another_openid_is_an_error_for_a_person(wechat: Wechat) -> None:
+    body = wechat.paid()
+    wrong = refused(
+        lambda: mini.report_shipping(body.out_trade_no, "o-else", "茶", [mini.Parcel("ZTO", "1")], True, clock.now())
+    )
+    assert (wrong.code, wrong.retryable) == ("10060031", False)

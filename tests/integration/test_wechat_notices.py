@@ -1,0 +1,193 @@
+"""WeChat Pay's notices: which are believed, and how the sandbox sends them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from chalicelib.core import settings
+from chalicelib.wechat import pay
+from chalicelib.wechat.errors import CallbackRejected
+from local.keys import load_or_make, mall_environment, public_pem
+from local.sandbox.crypto import Signer
+from tests.wechat_fixtures import Wechat, refund_of, until
+
+
+def test_the_merchant_is_told_of_a_payment_at_once_and_once(wechat: Wechat) -> None:
+    body = wechat.paid("normal")
+    headers, raw = until(lambda: wechat.merchant.calls, 0.5)[0]
+    told = pay.read_callback(headers, raw)
+    assert told.event_type == "TRANSACTION.SUCCESS"
+    assert pay.read_trade(told) == pay.query(body.out_trade_no)
+    until(wechat.sends)
+    wechat.clock.advance(100_000)
+    time.sleep(0.2)
+    assert len(wechat.merchant.calls) == 1
+
+
+def test_the_merchant_is_told_of_a_refund(wechat: Wechat) -> None:
+    body = wechat.paid()
+    pay.refund(refund_of(body))
+    wechat.clock.advance(6)
+    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    told = pay.read_callback(headers, raw)
+    assert told.event_type == "REFUND.SUCCESS"
+    assert pay.read_refund(told) == pay.query_refund(refund_of(body).out_refund_no)
+    with pytest.raises(CallbackRejected, match="malformed"):
+        pay.read_trade(told)
+
+
+def test_wechat_tells_again_and_again_until_it_is_answered(wechat: Wechat) -> None:
+    wechat.merchant.answers = [500, 401, 302, 200]
+    wechat.paid("normal")
+    for tries, pause in ((1, 15), (2, 15), (3, 30), (4, 180)):
+        until(lambda tries=tries: len(wechat.sends()) == tries)
+        wechat.clock.advance(pause - 2)
+        time.sleep(0.1)
+        assert len(wechat.sends()) == tries
+        wechat.clock.advance(2.1)
+    assert [send["status"] for send in wechat.sends()] == [500, 401, 302, 200]
+    assert [pay.read_callback(*call).id for call in wechat.merchant.calls[-1:]]
+
+
+def test_wechat_gives_up_after_fifteen_repeats(wechat: Wechat) -> None:
+    wechat.merchant.answers = [500] * 99
+    wechat.paid("normal")
+    for tries in range(1, 17):
+        until(lambda tries=tries: len(wechat.sends()) == tries)
+        wechat.clock.advance(21_601)
+    time.sleep(0.2)
+    assert len(wechat.sends()) == 16
+    assert wechat.control("notifications")["notifications"][0]["next_at"] is None
+
+
+def test_a_merchant_that_answers_too_slowly_has_not_answered(wechat: Wechat) -> None:
+    wechat.merchant.wait_seconds = 5.4
+    wechat.paid("normal")
+    assert until(wechat.sends, 8)[0]["status"] is None
+    wechat.merchant.wait_seconds = 0
+    wechat.clock.advance(16)
+    until(lambda: [send["status"] for send in wechat.sends()] == [None, 204])
+
+
+def test_none_is_never_told_and_delayed_is_told_late(wechat: Wechat) -> None:
+    wechat.paid("none")
+    body, prepay_id = wechat.prepaid()
+    wechat.control("pay", {"prepay_id": prepay_id, "notify": "delayed", "delay_seconds": 600})
+    wechat.clock.advance(590)
+    time.sleep(0.2)
+    assert wechat.merchant.calls == []
+    wechat.clock.advance(11)
+    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    assert pay.read_trade(pay.read_callback(headers, raw)).out_trade_no == body.out_trade_no
+
+
+def test_duplicates_come_at_the_same_time_with_the_same_id(wechat: Wechat) -> None:
+    wechat.merchant.wait_seconds = 0.3
+    started = time.monotonic()
+    wechat.paid("duplicate")
+    until(lambda: len(wechat.merchant.calls) == 2)
+    assert time.monotonic() - started < 0.3
+    assert len({pay.read_callback(*call).id for call in wechat.merchant.calls}) == 1
+
+
+@pytest.mark.parametrize(
+    ("notify", "reason"), [("bad_signature", "signature"), ("old", "time"), ("unknown_serial", "unknown_serial")]
+)
+def test_a_notification_that_is_not_provably_wechats_is_rejected(wechat: Wechat, notify: str, reason: str) -> None:
+    wechat.merchant.answers = [401, 401]
+    wechat.paid(notify)
+    for tries in (1, 2):
+        until(lambda tries=tries: len(wechat.sends()) == tries)
+        with pytest.raises(CallbackRejected, match=reason):
+            pay.read_callback(*wechat.merchant.calls[-1])
+        wechat.clock.advance(16)
+
+
+def test_a_probe_is_rejected_and_the_real_one_follows(wechat: Wechat) -> None:
+    wechat.merchant.answers = [401]
+    body = wechat.paid("probe")
+    until(wechat.sends)
+    with pytest.raises(CallbackRejected, match="probe"):
+        pay.read_callback(*wechat.merchant.calls[0])
+    wechat.clock.advance(16)
+    until(lambda: len(wechat.merchant.calls) == 2)
+    assert pay.read_trade(pay.read_callback(*wechat.merchant.calls[1])).out_trade_no == body.out_trade_no
+
+
+def a_call(wechat: Wechat) -> tuple[dict[str, str], bytes]:
+    wechat.paid("normal")
+    return until(lambda: wechat.merchant.calls)[0]  # type: ignore[no-any-return]
+
+
+def test_headers_are_found_whatever_their_case(wechat: Wechat) -> None:
+    headers, raw = a_call(wechat)
+    for spell in (str.lower, str.upper, str.title):
+        assert pay.read_callback({spell(name): value for name, value in headers.items()}, raw).id
+
+
+def test_a_callback_is_fresh_for_five_minutes_either_way(wechat: Wechat) -> None:
+    headers, raw = a_call(wechat)
+    until(wechat.sends)
+    wechat.clock.advance(295)
+    assert pay.read_callback(headers, raw)
+    wechat.clock.advance(10)
+    with pytest.raises(CallbackRejected, match="time"):
+        pay.read_callback(headers, raw)
+
+
+def test_every_defect_of_a_callback_is_a_rejection(wechat: Wechat) -> None:
+    headers, raw = a_call(wechat)
+    for name in ("Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Signature", "Wechatpay-Serial"):
+        with pytest.raises(CallbackRejected, match="header_missing"):
+            pay.read_callback({key: value for key, value in headers.items() if key != name}, raw)
+        for spoilt in ("", "x", "²", "密" * 9, "9" * 5000, headers[name] + "\n", "-1", "1e9"):
+            with pytest.raises(CallbackRejected):
+                pay.read_callback({**headers, name: spoilt}, raw)
+    for body in (b"", b"{}", raw[:-1], raw + b" ", raw.replace(b"TRANSACTION", b"transaction"), b"\xff" + raw):
+        with pytest.raises(CallbackRejected, match="signature"):
+            pay.read_callback(headers, body)
+
+
+def test_signed_nonsense_is_a_rejection_too(wechat: Wechat) -> None:
+    signer = Signer(wechat.keys)
+    good = signer.encrypted(b"{}", "transaction")
+
+    def reason(body: bytes) -> str:
+        with pytest.raises(CallbackRejected) as caught:
+            pay.read_callback(signer.headers(body, wechat.clock()), body)
+        return caught.value.reason
+
+    def envelope(**resource: Any) -> bytes:
+        return msgspec.json.encode({"id": "1", "event_type": "X", "resource": good | resource})
+
+    for body in (b"", b"\xff\xfe", b"[]", b"{", b'{"id":1}', b'{"id":"1","event_type":"X","resource":null}'):
+        assert reason(body) == "malformed"
+    for wrong in ({"ciphertext": "%%%"}, {"ciphertext": "密"}, {"algorithm": "none"}, {"nonce": None}):
+        assert reason(envelope(**wrong)) == "malformed"
+    for wrong in ({"ciphertext": "AAAA"}, {"nonce": ""}, {"nonce": "other-nonce!"}, {"associated_data": "else"}):
+        assert reason(envelope(**wrong)) == "undecryptable"
+    plain = pay.read_callback(signer.headers(envelope(), wechat.clock()), envelope())
+    for read in (pay.read_trade, pay.read_refund):
+        with pytest.raises(CallbackRejected, match="malformed"):
+            read(plain)
+
+
+def test_a_key_in_the_ring_beside_the_first_is_trusted_during_a_change(wechat: Wechat, tmp_path: Path) -> None:
+    headers, raw = a_call(wechat)
+    other = load_or_make(tmp_path)
+    environment = mall_environment(wechat.keys, wechat.url, wechat.merchant.url)
+    ring = msgspec.json.decode(environment["YUTANG_WECHAT_PAY_KEYS"])
+    both = msgspec.json.encode({"7" * 40: public_pem(other.wechat_key)} | ring).decode()
+    settings.use(environment | {"YUTANG_WECHAT_PAY_KEYS": both})
+    try:
+        assert pay.read_callback(headers, raw)
+        old = msgspec.structs.replace(other, wechat_key_id="7" * 40)
+        assert pay.read_callback(Signer(old).headers(raw, wechat.clock()), raw)
+        assert pay.query("T00000000") is None  # the reply is asked for under the PUB_KEY_ID
+    finally:
+        settings.use(environment)
