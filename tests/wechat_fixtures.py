@@ -127,7 +127,7 @@ def wechat(folder: Path) -> Iterator[Wechat]:
 
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
-    """The sandbox's application served on a free port; its notifier ends with it."""
+    """The sandbox's application served on a free port; its notifier and its store end with it."""
     server = create_server(app, host="127.0.0.1", port=0, threads=32)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -138,6 +138,7 @@ def serving(app: Any) -> Iterator[str]:
         server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
         thread.join(5)
         server.task_dispatcher.shutdown()
+        app.extensions["store"].close()
 
 
 @contextmanager

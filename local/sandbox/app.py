@@ -19,7 +19,8 @@ THREADS = 32
 
 
 def create_app(keys: Keys, path: Path | None, clock: Callable[[], float]) -> flask.Flask:
-    """The sandbox as a WSGI application, its notifier running; `extensions["notifier"]` can be stopped.
+    """The sandbox as a WSGI application, its notifier running; `extensions["notifier"]` can be stopped,
+    and then `extensions["store"]` closed.
 
     The state is kept in the file `path`, or in memory when that is None; `clock` tells the mall's Unix seconds.
     """
@@ -43,6 +44,7 @@ def create_app(keys: Keys, path: Path | None, clock: Callable[[], float]) -> fla
     app.register_blueprint(pay.blueprint(world))
     app.register_blueprint(mini.blueprint(world))
     app.register_blueprint(control.blueprint(world))
+    app.extensions["store"] = world.store
     app.extensions["notifier"] = notifier = Notifier(world)
     notifier.start()
     return app

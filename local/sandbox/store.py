@@ -71,6 +71,11 @@ class Store:
                 raise
             self._db.execute("COMMIT")
 
+    def close(self) -> None:
+        """End; whoever still sends a notification has its outcome forgotten, as by a kill."""
+        with self._lock:
+            self._db.close()
+
     def reset(self) -> None:
         """Forget everything."""
         with self.transaction() as db:
