@@ -1,13 +1,13 @@
 """The sandbox speaks WeChat Pay's language: a library that others wrote for the real one works on it unmodified.
 
-`wechatpayv3` in public-key mode; only its address is turned to the sandbox.
+`wechatpayv3` in public-key mode; only its address is turned to the sandbox. It reads the machine's clock, so
+that here the mall's is never moved by much.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -17,21 +17,7 @@ from wechatpayv3 import WeChatPay, WeChatPayType
 from chalicelib.wechat import pay
 from chalicelib.wechat.errors import CallbackRejected
 from local.keys import public_pem
-from tests import wechat_fixtures
 from tests.wechat_fixtures import Wechat, until
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wechat]:
-    # the library reads the machine's clock, so that here the mall's is never moved by much
-    with wechat_fixtures.wechat(tmp_path_factory.mktemp("wechat")) as started:
-        yield started
-
-
-@pytest.fixture
-def wechat(running: Wechat) -> Wechat:
-    running.forget()
-    return running
 
 
 @pytest.fixture
