@@ -36,7 +36,7 @@ class CategoryNew(CategoryChange, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class AdminSku(reads.SkuView, kw_only=True):
-    """A SKU for operators: `stock` pieces are free, `taken` are in orders, `supplied` are both together."""
+    """A SKU for operators: `stock` pieces are free, `taken` in orders or set aside for activities, `supplied` both."""
 
     taken: int
     supplied: int

@@ -1,4 +1,4 @@
-"""Jobs of the catalogue: counting what was sold, and listing products anew after that, a return or a move."""
+"""Jobs of the catalogue: counting what was sold, emptying closed pools, listing products anew after that or a move."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from chalicelib.catalogue import placing, products
+from chalicelib.catalogue import placing, pools, products
+from chalicelib.catalogue.categories import TRIES, Busy
 from chalicelib.catalogue.rules import product_of
-from chalicelib.catalogue.tables import Listings, Products, product_key
+from chalicelib.catalogue.tables import Listings, Products, pool_key, product_key
 from chalicelib.core import clock
 from chalicelib.jobs import service as jobs
-from chalicelib.store import read
-from chalicelib.store.transaction import Transaction
+from chalicelib.store import cache, read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ConditionFailed, Transaction
 
 #: Products that one transaction counts: two actions each, and the end of the job.
 _PRODUCTS_MAX = 45
@@ -78,6 +80,32 @@ def stock_returned(job: jobs.Job) -> None:
         tx = Transaction()
         _relist_soon(tx, returned[start : start + _RELISTS_MAX])
         tx.commit()
+
+
+@jobs.handles("catalogue.empty_pool")
+def empty_pool(job: jobs.Job) -> None:
+    """Move what is free in a closed pool to ordinary sale; nothing while the pool is open."""
+    retry_busy(lambda: _empty_pool(job), Busy, TRIES)
+
+
+def _empty_pool(job: jobs.Job) -> None:
+    sku_id, _, pool_id = job.key.partition("|")
+    pool = read.get(Products, *pool_key(sku_id, pool_id)[1])
+    free = int(pool.free) if pool is not None and pool.closed else 0
+    tx = Transaction()
+    if free:
+        # No need to guard `closed`, which stays; and what comes back after the read owes a job of its own.
+        pools.back_to_sale(tx, sku_id, pool_id, free, Busy)
+        _relist_soon(tx, [product_of(sku_id)])
+    job.finish(tx)
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        if Busy in fault.failed:  # another such job was quicker
+            raise Busy from fault
+        raise
+    if free:
+        cache.forget("catalogue")
 
 
 def _relist_soon(tx: Transaction, product_ids: Iterable[str]) -> None:

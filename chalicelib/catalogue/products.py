@@ -15,8 +15,19 @@ import msgspec
 
 from chalicelib.catalogue import categories, draft, placing, rules, search
 from chalicelib.catalogue.categories import Busy
-from chalicelib.catalogue.rules import Card, Detail, Product, Stock
-from chalicelib.catalogue.tables import CARD, DETAIL, PRODUCT, STOCK, Listed, Listings, Products, product_key, stock_key
+from chalicelib.catalogue.rules import ActivityCard, Card, Detail, Product, Stock
+from chalicelib.catalogue.tables import (
+    ACTIVITY,
+    CARD,
+    DETAIL,
+    PRODUCT,
+    STOCK,
+    Listed,
+    Listings,
+    Products,
+    product_key,
+    stock_key,
+)
 from chalicelib.catalogue.tree import Forest
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
@@ -26,7 +37,7 @@ from chalicelib.store.transaction import ACTIONS_MAX, Transaction
 
 
 class Shelf(msgspec.Struct, frozen=True, kw_only=True):
-    """A product with everything that belongs to it, as it was read."""
+    """A product with everything that belongs to it, as it was read; `activities` are over, running or to come."""
 
     product: Product | None = None
     version: int = 0
@@ -36,15 +47,16 @@ class Shelf(msgspec.Struct, frozen=True, kw_only=True):
     listed: Listed = Listed()
     card_version: int = 0
     stocks: dict[str, Stock] = {}
+    activities: list[ActivityCard] = []
 
 
 def load(product_id: str, consistent: bool = True) -> Shelf:
     """The product with everything that belongs to it, in one Query.
 
     Parts are read in the order of their names, so the card before what it is made of: whoever writes the card on
-    finding it unchanged has not made it of older things.
+    finding it unchanged has not made it of older things. Pools are read past: they are not the product's to sell.
     """
-    fields: dict[str, Any] = {"stocks": {}}
+    fields: dict[str, Any] = {"stocks": {}, "activities": []}
     for item in read.query_all(Products, product_id, consistent=consistent):
         match item.part:
             case "product":
@@ -53,9 +65,11 @@ def load(product_id: str, consistent: bool = True) -> Shelf:
                 fields["detail"] = item.detail
             case "card":
                 fields |= {"card": item.card, "listed": item.listed, "card_version": int(item.version)}
-            case _:
+            case part if part.startswith(ACTIVITY):
+                fields["activities"].append(item.announcement)
+            case part if part.startswith(STOCK):
                 stock = Stock(int(item.free), int(item.taken), int(item.supplied))
-                fields["stocks"][item.part.removeprefix(STOCK)] = stock
+                fields["stocks"][part.removeprefix(STOCK)] = stock
     return Shelf(**fields)
 
 

@@ -12,9 +12,9 @@ import msgspec
 
 from chalicelib.catalogue import categories, placing, products, search, tree
 from chalicelib.catalogue.products import Shelf
-from chalicelib.catalogue.rules import Spec
+from chalicelib.catalogue.rules import ActivityCard, Spec
 from chalicelib.catalogue.tables import CARD, Listings, Products
-from chalicelib.core import ids
+from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.store import cache, cursor, read
 from chalicelib.web.endpoint import Reply
@@ -45,7 +45,10 @@ class SkuView(msgspec.Struct, kw_only=True):
 
 
 class ProductBase(msgspec.Struct, kw_only=True):
-    """What every view of a product says: its card, and all there is to know before choosing a SKU."""
+    """What every view of a product says: its card, and all there is to know before choosing a SKU.
+
+    `activities` are those that run or are to come, the one that ends first before the others.
+    """
 
     product_id: str
     name: str
@@ -59,7 +62,7 @@ class ProductBase(msgspec.Struct, kw_only=True):
     gallery: list[str]
     detail: str
     specs: list[Spec]
-    activities: list[str]
+    activities: list[ActivityCard]
     unit: str
     brand: str
     keywords: list[str]
@@ -134,11 +137,17 @@ def product_fields(shelf: Shelf) -> dict[str, Any]:
         "gallery": shelf.detail.gallery,
         "detail": shelf.detail.detail,
         "specs": item.specs,
-        "activities": [],
+        "activities": _activities(shelf),
         "unit": item.unit,
         "brand": item.brand,
         "keywords": item.keywords,
     }
+
+
+def _activities(shelf: Shelf) -> list[ActivityCard]:
+    now = clock.now()
+    cards = [card for card in shelf.activities if card.ends_at > now]
+    return sorted(cards, key=lambda card: (card.ends_at, card.activity_id))
 
 
 def sku_fields(shelf: Shelf) -> list[dict[str, Any]]:

@@ -80,7 +80,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Stock(msgspec.Struct, frozen=True):
-    """Pieces of one SKU: free to sell, taken by orders, and all that were ever supplied (free + taken)."""
+    """Pieces of one SKU: free to sell, taken by orders or set aside for activities, and both (supplied)."""
 
     free: int
     taken: int = 0
@@ -92,6 +92,21 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
 
     gallery: list[str] = []
     detail: str = ""
+
+
+class ActivityCard(msgspec.Struct, frozen=True, kw_only=True):
+    """An activity as a product's page shows it.
+
+    `kind` is "fixed", "ladder" or "lottery"; `sizes` are the numbers of people that make a group; `price_fen` is the
+    lowest price in a group, null when it is not the same for all of its members.
+    """
+
+    activity_id: str
+    kind: str
+    starts_at: datetime
+    ends_at: datetime
+    sizes: list[int]
+    price_fen: int | None
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

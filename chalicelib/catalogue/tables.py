@@ -2,9 +2,13 @@
 
 | who asks | how | units |
 |---|---|---|
-| a product's page | Query product: product, detail, stocks, all together | 0.5 RRU per 4 KB |
+| a product's page | Query product: product, detail, stocks, activities, all together | 0.5 RRU per 4 KB |
 | what a cart, quote or order needs | BatchGet (product, "product"), (product, "stock#<sku>") | 0.5 or 1 RRU per 4 KB |
 | reserve stock, give it back | Update (product, "stock#<sku>") under free >= n, in the order's transaction | 2 WRU |
+| reserve pieces of a pool | Update (product, "pool#<sku>#<pool>") under free >= n, likewise | 2 WRU |
+| give them back | the same Update, and a job put | 4 WRU, and 3 for the job to be taken and ended |
+| set pieces aside; move them back | Update the pool and the SKU's stock, in one transaction | 4 WRU |
+| announce an activity, retract it | Put, Delete (product, "activity#<activity>") | 2 WRU |
 | a list by category and order | Query listings "<scope>#<sort>" | 0.5 RRU per 4 KB |
 | all products of a category, for operators | Query listings "<scope>#admin" | 0.5 RRU per 4 KB |
 | the category tree | Get categories "tree" | 0.5 RRU per 4 KB |
@@ -14,7 +18,8 @@
 
 A product is an item collection: the short document that every sale needs ("product"), the long one that only its
 page needs ("detail"), its card with the keys of the listings it stands in ("card"), and one item per SKU with its
-stock, so that two SKUs never wait for each other.
+stock, so that two SKUs never wait for each other. What its page says of an activity is an item ("activity#..."), and so
+are the pieces of a SKU that are set aside for one (docs/decisions/0010-stock-set-aside.md).
 """
 
 from __future__ import annotations
@@ -24,7 +29,8 @@ from datetime import datetime
 import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
-from chalicelib.catalogue.rules import Card, Category, Detail, Product, product_of
+from chalicelib.catalogue.rules import ActivityCard, Card, Category, Detail, Product, product_of
+from chalicelib.jobs import service as jobs
 from chalicelib.store.base import Document, Table, TableMeta, name
 from chalicelib.store.read import Key
 from chalicelib.store.transaction import Transaction
@@ -33,6 +39,8 @@ PRODUCT = "product"
 DETAIL = "detail"
 CARD = "card"
 STOCK = "stock#"
+POOL = "pool#"
+ACTIVITY = "activity#"
 TREE = "tree"
 USED = "used#"
 
@@ -63,10 +71,14 @@ class Products(Table):
     # part "card"
     card = Document(Card, null=True)
     listed = Document(Listed, null=True)
-    # part "stock#<sku_id>": free + taken = supplied, always
+    # part "activity#<activity_id>"
+    announcement = Document(ActivityCard, null=True)
+    # parts "stock#<sku_id>" and "pool#<sku_id>#<pool_id>": free + taken = supplied, always
     free = NumberAttribute(null=True)
     taken = NumberAttribute(null=True)
     supplied = NumberAttribute(null=True)
+    # part "pool#<sku_id>#<pool_id>": set once and for ever, when nothing more is sold from it
+    closed = BooleanAttribute(null=True)
 
 
 class Listings(Table):
@@ -144,13 +156,37 @@ def stock_key(sku_id: str) -> Key:
     return Products, (product_of(sku_id), STOCK + sku_id)
 
 
-def take_stock(tx: Transaction, sku_id: str, quantity: int, otherwise: object) -> None:
-    """Reserve pieces as part of `tx`, which fails with `otherwise` when there are not that many free."""
+def pool_key(sku_id: str, pool_id: str) -> Key:
+    """Where the pieces of a SKU that were set aside under this id are."""
+    return Products, (product_of(sku_id), f"{POOL}{sku_id}#{pool_id}")
+
+
+def take_stock(tx: Transaction, sku_id: str, quantity: int, otherwise: object, pool: str = "") -> None:
+    """Reserve pieces as part of `tx`, which fails with `otherwise` when there are not that many free.
+
+    With a `pool` they are pieces of that pool, and none are free when it is closed; the SKU's own item, which counts
+    them as taken already, is not touched.
+    """
     actions = [Products.free.set(Products.free - quantity), Products.taken.set(Products.taken + quantity)]
-    tx.update(*stock_key(sku_id), actions, Products.free >= quantity, otherwise)
+    enough = Products.free >= quantity
+    if pool:
+        tx.update(*pool_key(sku_id, pool), actions, enough & Products.closed.does_not_exist(), otherwise)
+    else:
+        tx.update(*stock_key(sku_id), actions, enough, otherwise)
 
 
-def return_stock(tx: Transaction, sku_id: str, quantity: int) -> None:
-    """Give reserved or sold pieces back as part of `tx`. The transaction's own guard keeps it from happening twice."""
+def return_stock(tx: Transaction, sku_id: str, quantity: int, pool: str = "") -> None:
+    """Give reserved or sold pieces back, to the `pool` they came from, as part of `tx`; with a pool, two actions of it.
+
+    The transaction's own guard keeps it from happening twice.
+    """
     actions = [Products.free.set(Products.free + quantity), Products.taken.set(Products.taken - quantity)]
-    tx.update(*stock_key(sku_id), actions, Products.taken >= quantity, "more pieces back than were taken")
+    key = pool_key(sku_id, pool) if pool else stock_key(sku_id)
+    tx.update(*key, actions, Products.taken >= quantity, "more pieces back than were taken")
+    if pool:  # it may be closed, and whoever returns pieces has not read it
+        owe_emptying(tx, sku_id, pool)
+
+
+def owe_emptying(tx: Transaction, sku_id: str, pool_id: str) -> None:
+    """Owe the job that moves what is free in a closed pool to ordinary sale."""
+    jobs.schedule(tx, "catalogue.empty_pool", f"{sku_id}|{pool_id}")
