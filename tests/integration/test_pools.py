@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
 import chalicelib.catalogue.jobs as catalogue_jobs
-from chalicelib.catalogue import activities, pools, products, reads, rules, stock, transfer
-from chalicelib.catalogue.rules import ActivityCard, Stock, product_of
+from chalicelib.catalogue import pools, products, reads, stock
+from chalicelib.catalogue.rules import Stock, product_of
 from chalicelib.catalogue.tables import POOL, STOCK, Products, pool_key, return_stock, take_stock
-from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.tables import Jobs
-from chalicelib.store import base, cache, read, tools
+from chalicelib.store import cache, read, tools
 from chalicelib.store.transaction import ConditionFailed, Transaction
 from tests.integration.test_catalogue_products import (
     Minutes,
     cards,
     category,
     fresh,
-    id_of,
     make,
     minutes,
     refused,
@@ -201,10 +198,7 @@ def test_what_comes_back_to_sale_is_on_offer_again(minutes: Minutes) -> None:
 
 
 def owed(sku_id: str, pool: str) -> list[Jobs]:
-    return [
-        job for n in range(4) for job in read.query_all(Jobs, f"s{n}", consistent=True)
-        if job.task.key == f"{sku_id}|{pool}"
-    ]  # fmt: skip
+    return [job for job in tools.scan(Jobs) if job.task.key == f"{sku_id}|{pool}"]
 
 
 def test_a_worker_whose_lease_is_over_moves_nothing(sku_id: str, pool: str) -> None:
@@ -331,99 +325,3 @@ def test_the_sums_that_an_audit_compares(sku_id: str, pool: str) -> None:
     assert counters(sku_id)[1] == 1 + sum(supplied.values())
     stocks = [item.part for item in tools.scan(Products) if item.part.startswith(STOCK)]
     assert stocks.count(STOCK + sku_id) == 1
-
-
-# Announcements
-
-
-def card(activity_id: str, starts: float, ends: float, **fields: Any) -> ActivityCard:
-    """An activity that starts and ends in so many minutes from now."""
-    now = clock.now()
-    times = {"starts_at": now + timedelta(minutes=starts), "ends_at": now + timedelta(minutes=ends)}
-    return ActivityCard(
-        **{"activity_id": activity_id, "kind": "fixed", "sizes": [3], "price_fen": 990, **times, **fields}
-    )
-
-
-def announce(product_id: str, *announced: ActivityCard) -> None:
-    tx = Transaction()
-    for each in announced:
-        activities.announce(tx, product_id, each)
-    tx.commit()
-
-
-def shown(product_id: str) -> list[str]:
-    return [each["activity_id"] for each in page(product_id)["activities"]]
-
-
-def test_a_page_shows_what_runs_or_is_to_come_the_first_to_end_first(minutes: Minutes) -> None:
-    product_id = id_of(make())
-    assert shown(product_id) == []
-    announce(product_id, card("g-later", 5, 60), card("g-now", -5, 30), card("g-over", -30, 0), card("a-now", -5, 30))
-    assert shown(product_id) == ["a-now", "g-now", "g-later"]
-    minutes.seconds += 30 * 60
-    assert shown(product_id) == ["g-later"]
-    assert products.existing(product_id).stocks.keys() == {first_sku(products.existing(product_id))}
-
-
-def test_an_announcement_says_all_that_a_page_needs(minutes: Minutes) -> None:
-    minutes.seconds = 1_795_248_000.0
-    product_id = id_of(make())
-    announce(product_id, card("g1", 0, 60, kind="lottery", sizes=[2, 5], price_fen=None))
-    assert page(product_id)["activities"] == [
-        {
-            "activity_id": "g1", "kind": "lottery", "sizes": [2, 5], "price_fen": None,
-            "starts_at": "2026-11-21T08:00:00Z", "ends_at": "2026-11-21T09:00:00Z",
-        }
-    ]  # fmt: skip
-
-
-def test_an_announcement_is_replaced_and_retracted() -> None:
-    product_id = id_of(make())
-    announce(product_id, card("g1", 0, 60))
-    announce(product_id, card("g1", 0, 60, price_fen=500))
-    assert [each["price_fen"] for each in page(product_id)["activities"]] == [500]
-    for _ in range(2):
-        tx = Transaction()
-        activities.retract(tx, product_id, "g1")
-        tx.commit()
-        assert shown(product_id) == []
-
-
-def test_a_page_with_all_of_it_is_one_query(sku_id: str, pool: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    announce(product_of(sku_id), card("g1", 0, 60))
-    calls: list[str] = []
-    real = base.client()._make_api_call
-    monkeypatch.setattr(
-        base.client(),
-        "_make_api_call",
-        lambda operation, arguments: (calls.append(operation), real(operation, arguments))[1],
-    )
-    assert shown(product_of(sku_id)) == ["g1"]
-    assert calls == ["Query"]
-
-
-def test_changes_lists_and_files_go_past_pools_and_announcements() -> None:
-    code, scope = secrets.token_hex(4), category()
-    product_id = id_of(make(product_code=code, category_id=scope))
-    assert product_id == rules.product_id(code)
-    sku_id = first_sku(products.existing(product_id))
-    announce(product_id, card("g1", 0, 60))
-    assert set_aside(sku_id, "g1")
-    line = next(line for line in exported() if msgspec.json.decode(line)["product_code"] == code)
-    assert [each["stock"] for each in msgspec.json.decode(line)["skus"]] == [4]
-    assert transfer.import_products(line, "jsonl").unchanged == 1
-    changed = msgspec.json.encode(msgspec.json.decode(line) | {"name": "盘"})
-    assert transfer.import_products(changed, "jsonl").changed == 1
-    products.relist(product_id)
-    assert [each["name"] for each in cards(scope)] == ["盘"]
-    assert (shown(product_id), counters(sku_id), counters(sku_id, "g1")) == (["g1"], (4, 6, 10), (6, 0, 6))
-
-
-def exported() -> Iterator[bytes]:
-    position = None
-    while True:
-        body, position = transfer.export_products("jsonl", position)
-        yield from body.splitlines()
-        if position is None:
-            return
