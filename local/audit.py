@@ -9,11 +9,14 @@ import argparse
 import os
 import sys
 import time
+from typing import Any
 
 import msgspec
 import requests
 
 from chalicelib.core.settings import settings
+from chalicelib.groupbuy.audit import audit as audit_lobbies
+from chalicelib.groupbuy.rules import Lobby, SeatItem
 from chalicelib.ledger.rules import Entry
 from chalicelib.orders.audit import Difference, PaidRefund, Payment, Stock, audit
 from chalicelib.orders.rules import Order
@@ -30,12 +33,15 @@ class Books(msgspec.Struct, frozen=True):
     orders: list[Order]
     entries: list[Entry]
     stocks: list[Stock]
+    lobbies: list[Lobby]
+    seats: list[tuple[str, SeatItem]]
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
 
     def differences(self) -> list[Difference]:
         """Everything that does not agree."""
-        return audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
+        money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
+        return money + audit_lobbies(self.orders, self.lobbies, self.seats)
 
 
 def main() -> int:
@@ -64,7 +70,8 @@ def agrees(mall: Mall) -> bool:
         books = read(mall.sandbox_url)
         found = [one for one in books.differences() if one in found]
     print(
-        f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} SKUs' stock, "
+        f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
+        f"{len(books.lobbies)} lobbies, "
         f"{len(books.payments or [])} payments and {len(books.refunds or [])} refunds in WeChat's books"
     )
     for one in found:
@@ -80,19 +87,19 @@ def differences(sandbox_url: str | None) -> list[Difference]:
 
 def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
-    from chalicelib.catalogue.tables import STOCK, Products
+    from chalicelib.catalogue.tables import POOL, STOCK, Products
+    from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.ledger.tables import Journal
     from chalicelib.orders.tables import Orders
     from chalicelib.store import tools
 
+    seats = list(tools.scan(Lobbies))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
         entries=[item.entry for item in tools.scan(Journal)],
-        stocks=[
-            Stock(item.part.removeprefix(STOCK), int(item.free), int(item.taken), int(item.supplied))
-            for item in tools.scan(Products)
-            if item.part.startswith(STOCK)
-        ],
+        stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
+        lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
+        seats=[(item.lobby_id, seat_of(item)) for item in seats if item.part != LOBBY],
     )
     if sandbox_url is None:
         return books
@@ -103,6 +110,12 @@ def read(sandbox_url: str | None) -> Books:
         payments=msgspec.convert(told["payments"], list[Payment]),
         refunds=msgspec.convert(paid_out, list[PaidRefund]),
     )
+
+
+def _stock(item: Any) -> Stock:
+    """A SKU's stock, or a pool of it ("pool#<sku>#<pool>")."""
+    _, sku_id, *pool = item.part.split("#")
+    return Stock(sku_id, int(item.free), int(item.taken), int(item.supplied), pool[0] if pool else "")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,14 @@ CODES: dict[str, Meaning] = {
     "payment_refused": Meaning(409, "微信支付拒绝了该笔支付", "WeChat Pay refused this payment"),
     "nothing_to_refund": Meaning(422, "没有可退款的商品", "There is nothing left to refund"),
     "refund_window_over": Meaning(409, "已超过可退款期限", "The time for refunds is over"),
+    # group-buy
+    "lobby_full": Meaning(409, "该团已满员", "All seats of this lobby are held or taken"),
+    "lobby_over": Meaning(409, "该团已结束", "This lobby is over"),
+    "already_in_lobby": Meaning(409, "您已在该团中", "You have a seat in this lobby already"),
+    "activity_over": Meaning(409, "活动尚未开始或已结束", "This activity has not begun, or is over"),
+    "activity_begun": Meaning(409, "活动已开始，不能修改", "This activity has begun and cannot be changed"),
+    "not_for_you": Meaning(422, "您不符合参与条件", "This is not for you: it is for new customers only"),
+    "purchase_limit": Meaning(422, "每人限购 {limit} 件", "At most {limit} pieces per member"),
     "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),
 }
 

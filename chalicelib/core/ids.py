@@ -33,6 +33,11 @@ def new(prefix: str) -> str:
     return prefix + _text(_random_bytes(15))
 
 
+def secret() -> str:
+    """A secret nobody can guess: 64 hexadecimal digits."""
+    return _random_bytes(32).hex()
+
+
 def digest(data: bytes) -> str:
     """A short fingerprint of `data`, to tell whether two requests are the same."""
     return _text(hashlib.sha256(data).digest())

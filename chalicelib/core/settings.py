@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = "http://127.0.0.1:8000"
     job_shards: int = 4
     order_shards: int = 4
+    lobby_shards: int = 4
     audit_days: int = 1095
     member_token_days: int = 30
     operator_token_hours: int = 12

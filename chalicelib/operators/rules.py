@@ -18,6 +18,7 @@ PERMISSIONS: frozenset[str] = frozenset(
         "catalogue.read", "catalogue.write", "stock.write",
         "orders.read", "orders.ship", "orders.refund",
         "freight.read", "freight.write",
+        "groups.read", "groups.write",
         "settings.read", "settings.write",
         "jobs.read", "jobs.retry",
         "operators.read", "operators.write",
@@ -28,11 +29,21 @@ PERMISSIONS: frozenset[str] = frozenset(
 #: Role -> what it may do, beyond `SELF`.
 ROLES: Mapping[str, frozenset[str]] = {
     OWNER: PERMISSIONS,
-    "merchandiser": frozenset({"catalogue.read", "catalogue.write", "stock.write", "freight.read", "settings.read"}),
+    "merchandiser": frozenset(
+        {
+            "catalogue.read",
+            "catalogue.write",
+            "stock.write",
+            "freight.read",
+            "settings.read",
+            "groups.read",
+            "groups.write",
+        }
+    ),
     "fulfilment": frozenset(
         {"catalogue.read", "stock.write", "orders.read", "orders.ship", "freight.read", "freight.write"}
     ),
-    "service": frozenset({"catalogue.read", "orders.read", "orders.refund", "freight.read"}),
+    "service": frozenset({"catalogue.read", "orders.read", "orders.refund", "freight.read", "groups.read"}),
     "auditor": frozenset(permission for permission in PERMISSIONS if permission.endswith(".read")),
 }
 

@@ -19,9 +19,11 @@ from chalicelib.web.types import Id, Line, LongLine, Page, PageQuery
 
 Queue = Literal[
     "awaiting_payment",
+    "awaiting_group",
     "awaiting_shipment",
     "refund_requested",
     "refund_failed",
+    "refund_waiting",
     "shipped",
     "received",
     "completed",
@@ -66,8 +68,8 @@ class Journal(msgspec.Struct):
 def search(query: SearchQuery) -> Page[AdminOrderView]:
     """The orders of a queue (by default those to be sent), oldest first; or a member's, newest first.
 
-    An order with a refund to be decided stands in refund_requested, one whose refund WeChat could not pay out in
-    refund_failed, instead of its state's queue.
+    Instead of its state's queue, an order stands in refund_requested while a refund is to be decided, and in
+    refund_failed when WeChat could not pay one out. Beside it, it stands in refund_waiting while one is on its way.
     """
     if query.member_id is not None:
         if query.queue is not None:

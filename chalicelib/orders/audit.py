@@ -23,12 +23,13 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Stock(msgspec.Struct, frozen=True):
-    """What is kept of one SKU's pieces."""
+    """What is kept of one SKU's pieces; with a `pool`, of those that were set aside for it."""
 
     sku_id: str
     free: int
     taken: int
     supplied: int
+    pool: str = ""
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -100,20 +101,27 @@ def _of_order(order: Order, entries: list[Entry]) -> list[Difference]:
 
 
 def _of_stock(orders: Iterable[Order], stocks: Iterable[Stock]) -> list[Difference]:
-    """Pieces taken, against what orders hold; free + taken = supplied."""
-    held: Counter[str] = Counter()
+    """Pieces taken, against what orders hold and what pools were supplied; free + taken = supplied."""
+    kept = list(stocks)
+    held: Counter[tuple[str, str]] = Counter()
     for order in orders:
         for line in order.lines:
-            held[line.sku_id] += line.quantity - line.restocked
+            held[line.sku_id, line.pool] += line.quantity - line.restocked
+    for stock in kept:
+        if stock.pool:
+            held[stock.sku_id, ""] += stock.supplied
     found: list[Difference] = []
-    for stock in stocks:
+    for stock in kept:
+        about = f"{stock.sku_id} {stock.pool}".rstrip()
         if stock.free < 0 or stock.free + stock.taken != stock.supplied:
             what = f"{stock.free} free + {stock.taken} taken is not {stock.supplied} supplied"
-            found.append(Difference(stock.sku_id, what))
-        if stock.taken != held[stock.sku_id]:
-            found.append(Difference(stock.sku_id, f"{stock.taken} taken, orders hold {held[stock.sku_id]}"))
-        held.pop(stock.sku_id, None)
-    return found + [Difference(sku_id, f"orders hold {count} of no stock") for sku_id, count in held.items() if count]
+            found.append(Difference(about, what))
+        holds = held.pop((stock.sku_id, stock.pool), 0)
+        if stock.taken != holds:
+            found.append(Difference(about, f"{stock.taken} taken, orders and pools hold {holds}"))
+    return found + [
+        Difference(sku_id, f"orders hold {count} of no stock") for (sku_id, _), count in held.items() if count
+    ]
 
 
 def _of_payments(orders: Mapping[str, Order], payments: Mapping[str, Payment]) -> list[Difference]:

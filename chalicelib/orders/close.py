@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from chalicelib.catalogue.tables import return_stock
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, unavailable
-from chalicelib.jobs.service import Job, Later, handles
+from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
 from chalicelib.orders import changes, pay
+from chalicelib.orders.groups import groups
 from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, closed
 from chalicelib.store import cache
 from chalicelib.store.transaction import Transaction
@@ -34,7 +37,7 @@ def cancel(order_id: str, member_id: str) -> Order:
     return after
 
 
-@handles("order.watch")
+@handles("order.watch", lane=OUTSIDE)
 def watch(job: Job) -> None:
     """Look after an order that is not paid: ask WeChat about it ever more rarely, and close it at its deadline.
 
@@ -79,7 +82,9 @@ def _close(found: changes.Found, what: str, by: str, job: Job | None = None) -> 
         if current.state != "awaiting_payment":
             return current
         for line in current.lines:
-            return_stock(tx, line.sku_id, line.quantity)
+            return_stock(tx, line.sku_id, line.quantity, line.pool)
+        if current.group is not None:
+            current = msgspec.structs.replace(current, group=groups().release(tx, current))
         changes.emit(tx, "stock.returned", current.order_id, current.pieces)
         return closed(current, what, by, clock.now())
 

@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib.core import clock, ids, log
+from chalicelib.catalogue.tables import pool_key, stock_key, take_stock
+from chalicelib.core import clock, log
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes
+from chalicelib.orders.grant import refund_id, whole
+from chalicelib.orders.groups import groups
 from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, Refund, noted, step, with_refund
+from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from chalicelib.wechat.pay import Trade
+
+
+#: What a shopper is told whose payment came when the lobby was over.
+LOBBY_OVER = "拼团已结束，支付款项原路退回"
 
 
 class Payment(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -41,10 +49,11 @@ class PaymentMismatch(Exception):
 def start(order_id: str, member_id: str) -> Payment:
     """Ask WeChat Pay for this order's payment; asking again is the same payment.
 
-    Raises `not_found`, `order_state`, `pay_time_over`, `payment_refused`, `unavailable`.
+    Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over` (of an order that costs nothing),
+    `payment_refused`, `unavailable`.
     """
     order = changes.owned(order_id, member_id)
-    if order.payable_fen == 0 and order.state in ("awaiting_payment", "awaiting_shipment"):
+    if order.payable_fen == 0 and order.state in ("awaiting_payment", "awaiting_group", "awaiting_shipment"):
         changes.change(order_id, _mark_free)
         return Payment(paid=True)
     if order.state != "awaiting_payment":
@@ -116,18 +125,54 @@ def record(trade: Trade, by: str = "wechat") -> Order:
         if order.transaction_id:
             return order
         if order.state == "closed":
-            return _owe_back(order, tx, trade.transaction_id)
+            return _seated_late(order, tx, trade.transaction_id, by) or _owe_back(order, tx, trade.transaction_id)
         return _mark_paid(order, tx, trade.transaction_id, by)
 
     return changes.change(trade.out_trade_no, decide)
 
 
 def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order:
+    paid = _received(order, tx, transaction_id)
+    if order.group is None:
+        changes.emit(tx, "order.paid", order.order_id, order.pieces)
+        return step(paid, "pay", "paid", by, clock.now())
+    seat = groups().take(tx, order)
+    after = step(msgspec.structs.replace(paid, group=seat), "take_seat", "paid", by, clock.now())
+    if seat.state == "taken":
+        return after
+    return whole(noted(after, "lobby_over", "system", clock.now()), tx, "lobby_over", LOBBY_OVER)
+
+
+def _received(order: Order, tx: Transaction, transaction_id: str) -> Order:
+    """The order with its money, and the entry that says so."""
     now = clock.now()
     ledger.post(tx, entries.paid(order.order_id, now, order.payable_fen - order.freight_fen, order.freight_fen))
-    changes.emit(tx, "order.paid", order.order_id, order.pieces)
-    paid = msgspec.structs.replace(order, paid_fen=order.payable_fen, paid_at=now, transaction_id=transaction_id)
-    return step(paid, "pay", "paid", by, now)
+    return msgspec.structs.replace(order, paid_fen=order.payable_fen, paid_at=now, transaction_id=transaction_id)
+
+
+def _seated_late(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order | None:
+    """The hold on its seat had ended when the money came. None when no seat is free any more, or its pieces are gone.
+
+    Looked at first, so that a transaction that finds them gone is one that somebody else was faster than.
+    """
+    if order.group is None or not _in_stock(order):
+        return None
+    seat = groups().retake(tx, order)
+    if seat is None:
+        return None
+    for line in order.lines:
+        take_stock(tx, line.sku_id, line.quantity, "the pieces are gone", line.pool)
+    lines = [msgspec.structs.replace(line, restocked=0) for line in order.lines]
+    paid = msgspec.structs.replace(_received(order, tx, transaction_id), group=seat, lines=lines)
+    return step(paid, "take_seat", "paid_late", by, clock.now())
+
+
+def _in_stock(order: Order) -> bool:
+    keys = [pool_key(line.sku_id, line.pool) if line.pool else stock_key(line.sku_id) for line in order.lines]
+    return all(
+        item is not None and item.free >= line.quantity and not item.closed
+        for item, line in zip(read.batch_get(keys), order.lines, strict=True)
+    )
 
 
 def _mark_free(order: Order, tx: Transaction) -> Order:
@@ -137,8 +182,20 @@ def _mark_free(order: Order, tx: Transaction) -> Order:
     now = clock.now()
     if now >= order.pay_by:
         raise MallError("pay_time_over")
+    paid = msgspec.structs.replace(order, paid_at=now)
+    if order.group is None:
+        changes.emit(tx, "order.paid", order.order_id, order.pieces)
+        return step(paid, "pay", "paid", "member", now)
+    seat = groups().take(tx, order)
+    if seat.state != "taken":
+        raise MallError("lobby_over")
+    return step(msgspec.structs.replace(paid, group=seat), "take_seat", "paid", "member", now)
+
+
+def proceed(order: Order, tx: Transaction, what: str, note: str = "") -> Order:
+    """An order whose group has come together goes to shipping; only now does it count as sold."""
     changes.emit(tx, "order.paid", order.order_id, order.pieces)
-    return step(msgspec.structs.replace(order, paid_at=now), "pay", "paid", "member", now)
+    return step(order, "proceed", what, "system", clock.now(), note)
 
 
 def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:
@@ -160,18 +217,3 @@ def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:
     jobs.schedule(tx, "refund.push", refund.refund_id)
     paid = msgspec.structs.replace(order, paid_fen=amount, paid_at=now, transaction_id=transaction_id)
     return noted(with_refund(paid, refund), "paid_late", "wechat", now)
-
-
-def refund_id(order_id: str, *cause: str) -> str:
-    """The refund's id, and its number at WeChat: the order's id within it, so that a callback finds the order."""
-    return f"{order_id}-{ids.derived('', order_id, *cause)[:12]}"
-
-
-def refund_of(number: str) -> str:
-    """The refund's id within its number at WeChat."""
-    return "-".join(number.split("-")[:2])
-
-
-def order_of(refund: str) -> str:
-    """The order's id within a refund's id."""
-    return refund.partition("-")[0]

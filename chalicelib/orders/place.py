@@ -14,11 +14,12 @@ from chalicelib.catalogue import offers
 from chalicelib.catalogue.offers import Offer
 from chalicelib.catalogue.tables import take_stock
 from chalicelib.core import clock, ids
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import FEN_MAX
 from chalicelib.jobs import service as jobs
 from chalicelib.members.rules import Address
 from chalicelib.members.tables import addresses_key, profile_key
+from chalicelib.orders.groups import Deal, GroupInput, check, groups, refusal
 from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
 from chalicelib.orders.tables import Orders, item
 from chalicelib.pricing import rules as pricing
@@ -48,6 +49,7 @@ class QuoteInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
     from_cart: bool = False
     address_id: Id | None = None
+    group: GroupInput | None = None
 
 
 class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,6 +60,7 @@ class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     address_id: Id
     expected_payable_fen: Fen
     remark: LongLine = ""
+    group: GroupInput | None = None
 
 
 class _Again(Exception):
@@ -65,22 +68,27 @@ class _Again(Exception):
 
 
 def quote(member_id: str, asked: QuoteInput) -> pricing.Quote:
-    """What this would cost now. Raises `cart_empty`, `not_found`, `product_unavailable`, `region_not_served`."""
+    """What this would cost now. Raises `cart_empty`, `not_found`, `product_unavailable`, `region_not_served`, and
+    what the deal of a group raises."""
     lines = [Pieces(line.sku_id, line.quantity) for line in _wanted(member_id, asked)]
     skus = [line.sku_id for line in lines]
     others = [] if asked.address_id is None else [addresses_key(member_id)]
-    found = read.batch_get([*others, *offers.keys(skus)], consistent=False)
+    group = _group_keys(member_id, asked)
+    found = read.batch_get([*others, *group, *offers.keys(skus)], consistent=False)
     address = None if asked.address_id is None else _address(found[0], asked.address_id)
-    offered = _offered(lines, offers.from_items(skus, found[len(others) :]))
-    return _price(lines, offered, address.region_code if address else None)
+    found = found[len(others) :]
+    deal = _deal(member_id, "", asked, lines, found[: len(group)])
+    offered = _offered(lines, offers.from_items(skus, found[len(group) :]))
+    return _price(lines, offered, address.region_code if address else None, deal)
 
 
 def place(member_id: str, key: str, asked: OrderInput) -> Order:
     """Place the order that this member's Idempotency-Key stands for; a repetition finds it placed.
 
-    Stock is reserved, the cart's lines are taken out, the deadline is set: one transaction, at the price that the
-    shopper saw. Raises `idempotency_key_reused`, `cart_empty`, `not_found`, `product_unavailable`, `out_of_stock`,
-    `region_not_served`, `price_changed` (with the new quote), `unauthenticated` for a member who is gone.
+    Stock is reserved, the cart's lines are taken out, the seat is held, the deadline is set: one transaction, at the
+    price that the shopper saw. Raises `idempotency_key_reused`, `cart_empty`, `not_found`, `product_unavailable`,
+    `out_of_stock`, `region_not_served`, `price_changed` (with the new quote), `unauthenticated` for a member who is
+    gone, and what the deal of a group raises.
     """
     order_id = ids.derived("o", member_id, key)
     digest = ids.digest(msgspec.json.encode(asked))
@@ -89,6 +97,7 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
 
 def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:
     people: list[read.Key] = [(Orders, (order_id,)), profile_key(member_id), addresses_key(member_id)]
+    group = _group_keys(member_id, asked)
     if asked.from_cart:
         placed, profile, addresses, cart = read.batch_get([*people, (Carts, (member_id,))])
         if placed is not None:
@@ -97,29 +106,34 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
         found: list[Any] = read.batch_get(offers.keys(line.sku_id for line in wanted))
     else:
         wanted = _wanted(member_id, asked)
-        placed, profile, addresses, *found = read.batch_get([*people, *offers.keys(line.sku_id for line in wanted)])
+        keys = [*people, *group, *offers.keys(line.sku_id for line in wanted)]
+        placed, profile, addresses, *found = read.batch_get(keys)
         if placed is not None:
             return _again(placed.order, digest)
     if profile is None:
         raise MallError("unauthenticated")
     address = _address(addresses, asked.address_id)
     lines = [Pieces(line.sku_id, line.quantity) for line in wanted]
-    offered = _offered(lines, offers.from_items((line.sku_id for line in lines), found))
-    short = [line.sku_id for line in lines if offered[line.sku_id].free < line.quantity]
+    deal = _deal(member_id, order_id, asked, lines, found[: len(group)])
+    offered = _offered(lines, offers.from_items((line.sku_id for line in lines), found[len(group) :]))
+    pool = deal.pool if deal is not None else ""
+    short = [line.sku_id for line in lines if offered[line.sku_id].free < line.quantity and not pool]
     if short:
         raise MallError("out_of_stock", skus=short)
-    price = _price(lines, offered, address.region_code)
+    price = _price(lines, offered, address.region_code, deal)
     if price.payable_fen != asked.expected_payable_fen:
         raise MallError("price_changed", quote=price)
-    order = _order(order_id, profile.profile, digest, asked, address, price, offered)
-    return _commit(order, [line for line in wanted if isinstance(line, CartLine)], digest)
+    order = _order(order_id, profile.profile, digest, asked, address, price, offered, deal)
+    return _commit(order, [line for line in wanted if isinstance(line, CartLine)], digest, deal)
 
 
-def _commit(order: Order, cart_lines: list[CartLine], digest: str) -> Order:
+def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | None) -> Order:
     tx = Transaction()
     tx.create(item(order, 1), _EXISTS)
     for line in order.lines:
-        take_stock(tx, line.sku_id, line.quantity, line)
+        take_stock(tx, line.sku_id, line.quantity, line, line.pool)
+    if deal is not None:
+        groups().hold(tx, order, deal)
     if cart_lines:
         carts.take_out(tx, order.member_id, cart_lines)
     jobs.schedule(tx, "order.watch", order.order_id, order.created_at + timedelta(seconds=WATCH_SECONDS))
@@ -134,7 +148,7 @@ def _commit(order: Order, cart_lines: list[CartLine], digest: str) -> Order:
         if short:
             cache.forget("catalogue")
             raise MallError("out_of_stock", skus=short) from None
-        raise _Again from fault
+        raise refusal(fault.failed) or _Again from fault
     cache.forget("catalogue")
     return order
 
@@ -143,6 +157,22 @@ def _again(order: Order, digest: str) -> Order:
     if order.body_digest != digest:
         raise MallError("idempotency_key_reused")
     return order
+
+
+def _group_keys(member_id: str, asked: QuoteInput | OrderInput) -> list[read.Key]:
+    """What must be read about the group. Raises `invalid` where the order cannot take part in one as it is."""
+    if asked.group is None:
+        return []
+    check(asked.group)
+    if asked.from_cart or asked.lines is None or len(asked.lines) != 1:
+        raise invalid("lines", "an order of a group-buy has exactly one line, and is not made from the cart")
+    return groups().keys(member_id, asked.group)
+
+
+def _deal(
+    member_id: str, order_id: str, asked: QuoteInput | OrderInput, lines: list[Pieces], items: list[Any]
+) -> Deal | None:
+    return None if asked.group is None else groups().deal(member_id, order_id, asked.group, lines, items)
 
 
 def _wanted(member_id: str, asked: QuoteInput | OrderInput) -> list[CartLine] | list[LineInput]:
@@ -189,12 +219,12 @@ def _offered(lines: list[Pieces], offered: dict[str, Offer]) -> dict[str, Offer]
     return offered
 
 
-def _price(lines: list[Pieces], offered: dict[str, Offer], region_code: str | None) -> pricing.Quote:
+def _price(lines: list[Pieces], offered: dict[str, Offer], region_code: str | None, deal: Deal | None) -> pricing.Quote:
     items = [
         pricing.Item(
             sku_id=line.sku_id,
             quantity=line.quantity,
-            unit_price_fen=offered[line.sku_id].sku.price_fen,
+            unit_price_fen=deal.prices[line.sku_id] if deal is not None else offered[line.sku_id].sku.price_fen,
             weight_g=offered[line.sku_id].sku.weight_g,
             template_id=offered[line.sku_id].product.freight_template_id or pricing.DEFAULT_TEMPLATE,
         )
@@ -208,7 +238,7 @@ def _price(lines: list[Pieces], offered: dict[str, Offer], region_code: str | No
 
 def _order(
     order_id: str, profile: Any, digest: str, asked: OrderInput, address: Address, price: pricing.Quote,
-    offered: dict[str, Offer],
+    offered: dict[str, Offer], deal: Deal | None,
 ) -> Order:  # fmt: skip
     now = clock.now()
     lines = [
@@ -223,6 +253,7 @@ def _order(
             amount_fen=line.amount_fen,
             discount_fen=line.discount_fen,
             payable_fen=line.payable_fen,
+            pool=deal.pool if deal is not None else "",
         )
         for line in price.lines
     ]
@@ -242,7 +273,8 @@ def _order(
             city=address.city, district=address.district, detail=address.detail,
         ),
         created_at=now,
-        pay_by=now + timedelta(minutes=order_rules().pay_minutes),
+        pay_by=deal.pay_by if deal is not None else now + timedelta(minutes=order_rules().pay_minutes),
         history=[Event(now, "placed", "member")],
         remark=asked.remark,
+        group=deal.seat if deal is not None else None,
     )  # fmt: skip

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from chalicelib.catalogue.tables import return_stock
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import Job, Later, handles
+from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes
-from chalicelib.orders.deliver import sent
-from chalicelib.orders.pay import order_of, refund_id, refund_of
-from chalicelib.orders.rules import Order, Pieces, Refund, granted, new_refund, noted, with_refund
+from chalicelib.orders.grant import grant, order_of, refund_id, refund_of, succeeded
+from chalicelib.orders.groups import groups
+from chalicelib.orders.rules import Order, Pieces, Refund, new_refund, noted, with_refund
 from chalicelib.store import cache
 from chalicelib.store.transaction import Transaction
 
@@ -46,7 +45,9 @@ def request(order_id: str, member_id: str, key: str, asked: list[Pieces] | None,
         refund = new_refund(order, number, asked, reason, digest, now)
         if refund.state == "requested":
             return noted(with_refund(order, refund), "refund_requested", "member", now, reason)
-        return _grant(order, tx, refund, restock=False, by="member")
+        if order.state == "awaiting_group":
+            order = msgspec.structs.replace(order, group=groups().leave(tx, order))
+        return grant(order, tx, refund, restock=False, by="member")
 
     after = changes.change(order_id, decide, found=found)
     cache.forget("catalogue")
@@ -64,7 +65,7 @@ def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
         refund = _of(order, number)
         if refund.state == "rejected":
             raise MallError("order_state", state=refund.state)
-        return _grant(order, tx, refund, restock, by) if refund.state == "requested" else order
+        return grant(order, tx, refund, restock, by) if refund.state == "requested" else order
 
     after = changes.change(order_id, decide)
     cache.forget("catalogue")
@@ -111,27 +112,7 @@ def ask_again(order_id: str, number: str, by: str) -> Refund:
     return _of(changes.change(order_id, decide), number)
 
 
-def _grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str) -> Order:
-    """Stock, journal, order and the job that pays it out, all in `tx`."""
-    now = clock.now()
-    after, back = granted(order, refund, restock, by, now)
-    if (order.state, after.state) == ("awaiting_shipment", "shipped"):
-        sent(tx, after)
-    for pieces in back:
-        return_stock(tx, pieces.sku_id, pieces.quantity)
-    if back:
-        changes.emit(tx, "stock.returned", order.order_id, back)
-    if refund.amount_fen == 0:  # a gift given back: there is nothing to push
-        return _succeeded(after, _of(after, refund.refund_id))
-    ledger.post(
-        tx,
-        entries.refund_granted(refund.refund_id, order.order_id, now, refund.goods_fen, refund.freight_fen),
-    )
-    jobs.schedule(tx, "refund.push", refund.refund_id)
-    return after
-
-
-@handles("refund.push")
+@handles("refund.push", lane=OUTSIDE)
 def push(job: Job) -> None:
     """Bring a granted refund to its end: hand it to WeChat, ask until it is decided, always with the same number."""
     found = changes.find(order_of(job.key))
@@ -157,6 +138,7 @@ def push(job: Job) -> None:
     except WechatError as fault:
         if fault.code in _PARKED or fault.http == 429:
             log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
+            _note_wait(order.order_id, refund.refund_id, fault.code)
             raise Later(_PARK_SECONDS) from fault
         if not fault.retryable and not fault.outcome_unknown and job.task.attempts >= _REFUSALS_MAX:
             settle(refund.number, fault.code, refund.amount_fen, job, found)
@@ -165,6 +147,18 @@ def push(job: Job) -> None:
     settle(refund.number, result.state, result.amount_fen, job, found)
     if result.state == "PROCESSING":
         raise Later(_ASK_SECONDS)
+
+
+def _note_wait(order_id: str, number: str, why: str) -> None:
+    """Let operators see why a refund waits: the merchant's balance may need filling."""
+
+    def decide(order: Order, _: Transaction) -> Order:
+        refund = _of(order, number)
+        if refund.outcome == why or refund.state not in ("approved", "processing"):
+            return order
+        return with_refund(order, msgspec.structs.replace(refund, outcome=why))
+
+    changes.change(order_id, decide)
 
 
 def settle(
@@ -188,9 +182,9 @@ def settle(
             return order
         if outcome == "SUCCESS":
             ledger.post(tx, entries.refund_paid(refund.refund_id, order.order_id, clock.now(), refund.amount_fen))
-            return _succeeded(order, refund)
+            return succeeded(order, refund)
         after = "processing" if outcome == "PROCESSING" else "failed"
-        if refund.state == after:
+        if (refund.state, refund.outcome) == (after, "" if after == "processing" else outcome):
             return order
         if after == "failed":
             log.error("refund_failed", refund_id=number, reason=outcome)
@@ -198,13 +192,6 @@ def settle(
         return noted(with_refund(order, changed), f"refund_{after}", "wechat", clock.now())
 
     changes.change(order_of(number), decide, job if outcome != "PROCESSING" else None, found)
-
-
-def _succeeded(order: Order, refund: Refund) -> Order:
-    now = clock.now()
-    done = msgspec.structs.replace(refund, state="succeeded", finished_at=now)
-    order = msgspec.structs.replace(with_refund(order, done), refunded_fen=order.refunded_fen + refund.amount_fen)
-    return noted(order, "refund_succeeded", "wechat" if refund.amount_fen else "system", now)
 
 
 def _of(order: Order, number: str) -> Refund:

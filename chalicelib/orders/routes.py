@@ -18,7 +18,10 @@ from chalicelib.pricing.rules import Quote
 from chalicelib.web.endpoint import MEMBER, Call, endpoint
 from chalicelib.web.types import LongLine, Page, PageQuery
 
-_PLACE_ERRORS = ("cart_empty", "not_found", "product_unavailable", "region_not_served", "invalid")
+_PLACE_ERRORS = (
+    "cart_empty", "not_found", "product_unavailable", "region_not_served", "invalid",
+    "activity_over", "lobby_over", "lobby_full", "already_in_lobby", "not_for_you", "purchase_limit",
+)  # fmt: skip
 
 
 class OrdersQuery(PageQuery, kw_only=True):
@@ -71,7 +74,7 @@ def get_order(call: Call, order_id: str) -> OrderView:
 @endpoint(
     "POST /v1/orders/{order_id}/payment",
     MEMBER,
-    errors=("order_state", "pay_time_over", "payment_refused", "conflict"),
+    errors=("order_state", "pay_time_over", "payment_refused", "lobby_over", "conflict"),
 )
 def start_payment(call: Call, order_id: str) -> Payment:
     """What wx.requestPayment wants; an order that costs nothing is paid at once and answers `{paid: true}`."""

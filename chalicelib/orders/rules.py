@@ -1,32 +1,37 @@
 """What an order is, how its state may change, and what a refund gives back. Pure.
 
-awaiting_payment -> awaiting_shipment -> shipped -> received -> completed
-       |                    |               |          |
-       +------> closed <----+---------------+----------+      (every piece refunded)
+awaiting_payment -> [awaiting_group] -> awaiting_shipment -> shipped -> received -> completed
+       |                   |                    |               |          |
+       +------> closed <---+--------------------+---------------+----------+      (every piece refunded)
+
+Only an order of a group-buy waits for its group; a late payment may find a seat for one that was closed unpaid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import refund_fen
 
-State = Literal["awaiting_payment", "awaiting_shipment", "shipped", "received", "completed", "closed"]
+State = Literal["awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received", "completed", "closed"]
+#: released: not paid in time, or given up; failed: the lobby failed; won, lost: of a lottery.
+SeatState = Literal["held", "taken", "released", "failed", "won", "lost"]
 RefundState = Literal["requested", "approved", "processing", "succeeded", "rejected", "failed"]
 
 #: What may happen to an order in each state, and the state after it.
 TRANSITIONS: dict[State, dict[str, State]] = {
-    "awaiting_payment": {"pay": "awaiting_shipment", "close": "closed"},
+    "awaiting_payment": {"pay": "awaiting_shipment", "take_seat": "awaiting_group", "close": "closed"},
+    "awaiting_group": {"proceed": "awaiting_shipment", "refund_all": "closed"},
     "awaiting_shipment": {"ship": "shipped", "refund_all": "closed"},
     "shipped": {"receive": "received", "refund_all": "closed"},
     "received": {"complete": "completed", "refund_all": "closed"},
     "completed": {},
-    "closed": {},
+    "closed": {"take_seat": "awaiting_group"},
 }
 
 LINES_MAX = 50
@@ -43,7 +48,8 @@ REJECTED_MAX = 5
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was ordered of one SKU, at the price then. Of `quantity` pieces, `shipped` have left; `cancelled` were
-    refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again."""
+    refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again.
+    `pool` is where set-aside pieces come from; by `reduced_fen` the price was lowered after payment."""
 
     sku_id: str
     product_id: str
@@ -59,6 +65,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cancelled: int = 0
     returned: int = 0
     restocked: int = 0
+    pool: str = ""
+    reduced_fen: int = 0
 
     @property
     def to_ship(self) -> int:
@@ -76,6 +84,16 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     city: str
     district: str
     detail: str
+
+
+class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The seat of an order in a lobby of a group-buy."""
+
+    lobby_id: str
+    activity_id: str
+    size: int
+    leader: bool = False
+    state: SeatState = "held"
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,7 +123,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefundLine(msgspec.Struct, frozen=True):
-    """What of a line is refunded, and what that gives back."""
+    """What of a line is refunded, and what that gives back; of no piece, where its price is lowered afterwards."""
 
     sku_id: str
     quantity: int
@@ -127,7 +145,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     late: bool = False
     #: The state in which it was answered first; a repeated request gets that answer again.
     first_state: RefundState = "approved"
-    #: What WeChat said last of one that failed, and how often it closed it: each time it wants a new number.
+    #: What WeChat said last of one that failed or waits, and how often it closed it: each time it wants a new number.
     outcome: str = ""
     closed: int = 0
 
@@ -171,6 +189,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paid_at: datetime | None = None
     shipments: list[Shipment] = []
     refunds: list[Refund] = []
+    group: Seat | None = None
 
     def refund(self, refund_id: str) -> Refund | None:
         """The refund of that id, or None."""
@@ -197,10 +216,14 @@ def noted(order: Order, what: str, by: str, at: datetime, note: str = "") -> Ord
 
 def as_placed(order: Order) -> Order:
     """The order as it was first answered, for a repeated request."""
-    fresh = [msgspec.structs.replace(line, shipped=0, cancelled=0, returned=0, restocked=0) for line in order.lines]
+    fresh = [
+        msgspec.structs.replace(line, shipped=0, cancelled=0, returned=0, restocked=0, reduced_fen=0)
+        for line in order.lines
+    ]
+    seat = None if order.group is None else msgspec.structs.replace(order.group, state="held")
     return msgspec.structs.replace(
         order, state="awaiting_payment", lines=fresh, history=order.history[:1], paid_fen=0, refunded_fen=0,
-        transaction_id="", paid_at=None, shipments=[], refunds=[],
+        transaction_id="", paid_at=None, shipments=[], refunds=[], group=seat,
     )  # fmt: skip
 
 
@@ -231,12 +254,13 @@ def new_refund(
 ) -> Refund:
     """The refund of these pieces, or of all that are left: granted while none of them has been sent, else requested.
 
-    Freight goes back with the last pieces of an order of which nothing was sent.
+    Freight goes back with the last pieces of an order of which nothing was sent. While its lobby is open an order is
+    refunded whole: that gives up its seat.
     Raises `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`.
     """
     if order.state == "completed":
         raise MallError("refund_window_over")
-    if order.state not in ("awaiting_shipment", "shipped", "received"):
+    if order.state not in ("awaiting_group", "awaiting_shipment", "shipped", "received"):
         raise MallError("order_state", state=order.state)
     if sum(refund.state == "rejected" for refund in order.refunds) >= REJECTED_MAX:
         raise MallError("invalid", errors=(FieldError("order_id", "its refunds were refused too often"),))
@@ -249,6 +273,8 @@ def new_refund(
     if asked is None:
         asked = [Pieces(sku_id, quantity) for sku_id, quantity in left.items()]
     _check_pieces(asked, left)
+    if order.state == "awaiting_group" and sum(left.values()) != sum(pieces.quantity for pieces in asked):
+        raise invalid("lines", "while its lobby is open, an order is refunded whole")
     by_sku = {line.sku_id: line for line in order.lines}
     lines = [_refund_line(order, by_sku[pieces.sku_id], pieces.quantity) for pieces in asked]
     unsent = all(pieces.quantity <= by_sku[pieces.sku_id].to_ship for pieces in asked)
@@ -256,9 +282,23 @@ def new_refund(
     state: RefundState = "approved" if unsent else "requested"
     return Refund(
         refund_id=refund_id, state=state, first_state=state, lines=lines, goods_fen=sum(x.amount_fen for x in lines),
-        freight_fen=order.freight_fen if unsent and untouched else 0, reason=reason, created_at=at,
+        freight_fen=freight_left(order) if unsent and untouched else 0, reason=reason, created_at=at,
         body_digest=body_digest,
     )  # fmt: skip
+
+
+def reduction(refund_id: str, fen_by_sku: Mapping[str, int], freight_fen: int, reason: str, at: datetime) -> Refund:
+    """A refund of no piece: the price of these lines is lowered after they were paid. Amounts in fen, of the line."""
+    lines = [RefundLine(sku_id, 0, fen) for sku_id, fen in fen_by_sku.items() if fen]
+    return Refund(
+        refund_id=refund_id, state="approved", lines=lines, goods_fen=sum(line.amount_fen for line in lines),
+        freight_fen=freight_fen, reason=reason, created_at=at,
+    )  # fmt: skip
+
+
+def freight_left(order: Order) -> int:
+    """Freight that has not been given back, in fen."""
+    return order.freight_fen - sum(refund.freight_fen for refund in order.refunds if refund.state != "rejected")
 
 
 def granted(order: Order, refund: Refund, restock: bool, by: str, at: datetime) -> tuple[Order, list[Pieces]]:
@@ -268,6 +308,7 @@ def granted(order: Order, refund: Refund, restock: bool, by: str, at: datetime) 
     goods came back. An order of which every piece is refunded is closed.
     """
     asked = {line.sku_id: line.quantity for line in refund.lines}
+    reduced = {line.sku_id: line.amount_fen for line in refund.lines if not line.quantity}
     lines: list[OrderLine] = []
     back: list[Pieces] = []
     for line in order.lines:
@@ -283,6 +324,7 @@ def granted(order: Order, refund: Refund, restock: bool, by: str, at: datetime) 
                 cancelled=line.cancelled + cancelled,
                 returned=line.returned + returned,
                 restocked=line.restocked + restocked,
+                reduced_fen=line.reduced_fen + reduced.get(line.sku_id, 0),
             )
         )
     after = msgspec.structs.replace(with_refund(order, msgspec.structs.replace(refund, state="approved")), lines=lines)
@@ -309,16 +351,21 @@ def closed(order: Order, what: str, by: str, at: datetime) -> Order:
 
 
 def _asked(order: Order, sku_id: str) -> tuple[int, int]:
-    """Pieces and fen of a line that are refunded or asked back already."""
+    """Pieces of a line that are refunded or asked back already, and what they give back in fen."""
     lines = [
-        line for refund in order.refunds if refund.state != "rejected" for line in refund.lines if line.sku_id == sku_id
+        line
+        for refund in order.refunds
+        if refund.state != "rejected"
+        for line in refund.lines
+        if line.sku_id == sku_id and line.quantity
     ]
     return sum(line.quantity for line in lines), sum(line.amount_fen for line in lines)
 
 
 def _refund_line(order: Order, line: OrderLine, quantity: int) -> RefundLine:
     pieces, fen = _asked(order, line.sku_id)
-    return RefundLine(line.sku_id, quantity, refund_fen(line.payable_fen, line.quantity, pieces, fen, quantity))
+    paid_fen = line.payable_fen - line.reduced_fen
+    return RefundLine(line.sku_id, quantity, refund_fen(paid_fen, line.quantity, pieces, fen, quantity))
 
 
 def _check_pieces(asked: Sequence[Pieces], left: dict[str, int]) -> None:

@@ -5,6 +5,7 @@
 | one order | Get order | 1 RRU per 4 KB |
 | a member's orders, newest first, by state | Query by_member, BatchGet the page | 0.5 RRU + 1 per order |
 | operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 per order |
+| operators: refunds on their way, oldest first | Query by_refund in each shard, BatchGet the page | the same |
 | place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |
 
 A queue is what an operator works through: the order's state, or a refund that needs somebody.
@@ -21,8 +22,11 @@ from chalicelib.core.settings import settings
 from chalicelib.orders.rules import Order
 from chalicelib.store.base import Document, Table, TableMeta, name
 
-#: Queues that go before an order's state: somebody has to decide, or to see to a refund in WeChat Pay's console.
+#: Queues that go before an order's state, the first of them that fits: somebody has to decide, or to see to a refund
+#: in WeChat Pay's console.
 REFUND_QUEUES = {"requested": "refund_requested", "failed": "refund_failed"}
+#: Beside the others: money is on its way back. It ends by itself, but waits while the merchant's balance is short.
+WAITING = "refund_waiting"
 
 
 class ByMember(GlobalSecondaryIndex["Orders"]):
@@ -47,6 +51,17 @@ class ByQueue(GlobalSecondaryIndex["Orders"]):
     placed = UnicodeAttribute(range_key=True)
 
 
+class ByRefund(GlobalSecondaryIndex["Orders"]):
+    """The orders of one shard whose refunds are on their way; no other order stands here."""
+
+    class Meta:
+        index_name = "by_refund"
+        projection = KeysOnlyProjection()
+
+    refunding = UnicodeAttribute(hash_key=True)
+    placed = UnicodeAttribute(range_key=True)
+
+
 class Orders(Table):
     """An order and what it is found by; everything but `order` and `version` follows from the document."""
 
@@ -59,23 +74,27 @@ class Orders(Table):
     member_id = UnicodeAttribute()
     state = UnicodeAttribute()
     queue = UnicodeAttribute()
+    refunding = UnicodeAttribute(null=True)
     placed = UnicodeAttribute()
 
     by_member = ByMember()
     by_queue = ByQueue()
+    by_refund = ByRefund()
 
 
 def item(order: Order, version: int) -> Orders:
     """The order as it is stored."""
-    waiting = [REFUND_QUEUES[refund.state] for refund in order.refunds if refund.state in REFUND_QUEUES]
-    queue = max(waiting, default=order.state)  # a decision that is due goes before a refund that failed
+    states = {refund.state for refund in order.refunds}
+    queue = next((queue for state, queue in REFUND_QUEUES.items() if state in states), order.state)
+    shard = ids.shard(order.order_id, settings().order_shards)
     return Orders(
         order.order_id,
         order=order,
         version=version,
         member_id=order.member_id,
         state=order.state,
-        queue=queue_shard(queue, ids.shard(order.order_id, settings().order_shards)),
+        queue=queue_shard(queue, shard),
+        refunding=queue_shard(WAITING, shard) if states & {"approved", "processing"} else None,
         placed=f"{clock.stamp(order.created_at)}|{order.order_id}",
     )
 

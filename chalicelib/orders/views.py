@@ -8,8 +8,19 @@ from typing import Any
 import msgspec
 
 from chalicelib.core.settings import settings
-from chalicelib.orders.rules import Event, Order, OrderLine, Receiver, Refund, RefundLine, RefundState, Shipment, State
-from chalicelib.orders.tables import Orders, queue_shard
+from chalicelib.orders.rules import (
+    Event,
+    Order,
+    OrderLine,
+    Receiver,
+    Refund,
+    RefundLine,
+    RefundState,
+    SeatState,
+    Shipment,
+    State,
+)  # fmt: skip
+from chalicelib.orders.tables import WAITING, Orders, queue_shard
 from chalicelib.store import cursor, read
 
 #: A filtered page reads at most this many times, so that one request's work is bounded.
@@ -28,6 +39,15 @@ class RefundView(msgspec.Struct, kw_only=True):
     reason: str
     created_at: datetime
     finished_at: datetime | None = None
+
+
+class SeatView(msgspec.Struct, kw_only=True):
+    """The order's seat in a lobby of a group-buy."""
+
+    lobby_id: str
+    activity_id: str
+    seat_state: SeatState
+    is_leader: bool
 
 
 class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -50,13 +70,16 @@ class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
     shipments: list[Shipment]
     refunds: list[RefundView]
     history: list[Event]
+    group: SeatView | None = None
 
 
 class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
-    """An order as operators see it."""
+    """An order as operators see it. `waits_for`: what WeChat said last of refunds that failed or wait, by refund_id
+    (NOT_ENOUGH: the merchant's balance there is too low)."""
 
     member_id: str
     transaction_id: str
+    waits_for: dict[str, str] = {}
 
 
 def refund_view(refund: Refund) -> RefundView:
@@ -81,7 +104,12 @@ def view(order: Order) -> OrderView:
 
 def admin_view(order: Order) -> AdminOrderView:
     """The order as operators see it."""
-    return AdminOrderView(**_fields(order), member_id=order.member_id, transaction_id=order.transaction_id)
+    return AdminOrderView(
+        **_fields(order),
+        member_id=order.member_id,
+        transaction_id=order.transaction_id,
+        waits_for={refund.refund_id: refund.outcome for refund in order.refunds if refund.outcome},
+    )
 
 
 def _fields(order: Order) -> dict[str, Any]:
@@ -91,6 +119,13 @@ def _fields(order: Order) -> dict[str, Any]:
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(order, field) for field in same}
     fields["refunds"] = [refund_view(refund) for refund in order.refunds]
+    if order.group is not None:
+        fields["group"] = SeatView(
+            lobby_id=order.group.lobby_id,
+            activity_id=order.group.activity_id,
+            seat_state=order.group.state,
+            is_leader=order.group.leader,
+        )
     fields["pay_by"] = order.pay_by if order.state == "awaiting_payment" else None
     return fields
 
@@ -111,15 +146,26 @@ def of_member(member_id: str, state: str | None, limit: int, given: str | None) 
     return _orders(keys), cursor.write(listing, after)
 
 
+def has_bought(member_id: str) -> bool:
+    """Whether the member has an order that is paid and not given back; one of this very moment may be missed."""
+    keep = Orders.state.is_in("awaiting_group", "awaiting_shipment", "shipped", "received", "completed")
+    after: read.Raw | None = None
+    while True:
+        page, after = read.query(Orders, member_id, index=Orders.by_member, keep=keep, after=after)
+        if page or after is None:
+            return bool(page)
+
+
 def in_queue(queue: str, limit: int, given: str | None) -> tuple[list[Order], str | None]:
     """A page of the orders in an operators' queue, oldest first, over all its shards."""
     listing = f"queue:{queue}"
     after = cursor.read(listing, given)
     where = None if after is None else Orders.placed > after
+    index: Any = Orders.by_refund if queue == WAITING else Orders.by_queue
     found: list[tuple[str, str]] = []
     more = False
     for shard in range(settings().order_shards):
-        page, rest = read.query(Orders, queue_shard(queue, shard), index=Orders.by_queue, where=where, limit=limit)
+        page, rest = read.query(Orders, queue_shard(queue, shard), index=index, where=where, limit=limit)
         found += [(raw["placed"]["S"], raw["order_id"]["S"]) for raw in page]
         more = more or rest is not None
     found.sort()

@@ -14,7 +14,17 @@ from chalicelib.core import ids, log
 from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
 from chalicelib.core.trace import segment
 from chalicelib.web import problems, tokens
-from chalicelib.web.endpoint import ENDPOINTS, IDEMPOTENCY_KEY, MEMBER, OPERATOR, PATH_VALUE, Call, Endpoint, Reply
+from chalicelib.web.endpoint import (
+    ENDPOINTS,
+    IDEMPOTENCY_KEY,
+    MEMBER,
+    OPERATOR,
+    PATH_VALUE,
+    VISITOR,
+    Call,
+    Endpoint,
+    Reply,
+)
 
 
 class Guard(Protocol):
@@ -87,7 +97,7 @@ def _perform(
 ) -> Reply:
     authorization = request.headers.get("authorization")
     token = None
-    if endpoint.audience is MEMBER:
+    if endpoint.audience is MEMBER or (endpoint.audience is VISITOR and authorization):
         token = tokens.read("member", authorization)
     elif endpoint.audience is OPERATOR:
         token = tokens.read("operator", authorization)

@@ -31,16 +31,18 @@ class Audience(Enum):
     """Who may call an endpoint."""
 
     PUBLIC = "public"
+    VISITOR = "visitor"  # anybody; who sends a member's token is known by it
     MEMBER = "member"
     OPERATOR = "operator"
     CALLBACK = "callback"  # an outside service, proved by its signature in the handler
 
 
-PUBLIC, MEMBER, OPERATOR, CALLBACK = Audience.PUBLIC, Audience.MEMBER, Audience.OPERATOR, Audience.CALLBACK
+PUBLIC, VISITOR, MEMBER = Audience.PUBLIC, Audience.VISITOR, Audience.MEMBER
+OPERATOR, CALLBACK = Audience.OPERATOR, Audience.CALLBACK
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """The request around the body: who calls, and with what headers. `caller` is "" for public endpoints."""
+    """The request around the body: who calls, and with what headers. `caller` is "" where nobody is known."""
 
     request_id: str
     headers: Mapping[str, str]

@@ -19,6 +19,7 @@ from chalicelib.web.endpoint import (
     OPERATOR,
     PATH_VALUE,
     PUBLIC,
+    VISITOR,
     Endpoint,
     Reply,
     endpoint,
@@ -109,7 +110,7 @@ def _operation(declared: Endpoint, by_type: Schemas) -> Json:
         "operationId": f"{_wing(declared)}_{declared.handler.__name__}",
         "summary": summary.replace("\n", " "),
         "tags": [_tag(declared)],
-        "security": [{declared.audience.value: []}] if declared.audience in (MEMBER, OPERATOR) else [],
+        "security": _security(declared),
         "x-audience": declared.audience.value,
     }
     if description:
@@ -125,6 +126,12 @@ def _operation(declared: Endpoint, by_type: Schemas) -> Json:
         operation["requestBody"] = {"required": True, "content": _content(declared.takes, {"type": "string"})}
     operation["responses"] = _responses(declared, by_type)
     return operation
+
+
+def _security(declared: Endpoint) -> list[Json]:
+    if declared.audience is VISITOR:
+        return [{}, {MEMBER.value: []}]
+    return [{declared.audience.value: []}] if declared.audience in (MEMBER, OPERATOR) else []
 
 
 def _parameters(declared: Endpoint, by_type: Schemas) -> list[Json]:
@@ -187,7 +194,7 @@ def _codes(declared: Endpoint) -> list[str]:
         "malformed": declared.body is not None or declared.query is not None,
         "idempotency_key_missing": declared.idempotent,
         "idempotency_key_reused": declared.idempotent,
-        "unauthenticated": declared.audience in (MEMBER, OPERATOR),
+        "unauthenticated": declared.audience in (VISITOR, MEMBER, OPERATOR),
         "forbidden": declared.audience is OPERATOR,
         "not_found": "{" in declared.path,
         "too_large": declared.method != "GET",

@@ -18,10 +18,10 @@ from chalicelib.operators import audit, passwords, service
 from chalicelib.operators.guard import OperatorGuard
 from chalicelib.operators.rules import OWNER, PERMISSIONS, ROLES, SELF
 from chalicelib.web import edge, tokens
-from chalicelib.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PUBLIC, Endpoint, Reply
+from chalicelib.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PUBLIC, VISITOR, Endpoint, Reply
 from local.serve import gateway
 
-#: Method and path -> "public", "member", "callback", or the permission that an operator needs.
+#: Method and path -> "public", "visitor", "member", "callback", or the permission that an operator needs.
 AUDIENCES = {
     "GET /openapi.json": "public",
     "GET /docs": "public",
@@ -72,6 +72,22 @@ AUDIENCES = {
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/approve": "orders.refund",
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/reject": "orders.refund",
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/ask-again": "orders.refund",
+    # group-buy
+    "GET /v1/group-activities": "visitor",
+    "GET /v1/group-activities/{activity_id}": "visitor",
+    "GET /v1/group-activities/{activity_id}/lobbies": "visitor",
+    "GET /v1/group-activities/{activity_id}/draw": "public",
+    "GET /v1/lobbies/{lobby_id}": "visitor",
+    "GET /v1/lobbies/{lobby_id}/draw": "public",
+    "GET /v1/admin/group-activities": "groups.read",
+    "POST /v1/admin/group-activities": "groups.write",
+    "GET /v1/admin/group-activities/{activity_id}": "groups.read",
+    "PUT /v1/admin/group-activities/{activity_id}": "groups.write",
+    "POST /v1/admin/group-activities/{activity_id}/end": "groups.write",
+    "GET /v1/admin/group-activities/{activity_id}/lobbies": "groups.read",
+    "GET /v1/admin/group-activities/{activity_id}/report": "groups.read",
+    "GET /v1/admin/settings/group_buy": "settings.read",
+    "PUT /v1/admin/settings/group_buy": "settings.write",
     "POST /v1/callbacks/wechat/payment": "callback",
     "POST /v1/callbacks/wechat/refund": "callback",
     # the mall
@@ -179,25 +195,25 @@ def test_every_route_is_in_the_table_and_nothing_else(dynamodb: str) -> None:
 
 
 def test_every_permission_is_one_that_a_role_can_give() -> None:
-    used = set(AUDIENCES.values()) - {"public", "member", "callback", SELF}
+    used = set(AUDIENCES.values()) - {"public", "visitor", "member", "callback", SELF}
     assert used == PERMISSIONS
 
 
 def test_the_table_is_held_by_the_path() -> None:
     for route, audience in AUDIENCES.items():
         admin = " /v1/admin/" in route and route != "POST /v1/admin/login"
-        assert (audience not in ("public", "member", "callback")) == admin, route
+        assert (audience not in ("public", "visitor", "member", "callback")) == admin, route
 
 
 @ROUTES
 def test_without_a_token(mall: Mall, route: str) -> None:
-    open_to_all = AUDIENCES[route] in ("public", "callback")
+    open_to_all = AUDIENCES[route] in ("public", "visitor", "callback")
     assert mall.call(route, None) == ((200, "", True) if open_to_all else (401, "unauthenticated", False))
 
 
 @ROUTES
 def test_with_a_member_s_token(mall: Mall, route: str) -> None:
-    admitted = AUDIENCES[route] in ("public", "callback", "member")
+    admitted = AUDIENCES[route] in ("public", "callback", "visitor", "member")
     told = mall.call(route, f"Bearer {tokens.issue('member', 'm1', in_an_hour())}")
     assert told == ((200, "", True) if admitted else (401, "unauthenticated", False))
 
@@ -209,7 +225,7 @@ def test_with_an_operator_s_token_of_every_role(mall: Mall, route: str) -> None:
         told = mall.call(route, authorization)
         if audience in ("public", "callback"):
             assert told == (200, "", True)
-        elif audience == "member" or role == "disabled":
+        elif audience in ("visitor", "member") or role == "disabled":
             assert told == (401, "unauthenticated", False), role
         elif audience == SELF or audience in ROLES[role]:
             assert told == (200, "", True), role
@@ -222,7 +238,7 @@ def test_with_a_token_that_has_ended_or_was_tampered_with(mall: Mall, route: str
     audience = AUDIENCES[route]
     if audience in ("public", "callback"):
         pytest.skip("no token is looked at")
-    if audience == "member":
+    if audience in ("visitor", "member"):
         good = f"Bearer {tokens.issue('member', 'm1', in_an_hour())}"
         ended = f"Bearer {tokens.issue('member', 'm1', clock.now())}"
     else:
@@ -249,4 +265,4 @@ def test_refused_operators_are_in_the_log(mall: Mall) -> None:
 
 
 def test_audiences_are_what_their_names_say() -> None:
-    assert {each.value for each in (PUBLIC, MEMBER, CALLBACK)} == {"public", "member", "callback"}
+    assert {each.value for each in (PUBLIC, VISITOR, MEMBER, CALLBACK)} == {"public", "visitor", "member", "callback"}

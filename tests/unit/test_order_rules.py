@@ -99,7 +99,11 @@ def test_the_table_has_these_ways_and_no_other() -> None:
     ways = {(state, action, after) for state, actions in TRANSITIONS.items() for action, after in actions.items()}
     assert ways == {
         ("awaiting_payment", "pay", "awaiting_shipment"),
+        ("awaiting_payment", "take_seat", "awaiting_group"),
         ("awaiting_payment", "close", "closed"),
+        ("awaiting_group", "proceed", "awaiting_shipment"),
+        ("awaiting_group", "refund_all", "closed"),
+        ("closed", "take_seat", "awaiting_group"),  # paid late, and a seat is free
         ("awaiting_shipment", "ship", "shipped"),
         ("awaiting_shipment", "refund_all", "closed"),
         ("shipped", "receive", "received"),
@@ -107,7 +111,15 @@ def test_the_table_has_these_ways_and_no_other() -> None:
         ("received", "complete", "completed"),
         ("received", "refund_all", "closed"),
     }
-    assert set(STATES) == {"awaiting_payment", "awaiting_shipment", "shipped", "received", "completed", "closed"}
+    assert set(STATES) == {
+        "awaiting_payment",
+        "awaiting_group",
+        "awaiting_shipment",
+        "shipped",
+        "received",
+        "completed",
+        "closed",
+    }
 
 
 def test_an_order_that_is_closed_unpaid_frees_all_its_pieces() -> None:

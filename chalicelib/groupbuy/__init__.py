@@ -1,0 +1,1 @@
+"""Group-buy: activities, lobbies that cannot overfill, and how they end."""

@@ -1,0 +1,81 @@
+"""Operators: group-buy activities, their lobbies, and what they brought."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chalicelib.groupbuy import activities, lobbies, report
+from chalicelib.groupbuy.activities import ActivityInput
+from chalicelib.groupbuy.lobbies import LobbyCard
+from chalicelib.groupbuy.rules import Activity, Tally
+from chalicelib.web.endpoint import OPERATOR, endpoint
+from chalicelib.web.types import Page, PageQuery
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What an activity brought, by variant."""
+
+    activity_id: str
+    variants: list[Tally]
+
+
+@endpoint("GET /v1/admin/group-activities", OPERATOR, permission="groups.read", errors=("cursor_invalid",))
+def list_all(query: PageQuery) -> Page[Activity]:
+    """All activities, those that end last at the top."""
+    found, next_cursor = activities.page(query.limit, query.cursor, running=False)
+    return Page(found, next_cursor)
+
+
+@endpoint(
+    "POST /v1/admin/group-activities",
+    OPERATOR,
+    permission="groups.write",
+    status=201,
+    errors=("invalid", "stock_short"),
+)
+def create(body: ActivityInput) -> Activity:
+    """Make an activity. `stock` sets pieces aside for it; without, it sells from what everybody buys from."""
+    return activities.create(body)
+
+
+@endpoint("GET /v1/admin/group-activities/{activity_id}", OPERATOR, permission="groups.read")
+def get(activity_id: str) -> Activity:
+    """One activity, with all its variants."""
+    return activities.load(activity_id).activity
+
+
+@endpoint(
+    "PUT /v1/admin/group-activities/{activity_id}",
+    OPERATOR,
+    permission="groups.write",
+    errors=("activity_begun", "invalid", "conflict"),
+)
+def change(activity_id: str, body: ActivityInput) -> Activity:
+    """Change an activity that has not begun."""
+    return activities.change(activity_id, body)
+
+
+@endpoint(
+    "POST /v1/admin/group-activities/{activity_id}/end", OPERATOR, permission="groups.write", errors=("conflict",)
+)
+def end(activity_id: str) -> Activity:
+    """End an activity early: no lobby is opened any more; those that are open live on until they are full or over."""
+    return activities.end(activity_id)
+
+
+@endpoint(
+    "GET /v1/admin/group-activities/{activity_id}/lobbies",
+    OPERATOR,
+    permission="groups.read",
+    errors=("cursor_invalid",),
+)
+def list_lobbies(activity_id: str, query: PageQuery) -> Page[LobbyCard]:
+    """All lobbies of an activity: those that are just ending, then failed, open and succeeded ones."""
+    cards, next_cursor = lobbies.of_activity(activities.load(activity_id).activity, query.limit, query.cursor)
+    return Page(cards, next_cursor)
+
+
+@endpoint("GET /v1/admin/group-activities/{activity_id}/report", OPERATOR, permission="groups.read")
+def tell(activity_id: str) -> Report:
+    """What it brought, by variant: opened, joined, succeeded, paid; the success rate with its 95 % interval."""
+    return Report(activity_id=activity_id, variants=report.of(activities.load(activity_id).activity))

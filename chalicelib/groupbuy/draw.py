@@ -1,0 +1,30 @@
+"""The draw of a lottery, which anybody can check: docs/lottery.md has the recipe, docs/verify_draw.py does it. Pure.
+
+The SHA-256 hash of a secret is published when the activity opens, the secret after the draw. Every lobby has a secret
+of its own, made from the activity's, so that the draw of one tells nothing about another's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+
+def secret_hash(secret: str) -> str:
+    """What is published of a secret beforehand: the SHA-256 of its text, in hexadecimal."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def lobby_secret(secret: str, lobby_id: str) -> str:
+    """The secret of one lobby: HMAC-SHA256 of its id under the activity's secret, in hexadecimal."""
+    return hmac.new(secret.encode(), lobby_id.encode(), hashlib.sha256).hexdigest()
+
+
+def winners(secret: str, order_ids: Sequence[str], count: int) -> list[str]:
+    """Those `count` orders whose HMAC-SHA256 under the secret is smallest, in the order of it."""
+    return sorted(order_ids, key=lambda order_id: _ticket(secret, order_id))[:count]
+
+
+def _ticket(secret: str, order_id: str) -> str:
+    return hmac.new(secret.encode(), order_id.encode(), hashlib.sha256).hexdigest()

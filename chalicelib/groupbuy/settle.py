@@ -1,0 +1,272 @@
+"""How lobbies end: at their last seat or their expiry; then each order of them, in a transaction of its own.
+
+`lobby.settle` decides, at the second of the expiry, with one write, and touches nothing outside. `lobby.finish` brings
+every order to its end and may be repeated at any point: an order that has moved on is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from chalicelib.catalogue.activities import retract
+from chalicelib.catalogue.pools import close_pool
+from chalicelib.core import clock
+from chalicelib.groupbuy import draw, rules, seats
+from chalicelib.groupbuy.rules import Activity, Fate, Lobby, Lottery, SeatItem, Terms
+from chalicelib.groupbuy.tables import (
+    ENTRY,
+    SEAT,
+    Activities,
+    Draw,
+    Lobbies,
+    activity_key,
+    lobby_key,
+    place,
+    seat_of,
+    shelves,
+)  # fmt: skip
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.service import Job, Later, LeaseLost, handles
+from chalicelib.orders import changes
+from chalicelib.orders.grant import reduce, whole
+from chalicelib.orders.pay import proceed
+from chalicelib.orders.rules import Order, freight_left, noted
+from chalicelib.store import read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction
+
+#: For so long after its expiry a lobby waits for the seats that could still save it: their orders are being closed at
+#: WeChat, where a payment of the last moment wins.
+HELD_WAIT = timedelta(seconds=120)
+_HELD_ASK_SECONDS = 1.0
+#: An activity is wound up so long after its end, at the earliest, when its last lobbies have ended; and so much later
+#: where it was ended early, because leaders who had begun to pay may still open lobbies.
+END_WAIT = timedelta(minutes=5)
+OPENING_WAIT = timedelta(minutes=60)
+_END_ASK_SECONDS = 30.0
+_CHANGED = "the lobby has changed"
+_DRAWN = "the draw is over"
+
+
+class _Again(Exception):
+    """Somebody paid or left between the read and the write."""
+
+
+@handles("lobby.settle")
+def settle(job: Job) -> None:
+    """The lobby's time is over: it succeeds or fails by its paid seats, in one write."""
+    retry_busy(lambda: _settle_once(job), _Again)
+
+
+def _settle_once(job: Job) -> None:
+    lobby = seats.load(job.key)
+    if lobby.state != "open" or lobby.expires_at is None:
+        return
+    now = clock.now()
+    terms = lobby.terms
+    state, _ = terms.ending(lobby.taken)
+    undecided = terms.ending(lobby.taken) != terms.ending(lobby.taken + lobby.held)
+    if undecided and now < lobby.expires_at + HELD_WAIT:
+        raise Later(_HELD_ASK_SECONDS)
+    tx = Transaction()
+    where = place(terms, "ending", terms.size - lobby.taken, lobby.expires_at)
+    same = (Lobbies.state == "open") & (Lobbies.taken == lobby.taken)
+    if undecided:
+        same &= Lobbies.held == lobby.held
+    tx.update(*lobby_key(job.key), [Lobbies.state.set(state), Lobbies.place.set(where)], same, _CHANGED)
+    jobs.schedule(tx, "lobby.finish", job.key)
+    job.finish(tx)
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        job.finished = False
+        if LeaseLost in fault.failed:
+            raise
+        raise _Again from fault
+
+
+@handles("lobby.finish")
+def finish(job: Job) -> None:
+    """Bring every order of an ended lobby to its end; the lobby is finished when all of them are."""
+    lobby = seats.load(job.key)
+    if lobby.state not in ("succeeded", "failed") or lobby.finished:
+        return
+    taken = [seat for seat in paid_seats(job.key) if seat.state == "taken"]
+    end = _ending(lobby)
+    faults: list[Exception] = []
+    for seat in taken:
+        try:
+            end(seat)
+        except Exception as fault:  # one order's trouble is not the others'
+            faults.append(fault)
+    if faults:
+        raise faults[0]
+    tx = Transaction()
+    assert lobby.expires_at is not None
+    where = place(lobby.terms, lobby.state, lobby.terms.size - lobby.taken, lobby.expires_at)
+    exists = Lobbies.state == lobby.state
+    tx.update(*lobby_key(job.key), [Lobbies.finished.set(True), Lobbies.place.set(where)], exists, _CHANGED)
+    job.finish(tx)
+    tx.commit()
+
+
+def paid_seats(lobby_id: str) -> list[SeatItem]:
+    """Every seat of the lobby that is or was paid, in the order of its orders' ids."""
+    found = [
+        seat_of(item)
+        for item in read.query_all(Lobbies, lobby_id, where=Lobbies.part.startswith(SEAT), consistent=True)
+    ]
+    return sorted((seat for seat in found if seat.state not in ("held", "released")), key=lambda seat: seat.order_id)
+
+
+def _ending(lobby: Lobby) -> Callable[[SeatItem], None]:
+    """What is to be done with each seat of this lobby."""
+    terms = lobby.terms
+    if lobby.state == "failed":
+        return lambda seat: _apply(seat.order_id, lambda _: rules.FAILED, terms)
+    if terms.kind == "ladder":
+        step = terms.step(lobby.taken)
+        return lambda seat: _apply(seat.order_id, lambda order: _ladder_fate(terms, step, order), terms)
+    if terms.lottery is None:
+        return lambda seat: _apply(seat.order_id, lambda _: rules.SUCCEEDED, terms)
+    lottery = terms.lottery
+    if lottery.per == "activity":
+        return lambda seat: _enter(seat.order_id, terms)
+    secret = draw.lobby_secret(secret_of(terms.activity_id), terms.lobby_id)
+    won = draw.winners(secret, [seat.order_id for seat in paid_seats(terms.lobby_id)], lottery.winners)
+    return lambda seat: _apply(seat.order_id, lambda order: rules.lottery_fate(lottery, order.order_id in won), terms)
+
+
+def _ladder_fate(terms: Terms, step: int, order: Order) -> Fate:
+    line = order.lines[0]
+    leader = order.group is not None and order.group.leader
+    return rules.ladder_fate(terms, step, line.sku_id, line.quantity, line.unit_price_fen, leader)
+
+
+def _apply(order_id: str, fate_of: Callable[[Order], Fate], terms: Terms, job: Job | None = None) -> None:
+    """Bring one order of an ended lobby to its end; nothing when it has moved on."""
+
+    def decide(order: Order, tx: Transaction) -> Order:
+        if order.state != "awaiting_group" or order.group is None:
+            return order
+        fate = fate_of(order)
+        if fate.seat != "taken":
+            order = msgspec.structs.replace(order, group=seats.move(tx, order, "taken", fate.seat))
+        if not fate.ships:
+            seats.count_bought(tx, terms, order, -1)
+            return whole(noted(order, fate.what, "system", clock.now()), tx, fate.what, fate.why)
+        after = proceed(order, tx, fate.what, fate.why)
+        if fate.free:
+            goods = {line.sku_id: line.payable_fen - line.reduced_fen for line in after.lines}
+            return reduce(after, tx, fate.what, goods, freight_left(after), fate.why)
+        if fate.back_fen:
+            line = after.lines[0]
+            back = {line.sku_id: min(fate.back_fen, line.payable_fen)}
+            return reduce(after, tx, fate.what, back, 0, fate.why)
+        return after
+
+    changes.change(order_id, decide, job)
+
+
+def _enter(order_id: str, terms: Terms) -> None:
+    """The order takes part in the draw of its activity; money back, should that be over already."""
+
+    def decide(order: Order, tx: Transaction) -> Order:
+        if order.state != "awaiting_group" or any(event.what == "draw_entered" for event in order.history):
+            return order
+        if read_draw(terms.activity_id) is not None:
+            order = msgspec.structs.replace(order, group=seats.move(tx, order, "taken", "failed"))
+            seats.count_bought(tx, terms, order, -1)
+            return whole(noted(order, "group_failed", "system", clock.now()), tx, "group_failed", rules.FAILED.why)
+        tx.create(Activities(terms.activity_id, ENTRY + order_id), _CHANGED)
+        tx.check(*activity_key(terms.activity_id), Activities.drawn.does_not_exist(), _DRAWN)
+        return noted(order, "draw_entered", "system", clock.now())
+
+    changes.change(order_id, decide)
+
+
+@handles("group.end")
+def end_activity(job: Job) -> None:
+    """The activity is over and all its lobbies have ended: its product's page forgets it, its pool goes back to sale,
+    and a lottery is drawn."""
+    item = read.get(Activities, *activity_key(job.key)[1])
+    assert item is not None
+    activity: Activity = item.activity
+    over = activity.ends_at + END_WAIT + (OPENING_WAIT if activity.ended_early else timedelta())
+    if clock.now() < over:
+        raise Later((over - clock.now()).total_seconds())
+    if _unfinished(activity):
+        raise Later(_END_ASK_SECONDS)
+    tx = Transaction()
+    retract(tx, activity.product_id, activity.activity_id)
+    for sku_id in activity.stock:
+        close_pool(tx, sku_id, activity.pool)
+    tx.commit()
+    if activity.lottery is not None:
+        _draw(item, activity.lottery)
+
+
+def _draw(item: Activities, lottery: Lottery) -> None:
+    """Draw, reveal the secret, and owe every order its lot. Doing it again gives the same."""
+    activity_id = item.activity_id
+    entries = entries_of(activity_id) if lottery.per == "activity" else []
+    if read_draw(activity_id) is None:
+        # Of a draw per lobby nothing is left to be drawn: this reveals the secret that the lobbies' are made from.
+        drawn = Draw(draw.winners(str(item.secret), entries, lottery.winners), len(entries))
+        tx = Transaction()
+        tx.update(*activity_key(activity_id), [Activities.drawn.set(drawn)], Activities.drawn.does_not_exist(), _DRAWN)
+        tx.commit()
+    for start in range(0, len(entries), ACTIONS_MAX):
+        tx = Transaction()
+        for order_id in entries[start : start + ACTIONS_MAX]:
+            jobs.schedule(tx, "group.award", f"{activity_id}|{order_id}")
+        tx.commit()
+
+
+@handles("group.award")
+def award(job: Job) -> None:
+    """Tell one order how the draw of its activity ended."""
+    activity_id, _, order_id = job.key.partition("|")
+    drawn = read_draw(activity_id)
+    order = changes.load(order_id)
+    if drawn is None or order.group is None:
+        return
+    terms = seats.load(order.group.lobby_id).terms
+    lottery = terms.lottery
+    assert lottery is not None
+    _apply(order_id, lambda order: rules.lottery_fate(lottery, order.order_id in drawn.winners), terms, job)
+
+
+def secret_of(activity_id: str) -> str:
+    """The secret of a lottery; nothing that shoppers or operators see may hold it before the draw."""
+    item = read.get(Activities, *activity_key(activity_id)[1])
+    assert item is not None
+    assert item.secret is not None
+    return item.secret
+
+
+def read_draw(activity_id: str) -> Draw | None:
+    """How the draw of an activity ended; None before it."""
+    item = read.get(Activities, *activity_key(activity_id)[1])
+    return None if item is None else item.drawn
+
+
+def entries_of(activity_id: str) -> list[str]:
+    """The orders that take part in the draw of an activity, by their ids."""
+    where = Activities.part.startswith(ENTRY)
+    found = read.query_all(Activities, activity_id, where=where, consistent=True)
+    return [item.part.removeprefix(ENTRY) for item in found]
+
+
+def _unfinished(activity: Activity) -> bool:
+    """Whether a lobby of the activity is open, or has ended and its orders have not been seen to."""
+    for under in shelves(activity):
+        for state in ("open", "ending"):
+            where = Lobbies.place.startswith(f"{state}|")
+            page, _ = read.query(Lobbies, under, index=Lobbies.shelf_index, where=where, limit=1)
+            if page:
+                return True
+    return False

@@ -1,0 +1,77 @@
+"""Giving money back: what every refund does in the transaction that grants it, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from chalicelib.catalogue.tables import return_stock
+from chalicelib.core import clock, ids
+from chalicelib.jobs import service as jobs
+from chalicelib.ledger import rules as entries
+from chalicelib.ledger import service as ledger
+from chalicelib.orders import changes
+from chalicelib.orders.deliver import sent
+from chalicelib.orders.rules import Order, Refund, granted, new_refund, noted, reduction, with_refund
+from chalicelib.store.transaction import Transaction
+
+
+def refund_id(order_id: str, *cause: str) -> str:
+    """The refund's id, and its number at WeChat: the order's id within it, so that a callback finds the order."""
+    return f"{order_id}-{ids.derived('', order_id, *cause)[:12]}"
+
+
+def refund_of(number: str) -> str:
+    """The refund's id within its number at WeChat."""
+    return "-".join(number.split("-")[:2])
+
+
+def order_of(refund: str) -> str:
+    """The order's id within a refund's id."""
+    return refund.partition("-")[0]
+
+
+def grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str) -> Order:
+    """Stock, journal, order and the job that pays it out, all in `tx`; the order after it."""
+    now = clock.now()
+    after, back = granted(order, refund, restock, by, now)
+    if (order.state, after.state) == ("awaiting_shipment", "shipped"):
+        sent(tx, after)
+    pools = {line.sku_id: line.pool for line in order.lines}
+    for pieces in back:
+        return_stock(tx, pieces.sku_id, pieces.quantity, pools[pieces.sku_id])
+    if back:
+        changes.emit(tx, "stock.returned", order.order_id, back)
+    if refund.amount_fen == 0:  # a gift given back: there is nothing to push
+        return succeeded(after, refund)
+    ledger.post(
+        tx,
+        entries.refund_granted(refund.refund_id, order.order_id, now, refund.goods_fen, refund.freight_fen),
+    )
+    jobs.schedule(tx, "refund.push", refund.refund_id)
+    return after
+
+
+def whole(order: Order, tx: Transaction, cause: str, reason: str) -> Order:
+    """The mall itself gives back all that is left of an order of which nothing was sent, which closes it."""
+    now = clock.now()
+    refund = new_refund(order, refund_id(order.order_id, "mall", cause), None, reason, "", now)
+    return grant(order, tx, refund, restock=False, by="system")
+
+
+def reduce(
+    order: Order, tx: Transaction, cause: str, fen_by_sku: Mapping[str, int], freight_fen: int, reason: str
+) -> Order:
+    """The mall itself gives back part of the price, and the shopper keeps the goods. Amounts in fen, by line."""
+    number = refund_id(order.order_id, "mall", cause)
+    refund = reduction(number, fen_by_sku, freight_fen, reason, clock.now())
+    return grant(order, tx, refund, restock=False, by="system")
+
+
+def succeeded(order: Order, refund: Refund) -> Order:
+    """The order after that refund was paid out."""
+    now = clock.now()
+    done = msgspec.structs.replace(refund, state="succeeded", finished_at=now, outcome="")
+    order = msgspec.structs.replace(with_refund(order, done), refunded_fen=order.refunded_fen + refund.amount_fen)
+    return noted(order, "refund_succeeded", "wechat" if refund.amount_fen else "system", now)
