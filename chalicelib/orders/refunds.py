@@ -23,6 +23,8 @@ _ASK_SECONDS = 30.0
 _PARK_SECONDS = 600.0
 #: So often a final refusal is asked for again before it is taken for one.
 _REFUSALS_MAX = 3
+#: After so many failures in a row, some five minutes, a refund waits like one that WeChat asks patience for.
+_PATIENCE = 7
 _PARKED = frozenset({"NOT_ENOUGH", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED", "RATE_LIMITED"})
 
 
@@ -143,6 +145,9 @@ def push(job: Job) -> None:
         if not fault.retryable and not fault.outcome_unknown and job.task.attempts >= _REFUSALS_MAX:
             settle(refund.number, fault.code, refund.amount_fen, job, found)
             return
+        if job.task.attempts >= _PATIENCE:  # WeChat is down: what is owed is never given up
+            _note_wait(order.order_id, refund.refund_id, fault.code)
+            raise Later(_PARK_SECONDS) from fault
         raise
     settle(refund.number, result.state, result.amount_fen, job, found)
     if result.state == "PROCESSING":

@@ -1,0 +1,292 @@
+"""What a group-buy lets in, what its seats cost, and how its lobbies end: sums to the fen, whatever the case."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import MallError
+from chalicelib.groupbuy import rules
+from chalicelib.groupbuy.rules import CONTROL, Activity, Lobby, Lottery, Price, Terms, Variant
+from chalicelib.orders.rules import Order, Pieces, freight_left, granted, new_refund, reduction, step
+from tests.unit.test_order_rules import line, order
+
+NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def price(size: int, fen: int, leader_fen: int | None = None, sku_id: str = "a") -> Price:
+    return Price(sku_id=sku_id, size=size, price_fen=fen, leader_price_fen=leader_fen)
+
+
+def activity(**changes: Any) -> Activity:
+    fields: dict[str, Any] = {
+        "activity_id": "ga1", "product_id": "p1", "kind": "fixed", "sizes": [3], "prices": [price(3, 5900)],
+        "lobby_minutes": 60, "starts_at": NOW - HOUR, "ends_at": NOW + HOUR, "created_at": NOW - 2 * HOUR,
+    }  # fmt: skip
+    return Activity(**(fields | changes))
+
+
+def terms(size: int | None = None, **changes: Any) -> Terms:
+    return rules.terms_of(activity(**changes), CONTROL, size, "g1", "leader", NOW)
+
+
+def refused(work: Any) -> MallError:
+    with pytest.raises(MallError) as refusal:
+        work()
+    return refusal.value
+
+
+# Seats and sizes
+
+
+def test_a_lobby_has_the_size_asked_for_or_the_only_one_there_is() -> None:
+    assert terms().size == 3
+    two = {"sizes": [2, 3], "prices": [price(2, 6900), price(3, 5900)]}
+    assert (terms(2, **two).size, terms(2, **two).prices) == (2, [price(2, 6900)])
+    for wrong in (None, 4):
+        refusal = refused(lambda wrong=wrong: terms(wrong, **two))
+        assert (refusal.code, refusal.errors[0].field) == ("invalid", "group.size")
+
+
+def test_the_leader_may_pay_less_and_nothing_at_all() -> None:
+    free = terms(prices=[price(3, 5900, 0)])
+    assert (free.price_of("a", leader=True), free.price_of("a", leader=False)) == (0, 5900)
+    assert terms().price_of("a", leader=True) == 5900
+    assert terms().price_of("b", leader=True) is None
+
+
+@given(st.integers(2, 9), st.integers(1, 9), st.integers(0, 12))
+def test_a_lobby_succeeds_at_its_expiry_exactly_with_enough_paid_seats(size: int, least: int, taken: int) -> None:
+    assume(taken <= size)
+    plain = terms(sizes=[size], prices=[price(size, 100)])
+    lenient = terms(sizes=[size], prices=[price(size, 100)], min_fill=least)
+    assert (plain.ending(taken)[0] == "succeeded") == (taken == size)
+    assert (lenient.ending(taken)[0] == "succeeded") == (taken >= min(least, size))
+
+
+def lobby(**changes: Any) -> Lobby:
+    fields: dict[str, Any] = {"terms": terms(), "state": "open", "free": 1, "held": 1, "taken": 1}
+    return Lobby(**(fields | {"expires_at": NOW + HOUR} | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, None),
+        ({"free": 0, "held": 2}, "lobby_full"),
+        ({"state": "opening"}, "not_found"),
+        ({"state": "failed"}, "lobby_over"),
+        ({"state": "succeeded", "free": 0, "held": 0, "taken": 3}, "lobby_full"),
+        ({"state": "succeeded"}, "lobby_over"),  # with free seats: the merchant let it succeed
+        ({"expires_at": NOW}, "lobby_over"),
+        ({"expires_at": NOW + rules.MARGIN}, "lobby_over"),
+    ],
+)
+def test_who_comes_is_told_before_paying_why_there_is_no_seat(changes: dict[str, Any], code: str | None) -> None:
+    if code is None:
+        rules.check_joinable(lobby(**changes), NOW)
+    else:
+        assert refused(lambda: rules.check_joinable(lobby(**changes), NOW)).code == code
+
+
+# Ladder
+
+STEPS = [2, 3, 5]
+
+
+@st.composite
+def ladders(draw: st.DrawFn) -> Terms:
+    """Prices that never rise with the step, for the leader nor for the others."""
+    size = st.integers(2, 12)
+    steps = sorted(draw(st.sets(size, min_size=1, max_size=5)))
+    falling = st.lists(st.integers(0, 99999), min_size=len(steps), max_size=len(steps))
+    others = sorted(draw(falling), reverse=True)
+    leaders = sorted((min(fen, mine) for fen, mine in zip(others, draw(falling), strict=True)), reverse=True)
+    prices = [price(at, fen, mine) for at, fen, mine in zip(steps, others, leaders, strict=True)]
+    made = activity(kind="ladder", sizes=steps, prices=prices)
+    rules.check_activity(made, ["a"], NOW)
+    return rules.terms_of(made, CONTROL, None, "g1", "leader", NOW)
+
+
+@given(ladders(), st.integers(0, 14), st.integers(1, 9), st.booleans())
+def test_everybody_in_a_ladder_has_paid_the_price_of_its_step_in_the_end(
+    ladder: Terms, taken: int, quantity: int, leader: bool
+) -> None:
+    assume(taken <= ladder.size)
+    paid = ladder.price_of("a", leader)
+    assert paid is not None
+    state, reached = ladder.ending(taken)
+    assert (state == "failed") == (taken < ladder.least)
+    if state == "failed":
+        return
+    fate = rules.ladder_fate(ladder, reached, "a", quantity, paid, leader)
+    final = ladder.price_at(reached, "a", leader)
+    assert final is not None
+    assert fate.ships
+    assert paid * quantity - fate.back_fen == final * quantity
+    assert bool(fate.back_fen) == bool(fate.why)
+
+
+@given(ladders(), st.data())
+def test_after_a_ladder_s_refund_the_pieces_give_back_exactly_what_is_left(ladder: Terms, data: st.DataObject) -> None:
+    """Difference first, then piece by piece in any order and number: all together what was paid, never more."""
+    quantity = data.draw(st.integers(1, 9))
+    leader = data.draw(st.booleans())
+    reached = data.draw(st.sampled_from(sorted({one.size for one in ladder.prices})))
+    unit = ladder.price_of("a", leader) or 0
+    freight = data.draw(st.sampled_from([0, 600]))
+    before = order(line("a", quantity, unit * quantity), freight_fen=freight, state="awaiting_group")
+    now = step(before, "proceed", "group_succeeded", "system", NOW)
+    fate = rules.ladder_fate(ladder, reached, "a", quantity, unit, leader)
+    if fate.back_fen:
+        now = granted(now, reduction("r0", {"a": fate.back_fen}, 0, fate.why, NOW), False, "system", NOW)[0]
+    assert back(now) == fate.back_fen
+    assert now.state == "awaiting_shipment"
+    number = 0
+    while now.state != "closed":
+        number += 1
+        left = now.lines[0].quantity - now.lines[0].cancelled
+        asked = [Pieces("a", data.draw(st.integers(1, left)))]
+        now = granted(now, new_refund(now, f"r{number}", asked, "why", "", NOW), False, "system", NOW)[0]
+        assert back(now) <= now.payable_fen
+    assert back(now) == now.payable_fen
+    assert freight_left(now) == 0
+
+
+def back(now: Order) -> int:
+    return sum(refund.amount_fen for refund in now.refunds)
+
+
+# Lottery
+
+
+@given(st.integers(1, 9), st.integers(0, 99999), st.integers(0, 5000), st.sampled_from(["goods", "free"]))
+def test_a_lottery_keeps_or_gives_back_whole_sums(quantity: int, unit: int, freight: int, prize: Any) -> None:
+    lottery = Lottery(winners=1, prize=prize)
+    for won in (True, False):
+        fate = rules.lottery_fate(lottery, won)
+        assert fate.seat == ("won" if won else "lost")
+        assert fate.ships == (won or prize == "free")
+        assert fate.free == (won and prize == "free")
+        before = order(line("a", quantity, unit * quantity), freight_fen=freight, state="awaiting_group")
+        if not fate.ships:
+            after = granted(before, new_refund(before, "r", None, fate.why, "", NOW), False, "system", NOW)[0]
+            assert (back(after), after.state) == (before.payable_fen, "closed")
+        elif fate.free:
+            gift = reduction("r", {"a": unit * quantity}, freight_left(before), fate.why, NOW)
+            after = granted(step(before, "proceed", "draw_won", "system", NOW), gift, False, "system", NOW)[0]
+            assert (back(after), after.state) == (before.payable_fen, "awaiting_shipment")
+            rest = new_refund(after, "r2", None, "does not want it", "", NOW)
+            assert rest.amount_fen == 0  # all of it went back before
+
+
+# Experiments
+
+
+def variants(*shares: int) -> list[Variant]:
+    return [
+        Variant(name=f"v{number}", share_bp=share, sizes=[2], prices=[price(2, 100 + number)])
+        for number, share in enumerate(shares)
+    ]
+
+
+def test_a_member_is_always_offered_the_same_variant_and_shares_are_kept() -> None:
+    tried = activity(variants=variants(2500, 2500))
+    offered = {f"m{number}": tried.variant_of(f"m{number}") for number in range(8000)}
+    assert all(tried.variant_of(member) == variant for member, variant in offered.items())
+    counts = Counter(offered.values())
+    for variant, expected in ((CONTROL, 4000), ("v0", 2000), ("v1", 2000)):
+        assert abs(counts[variant] - expected) < 250, counts  # more than five standard deviations
+    other = activity(activity_id="ga2", variants=variants(2500, 2500))
+    assert sum(other.variant_of(member) != variant for member, variant in offered.items()) > 4000
+
+
+def test_a_variant_has_its_own_sizes_and_prices() -> None:
+    tried = activity(variants=variants(10000))
+    assert tried.variant_of("anybody") == "v0"
+    assert tried.offer("v0") == ([2], [price(2, 100)])
+    assert tried.offer(CONTROL) == ([3], [price(3, 5900)])
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # Newcombe 1998, Statistics in Medicine 17, table I, method 3
+    [(81, 263, 2553, 3662), (15, 148, 624, 1605), (0, 20, 0, 1611), (1, 29, 61, 1718)],
+)
+def test_the_interval_is_the_one_of_the_literature(successes: int, trials: int, low: int, high: int) -> None:
+    share, lower, upper = rules.wilson_bp(successes, trials)
+    assert share == round(10_000 * successes / trials)
+    assert abs(lower - low) <= 1
+    assert abs(upper - high) <= 1
+
+
+@given(st.integers(1, 5000), st.data())
+def test_an_interval_holds_its_share_and_narrows_with_more(trials: int, data: st.DataObject) -> None:
+    successes = data.draw(st.integers(0, trials))
+    share, low, high = rules.wilson_bp(successes, trials)
+    assert 0 <= low <= share <= high <= 10_000
+    _, lower, higher = rules.wilson_bp(successes * 4, trials * 4)
+    assert math.isclose(share, rules.wilson_bp(successes * 4, trials * 4)[0])
+    assert higher - lower <= high - low
+
+
+# What an operator may ask for
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"ends_at": NOW - 2 * HOUR}, "ends_at"),
+        ({"starts_at": NOW - 3 * HOUR, "ends_at": NOW - HOUR}, "ends_at"),
+        ({"sizes": [3, 3]}, "sizes"),
+        ({"sizes": [2, 3]}, "prices"),
+        ({"prices": [price(3, 1, sku_id="b")]}, "prices[0].sku_id"),
+        ({"prices": [price(3, 1), price(2, 1)]}, "prices[1].size"),
+        ({"prices": [price(3, 1), price(3, 2)]}, "prices[1]"),
+        ({"prices": [price(3, 1, 2)]}, "prices[0].leader_price_fen"),
+        ({"min_fill": 4}, "min_fill"),
+        ({"kind": "ladder", "min_fill": 2}, "min_fill"),
+        ({"kind": "ladder", "sizes": [2, 3], "prices": [price(2, 1), price(3, 2)]}, "prices"),
+        ({"kind": "ladder", "sizes": [2, 3], "prices": [price(2, 1), price(3, 1), price(2, 1, sku_id="c")]}, "prices"),
+        ({"kind": "lottery"}, "lottery"),
+        ({"lottery": Lottery(winners=1)}, "lottery"),
+        ({"kind": "lottery", "lottery": Lottery(winners=4)}, "lottery.winners"),
+        ({"kind": "lottery", "lottery": Lottery(winners=1), "variants": variants(10)}, "variants"),
+        ({"variants": variants(6000, 6000)}, "variants"),
+        ({"variants": variants(10) * 2}, "variants[1].name"),
+        ({"variants": [msgspec.structs.replace(variants(10)[0], name=CONTROL)]}, "variants[0].name"),
+        ({"variants": [msgspec.structs.replace(variants(10)[0], sizes=[4])]}, "variants[0].prices[0].size"),
+        ({"stock": {"b": 3}}, "stock"),
+    ],
+)  # fmt: skip
+def test_an_activity_that_makes_no_sense_is_refused_and_the_field_named(changes: dict[str, Any], field: str) -> None:
+    refusal = refused(lambda: rules.check_activity(activity(**changes), ["a", "c"], NOW))
+    assert (refusal.code, refusal.errors[0].field) == ("invalid", field)
+
+
+def test_a_lobby_is_opened_only_while_the_activity_runs() -> None:
+    rules.check_running(activity(), NOW)
+    for changes in ({"starts_at": NOW + HOUR}, {"ends_at": NOW}, {"ended_early": True}):
+        assert refused(lambda changes=changes: rules.check_running(activity(**changes), NOW)).code == "activity_over"
+
+
+@pytest.mark.parametrize(("nickname", "shown"), [("林小鱼", "林**"), ("🐟", "🐟**"), ("", "微信用户")])
+def test_others_see_the_first_character_of_a_name(nickname: str, shown: str) -> None:
+    assert rules.masked(nickname) == shown
+
+
+def test_sums_of_a_whole_lobby_add_up() -> None:
+    """What a lobby of every kind keeps is what its seats have paid less what goes back, for each number of seats."""
+    ladder = terms(kind="ladder", sizes=STEPS, prices=[price(2, 8900), price(3, 7900), price(5, 6900)])
+    for taken, each in itertools.chain([(2, 8900), (3, 7900), (4, 7900), (5, 6900)]):
+        fates = [rules.ladder_fate(ladder, ladder.step(taken), "a", 1, 8900, False) for _ in range(taken)]
+        assert taken * 8900 - sum(fate.back_fen for fate in fates) == taken * each
