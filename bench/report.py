@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bench import lobbies
 from bench.cold import Cold
 from bench.costs import Cost
 from bench.floors import FLOORS, Read
@@ -34,6 +35,7 @@ class Results(msgspec.Struct, kw_only=True):
     sizes: Sizes
     cold: Cold
     costs: list[Cost]
+    groups: lobbies.Results
     cpu: list[Cpu]
 
 
@@ -47,7 +49,8 @@ def page(results: Results) -> str:
     parts = ["# What the mall costs", measured]
     if results.quick:
         parts.append("**A short run (BENCH_QUICK), only to see that it works.**")
-    parts += [_units(results.costs), _cpu(results.cpu, results.products), _cold(results.sizes, results.cold), _floors()]
+    parts += [_units(results.costs), _groups(results.groups)]
+    parts += [_cpu(results.cpu, results.products), _cold(results.sizes, results.cold), _floors()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,6 +72,29 @@ below, with a write unit at five read units; the aim is at most {RATIO_AIM}. A s
 with the mall (docs/decisions/0003-search.md), here one of a few dozen products.
 
 {_table(head, rows)}"""
+
+
+def _groups(groups: lobbies.Results) -> str:
+    calls = [(each.call, each.trips, _figure(each.units.reads), _figure(each.units.writes)) for each in groups.calls]
+    settling = [
+        (f"{each.stored:,}", each.due, each.reads, each.writes, each.ms, each.lag_median_ms, each.lag_max_ms)
+        for each in groups.settling
+    ]
+    head = (
+        "open lobbies", "of them due", "RRU each", "WRU each", "ms each", "median ms after the expiry", "at most",
+    )  # fmt: skip
+    return f"""## Group-buy
+
+Each call in a process that remembers the activity; a lobby of two.
+
+{_table(("call", "round trips", "RRU", "WRU"), calls)}
+
+What it costs to settle a lobby that is due, with its one paid order refunded, beside few and beside many open lobbies
+that are not due: the looking for what is due, the leases, the lobby, its order, stock and journal. The milliseconds
+are those from the job to the decided lobby, and from the expiry to that, by a worker that looks ahead on this machine
+(two cores, DynamoDB Local) while a shopper orders without pause and the due lobbies expire one after the other.
+
+{_table(head, settling)}"""
 
 
 def _cpu(cpu: list[Cpu], products: int) -> str:

@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from bench import cold, report, server
+from bench import cold, lobbies, report, server
 from bench.costs import Cost, costs
 from bench.purchase import Purchase, forget_catalogue, forget_everything
 from chalicelib.core import clock
@@ -22,6 +22,9 @@ from tests.support.environment import Places
 _OTHERS = 20
 QUICK = bool(os.environ.get("BENCH_QUICK"))
 _CALLS = 10 if QUICK else 150
+#: Beside so many open lobbies, so many that are due are settled.
+_LOBBIES = (100, 1000) if QUICK else (100, 100_000)
+_DUE = 10 if QUICK else 100
 _PRODUCTS = 60 if QUICK else server.PRODUCTS
 
 
@@ -32,16 +35,16 @@ def run(folder: Path, places: Places) -> report.Results:
     unpacked = cold.unpack(folder / "package" / "deployment.zip", folder / "unpacked")
     started = cold.measure(unpacked, 3 if QUICK else cold.ROUNDS)
     print("request units ...", flush=True)
-    found = _costs(folder, places)
+    found, groups = _costs(folder, places)
     print("the server's CPU ...", flush=True)
     cpu = _server(folder / "mall")
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
     return report.Results(
-        machine=machine, quick=QUICK, products=_PRODUCTS, sizes=sizes, cold=started, costs=found, cpu=cpu
+        machine=machine, quick=QUICK, products=_PRODUCTS, sizes=sizes, cold=started, costs=found, groups=groups, cpu=cpu
     )
 
 
-def _costs(folder: Path, places: Places) -> list[Cost]:
+def _costs(folder: Path, places: Places) -> tuple[list[Cost], lobbies.Results]:
     """Run the application in this process, on an engine and a sandbox of its own."""
     mall_clock = LocalClock(folder / "clock")
     running = [dynamodb.start(places.engine_port, None, folder / "dynamodb.log")] if places.engine_is_ours else []
@@ -55,8 +58,7 @@ def _costs(folder: Path, places: Places) -> list[Cost]:
         processes.stop(running)
 
 
-def _purchases(sandbox_url: str, mall_clock: LocalClock) -> list[Cost]:
-
+def _purchases(sandbox_url: str, mall_clock: LocalClock) -> tuple[list[Cost], lobbies.Results]:
     clock.use(mall_clock)
     create_all()
     bootstrap("admin", "admin")
@@ -65,7 +67,9 @@ def _purchases(sandbox_url: str, mall_clock: LocalClock) -> list[Cost]:
         Purchase(send, sandbox, mall_clock, Operator.arrive(send), forget, _OTHERS).run()
         for forget in (forget_everything, forget_catalogue)
     )
-    return costs(first, busy)
+    print("group-buy ...", flush=True)
+    groups = lobbies.Bench(send, sandbox, mall_clock, Operator.arrive(send)).run(_LOBBIES, _DUE)
+    return costs(first, busy), groups
 
 
 def _server(folder: Path) -> list[server.Cpu]:
