@@ -19,12 +19,12 @@ from chalicelib.groupbuy.rules import Activity, Kind, Lottery, Prices, Sizes, Va
 from chalicelib.groupbuy.settle import END_WAIT, OPENING_WAIT
 from chalicelib.groupbuy.tables import ALL, Activities, activity_item, activity_key
 from chalicelib.jobs import service as jobs
+from chalicelib.orders.groups import CACHE
 from chalicelib.store import cache, cursor, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
 from chalicelib.web.types import Id
 
-_CACHE = "groupbuy"
 _STALE = "the activity has changed"
 Pieces = Annotated[int, Meta(ge=1, le=1_000_000)]
 
@@ -107,7 +107,7 @@ def load(activity_id: str) -> Known:
 
 def remembered(activity_id: str) -> Known:
     """The activity, possibly a second old. Raises `not_found`."""
-    return cache.remember((_CACHE, activity_id), lambda: load(activity_id))
+    return cache.remember((CACHE, "activity", activity_id), lambda: load(activity_id))
 
 
 def page(limit: int, given: str | None, running: bool) -> tuple[list[Activity], str | None]:
@@ -203,7 +203,7 @@ def _commit(tx: Transaction, activity: Activity) -> Activity:
     except ConditionFailed as fault:
         refusal = next((one for one in fault.failed if isinstance(one, MallError)), None)
         raise refusal or _Again from fault
-    cache.forget(_CACHE)
+    cache.forget(CACHE)
     cache.forget("catalogue")
     return activity
 

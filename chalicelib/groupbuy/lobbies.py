@@ -14,8 +14,9 @@ from chalicelib.groupbuy.rules import Activity, Lobby, LobbyState, SeatItem
 from chalicelib.groupbuy.settle import entries_of, paid_seats
 from chalicelib.groupbuy.tables import LOBBY, SEAT, Lobbies, lobby_key, lobby_of, seat_of, shelves
 from chalicelib.members.tables import profile_key
+from chalicelib.orders.groups import CACHE
 from chalicelib.orders.rules import SeatState
-from chalicelib.store import cursor, read
+from chalicelib.store import cache, cursor, read
 
 #: One page of a list reads at most so many pages of each shard: lobbies that cannot be joined any more are few.
 _READS_MAX = 4
@@ -83,6 +84,11 @@ def joinable(activity: Activity, member_id: str, limit: int, given: str | None) 
     Possibly a second old. Raises `cursor_invalid`.
     """
     variant = activity.variant_of(member_id)
+    key = (CACHE, "joinable", activity.activity_id, variant, str(limit), given or "")
+    return cache.remember(key, lambda: _joinable(activity, variant, limit, given))
+
+
+def _joinable(activity: Activity, variant: str, limit: int, given: str | None) -> tuple[list[LobbyCard], str | None]:
     listing = f"lobbies:{activity.activity_id}:{variant}"
     position = cursor.read(listing, given) or "open|"
     found: list[Lobby] = []

@@ -9,9 +9,10 @@ import msgspec
 from chalicelib.core.errors import MallError
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import Job, LeaseLost
+from chalicelib.orders.groups import CACHE
 from chalicelib.orders.rules import Order, Pieces
 from chalicelib.orders.tables import Orders, item
-from chalicelib.store import read
+from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
 
@@ -87,6 +88,8 @@ def _change_once(found: Found, decide: Decision, job: Job | None) -> Order:
             raise
         # A stale order, or an entry posted by the one who changed it: look again.
         raise _Again from fault
+    if after.group is not None:
+        cache.forget(CACHE)
     return after
 
 

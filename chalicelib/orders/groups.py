@@ -73,6 +73,9 @@ class Groups(Protocol):
         """The member gives up a paid seat. Raises `order_state` once the lobby has ended."""
 
 
+#: What a process remembers of activities and lobbies for a moment; who changes an order of a group forgets it.
+CACHE = "groupbuy"
+
 _groups: Groups | None = None
 
 

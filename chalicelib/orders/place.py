@@ -19,7 +19,7 @@ from chalicelib.core.money import FEN_MAX
 from chalicelib.jobs import service as jobs
 from chalicelib.members.rules import Address
 from chalicelib.members.tables import addresses_key, profile_key
-from chalicelib.orders.groups import Deal, GroupInput, check, groups, refusal
+from chalicelib.orders.groups import CACHE, Deal, GroupInput, check, groups, refusal
 from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
 from chalicelib.orders.tables import Orders, item
 from chalicelib.pricing import rules as pricing
@@ -150,6 +150,8 @@ def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | 
             raise MallError("out_of_stock", skus=short) from None
         raise refusal(fault.failed) or _Again from fault
     cache.forget("catalogue")
+    if deal is not None:
+        cache.forget(CACHE)
     return order
 
 
