@@ -1,4 +1,4 @@
-"""Yutang's Lambda entry points: the HTTP API, the job worker's schedule and its stream. Nothing else is here."""
+"""Yutang's Lambda entry points: the HTTP API, and of each lane of jobs its schedule and its stream. Nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from chalicelib.core import log
 from chalicelib.core.entry import entry
 from chalicelib.jobs import routes as dead_jobs
 from chalicelib.jobs import service as jobs
+from chalicelib.jobs.service import INSIDE, OUTSIDE
 from chalicelib.jobs.tables import Jobs
 from chalicelib.members import routes as members
 from chalicelib.operators import routes as operators
@@ -30,17 +31,36 @@ edge.register(app, OperatorGuard())
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-jobs")
 def run_due_jobs(event: Any) -> None:
-    """Every minute: run the jobs that are due, also those that were owed at once and that nobody was woken for."""
+    """Every minute, for a minute: run the jobs inside at their second, also those that nobody was woken for."""
     with entry("run-due-jobs", event.context) as left:
-        ran = jobs.run_due(left())
+        ran = jobs.run_due(left(), [INSIDE], ahead=True)
+        log.info("jobs_ran", jobs=ran)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-calls")
+def run_due_calls(event: Any) -> None:
+    """Every minute: run the jobs that call WeChat and are due, also those that nobody was woken for."""
+    with entry("run-due-calls", event.context) as left:
+        ran = jobs.run_due(left(), [OUTSIDE])
         log.info("jobs_ran", jobs=ran)
 
 
 # The stream is named by infra/, which knows the table; what is said here is replaced when the mall is packaged.
 @app.on_dynamodb_record(stream_arn="jobs-table-stream", batch_size=25, name="run-owed-jobs")
 def run_owed_jobs(event: Any) -> None:
-    """As they are written: run the jobs that are owed at once (the stream's filter lets only those through)."""
-    with entry("run-owed-jobs", event.context) as left:
+    """As they are written: run the jobs inside that are owed at once."""
+    _run_owed("run-owed-jobs", event)
+
+
+@app.on_dynamodb_record(stream_arn="jobs-table-stream", batch_size=25, name="run-owed-calls")
+def run_owed_calls(event: Any) -> None:
+    """As they are written: run the jobs that are owed at once and call WeChat."""
+    _run_owed("run-owed-calls", event)
+
+
+def _run_owed(name: str, event: Any) -> None:
+    """Run the jobs of these records (each stream handler's filter lets only those of its lane through)."""
+    with entry(name, event.context) as left:
         for record in event:
             if left() < 0:
                 break  # the schedule runs the rest

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.recorder import Recorder, Trip
-from chalicelib.core.settings import settings
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.tables import Jobs
 from chalicelib.pricing import service as freight
@@ -175,8 +174,8 @@ class Purchase:
         """Run that job as the stream's worker does: it is handed the job, and does not look for it."""
         found = [
             job
-            for shard in range(settings().job_shards)
-            for job in read.query_all(Jobs, f"s{shard}", consistent=True)
+            for shard in jobs.shards()
+            for job in read.query_all(Jobs, shard, consistent=True)
             if (job.task.kind, job.task.key) == (kind, key)
         ]
         assert self._record(name, lambda: jobs.run_one(found[0]))

@@ -31,7 +31,7 @@ TEMPLATE = Path(__file__).with_name("template.json")
 #: Services whose descriptions stay: the mall's data, and where its secrets may be kept.
 SERVICES = frozenset({"dynamodb", "secretsmanager", "ssm", "sts"})
 #: The handlers, by the names that Chalice gives them in the template.
-FUNCTIONS = ("APIHandler", "RunDueJobs", "RunOwedJobs")
+FUNCTIONS = ("APIHandler", "RunDueJobs", "RunDueCalls", "RunOwedJobs", "RunOwedCalls")
 #: Variables whose values are given at deployment.
 _PARAMETERS = {
     "YUTANG_PUBLIC_URL": "PublicUrl",

@@ -10,6 +10,7 @@ from chalicelib.core import clock, log
 from chalicelib.core.trace import segment
 
 #: Left of the function's time for the job that was begun last: two calls to WeChat at their longest, and the commit.
+#: The time-outs in .chalice/config.json and the lease of jobs count with it.
 _MARGIN_SECONDS = 18.0
 
 

@@ -5,13 +5,16 @@
 
 A worker takes what is due under a lease and calls the handler of its kind. A handler may run twice, late or
 out of order; it finishes its job in its own transaction (`job.finish(tx)`) or leaves that to the worker.
+
+Kinds that call WeChat have a lane of their own, so that those that only touch DynamoDB never wait for WeChat.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,14 +25,33 @@ from chalicelib.jobs.tables import DEAD, Jobs, Task
 from chalicelib.store import read
 from chalicelib.store.transaction import ConditionFailed, Transaction, remove, write
 
-#: Longer than a worker's time-out (58 s, .chalice/config.json), so that no two work on one job.
-LEASE_SECONDS = 60
+#: Longer than a worker can hold a job, so that no two work on one; as a dead worker's job waits so long, by no more
+#: than need be. The longest that a worker lives is the time-out of the schedules (.chalice/config.json), 83 s: 60 to
+#: the rule's next minute, 5 for its jitter, so that their windows overlap, and 18 for the job that was begun last
+#: (core/entry.py). Another 2 are for Lambda to end it, and for clocks that differ.
+LEASE_SECONDS = 85
 ATTEMPTS_MAX = 24
 BACKOFF_SECONDS = 5
 BACKOFF_SECONDS_MAX = 600
 _BATCH = 25
 #: After this many rounds a worker gives way to the next minute's, however much is due.
 _ROUNDS_MAX = 400
+#: Who looks ahead wakes so often to see what was scheduled meanwhile: in time even for the shortest wait after a
+#: failure, half of BACKOFF_SECONDS.
+_NAP_SECONDS = 2.0
+
+
+class Lane(StrEnum):
+    """Jobs of one lane never wait for those of the other. The value begins the keys of the lane's shards."""
+
+    #: They only touch DynamoDB.
+    INSIDE = "s"
+    #: They call WeChat, which may take seconds to answer, or an hour to come back.
+    OUTSIDE = "o"
+
+
+INSIDE, OUTSIDE = Lane.INSIDE, Lane.OUTSIDE
+LANES = (INSIDE, OUTSIDE)
 
 
 class Later(Exception):
@@ -69,16 +91,22 @@ class Job(msgspec.Struct):
 
 Handler = Callable[[Job], None]
 
-_handlers: dict[str, Handler] = {}
+
+class _Kind(NamedTuple):
+    handler: Handler
+    lane: Lane
 
 
-def handles(kind: str) -> Callable[[Handler], Handler]:
-    """Declare the handler of a kind of job."""
+_kinds: dict[str, _Kind] = {}
+
+
+def handles(kind: str, lane: Lane = INSIDE) -> Callable[[Handler], Handler]:
+    """Declare the handler of a kind of job, and its lane: OUTSIDE when the handler calls WeChat."""
 
     def declare(handler: Handler) -> Handler:
-        if kind in _handlers:
+        if kind in _kinds:
             raise ValueError(f"{kind} has two handlers")
-        _handlers[kind] = handler
+        _kinds[kind] = _Kind(handler, lane)
         return handler
 
     return declare
@@ -93,29 +121,69 @@ def schedule(tx: Transaction, kind: str, key: str, run_at: datetime | None = Non
 
 
 def _item(task: Task, run_at: datetime, at_once: bool = False) -> Jobs:
-    shard = f"s{ids.shard(f'{task.kind}|{task.key}', settings().job_shards)}"
+    known = _kinds.get(task.kind)  # one that only another version knows waits where all can be run
+    number = ids.shard(f"{task.kind}|{task.key}", settings().job_shards)
+    shard = f"{known.lane if known else INSIDE}{number}"
     return Jobs(shard, f"{clock.stamp(run_at)}|{task.kind}|{task.key}", task=task, at_once=at_once or None)
 
 
-def run_due(seconds: float = 40.0) -> int:
-    """Run what is due until nothing is, or for about `seconds`; how many jobs were run.
+def shards(lanes: Iterable[Lane] = LANES, first: int = 0) -> list[str]:
+    """The keys of all shards of these lanes, one lane after the other, each from its shard number `first` on."""
+    count = settings().job_shards
+    return [f"{lane}{number % count}" for lane in lanes for number in range(first, first + count)]
 
-    The cost grows with what is due: each shard is asked for its oldest jobs, and never read beyond now.
+
+def run_due(seconds: float = 40.0, lanes: Sequence[Lane] = LANES, *, ahead: bool = False) -> int:
+    """Run what is due in these lanes until nothing is, or for about `seconds`; how many jobs were run.
+
+    Who looks `ahead` then sleeps until the next job is due, if that is within the `seconds`, and runs it at its second.
+    The cost grows with what is due: each shard is asked for its oldest jobs, and never read beyond the next one.
     """
     end = clock.monotonic() + seconds
+    # A worker whose time ends early leaves another shard behind each time.
+    order = shards(lanes, int(ids.jitter(settings().job_shards)))
     ran = 0
-    shards = settings().job_shards
-    first = int(ids.jitter(shards))  # a worker whose time ends early leaves another shard behind each time
+    while True:
+        since = clock.now()
+        ran += _sweep(order, end)
+        wait = _next_due(order, since, end) if ahead else None
+        if wait is None:
+            return ran
+        clock.sleep(min(wait, _NAP_SECONDS))
+
+
+def _sweep(order: list[str], end: float) -> int:
+    ran = 0
     for _ in range(_ROUNDS_MAX):
         ran_before = ran
-        for shard in range(first, first + shards):
-            for raw in _due(f"s{shard % shards}"):
+        for shard in order:
+            for raw in _due(shard):
                 if clock.monotonic() > end:
                     return ran
                 ran += run_one(Jobs.from_raw_data(raw))
         if ran == ran_before:
             break
     return ran
+
+
+def _next_due(order: list[str], since: datetime, end: float) -> float | None:
+    """Seconds until the first job is due that is due after `since`; None when that is not before `end`.
+
+    `since` lies before the sweep, so that nothing slips between what it found due and what is looked for here.
+    """
+    left = end - clock.monotonic()
+    if left <= 0:
+        return None
+    stamps: list[str] = []
+    for shard in order:
+        # Consistent: what this worker itself has just put back must be seen, or it would end too early.
+        where = Jobs.due > clock.stamp(since) + "~"
+        items, _ = read.query(Jobs, shard, where=where, limit=1, consistent=True)
+        stamps += [raw["due"]["S"].partition("|")[0] for raw in items]
+    if not stamps:
+        return None
+    wait = (clock.from_stamp(min(stamps)) - clock.now()).total_seconds()
+    return max(wait, 0.0) if wait < left else None
 
 
 def _due(shard: str) -> list[read.Raw]:
@@ -140,10 +208,10 @@ def run_one(item: Jobs) -> bool:
         return False
     marker = log.request_id.set(f"job:{job.task.kind}:{job.task.key}")
     try:
-        handler = _handlers.get(job.task.kind)
-        if handler is None:
+        known = _kinds.get(job.task.kind)
+        if known is None:
             raise LookupError(f"no handler for jobs of kind {job.task.kind}")
-        handler(job)
+        known.handler(job)
         if not job.finished:
             remove(Jobs, (job.shard, job.due), Jobs.lease == job.lease)
     except Later as later:
@@ -222,9 +290,7 @@ class Counts(msgspec.Struct, frozen=True):
 def counts() -> Counts:
     """Count all jobs. Reads every one of them: for a local mall and for tests."""
     now = clock.stamp(clock.now()) + "~"
-    stamps = [
-        job.due for shard in range(settings().job_shards) for job in read.query_all(Jobs, f"s{shard}", consistent=True)
-    ]
+    stamps = [job.due for shard in shards() for job in read.query_all(Jobs, shard, consistent=True)]
     due = sum(stamp <= now for stamp in stamps)
     return Counts(due, len(stamps) - due, sum(1 for _ in read.query_all(Jobs, DEAD)))
 
@@ -236,7 +302,7 @@ def dead(limit: int, after: Any) -> tuple[list[Jobs], Any]:
 
 
 def revive(due: str) -> None:
-    """Run a dead job again from now on, with all its attempts before it. Raises `job_not_dead`."""
+    """Run a dead job again from now on, in its lane, with all its attempts before it. Raises `job_not_dead`."""
     item = read.get(Jobs, DEAD, due)
     if item is None:
         raise MallError("job_not_dead")
@@ -254,15 +320,19 @@ def revive(due: str) -> None:
 _subscribers: dict[str, list[Handler]] = {}
 
 
-def subscribe(event: str) -> Callable[[Handler], Handler]:
-    """Declare a subscriber of an event. With several, each gets a job of its own, so that none waits for another."""
+def subscribe(event: str, lane: Lane = INSIDE) -> Callable[[Handler], Handler]:
+    """Declare a subscriber of an event, and its lane. With several, each gets a job of its own in its own lane, so
+    that none waits for another.
+    """
 
     def declare(subscriber: Handler) -> Handler:
         subscribers = _subscribers.setdefault(event, [])
         subscribers.append(subscriber)
-        handles(f"{event}/{len(subscribers)}")(subscriber)
+        handles(f"{event}/{len(subscribers)}", lane)(subscriber)
         if len(subscribers) == 1:
-            handles(event)(_fan_out)
+            handles(event, lane)(_fan_out)  # which calls it
+        else:
+            _kinds[event] = _Kind(_fan_out, INSIDE)  # which only writes
         return subscriber
 
     return declare

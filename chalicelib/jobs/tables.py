@@ -1,9 +1,10 @@
-"""Jobs. One table, `jobs`.
+"""Jobs. One table, `jobs`. Shards s0, s1, ... hold the jobs of the lane INSIDE, o0, o1, ... those of OUTSIDE.
 
 | who asks | how | units |
 |---|---|---|
 | what is due in a shard, oldest first | Query shard, due <= now | 1 RRU per 4 KB read, only what is due |
 | take, finish, put back one job | by key | 1 WRU (2 in a transaction) |
+| when is the next one due in a shard | Query shard, due > then, limit 1 | 1 RRU |
 | dead jobs, for the operator | Query shard "dead" | 0.5 RRU per 4 KB |
 """
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from chalicelib.core import clock
 from chalicelib.core.errors import invalid
 from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import Job, Later, handles
+from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
 from chalicelib.orders import changes
 from chalicelib.orders.rules import PARCELS_MAX, Order, Pieces, Shipment, pieces_to_ship, shipped, step
 from chalicelib.shop.service import order_rules
@@ -49,7 +49,7 @@ def sent(tx: Transaction, order: Order) -> None:
         jobs.schedule(tx, "order.receive", order.order_id, now + timedelta(days=order_rules().receive_days))
 
 
-@handles("order.report_shipping")
+@handles("order.report_shipping", lane=OUTSIDE)
 def report_shipping(job: Job) -> None:
     """Report the parcels to WeChat, which holds the money of an order until it knows of them."""
     from chalicelib.wechat import mini

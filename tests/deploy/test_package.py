@@ -12,6 +12,7 @@ import pytest
 
 from bench import cold
 from chalicelib.core.settings import settings
+from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
 from chalicelib.store import tools
 from infra import package, tables
 
@@ -94,9 +95,15 @@ def test_every_use_case_finds_its_modules(unpacked: Path) -> None:
 
 def test_the_template_has_the_handlers(resources: dict[str, Any]) -> None:
     handlers = {name: resources[name]["Properties"]["Handler"] for name in package.FUNCTIONS}
-    assert handlers == {"APIHandler": "app.app", "RunDueJobs": "app.run_due_jobs", "RunOwedJobs": "app.run_owed_jobs"}
-    schedule = resources["RunDueJobs"]["Properties"]["Events"]["RunDueJobsEvent"]["Properties"]["Schedule"]
-    assert schedule == "rate(1 minute)"
+    assert handlers == {
+        "APIHandler": "app.app",
+        "RunDueJobs": "app.run_due_jobs", "RunDueCalls": "app.run_due_calls",
+        "RunOwedJobs": "app.run_owed_jobs", "RunOwedCalls": "app.run_owed_calls",
+    }  # fmt: skip
+    for name in ("RunDueJobs", "RunDueCalls"):
+        properties = resources[name]["Properties"]
+        assert properties["Timeout"] == 83
+        assert properties["Events"][f"{name}Event"]["Properties"]["Schedule"] == "rate(1 minute)"
     assert resources["RestAPI"]["Properties"]["EndpointConfiguration"] == "REGIONAL"
     for name in package.FUNCTIONS:
         variables = resources[name]["Properties"]["Environment"]["Variables"]
@@ -104,12 +111,18 @@ def test_the_template_has_the_handlers(resources: dict[str, Any]) -> None:
         assert variables["YUTANG_TABLE_PREFIX"] == "yutang-"
 
 
-def test_the_stream_wakes_the_worker_for_jobs_owed_at_once(resources: dict[str, Any]) -> None:
-    (source,) = resources["RunOwedJobs"]["Properties"]["Events"].values()
+@pytest.mark.parametrize(("function", "lane"), [("RunOwedJobs", INSIDE), ("RunOwedCalls", OUTSIDE)])
+def test_the_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(
+    function: str, lane: Lane, resources: dict[str, Any]
+) -> None:
+    (source,) = resources[function]["Properties"]["Events"].values()
     assert source["Properties"]["Stream"] == {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
     (wanted,) = source["Properties"]["FilterCriteria"]["Filters"]
     pattern = json.loads(wanted["Pattern"])
-    assert pattern == {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"at_once": {"BOOL": [True]}}}}
+    assert pattern == {
+        "eventName": ["INSERT"],
+        "dynamodb": {"Keys": {"shard": {"S": [{"prefix": lane}]}}, "NewImage": {"at_once": {"BOOL": [True]}}},
+    }
     assert resources["JobsTable"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
 
 

@@ -292,8 +292,8 @@ def _run(flow: Flow, mode: Mode, at: int | None, world: World, outside: Outside)
         flow.again(world)
         world.run_jobs()
         world.run_jobs(advance=11)  # refunds take WeChat a few seconds
-        world.run_jobs(advance=61)  # the lease of a dead worker ends after a minute
-        world.run_jobs(advance=61)  # and what it would have asked WeChat again is asked by the next
+        world.run_jobs(advance=86)  # the lease of a dead worker ends after 85 seconds
+        world.run_jobs(advance=86)  # and what it would have asked WeChat again is asked by the next
         _check(flow, world)
     except BaseException as fault:
         fault.add_note(f"{flow.name}: {mode} at call {at} of {calls}")

@@ -1,12 +1,13 @@
-"""What is owed is done: once, by one worker, again after a fault, and at no more cost than there is due."""
+"""What is owed is done: once, by one worker, again after a fault, and at no more cost than there is due.
+
+Lanes and the look ahead: test_job_lanes.py.
+"""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,61 +16,20 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.tables import DEAD, Jobs
-from chalicelib.store import read, tools
-from chalicelib.store.transaction import ConditionFailed, Transaction, remove
+from chalicelib.store import read
+from chalicelib.store.transaction import ConditionFailed, Transaction
 from local.clock import LocalClock
 from tests.support.client import Operator, in_process
+from tests.support.jobs import Work, counts, exhausted, fail, forget_all, later, new_name, stored
 from tests.support.operators import owner_token
-
-_kinds = itertools.count()
 
 
 @pytest.fixture(autouse=True)
 def no_jobs(dynamodb: str, mall_clock: LocalClock) -> Iterator[None]:
     """Nothing is owed before a test, and nothing is left after it."""
-
-    def clear() -> None:
-        for job in tools.scan(Jobs):
-            remove(Jobs, (job.shard, job.due))
-
-    clear()
+    forget_all()
     yield
-    clear()
-
-
-class Work:
-    """A kind of job, and how often each of its jobs was run; `act` is what its handler does."""
-
-    def __init__(self, act: Callable[[jobs.Job], None] = lambda _: None) -> None:
-        self.kind = f"test.work-{next(_kinds)}"
-        self.ran: Counter[str] = Counter()
-        self.act = act
-        jobs.handles(self.kind)(self.run)
-
-    def run(self, job: jobs.Job) -> None:
-        self.ran[job.key] += 1
-        self.act(job)
-
-    def owe(self, *keys: str, run_at: datetime | None = None, **payload: str) -> None:
-        for start in range(0, len(keys), 100):
-            tx = Transaction()
-            for key in keys[start : start + 100]:
-                jobs.schedule(tx, self.kind, key, run_at, **payload)
-            tx.commit()
-
-
-def stored() -> list[Jobs]:
-    return sorted(tools.scan(Jobs), key=lambda job: job.due)
-
-
-def counts() -> tuple[int, int, int]:
-    """Jobs that are due, later, dead."""
-    found = jobs.counts()
-    return found.due, found.later, found.dead
-
-
-def later(seconds: float) -> datetime:
-    return clock.now() + timedelta(seconds=seconds)
+    forget_all()
 
 
 def test_what_is_owed_at_once_is_done_once_and_is_gone() -> None:
@@ -171,10 +131,6 @@ def test_what_a_handler_commits_with_its_end_is_written_with_it() -> None:
     assert (first.ran, after.ran, counts()) == ({"a": 1}, {"after a": 1}, (0, 0, 0))
 
 
-def fail(_: jobs.Job) -> None:
-    raise MallError("unavailable")
-
-
 def test_a_failure_is_tried_again_after_waits_that_double_up_to_ten_minutes(mall_clock: LocalClock) -> None:
     work = Work(fail)
     work.owe("a", note="kept")
@@ -217,16 +173,10 @@ def test_later_is_no_failure_however_often(mall_clock: LocalClock) -> None:
     assert (jobs.run_due(), counts()) == (1, (0, 0, 0))
 
 
-def exhausted(mall_clock: LocalClock, work: Work) -> None:
-    for _ in range(jobs.ATTEMPTS_MAX):
-        assert jobs.run_due() == 1
-        mall_clock.advance(jobs.BACKOFF_SECONDS_MAX + 1)
-
-
 def test_after_its_last_attempt_a_job_is_dead_and_is_run_again_only_when_revived(mall_clock: LocalClock) -> None:
     work = Work(fail)
     work.owe("a")
-    exhausted(mall_clock, work)
+    exhausted(mall_clock)
     assert (work.ran["a"], counts(), jobs.run_due()) == (jobs.ATTEMPTS_MAX, (0, 0, 1), 0)
     dead = stored()[0]
     assert (dead.shard, dead.task.key, dead.task.attempts) == (DEAD, "a", jobs.ATTEMPTS_MAX)
@@ -274,7 +224,7 @@ def test_a_job_of_an_unknown_kind_is_kept_for_a_version_that_knows_it() -> None:
 def test_an_event_reaches_every_subscriber_once_and_one_that_fails_keeps_no_other_waiting(
     mall_clock: LocalClock,
 ) -> None:
-    event, told = f"test.event-{next(_kinds)}", Counter[str]()
+    event, told = new_name("event"), Counter[str]()
 
     def first(job: jobs.Job) -> None:
         told[f"first {job.key} {job.task.payload['word']}"] += 1
@@ -298,7 +248,7 @@ def test_an_event_reaches_every_subscriber_once_and_one_that_fails_keeps_no_othe
 
 
 def test_an_event_with_one_subscriber_is_one_job_and_one_that_nobody_hears_is_none() -> None:
-    event, told = f"test.event-{next(_kinds)}", Counter[str]()
+    event, told = new_name("event"), Counter[str]()
     jobs.subscribe(event)(lambda job: told.update([job.key]))
     tx = Transaction()
     jobs.emit(tx, event, "a")
