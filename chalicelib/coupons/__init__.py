@@ -1,0 +1,1 @@
+"""Coupons: templates, what members hold, codes, grants."""
