@@ -73,6 +73,9 @@ CODES: dict[str, Meaning] = {
     "payment_refused": Meaning(409, "微信支付拒绝了该笔支付", "WeChat Pay refused this payment"),
     "nothing_to_refund": Meaning(422, "没有可退款的商品", "There is nothing left to refund"),
     "refund_window_over": Meaning(409, "已超过可退款期限", "The time for refunds is over"),
+    # coupons
+    "coupon_unusable": Meaning(422, "优惠券不可用：{why}", "This coupon cannot be used: {why}"),
+    "coupon_taken": Meaning(409, "优惠券已用于其他订单", "This coupon is in another order"),
     # group-buy
     "lobby_full": Meaning(409, "该团已满员", "All seats of this lobby are held or taken"),
     "lobby_over": Meaning(409, "该团已结束", "This lobby is over"),
