@@ -24,6 +24,7 @@ from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, 
 from chalicelib.orders.tables import Orders, item
 from chalicelib.pricing import rules as pricing
 from chalicelib.pricing import service as freight
+from chalicelib.pricing.basket import DEFAULT_TEMPLATE, Item
 from chalicelib.shop.service import order_rules
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
@@ -223,12 +224,12 @@ def _offered(lines: list[Pieces], offered: dict[str, Offer]) -> dict[str, Offer]
 
 def _price(lines: list[Pieces], offered: dict[str, Offer], region_code: str | None, deal: Deal | None) -> pricing.Quote:
     items = [
-        pricing.Item(
+        Item(
             sku_id=line.sku_id,
             quantity=line.quantity,
             unit_price_fen=deal.prices[line.sku_id] if deal is not None else offered[line.sku_id].sku.price_fen,
             weight_g=offered[line.sku_id].sku.weight_g,
-            template_id=offered[line.sku_id].product.freight_template_id or pricing.DEFAULT_TEMPLATE,
+            template_id=offered[line.sku_id].product.freight_template_id or DEFAULT_TEMPLATE,
         )
         for line in lines
     ]

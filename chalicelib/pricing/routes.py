@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chalicelib.pricing import service
-from chalicelib.pricing.rules import FreightTemplate
+from chalicelib.pricing.freight import FreightTemplate
 from chalicelib.web.endpoint import OPERATOR, endpoint
 
 

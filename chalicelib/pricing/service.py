@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.core.errors import MallError
-from chalicelib.pricing.rules import FreightTemplate
+from chalicelib.pricing.freight import FreightTemplate
 from chalicelib.pricing.tables import ALL, Freight
 from chalicelib.store import cache, read
 from chalicelib.store.transaction import ConditionFailed, remove, save

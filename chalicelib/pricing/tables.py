@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.pricing.rules import FreightTemplate
+from chalicelib.pricing.freight import FreightTemplate
 from chalicelib.store.base import Document, Table, TableMeta, name
 
 ALL = "templates"

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
-from chalicelib.pricing.rules import FreightRule, FreightTemplate, Item, covers, freight_fen, quote, rule_for
+from chalicelib.pricing.basket import Item
+from chalicelib.pricing.freight import FreightRule, FreightTemplate, covers, freight_fen, rule_for
+from chalicelib.pricing.rules import quote
 
 PUDONG, HUANGPU, HAIDIAN, HANGZHOU, LHASA = "310115", "310101", "110108", "330106", "540102"
 
