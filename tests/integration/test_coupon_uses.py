@@ -1,0 +1,126 @@
+"""A coupon in orders: locked by one of them, used or freed by it alone, given back; and what a quote sees."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import MallError
+from chalicelib.coupons import uses
+from chalicelib.coupons.rules import Coupon, Terms
+from chalicelib.coupons.tables import Coupons, coupon_item, coupon_key, held
+from chalicelib.store import read
+from chalicelib.store.transaction import ConditionFailed, Transaction, save
+
+
+@pytest.fixture(autouse=True)
+def tables(dynamodb: str) -> None:
+    """They are there."""
+
+
+@pytest.fixture
+def member() -> str:
+    return f"m{secrets.token_hex(8)}"
+
+
+def give(member_id: str, begins: float = -1, ends: float = 60) -> str:
+    """A coupon that is valid for these seconds from now."""
+    now = clock.now()
+    coupon = Coupon(
+        coupon_id=ids.new("c"), template_id="t1", member_id=member_id, name="立减", got_at=now, how="claim",
+        terms=Terms(kind="amount_off", amount_fen=100), valid_from=later(begins), valid_until=later(ends),
+    )  # fmt: skip
+    save(coupon_item(coupon))
+    return coupon.coupon_id
+
+
+def later(seconds: float) -> datetime:
+    return clock.now() + timedelta(seconds=seconds)
+
+
+def does(act: Callable[..., Any], *arguments: Any) -> bool:
+    """Whether it could be done; who is told that the mall is busy asks again."""
+    while True:
+        tx = Transaction()
+        act(tx, *arguments, "no")
+        try:
+            tx.commit()
+        except ConditionFailed as fault:
+            assert fault.failed == ("no",)
+            return False
+        except MallError as fault:
+            assert fault.code == "unavailable"
+        else:
+            return True
+
+
+def state(member_id: str, coupon_id: str) -> tuple[str, str]:
+    item = read.get(Coupons, *coupon_key(member_id, coupon_id)[1])
+    assert item is not None
+    return held(item).state, held(item).order_id
+
+
+def opened(member_id: str) -> list[tuple[str, str]]:
+    return [(each.coupon.coupon_id, each.state) for each in uses.open_coupons(member_id)]
+
+
+def test_one_order_has_it_and_moves_it(member: str) -> None:
+    coupon = give(member)
+    assert does(uses.lock, member, coupon, "o1", clock.now())
+    assert state(member, coupon) == ("locked", "o1")
+    assert opened(member) == [(coupon, "locked")]
+    assert not does(uses.lock, member, coupon, "o2", clock.now())
+    assert not does(uses.lock, member, coupon, "o1", clock.now())
+    assert not does(uses.use, member, coupon, "o2")
+    assert not does(uses.free, member, coupon, "o2")
+    assert not does(uses.give_back, member, coupon, "o1")
+    assert does(uses.use, member, coupon, "o1")
+    assert state(member, coupon) == ("used", "o1")
+    assert opened(member) == []
+    assert not does(uses.use, member, coupon, "o1")
+    assert not does(uses.free, member, coupon, "o1")
+    assert not does(uses.give_back, member, coupon, "o2")
+    assert does(uses.give_back, member, coupon, "o1")
+    assert state(member, coupon) == ("unused", "")
+    assert not does(uses.give_back, member, coupon, "o1")
+    assert does(uses.lock, member, coupon, "o2", clock.now())
+    assert does(uses.free, member, coupon, "o2")
+    assert not does(uses.free, member, coupon, "o2")
+    assert (state(member, coupon), opened(member)) == (("unused", ""), [(coupon, "unused")])
+
+
+def test_of_ten_orders_at_once_one_has_it(member: str) -> None:
+    coupon = give(member)
+    with ThreadPoolExecutor(10) as pool:
+        told = list(pool.map(lambda n: does(uses.lock, member, coupon, f"o{n}", clock.now()), range(10)))
+    assert sum(told) == 1
+    assert state(member, coupon) == ("locked", f"o{told.index(True)}")
+
+
+def test_only_its_member_can_lock_it(member: str) -> None:
+    coupon = give(member)
+    assert not does(uses.lock, "m-other", coupon, "o1", clock.now())
+    assert not does(uses.lock, member, "c404", "o1", clock.now())
+    assert state(member, coupon) == ("unused", "")
+
+
+def test_it_is_locked_while_it_is_valid_and_used_also_later(member: str) -> None:
+    early, over = give(member, begins=30), give(member, ends=-0.5)
+    assert not does(uses.lock, member, early, "o1", clock.now())
+    assert does(uses.lock, member, early, "o1", later(31))
+    assert not does(uses.lock, member, over, "o1", clock.now())
+    assert does(uses.use, member, early, "o1")  # whenever the payment comes
+
+
+def test_a_quote_sees_what_is_open_and_not_over_soonest_end_first(member: str) -> None:
+    long, short = give(member, ends=600), give(member, ends=300)
+    give(member, ends=-0.5)
+    give(f"{member}-2")
+    early = give(member, begins=30, ends=60)
+    assert opened(member) == [(early, "unused"), (short, "unused"), (long, "unused")]
