@@ -208,7 +208,7 @@ class Bench:
                 at = expires_at + timedelta(seconds=number)
                 terms = self._terms(ids.derived("g", "bench", str(number)))
                 item = Lobbies(
-                    terms.lobby_id, LOBBY, terms=terms, state="open", size=_SIZE, free=1, held=0, taken=1,
+                    terms.lobby_id, LOBBY, terms=terms, state="open", free=1, held=0, taken=1,
                     paid_fen=5900, expires=clock.stamp(at), shelf=shelf_of(terms), place=place(terms, "open", 1, at),
                 )  # fmt: skip
                 lobbies.append(item)

@@ -11,21 +11,24 @@ from msgspec import Meta
 from chalicelib.catalogue import pools
 from chalicelib.catalogue.activities import announce, retract
 from chalicelib.catalogue.rules import ActivityCard
-from chalicelib.catalogue.tables import Products, product_key
+from chalicelib.catalogue.tables import Products, pool_key, product_key, stock_key
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.groupbuy import draw, rules
+from chalicelib.groupbuy.checks import check_activity
 from chalicelib.groupbuy.rules import Activity, Kind, Lottery, Prices, Sizes, Variant
-from chalicelib.groupbuy.settle import END_WAIT, OPENING_WAIT
 from chalicelib.groupbuy.tables import ALL, Activities, activity_item, activity_key
 from chalicelib.jobs import service as jobs
-from chalicelib.orders.groups import CACHE
+from chalicelib.orders.groups import CACHE, refusal
 from chalicelib.store import cache, cursor, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
 from chalicelib.web.types import Id
 
+#: Beyond these a slip of the finger would leave the calendar.
+_YEARS = (2000, 2100)
 _STALE = "the activity has changed"
+Title = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 Pieces = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -38,11 +41,12 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class ActivityInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A group-buy as an operator names it. `sizes` of a ladder are its steps; `limit_per_member` counts pieces;
-    with `min_fill` paid seats a lobby succeeds at its expiry; without `stock` it sells from the SKUs' own."""
+    with `min_fill` paid seats a lobby succeeds at its expiry; without `stock` it sells from the SKUs' own; a lottery
+    of which nothing is said draws one winner in each lobby, who gets the goods."""
 
     product_id: Id
     kind: Kind
-    name: Annotated[str, Meta(max_length=64)] = ""
+    name: Title = ""
     sizes: Sizes
     prices: Prices
     lobby_minutes: Annotated[int, Meta(ge=1, le=60 * 24 * 30)] = 24 * 60
@@ -51,7 +55,7 @@ class ActivityInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     limit_per_member: Annotated[int, Meta(ge=1, le=999)] | None = None
     min_fill: Annotated[int, Meta(ge=1, le=100)] | None = None
     new_customers_only: bool = False
-    stock: Annotated[list[SetAside], Meta(max_length=40)] = []
+    stock: Annotated[list[SetAside], Meta(max_length=40)] | None = None
     variants: Annotated[list[Variant], Meta(max_length=5)] = []
     lottery: Lottery | None = None
 
@@ -70,13 +74,14 @@ def create(asked: ActivityInput) -> Activity:
 
     Raises `invalid` naming the field, `stock_short`.
     """
-    secret = ids.secret() if asked.lottery is not None else None
+    secret = ids.secret() if asked.kind == "lottery" else None
     now = clock.now()
-    activity = _activity(asked, ids.new("ga"), draw.secret_hash(secret) if secret else "", now)
+    stock = {line.sku_id: line.pieces for line in asked.stock or []}
+    activity = _activity(asked, stock, ids.new("ga"), draw.secret_hash(secret) if secret else "", now)
     tx = Transaction()
     tx.create(activity_item(activity, 1, secret), _STALE)
-    for line in asked.stock:
-        pools.set_aside(tx, line.sku_id, activity.pool, line.pieces, MallError("stock_short"))
+    for sku_id, pieces in stock.items():
+        pools.set_aside(tx, sku_id, activity.pool, pieces, MallError("stock_short"))
     _written(tx, activity)
     return _commit(tx, activity)
 
@@ -110,15 +115,45 @@ def remembered(activity_id: str) -> Known:
     return cache.remember((CACHE, "activity", activity_id), lambda: load(activity_id))
 
 
-def page(limit: int, given: str | None, running: bool) -> tuple[list[Activity], str | None]:
-    """Activities: for shoppers (`running`) those that are not over, by their end; for operators all, the last first."""
-    listing = f"group-activities:{running}"
+def running(limit: int, given: str | None) -> tuple[list[Activity], str | None]:
+    """A page of the activities that are not over, whose product is on sale, by their end: for shoppers."""
+    found, next_cursor = _page(limit, given, Activities.ends > clock.stamp(clock.now()))
+    shelf = read.batch_get([product_key(one.product_id) for one in found], consistent=False) if found else []
+    on_sale = {item.product_id for item in shelf if item is not None and item.product.published}
+    return [one for one in found if one.product_id in on_sale], next_cursor
+
+
+def every(limit: int, given: str | None) -> tuple[list[Activity], str | None]:
+    """A page of all activities, those that end last first: for operators."""
+    return _page(limit, given, None)
+
+
+def _page(limit: int, given: str | None, where: Any) -> tuple[list[Activity], str | None]:
+    listing = f"group-activities:{where is None}"
     after = cursor.read(listing, given)
-    where = Activities.ends > clock.stamp(clock.now()) if running else None
+    forward = where is not None
     items, rest = read.query(
-        Activities, ALL, index=Activities.by_end, where=where, forward=running, limit=limit, after=after
+        Activities, ALL, index=Activities.by_end, where=where, forward=forward, limit=limit, after=after
     )
     return [Activities.from_raw_data(raw).activity for raw in items], cursor.write(listing, rest)
+
+
+def offered(activity_id: str) -> tuple[Activity, dict[str, int]]:
+    """An activity whose product is on sale, and what can be bought of each of its SKUs now: in its pool, where it has
+    one. Possibly a second old. Raises `not_found`."""
+    activity = remembered(activity_id).activity
+    return activity, cache.remember((CACHE, "stock", activity_id), lambda: _stock(activity))
+
+
+def _stock(activity: Activity) -> dict[str, int]:
+    skus = sorted({price.sku_id for _, prices in map(activity.offer, activity.variant_names) for price in prices})
+    keys = [pool_key(sku_id, activity.pool) if activity.pool else stock_key(sku_id) for sku_id in skus]
+    product, *stocks = read.batch_get([product_key(activity.product_id), *keys], consistent=False)
+    if product is None or not product.product.published:
+        raise MallError("not_found")
+    return {
+        sku_id: 0 if item is None or item.closed else int(item.free) for sku_id, item in zip(skus, stocks, strict=True)
+    }
 
 
 class _Again(Exception):
@@ -133,11 +168,11 @@ def _change_once(activity_id: str, asked: ActivityInput) -> Activity:
         raise MallError("activity_begun")
     if asked.product_id != before.product_id:
         raise invalid("product_id", "cannot be changed; make another activity")
-    if {line.sku_id: line.pieces for line in asked.stock} != before.stock:
+    if asked.stock is not None and {line.sku_id: line.pieces for line in asked.stock} != before.stock:
         raise invalid("stock", "cannot be changed; end this activity and make another")
-    if (asked.lottery is None) != (before.lottery is None):
+    if (asked.kind == "lottery") != (before.kind == "lottery"):
         raise invalid("kind", "a lottery cannot become something else, nor something else a lottery")
-    after = _activity(asked, activity_id, before.secret_hash, before.created_at)
+    after = _activity(asked, before.stock, activity_id, before.secret_hash, before.created_at)
     tx = Transaction()
     tx.put(activity_item(after, known.version + 1, known.secret), Activities.version == known.version, _STALE)
     _written(tx, after)
@@ -158,51 +193,54 @@ def _end_once(activity_id: str) -> Activity:
     return _commit(tx, after)
 
 
-def _activity(asked: ActivityInput, activity_id: str, secret_hash: str, created_at: datetime) -> Activity:
+def _activity(
+    asked: ActivityInput, stock: dict[str, int], activity_id: str, secret_hash: str, created_at: datetime
+) -> Activity:
     """The activity that was asked for. Raises `invalid`."""
     product = read.get(Products, *product_key(asked.product_id)[1])
     if product is None:
         raise invalid("product_id", "no such product")
-    stock = {line.sku_id: line.pieces for line in asked.stock}
-    if len(stock) != len(asked.stock):
+    if asked.stock is not None and len(stock) != len(asked.stock):
         raise invalid("stock", "each SKU once")
     fields: dict[str, Any] = {
         field: getattr(asked, field) for field in asked.__struct_fields__ if field in Activity.__struct_fields__
     }
-    activity = Activity(
-        **(fields | {"stock": stock, "starts_at": _utc(asked.starts_at), "ends_at": _utc(asked.ends_at)}),
-        activity_id=activity_id, secret_hash=secret_hash, created_at=created_at,
-    )  # fmt: skip
-    rules.check_activity(activity, [sku.sku_id for sku in product.product.skus], clock.now())
+    fields |= {field: _utc(field, fields[field]) for field in ("starts_at", "ends_at")}
+    if asked.kind == "lottery" and asked.lottery is None:
+        fields["lottery"] = Lottery(winners=1)
+    fields |= {"stock": stock, "secret_hash": secret_hash, "created_at": created_at}
+    activity = Activity(activity_id=activity_id, **fields)
+    check_activity(activity, [sku.sku_id for sku in product.product.skus], clock.now())
     return activity
 
 
-def _utc(instant: datetime) -> datetime:
+def _utc(field: str, instant: datetime) -> datetime:
+    if not _YEARS[0] <= instant.year < _YEARS[1]:
+        raise invalid(field, f"a year from {_YEARS[0]} to {_YEARS[1]}")
     return clock.from_stamp(clock.stamp(instant))
 
 
 def _written(tx: Transaction, activity: Activity) -> None:
     """What goes with an activity that is made or changed."""
     lowest = min(price.price_fen for price in activity.prices)
+    sizes = {size for name in activity.variant_names for size in activity.offer(name)[0]}
     card = ActivityCard(
         activity_id=activity.activity_id, kind=activity.kind, starts_at=activity.starts_at, ends_at=activity.ends_at,
-        sizes=sorted(activity.sizes), price_fen=None if activity.variants else lowest,
+        sizes=sorted(sizes), price_fen=None if activity.variants else lowest,
     )  # fmt: skip
     announce(tx, activity.product_id, card)
     _owe_end(tx, activity)
 
 
 def _owe_end(tx: Transaction, activity: Activity) -> None:
-    wait = END_WAIT + OPENING_WAIT if activity.ended_early else END_WAIT
-    jobs.schedule(tx, "group.end", activity.activity_id, activity.ends_at + wait)
+    jobs.schedule(tx, "group.end", activity.activity_id, rules.wound_up_at(activity))
 
 
 def _commit(tx: Transaction, activity: Activity) -> Activity:
     try:
         tx.commit()
     except ConditionFailed as fault:
-        refusal = next((one for one in fault.failed if isinstance(one, MallError)), None)
-        raise refusal or _Again from fault
+        raise refusal(fault.failed) or _Again from fault
     cache.forget(CACHE)
     cache.forget("catalogue")
     return activity

@@ -7,7 +7,8 @@ import msgspec
 from chalicelib.groupbuy import activities, lobbies, report
 from chalicelib.groupbuy.activities import ActivityInput
 from chalicelib.groupbuy.lobbies import LobbyCard
-from chalicelib.groupbuy.rules import Activity, Tally
+from chalicelib.groupbuy.rules import Tally
+from chalicelib.groupbuy.views import AdminActivityView, admin_view
 from chalicelib.web.endpoint import OPERATOR, endpoint
 from chalicelib.web.types import Page, PageQuery
 
@@ -20,10 +21,10 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 @endpoint("GET /v1/admin/group-activities", OPERATOR, permission="groups.read", errors=("cursor_invalid",))
-def list_all(query: PageQuery) -> Page[Activity]:
+def list_all(query: PageQuery) -> Page[AdminActivityView]:
     """All activities, those that end last at the top."""
-    found, next_cursor = activities.page(query.limit, query.cursor, running=False)
-    return Page(found, next_cursor)
+    found, next_cursor = activities.every(query.limit, query.cursor)
+    return Page([admin_view(activity) for activity in found], next_cursor)
 
 
 @endpoint(
@@ -33,15 +34,15 @@ def list_all(query: PageQuery) -> Page[Activity]:
     status=201,
     errors=("invalid", "stock_short"),
 )
-def create(body: ActivityInput) -> Activity:
+def create(body: ActivityInput) -> AdminActivityView:
     """Make an activity. `stock` sets pieces aside for it; without, it sells from what everybody buys from."""
-    return activities.create(body)
+    return admin_view(activities.create(body))
 
 
 @endpoint("GET /v1/admin/group-activities/{activity_id}", OPERATOR, permission="groups.read")
-def get(activity_id: str) -> Activity:
+def get(activity_id: str) -> AdminActivityView:
     """One activity, with all its variants."""
-    return activities.load(activity_id).activity
+    return admin_view(activities.load(activity_id).activity)
 
 
 @endpoint(
@@ -50,17 +51,17 @@ def get(activity_id: str) -> Activity:
     permission="groups.write",
     errors=("activity_begun", "invalid", "conflict"),
 )
-def change(activity_id: str, body: ActivityInput) -> Activity:
-    """Change an activity that has not begun."""
-    return activities.change(activity_id, body)
+def change(activity_id: str, body: ActivityInput) -> AdminActivityView:
+    """Change an activity that has not begun: all fields again; `stock`, if named, must be what it was."""
+    return admin_view(activities.change(activity_id, body))
 
 
 @endpoint(
     "POST /v1/admin/group-activities/{activity_id}/end", OPERATOR, permission="groups.write", errors=("conflict",)
 )
-def end(activity_id: str) -> Activity:
+def end(activity_id: str) -> AdminActivityView:
     """End an activity early: no lobby is opened any more; those that are open live on until they are full or over."""
-    return activities.end(activity_id)
+    return admin_view(activities.end(activity_id))
 
 
 @endpoint(

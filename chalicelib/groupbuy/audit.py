@@ -17,7 +17,6 @@ _FITS: Mapping[SeatState, frozenset[str]] = {
     "won": frozenset({"awaiting_shipment", "shipped", "received", "completed", "closed"}),
     "lost": frozenset({"awaiting_shipment", "shipped", "received", "completed", "closed"}),
 }
-_PAID: frozenset[SeatState] = frozenset({"taken", "failed", "won", "lost"})
 
 
 def audit(orders: Iterable[Order], lobbies: Iterable[Lobby], seats: Iterable[tuple[str, SeatItem]]) -> list[Difference]:
@@ -43,7 +42,7 @@ def _of_lobby(lobby: Lobby, seats: list[SeatItem]) -> list[Difference]:
     """Its counters against its seats, and its state against its counters."""
     about = lobby.terms.lobby_id
     held = sum(seat.state == "held" for seat in seats)
-    taken = sum(seat.state in _PAID for seat in seats)
+    taken = sum(seat.paid for seat in seats)
     found: list[Difference] = []
     if min(lobby.free, lobby.held, lobby.taken) < 0 or lobby.free + lobby.held + lobby.taken != lobby.terms.size:
         counted = f"{lobby.free} free + {lobby.held} held + {lobby.taken} taken"

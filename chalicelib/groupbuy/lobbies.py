@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.groupbuy import activities, draw, rules, seats
-from chalicelib.groupbuy.rules import Activity, Lobby, LobbyState, SeatItem
+from chalicelib.groupbuy.rules import Activity, Kind, Lobby, LobbyState
 from chalicelib.groupbuy.settle import entries_of, paid_seats
 from chalicelib.groupbuy.tables import LOBBY, SEAT, Lobbies, lobby_key, lobby_of, seat_of, shelves
+from chalicelib.groupbuy.views import OfferedPrice, offered_prices
 from chalicelib.members.tables import profile_key
 from chalicelib.orders.groups import CACHE
 from chalicelib.orders.rules import SeatState
@@ -38,32 +39,37 @@ class Mine(msgspec.Struct, kw_only=True):
     is_leader: bool
 
 
-class LobbyCard(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A lobby in a list. `left`: seats that are neither held nor taken. `step`: of a ladder, what is reached so far."""
+class LobbyCard(msgspec.Struct, kw_only=True):
+    """A lobby in a list. `left`: seats that are neither held nor taken. `step`: of a ladder, what is reached so far.
+    `expires_at` is null until the leader has paid, `leader` when they have left."""
 
     lobby_id: str
     activity_id: str
+    kind: Kind
     state: LobbyState
     size: int
     taken: int
     held: int
     left: int
-    expires_at: datetime | None = None
-    step: int | None = None
-    leader: Person | None = None
+    expires_at: datetime | None
+    step: int | None
+    leader: Person | None
 
 
 class LobbyView(LobbyCard, kw_only=True, omit_defaults=True):
-    """A lobby with those who have paid, and the caller's own seat where there is one."""
+    """A lobby with its prices (its own, whatever the caller is offered elsewhere), those who have paid, and the
+    caller's own seat where there is one."""
 
     product_id: str
+    prices: list[OfferedPrice]
     members: list[Person]
     secret_hash: str = ""
     mine: Mine | None = None
 
 
 class Proof(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What a draw follows from. Before it, only the hash of the secret is told.
+    """What a draw follows from. Before it (`open`), only the hash of the secret is told; a lobby that failed is never
+    drawn.
 
     The winners are those `winners_count` orders whose HMAC-SHA256 under the secret is smallest (docs/lottery.md).
     A lobby's secret is the HMAC-SHA256 of its id under its activity's, which is told when the activity has ended.
@@ -71,6 +77,7 @@ class Proof(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     activity_id: str
     lobby_id: str | None = None
+    state: Literal["open", "drawn", "failed"]
     secret_hash: str
     winners_count: int
     secret: str | None = None
@@ -104,9 +111,7 @@ def _joinable(activity: Activity, variant: str, limit: int, given: str | None) -
                 found.append(lobby)
         if last or len(found) == limit:
             break
-    people = _people([lobby.terms.leader_id for lobby in found])
-    cards = [LobbyCard(**_fields(lobby), leader=_person(people, lobby.terms.leader_id, True)) for lobby in found]
-    return cards, cursor.write(listing, None if last else position)
+    return _cards(found), cursor.write(listing, None if last else position)
 
 
 def view(lobby_id: str, member_id: str) -> LobbyView:
@@ -120,15 +125,17 @@ def view(lobby_id: str, member_id: str) -> LobbyView:
     mine = next((seat for seat in seated if seat.member_id == member_id), None)
     if lobby is None or (lobby.expires_at is None and mine is None):
         raise MallError("not_found")
-    members = [seat for seat in seated if seat.state not in ("held", "released")]
+    members = [seat for seat in seated if seat.paid]
     members.sort(key=lambda seat: (not seat.leader, seat.order_id))
     people = _people([seat.member_id for seat in members])
     return LobbyView(
         **_fields(lobby),
+        leader=next((_person(people, seat.member_id, True) for seat in members if seat.leader), None),
         product_id=lobby.terms.product_id,
+        prices=offered_prices(lobby.terms.prices, {}),
         secret_hash=lobby.terms.secret_hash,
         members=[_person(people, seat.member_id, seat.leader) for seat in members],
-        mine=None if mine is None else _mine(mine),
+        mine=None if mine is None else Mine(order_id=mine.order_id, seat_state=mine.state, is_leader=mine.leader),
     )
 
 
@@ -140,7 +147,7 @@ def proof_of_lobby(lobby_id: str) -> Proof:
         raise MallError("not_found")
     proof = Proof(
         activity_id=terms.activity_id, lobby_id=lobby_id, secret_hash=terms.secret_hash,
-        winners_count=terms.lottery.winners,
+        winners_count=terms.lottery.winners, state="failed" if lobby.state == "failed" else "open",
     )  # fmt: skip
     if lobby.state != "succeeded":
         return proof
@@ -160,7 +167,7 @@ def proof_of_activity(activity_id: str) -> Proof:
     over_all = lottery.per == "activity"
     proof = Proof(
         activity_id=activity_id, secret_hash=known.activity.secret_hash,
-        winners_count=lottery.winners if over_all else 0,
+        winners_count=lottery.winners if over_all else 0, state="open",
     )  # fmt: skip
     if not known.drawn:
         return proof
@@ -172,12 +179,7 @@ def of_activity(activity: Activity, limit: int, given: str | None) -> tuple[list
     listing = f"admin-lobbies:{activity.activity_id}"
     places, last = _next_places(shelves(activity), cursor.read(listing, given) or "", limit, "~")
     found = _lobbies([place.rpartition("|")[2] for place in places])
-    people = _people([lobby.terms.leader_id for lobby in found if lobby is not None])
-    cards = [
-        LobbyCard(**_fields(lobby), leader=_person(people, lobby.terms.leader_id, True))
-        for lobby in found
-        if lobby is not None
-    ]
+    cards = _cards([lobby for lobby in found if lobby is not None])
     return cards, cursor.write(listing, None if last else places[-1])
 
 
@@ -210,14 +212,22 @@ def _can_join(lobby: Lobby) -> bool:
 def _fields(lobby: Lobby) -> dict[str, Any]:
     terms = lobby.terms
     return {
+        "kind": terms.kind,
         "lobby_id": terms.lobby_id, "activity_id": terms.activity_id, "state": lobby.state, "size": terms.size,
         "taken": lobby.taken, "held": lobby.held, "left": lobby.free, "expires_at": lobby.expires_at,
         "step": terms.step(lobby.taken) if terms.kind == "ladder" else None,
     }  # fmt: skip
 
 
-def _mine(seat: SeatItem) -> Mine:
-    return Mine(order_id=seat.order_id, seat_state=seat.state, is_leader=seat.leader)
+def _cards(lobbies: list[Lobby]) -> list[LobbyCard]:
+    people = _people([lobby.terms.leader_id for lobby in lobbies])
+    return [
+        LobbyCard(
+            **_fields(lobby),
+            leader=None if lobby.leader_left else _person(people, lobby.terms.leader_id, True),
+        )
+        for lobby in lobbies
+    ]
 
 
 def _people(member_ids: list[str]) -> dict[str, Any]:
@@ -234,4 +244,4 @@ def _person(people: dict[str, Any], member_id: str, leader: bool) -> Person:
 
 def _drawn(proof: Proof, secret: str, order_ids: list[str]) -> Proof:
     won = draw.winners(secret, order_ids, proof.winners_count)
-    return msgspec.structs.replace(proof, secret=secret, orders=order_ids, winners=won)
+    return msgspec.structs.replace(proof, state="drawn", secret=secret, orders=order_ids, winners=won)

@@ -13,7 +13,7 @@ def of(activity: Activity) -> list[Tally]:
 
     A lobby belongs to its leader's variant; who joins through a shared link may be of another, and pays its prices.
     """
-    return [_of_variant(activity, name) for name in [rules.CONTROL, *(known.name for known in activity.variants)]]
+    return [_of_variant(activity, name) for name in activity.variant_names]
 
 
 def _of_variant(activity: Activity, variant: str) -> Tally:
@@ -35,7 +35,7 @@ def _of_variant(activity: Activity, variant: str) -> Tally:
 def _count(tally: Tally, raw: read.Raw) -> None:
     taken = int(raw["taken"]["N"])
     tally.opened += 1
-    tally.joined += max(0, taken - 1)
+    tally.joined += taken if raw.get("leader_left", {}).get("BOOL") else taken - 1
     tally.paid_fen += int(raw["paid_fen"]["N"])
     tally.succeeded += raw["place"]["S"].startswith("succeeded|")
     tally.failed += raw["place"]["S"].startswith("failed|")

@@ -7,9 +7,7 @@ opening --leader pays--> open --last seat paid, or expiry with enough--> succeed
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -17,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.core import ids
-from chalicelib.core.errors import MallError, invalid
+from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import yuan
 from chalicelib.orders.groups import Size
 from chalicelib.orders.rules import SeatState
@@ -26,11 +24,14 @@ from chalicelib.web.types import Id, PriceFen
 Kind = Literal["fixed", "ladder", "lottery"]
 LobbyState = Literal["opening", "open", "succeeded", "failed"]
 
-#: Who comes with less time than this left could not pay any more; seconds.
+#: Who comes with less time than this left could not pay any more.
 MARGIN = timedelta(seconds=15)
+#: After the end of an activity; and after one that was ended early, the longest time that a leader has to pay.
+END_WAIT = timedelta(minutes=5)
+OPENING_WAIT = timedelta(minutes=60)
 #: The variant of those who are in no other.
 CONTROL = "control"
-_ALL_BP = 10_000
+ALL_BP = 10_000
 
 
 class GroupRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +64,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Sizes and prices that `share_bp` of 10000 members are offered instead of the activity's own."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$(?!\n)")]
-    share_bp: Annotated[int, Meta(ge=1, le=_ALL_BP)]
+    share_bp: Annotated[int, Meta(ge=1, le=ALL_BP)]
     sizes: Sizes
     prices: Prices
 
@@ -107,9 +108,19 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The pool that its pieces come from; "" where it shares the SKU's stock."""
         return self.activity_id if self.stock else ""
 
+    @property
+    def variant_names(self) -> list[str]:
+        """The control, and every variant."""
+        return [CONTROL, *(variant.name for variant in self.variants)]
+
     def variant_of(self, member_id: str) -> str:
-        """The variant that this member is offered: at random, always the same, and written down nowhere."""
-        ticket = ids.shard(f"{self.activity_id}|{member_id}", _ALL_BP)
+        """The variant that this member is offered: at random, always the same, and written down nowhere.
+
+        Who is not known ("") is offered the control.
+        """
+        if not member_id:
+            return CONTROL
+        ticket = ids.shard(f"{self.activity_id}|{member_id}", ALL_BP)
         for variant in self.variants:
             if ticket < variant.share_bp:
                 return variant.name
@@ -186,6 +197,7 @@ class Lobby(msgspec.Struct, frozen=True, kw_only=True):
     paid_fen: int = 0
     expires_at: datetime | None = None
     finished: bool = False
+    leader_left: bool = False
 
 
 class SeatItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,11 +208,16 @@ class SeatItem(msgspec.Struct, frozen=True, kw_only=True):
     leader: bool
     state: SeatState
 
+    @property
+    def paid(self) -> bool:
+        """Whether it was paid, and not given up before the lobby ended."""
+        return self.state not in ("held", "released")
+
 
 class Tally(msgspec.Struct, kw_only=True):
     """What became of the lobbies of one variant. A lobby counts as opened once its leader has paid, and as ended when
-    it succeeded or failed; `joined` are the paid seats that are not leaders'. Amounts in fen, paid into lobbies,
-    before any refund."""
+    it succeeded or failed; `joined` are the paid seats that are not leaders'. `paid_fen` was paid into lobbies, freight
+    included, before any refund."""
 
     variant: str
     opened: int = 0
@@ -222,9 +239,9 @@ def wilson_bp(successes: int, trials: int) -> tuple[int, int, int]:
     share = successes / trials
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     spread = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
-    low = 0 if not successes else max(0, math.floor((centre - spread) * _ALL_BP))
-    high = _ALL_BP if successes == trials else min(_ALL_BP, math.ceil((centre + spread) * _ALL_BP))
-    return round(share * _ALL_BP), low, high
+    low = 0 if not successes else max(0, math.floor((centre - spread) * ALL_BP))
+    high = ALL_BP if successes == trials else min(ALL_BP, math.ceil((centre + spread) * ALL_BP))
+    return round(share * ALL_BP), low, high
 
 
 class Fate(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,6 +284,12 @@ def lottery_fate(lottery: Lottery, won: bool) -> Fate:
     return Fate(seat="lost", ships=True, what="draw_lost")
 
 
+def wound_up_at(activity: Activity) -> datetime:
+    """When an activity is wound up, at the earliest, if its last lobbies have ended: a while after its end, and longer
+    where it was ended early, because leaders who had begun to pay may still open lobbies."""
+    return activity.ends_at + END_WAIT + (OPENING_WAIT if activity.ended_early else timedelta())
+
+
 def check_order(terms: Terms, sku_id: str, quantity: int, leader: bool) -> int:
     """The price of a piece for this seat. Raises `invalid`, `purchase_limit`."""
     price = terms.price_of(sku_id, leader)
@@ -284,15 +307,20 @@ def check_running(activity: Activity, now: datetime) -> None:
 
 
 def check_joinable(lobby: Lobby, now: datetime) -> None:
-    """Raises `not_found` for a lobby whose leader has not paid, `lobby_over`, `lobby_full`."""
-    if lobby.state == "opening":
-        raise MallError("not_found")
+    """Raises `not_found` for a lobby whose leader has not paid, or never did; `lobby_over`, `lobby_full`."""
+    if lobby.state == "opening" or lobby.expires_at is None:
+        raise no_such_lobby()
     if lobby.state == "succeeded" and lobby.taken == lobby.terms.size:
         raise MallError("lobby_full")
-    if lobby.state != "open" or lobby.expires_at is None or now >= lobby.expires_at - MARGIN:
+    if lobby.state != "open" or now >= lobby.expires_at - MARGIN:
         raise MallError("lobby_over")
     if lobby.free < 1:
         raise MallError("lobby_full")
+
+
+def no_such_lobby() -> MallError:
+    """What who wants to join is told of a lobby that there is not, or that nobody but its leader may know of."""
+    return MallError("not_found", errors=(FieldError("group.lobby_id", "no such lobby"),))
 
 
 def terms_of(activity: Activity, variant: str, size: int | None, lobby_id: str, leader_id: str, now: datetime) -> Terms:
@@ -301,14 +329,11 @@ def terms_of(activity: Activity, variant: str, size: int | None, lobby_id: str, 
     A ladder's lobby has room for its largest step, whatever size is asked for.
     """
     sizes, prices = activity.offer(variant)
+    if (size is not None and size not in sizes) or (size is None and len(sizes) > 1 and activity.kind != "ladder"):
+        raise invalid("group.size", f"one of {', '.join(map(str, sorted(sizes)))}")
+    chosen = size or max(sizes)
     if activity.kind == "ladder":
         chosen = max(sizes)
-    elif size is None and len(sizes) == 1:
-        chosen = sizes[0]
-    elif size in sizes:
-        chosen = size
-    else:
-        raise invalid("group.size", f"one of {', '.join(map(str, sorted(sizes)))}")
     return Terms(
         lobby_id=lobby_id, activity_id=activity.activity_id, product_id=activity.product_id, kind=activity.kind,
         variant=variant, size=chosen, lobby_minutes=activity.lobby_minutes, opened_at=now, bound=activity.ends_at,
@@ -321,68 +346,3 @@ def terms_of(activity: Activity, variant: str, size: int | None, lobby_id: str, 
 def masked(nickname: str) -> str:
     """A name that others may see: its first character."""
     return f"{nickname[0]}**" if nickname else "微信用户"
-
-
-def check_activity(activity: Activity, sku_ids: Iterable[str], now: datetime) -> None:
-    """Raises `invalid`, naming the field, unless the activity makes sense for a product with these SKUs."""
-    if not activity.starts_at < activity.ends_at:
-        raise invalid("ends_at", "must be after starts_at")
-    if activity.ends_at <= now:
-        raise invalid("ends_at", "is over")
-    known = set(sku_ids)
-    _check_offer(activity.kind, activity.sizes, activity.prices, known, "")
-    names = [variant.name for variant in activity.variants]
-    for index, variant in enumerate(activity.variants):
-        if variant.name == CONTROL or names.index(variant.name) != index:
-            raise invalid(f"variants[{index}].name", f"must be unique, and not {CONTROL}")
-        _check_offer(activity.kind, variant.sizes, variant.prices, known, f"variants[{index}].")
-    if sum(variant.share_bp for variant in activity.variants) > _ALL_BP:
-        raise invalid("variants", f"their share_bp may be {_ALL_BP} in all")
-    for sku_id in activity.stock:
-        if sku_id not in known:
-            raise invalid("stock", f"no such SKU of this product: {sku_id}")
-    if activity.min_fill is not None and (activity.kind == "ladder" or activity.min_fill > max(activity.sizes)):
-        raise invalid("min_fill", "at most the largest size, and not for a ladder: its first step says that")
-    _check_lottery(activity)
-
-
-def _check_lottery(activity: Activity) -> None:
-    if (activity.kind == "lottery") != (activity.lottery is not None):
-        raise invalid("lottery", "says how a lottery is drawn; there is none otherwise")
-    if activity.lottery is None:
-        return
-    if activity.variants:
-        raise invalid("variants", "a lottery has none: everybody has the same chance")
-    if activity.lottery.per == "lobby" and activity.lottery.winners > min(activity.sizes):
-        raise invalid("lottery.winners", "at most the smallest size")
-
-
-def _check_offer(kind: Kind, sizes: Sequence[int], prices: Sequence[Price], known: set[str], at: str) -> None:
-    if len(set(sizes)) != len(sizes):
-        raise invalid(f"{at}sizes", "each size once")
-    pairs = [(price.sku_id, price.size) for price in prices]
-    for index, price in enumerate(prices):
-        if price.sku_id not in known:
-            raise invalid(f"{at}prices[{index}].sku_id", "no such SKU of this product")
-        if price.size not in sizes:
-            raise invalid(f"{at}prices[{index}].size", "is not offered")
-        if pairs.index((price.sku_id, price.size)) != index:
-            raise invalid(f"{at}prices[{index}]", "this SKU and size has a price already")
-        if price.leader_price_fen is not None and price.leader_price_fen > price.price_fen:
-            raise invalid(f"{at}prices[{index}].leader_price_fen", "must not be above price_fen")
-    for size in sizes:
-        if not any(price.size == size for price in prices):
-            raise invalid(f"{at}prices", f"none for size {size}")
-    if kind == "ladder":
-        _check_ladder(sizes, prices, at)
-
-
-def _check_ladder(sizes: Sequence[int], prices: Sequence[Price], at: str) -> None:
-    """Every SKU has a price on every step, and none rises."""
-    for sku_id in {price.sku_id for price in prices}:
-        steps = sorted((price for price in prices if price.sku_id == sku_id), key=lambda price: price.size)
-        if len(steps) != len(sizes):
-            raise invalid(f"{at}prices", f"{sku_id} needs a price for every step")
-        for lower, higher in itertools.pairwise(steps):
-            if any(higher.for_seat(leader) > lower.for_seat(leader) for leader in (True, False)):
-                raise invalid(f"{at}prices", f"{sku_id} costs more with {higher.size} than with {lower.size}")

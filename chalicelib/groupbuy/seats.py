@@ -83,7 +83,7 @@ class Seating:
         terms = basis.terms
         if basis.opens:
             lobby = Lobbies(
-                terms.lobby_id, LOBBY, terms=terms, state="opening", size=terms.size, free=terms.size - 1,
+                terms.lobby_id, LOBBY, terms=terms, state="opening", free=terms.size - 1,
                 held=1, taken=0, paid_fen=0,
             )  # fmt: skip
             tx.create(lobby, _CHANGED)
@@ -130,6 +130,8 @@ class Seating:
         actions = [Lobbies.held.set(Lobbies.held - 1), Lobbies.free.set(Lobbies.free + 1)]
         if lobby.state == "opening":
             actions += [Lobbies.state.set("failed"), Lobbies.finished.set(True)]
+        elif lobby.state == "open" and lobby.expires_at is not None and clock.now() >= lobby.expires_at:
+            jobs.schedule(tx, "lobby.settle", seat.lobby_id)  # it may have waited for this seat
         tx.update(*lobby_key(seat.lobby_id), actions, (Lobbies.state == lobby.state) & (Lobbies.held >= 1), _CHANGED)
         count_bought(tx, lobby.terms, order, -1)
         return move(tx, order, "held", "released")
@@ -147,6 +149,8 @@ class Seating:
             Lobbies.free.set(Lobbies.free + 1),
             Lobbies.paid_fen.set(Lobbies.paid_fen - order.paid_fen),
         ]
+        if seat.leader:
+            actions.append(Lobbies.leader_left.set(True))
         if last:
             actions.append(Lobbies.state.set("failed"))
             jobs.schedule(tx, "lobby.finish", seat.lobby_id)
@@ -192,13 +196,13 @@ def move(tx: Transaction, order: Order, before: str, after: str) -> Seat:
 
 def _joining(member_id: str, lobby_item: Any, mine: Any) -> tuple[Terms, Any]:
     if lobby_item is None:
-        raise MallError("not_found", errors=(FieldError("group.lobby_id", "no such lobby"),))
+        raise rules.no_such_lobby()
     lobby = lobby_of(lobby_item)
-    if mine is not None and mine.state != "released":
+    if mine is not None and mine.state in ("held", "taken"):
         raise MallError("already_in_lobby")
     rules.check_joinable(lobby, clock.now())
     if lobby.terms.new_customers_only and has_bought(member_id):
-        raise MallError("not_for_you")
+        raise MallError("not_for_you", errors=(FieldError("group.lobby_id", "for new customers only"),))
     return lobby.terms, lobby.expires_at
 
 

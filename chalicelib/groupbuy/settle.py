@@ -42,10 +42,6 @@ from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transacti
 #: WeChat, where a payment of the last moment wins.
 HELD_WAIT = timedelta(seconds=120)
 _HELD_ASK_SECONDS = 1.0
-#: An activity is wound up so long after its end, at the earliest, when its last lobbies have ended; and so much later
-#: where it was ended early, because leaders who had begun to pay may still open lobbies.
-END_WAIT = timedelta(minutes=5)
-OPENING_WAIT = timedelta(minutes=60)
 _END_ASK_SECONDS = 30.0
 _CHANGED = "the lobby has changed"
 _DRAWN = "the draw is over"
@@ -119,7 +115,7 @@ def paid_seats(lobby_id: str) -> list[SeatItem]:
         seat_of(item)
         for item in read.query_all(Lobbies, lobby_id, where=Lobbies.part.startswith(SEAT), consistent=True)
     ]
-    return sorted((seat for seat in found if seat.state not in ("held", "released")), key=lambda seat: seat.order_id)
+    return sorted((seat for seat in found if seat.paid), key=lambda seat: seat.order_id)
 
 
 def _ending(lobby: Lobby) -> Callable[[SeatItem], None]:
@@ -195,7 +191,7 @@ def end_activity(job: Job) -> None:
     item = read.get(Activities, *activity_key(job.key)[1])
     assert item is not None
     activity: Activity = item.activity
-    over = activity.ends_at + END_WAIT + (OPENING_WAIT if activity.ended_early else timedelta())
+    over = rules.wound_up_at(activity)
     if clock.now() < over:
         raise Later((over - clock.now()).total_seconds())
     if _unfinished(activity):

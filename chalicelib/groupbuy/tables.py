@@ -7,7 +7,7 @@
 | how much has a member bought in it | Update (activity, "member#<member>") in the order's transaction | 2 WRU |
 | who takes part in the draw of an activity | Query (activity, "entry#") | 1 RRU per 4 KB |
 | a lobby, and my seat in it | BatchGet (lobby, "lobby"), (lobby, "seat#<member>") | 1 RRU each |
-| hold, take, free a seat | Update lobby, and seat, in the order's transaction | 2 WRU each, 1 or 2 for the index |
+| hold, take, free a seat | Update lobby, and seat, in the order's transaction | 2 WRU (lobby: per KB of terms) |
 | everybody in a lobby | Query lobby | 1 RRU per 4 KB |
 | lobbies to join, nearly full first | Query shelf in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 per lobby |
 | all lobbies of an activity, for its report | Query shelf in each shard | 0.5 RRU per 4 KB, some 25 lobbies |
@@ -28,7 +28,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProject
 
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
-from chalicelib.groupbuy.rules import CONTROL, Activity, Lobby, SeatItem, Terms
+from chalicelib.groupbuy.rules import Activity, Lobby, SeatItem, Terms
 from chalicelib.store.base import Document, Table, TableMeta, name
 from chalicelib.store.read import Key
 
@@ -86,7 +86,7 @@ class Shelf(GlobalSecondaryIndex["Lobbies"]):
 
     class Meta:
         index_name = "shelf"
-        projection = IncludeProjection(["size", "taken", "paid_fen"])
+        projection = IncludeProjection(["taken", "paid_fen", "leader_left"])
 
     shelf = UnicodeAttribute(hash_key=True)
     place = UnicodeAttribute(range_key=True)
@@ -103,12 +103,12 @@ class Lobbies(Table):
     state = UnicodeAttribute()
     # part "lobby"
     terms = Document(Terms, null=True)
-    size = NumberAttribute(null=True)
     free = NumberAttribute(null=True)
     held = NumberAttribute(null=True)
     taken = NumberAttribute(null=True)
     paid_fen = NumberAttribute(null=True)
     expires = UnicodeAttribute(null=True)
+    leader_left = BooleanAttribute(null=True)
     #: Every order of the ended lobby has been seen to.
     finished = BooleanAttribute(null=True)
     shelf = UnicodeAttribute(null=True)
@@ -153,7 +153,7 @@ def lobby_of(item: Lobbies) -> Lobby:
     return Lobby(
         terms=item.terms, state=item.state, free=int(item.free), held=int(item.held), taken=int(item.taken),  # type: ignore[arg-type]
         paid_fen=int(item.paid_fen or 0), expires_at=clock.from_stamp(item.expires) if item.expires else None,
-        finished=bool(item.finished),
+        finished=bool(item.finished), leader_left=bool(item.leader_left),
     )  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def shelf(activity_id: str, variant: str, shard: int) -> str:
 
 def shelves(activity: Activity, variant: str | None = None) -> list[str]:
     """Every shard of the lobbies of an activity, or of one of its variants."""
-    names = [CONTROL, *(known.name for known in activity.variants)] if variant is None else [variant]
+    names = activity.variant_names if variant is None else [variant]
     return [shelf(activity.activity_id, known, shard) for known in names for shard in range(settings().lobby_shards)]
 
 

@@ -1,4 +1,4 @@
-"""What an order asks of the wing that keeps the lobbies. It lies above this one; app.py registers it.
+"""What an order asks of the wing that keeps the lobbies. That wing lies above this one, and registers itself.
 
 Everything it does goes into the order's own transaction, so that an order and its seat never disagree.
 """

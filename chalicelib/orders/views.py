@@ -46,6 +46,7 @@ class SeatView(msgspec.Struct, kw_only=True):
 
     lobby_id: str
     activity_id: str
+    size: int
     seat_state: SeatState
     is_leader: bool
 
@@ -123,6 +124,7 @@ def _fields(order: Order) -> dict[str, Any]:
         fields["group"] = SeatView(
             lobby_id=order.group.lobby_id,
             activity_id=order.group.activity_id,
+            size=order.group.size,
             seat_state=order.group.state,
             is_leader=order.group.leader,
         )
