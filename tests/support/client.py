@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import requests
@@ -170,6 +171,10 @@ class Control:
     def status(self) -> Any:
         return self._answer(self._session.get(f"{self.url}/status", timeout=60))
 
+    def at(self, seconds: float) -> str:
+        """The instant so many seconds from now by the mall's clock."""
+        return str((datetime.fromisoformat(self.status()["now"]) + timedelta(seconds=seconds)).isoformat())
+
     def run_jobs(self, advance: float = 0) -> int:
         """Run what is due, `advance` seconds from now; how many jobs were run."""
         if advance:
@@ -188,6 +193,13 @@ SHANGHAI = {
     "name": "林小鱼 🐟", "phone": "13800000000", "region_code": "310115", "province": "上海市", "city": "市辖区",
     "district": "浦东新区", "detail": "世纪大道 1 号", "is_default": True,
 }  # fmt: skip
+
+
+def offered(sku_id: str, prices: dict[int, int | tuple[int, int]]) -> list[dict[str, Any]]:
+    """The prices of a group-buy as an operator names them: the price, or (price, leader's), by size."""
+    both = {size: price if isinstance(price, tuple) else (price,) for size, price in prices.items()}
+    names = ("price_fen", "leader_price_fen")
+    return [{"sku_id": sku_id, "size": size, **dict(zip(names, fen, strict=False))} for size, fen in both.items()]
 
 
 @dataclass
@@ -243,6 +255,42 @@ class Shopper(Client):
         poll(lambda: self.order(order_id)["state"] == "awaiting_shipment")
         return order_id
 
+    def take_seat(self, sku_id: str, *, quantity: int = 1, payable_fen: int | None = None, **group: Any) -> Answer:
+        """Order a seat: `activity_id` (and `size`) opens a lobby, `lobby_id` joins one.
+
+        At the price that is quoted, where none is given; a refusal of the quote is the answer then.
+        """
+        lines = [{"sku_id": sku_id, "quantity": quantity}]
+        body: dict[str, Any] = {"lines": lines, "address_id": self.address_id, "group": group}
+        if payable_fen is None:
+            quoted = self.post("/v1/quotes", body)
+            if quoted.status != 200:
+                return quoted
+            payable_fen = quoted.json["payable_fen"]
+        return self.post("/v1/orders", body | {"expected_payable_fen": payable_fen}, key=secrets.token_hex(8))
+
+    def open_lobby(self, activity: dict[str, Any], **more: Any) -> Any:
+        """Open a lobby of this activity, with its first SKU, and pay; the order."""
+        sku_id = activity["prices"][0]["sku_id"]
+        placed = self.take_seat(sku_id, activity_id=activity["activity_id"], **more).ok(201)
+        return self.pay(placed["order_id"])
+
+    def join_lobby(self, lead: dict[str, Any], **more: Any) -> Any:
+        """Join the lobby of this order, with the same SKU, and pay; the order."""
+        placed = self.take_seat(lead["lines"][0]["sku_id"], lobby_id=lead["group"]["lobby_id"], **more).ok(201)
+        return self.pay(placed["order_id"])
+
+    def pay(self, order_id: str, notify: str = "normal") -> Any:
+        """Pay; the order, once the mall knows of it."""
+        payment = self.start_payment(order_id)
+        if not payment.get("paid"):
+            self.sandbox.pay(payment, notify)
+        return poll(lambda: "paid_at" in (order := self.order(order_id)) and order, 15)
+
+    def lobby(self, order: dict[str, Any]) -> Any:
+        """The lobby of this order, as this shopper sees it."""
+        return self.get(f"/v1/lobbies/{order['group']['lobby_id']}").ok()
+
     def refund(self, order_id: str, lines: list[tuple[str, int]] | None = None, key: str = "") -> Any:
         """Ask for these lines' money back, or for all of it."""
         body: dict[str, Any] = {"reason": "不想要了"}
@@ -267,6 +315,17 @@ class Operator(Client):
         ]
         body = {"name": f"试验品 {secrets.token_hex(3)}", "skus": skus, "publish": True, **more}
         return self.post("/v1/admin/products", body).ok(201)
+
+    def group_activity(self, prices: dict[int, int | tuple[int, int]], pieces: int = 100, **more: Any) -> Any:
+        """A running group-buy of a product's first SKU, by default of a new one's: the price, or (price, leader's), by
+        size."""
+        product = more.pop("product", None) or self.product(stock=pieces)
+        body = {
+            "product_id": product["product_id"], "kind": "fixed", "sizes": list(prices), "lobby_minutes": 30,
+            "prices": offered(product["skus"][0]["sku_id"], prices),
+            "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2099-01-01T00:00:00Z",
+        }  # fmt: skip
+        return self.post("/v1/admin/group-activities", body | more).ok(201)
 
     def stock(self, sku_id: str) -> tuple[int, int]:
         """Pieces of the SKU that are free, and that orders hold; together they are what was supplied."""
