@@ -76,13 +76,19 @@ CODES: dict[str, Meaning] = {
     # coupons
     "coupon_unusable": Meaning(422, "优惠券不可用：{why}", "This coupon cannot be used: {why}"),
     "coupon_taken": Meaning(409, "优惠券已用于其他订单", "This coupon is in another order"),
+    "sold_out": Meaning(409, "已被领完", "There are none left"),
+    "claim_limit": Meaning(409, "每人限领 {limit} 张", "At most {limit} of these per member"),
+    "coupon_not_offered": Meaning(409, "该优惠券当前不发放", "This coupon is not given out at the moment"),
+    "code_unknown": Meaning(404, "兑换码无效", "There is no such code"),
+    "code_used": Meaning(409, "兑换码已被使用", "This code has been redeemed"),
+    "codes_exported": Meaning(409, "该批兑换码已导出过", "These codes were exported before, which is done once"),
     # group-buy
     "lobby_full": Meaning(409, "该团已满员", "All seats of this lobby are held or taken"),
     "lobby_over": Meaning(409, "该团已结束", "This lobby is over"),
     "already_in_lobby": Meaning(409, "您已在该团中", "You have a seat in this lobby already"),
     "activity_over": Meaning(409, "活动尚未开始或已结束", "This activity has not begun, or is over"),
     "activity_begun": Meaning(409, "活动已开始，不能修改", "This activity has begun and cannot be changed"),
-    "not_for_you": Meaning(422, "您不符合参与条件", "This is not for you: it is for new customers only"),
+    "not_for_you": Meaning(422, "您不符合参与条件", "You are not among those this is for"),
     "purchase_limit": Meaning(422, "每人限购 {limit} 件", "At most {limit} pieces per member"),
     "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),
 }
@@ -122,6 +128,11 @@ class MallError(Exception):
 
 class OutsideError(Exception):
     """A service outside failed or refused, and no use case knew better: the edge answers 503."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether it may go away by itself: what is owed is tried again for as long as it takes."""
+        return True
 
 
 def malformed(field: str, message: str) -> MallError:

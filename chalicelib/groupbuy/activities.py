@@ -72,18 +72,30 @@ class Known(msgspec.Struct, frozen=True):
 def create(asked: ActivityInput) -> Activity:
     """Make an activity; pieces are set aside, and its product's page names it.
 
-    Raises `invalid` naming the field, `stock_short`.
+    The same once more is the same activity, unless that was ended early. Raises `invalid` naming the field,
+    `stock_short`.
     """
     secret = ids.secret() if asked.kind == "lottery" else None
     now = clock.now()
     stock = {line.sku_id: line.pieces for line in asked.stock or []}
-    activity = _activity(asked, stock, ids.new("ga"), draw.secret_hash(secret) if secret else "", now)
+    activity_id = ids.derived("ga", ids.digest(msgspec.json.encode(asked)))
+    known = read.get(Activities, *activity_key(activity_id)[1])
+    if known is not None:
+        if not known.activity.ended_early:
+            return known.activity
+        activity_id = ids.new("ga")
+    activity = _activity(asked, stock, activity_id, draw.secret_hash(secret) if secret else "", now)
     tx = Transaction()
     tx.create(activity_item(activity, 1, secret), _STALE)
     for sku_id, pieces in stock.items():
         pools.set_aside(tx, sku_id, activity.pool, pieces, MallError("stock_short"))
+    if stock:
+        jobs.schedule(tx, "catalogue.relist", activity.product_id)
     _written(tx, activity)
-    return _commit(tx, activity)
+    try:
+        return _commit(tx, activity)
+    except _Again:
+        return load(activity_id).activity  # pressed twice at once
 
 
 def change(activity_id: str, asked: ActivityInput) -> Activity:

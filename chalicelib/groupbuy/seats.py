@@ -99,10 +99,7 @@ class Seating:
         """The held seat is paid. Of a lobby that has ended meanwhile it is given up."""
         seat = _seat(order)
         lobby = load(seat.lobby_id)
-        over = lobby.state not in ("opening", "open")
-        if lobby.state == "opening" and clock.now() >= lobby.terms.bound:
-            over = True
-        if over:
+        if lobby.state not in ("opening", "open") or (lobby.state == "opening" and _too_late_to_open(lobby.terms)):
             return self.release(tx, order)
         _pay(tx, lobby, order, Lobbies.held)
         return move(tx, order, "held", "taken")
@@ -117,7 +114,10 @@ class Seating:
         if not is_open or lobby.free < 1 or (mine.order_id, mine.state) != (order.order_id, "released"):
             return None
         limit = lobby.terms.limit_per_member
-        if limit is not None and _bought(lobby.terms, order.member_id) + _pieces(order) > limit:
+        bought = _bought(lobby.terms, order.member_id)
+        if limit is not None and bought + _pieces(order) > limit:
+            return None
+        if lobby.terms.new_customers_only and not seat.leader and bought:
             return None
         _pay(tx, lobby, order, Lobbies.free)
         count_bought(tx, lobby.terms, order, 1)
@@ -130,8 +130,8 @@ class Seating:
         actions = [Lobbies.held.set(Lobbies.held - 1), Lobbies.free.set(Lobbies.free + 1)]
         if lobby.state == "opening":
             actions += [Lobbies.state.set("failed"), Lobbies.finished.set(True)]
-        elif lobby.state == "open" and lobby.expires_at is not None and clock.now() >= lobby.expires_at:
-            jobs.schedule(tx, "lobby.settle", seat.lobby_id)  # it may have waited for this seat
+        elif lobby.state == "open" and lobby.held == 1 and lobby.expires_at and clock.now() >= lobby.expires_at:
+            jobs.schedule(tx, "lobby.settle", seat.lobby_id)  # it has waited for this seat
         tx.update(*lobby_key(seat.lobby_id), actions, (Lobbies.state == lobby.state) & (Lobbies.held >= 1), _CHANGED)
         count_bought(tx, lobby.terms, order, -1)
         return move(tx, order, "held", "released")
@@ -173,14 +173,20 @@ def load(lobby_id: str) -> Lobby:
 
 
 def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int) -> None:
-    """Count the order's pieces for the member (1), or take them off again (-1), where the activity has a limit."""
+    """Count the order's pieces for the member (1), or take them off again (-1), where the activity has a limit.
+
+    Of those that only new customers may join, a member joins one lobby at a time.
+    """
     limit = terms.limit_per_member
-    if limit is None:
+    if limit is None and not terms.new_customers_only:
         return
     pieces = _pieces(order)
     key = bought_key(terms.activity_id, order.member_id)
-    if sign > 0:
-        fits = Activities.bought.does_not_exist() | (Activities.bought <= limit - pieces)
+    none = Activities.bought.does_not_exist()
+    if sign > 0 and terms.new_customers_only and not _seat(order).leader:
+        tx.update(*key, [Activities.bought.add(pieces)], none | (Activities.bought == 0), _not_new())
+    elif sign > 0:
+        fits = none | (Activities.bought <= limit - pieces) if limit is not None else None
         tx.update(*key, [Activities.bought.add(pieces)], fits, MallError("purchase_limit", limit=limit))
     else:
         tx.update(*key, [Activities.bought.add(-pieces)], Activities.bought >= pieces, _CHANGED)
@@ -202,8 +208,12 @@ def _joining(member_id: str, lobby_item: Any, mine: Any) -> tuple[Terms, Any]:
         raise MallError("already_in_lobby")
     rules.check_joinable(lobby, clock.now())
     if lobby.terms.new_customers_only and has_bought(member_id):
-        raise MallError("not_for_you", errors=(FieldError("group.lobby_id", "for new customers only"),))
+        raise _not_new()
     return lobby.terms, lobby.expires_at
+
+
+def _not_new() -> MallError:
+    return MallError("not_for_you", errors=(FieldError("group.lobby_id", "for new customers only"),))
 
 
 def _opening(member_id: str, order_id: str, size: int | None, item: Any) -> tuple[Terms, Any]:
@@ -219,6 +229,16 @@ def _opening(member_id: str, order_id: str, size: int | None, item: Any) -> tupl
     else:
         hashed = activity.secret_hash
     return msgspec.structs.replace(terms, secret_hash=hashed), activity.ends_at
+
+
+def _too_late_to_open(terms: Terms) -> bool:
+    """Whether the activity is over for good. One that was ended early waits for leaders who had begun to pay, and is
+    wound up only some minutes after that, so that no lobby opens in one that is."""
+    now = clock.now()
+    if now >= terms.bound:
+        return True
+    item = read.get(Activities, *activity_key(terms.activity_id)[1])
+    return item is not None and item.activity.ended_early and now >= item.activity.ends_at + rules.OPENING_WAIT
 
 
 def _pay(tx: Transaction, lobby: Lobby, order: Order, counter: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
+from pynamodb.expressions.update import Action
 
 from chalicelib.catalogue.activities import retract
 from chalicelib.catalogue.pools import close_pool
@@ -36,13 +37,15 @@ from chalicelib.orders.pay import proceed
 from chalicelib.orders.rules import Order, freight_left, noted
 from chalicelib.store import read
 from chalicelib.store.base import retry_busy
-from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction
+from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction, write
 
 #: For so long after its expiry a lobby waits for the seats that could still save it: their orders are being closed at
 #: WeChat, where a payment of the last moment wins.
 HELD_WAIT = timedelta(seconds=120)
 _HELD_ASK_SECONDS = 1.0
-_END_ASK_SECONDS = 30.0
+_END_ASK_SECONDS = 300.0
+#: Orders that one transaction tells of a draw; two actions more are the next part, and the end of this one.
+_AWARDS = ACTIONS_MAX - 2
 _CHANGED = "the lobby has changed"
 _DRAWN = "the draw is over"
 
@@ -173,12 +176,12 @@ def _enter(order_id: str, terms: Terms) -> None:
     def decide(order: Order, tx: Transaction) -> Order:
         if order.state != "awaiting_group" or any(event.what == "draw_entered" for event in order.history):
             return order
-        if read_draw(terms.activity_id) is not None:
+        if is_closed(terms.activity_id):
             order = msgspec.structs.replace(order, group=seats.move(tx, order, "taken", "failed"))
             seats.count_bought(tx, terms, order, -1)
             return whole(noted(order, "group_failed", "system", clock.now()), tx, "group_failed", rules.FAILED.why)
         tx.create(Activities(terms.activity_id, ENTRY + order_id), _CHANGED)
-        tx.check(*activity_key(terms.activity_id), Activities.drawn.does_not_exist(), _DRAWN)
+        tx.check(*activity_key(terms.activity_id), Activities.closed.does_not_exist(), _DRAWN)
         return noted(order, "draw_entered", "system", clock.now())
 
     changes.change(order_id, decide)
@@ -202,24 +205,42 @@ def end_activity(job: Job) -> None:
         close_pool(tx, sku_id, activity.pool)
     tx.commit()
     if activity.lottery is not None:
-        _draw(item, activity.lottery)
+        _draw(job.key, activity.lottery)
 
 
-def _draw(item: Activities, lottery: Lottery) -> None:
-    """Draw, reveal the secret, and owe every order its lot. Doing it again gives the same."""
-    activity_id = item.activity_id
-    entries = entries_of(activity_id) if lottery.per == "activity" else []
+def _draw(activity_id: str, lottery: Lottery) -> None:
+    """Let no order take part any more, draw, reveal the secret, and owe every order its lot. Repeatable."""
+    if lottery.per == "lobby":
+        # Nothing is left to be drawn: this reveals the secret that the lobbies' are made from.
+        _change(activity_id, [Activities.closed.set(True), Activities.drawn.set(Draw([]))])
+        return
+    _change(activity_id, [Activities.closed.set(True)])
     if read_draw(activity_id) is None:
-        # Of a draw per lobby nothing is left to be drawn: this reveals the secret that the lobbies' are made from.
-        drawn = Draw(draw.winners(str(item.secret), entries, lottery.winners), len(entries))
-        tx = Transaction()
-        tx.update(*activity_key(activity_id), [Activities.drawn.set(drawn)], Activities.drawn.does_not_exist(), _DRAWN)
-        tx.commit()
-    for start in range(0, len(entries), ACTIONS_MAX):
-        tx = Transaction()
-        for order_id in entries[start : start + ACTIONS_MAX]:
-            jobs.schedule(tx, "group.award", f"{activity_id}|{order_id}")
-        tx.commit()
+        won = draw.winners(secret_of(activity_id), entries_of(activity_id), lottery.winners)
+        _change(activity_id, [Activities.drawn.set(Draw(won))])
+    tx = Transaction()
+    jobs.schedule(tx, "group.awards", activity_id)
+    tx.commit()
+
+
+def _change(activity_id: str, actions: list[Action]) -> None:
+    write(*activity_key(activity_id), actions, Activities.version.exists(), _CHANGED)
+
+
+@handles("group.awards")
+def owe_awards(job: Job) -> None:
+    """Owe a part of the orders that took part their lot, and the next part, in one transaction with the job's end."""
+    after = job.task.payload.get("after", ENTRY)
+    where = Activities.part.between(after + "!", ENTRY + "~")
+    page, rest = read.query(Activities, job.key, where=where, limit=_AWARDS, consistent=True)
+    parts = [raw["part"]["S"] for raw in page]
+    tx = Transaction()
+    for part in parts:
+        jobs.schedule(tx, "group.award", f"{job.key}|{part.removeprefix(ENTRY)}")
+    if rest is not None:
+        jobs.schedule(tx, "group.awards", job.key, None, after=parts[-1])
+    job.finish(tx)
+    tx.commit()
 
 
 @handles("group.award")
@@ -248,6 +269,12 @@ def read_draw(activity_id: str) -> Draw | None:
     """How the draw of an activity ended; None before it."""
     item = read.get(Activities, *activity_key(activity_id)[1])
     return None if item is None else item.drawn
+
+
+def is_closed(activity_id: str) -> bool:
+    """Whether no order takes part in the draw of an activity any more."""
+    item = read.get(Activities, *activity_key(activity_id)[1])
+    return item is not None and bool(item.closed)
 
 
 def entries_of(activity_id: str) -> list[str]:

@@ -53,10 +53,9 @@ class ByEnd(GlobalSecondaryIndex["Activities"]):
 
 
 class Draw(msgspec.Struct, frozen=True):
-    """How a draw over a whole activity ended: the winning orders, and of how many."""
+    """How a draw over a whole activity ended: the winning orders."""
 
     winners: list[str]
-    entries: int
 
 
 class Activities(Table):
@@ -75,6 +74,8 @@ class Activities(Table):
     #: Of a lottery; told to nobody before the draw.
     secret = UnicodeAttribute(null=True)
     drawn = Document(Draw, null=True)
+    #: No order takes part in the draw any more.
+    closed = BooleanAttribute(null=True)
     # part "member#<member_id>": pieces that this member has in orders of the activity
     bought = NumberAttribute(null=True)
 

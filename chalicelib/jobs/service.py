@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chalicelib.core import clock, ids, log
-from chalicelib.core.errors import MallError
+from chalicelib.core.errors import MallError, OutsideError
 from chalicelib.core.settings import settings
 from chalicelib.jobs.tables import DEAD, Jobs, Task
 from chalicelib.store import read
@@ -244,7 +244,7 @@ def _take(item: Jobs) -> Job | None:
 def _failed(job: Job, fault: Exception) -> None:
     attempts = job.task.attempts + 1
     task = msgspec.structs.replace(job.task, attempts=attempts, last_error=_reason(fault))
-    if attempts >= ATTEMPTS_MAX:
+    if attempts >= ATTEMPTS_MAX and not _passing(fault):
         log.error("job_dead", fault, kind=task.kind, key_id=task.key, attempts=attempts)
         tx = Transaction()
         tx.put(Jobs(DEAD, job.due, task=task))
@@ -254,6 +254,13 @@ def _failed(job: Job, fault: Exception) -> None:
     log.warning("job_failed", kind=task.kind, key_id=task.key, attempts=attempts, reason=task.last_error)
     wait = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** (attempts - 1))
     _put_back(job, task, wait / 2 + ids.jitter(wait / 2))
+
+
+def _passing(fault: Exception) -> bool:
+    """Whether it is somebody else's outage: then a job waits for its end, however long that takes."""
+    if isinstance(fault, OutsideError):
+        return fault.passing
+    return isinstance(fault, MallError) and fault.code == "unavailable"
 
 
 def _put_back(job: Job, task: Task, seconds: float) -> None:

@@ -19,4 +19,5 @@ def post(tx: Transaction, entry: Entry) -> None:
 
 def of_order(order_id: str) -> list[Entry]:
     """Every entry of the order, in the order of time."""
-    return sorted((item.entry for item in read.query_all(Journal, order_id)), key=lambda entry: entry.at)
+    entries = (item.entry for item in read.query_all(Journal, order_id))
+    return sorted(entries, key=lambda entry: (entry.at, not entry.cause.startswith("paid")))

@@ -75,7 +75,7 @@ def start(order_id: str, member_id: str) -> Payment:
             )
         )
     except WechatError as fault:
-        raise _refusal(order, fault.code, fault.retryable or fault.outcome_unknown) from fault
+        raise _refusal(order, fault.code, fault.passing) from fault
     params = wechat.pay_params(prepay_id)
     return Payment(
         timeStamp=params.timeStamp, nonceStr=params.nonceStr, package=params.package, signType=params.signType,

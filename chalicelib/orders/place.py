@@ -137,7 +137,8 @@ def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | 
         groups().hold(tx, order, deal)
     if cart_lines:
         carts.take_out(tx, order.member_id, cart_lines)
-    jobs.schedule(tx, "order.watch", order.order_id, order.created_at + timedelta(seconds=WATCH_SECONDS))
+    watched = min(order.created_at + timedelta(seconds=WATCH_SECONDS), order.pay_by)
+    jobs.schedule(tx, "order.watch", order.order_id, watched)
     try:
         tx.commit()
     except ConditionFailed as fault:

@@ -23,7 +23,7 @@ _ASK_SECONDS = 30.0
 _PARK_SECONDS = 600.0
 #: So often a final refusal is asked for again before it is taken for one.
 _REFUSALS_MAX = 3
-#: After so many failures in a row, some five minutes, a refund waits like one that WeChat asks patience for.
+#: After so many failures in a row, some five minutes, operators see why a refund waits.
 _PATIENCE = 7
 _PARKED = frozenset({"NOT_ENOUGH", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED", "RATE_LIMITED"})
 
@@ -142,12 +142,11 @@ def push(job: Job) -> None:
             log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
             _note_wait(order.order_id, refund.refund_id, fault.code)
             raise Later(_PARK_SECONDS) from fault
-        if not fault.retryable and not fault.outcome_unknown and job.task.attempts >= _REFUSALS_MAX:
+        if not fault.passing and job.task.attempts >= _REFUSALS_MAX:
             settle(refund.number, fault.code, refund.amount_fen, job, found)
             return
-        if job.task.attempts >= _PATIENCE:  # WeChat is down: what is owed is never given up
+        if job.task.attempts >= _PATIENCE:
             _note_wait(order.order_id, refund.refund_id, fault.code)
-            raise Later(_PARK_SECONDS) from fault
         raise
     settle(refund.number, result.state, result.amount_fen, job, found)
     if result.state == "PROCESSING":

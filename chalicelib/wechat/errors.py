@@ -29,6 +29,11 @@ class WechatError(OutsideError):
         self.retryable = retryable
         self.outcome_unknown = outcome_unknown
 
+    @property
+    def passing(self) -> bool:
+        """Whether it may go away by itself; a refusal for good does not."""
+        return self.retryable or self.outcome_unknown
+
 
 class CallbackRejected(Exception):
     """A notification that cannot be believed or read; nothing in it may be acted on. Answer 401.

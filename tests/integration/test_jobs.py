@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from chalicelib.core import clock
-from chalicelib.core.errors import MallError
+from chalicelib.core.errors import MallError, unavailable
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.tables import DEAD, Jobs
 from chalicelib.store import read
 from chalicelib.store.transaction import ConditionFailed, Transaction
+from chalicelib.wechat.errors import WechatError
 from local.clock import LocalClock
 from tests.support.client import Operator, in_process
 from tests.support.jobs import Work, counts, exhausted, fail, forget_all, later, new_name, stored
@@ -140,7 +141,7 @@ def test_a_failure_is_tried_again_after_waits_that_double_up_to_ten_minutes(mall
         assert jobs.run_due() == 1
         job = stored()[0]
         assert (job.task.attempts, job.task.last_error, job.task.payload) == (
-            attempt, "MallError: unavailable", {"note": "kept"},
+            attempt, "MallError: conflict", {"note": "kept"},
         )  # fmt: skip
         waits.append((clock.from_stamp(job.due.split("|")[0]) - before).total_seconds())
         assert jobs.run_due() == 0
@@ -189,6 +190,21 @@ def test_after_its_last_attempt_a_job_is_dead_and_is_run_again_only_when_revived
     assert work.ran["a"] == jobs.ATTEMPTS_MAX + 1
 
 
+@pytest.mark.parametrize("fault", [unavailable(), WechatError("network", retryable=True, outcome_unknown=True)])
+def test_no_job_dies_of_an_outage_however_long_it_takes(fault: Exception, mall_clock: LocalClock) -> None:
+    def out(_: jobs.Job) -> None:
+        raise fault
+
+    work = Work(out)
+    work.owe("a")
+    for _ in range(2 * jobs.ATTEMPTS_MAX):
+        assert jobs.run_due() == 1
+        mall_clock.advance(jobs.BACKOFF_SECONDS_MAX + 1)
+    assert counts() == (1, 0, 0)
+    work.act = lambda _: None
+    assert (jobs.run_due(), counts()) == (1, (0, 0, 0))
+
+
 def test_an_operator_sees_the_dead_and_runs_one_again(mall_clock: LocalClock) -> None:
 
     work = Work(fail)
@@ -201,7 +217,7 @@ def test_an_operator_sees_the_dead_and_runs_one_again(mall_clock: LocalClock) ->
     rest = operator.get(f"/v1/admin/jobs/dead?limit=2&cursor={first['next_cursor']}").ok()
     found = first["items"] + rest["items"]
     assert {(one["kind"], one["key"], one["attempts"], one["last_error"]) for one in found} == {
-        (work.kind, key, jobs.ATTEMPTS_MAX, "MallError: unavailable") for key in "abc"
+        (work.kind, key, jobs.ATTEMPTS_MAX, "MallError: conflict") for key in "abc"
     }
     assert rest["next_cursor"] is None
     path = f"/v1/admin/jobs/dead/{found[0]['job_id']}/retry"

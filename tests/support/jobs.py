@@ -65,7 +65,7 @@ def later(seconds: float) -> datetime:
 
 
 def fail(_: jobs.Job) -> None:
-    raise MallError("unavailable")
+    raise MallError("conflict")
 
 
 def exhausted(mall_clock: LocalClock) -> None:
