@@ -9,15 +9,16 @@ Expired is a fact of the clock, written nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from chalicelib.core.errors import FieldError, MallError
 from chalicelib.members.rules import Profile, Segment, segment_of
-from chalicelib.web.types import Id, Line
+from chalicelib.web.types import Fen, Id, Line, PriceFen
 
 Kind = Literal["amount_off", "percent_off", "free_shipping", "exchange"]
 #: An order takes at most one coupon of each place: main, extra (beside a main one), and one for the freight.
@@ -30,6 +31,21 @@ Unusable = Literal["not_yet", "expired", "locked", "used", "scope", "threshold",
 
 #: Coupons that one order takes: one for each place.
 COUPONS_MAX = 3
+#: Coupons of a template, and how many of them one member may get.
+TOTAL_MAX = 100_000_000
+LIMIT_MAX = 1000
+#: What a calendar of coupons needs.
+YEAR_MIN, YEAR_MAX = 2000, 2999
+#: A template's stock lies in one shard up to so many pieces, then in one more for each as many again.
+PIECES_PER_SHARD = 500
+SHARDS_MAX = 32
+#: Wrong codes that a member may enter in an hour; and when in all more than GUESS_PRESSURE came in the last ten
+#: minutes or the ten before.
+GUESSES_MAX = 10
+GUESSES_UNDER_PRESSURE = 3
+GUESS_SECONDS = 3600
+GUESS_PRESSURE = 1000
+PRESSURE_SECONDS = 600
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -136,3 +152,177 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
         if state != "unused":
             return state
         return "not_yet" if now < self.coupon.valid_from else None
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What coupons are made from. `total` pieces in all, however they are got; `shards` its stock lies in. By
+    `share_limit` friends a member who shares it gets one more for each."""
+
+    template_id: str
+    name: str
+    state: TemplateState
+    terms: Terms
+    total: int
+    limit_per_member: int
+    valid: Validity
+    how: list[How]
+    audience: Audience = Audience()
+    share_limit: int = 0
+    shards: int
+    created_at: datetime
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether a coupon that is got now would be over already."""
+        return self.valid.until is not None and now >= self.valid.until
+
+    def is_offered(self, now: datetime) -> bool:
+        """Whether anybody may get one now."""
+        return self.state == "published" and not self.is_over(now)
+
+
+class TemplateChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A template as an operator names it. `amount_fen` is off the price (exchange: the price of the piece);
+    `ceiling_fen` the most that a percentage or the freight takes off; `threshold_fen` of goods in scope it needs;
+    `share_limit` how many more a member may get for friends who claim through them."""
+
+    name: Line
+    kind: Kind
+    amount_fen: PriceFen | None = None
+    percent_off: int | None = None
+    ceiling_fen: PriceFen | None = None
+    threshold_fen: Fen = 0
+    scope: Scope = Scope()
+    total: Annotated[int, Meta(ge=1, le=TOTAL_MAX)]
+    limit_per_member: Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+    valid: Validity
+    how: Annotated[list[How], Meta(min_length=1, max_length=5)]
+    audience: Audience = Audience()
+    stacking: Literal["main", "extra"] = "main"
+    returns: bool = True
+    share_limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] | None = None
+
+
+class TemplateInput(TemplateChange, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new template; published at once unless it says otherwise."""
+
+    publish: bool = True
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a template's coupons: how many are with members, are left, were used; what those took off, and
+    what was paid for the orders they were used in."""
+
+    issued: int = 0
+    left: int = 0
+    used: int = 0
+    off_fen: int = 0
+    paid_fen: int = 0
+
+
+def terms_of(asked: TemplateChange) -> Terms:
+    """What its coupons are worth."""
+    return Terms(
+        kind=asked.kind, amount_fen=asked.amount_fen or 0, percent_off=asked.percent_off or 0,
+        ceiling_fen=asked.ceiling_fen, threshold_fen=asked.threshold_fen, scope=asked.scope,
+        stacking=asked.stacking, returns=asked.returns,
+    )  # fmt: skip
+
+
+def check(asked: TemplateChange) -> None:
+    """Raises `invalid` naming every field that does not go with the others."""
+    faults = (*_worth_faults(asked), *_validity_faults(asked.valid), *_way_faults(asked))
+    if faults:
+        raise MallError("invalid", errors=faults)
+
+
+def _worth_faults(asked: TemplateChange) -> Iterator[FieldError]:
+    priced = asked.kind in ("amount_off", "exchange")
+    if priced and asked.amount_fen is None:
+        yield FieldError("amount_fen", "needed for this kind")
+    if not priced and asked.amount_fen is not None:
+        yield FieldError("amount_fen", "not of this kind")
+    if asked.kind == "amount_off" and asked.amount_fen == 0:
+        yield FieldError("amount_fen", "at least 1")
+    if asked.kind == "percent_off" and not 1 <= (asked.percent_off or 0) <= 99:
+        yield FieldError("percent_off", "1 to 99")
+    if asked.kind != "percent_off" and asked.percent_off is not None:
+        yield FieldError("percent_off", "not of this kind")
+    if priced and asked.ceiling_fen is not None:
+        yield FieldError("ceiling_fen", "not of this kind")
+    if asked.ceiling_fen == 0:
+        yield FieldError("ceiling_fen", "at least 1")
+    if asked.kind == "exchange" and not asked.scope.products:
+        yield FieldError("scope.products", "name the products that it is exchanged for")
+    if asked.kind == "free_shipping" and asked.stacking == "extra":
+        yield FieldError("stacking", "a coupon for the freight goes with every other already")
+
+
+def _validity_faults(valid: Validity) -> Iterator[FieldError]:
+    for field, instant in (("from", valid.begins), ("until", valid.until)):
+        if instant is not None and not YEAR_MIN <= instant.year <= YEAR_MAX:
+            yield FieldError(f"valid.{field}", f"a year from {YEAR_MIN} to {YEAR_MAX}")
+    dated = valid.begins is not None or valid.until is not None
+    if dated == (valid.days is not None):
+        yield FieldError("valid", "either from and until, or days")
+    elif dated and valid.until is None:
+        yield FieldError("valid.until", "needed with from")
+    elif valid.begins is not None and valid.until is not None and valid.until <= valid.begins:
+        yield FieldError("valid.until", "after from")
+
+
+def _way_faults(asked: TemplateChange) -> Iterator[FieldError]:
+    if len(set(asked.how)) != len(asked.how):
+        yield FieldError("how", "named twice")
+    shared = "share" in asked.how
+    if shared != (asked.share_limit is not None):
+        yield FieldError("share_limit", "needed where members share it" if shared else "nobody shares it")
+    elif asked.share_limit is not None and asked.share_limit > asked.limit_per_member:
+        yield FieldError("share_limit", "at most limit_per_member")
+
+
+def shards_for(total: int) -> int:
+    """Shards of a stock of so many: all who want one at once meet at one of them, and each takes some 100 a second."""
+    return min(SHARDS_MAX, -(-total // PIECES_PER_SHARD))
+
+
+def first_with_some(frees: Sequence[int], first: int) -> int | None:
+    """The shard to take one from: the first, going round from `first`, that has any; None when none has."""
+    around = range(len(frees))
+    return next((shard for step in around if frees[shard := (first + step) % len(frees)] > 0), None)
+
+
+def portions(frees: Sequence[int], pieces: int, first: int) -> dict[int, int]:
+    """Which shards `pieces` are taken from: one that has them all if there is one, else going round from `first`.
+
+    Fewer than `pieces` only when that is all there is.
+    """
+    order = [(first + step) % len(frees) for step in range(len(frees))]
+    ample = next((shard for shard in order if frees[shard] >= pieces > 0), None)
+    if ample is not None:
+        return {ample: pieces}
+    taken: dict[int, int] = {}
+    for shard in order:
+        portion = min(frees[shard], pieces - sum(taken.values()))
+        if portion > 0:
+            taken[shard] = portion
+    return taken
+
+
+class Guesses(msgspec.Struct, frozen=True):
+    """Wrong codes of one member, counted until `until` (Unix seconds)."""
+
+    wrong: int = 0
+    until: int = 0
+
+    def at(self, now: int) -> Guesses:
+        """What still counts."""
+        return self if now < self.until else Guesses()
+
+    def one_more(self, now: int) -> Guesses:
+        """With one more wrong code; the hour begins with the first."""
+        current = self.at(now)
+        return Guesses(current.wrong + 1, current.until or now + GUESS_SECONDS)
+
+    def is_spent(self, under_pressure: bool) -> bool:
+        """Whether no more codes are looked at."""
+        return self.wrong >= (GUESSES_UNDER_PRESSURE if under_pressure else GUESSES_MAX)

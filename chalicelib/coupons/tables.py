@@ -1,28 +1,115 @@
-"""Coupons. Table `coupons`.
+"""Coupons. Tables `coupon_templates`, `coupon_counters`, `coupons`, `coupon_codes`, `coupon_grants`.
 
 | who asks | how | units |
 |---|---|---|
+| one template (once a second in a process) | Get template | 1 RRU |
+| templates that are published and not over (likewise) | Query on_offer | 0.5 RRU per 4 KB |
+| all templates, newest first, for operators | Query by_age | 0.5 RRU per 4 KB |
+| how much is left, and was got | BatchGet stock#<template>#<shard>, all shards | 0.5 RRU a shard, 1 to decide by |
+| what used coupons took off | BatchGet used#<template>#<shard>, all shards | 0.5 RRU a shard |
+| count a used coupon | Update used#<template>#<shard>, in the job's last transaction | 2 WRU |
+| get a coupon | Update one shard of the stock, (member, "got#<template>"), Put the coupon, in one transaction | 7 WRU |
+| what a member has got | BatchGet (member, "got#<template>") | 0.5 or 1 RRU each |
 | one coupon, for an order | BatchGet (member, "coupon#<coupon>") with the rest | 1 RRU |
 | open coupons, for a quote; unused, expired, locked ones | Query by_end "<member>\\|open" | 0.5 RRU per 4 KB |
 | used coupons | Query by_end "<member>\\|used" | 0.5 RRU per 4 KB |
 | lock, use, free, give back | Update under its state, in the order's transaction | 2 WRU + 1 or 2 for the index |
+| a code is entered | BatchGet (member, "guesses"), batch#<batch>, code#<batch>.<serial> | 3 RRU |
+| a wrong one | Update (member, "guesses"), Update guesses#<window>#<shard> | 2 WRU |
+| are there many wrong ones (once a second in a process) | BatchGet guesses#<window>#<shard> | 4 RRU |
+| a right one | get a coupon, and Put code#<batch>.<serial>, check (member, "guesses") | 11 WRU |
+| whose is this share token; one more for them | Get, Update share#<token> | 1 RRU, 2 WRU |
+| a step of a grant, 30 members | Get head, part, ids or a page of the roster; their coupons, the part | 5 WRU each |
+| how far a grant is | Query grant, "grant" and "part#" | 0.5 RRU per 4 KB |
+
+What a member has got and what is left of a template lie apart: counters per member in the member's partition, each
+shard of a stock in a partition of its own. So those who ask for a hot template meet at one of its shards only.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from pynamodb.attributes import TTLAttribute, UnicodeAttribute
+import msgspec
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
 from chalicelib.core import clock
-from chalicelib.coupons.rules import Coupon, Held
+from chalicelib.coupons.rules import Audience, Coupon, Guesses, Held, Template
 from chalicelib.store.base import Document, Table, TableMeta, name
 from chalicelib.store.read import Key
 
 COUPON = "coupon#"
+GOT = "got#"
+GUESSES = "guesses"
+STOCK, USED = "stock#", "used#"
+BATCH, CODE, SHARE = "batch#", "code#", "share#"
+GRANT, PART, IDS = "grant", "part#", "ids#"
+#: Hash keys of the one list of all templates, and of those that are published: there are dozens, changed by hand.
+ALL, PUBLISHED = "all", "published"
+#: Where templates without a last day stand in their list.
+NO_END = "9999"
 #: A coupon's item is rubbish so long after its end: no order that had it can be refunded any more.
 KEPT = timedelta(days=730)
+
+
+class ByAge(GlobalSecondaryIndex["CouponTemplates"]):
+    """All templates by when they were made."""
+
+    class Meta:
+        index_name = "by_age"
+        projection = AllProjection()
+
+    listing = UnicodeAttribute(hash_key=True)
+    made = UnicodeAttribute(range_key=True)
+
+
+class OnOffer(GlobalSecondaryIndex["CouponTemplates"]):
+    """The published templates by their last day; no other template stands here."""
+
+    class Meta:
+        index_name = "on_offer"
+        projection = AllProjection()
+
+    offer = UnicodeAttribute(hash_key=True)
+    ends = UnicodeAttribute(range_key=True)
+
+
+class CouponTemplates(Table):
+    """A template, changed under its version."""
+
+    class Meta(TableMeta):
+        table_name = name("coupon_templates")
+
+    template_id = UnicodeAttribute(hash_key=True)
+    template = Document(Template)
+    version = NumberAttribute()
+    listing = UnicodeAttribute()
+    made = UnicodeAttribute()
+    offer = UnicodeAttribute(null=True)
+    ends = UnicodeAttribute()
+
+    by_age = ByAge()
+    on_offer = OnOffer()
+
+
+class CouponCounters(Table):
+    """What many writers count, in shards that are partitions of their own."""
+
+    class Meta(TableMeta):
+        table_name = name("coupon_counters")
+
+    counter = UnicodeAttribute(hash_key=True)
+    # "stock#<template_id>#<shard>": over all shards, free + issued = the template's total
+    free = NumberAttribute(null=True)
+    issued = NumberAttribute(null=True)
+    # "used#<template_id>#<shard>"
+    used = NumberAttribute(null=True)
+    off_fen = NumberAttribute(null=True)
+    paid_fen = NumberAttribute(null=True)
+    # "guesses#<window>#<shard>": wrong codes of everybody
+    wrong = NumberAttribute(null=True)
+    expires = TTLAttribute(null=True)
 
 
 class ByEnd(GlobalSecondaryIndex["Coupons"]):
@@ -53,10 +140,158 @@ class Coupons(Table):
     ends = UnicodeAttribute(null=True)
     #: `shelf`: open while it is unused or locked.
     shelf = UnicodeAttribute(null=True)
-    #: Rubbish collection, long after its end.
+    #: Rubbish collection: of a coupon long after its end, of guesses when they do not count any more.
     expires = TTLAttribute(null=True)
+    # part "got#<template_id>": how many of the template this member has ever got
+    got = NumberAttribute(null=True)
+    # part "guesses": wrong codes, and until when they count (Unix seconds)
+    wrong = NumberAttribute(null=True)
+    until = NumberAttribute(null=True)
 
     by_end = ByEnd()
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Codes 0 to `count` - 1 of a batch; none of them is stored before it is redeemed."""
+
+    number: int
+    template_id: str
+    count: int
+    secret: str
+    made_at: datetime
+
+
+class CouponCodes(Table):
+    """What members enter or hand on."""
+
+    class Meta(TableMeta):
+        table_name = name("coupon_codes")
+
+    code = UnicodeAttribute(hash_key=True)
+    # "batch#<number>"
+    batch = Document(Batch, null=True)
+    exported = BooleanAttribute(null=True)
+    # "code#<batch>.<serial>": was redeemed, by whom; "share#<token>": who shares
+    member_id = UnicodeAttribute(null=True)
+    # "share#<token>": which template, and how many its sharer has got for it
+    template_id = UnicodeAttribute(null=True)
+    rewards = NumberAttribute(null=True)
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an operator grants to whom: `total` members that are listed, or everybody in `audience` who had joined."""
+
+    grant_id: str
+    template_id: str
+    digest: str
+    at: datetime
+    parts: int
+    total: int | None = None
+    audience: Audience | None = None
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """The members of a part of a grant to a list."""
+
+    members: list[str]
+
+
+class CouponGrants(Table):
+    """A grant's head, its parts, and the members of each part where they are listed."""
+
+    class Meta(TableMeta):
+        table_name = name("coupon_grants")
+
+    grant_id = UnicodeAttribute(hash_key=True)
+    part = UnicodeAttribute(range_key=True)
+    # part "grant"
+    grant = Document(Grant, null=True)
+    # part "part#<number>": how far it is, and how it ended
+    position = UnicodeAttribute(null=True)
+    given = NumberAttribute(null=True)
+    skipped = NumberAttribute(null=True)
+    state = UnicodeAttribute(null=True)
+    # part "ids#<number>"
+    listed = Document(Listed, null=True)
+
+
+def template_item(template: Template, version: int) -> CouponTemplates:
+    """The template as it is stored."""
+    until = template.valid.until
+    return CouponTemplates(
+        template.template_id,
+        template=template,
+        version=version,
+        listing=ALL,
+        made=f"{clock.stamp(template.created_at)}|{template.template_id}",
+        offer=PUBLISHED if template.state == "published" else None,
+        ends=f"{NO_END if until is None else clock.stamp(until)}|{template.template_id}",
+    )
+
+
+def stock_key(template_id: str, shard: int) -> Key:
+    """Where a shard of a template's stock is."""
+    return CouponCounters, (f"{STOCK}{template_id}#{shard}",)
+
+
+def used_key(template_id: str, shard: int) -> Key:
+    """Where some of a template's used coupons are counted."""
+    return CouponCounters, (f"{USED}{template_id}#{shard}",)
+
+
+def window_key(window: int, shard: int) -> Key:
+    """Where some of the wrong codes of ten minutes are counted."""
+    return CouponCounters, (f"{GUESSES}#{window}#{shard}",)
+
+
+def got_key(member_id: str, template_id: str) -> Key:
+    """Where it is counted what a member has got of a template."""
+    return Coupons, (member_id, GOT + template_id)
+
+
+def guesses_key(member_id: str) -> Key:
+    """Where a member's wrong codes are counted."""
+    return Coupons, (member_id, GUESSES)
+
+
+def batch_key(number: int) -> Key:
+    """Where a batch of codes is."""
+    return CouponCodes, (f"{BATCH}{number}",)
+
+
+def code_key(batch: int, serial: int) -> Key:
+    """Where it is written that a code was redeemed."""
+    return CouponCodes, (f"{CODE}{batch}.{serial}",)
+
+
+def share_key(token: str) -> Key:
+    """Where it is written who shares with this token."""
+    return CouponCodes, (SHARE + token,)
+
+
+def grant_key(grant_id: str) -> Key:
+    """Where a grant is."""
+    return CouponGrants, (grant_id, GRANT)
+
+
+def part_key(grant_id: str, number: int) -> Key:
+    """Where it is written how far a part of a grant is."""
+    return CouponGrants, (grant_id, f"{PART}{number:03}")
+
+
+def ids_key(grant_id: str, number: int) -> Key:
+    """Where the members of a part of a grant are listed."""
+    return CouponGrants, (grant_id, f"{IDS}{number:03}")
+
+
+def got_of(item: Coupons | None) -> int:
+    """How many a member has got, by the item at `got_key`."""
+    return 0 if item is None else int(item.got or 0)
+
+
+def guesses_of(item: Coupons | None) -> Guesses:
+    """The wrong codes in the item at `guesses_key`."""
+    return Guesses() if item is None else Guesses(int(item.wrong or 0), int(item.until or 0))
 
 
 def coupon_key(member_id: str, coupon_id: str) -> Key:

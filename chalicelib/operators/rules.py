@@ -19,6 +19,7 @@ PERMISSIONS: frozenset[str] = frozenset(
         "orders.read", "orders.ship", "orders.refund",
         "freight.read", "freight.write",
         "groups.read", "groups.write",
+        "coupons.read", "coupons.write",
         "settings.read", "settings.write",
         "jobs.read", "jobs.retry",
         "operators.read", "operators.write",
@@ -38,12 +39,16 @@ ROLES: Mapping[str, frozenset[str]] = {
             "settings.read",
             "groups.read",
             "groups.write",
+            "coupons.read",
+            "coupons.write",
         }
     ),
     "fulfilment": frozenset(
         {"catalogue.read", "stock.write", "orders.read", "orders.ship", "freight.read", "freight.write"}
     ),
-    "service": frozenset({"catalogue.read", "orders.read", "orders.refund", "freight.read", "groups.read"}),
+    "service": frozenset(
+        {"catalogue.read", "orders.read", "orders.refund", "freight.read", "groups.read", "coupons.read"}
+    ),
     "auditor": frozenset(permission for permission in PERMISSIONS if permission.endswith(".read")),
 }
 

@@ -90,6 +90,16 @@ AUDIENCES = {
     "PUT /v1/admin/settings/group_buy": "settings.write",
     "POST /v1/callbacks/wechat/payment": "callback",
     "POST /v1/callbacks/wechat/refund": "callback",
+    # coupons
+    "GET /v1/coupon-templates": "member",
+    "POST /v1/coupon-templates/{template_id}/claim": "member",
+    "GET /v1/me/coupons": "member",
+    "GET /v1/admin/coupon-templates": "coupons.read",
+    "POST /v1/admin/coupon-templates": "coupons.write",
+    "GET /v1/admin/coupon-templates/{template_id}": "coupons.read",
+    "PUT /v1/admin/coupon-templates/{template_id}": "coupons.write",
+    "POST /v1/admin/coupon-templates/{template_id}/publish": "coupons.write",
+    "POST /v1/admin/coupon-templates/{template_id}/pause": "coupons.write",
     # the mall
     "GET /v1/admin/freight-templates": "freight.read",
     "PUT /v1/admin/freight-templates/{template_id}": "freight.write",

@@ -1,0 +1,96 @@
+"""How many coupons of a template are left: in shards, so that those who want one at once do not all meet at one item.
+
+Over all shards, free + issued = the template's total. Nothing ever comes back: a coupon that was used or is over has
+been issued all the same. A claim looks at its member's shard first and then at whichever has some, so the last ones
+are found wherever they lie; `sold_out` is said after a consistent look at all of them, which holds for a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chalicelib.core import ids
+from chalicelib.core.errors import MallError
+from chalicelib.core.money import split_fen
+from chalicelib.coupons.rules import Template, first_with_some
+from chalicelib.coupons.tables import CouponCounters, stock_key
+from chalicelib.store import cache, read
+from chalicelib.store.transaction import Transaction
+
+#: Group of what the wing remembers for a second.
+CACHE = "coupons"
+
+
+def supply(tx: Transaction, template_id: str, pieces: Mapping[int, int]) -> None:
+    """So many pieces more in each of these shards, which are made if need be, as part of `tx`."""
+    for shard, more in pieces.items():
+        counters = [CouponCounters.free.add(more), CouponCounters.issued.add(0)]
+        tx.update(*stock_key(template_id, shard), counters)
+
+
+def withdraw(tx: Transaction, template_id: str, pieces: Mapping[int, int], otherwise: object) -> None:
+    """So many free pieces fewer in each of these shards, as part of `tx`, which fails with `otherwise`."""
+    for shard, fewer in pieces.items():
+        counters = [CouponCounters.free.set(CouponCounters.free - fewer)]
+        tx.update(*stock_key(template_id, shard), counters, CouponCounters.free >= fewer, otherwise)
+
+
+def take(tx: Transaction, template_id: str, shard: int, pieces: int, otherwise: object) -> None:
+    """Issue pieces of one shard as part of `tx`, which fails with `otherwise` when it has not that many."""
+    counters = [
+        CouponCounters.free.set(CouponCounters.free - pieces),
+        CouponCounters.issued.set(CouponCounters.issued + pieces),
+    ]
+    tx.update(*stock_key(template_id, shard), counters, CouponCounters.free >= pieces, otherwise)
+
+
+def even(pieces: int, shards: int) -> dict[int, int]:
+    """`pieces` shared out over so many shards."""
+    return dict(enumerate(split_fen(pieces, [1] * shards)))
+
+
+def like(pieces: int, frees: Sequence[int]) -> dict[int, int]:
+    """`pieces`, which is not more than all of them, taken from the shards in proportion to what each has."""
+    return {shard: part for shard, part in enumerate(split_fen(pieces, frees)) if part}
+
+
+def look(template: Template, consistent: bool = True) -> list[int]:
+    """What is free in each shard."""
+    keys = [stock_key(template.template_id, shard) for shard in range(template.shards)]
+    return [0 if item is None else int(item.free) for item in read.batch_get(keys, consistent)]
+
+
+def choose(template: Template, member_id: str) -> int:
+    """The shard that this member takes from: their own, or the next that is not known to be empty.
+
+    Raises `sold_out` when all were seen empty in this second.
+    """
+    empty: frozenset[int] = cache.recall(_key(template)) or frozenset()
+    some = [0 if shard in empty else 1 for shard in range(template.shards)]
+    shard = first_with_some(some, ids.shard(member_id, template.shards))
+    if shard is None:
+        raise MallError("sold_out")
+    return shard
+
+
+def look_again(template: Template) -> None:
+    """A shard was found empty: see which are, and remember it for a second."""
+    frees = look(template)
+    cache.keep(_key(template), frozenset(shard for shard, free in enumerate(frees) if free == 0))
+
+
+def left(templates: Sequence[Template]) -> dict[str, int]:
+    """What is left of each template; possibly a second old."""
+    known = {each.template_id: cache.recall((CACHE, "left", each.template_id)) for each in templates}
+    asked = [each for each in templates if known[each.template_id] is None]
+    keys = [stock_key(each.template_id, shard) for each in asked for shard in range(each.shards)]
+    items = iter(read.batch_get(keys, consistent=False))
+    for each in asked:
+        frees = [next(items) for _ in range(each.shards)]
+        free = sum(0 if item is None else int(item.free) for item in frees)
+        known[each.template_id] = cache.keep((CACHE, "left", each.template_id), free)
+    return known
+
+
+def _key(template: Template) -> tuple[str, ...]:
+    return CACHE, "empty", template.template_id

@@ -1,0 +1,229 @@
+"""Claiming coupons: never more than the total, never more than the limit, and the last ones are found."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from chalicelib.core import clock
+from chalicelib.coupons import claims, give, rules, stock, templates, uses
+from chalicelib.coupons.rules import Held, TemplateChange
+from chalicelib.store.transaction import Transaction
+from chalicelib.web import tokens
+from tests.support.client import Client
+from tests.support.coupons import (
+    at_once,
+    body,
+    coupons_of,
+    figures,
+    fresh,
+    member,
+    shopper,
+    template,
+    told,
+)
+from tests.support.outside import boundary
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(dynamodb: str) -> None:
+    fresh()
+
+
+@pytest.fixture
+def advance() -> Iterator[Callable[[float], None]]:
+    moved = [0.0]
+    before: Any = clock.use(lambda: before() + moved[0])
+
+    def move(seconds: float) -> None:
+        moved[0] += seconds
+
+    yield move
+    clock.use(before)
+
+
+@pytest.fixture
+def four_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stock lies in four shards from 600 pieces on."""
+    monkeypatch.setattr(rules, "PIECES_PER_SHARD", 150)
+
+
+def claim_of(template_id: str) -> Callable[[str], Held]:
+    return lambda member_id: claims.claim(member_id, template_id)
+
+
+def test_a_thousand_claims_at_once_of_a_hundred(dynamodb: str) -> None:
+    made = template(total=100)
+    people = [member() for _ in range(400)]
+    asked = random.Random(1).choices(people, k=600) + people
+    answers = at_once(claim_of(made.template_id), asked)
+    got = [each for each in answers if isinstance(each, Held)]
+    assert len(asked) == 1000
+    assert len(got) == 100
+    assert Counter(each for each in answers if isinstance(each, str)).keys() <= {"sold_out", "claim_limit"}
+    assert max(Counter(each.coupon.member_id for each in got).values()) == 1
+    assert figures(made) == (100, 0)
+    assert sum(len(coupons_of(each)) for each in people) == 100
+
+
+def test_all_of_a_sharded_stock_is_found_and_no_more(four_shards: None) -> None:
+    made = template(total=600, limit_per_member=3)
+    assert made.shards == 4
+    people = [member() for _ in range(300)]
+    answers = at_once(claim_of(made.template_id), random.Random(2).sample(people * 4, 900))
+    got = [each for each in answers if isinstance(each, Held)]
+    assert len(got) == 600
+    assert len({each.coupon.coupon_id for each in got}) == 600
+    assert max(Counter(each.coupon.member_id for each in got).values()) <= 3
+    assert figures(made) == (600, 0)
+
+
+def test_the_last_ones_are_found_wherever_they_lie(four_shards: None) -> None:
+    made = template(total=600)
+    for shard, kept in ((0, 0), (1, 0), (2, 2), (3, 1)):
+        tx = Transaction()
+        stock.take(tx, made.template_id, shard, 150 - kept, "no")
+        tx.commit()
+    answers = at_once(claim_of(made.template_id), [member() for _ in range(20)], threads=8)
+    assert sum(isinstance(each, Held) for each in answers) == 3
+    assert [each for each in answers if isinstance(each, str)] == ["sold_out"] * 17
+    assert figures(made) == (600, 0)
+
+
+def test_a_member_with_a_higher_limit_gets_so_many(dynamodb: str) -> None:
+    made, somebody = template(limit_per_member=3), member()
+    answers = at_once(lambda _: claims.claim(somebody, made.template_id), range(12), threads=6)
+    assert Counter(each if isinstance(each, str) else "got" for each in answers) == {"got": 3, "claim_limit": 9}
+    assert len(coupons_of(somebody)) == 3
+
+
+def test_sold_out_costs_no_write_for_a_second_and_is_over_when_there_are_more(dynamodb: str) -> None:
+    made = template(total=1)
+    assert isinstance(told(lambda: claims.claim(member(), made.template_id)), Held)
+    late = [member() for _ in range(3)]
+    assert told(lambda: claims.claim(late[0], made.template_id)) == "sold_out"
+    with boundary() as outside:
+        assert told(lambda: claims.claim(late[1], made.template_id)) == "sold_out"
+    assert outside.calls == ["BatchGetItem"]
+    templates.change(made.template_id, msgspec.convert(body(total=2), TemplateChange))
+    assert isinstance(told(lambda: claims.claim(late[2], made.template_id)), Held)
+
+
+def test_a_lost_answer_gives_no_second_one(dynamodb: str) -> None:
+    made, somebody = template(limit_per_member=5), member()
+    for mode in ("answer_lost", "refused", "conflict"):
+        with boundary() as outside:
+            outside.arm(2, mode)  # type: ignore[arg-type]
+            claims.claim(somebody, made.template_id)
+    assert len(coupons_of(somebody)) == 3
+    assert figures(made) == (3, 7)
+
+
+def test_the_same_cause_gives_once(dynamodb: str) -> None:
+    made, somebody = template(limit_per_member=5, how=["purchase"]), member()
+    answers = at_once(lambda _: give.give(made, somebody, "purchase", ("o1",)), range(8), threads=8)
+    assert all(isinstance(each, give.Given) for each in answers)
+    assert sum(isinstance(each, give.Given) and each.is_new for each in answers) == 1
+    assert figures(made) == (1, 9)
+    assert give.give(made, somebody, "purchase", ("o2",)).is_new
+
+
+@pytest.fixture
+def somebody() -> Client:
+    return shopper(member())
+
+
+def test_claim_and_mine(somebody: Client) -> None:
+    made = template(kind="percent_off", percent_off=15, amount_fen=None, ceiling_fen=3000)
+    coupon = somebody.post(f"/v1/coupon-templates/{made.template_id}/claim").ok(201)
+    assert coupon == {
+        "coupon_id": coupon["coupon_id"], "template_id": made.template_id, "name": "五元券", "state": "unused",
+        "kind": "percent_off", "percent_off": 15, "ceiling_fen": 3000, "threshold_fen": 2000, "scope": {},
+        "stacking": "main", "valid_from": coupon["valid_from"], "valid_until": coupon["valid_until"],
+    }  # fmt: skip
+    assert somebody.get("/v1/me/coupons").ok()["items"] == [coupon]
+    for state in ("locked", "used", "expired"):
+        assert somebody.get(f"/v1/me/coupons?state={state}").ok() == {"items": [], "next_cursor": None}
+    problem = somebody.post(f"/v1/coupon-templates/{made.template_id}/claim").refused(409, "claim_limit")
+    assert problem["detail"] == "每人限领 1 张"
+
+
+def test_who_cannot_claim(somebody: Client) -> None:
+    somebody.post("/v1/coupon-templates/t404/claim").refused(404, "not_found")
+    for more in ({"publish": False}, {"how": ["grant"]}):
+        somebody.post(f"/v1/coupon-templates/{template(**more).template_id}/claim").refused(404, "not_found")
+    made = template(audience={"tags": ["vip"]})
+    somebody.post(f"/v1/coupon-templates/{made.template_id}/claim").refused(422, "not_for_you")
+    shopper(member(tags=["vip"])).post(f"/v1/coupon-templates/{made.template_id}/claim").ok(201)
+    nobody = shopper("m404")
+    nobody.post(f"/v1/coupon-templates/{made.template_id}/claim").refused(401, "unauthenticated")
+    nobody.get("/v1/coupon-templates").refused(401, "unauthenticated")
+
+
+def test_the_centre_shows_what_this_member_can_claim(somebody: Client) -> None:
+    for more in ({"publish": False}, {"how": ["code"]}, {"audience": {"segments": ["loyal"]}}):
+        template(**more)
+    first, second = template(total=3), template(audience={"new_customers": True})
+    somebody.post(f"/v1/coupon-templates/{first.template_id}/claim").ok(201)
+    fresh()
+    shown = _all_pages(somebody, "/v1/coupon-templates", limit=1)
+    mine = [each for each in shown if each["template_id"] in (first.template_id, second.template_id)]
+    assert [(each["template_id"], each["left"], each["claimed"]) for each in mine] == [
+        (second.template_id, 10, 0),
+        (first.template_id, 2, 1),
+    ]
+    assert {each["template_id"] for each in shown} & {each.template_id for each in templates.offered("code")} == set()
+    assert mine[0]["valid"] == {"days": 7}
+    assert mine[0]["amount_fen"] == 500
+
+
+def test_states_by_the_clock_and_by_orders(somebody: Client, advance: Callable[[float], None]) -> None:
+    member_id = tokens.read("member", f"Bearer {somebody.token}").subject
+    made = template(limit_per_member=5, valid={"days": 1})
+    held = [claims.claim(member_id, made.template_id).coupon.coupon_id for _ in range(4)]
+    for act, coupon_id in ((uses.lock, held[0]), (uses.lock, held[1])):
+        tx = Transaction()
+        act(tx, member_id, coupon_id, "o1", clock.now(), "no")
+        tx.commit()
+    tx = Transaction()
+    uses.use(tx, member_id, held[1], "o1", "no")
+    tx.commit()
+    assert _ids(somebody, "unused") == set(held[2:])
+    assert [each["order_id"] for each in _all_pages(somebody, "/v1/me/coupons?state=locked")] == ["o1"]
+    assert (_ids(somebody, "locked"), _ids(somebody, "used")) == ({held[0]}, {held[1]})
+    advance(86_400.5)
+    assert (_ids(somebody, "unused"), _ids(somebody, "expired")) == (set(), set(held[2:]))
+    assert {each["state"] for each in _all_pages(somebody, "/v1/me/coupons?state=expired")} == {"expired"}
+    assert (_ids(somebody, "locked"), _ids(somebody, "used")) == ({held[0]}, {held[1]})
+
+
+def test_cursors_are_of_one_list_of_one_member(somebody: Client) -> None:
+    made = template(limit_per_member=3)
+    for _ in range(3):
+        somebody.post(f"/v1/coupon-templates/{made.template_id}/claim").ok(201)
+    assert len(_all_pages(somebody, "/v1/me/coupons", limit=2)) == 3
+    cursor = somebody.get("/v1/me/coupons?limit=2").ok()["next_cursor"]
+    shopper(member()).get(f"/v1/me/coupons?cursor={cursor}").refused(400, "cursor_invalid")
+    somebody.get(f"/v1/me/coupons?state=used&cursor={cursor}").refused(400, "cursor_invalid")
+
+
+def _all_pages(client: Client, path: str, limit: int = 100) -> list[Any]:
+    found: list[Any] = []
+    cursor = ""
+    while True:
+        join = "&" if "?" in path else "?"
+        page = client.get(f"{path}{join}limit={limit}" + (f"&cursor={cursor}" if cursor else "")).ok()
+        assert len(page["items"]) <= limit
+        found += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
+
+
+def _ids(client: Client, state: str) -> set[str]:
+    return {each["coupon_id"] for each in _all_pages(client, f"/v1/me/coupons?state={state}")}
