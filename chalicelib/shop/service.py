@@ -31,8 +31,9 @@ class Section(Generic[_S]):
         self.struct = struct
 
     def current(self) -> _S:
-        """The settings, possibly `cache_seconds` old. Raises `unavailable`."""
-        return cache.remember((_CACHE, self.name), self._load)
+        """The settings, possibly `cache_seconds` old: all sections are read at once. Raises `unavailable`."""
+        remembered: dict[str, Any] = cache.remember((_CACHE,), lambda: everything(consistent=False))
+        return remembered[self.name]  # type: ignore[no-any-return]
 
     def fresh(self) -> _S:
         """The settings as they are now, for who changes them. Raises `unavailable`."""
@@ -49,9 +50,6 @@ class Section(Generic[_S]):
         given: dict[str, Any] = {} if item is None else msgspec.json.decode(item.document)
         known = {field: given[field] for field in self.struct.__struct_fields__ if field in given}
         return msgspec.convert(known, self.struct)
-
-    def _load(self) -> _S:
-        return self.parse(read.get(ShopSettings, self.name, consistent=False))
 
     def _save(self, value: _S) -> None:
         item = read.get(ShopSettings, self.name)
@@ -74,9 +72,9 @@ def declare(name: str, struct: type[_S]) -> Section[_S]:
     return section
 
 
-def everything() -> dict[str, Any]:
-    """All sections as they are now, by name."""
-    items = read.batch_get([(ShopSettings, (name,)) for name in SECTIONS])
+def everything(consistent: bool = True) -> dict[str, Any]:
+    """All sections by name, as they are now (or, not `consistent`, a moment ago)."""
+    items = read.batch_get([(ShopSettings, (name,)) for name in SECTIONS], consistent=consistent)
     return {name: section.parse(item) for (name, section), item in zip(SECTIONS.items(), items, strict=True)}
 
 
