@@ -13,10 +13,10 @@ import pytest
 from local.mall import Mall
 from tests.journeys.test_refunds import ledger, paid_out
 from tests.support.client import Control, Operator, Sandbox, Shopper, poll
-from tests.support.groups import Arrive, agree, seat, settled, sku_of
+from tests.support.groups import Arrive, Seated, agree, seat, settled, sku_of
 
 PRICE = 1500
-LOBBY_MINUTES, HOLD_MINUTES = 30, 10
+HOLD_MINUTES = 10
 
 
 @dataclass
@@ -42,6 +42,10 @@ class Scene:
     def lobby_id(self) -> str:
         return str(self.lead["group"]["lobby_id"])
 
+    @property
+    def seated(self) -> Seated:
+        return self.late, {"order_id": self.order_id}
+
     def lobby(self) -> Any:
         return self.leader.lobby(self.lead)
 
@@ -58,17 +62,19 @@ class Scene:
 
     def ends(self, state: str, kept: str, refunded_fen: int) -> Any:
         """Everybody says the same of how the order ended, and says it still when jobs have run again."""
-        (order,) = settled(self.control, [(self.late, {"order_id": self.order_id})])
+        (order,) = settled(self.control, [self.seated])
         self.control.run_jobs(advance=31)
         assert self.late.order(self.order_id) == order
-        assert seat(order) == (state, kept)
-        assert (order["paid_fen"], order["refunded_fen"]) == (PRICE, refunded_fen)
+        self.has_ended(order, state, kept, refunded_fen)
+        return order
+
+    def has_ended(self, order: Any, state: str, kept: str, refunded_fen: int) -> None:
+        assert (seat(order), order["paid_fen"], order["refunded_fen"]) == ((state, kept), PRICE, refunded_fen)
         assert [one["amount_fen"] for one in self.wechat.payments(self.order_id)] == [PRICE]
         assert [fen for _, fen in paid_out(self.wechat, self.order_id)] == ([refunded_fen] if refunded_fen else [])
         assert ledger(self.operator, self.order_id).get("wechat", 0) == PRICE - refunded_fen
         lobby = self.lobby()
         assert lobby["taken"] + lobby["held"] + lobby["left"] == lobby["size"]
-        return order
 
 
 class Make(Protocol):
@@ -78,7 +84,7 @@ class Make(Protocol):
 @pytest.fixture
 def make(operator: Operator, control: Control, wechat: Sandbox, arrive: Arrive) -> Make:
     def make(**more: Any) -> Scene:
-        activity = operator.group_activity({3: PRICE}, **({"lobby_minutes": LOBBY_MINUTES, "pieces": 10} | more))
+        activity = operator.group_activity({3: PRICE}, pieces=10, **more)
         leader, late = arrive(), arrive()
         lead = leader.open_lobby(activity)
         order_id = late.take_seat(sku_of(activity), lobby_id=lead["group"]["lobby_id"]).ok(201)["order_id"]
@@ -169,7 +175,7 @@ def the_lobby_has_succeeded(scene: Scene) -> None:
 
 
 def the_lobby_has_failed(scene: Scene) -> None:
-    scene.control.run_jobs(advance=LOBBY_MINUTES * 60 + 1)
+    scene.control.run_jobs(advance=61)
     assert scene.lobby()["state"] == "failed"
 
 
@@ -190,40 +196,53 @@ def the_limit_is_reached(scene: Scene) -> None:
     scene.late.open_lobby(scene.activity)
 
 
-MOMENTS = [
-    another_holds_it, the_lobby_has_succeeded, the_lobby_has_failed, everybody_has_left, the_member_sits_there_again,
-    the_pieces_are_gone, the_limit_is_reached,
-]  # fmt: skip
+#: And what is special about the group-buy then.
+MOMENTS: dict[Callable[[Scene], None], dict[str, int]] = {
+    another_holds_it: {}, the_lobby_has_succeeded: {}, the_lobby_has_failed: {"lobby_minutes": 1},
+    everybody_has_left: {}, the_member_sits_there_again: {}, the_pieces_are_gone: {},
+    the_limit_is_reached: {"limit_per_member": 1},
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
 def test_paid_when_there_is_no_seat_any_more_all_of_it_goes_back_by_itself(
-    moment: Callable[[Scene], None], make: Make, slip_through: Slip
+    make: Make, slip_through: Slip, control: Control
 ) -> None:
-    scene = make(limit_per_member=1) if moment is the_limit_is_reached else make()
-    scene.cancel()
-    moment(scene)
-    before, stock = scene.lobby(), scene.operator.stock(scene.sku)
-    slip_through(scene, "normal")
-    scene.learned()
-    order = scene.ends("closed", "released", PRICE)
-    assert [event["what"] for event in order["history"]][:3] == ["placed", "cancelled", "paid_late"]
-    assert {**scene.lobby(), "state": ""} == {**before, "state": ""}
-    assert scene.operator.stock(scene.sku) == stock
+    scenes = {moment: make(**special) for moment, special in MOMENTS.items()}
+    for moment, scene in scenes.items():
+        scene.cancel()
+        moment(scene)
+    before = {moment: scene.lobby() for moment, scene in scenes.items()}
+    stock = {moment: scene.operator.stock(scene.sku) for moment, scene in scenes.items()}
+    for scene in scenes.values():
+        slip_through(scene, "normal")
+    for scene in scenes.values():
+        scene.learned()
+    orders = settled(control, [scene.seated for scene in scenes.values()])
+    control.run_jobs(advance=31)
+    for (moment, scene), order in zip(scenes.items(), orders, strict=True):
+        assert scene.late.order(scene.order_id) == order, moment
+        scene.has_ended(order, "closed", "released", PRICE)
+        assert [event["what"] for event in order["history"]][:3] == ["placed", "cancelled", "paid_late"]
+        assert scene.lobby() == before[moment], moment
+        assert scene.operator.stock(scene.sku) == stock[moment], moment
 
 
-@pytest.mark.parametrize("moment", [another_holds_it, the_lobby_has_failed], ids=lambda moment: moment.__name__)
 def test_so_it_does_when_the_mall_is_never_told_and_has_to_ask(
-    moment: Callable[[Scene], None], make: Make, slip_through: Slip
+    make: Make, slip_through: Slip, control: Control, differences: Callable[[], list[str]]
 ) -> None:
-    scene = make(lobby_minutes=HOLD_MINUTES)
-    scene.cancel()
-    slip_through(scene, "none")
-    moment(scene) if moment is another_holds_it else None
-    scene.control.run_jobs(advance=HOLD_MINUTES * 60 + 71)
-    scene.learned()
-    scene.ends("closed", "released", PRICE)
-    assert scene.operator.stock(scene.sku) == (10, 0)
+    full, failed = make(), make(lobby_minutes=HOLD_MINUTES)
+    for scene in (full, failed):
+        scene.cancel()
+        slip_through(scene, "none")
+    the_lobby_has_succeeded(full)
+    control.run_jobs(advance=HOLD_MINUTES * 60 + 71)
+    assert [full.lobby()["state"], failed.lobby()["state"]] == ["succeeded", "failed"]
+    for scene in (full, failed):
+        scene.learned()
+    for scene, order in zip((full, failed), settled(control, [full.seated, failed.seated]), strict=True):
+        scene.has_ended(order, "closed", "released", PRICE)
+    assert [scene.operator.stock(scene.sku) for scene in (full, failed)] == [(7, 3), (10, 0)]
+    agree(differences)
 
 
 def test_a_leader_who_pays_too_late_is_paid_back_and_opens_nothing(make: Make, slip_through: Slip) -> None:
@@ -270,17 +289,3 @@ def test_what_wechat_tells_only_when_the_lobby_has_failed_without_it_goes_back(m
     assert [event["what"] for event in order["history"]][:3] == ["placed", "paid", "lobby_over"]
     assert [one["refunded_fen"] for one in settled(scene.control, [(second, joined)])] == [PRICE]
     assert scene.operator.stock(scene.sku) == (10, 0)
-
-
-def test_after_such_payments_the_books_agree(
-    make: Make, slip_through: Slip, differences: Callable[[], list[str]]
-) -> None:
-    for moment in (None, another_holds_it):
-        scene = make()
-        scene.cancel()
-        if moment is not None:
-            moment(scene)
-        slip_through(scene, "normal")
-        scene.learned()
-        settled(scene.control, [(scene.late, {"order_id": scene.order_id})])
-    agree(differences)

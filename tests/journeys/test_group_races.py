@@ -7,7 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.support.client import Answer, Control, Operator, Sandbox, Shopper, poll
+from local.mall import Mall
+from tests.support.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 from tests.support.groups import Arrive, agree, sku_of
 
 AT_ONCE = 40
@@ -89,9 +90,8 @@ def test_of_fifty_lobbies_at_their_end_the_full_ones_have_succeeded_and_the_othe
 
         control.run_jobs()
         full = {number for number in range(50) if number % 3 == 2}
-        assert len(full) == 16
-        states = Counter(who.order(order_id)["state"] for _, who, order_id in orders)
-        assert states == {"awaiting_shipment": 48, "awaiting_group": 51}
+        ready = [people[number].order(leads[number]["order_id"])["state"] for number in full]
+        assert ready == ["awaiting_shipment"] * 16
         assert operator.stock(sku) == (1000 - 99 - 3, 99 + 3)
 
         def refunds() -> list[Any]:
@@ -134,3 +134,28 @@ def test_of_fifty_lobbies_at_their_end_the_full_ones_have_succeeded_and_the_othe
     assert (tally["opened"], tally["succeeded"], tally["failed"], tally["joined"]) == (50, 16, 34, 49)
     assert tally["paid_fen"] == 50 * 1200 + 49 * PRICE
     agree(differences)
+
+
+def test_one_member_with_twenty_devices_sits_once_in_a_lobby_and_buys_no_more_than_the_limit(
+    mall: Mall, operator: Operator, arrive: Arrive
+) -> None:
+    activity = operator.group_activity({5: PRICE}, limit_per_member=2)
+    sku, who = sku_of(activity), arrive()
+    leads = [arrive().open_lobby(activity) for _ in range(4)]
+    devices = [
+        Shopper(over_http(mall.api_url), who.sandbox, token=who.token, address_id=who.address_id) for _ in range(20)
+    ]
+    with ThreadPoolExecutor(20) as crowd:
+
+        def join(number: int) -> Answer:
+            lobby_id = leads[number % 4]["group"]["lobby_id"]
+            return devices[number].take_seat(sku, lobby_id=lobby_id, payable_fen=PRICE)
+
+        answers = list(crowd.map(join, range(20)))
+    codes = Counter(answer.json.get("code", "seat") for answer in answers)
+    assert codes["seat"] == 2
+    assert codes.keys() <= {"seat", "already_in_lobby", "purchase_limit"}
+    seats = [answer.json["group"]["lobby_id"] for answer in answers if answer.status == 201]
+    assert len(set(seats)) == 2
+    assert sum(who.lobby(lead)["held"] for lead in leads) == 2
+    assert operator.stock(sku) == (100 - 4 - 2, 4 + 2)
