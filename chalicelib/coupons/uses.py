@@ -46,6 +46,12 @@ def use(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwis
     tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "locked"), otherwise)
 
 
+def take_again(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwise: object = None) -> None:
+    """An order that was closed is paid after all: unused -> used."""
+    actions = [Coupons.state.set("used"), Coupons.order_id.set(order_id), Coupons.shelf.set(used_shelf(member_id))]
+    tx.update(*coupon_key(member_id, coupon_id), actions, Coupons.state == "unused", otherwise)
+
+
 def free(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwise: object = None) -> None:
     """Its order is closed unpaid: locked by this order -> unused."""
     actions = [Coupons.state.set("unused"), Coupons.order_id.remove()]

@@ -10,7 +10,7 @@ from chalicelib.catalogue.tables import return_stock
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, unavailable
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
-from chalicelib.orders import changes, pay
+from chalicelib.orders import changes, coupons, pay
 from chalicelib.orders.groups import groups
 from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, closed
 from chalicelib.store import cache
@@ -83,6 +83,7 @@ def _close(found: changes.Found, what: str, by: str, job: Job | None = None) -> 
             return current
         for line in current.lines:
             return_stock(tx, line.sku_id, line.quantity, line.pool)
+        coupons.free(tx, current)
         if current.group is not None:
             current = msgspec.structs.replace(current, group=groups().release(tx, current))
         changes.emit(tx, "stock.returned", current.order_id, current.pieces)

@@ -11,7 +11,7 @@ from chalicelib.core import clock, ids
 from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
-from chalicelib.orders import changes
+from chalicelib.orders import changes, coupons
 from chalicelib.orders.deliver import sent
 from chalicelib.orders.rules import Order, Refund, granted, new_refund, noted, reduction, with_refund
 from chalicelib.store.transaction import Transaction
@@ -32,10 +32,15 @@ def order_of(refund: str) -> str:
     return refund.partition("-")[0]
 
 
-def grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str) -> Order:
-    """Stock, journal, order and the job that pays it out, all in `tx`; the order after it."""
+def grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str, coupons_back: bool = False) -> Order:
+    """Stock, coupons, journal, order and the job that pays it out, all in `tx`; the order after it.
+
+    With the last pieces coupons come back, those that their templates let, or all of them (`coupons_back`).
+    """
     now = clock.now()
     after, back = granted(order, refund, restock, by, now)
+    if after.state == "closed":
+        coupons.give_back(tx, order, always=coupons_back)
     if (order.state, after.state) == ("awaiting_shipment", "shipped"):
         sent(tx, after)
     pools = {line.sku_id: line.pool for line in order.lines}
@@ -57,7 +62,7 @@ def whole(order: Order, tx: Transaction, cause: str, reason: str) -> Order:
     """The mall itself gives back all that is left of an order of which nothing was sent, which closes it."""
     now = clock.now()
     refund = new_refund(order, refund_id(order.order_id, "mall", cause), None, reason, "", now)
-    return grant(order, tx, refund, restock=False, by="system")
+    return grant(order, tx, refund, restock=False, by="system", coupons_back=True)
 
 
 def reduce(

@@ -16,7 +16,7 @@ from chalicelib.core.settings import settings
 from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
-from chalicelib.orders import changes
+from chalicelib.orders import changes, coupons
 from chalicelib.orders.grant import refund_id, whole
 from chalicelib.orders.groups import groups
 from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, Refund, noted, step, with_refund
@@ -143,9 +143,10 @@ def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> O
     return whole(noted(after, "lobby_over", "system", clock.now()), tx, "lobby_over", LOBBY_OVER)
 
 
-def _received(order: Order, tx: Transaction, transaction_id: str) -> Order:
-    """The order with its money, and the entry that says so."""
+def _received(order: Order, tx: Transaction, transaction_id: str, late: bool = False) -> Order:
+    """The order with its money, the entry that says so, and its coupons used."""
     now = clock.now()
+    coupons.use(tx, order, again=late)
     ledger.post(tx, entries.paid(order.order_id, now, order.payable_fen - order.freight_fen, order.freight_fen))
     return msgspec.structs.replace(order, paid_fen=order.payable_fen, paid_at=now, transaction_id=transaction_id)
 
@@ -155,7 +156,7 @@ def _seated_late(order: Order, tx: Transaction, transaction_id: str, by: str) ->
 
     Looked at first, so that a transaction that finds them gone is one that somebody else was faster than.
     """
-    if order.group is None or not _in_stock(order):
+    if order.group is None or not _in_stock(order) or not coupons.all_unused(order):
         return None
     seat = groups().retake(tx, order)
     if seat is None:
@@ -163,7 +164,7 @@ def _seated_late(order: Order, tx: Transaction, transaction_id: str, by: str) ->
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, "the pieces are gone", line.pool)
     lines = [msgspec.structs.replace(line, restocked=0) for line in order.lines]
-    paid = msgspec.structs.replace(_received(order, tx, transaction_id), group=seat, lines=lines)
+    paid = msgspec.structs.replace(_received(order, tx, transaction_id, late=True), group=seat, lines=lines)
     return step(paid, "take_seat", "paid_late", by, clock.now())
 
 
@@ -183,6 +184,7 @@ def _mark_free(order: Order, tx: Transaction) -> Order:
     if now >= order.pay_by:
         raise MallError("pay_time_over")
     paid = msgspec.structs.replace(order, paid_at=now)
+    coupons.use(tx, order)
     if order.group is None:
         changes.emit(tx, "order.paid", order.order_id, order.pieces)
         return step(paid, "pay", "paid", "member", now)

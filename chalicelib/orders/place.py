@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from chalicelib.cart import service as carts
 from chalicelib.cart.tables import CartLine, Carts, lines_of
-from chalicelib.catalogue import offers
+from chalicelib.catalogue import categories, offers
 from chalicelib.catalogue.offers import Offer
 from chalicelib.catalogue.tables import take_stock
+from chalicelib.catalogue.tree import Forest
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import FEN_MAX
+from chalicelib.coupons.rules import COUPONS_MAX, Held
 from chalicelib.jobs import service as jobs
 from chalicelib.members.rules import Address
 from chalicelib.members.tables import addresses_key, profile_key
+from chalicelib.orders import coupons
 from chalicelib.orders.groups import CACHE, Deal, GroupInput, check, groups, refusal
 from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
 from chalicelib.orders.tables import Orders, item
+from chalicelib.orders.views import has_bought
 from chalicelib.pricing import rules as pricing
 from chalicelib.pricing import service as freight
 from chalicelib.pricing.basket import DEFAULT_TEMPLATE, Item
+from chalicelib.pricing.promotions import Promotion
 from chalicelib.shop.service import order_rules
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
@@ -35,6 +40,10 @@ from chalicelib.web.types import Fen, Id, LongLine, Quantity
 WATCH_SECONDS = 60
 
 _EXISTS = "the order exists"
+
+
+#: Coupons to use, at most one for each place; or the best that the member has.
+CouponIds = Annotated[list[Id], Meta(max_length=COUPONS_MAX)] | Literal["best"]
 
 
 class LineInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +59,7 @@ class QuoteInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
     from_cart: bool = False
     address_id: Id | None = None
+    coupon_ids: CouponIds = []
     group: GroupInput | None = None
 
 
@@ -61,6 +71,7 @@ class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     address_id: Id
     expected_payable_fen: Fen
     remark: LongLine = ""
+    coupon_ids: CouponIds = []
     group: GroupInput | None = None
 
 
@@ -80,7 +91,8 @@ def quote(member_id: str, asked: QuoteInput) -> pricing.Quote:
     found = found[len(others) :]
     deal = _deal(member_id, "", asked, lines, found[: len(group)])
     offered = _offered(lines, offers.from_items(skus, found[len(group) :]))
-    return _price(lines, offered, address.region_code if address else None, deal)
+    held = coupons.of_member(member_id, asked.coupon_ids)
+    return _price(member_id, asked, held, lines, offered, address.region_code if address else None, deal)
 
 
 def place(member_id: str, key: str, asked: OrderInput) -> Order:
@@ -121,10 +133,12 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
     short = [line.sku_id for line in lines if offered[line.sku_id].free < line.quantity and not pool]
     if short:
         raise MallError("out_of_stock", skus=short)
-    price = _price(lines, offered, address.region_code, deal)
+    held = coupons.of_member(member_id, asked.coupon_ids) if asked.coupon_ids else []
+    price = _price(member_id, asked, held, lines, offered, address.region_code, deal)
     if price.payable_fen != asked.expected_payable_fen:
         raise MallError("price_changed", quote=price)
     order = _order(order_id, profile.profile, digest, asked, address, price, offered, deal)
+    order = msgspec.structs.replace(order, coupons=coupons.of_order(price, held), discounts=price.discounts)
     return _commit(order, [line for line in wanted if isinstance(line, CartLine)], digest, deal)
 
 
@@ -133,6 +147,7 @@ def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | 
     tx.create(item(order, 1), _EXISTS)
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, line, line.pool)
+    coupons.lock(tx, order)
     if deal is not None:
         groups().hold(tx, order, deal)
     if cart_lines:
@@ -223,21 +238,40 @@ def _offered(lines: list[Pieces], offered: dict[str, Offer]) -> dict[str, Offer]
     return offered
 
 
-def _price(lines: list[Pieces], offered: dict[str, Offer], region_code: str | None, deal: Deal | None) -> pricing.Quote:
-    items = [
-        Item(
-            sku_id=line.sku_id,
-            quantity=line.quantity,
-            unit_price_fen=deal.prices[line.sku_id] if deal is not None else offered[line.sku_id].sku.price_fen,
-            weight_g=offered[line.sku_id].sku.weight_g,
-            template_id=offered[line.sku_id].product.freight_template_id or DEFAULT_TEMPLATE,
-        )
-        for line in lines
-    ]
-    price = pricing.quote(items, freight.templates(), region_code)
+def _price(
+    member_id: str, asked: QuoteInput | OrderInput, held: list[Held], lines: list[Pieces], offered: dict[str, Offer],
+    region_code: str | None, deal: Deal | None,
+) -> pricing.Quote:  # fmt: skip
+    """What the lines cost this member, who has these coupons."""
+    promotions: dict[str, Promotion] = {}
+    forest = categories.remembered() if held or promotions else None
+    items = [_item(line, offered[line.sku_id], deal, forest) for line in lines]
+    benefits = pricing.Benefits(
+        now=clock.now(),
+        promotions=promotions,
+        coupons=held,
+        chosen=asked.coupon_ids,
+        new_customer=bool(promotions) and not has_bought(member_id),
+    )
+    price = pricing.quote(items, freight.templates(), region_code, benefits)
     if price.payable_fen > FEN_MAX:
         raise MallError("invalid", errors=(FieldError("lines", "the order is too large"),))
     return price
+
+
+def _item(line: Pieces, offer: Offer, deal: Deal | None, forest: Forest | None) -> Item:
+    product = offer.product
+    return Item(
+        sku_id=line.sku_id,
+        quantity=line.quantity,
+        unit_price_fen=deal.prices[line.sku_id] if deal is not None else offer.sku.price_fen,
+        weight_g=offer.sku.weight_g,
+        template_id=product.freight_template_id or DEFAULT_TEMPLATE,
+        product_id=product.product_id,
+        categories=tuple(forest.path(product.category_id)) if forest is not None else (),
+        group=deal is not None,
+        sale_price_fen=offer.sku.price_fen,
+    )
 
 
 def _order(

@@ -17,6 +17,7 @@ import msgspec
 
 from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import refund_fen
+from chalicelib.pricing.basket import Discount
 
 State = Literal["awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received", "completed", "closed"]
 #: released: not paid in time, or given up; failed: the lobby failed; won, lost: of a lottery.
@@ -84,6 +85,15 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     city: str
     district: str
     detail: str
+
+
+class OrderCoupon(msgspec.Struct, frozen=True):
+    """A coupon that the order has, what it takes off in fen, and whether it comes back with a whole refund."""
+
+    coupon_id: str
+    template_id: str
+    discount_fen: int
+    returns: bool
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -190,6 +200,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shipments: list[Shipment] = []
     refunds: list[Refund] = []
     group: Seat | None = None
+    coupons: list[OrderCoupon] = []
+    #: What promotions and coupons took off, and on which lines.
+    discounts: list[Discount] = []
 
     def refund(self, refund_id: str) -> Refund | None:
         """The refund of that id, or None."""

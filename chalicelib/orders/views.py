@@ -21,6 +21,7 @@ from chalicelib.orders.rules import (
     State,
 )  # fmt: skip
 from chalicelib.orders.tables import WAITING, Orders, queue_shard
+from chalicelib.pricing.basket import Discount
 from chalicelib.store import cursor, read
 
 #: A filtered page reads at most this many times, so that one request's work is bounded.
@@ -51,6 +52,13 @@ class SeatView(msgspec.Struct, kw_only=True):
     is_leader: bool
 
 
+class CouponView(msgspec.Struct):
+    """A coupon of the order, and what it takes off."""
+
+    coupon_id: str
+    discount_fen: int
+
+
 class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An order as its member sees it."""
 
@@ -72,6 +80,8 @@ class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
     refunds: list[RefundView]
     history: list[Event]
     group: SeatView | None = None
+    coupons: list[CouponView] = []
+    discounts: list[Discount] = []
 
 
 class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
@@ -116,10 +126,11 @@ def admin_view(order: Order) -> AdminOrderView:
 def _fields(order: Order) -> dict[str, Any]:
     same = (
         "order_id", "state", "lines", "goods_fen", "discount_fen", "freight_fen", "payable_fen", "paid_fen",
-        "refunded_fen", "address", "remark", "created_at", "paid_at", "shipments", "history",
+        "refunded_fen", "address", "remark", "created_at", "paid_at", "shipments", "history", "discounts",
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(order, field) for field in same}
     fields["refunds"] = [refund_view(refund) for refund in order.refunds]
+    fields["coupons"] = [CouponView(one.coupon_id, one.discount_fen) for one in order.coupons]
     if order.group is not None:
         fields["group"] = SeatView(
             lobby_id=order.group.lobby_id,

@@ -1,0 +1,95 @@
+"""The coupons of an order: locked as it is placed, used as it is paid, back in their member's hands when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from chalicelib.core import clock
+from chalicelib.core.errors import FieldError, MallError
+from chalicelib.coupons import uses
+from chalicelib.coupons.rules import Held
+from chalicelib.coupons.tables import coupon_key, held
+from chalicelib.jobs import service as jobs
+from chalicelib.orders.rules import Order, OrderCoupon
+from chalicelib.pricing.rules import Quote
+from chalicelib.store import read
+from chalicelib.store.transaction import Transaction
+
+
+def of_member(member_id: str, chosen: Sequence[str] | Literal["best"]) -> list[Held]:
+    """What a quote must know of: the member's open coupons, and those that are chosen though they are not open.
+
+    Raises `not_found` naming the field, for a coupon that there is not, also for another's.
+    """
+    found = uses.open_coupons(member_id)
+    known = {one.coupon.coupon_id for one in found}
+    missing = [] if chosen == "best" else [one for one in dict.fromkeys(chosen) if one not in known]
+    if not missing:
+        return found
+    items = read.batch_get([coupon_key(member_id, coupon_id) for coupon_id in missing])
+    for coupon_id, item in zip(missing, items, strict=True):
+        if item is None:
+            field = f"coupon_ids[{list(chosen).index(coupon_id)}]"
+            raise MallError("not_found", errors=(FieldError(field, "no such coupon"),))
+        found.append(held(item))
+    return found
+
+
+def of_order(price: Quote, known: Sequence[Held]) -> list[OrderCoupon]:
+    """The coupons that the order takes, with what each takes off."""
+    by_id = {one.coupon.coupon_id: one.coupon for one in known}
+    return [
+        OrderCoupon(
+            coupon_id=used.coupon_id,
+            template_id=by_id[used.coupon_id].template_id,
+            discount_fen=used.discount_fen,
+            returns=by_id[used.coupon_id].terms.returns,
+        )
+        for used in price.coupons
+    ]
+
+
+def lock(tx: Transaction, order: Order) -> None:
+    """Take the order's coupons as part of `tx`, which fails with `coupon_taken` when another order has one."""
+    for position, coupon in enumerate(order.coupons):
+        errors = (FieldError(f"coupon_ids[{position}]", "in another order"),)
+        taken = MallError("coupon_taken", errors=errors)
+        uses.lock(tx, order.member_id, coupon.coupon_id, order.order_id, order.created_at, taken)
+
+
+def use(tx: Transaction, order: Order, again: bool = False) -> None:
+    """The order is paid: its coupons are used, and whoever counts them is told. `again`: it had been closed, and its
+    coupons were free."""
+    for coupon in order.coupons:
+        take = uses.take_again if again else uses.use
+        take(tx, order.member_id, coupon.coupon_id, order.order_id, "a coupon is not the order's")
+        _tell(tx, order, "coupon.used", coupon.coupon_id, coupon.template_id, coupon.discount_fen)
+
+
+def free(tx: Transaction, order: Order) -> None:
+    """The order closes unpaid: its coupons can be used again."""
+    for coupon in order.coupons:
+        uses.free(tx, order.member_id, coupon.coupon_id, order.order_id, "a coupon is not the order's")
+
+
+def give_back(tx: Transaction, order: Order, always: bool) -> None:
+    """All of the order is refunded: its coupons come back, where their templates allow it, or `always`."""
+    for coupon in order.coupons:
+        if coupon.returns or always:
+            uses.give_back(tx, order.member_id, coupon.coupon_id, order.order_id, "a coupon is not the order's")
+            _tell(tx, order, "coupon.returned", coupon.coupon_id, coupon.template_id, coupon.discount_fen)
+
+
+def all_unused(order: Order) -> bool:
+    """Whether an order that was closed could have its coupons again."""
+    if not order.coupons:
+        return True
+    items = read.batch_get([coupon_key(order.member_id, one.coupon_id) for one in order.coupons])
+    now = clock.now()
+    return all(item is not None and held(item).unusable(now) is None for item in items)
+
+
+def _tell(tx: Transaction, order: Order, event: str, coupon_id: str, template_id: str, discount_fen: int) -> None:
+    payload = {"template_id": template_id, "discount_fen": str(discount_fen), "paid_fen": str(order.payable_fen)}
+    jobs.emit(tx, event, f"{order.order_id}|{coupon_id}", **payload)
