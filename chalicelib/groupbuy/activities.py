@@ -26,7 +26,7 @@ from chalicelib.store.transaction import ConditionFailed, Transaction
 from chalicelib.web.types import Id
 
 #: Beyond these a slip of the finger would leave the calendar.
-_YEARS = (2000, 2100)
+_YEARS = (1970, 9999)
 _STALE = "the activity has changed"
 Title = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 Pieces = Annotated[int, Meta(ge=1, le=1_000_000)]

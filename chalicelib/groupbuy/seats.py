@@ -95,6 +95,11 @@ class Seating:
         tx.put(seat, Lobbies.state.does_not_exist() | (Lobbies.state == "released"), MallError("already_in_lobby"))
         count_bought(tx, terms, order, 1)
 
+    def check_open(self, order: Order) -> None:
+        """The lobby may have ended since the seat was held: the last who had paid may have left it."""
+        if load(_seat(order).lobby_id).state not in ("opening", "open"):
+            raise MallError("lobby_over")
+
     def take(self, tx: Transaction, order: Order) -> Seat:
         """The held seat is paid. Of a lobby that has ended meanwhile it is given up."""
         seat = _seat(order)

@@ -60,6 +60,9 @@ class Groups(Protocol):
     def hold(self, tx: Transaction, order: Order, deal: Deal) -> None:
         """Hold the seat as part of `tx`; what may fail there carries a MallError, or means to look again."""
 
+    def check_open(self, order: Order) -> None:
+        """Raises `lobby_over` when the order's seat is worth nothing any more, so that nobody begins to pay for it."""
+
     def take(self, tx: Transaction, order: Order) -> Seat:
         """The order is paid: take the seat that it holds. Its state says whether that was still possible."""
 

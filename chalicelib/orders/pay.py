@@ -49,7 +49,7 @@ class PaymentMismatch(Exception):
 def start(order_id: str, member_id: str) -> Payment:
     """Ask WeChat Pay for this order's payment; asking again is the same payment.
 
-    Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over` (of an order that costs nothing),
+    Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over`,
     `payment_refused`, `unavailable`.
     """
     order = changes.owned(order_id, member_id)
@@ -60,6 +60,8 @@ def start(order_id: str, member_id: str) -> Payment:
         raise MallError("order_state", state=order.state)
     if clock.now() >= order.pay_by - PAY_MARGIN:
         raise MallError("pay_time_over")
+    if order.group is not None:
+        groups().check_open(order)
     from chalicelib.wechat import pay as wechat  # 150 ms that no other call has to pay at a cold start
     from chalicelib.wechat.errors import WechatError
 

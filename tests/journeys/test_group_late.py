@@ -289,3 +289,12 @@ def test_what_wechat_tells_only_when_the_lobby_has_failed_without_it_goes_back(m
     assert [event["what"] for event in order["history"]][:3] == ["placed", "paid", "lobby_over"]
     assert [one["refunded_fen"] for one in settled(scene.control, [(second, joined)])] == [PRICE]
     assert scene.operator.stock(scene.sku) == (10, 0)
+
+
+def test_nobody_begins_to_pay_for_a_seat_in_a_lobby_that_everybody_has_left(operator: Operator, arrive: Arrive) -> None:
+    activity = operator.group_activity({3: PRICE})
+    leader, late = arrive(), arrive()
+    lead = leader.open_lobby(activity)
+    held = late.take_seat(sku_of(activity), lobby_id=lead["group"]["lobby_id"]).ok(201)
+    leader.refund(lead["order_id"])
+    late.post(f"/v1/orders/{held['order_id']}/payment").refused(409, "lobby_over")
