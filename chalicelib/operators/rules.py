@@ -20,6 +20,7 @@ PERMISSIONS: frozenset[str] = frozenset(
         "freight.read", "freight.write",
         "groups.read", "groups.write",
         "coupons.read", "coupons.write",
+        "promotions.read", "promotions.write",
         "settings.read", "settings.write",
         "jobs.read", "jobs.retry",
         "operators.read", "operators.write",
@@ -41,6 +42,8 @@ ROLES: Mapping[str, frozenset[str]] = {
             "groups.write",
             "coupons.read",
             "coupons.write",
+            "promotions.read",
+            "promotions.write",
         }
     ),
     "fulfilment": frozenset(

@@ -20,6 +20,9 @@ from chalicelib.coupons.rules import Scope
 from chalicelib.pricing.basket import Basket, Discount
 from chalicelib.web.types import Id, Line, PriceFen, Quantity
 
+#: Beyond these a slip of the finger would leave the calendar.
+_YEARS = (2000, 2100)
+
 _Instant = Annotated[datetime, Meta(tz=True)]
 _SomeFen = Annotated[int, Meta(ge=1, le=FEN_MAX // 10)]
 
@@ -179,6 +182,14 @@ class ThresholdOff(_Promotion, frozen=True, kw_only=True, tag="threshold_off"):
 
 Promotion = NewCustomerPrice | Bundle | AddOn | PiecesPercent | ThresholdOff
 
+
+class NamedPromotion(msgspec.Struct, frozen=True):
+    """A promotion and its id."""
+
+    promotion_id: str
+    promotion: Promotion
+
+
 #: In this order.
 _KINDS: tuple[type[Promotion], ...] = (NewCustomerPrice, Bundle, AddOn, PiecesPercent, ThresholdOff)
 
@@ -217,6 +228,9 @@ def promoted(
 
 def check(promotion: Promotion) -> None:
     """Raises `invalid`, naming the field, for what no type can say: the times, and SKUs named twice."""
+    for field in ("starts_at", "ends_at"):
+        if not _YEARS[0] <= getattr(promotion, field).year < _YEARS[1]:
+            raise invalid(field, f"a year from {_YEARS[0]} to {_YEARS[1]}")
     if promotion.ends_at <= promotion.starts_at:
         raise invalid("ends_at", "must be later than starts_at")
     skus = promotion.skus()

@@ -1,4 +1,4 @@
-"""Operators: freight templates."""
+"""Operators: freight templates, promotions, and the floor below which nothing is stacked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import msgspec
 
 from chalicelib.pricing import service
 from chalicelib.pricing.freight import FreightTemplate
+from chalicelib.pricing.promotions import NamedPromotion, Promotion
+from chalicelib.pricing.service import PRICING
+from chalicelib.shop.routes import expose
 from chalicelib.web.endpoint import OPERATOR, endpoint
+
+expose(PRICING)
 
 
 class NamedTemplate(msgspec.Struct):
@@ -39,3 +44,27 @@ def put_template(template_id: str, body: FreightTemplate) -> NamedTemplate:
 def delete_template(template_id: str) -> None:
     """Delete a freight template; its products use the default one from then on."""
     service.delete(template_id)
+
+
+class AllPromotions(msgspec.Struct):
+    """All promotions of the mall."""
+
+    items: list[NamedPromotion]
+
+
+@endpoint("GET /v1/admin/promotions", OPERATOR, permission="promotions.read")
+def list_promotions() -> AllPromotions:
+    """All promotions, also those that do not run now."""
+    return AllPromotions([NamedPromotion(key, value) for key, value in sorted(service.promotions().items())])
+
+
+@endpoint("PUT /v1/admin/promotions/{promotion_id}", OPERATOR, permission="promotions.write", errors=("invalid",))
+def put_promotion(promotion_id: str, body: Promotion) -> NamedPromotion:
+    """Create or replace a promotion. It holds for quotes from a moment later on."""
+    return NamedPromotion(promotion_id, service.put_promotion(promotion_id, body))
+
+
+@endpoint("DELETE /v1/admin/promotions/{promotion_id}", OPERATOR, permission="promotions.write")
+def delete_promotion(promotion_id: str) -> None:
+    """Delete a promotion; what was ordered keeps its price."""
+    service.delete_promotion(promotion_id)

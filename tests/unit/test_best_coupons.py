@@ -77,13 +77,33 @@ def test_the_best_two_need_not_be_the_best_ones() -> None:
     assert ids(price([shirt, tea], *wallet, chosen="best")) == ["m2", "x1"]
 
 
-def test_of_two_that_take_off_the_same_the_one_that_ends_first_is_spent() -> None:
-    late, soon = (
-        held(name, kind="amount_off", amount_fen=9, until=NOW + day) for name, day in (("a", 2 * DAY), ("b", DAY))
-    )
-    assert ids(price([item("a", 1, 100)], late, soon, chosen="best")) == ["b"]
-    same = held("0", kind="amount_off", amount_fen=9)
-    assert ids(price([item("a", 1, 100)], late, soon, same, chosen="best")) == ["0"]
+@pytest.mark.parametrize("terms", [{"kind": "amount_off", "amount_fen": 9}, {"kind": "free_shipping"}])
+def test_of_two_that_take_off_the_same_the_one_that_ends_first_is_spent(terms: dict[str, Any]) -> None:
+    late, soon = held("a", until=NOW + 2 * DAY, **terms), held("b", **terms)
+    quote = price([item("a", 1, 100)], late, soon, chosen="best", region=PUDONG)
+    assert ids(quote) == ["b"]
+    assert [each.coupon_id for each in quote.usable_coupons] == ["b", "a"]
+    same = held("0", **terms)
+    assert ids(price([item("a", 1, 100)], late, soon, same, chosen="best", region=PUDONG)) == ["0"]
+
+
+def test_of_two_pairs_that_take_off_the_same_the_one_that_ends_first_is_spent() -> None:
+    def made(name: str, fen: int, sku_id: str, days: int = 3, **more: Any) -> Held:
+        scope = Scope(products=[f"p-{sku_id}"])
+        return held(name, kind="amount_off", amount_fen=fen, scope=scope, until=NOW + days * DAY, **more)
+
+    wallet = [
+        made("m1", 300, "shirt", 2), made("m2", 200, "tea", 1),
+        made("x1", 105, "shirt", stacking="extra"), made("x2", 5, "tea", stacking="extra"),
+    ]  # fmt: skip
+    quote = price([item("shirt", 1, 300), item("tea", 1, 200)], *wallet, chosen="best")
+    assert (ids(quote), quote.discount_fen) == (["m2", "x1"], 305)
+
+
+def test_one_coupon_is_better_than_two_that_take_off_the_same() -> None:
+    soon = held("m", kind="amount_off", amount_fen=80)
+    late = held("x", kind="amount_off", amount_fen=100, stacking="extra", until=NOW + 2 * DAY)
+    assert ids(price([item("a", 1, 100)], soon, late, chosen="best")) == ["x"]
 
 
 def test_a_coupon_that_would_be_wasted_is_kept() -> None:
