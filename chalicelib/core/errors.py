@@ -36,7 +36,7 @@ CODES: dict[str, Meaning] = {
     "idempotency_key_reused": Meaning(
         422, "该 Idempotency-Key 已用于另一个请求", "This Idempotency-Key was used with another body"
     ),
-    "too_large": Meaning(413, "请求体过大", "The body is larger than 256 KiB"),
+    "too_large": Meaning(413, "请求体过大", "The body is too large"),
     "unauthenticated": Meaning(401, "请先登录", "Please log in"),
     "forbidden": Meaning(403, "没有权限", "You may not do this"),
     "not_found": Meaning(404, "未找到", "Not found"),

@@ -1,15 +1,34 @@
-"""Operators: coupon templates."""
+"""Operators: coupon templates, batches of codes, grants."""
 
 from __future__ import annotations
 
-from chalicelib.coupons import templates
+from typing import Annotated, cast
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.coupons import codes, grants, templates
+from chalicelib.coupons.grants import GrantInput, GrantView
 from chalicelib.coupons.rules import Template, TemplateChange, TemplateInput
 from chalicelib.coupons.views import TemplateView, template_view
-from chalicelib.web.endpoint import OPERATOR, endpoint
+from chalicelib.web.endpoint import OPERATOR, Call, Reply, endpoint
 from chalicelib.web.types import Page, PageQuery
 
 READ, WRITE = "coupons.read", "coupons.write"
 ONE = "/v1/admin/coupon-templates/{template_id}"
+
+
+class BatchInput(msgspec.Struct, forbid_unknown_fields=True):
+    """How many codes."""
+
+    count: Annotated[int, Meta(ge=1, le=codes.BATCH_MAX)]
+
+
+class BatchView(msgspec.Struct):
+    """A new batch; its codes, where they are not more than 1,000: they are told this once."""
+
+    batch_id: str
+    codes: list[str]
 
 
 @endpoint("GET /v1/admin/coupon-templates", OPERATOR, permission=READ, errors=("cursor_invalid",))
@@ -48,6 +67,43 @@ def publish(template_id: str) -> TemplateView:
 def pause(template_id: str) -> TemplateView:
     """Let nobody get its coupons, in any way, until it is published again; those that members hold stay good."""
     return _view(templates.pause(template_id))
+
+
+@endpoint(f"POST {ONE}/codes", OPERATOR, permission=WRITE, status=201, errors=("invalid", "conflict"))
+def make_codes(template_id: str, body: BatchInput) -> BatchView:
+    """Make a batch of codes. Up to 1,000 are in the answer, which is their one export; more are exported as CSV."""
+    made = codes.make(template_id, body.count)
+    return BatchView(made.batch_id, made.codes)
+
+
+@endpoint(
+    f"POST {ONE}/codes/{{batch_id}}/export", OPERATOR, permission=WRITE, media="text/csv", errors=("codes_exported",)
+)
+def export_codes(template_id: str, batch_id: str) -> str:
+    """All codes of a batch as CSV, once: nobody can get them from the mall again."""
+    headers = {"Content-Disposition": f'attachment; filename="{batch_id}.csv"'}
+    content = codes.export(template_id, batch_id)
+    return cast("str", Reply(content, content_type="text/csv; charset=utf-8", headers=headers))
+
+
+@endpoint(
+    f"POST {ONE}/grants",
+    OPERATOR,
+    permission=WRITE,
+    status=202,
+    idempotent=True,
+    errors=("invalid", "coupon_not_offered"),
+    body_max=grants.BODY_MAX,
+)
+def grant(call: Call, template_id: str, body: GrantInput) -> GrantView:
+    """Give one to each of these members, to an audience, or to everybody; it goes on by itself."""
+    return grants.create(template_id, call.caller, call.idempotency_key, body)
+
+
+@endpoint(f"GET {ONE}/grants/{{grant_id}}", OPERATOR, permission=READ)
+def get_grant(template_id: str, grant_id: str) -> GrantView:
+    """How far a grant is."""
+    return grants.view(template_id, grant_id)
 
 
 def _view(template: Template) -> TemplateView:

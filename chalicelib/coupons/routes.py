@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-import chalicelib.coupons.admin_routes  # noqa: F401
-from chalicelib.coupons import claims
+import msgspec
+
+import chalicelib.coupons.admin_routes
+import chalicelib.coupons.jobs  # noqa: F401 - declares its jobs, as the others do
+from chalicelib.coupons import claims, codes, shares
 from chalicelib.coupons.rules import CouponState
 from chalicelib.coupons.views import CouponView, OfferView, coupon_view, offer_view
 from chalicelib.web.endpoint import MEMBER, Call, endpoint
-from chalicelib.web.types import Page, PageQuery
+from chalicelib.web.types import Id, Line, Page, PageQuery
+
+_REFUSED = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "conflict")
 
 
 class MineQuery(PageQuery, kw_only=True):
     """Which of my coupons."""
 
     state: CouponState = "unused"
+
+
+class ClaimInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Through whom: the token of a friend who shared it."""
+
+    share_token: Id | None = None
+
+
+class CodeInput(msgspec.Struct, forbid_unknown_fields=True):
+    """A code as it is printed, or as somebody typed it: case, spaces and dashes do not matter."""
+
+    code: Line
+
+
+class ShareInput(msgspec.Struct, forbid_unknown_fields=True):
+    """What is shared."""
+
+    template_id: Id
+
+
+class ShareView(msgspec.Struct, kw_only=True):
+    """A token for friends to claim with, and how many more coupons came to me for theirs, of how many that may."""
+
+    share_token: str
+    template_id: str
+    rewards: int
+    share_limit: int
 
 
 @endpoint("GET /v1/coupon-templates", MEMBER, errors=("cursor_invalid",))
@@ -27,11 +59,33 @@ def list_offers(call: Call, query: PageQuery) -> Page[OfferView]:
     "POST /v1/coupon-templates/{template_id}/claim",
     MEMBER,
     status=201,
-    errors=("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "conflict"),
+    errors=(*_REFUSED, "invalid"),
 )
-def claim(call: Call, template_id: str) -> CouponView:
-    """Claim a coupon."""
-    return coupon_view(claims.claim(call.caller, template_id))
+def claim(call: Call, template_id: str, body: ClaimInput | None) -> CouponView:
+    """Claim a coupon, or with a friend's `share_token` one that is shared; the friend gets one more then."""
+    if body is None or body.share_token is None:
+        return coupon_view(claims.claim(call.caller, template_id))
+    return coupon_view(shares.claim(call.caller, template_id, body.share_token))
+
+
+@endpoint(
+    "POST /v1/coupon-codes/redeem",
+    MEMBER,
+    status=201,
+    errors=("code_unknown", "code_used", "too_many_requests", *_REFUSED),
+)
+def redeem(call: Call, body: CodeInput) -> CouponView:
+    """Redeem a code. After ten wrong ones within an hour the member has to wait; when many guess, after three."""
+    return coupon_view(codes.redeem(call.caller, body.code))
+
+
+@endpoint("POST /v1/me/coupons/share", MEMBER, errors=("not_found",))
+def share(call: Call, body: ShareInput) -> ShareView:
+    """Share a coupon: the token that friends claim it with. Always the same one."""
+    token, template, rewards = shares.share(call.caller, body.template_id)
+    return ShareView(
+        share_token=token, template_id=template.template_id, rewards=rewards, share_limit=template.share_limit
+    )
 
 
 @endpoint("GET /v1/me/coupons", MEMBER, errors=("cursor_invalid",))

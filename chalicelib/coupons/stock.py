@@ -7,7 +7,7 @@ are found wherever they lie; `sold_out` is said after a consistent look at all o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
@@ -49,15 +49,24 @@ def even(pieces: int, shards: int) -> dict[int, int]:
     return dict(enumerate(split_fen(pieces, [1] * shards)))
 
 
-def like(pieces: int, frees: Sequence[int]) -> dict[int, int]:
+def like(pieces: int, there: Sequence[int]) -> dict[int, int]:
     """`pieces`, which is not more than all of them, taken from the shards in proportion to what each has."""
-    return {shard: part for shard, part in enumerate(split_fen(pieces, frees)) if part}
+    return {shard: part for shard, part in enumerate(split_fen(pieces, there)) if part}
 
 
-def look(template: Template, consistent: bool = True) -> list[int]:
-    """What is free in each shard."""
-    keys = [stock_key(template.template_id, shard) for shard in range(template.shards)]
-    return [0 if item is None else int(item.free) for item in read.batch_get(keys, consistent)]
+def keys(template: Template) -> list[read.Key]:
+    """Where the shards of its stock are."""
+    return [stock_key(template.template_id, shard) for shard in range(template.shards)]
+
+
+def frees(items: Iterable[CouponCounters | None]) -> list[int]:
+    """What is free in each shard, by the items at `keys`."""
+    return [0 if item is None else int(item.free or 0) for item in items]
+
+
+def look(template: Template) -> list[int]:
+    """What is free in each shard, as it is now."""
+    return frees(read.batch_get(keys(template)))
 
 
 def choose(template: Template, member_id: str) -> int:
@@ -75,19 +84,16 @@ def choose(template: Template, member_id: str) -> int:
 
 def look_again(template: Template) -> None:
     """A shard was found empty: see which are, and remember it for a second."""
-    frees = look(template)
-    cache.keep(_key(template), frozenset(shard for shard, free in enumerate(frees) if free == 0))
+    cache.keep(_key(template), frozenset(shard for shard, free in enumerate(look(template)) if free == 0))
 
 
 def left(templates: Sequence[Template]) -> dict[str, int]:
     """What is left of each template; possibly a second old."""
     known = {each.template_id: cache.recall((CACHE, "left", each.template_id)) for each in templates}
     asked = [each for each in templates if known[each.template_id] is None]
-    keys = [stock_key(each.template_id, shard) for each in asked for shard in range(each.shards)]
-    items = iter(read.batch_get(keys, consistent=False))
+    items = iter(read.batch_get([key for each in asked for key in keys(each)], consistent=False))
     for each in asked:
-        frees = [next(items) for _ in range(each.shards)]
-        free = sum(0 if item is None else int(item.free) for item in frees)
+        free = sum(frees(next(items) for _ in range(each.shards)))
         known[each.template_id] = cache.keep((CACHE, "left", each.template_id), free)
     return known
 

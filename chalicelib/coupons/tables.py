@@ -229,6 +229,11 @@ def template_item(template: Template, version: int) -> CouponTemplates:
     )
 
 
+def template_key(template_id: str) -> Key:
+    """Where a template is."""
+    return CouponTemplates, (template_id,)
+
+
 def stock_key(template_id: str, shard: int) -> Key:
     """Where a shard of a template's stock is."""
     return CouponCounters, (f"{STOCK}{template_id}#{shard}",)

@@ -19,7 +19,9 @@ from chalicelib.members.tables import (
     Members,
     addresses_key,
     mini_identity,
+    profile_item,
     profile_key,
+    roster,
 )
 from chalicelib.store import read
 from chalicelib.store.base import retry_busy
@@ -75,7 +77,7 @@ def _join(identity: str, profile: Profile) -> bool:
     """Write the identity, the profile and an empty address book together; False when the identity is there."""
     tx = Transaction()
     tx.create(Identities(identity, member_id=profile.member_id))
-    tx.create(Members(profile.member_id, PROFILE, profile=profile, version=1))
+    tx.create(profile_item(profile))
     tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1))
     try:
         tx.commit()
@@ -87,6 +89,17 @@ def _join(identity: str, profile: Profile) -> bool:
 def profile(member_id: str) -> Profile:
     """The member. Raises `unauthenticated` when there is none: the token outlived them."""
     return _read_profile(member_id).profile
+
+
+def everybody(shard: int, joined_before: datetime, after: str, limit: int) -> tuple[list[str], str | None]:
+    """Ids of members of one of the `member_shards`, in the order of joining, and where to go on (None: no more).
+
+    Those who joined before that instant, from the position `after` on ("" at first). From an index: who joined in the
+    last moment may be missing. Ids of members who are gone since are not. Raises `unavailable`.
+    """
+    where = Members.joined.between(after + " ", clock.stamp(joined_before))
+    items, rest = read.query(Members, roster(shard), index=Members.by_joining, where=where, limit=limit)
+    return [raw["member_id"]["S"] for raw in items], items[-1]["joined"]["S"] if rest is not None else None
 
 
 def change_profile(

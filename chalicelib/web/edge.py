@@ -137,7 +137,9 @@ def _handle(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:
     if endpoint.query is not None:
         arguments["query"] = _query(endpoint.query, call.query)
     if endpoint.body is not None:
-        arguments["body"] = decode(call.raw_body, endpoint.body)
+        arguments["body"] = (
+            None if endpoint.may_be_empty and not call.raw_body else decode(call.raw_body, endpoint.body)
+        )
     result = endpoint.handler(**arguments)
     reply = result if isinstance(result, Reply) else _reply(endpoint, result)
     if endpoint.cache_seconds is not None and reply.status == 200:

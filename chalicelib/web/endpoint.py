@@ -4,7 +4,8 @@
     def place(call: Call, body: PlaceOrder) -> OrderView:
 
 Validation, authentication, error answers and the OpenAPI document all follow from it. The handler's
-parameters are `call`, `body`, `query` and the names in the path, whichever it wants, each by its annotation.
+parameters are `call`, `body`, `query` and the names in the path, whichever it wants, each by its annotation. A body
+that may be None may be left out.
 """
 
 from __future__ import annotations
@@ -82,6 +83,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     media: str
     takes: str
     body_max: int
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether the body may be left out."""
+        return type(None) in typing.get_args(self.body)
 
 
 #: Every declared endpoint, in order of declaration. app.py hands them to Chalice, OpenAPI reads them.

@@ -121,7 +121,8 @@ def _operation(declared: Endpoint, by_type: Schemas) -> Json:
     if parameters:
         operation["parameters"] = parameters
     if declared.body is not None:
-        operation["requestBody"] = {"required": True, "content": _content(declared.takes, by_type[declared.body])}
+        content = _content(declared.takes, by_type[declared.body])
+        operation["requestBody"] = {"required": not declared.may_be_empty, "content": content}
     elif declared.takes != _JSON:
         operation["requestBody"] = {"required": True, "content": _content(declared.takes, {"type": "string"})}
     operation["responses"] = _responses(declared, by_type)

@@ -20,6 +20,7 @@ from tests.support.coupons import (
     at_once,
     body,
     coupons_of,
+    crowd,
     figures,
     fresh,
     member,
@@ -59,7 +60,7 @@ def claim_of(template_id: str) -> Callable[[str], Held]:
 
 def test_a_thousand_claims_at_once_of_a_hundred(dynamodb: str) -> None:
     made = template(total=100)
-    people = [member() for _ in range(400)]
+    people = crowd(400)
     asked = random.Random(1).choices(people, k=600) + people
     answers = at_once(claim_of(made.template_id), asked)
     got = [each for each in answers if isinstance(each, Held)]
@@ -74,7 +75,7 @@ def test_a_thousand_claims_at_once_of_a_hundred(dynamodb: str) -> None:
 def test_all_of_a_sharded_stock_is_found_and_no_more(four_shards: None) -> None:
     made = template(total=600, limit_per_member=3)
     assert made.shards == 4
-    people = [member() for _ in range(300)]
+    people = crowd(300)
     answers = at_once(claim_of(made.template_id), random.Random(2).sample(people * 4, 900))
     got = [each for each in answers if isinstance(each, Held)]
     assert len(got) == 600
@@ -89,7 +90,7 @@ def test_the_last_ones_are_found_wherever_they_lie(four_shards: None) -> None:
         tx = Transaction()
         stock.take(tx, made.template_id, shard, 150 - kept, "no")
         tx.commit()
-    answers = at_once(claim_of(made.template_id), [member() for _ in range(20)], threads=8)
+    answers = at_once(claim_of(made.template_id), crowd(20), threads=8)
     assert sum(isinstance(each, Held) for each in answers) == 3
     assert [each for each in answers if isinstance(each, str)] == ["sold_out"] * 17
     assert figures(made) == (600, 0)
@@ -105,7 +106,7 @@ def test_a_member_with_a_higher_limit_gets_so_many(dynamodb: str) -> None:
 def test_sold_out_costs_no_write_for_a_second_and_is_over_when_there_are_more(dynamodb: str) -> None:
     made = template(total=1)
     assert isinstance(told(lambda: claims.claim(member(), made.template_id)), Held)
-    late = [member() for _ in range(3)]
+    late = crowd(3)
     assert told(lambda: claims.claim(late[0], made.template_id)) == "sold_out"
     with boundary() as outside:
         assert told(lambda: claims.claim(late[1], made.template_id)) == "sold_out"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,11 +15,14 @@ from chalicelib.core.errors import MallError
 from chalicelib.coupons import templates
 from chalicelib.coupons.rules import Held, Template, TemplateInput
 from chalicelib.coupons.tables import Coupons, held
-from chalicelib.members import service as members
 from chalicelib.members.rules import Profile
+from chalicelib.members.tables import Members, profile_item
 from chalicelib.store import cache, read
+from chalicelib.store.base import call
 from chalicelib.web import tokens
 from tests.support.client import Client, in_process
+
+_BATCH_MAX = 25
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
@@ -46,15 +49,23 @@ def figures(made: Template) -> tuple[int, int]:
     return found.issued, found.left
 
 
-def member(joined_at: datetime | None = None, **more: Any) -> str:
+def member(**more: Any) -> str:
     """A member who has joined."""
-    member_id = f"m{secrets.token_hex(12)}"
-    join(Profile(member_id=member_id, openid=f"o-{member_id}", joined_at=joined_at or clock.now(), **more))
-    return member_id
+    return crowd(1, **more)[0]
 
 
-def join(profile: Profile) -> None:
-    assert members._join(f"mini:{profile.openid}", profile)
+def crowd(count: int, **more: Any) -> list[str]:
+    """So many members who have joined just now, unless `joined_at` says otherwise."""
+    given = {"joined_at": clock.now()} | more
+    ids = [f"m{secrets.token_hex(12)}" for _ in range(count)]
+    for start in range(0, count, _BATCH_MAX):
+        items = [
+            profile_item(Profile(member_id=each, openid=f"o-{each}", **given))
+            for each in ids[start : start + _BATCH_MAX]
+        ]
+        requests = [{"PutRequest": {"Item": item.serialize()}} for item in items]
+        assert not call("BatchWriteItem", {"RequestItems": {Members.Meta.table_name: requests}})["UnprocessedItems"]
+    return ids
 
 
 def shopper(member_id: str) -> Client:
