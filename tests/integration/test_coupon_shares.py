@@ -1,0 +1,152 @@
+"""Coupons that come by others: shared with friends, and after a purchase."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock, ids
+from chalicelib.coupons import shares, templates
+from chalicelib.coupons.rules import Held, Template
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.service import LEASE_SECONDS
+from chalicelib.members import service as members
+from chalicelib.store.transaction import Transaction
+from tests.support.client import Client
+from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, shopper, template, told
+from tests.support.jobs import forget_all
+from tests.support.outside import Crash, boundary
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(dynamodb: str) -> Iterator[None]:
+    fresh()
+    forget_all()
+    yield
+    for each in templates.offered("purchase"):
+        templates.pause(each.template_id)
+
+
+@pytest.fixture
+def advance() -> Iterator[Callable[[float], None]]:
+    moved = [0.0]
+    before: Any = clock.use(lambda: before() + moved[0])
+
+    def move(seconds: float) -> None:
+        moved[0] += seconds
+
+    yield move
+    clock.use(before)
+
+
+def shared(**more: Any) -> Template:
+    return template(**{"how": ["share"], "limit_per_member": 3, "share_limit": 2, "total": 100, **more})
+
+
+def of(member_id: str, made: Template) -> int:
+    return sum(each.coupon.template_id == made.template_id for each in coupons_of(member_id))
+
+
+def completed(member_id: str, order_id: str = "") -> str:
+    tx = Transaction()
+    order_id = order_id or ids.new("o")
+    jobs.emit(tx, "order.completed", order_id, member_id=member_id, at=clock.stamp(clock.now()))
+    tx.commit()
+    return order_id
+
+
+def test_a_friend_claims_and_the_sharer_gets_one() -> None:
+    made, sharer_id, friend_id = shared(), member(), member()
+    sharer, friend = shopper(sharer_id), shopper(friend_id)
+    path = f"/v1/coupon-templates/{made.template_id}/claim"
+    told_of = sharer.post("/v1/me/coupons/share", {"template_id": made.template_id}).ok()
+    token = told_of["share_token"]
+    assert told_of == {"share_token": token, "template_id": made.template_id, "rewards": 0, "share_limit": 2}
+    assert len(token) <= 32  # fits the scene of a mini-program's code
+    friend.post(path, {}).refused(404, "not_found")  # only by a friend
+    friend.post(path, {"share_token": token}).ok(201)
+    friend.post(path, {"share_token": token}).refused(409, "claim_limit")
+    sharer.post(path, {"share_token": token}).refused(422, "not_for_you")
+    jobs.run_due()
+    assert (of(friend_id, made), of(sharer_id, made)) == (1, 1)
+    assert sharer.post("/v1/me/coupons/share", {"template_id": made.template_id}).ok() == {**told_of, "rewards": 1}
+    assert sharer.get("/v1/me/coupons").ok()["items"][0]["template_id"] == made.template_id
+
+
+def test_no_more_for_the_sharer_than_the_template_says() -> None:
+    made, sharer = shared(), member()
+    token = shares.share(sharer, made.template_id).token
+    friends = crowd(6)
+    answers = at_once(lambda each: shares.claim(each, made.template_id, token), friends, threads=6)
+    assert all(isinstance(each, Held) for each in answers)
+    jobs.run_due()
+    assert (of(sharer, made), [of(each, made) for each in friends]) == (2, [1] * 6)
+    assert shares.share(sharer, made.template_id).rewards == 2
+    assert figures(made) == (8, 92)
+    assert jobs.counts().due == 0
+
+
+def test_a_friend_claims_once_whoever_shared_it() -> None:
+    made = shared()
+    first, second, friend = crowd(3)
+    tokens = [shares.share(each, made.template_id).token for each in (first, second)]
+    answers = at_once(lambda token: shares.claim(friend, made.template_id, token), tokens * 3, threads=6)
+    assert Counter(each if isinstance(each, str) else "got" for each in answers) == {"got": 1, "claim_limit": 5}
+    jobs.run_due()
+    assert of(first, made) + of(second, made) == 1
+
+
+def test_what_is_no_token_of_this_template() -> None:
+    made, other, somebody = shared(), shared(), member()
+    token = shares.share(member(), other.template_id).token
+    for wrong in (token, "s404"):
+        assert told(lambda wrong=wrong: shares.claim(somebody, made.template_id, wrong)) == "invalid"
+    client: Client = shopper(somebody)
+    for template_id in ("t404", template().template_id):
+        client.post("/v1/me/coupons/share", {"template_id": template_id}).refused(404, "not_found")
+
+
+def test_a_reward_that_is_cut_off_is_given_once(advance: Callable[[float], None]) -> None:
+    made, sharer = shared(), member()
+    token = shares.share(sharer, made.template_id).token
+    for mode in ("crash_before", "crash_after"):
+        assert isinstance(told(lambda: shares.claim(member(), made.template_id, token)), Held)
+        with boundary() as outside, contextlib.suppress(Crash):
+            outside.arm(6, mode)  # type: ignore[arg-type]
+            jobs.run_due()
+        advance(LEASE_SECONDS + 1)
+        jobs.run_due()
+    assert (of(sharer, made), shares.share(sharer, made.template_id).rewards) == (2, 2)
+
+
+def test_one_of_every_such_template_for_every_order() -> None:
+    first, second = (template(how=["purchase"], limit_per_member=3) for _ in range(2))
+    template(how=["purchase"], publish=False)
+    fresh()
+    somebody = member()
+    order_id = completed(somebody)
+    jobs.run_due()
+    assert (of(somebody, first), of(somebody, second)) == (1, 1)
+    completed(somebody, order_id)
+    jobs.run_due()
+    assert (of(somebody, first), of(somebody, second)) == (1, 1)
+    for _ in range(4):
+        completed(somebody)
+    jobs.run_due()
+    assert (of(somebody, first), of(somebody, second)) == (3, 3)
+    assert members.profile(somebody).orders_completed == 6  # the other subscriber has its own job
+    assert jobs.counts().due == 0
+
+
+def test_nobody_gets_none_and_the_job_ends() -> None:
+    made = template(how=["purchase"], total=1)
+    fresh()
+    for member_id in ("m404", *crowd(2)):
+        completed(member_id)
+    jobs.run_due()
+    assert figures(made) == (1, 0)
+    assert jobs.counts().due == 0
