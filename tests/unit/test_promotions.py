@@ -89,6 +89,9 @@ def test_an_add_on_is_for_who_buys_enough_of_other_goods_and_for_so_many_pieces(
     assert off(told([item("shirt", 1, 8999), SOCKS], made)) == []
     # What is added does not count itself, however much of it there is.
     assert off(told([item("socks", 99, 500)], made)) == []
+    to_anything = msgspec.structs.replace(made, threshold_fen=0)
+    assert off(told([SOCKS], to_anything)) == []
+    assert off(told([SOCKS, item("gift", 1, 0)], to_anything)) == [("p0", 802, {"socks": 802})]
 
 
 def test_the_limit_of_add_ons_goes_to_where_it_saves_most() -> None:
