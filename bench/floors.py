@@ -71,6 +71,7 @@ FLOORS: dict[str, list[Need]] = {
         Read("products", "product", "the price", consistent=False),
         Read("products", "stock#", "an offer is one with its stock", consistent=False),
         Read("members", "addresses", "the region decides the freight", consistent=False),
+        Read("coupons.by_end", "", "which coupons could be used", consistent=False),
     ],
     "place order, 1 line": [
         Read("orders", "", "was it placed before under this Idempotency-Key"),

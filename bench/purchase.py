@@ -26,7 +26,7 @@ DETAIL = "产自舟山渔场，船上速冻，冷链到家。每条 450 到 500 
 
 def forget_everything() -> None:
     """A process that was just started: it remembers nothing."""
-    for group in ("catalogue", "freight", "settings"):
+    for group in ("catalogue", "pricing", "settings"):
         cache.forget(group)
 
 

@@ -29,7 +29,7 @@ from chalicelib.orders.views import has_bought
 from chalicelib.pricing import rules as pricing
 from chalicelib.pricing import service as freight
 from chalicelib.pricing.basket import DEFAULT_TEMPLATE, Item
-from chalicelib.pricing.promotions import Promotion
+from chalicelib.pricing.promotions import new_customer_matters
 from chalicelib.shop.service import order_rules
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
@@ -243,15 +243,17 @@ def _price(
     region_code: str | None, deal: Deal | None,
 ) -> pricing.Quote:  # fmt: skip
     """What the lines cost this member, who has these coupons."""
-    promotions: dict[str, Promotion] = {}
+    promotions = freight.promotions() if deal is None else {}
+    now = clock.now()
     forest = categories.remembered() if held or promotions else None
     items = [_item(line, offered[line.sku_id], deal, forest) for line in lines]
     benefits = pricing.Benefits(
-        now=clock.now(),
+        now=now,
         promotions=promotions,
         coupons=held,
         chosen=asked.coupon_ids,
-        new_customer=bool(promotions) and not has_bought(member_id),
+        new_customer=new_customer_matters(promotions, offered, now) and not has_bought(member_id, or_ordered=True),
+        floor_bp=freight.PRICING.current().floor_bp,
     )
     price = pricing.quote(items, freight.templates(), region_code, benefits)
     if price.payable_fen > FEN_MAX:

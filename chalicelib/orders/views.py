@@ -159,9 +159,11 @@ def of_member(member_id: str, state: str | None, limit: int, given: str | None) 
     return _orders(keys), cursor.write(listing, after)
 
 
-def has_bought(member_id: str) -> bool:
-    """Whether the member has an order that is paid and not given back; one of this very moment may be missed."""
-    keep = Orders.state.is_in("awaiting_group", "awaiting_shipment", "shipped", "received", "completed")
+def has_bought(member_id: str, or_ordered: bool = False) -> bool:
+    """Whether the member has an order that is paid and not given back (`or_ordered`: or that waits for its payment);
+    one of this very moment may be missed."""
+    states = ["awaiting_group", "awaiting_shipment", "shipped", "received", "completed"]
+    keep = Orders.state.is_in(*states, *(["awaiting_payment"] if or_ordered else []))
     after: read.Raw | None = None
     while True:
         page, after = read.query(Orders, member_id, index=Orders.by_member, keep=keep, after=after)

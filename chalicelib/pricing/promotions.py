@@ -7,7 +7,7 @@ anything off, and of the same priority the one whose id is first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
@@ -224,6 +224,14 @@ def promoted(
                 free[index] -= share.pieces
             discounts.append(_explained(promotion_id, promotion, basket, parts))
     return basket, discounts
+
+
+def new_customer_matters(promotions: Mapping[str, Promotion], sku_ids: Container[str], now: datetime) -> bool:
+    """Whether one of these SKUs has a price for new customers now: only then need it be found out who is one."""
+    return any(
+        isinstance(promotion, NewCustomerPrice) and promotion.runs(now) and any(s in sku_ids for s in promotion.skus())
+        for promotion in promotions.values()
+    )
 
 
 def check(promotion: Promotion) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from chalicelib.core import clock
@@ -9,7 +11,7 @@ from chalicelib.core.errors import MallError, invalid
 from chalicelib.pricing.freight import FreightTemplate
 from chalicelib.pricing.promotions import NamedPromotion, Promotion, check
 from chalicelib.pricing.rules import PricingRules
-from chalicelib.pricing.tables import ALL, ALL_PROMOTIONS, Freight, Promotions
+from chalicelib.pricing.tables import ALL, FREIGHT, PROMOTION, Pricing
 from chalicelib.shop.service import declare
 from chalicelib.store import cache, read
 from chalicelib.store.transaction import ConditionFailed, remove, save
@@ -19,63 +21,80 @@ TEMPLATES_MAX = 100
 #: So that a quote, which looks at all of them, is quick.
 PROMOTIONS_MAX = 100
 
+_CACHE = "pricing"
+
 PRICING = declare("pricing", PricingRules)
 
 
+class Kept(NamedTuple):
+    """All that is kept, by id."""
+
+    templates: dict[str, FreightTemplate]
+    promotions: dict[str, Promotion]
+
+
 def templates() -> dict[str, FreightTemplate]:
-    """Every template by its id; possibly a second old."""
-    return cache.remember(("freight",), _load)
+    """Every freight template by its id; possibly a second old."""
+    return _remembered().templates
 
 
 def put(template_id: str, template: FreightTemplate) -> None:
     """Create or replace a template. Raises `invalid` when there are too many."""
-    known = _load()
+    known = _load().templates
     if template_id not in known and len(known) >= TEMPLATES_MAX:
         raise MallError("invalid")
-    save(Freight(ALL, template_id, template=template))
-    cache.forget("freight")
+    _save(Pricing(ALL, FREIGHT + template_id, template=template))
 
 
 def delete(template_id: str) -> None:
     """Delete a template; its products use the default one from then on. Raises `not_found`."""
-    try:
-        remove(Freight, (ALL, template_id), Freight.group.exists())
-    except ConditionFailed:
-        raise MallError("not_found") from None
-    cache.forget("freight")
+    _remove(FREIGHT + template_id)
 
 
 def promotions() -> dict[str, Promotion]:
     """Every promotion by its id, also those that do not run now; possibly a second old."""
-    return cache.remember(("promotions",), _load_promotions)
+    return _remembered().promotions
 
 
 def put_promotion(promotion_id: str, promotion: Promotion) -> Promotion:
     """Create or replace a promotion; how it is kept. Raises `invalid`, also when there are too many."""
     check(promotion)
-    known = _load_promotions()
+    known = _load().promotions
     if promotion_id not in known and len(known) >= PROMOTIONS_MAX:
         raise invalid("promotion_id", f"at most {PROMOTIONS_MAX} promotions; delete one that is over")
     times = {field: clock.from_stamp(clock.stamp(getattr(promotion, field))) for field in ("starts_at", "ends_at")}
     kept = msgspec.structs.replace(promotion, **times)
-    save(Promotions(ALL_PROMOTIONS, promotion_id, named=NamedPromotion(promotion_id, kept)))
-    cache.forget("promotions")
+    _save(Pricing(ALL, PROMOTION + promotion_id, named=NamedPromotion(promotion_id, kept)))
     return kept
 
 
 def delete_promotion(promotion_id: str) -> None:
     """Delete a promotion; what was ordered keeps its price. Raises `not_found`."""
+    _remove(PROMOTION + promotion_id)
+
+
+def _save(item: Pricing) -> None:
+    save(item)
+    cache.forget(_CACHE)
+
+
+def _remove(part: str) -> None:
     try:
-        remove(Promotions, (ALL_PROMOTIONS, promotion_id), Promotions.group.exists())
+        remove(Pricing, (ALL, part), Pricing.group.exists())
     except ConditionFailed:
         raise MallError("not_found") from None
-    cache.forget("promotions")
+    cache.forget(_CACHE)
 
 
-def _load() -> dict[str, FreightTemplate]:
-    return {item.template_id: item.template for item in read.query_all(Freight, ALL)}
+def _remembered() -> Kept:
+    return cache.remember((_CACHE,), _load)
 
 
-def _load_promotions() -> dict[str, Promotion]:
-    found = read.query_all(Promotions, ALL_PROMOTIONS)
-    return {item.promotion_id: item.named.promotion for item in found}
+def _load() -> Kept:
+    kept = Kept({}, {})
+    for item in read.query_all(Pricing, ALL):
+        if item.part.startswith(FREIGHT):
+            kept.templates[item.part.removeprefix(FREIGHT)] = item.template
+        else:
+            kept.promotions[item.named.promotion_id] = item.named.promotion
+    return kept

@@ -1,8 +1,8 @@
-"""Freight templates and promotions. Two tables: `freight`, `promotions`.
+"""Freight templates and promotions. One table, `pricing`: a mall has a handful of both, and every quote wants all.
 
 | who asks | how | units |
 |---|---|---|
-| all of one table: for a quote (remembered a moment), for operators | Query its one partition | 0.5 RRU per 4 KB |
+| all of them: for a quote (remembered a moment), for operators | Query the one partition | 0.5 RRU per 4 KB |
 | put or delete one | by key | 1 WRU per KB |
 """
 
@@ -14,27 +14,20 @@ from chalicelib.pricing.freight import FreightTemplate
 from chalicelib.pricing.promotions import NamedPromotion
 from chalicelib.store.base import Document, Table, TableMeta, name
 
-ALL = "templates"
-ALL_PROMOTIONS = "promotions"
+ALL = "all"
+FREIGHT = "freight#"
+PROMOTION = "promotion#"
 
 
-class Freight(Table):
-    """A mall has a handful of templates; they stand together and are read together."""
-
-    class Meta(TableMeta):
-        table_name = name("freight")
-
-    group = UnicodeAttribute(hash_key=True)
-    template_id = UnicodeAttribute(range_key=True)
-    template = Document(FreightTemplate)
-
-
-class Promotions(Table):
-    """As few, and read together too."""
+class Pricing(Table):
+    """A freight template or a promotion; which of them follows from the part."""
 
     class Meta(TableMeta):
-        table_name = name("promotions")
+        table_name = name("pricing")
 
     group = UnicodeAttribute(hash_key=True)
-    promotion_id = UnicodeAttribute(range_key=True)
-    named = Document(NamedPromotion)
+    part = UnicodeAttribute(range_key=True)
+    # part "freight#<template_id>"
+    template = Document(FreightTemplate, null=True)
+    # part "promotion#<promotion_id>"
+    named = Document(NamedPromotion, null=True)

@@ -28,7 +28,7 @@ TRIPS = {
     "product detail": (1, 1),
     "add to cart": (2, 2),
     "get cart": (2, 2),
-    "quote": (2, 1),
+    "quote": (4, 2),
     "place order, 1 line": (4, 2),
     "place order, 2 lines of the cart": (5, 3),
     "start payment": (1, 1),

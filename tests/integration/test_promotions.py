@@ -12,7 +12,7 @@ from chalicelib.core import clock
 from chalicelib.pricing import service
 from chalicelib.pricing.promotions import NamedPromotion, Promotion, ThresholdOff
 from chalicelib.pricing.rules import PricingRules
-from chalicelib.pricing.tables import ALL_PROMOTIONS, Promotions
+from chalicelib.pricing.tables import ALL, PROMOTION, Pricing
 from chalicelib.shop.tables import ShopSettings
 from chalicelib.store import cache
 from chalicelib.store.transaction import remove, save
@@ -47,8 +47,8 @@ def put(merchant: Client) -> Iterator[Put]:
 
     yield send
     for promotion_id in made:
-        remove(Promotions, (ALL_PROMOTIONS, promotion_id))
-    cache.forget("promotions")
+        remove(Pricing, (ALL, PROMOTION + promotion_id))
+    cache.forget("pricing")
 
 
 @pytest.fixture
@@ -121,12 +121,12 @@ def test_elsewhere_one_holds_a_moment_later(put: Put, merchant: Client) -> None:
         made = put({"kind": "bundle", **RUNS, **KINDS["bundle"]}).ok()["promotion_id"]
         service.promotions()
         promotion: Promotion = service.promotions()[made]
-        save(Promotions(ALL_PROMOTIONS, promotion_id, named=NamedPromotion(promotion_id, promotion)))  # elsewhere
+        save(Pricing(ALL, PROMOTION + promotion_id, named=NamedPromotion(promotion_id, promotion)))  # elsewhere
         assert promotion_id not in service.promotions()
         at[0] += 1.001
         assert service.promotions().keys() >= {*known, made, promotion_id}
     finally:
-        remove(Promotions, (ALL_PROMOTIONS, promotion_id))
+        remove(Pricing, (ALL, PROMOTION + promotion_id))
         clock.use(before)
 
 

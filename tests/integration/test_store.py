@@ -13,7 +13,7 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.pricing.tables import Freight
+from chalicelib.pricing.tables import Pricing
 from chalicelib.store import base, cursor, read, tools
 from chalicelib.store.base import Table, TableMeta, name, retry_busy
 from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction, remove, save, write
@@ -191,7 +191,7 @@ def test_many_are_read_at_once_in_the_order_asked_for_over_tables_and_pages(shel
     for number in range(130):
         put(shelf, **{f"p{number}": number})
     asked: list[read.Key] = [(Things, (shelf, f"p{number}")) for number in range(139, -1, -1)]
-    asked.insert(7, (Freight, ("templates", "none")))
+    asked.insert(7, (Pricing, ("all", "none")))
     outside.arm(None, None)
     found = read.batch_get(asked)
     expected: list[int | None] = [None] * 10 + list(range(129, -1, -1))
