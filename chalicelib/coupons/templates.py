@@ -27,7 +27,6 @@ from chalicelib.coupons.tables import (
     template_item,
     used_key,
 )
-from chalicelib.jobs import service as jobs
 from chalicelib.store import cache, cursor, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
@@ -127,22 +126,6 @@ def figures(templates: Sequence[Template]) -> list[Figures]:
         if item is not None:
             sums[template_id] = _added(sums[template_id], item)
     return [sums[each.template_id] for each in templates]
-
-
-@jobs.subscribe("coupon.used")
-def count_use(job: jobs.Job) -> None:
-    """Count a used coupon and what it took off, exactly once: the count and the end of the job are one transaction."""
-    told = job.task.payload
-    template = remembered(told["template_id"])
-    counters = [
-        CouponCounters.used.add(1),
-        CouponCounters.off_fen.add(int(told["discount_fen"])),
-        CouponCounters.paid_fen.add(int(told["paid_fen"])),
-    ]
-    tx = Transaction()
-    tx.update(*used_key(template.template_id, ids.shard(job.key, template.shards)), counters)
-    job.finish(tx)
-    tx.commit()
 
 
 def _published() -> list[Template]:

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.core import ids
 from chalicelib.coupons import claims, rules, stock, templates
+from chalicelib.coupons import jobs as coupon_jobs
 from chalicelib.coupons.rules import Held, TemplateChange
 from chalicelib.jobs import service as jobs
+from chalicelib.jobs.tables import Task
 from chalicelib.operators import passwords
 from chalicelib.store.transaction import Transaction
 from tests.support.client import Client, in_process
@@ -142,31 +143,38 @@ def test_claims_while_the_total_changes(monkeypatch: pytest.MonkeyPatch) -> None
     assert figures(made)[0] == got
 
 
-def test_figures_count_every_use_once(operator: Client) -> None:
+def tell(event: str, made: rules.Template, order_id: str, paid_fen: int) -> None:
+    tx = Transaction()
+    payload = {"template_id": made.template_id, "discount_fen": "500", "paid_fen": str(paid_fen)}
+    jobs.emit(tx, event, f"{order_id}|c1", **payload)
+    tx.commit()
+
+
+def test_figures_count_every_use_once_and_take_back_what_was_returned(operator: Client) -> None:
     made = template(total=600)
     for number in range(5):
-        tx = Transaction()
-        order_id = ids.new("o")
-        jobs.emit(
-            tx, "coupon.used", order_id, template_id=made.template_id, discount_fen="500", paid_fen=str(1000 + number)
-        )
-        tx.commit()
+        tell("coupon.used", made, f"o{number}", 1000 + number)
     jobs.run_due()
-    told_of = operator.get(f"{PATH}/{made.template_id}").ok()["figures"]
-    assert told_of == {"issued": 0, "left": 600, "used": 5, "off_fen": 2500, "paid_fen": 5010}
+    path = f"{PATH}/{made.template_id}"
+    figures_told = {"issued": 0, "left": 600, "used": 5, "off_fen": 2500, "paid_fen": 5010}
+    assert operator.get(path).ok()["figures"] == figures_told
+    tell("coupon.returned", made, "o4", 1004)
+    tell("coupon.returned", made, "o5", 1)
+    jobs.run_due()
+    tell("coupon.used", made, "o5", 1)
+    jobs.run_due()
+    assert operator.get(path).ok()["figures"] == figures_told | {"used": 4, "off_fen": 2000, "paid_fen": 4006}
 
 
 def test_a_use_whose_end_is_not_written_is_not_counted() -> None:
     made = template()
     job = jobs.Job(shard="s0", due="never", task=_task(made.template_id), lease="w")
     with pytest.raises(Exception, match="LeaseLost"):
-        templates.count_use(job)
+        coupon_jobs.count_use(job)
     assert templates.figures([made])[0].used == 0
 
 
 def _task(template_id: str) -> Any:
-    from chalicelib.jobs.tables import Task
-
     return Task("coupon.used", "o1", {"template_id": template_id, "discount_fen": "1", "paid_fen": "1"})
 
 
