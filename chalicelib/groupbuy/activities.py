@@ -16,7 +16,7 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.groupbuy import draw, rules
 from chalicelib.groupbuy.checks import check_activity
-from chalicelib.groupbuy.rules import Activity, Kind, Lottery, Prices, Sizes, Variant
+from chalicelib.groupbuy.rules import Activity, Kind, Lottery, Prices, SetAside, Sizes, Variant
 from chalicelib.groupbuy.tables import ALL, Activities, activity_item, activity_key
 from chalicelib.jobs import service as jobs
 from chalicelib.orders.groups import CACHE, refusal
@@ -29,14 +29,6 @@ from chalicelib.web.types import Id
 _YEARS = (1970, 9999)
 _STALE = "the activity has changed"
 Title = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
-Pieces = Annotated[int, Meta(ge=1, le=1_000_000)]
-
-
-class SetAside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """So many pieces of a SKU for this activity alone."""
-
-    sku_id: Id
-    pieces: Pieces
 
 
 class ActivityInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -70,7 +70,7 @@ def end(activity_id: str) -> AdminActivityView:
     permission="groups.read",
     errors=("cursor_invalid",),
 )
-def list_lobbies(activity_id: str, query: PageQuery) -> Page[LobbyCard]:
+def list_all_lobbies(activity_id: str, query: PageQuery) -> Page[LobbyCard]:
     """All lobbies of an activity: those that are just ending, then failed, open and succeeded ones."""
     cards, next_cursor = lobbies.of_activity(activities.load(activity_id).activity, query.limit, query.cursor)
     return Page(cards, next_cursor)

@@ -81,6 +81,13 @@ class Lottery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     prize: Literal["goods", "free"] = "goods"
 
 
+class SetAside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """So many pieces of a SKU for this activity alone."""
+
+    sku_id: Id
+    pieces: Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
 class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A group-buy of one product. `stock` is what was set aside of each SKU; none: it sells from the SKU's own."""
 

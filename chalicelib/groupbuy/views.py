@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, Variant
+from chalicelib.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, SetAside, Variant
 from chalicelib.groupbuy.seats import GROUP_BUY
 
 
@@ -46,13 +46,6 @@ class ActivityView(msgspec.Struct, kw_only=True):
     starts_at: datetime
     ends_at: datetime
     rules: RulesView
-
-
-class SetAside(msgspec.Struct, frozen=True, kw_only=True):
-    """So many pieces of a SKU were set aside."""
-
-    sku_id: str
-    pieces: int
 
 
 class AdminActivityView(ActivityView, kw_only=True):

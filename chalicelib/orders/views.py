@@ -52,7 +52,7 @@ class SeatView(msgspec.Struct, kw_only=True):
     is_leader: bool
 
 
-class CouponView(msgspec.Struct):
+class OrderCouponView(msgspec.Struct):
     """A coupon of the order, and what it takes off."""
 
     coupon_id: str
@@ -80,7 +80,7 @@ class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
     refunds: list[RefundView]
     history: list[Event]
     group: SeatView | None = None
-    coupons: list[CouponView] = []
+    coupons: list[OrderCouponView] = []
     discounts: list[Discount] = []
 
 
@@ -130,7 +130,7 @@ def _fields(order: Order) -> dict[str, Any]:
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(order, field) for field in same}
     fields["refunds"] = [refund_view(refund) for refund in order.refunds]
-    fields["coupons"] = [CouponView(one.coupon_id, one.discount_fen) for one in order.coupons]
+    fields["coupons"] = [OrderCouponView(one.coupon_id, one.discount_fen) for one in order.coupons]
     if order.group is not None:
         fields["group"] = SeatView(
             lobby_id=order.group.lobby_id,
