@@ -14,6 +14,7 @@ from chalicelib.catalogue.rules import ActivityCard
 from chalicelib.catalogue.tables import Products, pool_key, product_key, stock_key
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.coupons import templates
 from chalicelib.groupbuy import draw, rules
 from chalicelib.groupbuy.checks import check_activity
 from chalicelib.groupbuy.rules import Activity, Kind, Lottery, Prices, SetAside, Sizes, Variant
@@ -214,8 +215,21 @@ def _activity(
         fields["lottery"] = Lottery(winners=1)
     fields |= {"stock": stock, "secret_hash": secret_hash, "created_at": created_at}
     activity = Activity(activity_id=activity_id, **fields)
+    _check_coupon(activity)
     check_activity(activity, [sku.sku_id for sku in product.product.skus], clock.now())
     return activity
+
+
+def _check_coupon(activity: Activity) -> None:
+    template_id = activity.lottery.losers_coupon if activity.lottery is not None else None
+    if template_id is None:
+        return
+    try:
+        offered_how = templates.load(template_id).template.how
+    except MallError:
+        offered_how = []
+    if "grant" not in offered_how:
+        raise invalid("lottery.losers_coupon", "no coupon template that can be granted")
 
 
 def _utc(field: str, instant: datetime) -> datetime:

@@ -14,7 +14,10 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.catalogue.activities import retract
 from chalicelib.catalogue.pools import close_pool
-from chalicelib.core import clock
+from chalicelib.core import clock, log
+from chalicelib.core.errors import MallError
+from chalicelib.coupons import templates
+from chalicelib.coupons.give import give
 from chalicelib.groupbuy import draw, rules, seats
 from chalicelib.groupbuy.rules import Activity, Fate, Lobby, Lottery, SeatItem, Terms
 from chalicelib.groupbuy.tables import (
@@ -46,6 +49,8 @@ _HELD_ASK_SECONDS = 1.0
 _END_ASK_SECONDS = 300.0
 #: Orders that one transaction tells of a draw; two actions more are the next part, and the end of this one.
 _AWARDS = ACTIONS_MAX - 2
+#: Why who lost gets no coupon after all: none of it goes away by trying again.
+_NO_COUPON = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "unauthenticated")
 _CHANGED = "the lobby has changed"
 _DRAWN = "the draw is over"
 
@@ -154,6 +159,8 @@ def _apply(order_id: str, fate_of: Callable[[Order], Fate], terms: Terms, job: J
         fate = fate_of(order)
         if fate.seat != "taken":
             order = msgspec.structs.replace(order, group=seats.move(tx, order, "taken", fate.seat))
+        if fate.seat == "lost" and terms.lottery is not None and terms.lottery.losers_coupon is not None:
+            jobs.schedule(tx, "group.console", order_id, None, template_id=terms.lottery.losers_coupon)
         if not fate.ships:
             seats.count_bought(tx, terms, order, -1)
             return whole(noted(order, fate.what, "system", clock.now()), tx, fate.what, fate.why)
@@ -255,6 +262,18 @@ def award(job: Job) -> None:
     lottery = terms.lottery
     assert lottery is not None
     _apply(order_id, lambda order: rules.lottery_fate(lottery, order.order_id in drawn.winners), terms, job)
+
+
+@handles("group.console")
+def console(job: Job) -> None:
+    """Who lost gets a coupon, once for each order; none where the template has ended or has none left."""
+    template = templates.load(job.task.payload["template_id"]).template
+    try:
+        give(template, changes.load(job.key).member_id, "grant", ("lottery", job.key))
+    except MallError as fault:
+        if fault.code not in _NO_COUPON:
+            raise
+        log.info("no_coupon_for_who_lost", order_id=job.key, reason=fault.code)
 
 
 def secret_of(activity_id: str) -> str:

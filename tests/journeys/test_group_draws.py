@@ -82,7 +82,8 @@ def test_a_lobbys_draw_can_be_computed_again_by_anybody(
     lottery = {"winners": 1, "per": "lobby", "prize": prize}
     activity = operator.group_activity({3: (PRICE, 5000)}, kind="lottery", lottery=lottery)
     rules = Visitor(send).get(f"/v1/group-activities/{activity['activity_id']}").ok()["rules"]
-    assert (rules["lottery"], rules["secret_hash"]) == (lottery, activity["rules"]["secret_hash"])
+    assert rules["lottery"] == lottery | {"losers_coupon": None}
+    assert rules["secret_hash"] == activity["rules"]["secret_hash"]
     first = fill(activity, arrive, 2)
     path = f"/v1/lobbies/{first[0][1]['group']['lobby_id']}"
     before = Visitor(send).get(f"{path}/draw").ok()
@@ -177,3 +178,32 @@ def test_where_nothing_is_drawn_there_is_no_proof(operator: Operator, arrive: Ar
     for path in (draw_of(activity), f"/v1/lobbies/{lead['group']['lobby_id']}/draw", "/v1/lobbies/g0/draw"):
         leader.get(path).refused(404, "not_found")
     assert "secret_hash" not in leader.lobby(lead)
+
+
+def test_who_loses_gets_the_coupon_that_the_activity_promises(
+    operator: Operator, arrive: Arrive, control: Control
+) -> None:
+    template = {
+        "name": "安慰券", "kind": "amount_off", "amount_fen": 300, "threshold_fen": 0, "total": 10,
+        "limit_per_member": 1, "valid": {"days": 7}, "how": ["grant"],
+    }  # fmt: skip
+    made = operator.post("/v1/admin/coupon-templates", template).ok(201)["template_id"]
+    lottery = {"winners": 1, "losers_coupon": made}
+    activity = operator.group_activity({2: PRICE}, kind="lottery", lottery=lottery)
+    paid = fill(activity, arrive, 2)
+    done = settled(control, paid)
+    control.run_jobs()
+    for (shopper, _), order in zip(paid, done, strict=True):
+        held = shopper.get("/v1/me/coupons?state=unused").ok()["items"]
+        lost = order["group"]["seat_state"] == "lost"
+        assert [one["template_id"] for one in held] == ([made] if lost else [])
+    wrong = {"winners": 1, "losers_coupon": "none-of-these"}
+    refusal = operator.post(
+        "/v1/admin/group-activities",
+        {
+            "product_id": activity["product_id"], "kind": "lottery", "sizes": [2], "lottery": wrong,
+            "prices": [{"sku_id": sku_of(activity), "size": 2, "price_fen": PRICE}],
+            "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2099-01-01T00:00:00Z",
+        },
+    ).refused(422, "invalid")  # fmt: skip
+    assert refusal["errors"][0]["field"] == "lottery.losers_coupon"
