@@ -15,10 +15,11 @@ import msgspec
 import requests
 
 from chalicelib.core.settings import settings
+from chalicelib.coupons.rules import Held
 from chalicelib.groupbuy.audit import audit as audit_lobbies
 from chalicelib.groupbuy.rules import Lobby, SeatItem
 from chalicelib.ledger.rules import Entry
-from chalicelib.orders.audit import Difference, PaidRefund, Payment, Stock, audit
+from chalicelib.orders.audit import Difference, PaidRefund, Payment, Stock, audit, audit_coupons
 from chalicelib.orders.rules import Order
 from local.mall import Mall, running
 from local.processes import StartError
@@ -35,13 +36,15 @@ class Books(msgspec.Struct, frozen=True):
     stocks: list[Stock]
     lobbies: list[Lobby]
     seats: list[tuple[str, SeatItem]]
+    coupons: list[Held]
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
 
     def differences(self) -> list[Difference]:
         """Everything that does not agree."""
         money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
-        return money + audit_lobbies(self.orders, self.lobbies, self.seats)
+        seats = audit_lobbies(self.orders, self.lobbies, self.seats)
+        return money + seats + audit_coupons(self.orders, self.coupons)
 
 
 def main() -> int:
@@ -71,7 +74,7 @@ def agrees(mall: Mall) -> bool:
         found = [one for one in books.differences() if one in found]
     print(
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
-        f"{len(books.lobbies)} lobbies, "
+        f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons, "
         f"{len(books.payments or [])} payments and {len(books.refunds or [])} refunds in WeChat's books"
     )
     for one in found:
@@ -88,6 +91,7 @@ def differences(sandbox_url: str | None) -> list[Difference]:
 def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
     from chalicelib.catalogue.tables import POOL, STOCK, Products
+    from chalicelib.coupons.tables import COUPON, Coupons, held
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.ledger.tables import Journal
     from chalicelib.orders.tables import Orders
@@ -100,6 +104,7 @@ def read(sandbox_url: str | None) -> Books:
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
         seats=[(item.lobby_id, seat_of(item)) for item in seats if item.part != LOBBY],
+        coupons=[held(item) for item in tools.scan(Coupons) if item.part.startswith(COUPON)],
     )
     if sandbox_url is None:
         return books

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from chalicelib.coupons.rules import Held
 from chalicelib.ledger import rules as ledger
 from chalicelib.ledger.rules import Entry
 from chalicelib.orders.rules import Order
@@ -72,6 +73,32 @@ def audit(
     if refunds is not None:
         found += _of_refunds(by_id, {refund.out_refund_no: refund for refund in refunds})
     return found
+
+
+def audit_coupons(orders: Iterable[Order], coupons: Iterable[Held]) -> list[Difference]:
+    """Every coupon against the orders: locked by one that waits for its payment, used by one that was paid."""
+    by_id = {one.coupon.coupon_id: one for one in coupons}
+    found: list[Difference] = []
+    wanted: dict[str, tuple[str, str]] = {}
+    for order in orders:
+        for used in order.coupons:
+            held = by_id.get(used.coupon_id)
+            if held is None:
+                found.append(Difference(order.order_id, f"has a coupon that there is not: {used.coupon_id}"))
+            elif order.state == "awaiting_payment":
+                wanted[used.coupon_id] = ("locked", order.order_id)
+            elif order.state != "closed" or (not used.returns and _was_used(order, held)):
+                wanted[used.coupon_id] = ("used", order.order_id)
+    for coupon_id, held in by_id.items():
+        state, order_id = wanted.get(coupon_id, ("unused", ""))
+        if (held.state, held.order_id if held.state != "unused" else "") != (state, order_id):
+            found.append(Difference(coupon_id, f"is {held.state} {held.order_id}, its orders say {state} {order_id}"))
+    return found
+
+
+def _was_used(order: Order, held: Held) -> bool:
+    """Of an order that was refunded whole and whose coupon need not come back: whether it did not."""
+    return held.state == "used" and held.order_id == order.order_id
 
 
 def _of_order(order: Order, entries: list[Entry]) -> list[Difference]:

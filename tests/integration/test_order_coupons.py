@@ -182,3 +182,30 @@ def test_one_for_the_freight_and_two_for_the_goods_and_none_twice(
     second = claim(shopper, template(operator))
     refusal = order(shopper, sku, PRICE - 1000, coupon_ids=[main, second]).refused(422, "coupon_unusable")
     assert refusal["why"] == "combination"
+
+
+def test_the_audit_names_a_coupon_that_is_not_where_its_order_says(
+    shopper: Shopper, operator: Operator, sku: str
+) -> None:
+    from chalicelib.coupons.tables import coupon_key, held
+    from chalicelib.orders.audit import audit_coupons
+    from chalicelib.orders.changes import load
+    from chalicelib.store import read
+
+    coupon = claim(shopper, template(operator))
+
+    def now() -> list[str]:
+        item = read.batch_get([coupon_key(shopper.member_id, coupon)])[0]
+        return [one.what for one in audit_coupons([load(order_id)], [held(item)])]
+
+    order_id = order(shopper, sku, PRICE - 500, coupon_ids=[coupon]).ok(201)["order_id"]
+    assert now() == []
+    pay(shopper, order_id)
+    assert now() == []
+    paid = load(order_id)
+    item = read.batch_get([coupon_key(shopper.member_id, coupon)])[0]
+    assert len(audit_coupons([], [held(item)])) == 1
+    assert len(audit_coupons([paid], [])) == 1
+    shopper.refund(order_id)
+    assert now() == []
+    assert len(audit_coupons([paid], [held(read.batch_get([coupon_key(shopper.member_id, coupon)])[0])])) == 1
