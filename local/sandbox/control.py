@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 import sqlite3
 from datetime import UTC, datetime
@@ -115,15 +116,21 @@ def blueprint(world: World) -> flask.Blueprint:
 def _add_views(control: flask.Blueprint, world: World) -> None:
     @control.get("/ledger")
     def ledger() -> dict[str, Any]:
+        """All of it, or what concerns the payments that are named."""
+        numbers = flask.request.args.getlist("out_trade_no")
+        named = (not numbers, json.dumps(numbers))
         with world.store.transaction() as db:
             settle(world, db)
             payments = db.execute(
                 "SELECT out_trade_no, transaction_id, total_fen AS amount_fen, state, paid_at FROM trade"
-                " WHERE transaction_id IS NOT NULL ORDER BY paid_at"
+                " WHERE transaction_id IS NOT NULL AND (? OR out_trade_no IN (SELECT value FROM json_each(?)))"
+                " ORDER BY paid_at",
+                named,
             ).fetchall()
             refunds = db.execute(
                 "SELECT out_refund_no, out_trade_no, refund_id, amount_fen, state, made_at, done_at FROM refund"
-                " ORDER BY made_at"
+                " WHERE ? OR out_trade_no IN (SELECT value FROM json_each(?)) ORDER BY made_at",
+                named,
             ).fetchall()
         return {
             "payments": [_told(row) for row in payments],

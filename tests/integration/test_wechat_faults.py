@@ -265,6 +265,10 @@ def test_many_at_once_pay_and_are_refunded_to_the_fen(wechat: Wechat) -> None:
     assert sum(line["amount_fen"] for line in ledger["payments"]) == 24_000
     assert sum(line["amount_fen"] for line in ledger["refunds"]) == 9_600
     assert ledger["transfers"] == []
+    numbers = [line["out_trade_no"] for line in ledger["payments"][:2]]
+    named = wechat.control("ledger?" + "&".join(f"out_trade_no={number}" for number in numbers))
+    for part in ("payments", "refunds"):
+        assert sorted(line["out_trade_no"] for line in named[part]) == sorted(numbers)
 
 
 def test_the_keys_of_a_mall_are_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

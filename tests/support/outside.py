@@ -28,6 +28,22 @@ POINTS: tuple[Mode, ...] = ("crash_before", "crash_after", "answer_lost")
 #: because of another transaction, or throttles it.
 WEATHER: tuple[Mode, ...] = ("refused", "conflict")
 
+_READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan"})
+
+
+def every_call(_: str) -> bool:
+    """Count every call."""
+    return True
+
+
+def may_change(name: str) -> bool:
+    """Count what may change something outside, and whatever WeChat is asked.
+
+    A process that dies at a read of DynamoDB leaves what it left at the write before it; and a read whose answer is
+    lost is sent again by the client, as one that never arrives, which WEATHER does to every one of them.
+    """
+    return name not in _READS
+
 
 class Crash(BaseException):
     """The process is dead from here on."""
@@ -40,17 +56,25 @@ class Outside:
         self.calls: list[str] = []
         self._at: int | None = None
         self._mode: Mode | None = None
+        self._counts: Callable[[str], bool] = every_call
+        self._counted = 0
         self._dead = False
         self.struck = False
 
-    def arm(self, at: int | None, mode: Mode | None) -> None:
-        """Spoil call number `at` (from 1), or every second send in a mode of WEATHER; no mode: only count."""
+    def arm(self, at: int | None, mode: Mode | None, counts: Callable[[str], bool] = every_call) -> None:
+        """Spoil call number `at` (from 1) of those that count, or every second send in a mode of WEATHER; no mode:
+        only count."""
         self.calls, self._at, self._mode, self._dead, self.struck = [], at, mode, False, False
+        self._counts, self._counted = counts, 0
 
     def _strikes(self, name: str) -> bool:
-        if self._mode == "conflict" and " " in name:  # WeChat knows no such answer
+        if self._mode in WEATHER:
+            # WeChat knows no such answer as "conflict".
+            return len(self.calls) % 2 == 1 and not (self._mode == "conflict" and " " in name)
+        if not self._counts(name):
             return False
-        return len(self.calls) % 2 == 1 if self._mode in WEATHER else self._at == len(self.calls)
+        self._counted += 1
+        return self._at == self._counted
 
     def disarm(self) -> None:
         """From here on nothing goes wrong, and a dead process is started again."""

@@ -37,8 +37,10 @@ def transaction(sandbox: Sandbox, order_id: str, **changed: Any) -> dict[str, An
     """The payment of this order as WeChat tells it; `changed` falsifies it."""
     from chalicelib.core.settings import settings
 
-    payment = sandbox.payments(order_id)[0]
-    total = changed.pop("total", payment["amount_fen"])
+    payment = sandbox.trade(order_id)
+    assert payment is not None
+    assert payment["transaction_id"], "nobody has paid"
+    total = changed.pop("total", payment["total_fen"])
     return {
         "appid": settings().wechat_appid, "mchid": settings().wechat_mchid, "out_trade_no": order_id,
         "transaction_id": payment["transaction_id"], "trade_state": "SUCCESS", "trade_state_desc": "支付成功",

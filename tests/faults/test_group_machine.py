@@ -1,0 +1,162 @@
+"""Group-buy under random play: shoppers, payments, delays, repetitions, clock jumps and bad days of WeChat.
+
+A run is 50 deeds. After each the lobbies that it touched must add up; at its end, when every job has run, every fen,
+seat and piece must be where it should be. MACHINE_RUNS=2000 plays so many runs, other ones each time; without it the
+same 200 or so are played every time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, note, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from chalicelib.groupbuy.rules import Lottery
+from tests.support import environment
+from tests.support.group_checks import check_end
+from tests.support.group_play import Deed, Play
+from tests.support.group_stage import Setting, Stage, stages
+
+RUNS, STEPS = 200, 50
+#: So many runs come of one seed: after ten Hypothesis would only vary those before.
+SEED_RUNS = 9
+PLAYED = settings(
+    max_examples=SEED_RUNS, stateful_step_count=STEPS, database=None, deadline=None, report_multiple_bugs=False,
+    phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+
+_TWO_TO_FOUR = {2: (1000, 1500), 3: (900, 1300), 4: (800, 1100)}
+
+SETTINGS = [
+    Setting("fixed", "fixed", {2: (0, 1500), 3: (900, 1300)}, variants={"b": (5000, {2: (1100, 1200)})}),
+    Setting(
+        "scarce", "fixed", {3: (900, 1300), 4: (800, 1100)}, aside=7, stock=9, min_fill=2, limit_per_member=3,
+        freight=True,
+    ),
+    Setting("newcomers", "fixed", {2: (1000, 1500)}, stock=6, freight=True, new_customers_only=True),
+    Setting("ladder", "ladder", _TWO_TO_FOUR, aside=30, stock=40, freight=True),
+    Setting(
+        "lottery", "lottery", {2: (0, 1500), 3: (900, 1300)}, freight=True,
+        lottery=Lottery(winners=1, prize="free"),
+    ),
+    Setting(
+        "lottery over all", "lottery", {2: (1000, 1500), 3: (0, 1300)}, aside=20, limit_per_member=4,
+        lottery=Lottery(winners=2, per="activity"),
+    ),
+]  # fmt: skip
+
+WHO = st.sampled_from([0, 0, 1, 1, 2, 3, 4])
+#: Which one, counted from the latest.
+LATEST = st.sampled_from([0, 0, 0, 1, 1, 2, 3])
+PIECES = st.sampled_from([1, 1, 2])
+FAR = st.sampled_from(["told", "told", "told", "paid", "begun", "ordered"])
+#: Around the mall's own times: the lease of a job, the grace of a payment, the hold of a seat, the life of a lobby.
+SECONDS = st.sampled_from([1, 1, 6, 31, 61, 61, 86, 130, 9 * 60 + 51, 11 * 60, 29 * 60 + 46, 31 * 60, 66 * 60])
+WEATHER = st.sampled_from(["unreachable", "answers_lost", "broken", "busy", "no_balance"])
+SWITCH = st.booleans()
+
+#: What each deed is given.
+GIVEN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "join": {"who": WHO, "lobby": LATEST, "pieces": PIECES, "far": FAR},
+    "open": {"who": WHO, "size": LATEST, "pieces": PIECES, "far": FAR},
+    "begin": {"order": LATEST},
+    "begin_overtaken": {"order": LATEST},
+    "pay": {"trade": LATEST, "told": st.sampled_from([0, 1, 1, 2])},
+    "cancel": {"order": LATEST},
+    "refund": {"order": LATEST, "one_piece": SWITCH, "twice": SWITCH},
+    "tell": {"trade": LATEST},
+    "tell_refund": {"refund": LATEST},
+    "storm": {"weather": WEATHER, "seconds": SECONDS},
+    "wait": {"seconds": SECONDS, "work": SWITCH},
+    "slow": {"seconds": st.sampled_from([1, 6, 31, 86]), "work": SWITCH},
+    "work": {},
+    "next_job": {},
+    "expiry": {"lobby": LATEST},
+    "end_early": {},
+}
+
+
+#: What may be done while somebody else is at something, and what cannot be interrupted by more than it brings itself.
+MEANWHILE = frozenset({"join", "pay", "tell", "cancel", "refund", "slow", "work"})
+ALONE = frozenset({"begin_overtaken", "storm", "wait"})
+
+
+def deeds(weights: dict[str, int]) -> st.SearchStrategy[Deed]:
+    """One of the deeds of these names, so often as they weigh."""
+    names = [name for name, weight in weights.items() for _ in range(weight)]
+    return st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), st.fixed_dictionaries(GIVEN[name])))
+
+
+class Machine(RuleBasedStateMachine):
+    """One run."""
+
+    def __init__(self, stage: Stage, ends: Counter[str]) -> None:
+        super().__init__()
+        self.play = Play(stage)
+        self.ends = ends
+        self.whole = True
+
+    @rule(
+        data=st.data(),
+        commits=st.sampled_from([None, None, None, None, 0, 0, 1]),
+        behind=st.sampled_from([0, 0, 1]),
+    )
+    def step(self, data: st.DataObject, commits: int | None, behind: float) -> None:
+        """Something that can be done now; or two such things at once."""
+        weights = self.play.possible()
+        meanwhile = deeds({name: weight for name, weight in weights.items() if name in MEANWHILE})
+        del weights["slow"]
+        deed = data.draw(deeds(weights), "deed")
+        if commits is not None and deed[0] not in ALONE:
+            second = data.draw(meanwhile, "meanwhile")
+            deed = "at_once", {"first": deed, "second": second, "commits": commits, "behind": behind}
+        self.ends["deeds"] += 1
+        self.whole = False
+        told = self.play.do(deed)
+        self.whole = True
+        note(f"    {told}")
+
+    def teardown(self) -> None:
+        with contextlib.closing(self.play):
+            if self.whole:  # else it has failed, and there is nothing more to be learnt
+                self.play.drain()
+                self.ends.update(check_end(self.play))
+                self.ends["runs"] += 1
+
+
+@pytest.fixture(scope="module")
+def stage(dynamodb: str, places: environment.Places) -> Iterator[Callable[[Setting], Stage]]:
+    with stages(dynamodb if places.engine_is_ours else None) as make:
+        yield make
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_whatever_happens_every_fen_seat_and_piece_is_accounted_for(
+    setting: Setting, stage: Callable[[Setting], Stage]
+) -> None:
+    asked = int(os.environ.get("MACHINE_RUNS", "0"))
+    ends: Counter[str] = Counter()
+    made = stage(setting)
+
+    def machine() -> Machine:
+        return Machine(made, ends)
+
+    for number in range(-(-(asked or RUNS) // (len(SETTINGS) * SEED_RUNS))):
+        chosen = secrets.randbits(32) if asked else number
+        try:
+            run_state_machine_as_test(seed(chosen)(machine), settings=PLAYED)
+        except BaseException as fault:
+            fault.add_note(f"seed {chosen}")
+            raise
+    print(dict(sorted(ends.items())))
+    assert ends["lobby succeeded"] > ends["runs"] / 2, ends
+    assert ends["lobby failed"] > ends["runs"] / 2, ends

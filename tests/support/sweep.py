@@ -1,0 +1,163 @@
+"""The crash sweep: whatever call to the outside goes wrong, and however, the mall heals by itself.
+
+A flow is played with a fault at its k-th call for every k, in a world of its own each time. Then the shopper tries
+again where a shopper would, time passes, the jobs run until none is owed any more, and everything must add up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.service import LEASE_SECONDS
+from chalicelib.jobs.tables import DEAD, Jobs
+from chalicelib.orders.audit import PaidRefund, Payment
+from chalicelib.store import tools
+from chalicelib.store.base import call
+from local.clock import LocalClock
+from tests.support.client import Operator, Sandbox, Transport
+from tests.support.outside import Crash, Mode, Outside, every_call, may_change
+
+#: In so many rounds of running what is due, or letting time pass where nothing is, a healthy mall comes to rest.
+_ROUNDS_MAX = 40
+_BATCH_MAX = 25
+
+
+@dataclass
+class World:
+    """The mall in this process, WeChat beside it, and a clock that can be moved."""
+
+    send: Transport
+    sandbox: Sandbox
+    clock: LocalClock
+    operator: Operator
+
+    def run_jobs(self, advance: float = 0) -> None:
+        """Run what is due, `advance` seconds from now."""
+        self.clock.advance(advance)
+        jobs.run_due()
+
+    def work(self, *kinds: str) -> None:
+        """Run what is due of the kinds that begin so, until nothing is.
+
+        A job is taken as a worker takes it, but all are found at one glance: how a worker looks is struck elsewhere.
+        """
+        for _ in range(_ROUNDS_MAX):
+            due = [job for wait, job in _owed() if wait <= 0 and job.task.kind.startswith(kinds)]
+            if not due:
+                return
+            for job in due:
+                jobs.run_one(job)
+        raise AssertionError("the jobs do not come to an end")
+
+    def rest(self) -> None:
+        """Run jobs and let time pass until none is due, nor held by a dead worker, before a lease would be over."""
+        for _ in range(_ROUNDS_MAX):
+            waits = [wait for wait, _ in _owed() if wait <= LEASE_SECONDS]
+            if not waits:
+                return
+            if min(waits) > 0:
+                self.clock.advance(max(waits) + 0.1)
+            self.work("")
+        raise AssertionError("the jobs do not come to rest")
+
+    def books(self, order_ids: Sequence[str]) -> tuple[list[Payment], list[PaidRefund]]:
+        """What WeChat has of these orders: their payments, and the refunds that were paid out."""
+        told = self.sandbox.get("ledger?" + urlencode([("out_trade_no", order_id) for order_id in order_ids]))
+        refunds = [one for one in told["refunds"] if one["state"] == "SUCCESS"]
+        return msgspec.convert(told["payments"], list[Payment]), msgspec.convert(refunds, list[PaidRefund])
+
+
+def forget_jobs() -> None:
+    """Nothing is owed by whatever was before."""
+    found = list(tools.scan(Jobs))
+    for start in range(0, len(found), _BATCH_MAX):
+        keys = [{"shard": {"S": job.shard}, "due": {"S": job.due}} for job in found[start : start + _BATCH_MAX]]
+        requests = {Jobs.Meta.table_name: [{"DeleteRequest": {"Key": key}} for key in keys]}
+        assert not call("BatchWriteItem", {"RequestItems": requests}).get("UnprocessedItems")
+
+
+def dead_jobs() -> list[Any]:
+    """The jobs that failed for good."""
+    return jobs.dead(10, None)[0]
+
+
+def _owed() -> list[tuple[float, Jobs]]:
+    """Every job, those that were owed first at the top, with the seconds until somebody may take it."""
+    return [(_wait(job), job) for job in sorted(tools.scan(Jobs), key=lambda job: job.due)]
+
+
+def _wait(job: Jobs) -> float:
+    """Seconds until somebody may take the job; for ever, when it is dead."""
+    if job.shard == DEAD:
+        return float("inf")
+    due = clock.from_stamp(job.due.partition("|")[0]).timestamp()
+    return max(due, float(job.leased_until or 0) / 1000) - clock.now().timestamp()
+
+
+_W = TypeVar("_W", bound=World)
+
+
+@dataclass
+class Steps(Generic[_W]):
+    """What is done before, what is done under fire, and what people do about it."""
+
+    name: str
+    before: Callable[[_W], None]
+    act: Callable[[_W], None]
+    again: Callable[[_W], None]
+
+
+_F = TypeVar("_F", bound=Steps[Any])
+
+
+@dataclass
+class Sweep(Generic[_F, _W]):
+    """How flows of one kind are played: where, what is struck, and what must hold in the end."""
+
+    outside: Outside
+    new_world: Callable[[_F], _W]
+    check: Callable[[_F, _W], None]
+    counts: Callable[[str], bool] = every_call
+
+    def at_every_point(self, flow: _F, mode: Mode) -> int:
+        """Play it with a fault at every call that counts, one after the other; how many there were.
+
+        Where only those count that may change something, to die before one of them is to die after the one before it:
+        then it is enough to die before the first.
+        """
+        points = 0
+        while self.play(flow, mode, points + 1):
+            points += 1
+            if mode == "crash_before" and self.counts is may_change:
+                break
+        return points
+
+    def play(self, flow: _F, mode: Mode, at: int | None) -> bool:
+        """Play it with this fault, let everything heal, and check how it ended; False when there was no such call."""
+        world = self.new_world(flow)
+        flow.before(world)
+        self.outside.arm(at, mode, self.counts)
+        try:
+            with contextlib.suppress(Crash):
+                flow.act(world)
+            calls, struck = list(self.outside.calls), self.outside.struck
+        finally:
+            self.outside.disarm()
+        if not struck:
+            return False
+        try:
+            flow.again(world)
+            world.rest()
+            self.check(flow, world)
+        except BaseException as fault:
+            fault.add_note(f"{flow.name}: {mode} at call {at} of {calls}")
+            raise
+        return True
