@@ -238,10 +238,11 @@ def test_when_the_last_member_leaves_the_lobby_is_over(
     leader, other = arrive(), arrive()
     lead = leader.open_lobby(activity)
     held = other.take_seat(sku_of(activity), lobby_id=lead["group"]["lobby_id"]).ok(201)
+    payment = other.start_payment(held["order_id"])
     leader.refund(lead["order_id"])
     assert other.lobby(lead)["state"] == "failed"
     arrive().take_seat(sku_of(activity), lobby_id=lead["group"]["lobby_id"]).refused(409, "lobby_over")
-    other.sandbox.pay(other.start_payment(held["order_id"]))  # who pays for the seat held till then has it all back
+    other.sandbox.pay(payment)  # who had begun to pay for the seat held till then has it all back
     poll(lambda: other.order(held["order_id"])["state"] == "closed")
     ended = settled(control, [(other, held), (leader, lead)])
     assert [seat(order) for order in ended] == [("closed", "released")] * 2

@@ -30,8 +30,9 @@ from chalicelib.members.rules import Addresses, Profile
 from chalicelib.members.tables import ADDRESSES, PROFILE, Members
 from chalicelib.operators import passwords
 from chalicelib.operators import service as operators
+from chalicelib.pricing import service as pricing
 from chalicelib.shop import service as shop
-from chalicelib.shop.rules import OrderRules
+from chalicelib.store import cache
 from chalicelib.store.transaction import save
 from chalicelib.web import tokens
 from chalicelib.web.endpoint import ENDPOINTS
@@ -70,7 +71,11 @@ def callers(dynamodb: str) -> Iterator[dict[str, dict[str, str]]]:
         "operator": {"Authorization": f"Bearer {tokens.issue('operator', name, until)}"},
     }
     patch.undo()
-    shop.ORDERS.change(OrderRules())
+    for section in shop.SECTIONS.values():  # other tests of this process go by the defaults, and by no promotion
+        section.change(section.struct())
+    for promotion_id in pricing.promotions():
+        pricing.delete_promotion(promotion_id)
+    cache.forget("pricing")
 
 
 @pytest.fixture(scope="module")

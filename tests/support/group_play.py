@@ -78,7 +78,7 @@ class Play:
         self.check()
         return told
 
-    def possible(self) -> dict[str, int]:
+    def possible(self) -> list[tuple[str, int]]:
         """What can be done now, and how much it weighs."""
         unpaid, payable, paid = self._in_state("awaiting_payment"), self.book.payable(), self.book.paid()
         joinable = any(map(self._joinable, self.lobbies.values()))
@@ -100,7 +100,7 @@ class Play:
             "expiry": 2 if self._open() else 0,
             "end_early": 1 if len(self.orders) >= 8 and not self.ended else 0,
         }
-        return {name: weight for name, weight in weights.items() if weight}
+        return [(name, weight) for name, weight in weights.items() if weight]
 
     # Shoppers.
 
