@@ -1,4 +1,4 @@
-"""WeChat Pay, API v3: prepay, query, close, refund, and reading its notifications. Amounts are fen.
+"""WeChat Pay: prepay, query, close, refund, and what its notifications say of them. Amounts are fen.
 
 Every call may be repeated with the same numbers: WeChat tells a repeat by out_trade_no or out_refund_no.
 All of them raise WechatError; see there what `retryable` and `outcome_unknown` promise.
@@ -7,27 +7,20 @@ Source: pay.weixin.qq.com, "JSAPI payment" and "refunds"; wechatpay-apiv3/wechat
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, TypeVar
-from urllib.parse import quote
+from typing import Literal
 
 import msgspec
-import requests
-from cryptography.exceptions import InvalidTag
 
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
-from chalicelib.wechat import http, keys, signature
+from chalicelib.wechat import api, keys
+from chalicelib.wechat.api import Notification as Notification
+from chalicelib.wechat.api import read_callback as read_callback
 from chalicelib.wechat.errors import CallbackRejected, WechatError
 
 _DESCRIPTION_BYTES = 127
 _REASON_BYTES = 80
-_RETRYABLE_CODES = {"SYSTEM_ERROR", "BANK_ERROR", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"}
-
-_T = TypeVar("_T")
 
 RefundState = Literal["SUCCESS", "CLOSED", "PROCESSING", "ABNORMAL"]
 
@@ -88,21 +81,13 @@ class RefundResult(msgspec.Struct, frozen=True):
     success_time: datetime | None = None
 
 
-class Notification(msgspec.Struct, frozen=True):
-    """A verified and decrypted callback. `id` only hints at a repeat; the numbers inside `resource` (JSON) decide."""
-
-    id: str
-    event_type: str
-    resource: bytes
-
-
 def prepay(body: Prepay) -> str:
     """The prepay_id (valid for two hours) of this payment; a repeat must be of exactly the same `body`.
 
     Refusals to expect: ORDER_PAID, ORDER_CLOSED, INVALID_REQUEST (the number was used with another body).
     """
     mall = settings()
-    reply = _post(
+    reply = api.post(
         "/v3/pay/transactions/jsapi",
         {
             "appid": mall.wechat_appid,
@@ -115,7 +100,7 @@ def prepay(body: Prepay) -> str:
             "payer": {"openid": body.openid},
         },
     )
-    return _decode(reply, _Prepaid).prepay_id
+    return api.decode(reply, _Prepaid).prepay_id
 
 
 def pay_params(prepay_id: str) -> PayParams:
@@ -128,12 +113,14 @@ def pay_params(prepay_id: str) -> PayParams:
 def query(out_trade_no: str) -> Trade | None:
     """The payment of that number, or None when WeChat has never heard of it."""
     try:
-        reply = _call("GET", f"/v3/pay/transactions/out-trade-no/{_part(out_trade_no)}?mchid={settings().wechat_mchid}")
+        reply = api.call(
+            "GET", f"/v3/pay/transactions/out-trade-no/{api.part(out_trade_no)}?mchid={settings().wechat_mchid}"
+        )
     except WechatError as error:
         if error.code == "ORDER_NOT_EXIST":
             return None
         raise
-    return _decode(reply, _Transaction).trade()
+    return api.decode(reply, _Transaction).trade()
 
 
 def close(out_trade_no: str) -> Literal["closed", "paid", "unknown_number"]:
@@ -142,7 +129,9 @@ def close(out_trade_no: str) -> Literal["closed", "paid", "unknown_number"]:
     "paid": the shopper was faster. "unknown_number": nothing was ever asked for under this number.
     """
     try:
-        _post(f"/v3/pay/transactions/out-trade-no/{_part(out_trade_no)}/close", {"mchid": settings().wechat_mchid})
+        api.post(
+            f"/v3/pay/transactions/out-trade-no/{api.part(out_trade_no)}/close", {"mchid": settings().wechat_mchid}
+        )
     except WechatError as error:
         if error.code == "ORDER_PAID":
             return "paid"
@@ -158,7 +147,7 @@ def refund(request: RefundRequest) -> RefundResult:
 
     Refusals to expect: NOT_ENOUGH (the merchant's balance is short: ask again later, same number).
     """
-    reply = _post(
+    reply = api.post(
         "/v3/refund/domestic/refunds",
         {
             "out_trade_no": request.out_trade_no,
@@ -168,52 +157,30 @@ def refund(request: RefundRequest) -> RefundResult:
             "amount": {"refund": request.refund_fen, "total": request.total_fen, "currency": "CNY"},
         },
     )
-    told = _decode(reply, _RefundReply)
+    told = api.decode(reply, _RefundReply)
     return told.result(told.status)
 
 
 def query_refund(out_refund_no: str) -> RefundResult | None:
     """The refund of that number, or None when WeChat has never heard of it."""
     try:
-        reply = _call("GET", f"/v3/refund/domestic/refunds/{_part(out_refund_no)}")
+        reply = api.call("GET", f"/v3/refund/domestic/refunds/{api.part(out_refund_no)}")
     except WechatError as error:
         if error.code == "RESOURCE_NOT_EXISTS":
             return None
         raise
-    told = _decode(reply, _RefundReply)
+    told = api.decode(reply, _RefundReply)
     return told.result(told.status)
-
-
-def read_callback(headers: Mapping[str, str], body: bytes) -> Notification:
-    """Verify and decrypt a notification; `body` is the raw bytes that arrived.
-
-    Raises CallbackRejected for whatever is not provably WeChat's, fresh and meant for this merchant. A key
-    that is not in the ring is never fetched: a stranger could make the mall do so.
-    """
-    flaw = signature.defect({name.lower(): value for name, value in headers.items()}, body)
-    if flaw:
-        raise CallbackRejected(flaw)
-    try:
-        envelope = msgspec.json.decode(body, type=_Envelope)
-        ciphertext = base64.b64decode(envelope.resource.ciphertext, validate=True)
-    except (msgspec.MsgspecError, binascii.Error, ValueError):
-        raise CallbackRejected("malformed") from None
-    resource = envelope.resource
-    try:
-        plain = keys.decrypt(ciphertext, resource.nonce.encode(), (resource.associated_data or "").encode())
-    except (InvalidTag, ValueError):
-        raise CallbackRejected("undecryptable") from None
-    return Notification(id=envelope.id, event_type=envelope.event_type, resource=plain)
 
 
 def read_trade(notification: Notification) -> Trade:
     """The payment that a notification tells of. Raises CallbackRejected when it tells of something else."""
-    return _read(notification, _Transaction).trade()
+    return api.read_resource(notification, _Transaction).trade()
 
 
 def read_refund(notification: Notification) -> RefundResult:
     """The refund that a notification tells of. Raises CallbackRejected when it tells of something else."""
-    told = _read(notification, _RefundNotice)
+    told = api.read_resource(notification, _RefundNotice)
     if told.mchid != settings().wechat_mchid:
         raise CallbackRejected("foreign")
     return told.result(told.refund_status)
@@ -290,81 +257,6 @@ class _RefundReply(_Refund, kw_only=True):
 class _RefundNotice(_Refund, kw_only=True):
     refund_status: RefundState
     mchid: str
-
-
-class _Resource(msgspec.Struct):
-    algorithm: Literal["AEAD_AES_256_GCM"]
-    ciphertext: str
-    nonce: str
-    associated_data: str | None = None
-
-
-class _Envelope(msgspec.Struct):
-    id: str
-    event_type: str
-    resource: _Resource
-
-
-class _Refusal(msgspec.Struct):
-    code: str
-
-
-def _post(path: str, body: dict[str, Any]) -> bytes:
-    return _call("POST", path, msgspec.json.encode(body))
-
-
-def _call(method: str, path: str, body: bytes = b"") -> bytes:
-    """The verified body of a 2xx reply; WechatError for everything else."""
-    base_url = settings().wechat_pay_url
-    request = requests.Request(method, base_url + path, data=body or None).prepare()
-    request.headers["Accept"] = request.headers["Content-Type"] = "application/json"
-    request.headers["User-Agent"] = "yutang"
-    key_id = keys.reply_key_id()
-    if key_id:
-        request.headers["Wechatpay-Serial"] = key_id
-    # signed as it goes over the wire, whatever the library made of the address
-    request.headers["Authorization"] = signature.authorization(method, request.path_url, body)
-    reply = http.send(base_url, request)
-    request_id = reply.headers.get("Request-ID", "")
-    if not 200 <= reply.status < 300:
-        raise _refusal(reply, request_id)
-    if signature.defect({name.lower(): value for name, value in reply.headers.items()}, reply.body):
-        raise WechatError(
-            "reply_unverifiable", http=reply.status, request_id=request_id, retryable=True, outcome_unknown=True
-        )
-    return reply.body
-
-
-def _refusal(reply: http.Reply, request_id: str) -> WechatError:
-    try:
-        code = msgspec.json.decode(reply.body, type=_Refusal).code[:64]
-    except msgspec.MsgspecError:
-        code = f"http_{reply.status}"  # a gateway's HTML page, say
-    return WechatError(
-        code,
-        http=reply.status,
-        request_id=request_id,
-        retryable=reply.status >= 500 or reply.status == 429 or code in _RETRYABLE_CODES,
-        outcome_unknown=reply.status >= 500,
-    )
-
-
-def _decode(body: bytes, shape: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.MsgspecError:
-        raise WechatError("reply_malformed", http=200, retryable=True, outcome_unknown=True) from None
-
-
-def _read(notification: Notification, shape: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(notification.resource, type=shape)
-    except msgspec.MsgspecError:
-        raise CallbackRejected("malformed") from None
-
-
-def _part(number: str) -> str:
-    return quote(number, safe="")
 
 
 def _cut(text: str, size: int) -> str:

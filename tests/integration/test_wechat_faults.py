@@ -17,7 +17,7 @@ import requests
 
 from chalicelib.core import clock, settings
 from chalicelib.core.errors import MallError
-from chalicelib.wechat import http, mini, pay, signature
+from chalicelib.wechat import api, http, mini, pay, signature
 from chalicelib.wechat.errors import CallbackRejected, WechatError
 from local.clock import LocalClock
 from local.keys import load_or_make, mall_environment
@@ -157,7 +157,7 @@ def test_wechat_takes_a_signed_request_once_and_only_as_it_was_signed(wechat: We
 
 
 def test_there_are_no_certificates_in_public_key_mode(wechat: Wechat) -> None:
-    error = refused(lambda: pay._decode(pay._call("GET", "/v3/certificates"), dict))
+    error = refused(lambda: api.call("GET", "/v3/certificates"))
     assert (error.http, error.code) == (404, "RESOURCE_NOT_EXISTS")
 
 
