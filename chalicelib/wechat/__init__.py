@@ -1,1 +1,4 @@
-"""Clients of WeChat's servers: login and shipping (mini), payments and refunds (pay). Imported by who needs them."""
+"""Clients of WeChat's servers: login, shipping, codes (mini), payments and refunds (pay), payouts (transfers).
+
+Imported by who needs them.
+"""
