@@ -1,9 +1,9 @@
-"""The mini-program's server API: login, phone number, shipping reports.
+"""The mini-program's server API: login, phone number, shipping reports, codes to scan.
 
 The host answers 200 to everything and says what went wrong in `errcode`; its texts are not for comparing, and
 its addresses carry the AppSecret or an access token, so neither is ever kept in an error.
 Source: developers.weixin.qq.com/miniprogram, "code2Session", "getStableAccessToken", "getPhoneNumber",
-"uploadShippingInfo".
+"uploadShippingInfo", "getUnlimitedQRCode".
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ _RETRYABLE = {-1, _TOO_OFTEN, 10060001, 10060012, 10060019}
 #: Shipped before, shipped again before, or nothing new in it: WeChat knows all that it is to know.
 _SHIPPING_DONE = {10060002, 10060003, 10060023}
 _ITEM_DESC_CHARACTERS = 120
+_CODE_PIXELS = 430
+#: An image is told from an error by how it begins: both come with a 200.
+_IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _MALL_CODES = {40029: "wechat_code_invalid", 40163: "wechat_code_used", 40226: "wechat_user_blocked"}
 
 
@@ -140,6 +143,20 @@ def report_shipping(
         _refuse(answer)
 
 
+def code_image(scene: str, page: str) -> tuple[bytes, str]:
+    """A mini-program code that opens `page` with `scene`: the image and its content type. It is good for ever.
+
+    `scene` is 1-32 of the digits, letters and !#$&'()*+,/:;=?@-._~; `page` has no slash before it and no query, and
+    need not be published yet. Raises WechatError: 40169 and 40129 for the scene, 41030 for the page.
+    """
+    answer = _call("/wxa/getwxacodeunlimit", {"scene": scene, "page": page, "check_path": False, "width": _CODE_PIXELS})
+    content_type = _image_type(answer)
+    if content_type is None:
+        _refuse(answer)
+        raise WechatError("reply_malformed", http=200, retryable=True)
+    return answer, content_type
+
+
 def _shipping(parcel: Parcel, item_desc: str) -> dict[str, Any]:
     line: dict[str, Any] = {
         "tracking_no": parcel.tracking_no,
@@ -172,7 +189,7 @@ def _call(path: str, body: dict[str, Any]) -> bytes:
     """Post with an access token; once more with a new one when WeChat says that this one is stale."""
     global _token
     answer = _send("POST", path, {"access_token": access_token()}, body)
-    if _errcode(answer) in _STALE_TOKEN:
+    if _image_type(answer) is None and _errcode(answer) in _STALE_TOKEN:
         _token = None
         answer = _send("POST", path, {"access_token": access_token()}, body)
     return answer
@@ -190,6 +207,10 @@ def _send(method: str, path: str, query: dict[str, str], body: dict[str, Any] | 
         broken = reply.status >= 500
         raise WechatError(f"http_{reply.status}", http=reply.status, retryable=broken, outcome_unknown=broken)
     return reply.body
+
+
+def _image_type(answer: bytes) -> str | None:
+    return next((kind for start, kind in _IMAGES.items() if answer.startswith(start)), None)
 
 
 def _errcode(answer: bytes) -> int:
