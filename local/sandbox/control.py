@@ -1,6 +1,7 @@
-"""The control API, which WeChat does not have: the shopper's hand, the merchant's balance, faults, and a look inside.
+"""The control API, which WeChat does not have: people's hands, the merchant's balance, faults, a look inside.
 
-Bad input is a 400 and what the world's state does not allow a 409, both with a `reason`.
+Bad input is a 400, a number that nothing has a 404, and what the world's state does not allow a 409, each with a
+`reason`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import msgspec
 from msgspec import Meta
 
 from local.sandbox import faults
-from local.sandbox.pay import balance_fen, new_transaction_id, trade_json
-from local.sandbox.world import World, notify, settle
+from local.sandbox.pay import new_transaction_id, trade_json
+from local.sandbox.transfers import bill_of
+from local.sandbox.world import World, balance_fen, end_transfer, notify, settle
 
 _T = TypeVar("_T")
 
@@ -43,12 +45,30 @@ class _Phone(msgspec.Struct, forbid_unknown_fields=True):
     phone: Annotated[str, Meta(pattern=r"\A\+?[0-9]{5,17}\Z")] | None = None
 
 
-class _Pay(msgspec.Struct, forbid_unknown_fields=True):
-    prepay_id: str
+class _Notice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How the merchant is told of it."""
+
     notify: Literal["normal", "none", "duplicate", "delayed", "bad_signature", "old", "unknown_serial", "probe"] = (
         "normal"
     )
     delay_seconds: _Seconds = 1800
+
+    @property
+    def after_seconds(self) -> float:
+        return self.delay_seconds if self.notify == "delayed" else 0
+
+
+class _Pay(_Notice, kw_only=True):
+    prepay_id: str
+
+
+class _Transfer(_Notice, kw_only=True):
+    outcome: Literal["confirm", "expire", "fail"]
+    fail_reason: Annotated[str, Meta(pattern=r"\A[A-Z0-9_]{1,64}\Z")] | None = None
+
+    def __post_init__(self) -> None:
+        if self.fail_reason and self.outcome != "fail":
+            raise ValueError("fail_reason: only of a transfer that fails")
 
 
 class _Fault(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,6 +124,11 @@ def blueprint(world: World) -> flask.Blueprint:
         _script_refund(world, out_refund_no, _read(_Outcome).outcome)
         return {}
 
+    @control.post("/transfers/<out_bill_no>")
+    def end_a_transfer(out_bill_no: str) -> dict[str, Any]:
+        _end_transfer(world, out_bill_no, _read(_Transfer))
+        return {}
+
     @control.post("/reset")
     def reset() -> dict[str, Any]:
         world.store.reset()
@@ -116,9 +141,10 @@ def blueprint(world: World) -> flask.Blueprint:
 def _add_views(control: flask.Blueprint, world: World) -> None:
     @control.get("/ledger")
     def ledger() -> dict[str, Any]:
-        """All of it, or what concerns the payments that are named."""
-        numbers = flask.request.args.getlist("out_trade_no")
-        named = (not numbers, json.dumps(numbers))
+        """All of it, or what concerns the payments and transfers that are named."""
+        numbers, bills = (flask.request.args.getlist(name) for name in ("out_trade_no", "out_bill_no"))
+        everything = not numbers and not bills
+        named = (everything, json.dumps(numbers))
         with world.store.transaction() as db:
             settle(world, db)
             payments = db.execute(
@@ -132,10 +158,16 @@ def _add_views(control: flask.Blueprint, world: World) -> None:
                 " WHERE ? OR out_trade_no IN (SELECT value FROM json_each(?)) ORDER BY made_at",
                 named,
             ).fetchall()
+            transfers = db.execute(
+                "SELECT out_bill_no, transfer_bill_no, openid, amount_fen, remark, state, fail_reason, made_at,"
+                " CASE WHEN state IN ('SUCCESS', 'FAIL', 'CANCELLED') THEN changed_at END AS done_at FROM transfer"
+                " WHERE ? OR out_bill_no IN (SELECT value FROM json_each(?)) ORDER BY made_at",
+                (everything, json.dumps(bills)),
+            ).fetchall()
         return {
             "payments": [_told(row) for row in payments],
             "refunds": [_told(row) for row in refunds],
-            "transfers": [],
+            "transfers": [_told(row) for row in transfers],
         }
 
     @control.get("/trades")
@@ -221,10 +253,10 @@ def _pay(world: World, body: _Pay) -> dict[str, str]:
         )
         if body.notify != "none":
             paid = db.execute("SELECT * FROM trade WHERE out_trade_no = ?", (out_trade_no,)).fetchone()
-            delay = body.delay_seconds if body.notify == "delayed" else 0
             notify(
                 db, url=paid["notify_url"], event_type="TRANSACTION.SUCCESS", number=out_trade_no,
-                plain=trade_json(world, paid), mode=body.notify, now=now, delay_seconds=delay,
+                plain=trade_json(world, paid), mode=body.notify, now=now,
+                delay_seconds=body.after_seconds,
             )  # fmt: skip
     world.wake.set()
     return {"transaction_id": transaction_id, "out_trade_no": out_trade_no}
@@ -242,7 +274,7 @@ def _check_payable(row: sqlite3.Row | None, now: float) -> None:
 
 
 def _set_balance(world: World, available_fen: int | None) -> int:
-    """Make it `available_fen` now, for payments and refunds to move from there; None: as they made it."""
+    """Make it `available_fen` now, for payments, refunds and transfers to move from there; None: as they made it."""
     with world.store.transaction() as db:
         db.execute("DELETE FROM balance")
         if available_fen is not None:
@@ -257,3 +289,24 @@ def _script_refund(world: World, out_refund_no: str, outcome: str) -> None:
         if row is not None and row["state"] != "PROCESSING":
             raise _Denied(409, f"the refund is over: {row['state']}")
         db.execute("INSERT OR REPLACE INTO refund_script VALUES (?, ?)", (out_refund_no, outcome))
+
+
+def _end_transfer(world: World, out_bill_no: str, body: _Transfer) -> None:
+    """The receiver takes it, lets the day pass, or WeChat does not let them have it."""
+    with world.store.transaction() as db:
+        now = settle(world, db)
+        bill = bill_of(db, "out_bill_no", out_bill_no)
+        if bill is None:
+            raise _Denied(404, "no such out_bill_no")
+        open_states = ("WAIT_USER_CONFIRM",) if body.outcome == "confirm" else ("WAIT_USER_CONFIRM", "PROCESSING")
+        if bill["state"] not in open_states:
+            raise _Denied(409, f"the transfer is {bill['state']}")
+        state, reason = {
+            "confirm": ("SUCCESS", None),
+            "expire": ("FAIL", "OVERDUE_CLOSE"),
+            "fail": ("FAIL", body.fail_reason or "PAYEE_ACCOUNT_ABNORMAL"),
+        }[body.outcome]
+        end_transfer(
+            world, db, bill, state, now, fail_reason=reason, mode=body.notify, delay_seconds=body.after_seconds
+        )
+    world.wake.set()

@@ -77,7 +77,7 @@ class Signer:
         }
 
     def encrypted(self, plain: bytes, kind: str) -> dict[str, str]:
-        """The `resource` of a notification: `plain` under the APIv3 key; `kind` is "transaction" or "refund"."""
+        """The `resource` of a notification: `plain` under the APIv3 key; `kind` is its original_type."""
         nonce = secrets.token_hex(6)
         sealed = AESGCM(self._keys.apiv3_key.encode()).encrypt(nonce.encode(), plain, kind.encode())
         return {

@@ -1,7 +1,8 @@
-"""The mini-program's server API: login, access tokens, phone numbers, shipping reports. Errors come with a 200."""
+"""The mini-program's server API: login, access tokens, phones, shipping reports, codes. Errors come with a 200."""
 
 from __future__ import annotations
 
+import re
 import secrets
 import sqlite3
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 import flask
 import msgspec
 
+from local.sandbox.picture import png
 from local.sandbox.world import World, settle
 
 _T = TypeVar("_T")
@@ -17,6 +19,10 @@ _CODE_SECONDS = 300
 _TOKEN_SECONDS = 7200
 _TOKEN_OVERLAP_SECONDS = 300
 _PARCELS_MAX = 15
+_SCENE_CHARACTERS = 32
+_SCENE = re.compile(r"[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]+")
+_CODE_PIXELS = range(280, 1281)
+_VERSIONS = ("release", "trial", "develop")
 
 
 class Failed(Exception):
@@ -60,6 +66,11 @@ def blueprint(world: World) -> flask.Blueprint:
         _take_shipping(world, _read(_ShippingBody))
         return {"errcode": 0, "errmsg": "ok"}
 
+    @mini.post("/wxa/getwxacodeunlimit")
+    def getwxacodeunlimit() -> flask.Response:
+        _check_token(world)
+        return flask.Response(_code(_read(_CodeBody)), mimetype="image/png")
+
     return mini
 
 
@@ -96,6 +107,14 @@ class _Parcel(msgspec.Struct, omit_defaults=True):
 
 class _Payer(msgspec.Struct):
     openid: str
+
+
+class _CodeBody(msgspec.Struct):
+    scene: str
+    page: str = ""
+    check_path: bool = True
+    env_version: str = "release"
+    width: int = 430
 
 
 class _ShippingBody(msgspec.Struct):
@@ -157,6 +176,19 @@ def _check_token(world: World) -> None:
         ).fetchone()
     if row is None:
         raise Failed(40001, "invalid credential, access_token is invalid or not latest")
+
+
+def _code(body: _CodeBody) -> bytes:
+    """A picture that is another one for another scene or page; no phone can read it."""
+    if not 1 <= len(body.scene) <= _SCENE_CHARACTERS:
+        raise Failed(40169, "invalid length for scene, or the data is not json string")
+    if not _SCENE.fullmatch(body.scene):
+        raise Failed(40129, "invalid scene")
+    if body.page.startswith("/") or "?" in body.page:
+        raise Failed(41030, "invalid page")
+    if body.width not in _CODE_PIXELS or body.env_version not in _VERSIONS:
+        raise Failed(40097, "invalid args")
+    return png(f"{body.page}?{body.scene}", body.width)
 
 
 def _take_shipping(world: World, body: _ShippingBody) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import msgspec
 import requests
@@ -15,10 +16,26 @@ from local.sandbox.world import World, rfc3339, settle
 SCHEDULE = (
     15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600,
 )  # fmt: skip
+#: The same for transfers: 64 repeats within 24 hours.
+TRANSFER_SCHEDULE = (15,) * 10 + (300,) * 10 + (1800,) * 44
 _TIMEOUT_SECONDS = 5  # real ones, as the merchant's server feels them
 _TICK_SECONDS = 0.05  # the mall's clock may be moved by another process at any time
 _AT_ONCE = 8
-_SUMMARY = {"TRANSACTION": "支付成功", "REFUND": "退款通知"}
+
+
+class _Kind(NamedTuple):
+    """What notifications of one subject have alike: their original_type, their summary, and when they are repeated."""
+
+    original_type: str
+    summary: str
+    schedule: tuple[int, ...] = SCHEDULE
+
+
+_KINDS = {
+    "TRANSACTION": _Kind("transaction", "支付成功"),
+    "REFUND": _Kind("refund", "退款通知"),
+    "MCHTRANSFER": _Kind("mch_payment", "商家转账单据终态通知", TRANSFER_SCHEDULE),
+}
 
 
 class Notifier:
@@ -65,7 +82,8 @@ class Notifier:
             with ThreadPoolExecutor(copies) as both:
                 statuses = list(both.map(lambda _: self._send(row, defect), range(copies)))
             answered = defect != "probe" and any(status in (200, 204) for status in statuses)
-            over = answered or row["attempt"] >= len(SCHEDULE)
+            schedule = _kind(row).schedule
+            over = answered or row["attempt"] >= len(schedule)
             now = self._world.clock()
             with self._world.store.transaction() as db:
                 db.executemany(
@@ -74,21 +92,21 @@ class Notifier:
                 )
                 db.execute(
                     "UPDATE notification SET attempt = attempt + 1, next_at = ? WHERE id = ?",
-                    (None if over else now + SCHEDULE[row["attempt"]], row["id"]),
+                    (None if over else now + schedule[row["attempt"]], row["id"]),
                 )
         finally:
             self._sending.discard(row["id"])
 
     def _send(self, row: sqlite3.Row, defect: str | None) -> int | None:
         """The status answered, or None when there was no answer in time."""
-        subject = row["event_type"].partition(".")[0]
+        kind = _kind(row)
         envelope = {
             "id": row["id"],
             "create_time": rfc3339(row["made_at"]),
             "resource_type": "encrypt-resource",
             "event_type": row["event_type"],
-            "summary": _SUMMARY[subject],
-            "resource": self._world.signer.encrypted(row["plain"].encode(), subject.lower()),
+            "summary": kind.summary,
+            "resource": self._world.signer.encrypted(row["plain"].encode(), kind.original_type),
         }
         body = msgspec.json.encode(envelope)
         headers = self._world.signer.headers(body, self._world.clock(), defect)
@@ -102,6 +120,10 @@ class Notifier:
         except requests.RequestException:
             return None
         return answer.status_code
+
+
+def _kind(row: sqlite3.Row) -> _Kind:
+    return _KINDS[row["event_type"].partition(".")[0]]
 
 
 def _defect(mode: str, attempt: int) -> str | None:

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 import flask
 
-from local.sandbox import shapes
+from local.sandbox import shapes, transfers
 from local.sandbox.crypto import WINDOW_SECONDS, read_authorization
-from local.sandbox.world import Refused, World, rfc3339, settle
+from local.sandbox.world import Refused, World, balance_fen, digits, rfc3339, settle
 
 _EXPIRE_SECONDS_MIN = timedelta(minutes=1).total_seconds()
 _EXPIRE_SECONDS_MAX = timedelta(days=90).total_seconds()
@@ -23,10 +23,11 @@ _PAID = ("SUCCESS", "REFUND")
 
 
 def blueprint(world: World) -> flask.Blueprint:
-    """The calls under /v3."""
+    """The calls under /v3, with those of transfers."""
     pay = flask.Blueprint("pay", __name__, url_prefix="/v3")
     pay.before_request(lambda: _authorize(world))
     pay.register_error_handler(Refused, _refusal)
+    pay.register_blueprint(transfers.blueprint(world))
 
     @pay.post("/pay/transactions/jsapi")
     def prepay() -> dict[str, str]:
@@ -178,7 +179,7 @@ def _refund(world: World, raw: bytes) -> dict[str, Any]:
             "INSERT INTO refund VALUES (?, ?, ?, ?, ?, ?, 'PROCESSING', ?, NULL)",
             (
                 body.out_refund_no,
-                "503" + _digits(25),
+                "503" + digits(25),
                 trade["out_trade_no"],
                 canonical,
                 body.amount.refund,
@@ -251,19 +252,9 @@ def _refund_json(db: sqlite3.Connection, out_refund_no: str) -> dict[str, Any]:
     return told
 
 
-def balance_fen(db: sqlite3.Connection) -> int:
-    """What the merchant can refund from: all payments minus all refunds, and what the control API made of it."""
-    row = db.execute(
-        "SELECT (SELECT coalesce(sum(total_fen), 0) FROM trade WHERE transaction_id IS NOT NULL)"
-        " - (SELECT coalesce(sum(amount_fen), 0) FROM refund WHERE state != 'CLOSED')"
-        " + (SELECT coalesce(sum(correction_fen), 0) FROM balance) AS fen"
-    ).fetchone()
-    return int(row["fen"])
-
-
 def new_transaction_id() -> str:
     """A transaction_id, 28 digits as WeChat's are."""
-    return "4200" + _digits(24)
+    return "4200" + digits(24)
 
 
 def _trade(db: sqlite3.Connection, column: str, value: str | None) -> sqlite3.Row | None:
@@ -272,7 +263,3 @@ def _trade(db: sqlite3.Connection, column: str, value: str | None) -> sqlite3.Ro
         (value,),
     ).fetchone()
     return row
-
-
-def _digits(count: int) -> str:
-    return str(secrets.randbelow(10**count)).zfill(count)

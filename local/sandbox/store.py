@@ -22,6 +22,11 @@ CREATE TABLE IF NOT EXISTS refund (
 CREATE INDEX IF NOT EXISTS refund_open ON refund (made_at) WHERE state = 'PROCESSING';
 CREATE INDEX IF NOT EXISTS refund_of ON refund (out_trade_no);
 CREATE TABLE IF NOT EXISTS refund_script (out_refund_no TEXT PRIMARY KEY, outcome TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS transfer (
+    out_bill_no TEXT PRIMARY KEY, transfer_bill_no TEXT NOT NULL UNIQUE, body TEXT NOT NULL,
+    amount_fen INTEGER NOT NULL, openid TEXT NOT NULL, remark TEXT NOT NULL, user_name TEXT, notify_url TEXT,
+    state TEXT NOT NULL, package_info TEXT, fail_reason TEXT, made_at REAL NOT NULL, changed_at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS transfer_by_state ON transfer (state, made_at);
 CREATE TABLE IF NOT EXISTS balance (correction_fen INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS code (
     code TEXT PRIMARY KEY, kind TEXT NOT NULL, openid TEXT NOT NULL, phone TEXT, made_at REAL NOT NULL,
@@ -43,7 +48,7 @@ CREATE TABLE IF NOT EXISTS fault (
 """
 
 _TABLES = (
-    "trade", "prepay", "refund", "refund_script", "balance", "code", "token", "nonce", "shipping",
+    "trade", "prepay", "refund", "refund_script", "transfer", "balance", "code", "token", "nonce", "shipping",
     "notification", "send", "fault",
 )  # fmt: skip
 

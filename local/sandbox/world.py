@@ -17,6 +17,9 @@ from local.sandbox.store import Store
 
 #: A refund is on its way for so long, by the mall's clock.
 REFUND_SECONDS = 5
+#: So long after it was made a transfer that nobody took is over; so long one takes to be called off.
+TRANSFER_SECONDS = 86400
+CANCEL_SECONDS = 5
 _BEIJING = timezone(timedelta(hours=8))
 
 
@@ -43,7 +46,7 @@ class World:
 
 
 def settle(world: World, db: sqlite3.Connection) -> float:
-    """Let time pass: payments expire, refunds end as scripted. Answers the time it is."""
+    """Let time pass: payments and transfers expire, refunds end as scripted. Answers the time it is."""
     now = world.clock()
     db.execute("UPDATE trade SET state = 'CLOSED' WHERE state = 'NOTPAY' AND time_expire <= ?", (now,))
     due = db.execute(
@@ -59,7 +62,75 @@ def settle(world: World, db: sqlite3.Connection) -> float:
         )
         if refund["notify_url"]:
             _notify_refund(world, db, refund["out_refund_no"], now)
+    _settle_transfers(world, db, now)
     return now
+
+
+def _settle_transfers(world: World, db: sqlite3.Connection, now: float) -> None:
+    late = db.execute(
+        "SELECT * FROM transfer WHERE state IN ('PROCESSING', 'WAIT_USER_CONFIRM') AND made_at <= ?",
+        (now - TRANSFER_SECONDS,),
+    ).fetchall()
+    for bill in late:
+        end_transfer(world, db, bill, "FAIL", bill["made_at"] + TRANSFER_SECONDS, fail_reason="OVERDUE_CLOSE")
+    called_off = db.execute(
+        "SELECT * FROM transfer WHERE state = 'CANCELING' AND changed_at <= ?", (now - CANCEL_SECONDS,)
+    ).fetchall()
+    for bill in called_off:
+        end_transfer(world, db, bill, "CANCELLED", bill["changed_at"] + CANCEL_SECONDS)
+    set_aside(db, now)
+
+
+def set_aside(db: sqlite3.Connection, now: float) -> None:
+    """The money of transfers, as far as the balance reaches; then they wait for who is to take it."""
+    for bill in db.execute("SELECT * FROM transfer WHERE state = 'PROCESSING' ORDER BY made_at, rowid").fetchall():
+        if bill["amount_fen"] <= balance_fen(db):
+            db.execute(
+                "UPDATE transfer SET state = 'WAIT_USER_CONFIRM', package_info = ?, changed_at = ?"
+                " WHERE out_bill_no = ?",
+                (secrets.token_urlsafe(48), now, bill["out_bill_no"]),
+            )
+
+
+def end_transfer(
+    world: World, db: sqlite3.Connection, bill: sqlite3.Row, state: str, at: float, *, fail_reason: str | None = None,
+    mode: str = "normal", delay_seconds: float = 0,
+) -> None:  # fmt: skip
+    """The transfer is over since `at`: SUCCESS, FAIL or CANCELLED, of which the merchant is told as `mode` says."""
+    db.execute(
+        "UPDATE transfer SET state = ?, fail_reason = ?, changed_at = ? WHERE out_bill_no = ?",
+        (state, fail_reason, at, bill["out_bill_no"]),
+    )
+    if bill["notify_url"] is None or mode == "none":
+        return
+    plain = {
+        "out_bill_no": bill["out_bill_no"],
+        "transfer_bill_no": bill["transfer_bill_no"],
+        "state": state,
+        "mch_id": world.keys.mchid,
+        "transfer_amount": bill["amount_fen"],
+        "openid": bill["openid"],
+        "create_time": rfc3339(bill["made_at"]),
+        "update_time": rfc3339(at),
+    }
+    if fail_reason:
+        plain["fail_reason"] = fail_reason
+    notify(
+        db, url=bill["notify_url"], event_type="MCHTRANSFER.BILL.FINISHED", number=bill["out_bill_no"], plain=plain,
+        mode=mode, now=world.clock(), delay_seconds=delay_seconds,
+    )  # fmt: skip
+
+
+def balance_fen(db: sqlite3.Connection) -> int:
+    """What the merchant can give: payments less refunds and what transfers took, as the control API corrected it."""
+    row = db.execute(
+        "SELECT (SELECT coalesce(sum(total_fen), 0) FROM trade WHERE transaction_id IS NOT NULL)"
+        " - (SELECT coalesce(sum(amount_fen), 0) FROM refund WHERE state != 'CLOSED')"
+        " - (SELECT coalesce(sum(amount_fen), 0) FROM transfer"
+        "    WHERE package_info IS NOT NULL AND state NOT IN ('FAIL', 'CANCELLED'))"
+        " + (SELECT coalesce(sum(correction_fen), 0) FROM balance) AS fen"
+    ).fetchone()
+    return int(row["fen"])
 
 
 def notify(
@@ -107,3 +178,8 @@ def _notify_refund(world: World, db: sqlite3.Connection, out_refund_no: str, now
 def rfc3339(unix: float) -> str:
     """The instant as WeChat writes it: Beijing's time, to the second."""
     return datetime.fromtimestamp(int(unix), _BEIJING).isoformat()
+
+
+def digits(count: int) -> str:
+    """A random number of so many digits, as WeChat's own numbers end in."""
+    return str(secrets.randbelow(10**count)).zfill(count)
