@@ -20,7 +20,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from chalicelib.core import clock, settings
-from chalicelib.wechat import mini, pay
+from chalicelib.wechat import mini, pay, transfers
 from chalicelib.wechat.errors import WechatError
 from local.clock import LocalClock
 from local.keys import Keys, load_or_make, mall_environment
@@ -30,6 +30,7 @@ _numbers = count(1)
 
 JSAPI = "/v3/pay/transactions/jsapi"
 REFUNDS = "/v3/refund/domestic/refunds"
+TRANSFERS = "/v3/fund-app/mch-transfer/transfer-bills"
 
 
 @dataclass
@@ -73,6 +74,17 @@ class Wechat:
         self.control("pay", {"prepay_id": prepay_id, "notify": notify})
         return body
 
+    def transferred(self, **changes: Any) -> transfers.TransferRequest:
+        """A new transfer of 3 yuan that waits for who is to take it; the balance reaches for it."""
+        request = a_transfer(**changes)
+        self.control("balance", {"available_fen": 1_000_000})
+        assert transfers.transfer(request).state == "WAIT_USER_CONFIRM"
+        return request
+
+    def end(self, request: transfers.TransferRequest, outcome: str, **more: Any) -> None:
+        """That transfer ends so."""
+        self.control(f"transfers/{request.out_bill_no}", {"outcome": outcome} | more)
+
     def fault(self, path: str, kind: str, **more: Any) -> None:
         """Let the next call of `path` go wrong."""
         self.control("faults", {"path": path, "kind": kind, "times": 1} | more)
@@ -99,6 +111,17 @@ def an_order(**changes: Any) -> pay.Prepay:
         "openid": "o-somebody",
     }
     return pay.Prepay(**(fields | changes))
+
+
+def a_transfer(**changes: Any) -> transfers.TransferRequest:
+    """A transfer of 3 yuan under a number of its own."""
+    fields = {
+        "out_bill_no": f"W{os.getpid()}x{next(_numbers):06d}",
+        "openid": "o-promoter",
+        "amount_fen": 300,
+        "remark": "十一月的佣金",
+    }
+    return transfers.TransferRequest(**(fields | changes))
 
 
 def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:

@@ -53,7 +53,8 @@ def _create(world: World, raw: bytes) -> dict[str, Any]:
     if set(infos) != _REPORT or len(infos) != len(_REPORT):
         raise Refused(400, "PARAM_ERROR", "需传入转账场景报备信息")
     # the name is encrypted afresh each time, and so never the same again
-    same = msgspec.json.encode(msgspec.structs.replace(body, user_name=None)).decode()
+    nameless = msgspec.structs.replace(body, user_name=None if body.user_name is None else "")
+    same = msgspec.json.encode(nameless).decode()
     with world.store.transaction() as db:
         now = settle(world, db)
         known = bill_of(db, "out_bill_no", body.out_bill_no)

@@ -24,6 +24,7 @@ LAZY = ("requests", "cryptography", "boto3", "aws_xray_sdk", "flask", "wechatpay
 #: Every use case's imports and clients work without what was left out.
 EVERYTHING = """
 import app, boto3, aws_xray_sdk.core, chalicelib.wechat.mini, chalicelib.wechat.pay
+import chalicelib.wechat.transfers
 for service in {services}:
     boto3.client(service, region_name="cn-north-1")
 """

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from wechatpayv3 import WeChatPay, WeChatPayType
 
-from chalicelib.wechat import pay
+from chalicelib.wechat import pay, transfers
 from chalicelib.wechat.errors import CallbackRejected
 from local.keys import public_pem
 from tests.wechat_fixtures import Wechat, until
@@ -110,6 +110,106 @@ def test_it_reads_the_callback_of_a_refund_as_the_mall_does(wechat: Wechat, libr
     theirs, ours = library.callback(headers, raw), pay.read_callback(headers, raw)
     assert theirs["event_type"] == ours.event_type == "REFUND.SUCCESS"
     assert theirs["resource"]["refund_status"] == pay.read_refund(ours).state == "SUCCESS"
+
+
+REPORT = [
+    {"info_type": "岗位类型", "info_content": "推广员"},
+    {"info_type": "报酬说明", "info_content": "推广商品的佣金"},
+]
+
+
+def transferred(library: Any, number: str, **changes: Any) -> tuple[int, Any]:
+    fields = {
+        "out_bill_no": number, "transfer_scene_id": "1005", "openid": "o-promoter", "transfer_amount": 300,
+        "transfer_remark": "十一月的佣金", "transfer_scene_report_infos": REPORT,
+        "notify_url": library._notify_url.replace("payment", "transfer"),
+    }  # fmt: skip
+    return told(library.mch_transfer_bills(**(fields | changes)))
+
+
+def test_it_transfers_and_asks(wechat: Wechat, library: Any) -> None:
+    wechat.control("balance", {"available_fen": 300_000})
+    status, made = transferred(library, "CW1")
+    assert (status, made["state"]) == (200, "WAIT_USER_CONFIRM")
+    assert set(made) == {"out_bill_no", "transfer_bill_no", "create_time", "state", "package_info"}
+    assert transferred(library, "CW1") == (200, made)
+    status, asked = told(library.mch_transfer_bills_query(out_bill_no="CW1"))
+    assert (status, asked["state"], asked["transfer_amount"]) == (200, "WAIT_USER_CONFIRM", 300)
+    assert set(asked) == {
+        "mch_id", "out_bill_no", "transfer_bill_no", "appid", "state", "transfer_amount", "transfer_remark", "openid",
+        "create_time", "update_time",
+    }  # fmt: skip
+    by_id = told(library.mch_transfer_bills_query(transfer_bill_no=made["transfer_bill_no"]))
+    assert by_id == (200, asked)
+    unknown = told(library.mch_transfer_bills_query(out_bill_no="CW9"))
+    assert (unknown[0], unknown[1]["code"]) == (404, "NOT_FOUND")
+
+
+def test_it_calls_a_transfer_off(wechat: Wechat, library: Any) -> None:
+    wechat.control("balance", {"available_fen": 300})
+    transferred(library, "CW2")
+    for _ in range(2):
+        status, answer = told(library.mch_transfer_bills_cancel("CW2"))
+        assert (status, answer["state"]) == (200, "CANCELING")
+    wechat.clock.advance(6)
+    assert told(library.mch_transfer_bills_query(out_bill_no="CW2"))[1]["state"] == "CANCELLED"
+    assert told(library.mch_transfer_bills_cancel("CW2"))[1]["code"] == "INVALID_REQUEST"
+    assert told(library.mch_transfer_bills_cancel("CW9"))[1]["code"] == "NOT_FOUND"
+    notice = pay.read_callback(*until(lambda: wechat.merchant.calls)[0])
+    assert transfers.read_transfer(notice).state == "CANCELLED"
+    assert transferred(library, "CW3")[1]["state"] == "WAIT_USER_CONFIRM"  # the money is there again
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"out_bill_no": "CW_4"}, 400, "PARAM_ERROR"),
+        ({"transfer_scene_id": "1000"}, 403, "NO_AUTH"),
+        ({"appid": "wx0"}, 400, "APPID_MCHID_NOT_MATCH"),
+        ({"transfer_scene_report_infos": REPORT[:1]}, 400, "PARAM_ERROR"),
+        ({"transfer_scene_report_infos": [*REPORT, REPORT[0]]}, 400, "PARAM_ERROR"),
+        ({"transfer_scene_report_infos": [REPORT[0] | {"info_type": "活动名称"}, REPORT[1]]}, 400, "PARAM_ERROR"),
+        ({"transfer_remark": "茶" * 33}, 400, "PARAM_ERROR"),
+        ({"notify_url": "http://a.example/?b=1"}, 400, "PARAM_ERROR"),
+    ],
+)
+def test_the_sandbox_refuses_transfers_that_wechat_refuses(
+    wechat: Wechat, library: Any, change: dict[str, Any], status: int, code: str
+) -> None:
+    answer = transferred(library, "CW4", **change)
+    assert (answer[0], answer[1]["code"]) == (status, code)
+    assert wechat.control("ledger")["transfers"] == []
+
+
+def test_a_transfer_of_two_thousand_yuan_names_its_receiver(wechat: Wechat, library: Any) -> None:
+    wechat.control("balance", {"available_fen": 900_000})
+    for _ in range(2):  # the name is encrypted anew, and yet it is the same transfer
+        status, made = transferred(library, "CW5", transfer_amount=200_000, user_name="林小鱼")
+        assert (status, made["state"]) == (200, "WAIT_USER_CONFIRM")
+    assert "user_name" in told(library.mch_transfer_bills_query(out_bill_no="CW5"))[1]
+    assert len(wechat.control("ledger")["transfers"]) == 1
+
+
+def test_it_reads_the_callback_of_a_transfer_as_the_mall_does(wechat: Wechat, library: Any) -> None:
+    request = wechat.transferred()
+    wechat.end(request, "fail", fail_reason="NAME_NOT_CORRECT")
+    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    theirs, ours = library.callback(headers, raw), pay.read_callback(headers, raw)
+    assert theirs["event_type"] == ours.event_type == "MCHTRANSFER.BILL.FINISHED"
+    assert theirs["resource"] == json.loads(ours.resource)
+    assert theirs["resource"]["fail_reason"] == transfers.read_transfer(ours).fail_reason == "NAME_NOT_CORRECT"
+    assert set(theirs["resource"]) == {
+        "out_bill_no", "transfer_bill_no", "state", "mch_id", "transfer_amount", "openid", "fail_reason",
+        "create_time", "update_time",
+    }  # fmt: skip
+
+
+def test_both_clients_ask_for_the_same_transfer_in_the_same_words(wechat: Wechat, library: Any) -> None:
+    ours = wechat.transferred()
+    status, answer = transferred(library, ours.out_bill_no)
+    assert (status, answer["state"]) == (200, "WAIT_USER_CONFIRM")
+    status, answer = transferred(library, ours.out_bill_no, transfer_remark="别的")
+    assert (status, answer["code"]) == (400, "INVALID_REQUEST")
 
 
 @pytest.mark.parametrize("notify", ["bad_signature", "probe"])

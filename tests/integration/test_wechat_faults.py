@@ -173,6 +173,10 @@ def test_there_are_no_certificates_in_public_key_mode(wechat: Wechat) -> None:
         ("faults", {"path": "/v3", "kind": "error", "times": 0}),
         ("balance", {}),
         ("refunds/R1", {"outcome": "LOST"}),
+        ("transfers/W1", {"outcome": "LOST"}),
+        ("transfers/W1", {"outcome": "fail", "fail_reason": "broke"}),
+        ("transfers/W1", {"outcome": "confirm", "fail_reason": "NAME_NOT_CORRECT"}),
+        ("transfers/W1", {"outcome": "confirm", "notify": "maybe"}),
     ],
 )
 def test_the_control_says_why_it_does_not_understand(wechat: Wechat, path: str, body: dict[str, Any]) -> None:

@@ -1,13 +1,16 @@
-"""Login, tokens, phone numbers and shipping: what the mini-program's client promises, against the sandbox."""
+"""Login, tokens, phone numbers, shipping and codes: what the mini-program's client promises, against the sandbox."""
 
 from __future__ import annotations
+
+import zlib
+from typing import Any
 
 import pytest
 import requests
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.wechat import mini
+from chalicelib.wechat import http, mini
 from tests.wechat_fixtures import Wechat, refused
 
 
@@ -116,3 +119,72 @@ def test_shipping_to_another_openid_is_an_error_for_a_person(wechat: Wechat) -> 
         lambda: mini.report_shipping(body.out_trade_no, "o-else", "茶", [mini.Parcel("ZTO", "1")], True, clock.now())
     )
     assert (wrong.code, wrong.retryable) == ("10060031", False)
+
+
+# --- codes to scan --------------------------------------------------------------------------------
+
+
+def chunks(png: bytes) -> dict[bytes, bytes]:
+    """The chunks of a PNG by their names; each must be whole."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    found, rest = {}, png[8:]
+    while rest:
+        size = int.from_bytes(rest[:4], "big")
+        name, data, check = rest[4:8], rest[8 : 8 + size], rest[8 + size : 12 + size]
+        assert zlib.crc32(name + data) == int.from_bytes(check, "big")
+        found[name], rest = data, rest[12 + size :]
+    return found
+
+
+def test_a_code_is_a_picture_which_is_another_one_for_another_scene_or_page(wechat: Wechat) -> None:
+    image, content_type = mini.code_image("Az09!#$&'()*+,/:;=?@-._~", "pages/product/product")
+    assert content_type == "image/png"
+    parts = chunks(image)
+    assert (int.from_bytes(parts[b"IHDR"][:4], "big"), int.from_bytes(parts[b"IHDR"][4:8], "big")) == (430, 430)
+    assert len(zlib.decompress(parts[b"IDAT"])) == 430 * 431
+    again = mini.code_image("Az09!#$&'()*+,/:;=?@-._~", "pages/product/product")
+    others = [mini.code_image("t1", "pages/product/product"), mini.code_image("t1", "pages/index/index")]
+    assert again == (image, content_type)
+    assert len({image, *(other for other, _ in others)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("scene", "page", "code"),
+    [
+        ("", "pages/index", "40169"),
+        ("x" * 33, "pages/index", "40169"),
+        ("茶", "pages/index", "40129"),
+        ("a b", "pages/index", "40129"),
+        ("100%", "pages/index", "40129"),
+        ("t", "/pages/index", "41030"),
+        ("t", "pages/index?a=1", "41030"),
+    ],
+)
+def test_a_code_that_wechat_does_not_make_is_an_error_for_a_person(
+    wechat: Wechat, scene: str, page: str, code: str
+) -> None:
+    error = refused(lambda: mini.code_image(scene, page))
+    assert (error.code, error.retryable, error.outcome_unknown) == (code, False, False)
+
+
+def test_a_code_survives_a_token_that_wechat_forgot_and_a_busy_wechat(wechat: Wechat) -> None:
+    stale = mini.access_token()
+    wechat.control("reset", {})
+    assert mini.code_image("t1", "pages/index")[0]
+    assert mini.access_token() != stale
+    wechat.fault("/wxa/getwxacodeunlimit", "error")
+    busy = refused(lambda: mini.code_image("t1", "pages/index"))
+    assert (busy.code, busy.retryable) == ("-1", True)
+
+
+def test_only_an_image_is_a_code(wechat: Wechat, monkeypatch: pytest.MonkeyPatch) -> None:
+    mini.access_token()
+
+    def answered(body: bytes) -> Any:
+        monkeypatch.setattr(http, "send", lambda *_: http.Reply(200, {"Content-Type": "image/png"}, body))
+        return mini.code_image("t1", "pages/index")
+
+    assert answered(b"\xff\xd8\xff\xe0JFIF") == (b"\xff\xd8\xff\xe0JFIF", "image/jpeg")
+    for body in (b"", b"<html>", b"GIF89a", b"{}", b'{"errcode":0}', b"[]"):
+        error = refused(lambda body=body: answered(body))
+        assert (error.code, error.retryable) == ("reply_malformed", True)

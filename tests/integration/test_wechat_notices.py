@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from chalicelib.core import settings
-from chalicelib.wechat import pay
+from chalicelib.wechat import pay, transfers
 from chalicelib.wechat.errors import CallbackRejected
 from local.keys import load_or_make, mall_environment, public_pem
 from local.sandbox.crypto import Signer
@@ -39,6 +39,78 @@ def test_the_merchant_is_told_of_a_refund(wechat: Wechat) -> None:
     assert pay.read_refund(told) == pay.query_refund(refund_of(body).out_refund_no)
     with pytest.raises(CallbackRejected, match="malformed"):
         pay.read_trade(told)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "reason"),
+    [("confirm", "SUCCESS", None), ("expire", "FAIL", "OVERDUE_CLOSE"), ("fail", "FAIL", "PAYEE_ACCOUNT_ABNORMAL")],
+)
+def test_the_merchant_is_told_how_a_transfer_ended(
+    wechat: Wechat, outcome: str, state: str, reason: str | None
+) -> None:
+    request = wechat.transferred()
+    assert wechat.merchant.calls == []
+    wechat.end(request, outcome)
+    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    told = pay.read_callback(headers, raw)
+    assert told.event_type == "MCHTRANSFER.BILL.FINISHED"
+    resource = msgspec.json.decode(raw)["resource"]
+    assert (resource["original_type"], resource["associated_data"]) == ("mch_payment", "mch_payment")
+    result = transfers.read_transfer(told)
+    assert (result.state, result.amount_fen, result.fail_reason) == (state, 300, reason)
+    assert result == transfers.query_transfer(request.out_bill_no)
+    for read in (pay.read_trade, pay.read_refund):
+        with pytest.raises(CallbackRejected, match="malformed"):
+            read(told)
+
+
+def test_another_merchants_transfer_is_none_of_the_malls(wechat: Wechat) -> None:
+    wechat.end(wechat.transferred(), "confirm")
+    told = pay.read_callback(*until(lambda: wechat.merchant.calls)[0])
+    plain = msgspec.json.decode(told.resource) | {"mch_id": "1900000000"}
+    foreign = msgspec.structs.replace(told, resource=msgspec.json.encode(plain))
+    with pytest.raises(CallbackRejected, match="foreign"):
+        transfers.read_transfer(foreign)
+    for changed in ({"mch_id": None}, {"state": "LOST"}, {"transfer_amount": "300"}):
+        spoilt = msgspec.structs.replace(told, resource=msgspec.json.encode(plain | changed))
+        with pytest.raises(CallbackRejected, match="malformed"):
+            transfers.read_transfer(spoilt)
+
+
+def test_a_transfers_news_is_held_back_or_spoilt_as_a_payments_is(wechat: Wechat) -> None:
+    wechat.end(wechat.transferred(), "confirm", notify="none")
+    late = wechat.transferred()
+    wechat.end(late, "confirm", notify="delayed", delay_seconds=600)
+    wechat.clock.advance(590)
+    time.sleep(0.2)
+    assert wechat.merchant.calls == []
+    wechat.clock.advance(11)
+    told = pay.read_callback(*until(lambda: wechat.merchant.calls)[0])
+    assert transfers.read_transfer(told).out_bill_no == late.out_bill_no
+    wechat.merchant.answers = [401]
+    wechat.end(wechat.transferred(), "confirm", notify="bad_signature")
+    until(lambda: len(wechat.merchant.calls) == 2)
+    with pytest.raises(CallbackRejected, match="signature"):
+        pay.read_callback(*wechat.merchant.calls[1])
+    wechat.end(wechat.transferred(), "fail", notify="duplicate")
+    until(lambda: len(wechat.merchant.calls) == 4)
+    assert len({pay.read_callback(*call).id for call in wechat.merchant.calls[2:]}) == 1
+
+
+def test_wechat_tells_of_a_transfer_sixty_four_times_more_and_then_no_more(wechat: Wechat) -> None:
+    wechat.merchant.answers = [500] * 99
+    wechat.end(wechat.transferred(), "confirm")
+    for tries in range(1, 66):
+        until(lambda tries=tries: len(wechat.sends()) == tries)
+        pause = 15 if tries <= 10 else 300 if tries <= 20 else 1800
+        wechat.clock.advance(pause - 2)
+        if tries in (1, 11, 21):
+            time.sleep(0.15)
+            assert len(wechat.sends()) == tries
+        wechat.clock.advance(2.1)
+    time.sleep(0.2)
+    assert len(wechat.sends()) == 65
+    assert wechat.control("notifications")["notifications"][0]["next_at"] is None
 
 
 def test_wechat_tells_again_and_again_until_it_is_answered(wechat: Wechat) -> None:
@@ -172,7 +244,7 @@ def test_signed_nonsense_is_a_rejection_too(wechat: Wechat) -> None:
     for wrong in ({"ciphertext": "AAAA"}, {"nonce": ""}, {"nonce": "other-nonce!"}, {"associated_data": "else"}):
         assert reason(envelope(**wrong)) == "undecryptable"
     plain = pay.read_callback(signer.headers(envelope(), wechat.clock()), envelope())
-    for read in (pay.read_trade, pay.read_refund):
+    for read in (pay.read_trade, pay.read_refund, transfers.read_transfer):
         with pytest.raises(CallbackRejected, match="malformed"):
             read(plain)
 

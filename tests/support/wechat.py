@@ -22,7 +22,9 @@ def signer() -> Signer:
 
 def notice(event_type: str, plain: dict[str, Any], defect: str | None = None) -> tuple[dict[str, str], bytes]:
     """Headers and body of a notice about `plain`, signed now."""
-    subject = {"TRANSACTION": "transaction", "REFUND": "refund"}[event_type.partition(".")[0]]
+    subject = {"TRANSACTION": "transaction", "REFUND": "refund", "MCHTRANSFER": "mch_payment"}[
+        event_type.partition(".")[0]
+    ]
     sign = signer()
     envelope = {
         "id": "test", "create_time": "2026-11-21T10:00:00+08:00", "resource_type": "encrypt-resource",
