@@ -37,7 +37,8 @@ from chalicelib.jobs.service import Job, Later, LeaseLost, handles
 from chalicelib.orders import changes
 from chalicelib.orders.grant import reduce, whole
 from chalicelib.orders.pay import proceed
-from chalicelib.orders.rules import Order, freight_left, noted
+from chalicelib.orders.refund_rules import freight_left
+from chalicelib.orders.rules import Order, noted
 from chalicelib.store import read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction, write

@@ -1,23 +1,108 @@
-"""Posting to the journal, and reading what was posted."""
+"""Posting to the journal, and reading what was posted and what it comes to."""
 
 from __future__ import annotations
 
+from datetime import date
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.ledger.members import Balance, Effect, Turnover, effect, month
 from chalicelib.ledger.rules import Entry, check
-from chalicelib.ledger.tables import Journal
-from chalicelib.store import read
+from chalicelib.ledger.tables import NOW, Balances, Journal, day_attribute
+from chalicelib.store import cursor, read
 from chalicelib.store.transaction import Transaction
 
 #: What a transaction is told when the entry is there already: somebody else did the same work.
 POSTED = "posted before"
 
 
-def post(tx: Transaction, entry: Entry) -> None:
-    """Post the entry as part of `tx`, which fails with POSTED when its cause was posted before."""
+def post(tx: Transaction, entry: Entry, short: object = None) -> None:
+    """Post the entry as part of `tx`, and change the balance of the member it concerns, if it does.
+
+    `tx` fails with POSTED when its cause was posted before; and with `short`, where that is given, when an account of
+    the member that the entry takes from does not hold so much. Without it a balance may fall below zero.
+    """
     check(entry)
-    tx.create(Journal(entry.order_id, entry.cause, entry=entry), POSTED)
+    concerned = effect(entry)
+    item = Journal(entry.about, entry.cause, entry=entry)
+    if concerned is not None:
+        item.member_id = concerned.member_id
+        item.posted = f"{clock.stamp(entry.at)}|{entry.about}|{entry.cause}"
+        _change_balance(tx, concerned, short)
+        if concerned.turnover != Turnover():
+            _count(tx, concerned, entry)
+    tx.create(item, POSTED)
 
 
-def of_order(order_id: str) -> list[Entry]:
-    """Every entry of the order, in the order of time."""
-    entries = (item.entry for item in read.query_all(Journal, order_id))
+def _change_balance(tx: Transaction, concerned: Effect, short: object) -> None:
+    changes = {kind: fen for kind, fen in msgspec.structs.asdict(concerned.change).items() if fen}
+    enough = None
+    if short is not None:
+        for kind, fen in changes.items():
+            if fen < 0:
+                holds = getattr(Balances, kind) >= -fen
+                enough = holds if enough is None else enough & holds
+    actions = [getattr(Balances, kind).add(fen) for kind, fen in changes.items()]
+    tx.update(Balances, (concerned.member_id, NOW), actions, enough, short)
+
+
+def _count(tx: Transaction, concerned: Effect, entry: Entry) -> None:
+    turnover = concerned.turnover
+    actions = [getattr(Balances, kind).add(fen) for kind, fen in msgspec.structs.asdict(turnover).items() if fen]
+    if turnover.earned or turnover.reversed:
+        actions.append(day_attribute(clock.day(entry.at)).add(turnover.earned - turnover.reversed))
+    tx.update(Balances, (concerned.member_id, month(entry.at)), actions)
+
+
+def of(about: str) -> list[Entry]:
+    """Every entry about an order or a withdrawal, in the order of time."""
+    entries = (item.entry for item in read.query_all(Journal, about))
     return sorted(entries, key=lambda entry: (entry.at, not entry.cause.startswith("paid")))
+
+
+def of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Entry], str | None]:
+    """A page of the entries that changed the member's balance, newest first; one of this moment may be missing."""
+    listing = f"ledger:{member_id}"
+    page, after = read.query(
+        Journal, member_id, index=Journal.by_member, forward=False, limit=limit, after=cursor.read(listing, given)
+    )
+    keys = [(Journal, (raw["about"]["S"], raw["cause"]["S"])) for raw in page]
+    return [item.entry for item in read.batch_get(keys)], cursor.write(listing, after)
+
+
+def balance(member_id: str) -> Balance:
+    """What the member's accounts stand at now."""
+    raw = read.get_raw(Balances, member_id, NOW) or {}
+    return Balance(**{kind: _number(raw, kind) for kind in Balance.__struct_fields__})
+
+
+class Month(msgspec.Struct, frozen=True):
+    """What came and went in a month; `days`: commissions of its days, less what was taken back, by day of the month."""
+
+    month: str
+    turnover: Turnover
+    days: dict[int, int]
+
+
+def months(member_id: str, last: date) -> list[Month]:
+    """The member's months, oldest first, to the one of that day; those in which nothing came or went are left out."""
+    where = Balances.part.between("0", last.isoformat()[:7])
+    found: list[Month] = []
+    after: read.Raw | None = None
+    while True:
+        page, after = read.query(Balances, member_id, where=where, after=after, consistent=True)
+        found += [month_of(raw) for raw in page]
+        if after is None:
+            return found
+
+
+def month_of(raw: read.Raw) -> Month:
+    """A month as it is kept."""
+    days = {int(name[1:]): _number(raw, name) for name in raw if name[0] == "d" and name[1:].isdecimal()}
+    turnover = Turnover(**{kind: _number(raw, kind) for kind in Turnover.__struct_fields__})
+    return Month(raw["part"]["S"], turnover, days)
+
+
+def _number(raw: read.Raw, name: str) -> int:
+    return int(raw[name]["N"]) if name in raw else 0

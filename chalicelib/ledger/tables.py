@@ -1,28 +1,79 @@
-"""The journal. One table, `ledger`.
+"""The journal and what members' accounts stand at. Tables `ledger`, `balances`.
 
 | who asks | how | units |
 |---|---|---|
-| post an entry, once | Put (order, cause), must not exist, in the transaction that it belongs to | 2 WRU |
-| explain this order | Query order | 0.5 RRU per 4 KB |
+| post an entry, once | Put (about, cause), must not exist, in the transaction that it belongs to | 2 WRU |
+| the same, for a member | and Update (member, "now") and (member, month), and the index by_member | 7 WRU |
+| explain this order, this withdrawal | Query about | 0.5 RRU per 4 KB |
+| explain this balance, newest first | Query by_member, BatchGet the page | 0.5 RRU + 0.5 per entry |
+| what a member has | Get (member, "now") | 1 RRU |
+| what came and went by month | Query member, up to the month | 1 RRU per 4 KB, some 20 months |
 
 The mall's own accounts have no stored balance: one item that every order changes would be the slowest thing in
-the mall. They are folded from the entries (`rules.balances`).
+the mall. They are folded from the entries (`rules.balances`). A member's balance is changed by the entry's own
+transaction, and can be recomputed (`audit`).
 """
 
 from __future__ import annotations
 
-from pynamodb.attributes import UnicodeAttribute
+from datetime import date
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.ledger.rules import Entry
 from chalicelib.store.base import Document, Table, TableMeta, name
 
+#: The part of a member's balances that says what they have now; the others are months.
+NOW = "now"
+
+
+class ByMember(GlobalSecondaryIndex["Journal"]):
+    """A member's entries by time; those that concern no member do not stand here."""
+
+    class Meta:
+        index_name = "by_member"
+        projection = KeysOnlyProjection()
+
+    member_id = UnicodeAttribute(hash_key=True)
+    posted = UnicodeAttribute(range_key=True)
+
 
 class Journal(Table):
-    """An entry stands under its order, at its cause: the same cause is never posted twice."""
+    """An entry stands under what it is about, at its cause: the same cause is never posted twice."""
 
     class Meta(TableMeta):
         table_name = name("ledger")
 
-    order_id = UnicodeAttribute(hash_key=True)
+    about = UnicodeAttribute(hash_key=True)
     cause = UnicodeAttribute(range_key=True)
     entry = Document(Entry)
+    member_id = UnicodeAttribute(null=True)
+    posted = UnicodeAttribute(null=True)
+
+    by_member = ByMember()
+
+
+class Balances(Table):
+    """Part "now": what the member has, in fen. Part "2026-11": what came and went in that month, and as d01 to d31 the
+    commissions of each day, less what was taken back on it (`day_attribute`)."""
+
+    class Meta(TableMeta):
+        table_name = name("balances")
+
+    member_id = UnicodeAttribute(hash_key=True)
+    part = UnicodeAttribute(range_key=True)
+    # part "now"
+    pending = NumberAttribute(null=True)
+    available = NumberAttribute(null=True)
+    withdrawing = NumberAttribute(null=True)
+    withdrawn = NumberAttribute(null=True)
+    # a month; `withdrawn` there too
+    earned = NumberAttribute(null=True)
+    reversed = NumberAttribute(null=True)
+    rewarded = NumberAttribute(null=True)
+
+
+def day_attribute(day: date) -> NumberAttribute:
+    """Where a month keeps the commissions of one of its days; it is in no model, because there would be 31."""
+    return NumberAttribute(attr_name=f"d{day.day:02d}")

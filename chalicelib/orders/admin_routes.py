@@ -52,6 +52,14 @@ class Approval(msgspec.Struct, forbid_unknown_fields=True):
     restock: bool = False
 
 
+class RefundByMall(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What to give back, all that is left where no lines are named; whether goods that were sent came back."""
+
+    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+    reason: Annotated[LongLine, Meta(min_length=1)]
+    restock: bool = False
+
+
 class Rejection(msgspec.Struct, forbid_unknown_fields=True):
     """Why the refund is refused."""
 
@@ -90,7 +98,7 @@ def get(order_id: str) -> AdminOrderView:
 def explain(order_id: str) -> Journal:
     """The journal entries of an order, in the order of time."""
     changes.load(order_id)
-    return Journal(ledger.of_order(order_id))
+    return Journal(ledger.of(order_id))
 
 
 @endpoint(
@@ -103,6 +111,21 @@ def ship(call: Call, order_id: str, body: Shipping) -> AdminOrderView:
     """Send a parcel. The same carrier and number again changes nothing."""
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
     return admin_view(deliver.ship(order_id, body.carrier, body.tracking_no, asked, _by(call)))
+
+
+@endpoint(
+    "POST /v1/admin/orders/{order_id}/refunds",
+    OPERATOR,
+    permission="orders.refund",
+    status=202,
+    idempotent=True,
+    errors=("order_state", "refund_window_over", "nothing_to_refund", "invalid", "conflict"),
+)
+def refund(call: Call, order_id: str, body: RefundByMall) -> RefundView:
+    """Give money back without being asked, also when the order is completed, up to a year after it was paid."""
+    asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
+    key = call.idempotency_key
+    return refund_view(refunds.make(order_id, key, asked, body.reason, body.restock, call.caller))
 
 
 @endpoint(

@@ -12,8 +12,12 @@ import msgspec
 
 from chalicelib.coupons.rules import Held
 from chalicelib.ledger import rules as ledger
+from chalicelib.ledger.members import COMMISSIONS
 from chalicelib.ledger.rules import Entry
 from chalicelib.orders.rules import Order
+
+#: Accounts that only entries about orders change.
+_OF_ORDERS = frozenset({ledger.GOODS, ledger.FREIGHT, ledger.REFUNDS_OWED, ledger.SURPLUS, COMMISSIONS})
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -61,10 +65,11 @@ def audit(
     found: list[Difference] = []
     for entry in entries:
         if sum(posting.amount_fen for posting in entry.postings):
-            found.append(Difference(entry.order_id, f"entry {entry.cause} does not sum to zero"))
-        if entry.order_id not in by_id:
-            found.append(Difference(entry.order_id, f"entry {entry.cause} is of no order"))
-        by_order.setdefault(entry.order_id, []).append(entry)
+            found.append(Difference(entry.about, f"entry {entry.cause} does not sum to zero"))
+        if entry.about in by_id:
+            by_order[entry.about].append(entry)
+        elif any(posting.account in _OF_ORDERS for posting in entry.postings):
+            found.append(Difference(entry.about, f"entry {entry.cause} is of no order"))
     for order in by_id.values():
         found += _of_order(order, by_order[order.order_id])
     found += _of_stock(by_id.values(), stocks)

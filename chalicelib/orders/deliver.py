@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from chalicelib.core import clock
 from chalicelib.core.errors import invalid
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
-from chalicelib.orders import changes
+from chalicelib.orders import changes, referrals
 from chalicelib.orders.rules import PARCELS_MAX, Order, Pieces, Shipment, pieces_to_ship, shipped, step
 from chalicelib.shop.service import order_rules
 from chalicelib.store.transaction import Transaction
@@ -86,7 +88,8 @@ def _receive(found: changes.Found, what: str, by: str, job: Job | None = None) -
         if order.state in ("received", "completed"):
             return order
         now = clock.now()
-        after = step(order, "receive", what, by, now)
+        after = msgspec.structs.replace(step(order, "receive", what, by, now), received_at=now)
+        referrals.tell(tx, "received", after)
         jobs.schedule(tx, "order.complete", order.order_id, now + timedelta(days=order_rules().refund_days))
         return after
 

@@ -11,9 +11,12 @@ from chalicelib.core import clock, ids
 from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
-from chalicelib.orders import changes, coupons
+from chalicelib.ledger.rules import Sale
+from chalicelib.orders import changes, coupons, referrals
+from chalicelib.orders.books import given_back
 from chalicelib.orders.deliver import sent
-from chalicelib.orders.rules import Order, Refund, granted, new_refund, noted, reduction, with_refund
+from chalicelib.orders.refund_rules import granted, new_refund, reduction, with_refund
+from chalicelib.orders.rules import Order, Refund, noted
 from chalicelib.store.transaction import Transaction
 
 
@@ -48,12 +51,12 @@ def grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str,
         return_stock(tx, pieces.sku_id, pieces.quantity, pools[pieces.sku_id])
     if back:
         changes.emit(tx, "stock.returned", order.order_id, back)
+    parts = given_back(order, refund)
+    if parts != Sale():
+        ledger.post(tx, entries.refund_granted(refund.refund_id, order.order_id, now, parts))
     if refund.amount_fen == 0:  # a gift given back: there is nothing to push
         return succeeded(after, refund)
-    ledger.post(
-        tx,
-        entries.refund_granted(refund.refund_id, order.order_id, now, refund.goods_fen, refund.freight_fen),
-    )
+    referrals.tell(tx, "refunded", after, refund.refund_id)
     jobs.schedule(tx, "refund.push", refund.refund_id)
     return after
 

@@ -16,10 +16,13 @@ from chalicelib.core.settings import settings
 from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
-from chalicelib.orders import changes, coupons
+from chalicelib.ledger.rules import Sale
+from chalicelib.orders import changes, coupons, referrals
+from chalicelib.orders.books import sold
 from chalicelib.orders.grant import refund_id, whole
 from chalicelib.orders.groups import groups
-from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, Refund, noted, step, with_refund
+from chalicelib.orders.refund_rules import with_refund
+from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, Refund, noted, step
 from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
 
@@ -136,7 +139,7 @@ def record(trade: Trade, by: str = "wechat") -> Order:
 def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order:
     paid = _received(order, tx, transaction_id)
     if order.group is None:
-        changes.emit(tx, "order.paid", order.order_id, order.pieces)
+        _to_ship(tx, order)
         return step(paid, "pay", "paid", by, clock.now())
     seat = groups().take(tx, order)
     after = step(msgspec.structs.replace(paid, group=seat), "take_seat", "paid", by, clock.now())
@@ -149,7 +152,7 @@ def _received(order: Order, tx: Transaction, transaction_id: str, late: bool = F
     """The order with its money, the entry that says so, and its coupons used."""
     now = clock.now()
     coupons.use(tx, order, again=late)
-    ledger.post(tx, entries.paid(order.order_id, now, order.payable_fen - order.freight_fen, order.freight_fen))
+    ledger.post(tx, entries.paid(order.order_id, now, sold(order)))
     return msgspec.structs.replace(order, paid_fen=order.payable_fen, paid_at=now, transaction_id=transaction_id)
 
 
@@ -179,7 +182,7 @@ def _in_stock(order: Order) -> bool:
 
 
 def _mark_free(order: Order, tx: Transaction) -> Order:
-    """An order that costs nothing is paid by asking. There is no money, so no entry."""
+    """An order that costs nothing is paid by asking. No money moves: its entry tells what its coupons cost."""
     if order.paid_at is not None:
         return order
     now = clock.now()
@@ -187,8 +190,10 @@ def _mark_free(order: Order, tx: Transaction) -> Order:
         raise MallError("pay_time_over")
     paid = msgspec.structs.replace(order, paid_at=now)
     coupons.use(tx, order)
+    if (sale := sold(order)) != Sale():
+        ledger.post(tx, entries.paid(order.order_id, now, sale))
     if order.group is None:
-        changes.emit(tx, "order.paid", order.order_id, order.pieces)
+        _to_ship(tx, order)
         return step(paid, "pay", "paid", "member", now)
     seat = groups().take(tx, order)
     if seat.state != "taken":
@@ -198,8 +203,14 @@ def _mark_free(order: Order, tx: Transaction) -> Order:
 
 def proceed(order: Order, tx: Transaction, what: str, note: str = "") -> Order:
     """An order whose group has come together goes to shipping; only now does it count as sold."""
-    changes.emit(tx, "order.paid", order.order_id, order.pieces)
+    _to_ship(tx, order)
     return step(order, "proceed", what, "system", clock.now(), note)
+
+
+def _to_ship(tx: Transaction, order: Order) -> None:
+    """Tell that the order counts as sold."""
+    changes.emit(tx, "order.paid", order.order_id, order.pieces)
+    referrals.tell(tx, "paid", order)
 
 
 def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:

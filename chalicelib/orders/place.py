@@ -23,6 +23,7 @@ from chalicelib.members.rules import Address
 from chalicelib.members.tables import addresses_key, profile_key
 from chalicelib.orders import coupons
 from chalicelib.orders.groups import CACHE, Deal, GroupInput, check, groups, refusal
+from chalicelib.orders.referrals import Referral, referrers
 from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
 from chalicelib.orders.tables import Orders, item
 from chalicelib.orders.views import has_bought
@@ -110,19 +111,20 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
 
 def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:
     people: list[read.Key] = [(Orders, (order_id,)), profile_key(member_id), addresses_key(member_id)]
-    group = _group_keys(member_id, asked)
+    group, ties = _group_keys(member_id, asked), referrers().keys(member_id)
     if asked.from_cart:
-        placed, profile, addresses, cart = read.batch_get([*people, (Carts, (member_id,))])
+        placed, profile, addresses, cart, *tied = read.batch_get([*people, (Carts, (member_id,)), *ties])
         if placed is not None:
             return _again(placed.order, digest)
         wanted: list[CartLine] | list[LineInput] = _selected(lines_of(cart), asked)
         found: list[Any] = read.batch_get(offers.keys(line.sku_id for line in wanted))
     else:
         wanted = _wanted(member_id, asked)
-        keys = [*people, *group, *offers.keys(line.sku_id for line in wanted)]
+        keys = [*people, *ties, *group, *offers.keys(line.sku_id for line in wanted)]
         placed, profile, addresses, *found = read.batch_get(keys)
         if placed is not None:
             return _again(placed.order, digest)
+        tied, found = found[: len(ties)], found[len(ties) :]
     if profile is None:
         raise MallError("unauthenticated")
     address = _address(addresses, asked.address_id)
@@ -138,11 +140,14 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
     if price.payable_fen != asked.expected_payable_fen:
         raise MallError("price_changed", quote=price)
     order = _order(order_id, profile.profile, digest, asked, address, price, offered, deal)
-    order = msgspec.structs.replace(order, coupons=coupons.of_order(price, held), discounts=price.discounts)
-    return _commit(order, [line for line in wanted if isinstance(line, CartLine)], digest, deal)
+    referral = referrers().referral(profile.profile, tied)
+    order = msgspec.structs.replace(
+        order, coupons=coupons.of_order(price, held), discounts=price.discounts, chain=referral.chain
+    )
+    return _commit(order, [line for line in wanted if isinstance(line, CartLine)], digest, deal, referral)
 
 
-def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | None) -> Order:
+def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | None, referral: Referral) -> Order:
     tx = Transaction()
     tx.create(item(order, 1), _EXISTS)
     for line in order.lines:
@@ -150,6 +155,8 @@ def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | 
     coupons.lock(tx, order)
     if deal is not None:
         groups().hold(tx, order, deal)
+    if referral.tie is not None:
+        referrers().bind(tx, referral)
     if cart_lines:
         carts.take_out(tx, order.member_id, cart_lines)
     watched = min(order.created_at + timedelta(seconds=WATCH_SECONDS), order.pay_by)

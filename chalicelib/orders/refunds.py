@@ -13,7 +13,8 @@ from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes
 from chalicelib.orders.grant import grant, order_of, refund_id, refund_of, succeeded
 from chalicelib.orders.groups import groups
-from chalicelib.orders.rules import Order, Pieces, Refund, new_refund, noted, with_refund
+from chalicelib.orders.refund_rules import new_refund, with_refund
+from chalicelib.orders.rules import Order, Pieces, Refund, noted
 from chalicelib.store import cache
 from chalicelib.store.transaction import Transaction
 
@@ -29,14 +30,31 @@ _PARKED = frozenset({"NOT_ENOUGH", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED", "R
 
 
 def request(order_id: str, member_id: str, key: str, asked: list[Pieces] | None, reason: str) -> Refund:
-    """Ask for these pieces' money back, or for all; granted at once while none of them has been sent.
+    """A member asks for these pieces' money back, or for all; granted at once while none of them has been sent.
 
     The refund is the one that this Idempotency-Key stands for; a repetition gets its first answer again.
     Raises `not_found`, `idempotency_key_reused`, `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`.
     """
     found = changes.find_owned(order_id, member_id)
-    number = refund_id(order_id, member_id, key)
-    digest = ids.digest(msgspec.json.encode((asked, reason)))
+    return _make(found, refund_id(order_id, member_id, key), asked, reason, "member")
+
+
+def make(order_id: str, key: str, asked: list[Pieces] | None, reason: str, restock: bool, operator: str) -> Refund:
+    """An operator gives these pieces' money back, or all, whenever that is; `restock` when sent goods came back.
+
+    The refund is the one that the operator's Idempotency-Key stands for. Raises as `request` does.
+    """
+    found = changes.find(order_id)
+    return _make(
+        found, refund_id(order_id, f"operator:{operator}", key), asked, reason, f"operator:{operator}", restock
+    )
+
+
+def _make(
+    found: changes.Found, number: str, asked: list[Pieces] | None, reason: str, by: str, restock: bool = False
+) -> Refund:
+    by_mall = by != "member"
+    digest = ids.digest(msgspec.json.encode((asked, reason, restock) if by_mall else (asked, reason)))
 
     def decide(order: Order, tx: Transaction) -> Order:
         if (known := order.refund(number)) is not None:
@@ -44,14 +62,14 @@ def request(order_id: str, member_id: str, key: str, asked: list[Pieces] | None,
                 raise MallError("idempotency_key_reused")
             return order
         now = clock.now()
-        refund = new_refund(order, number, asked, reason, digest, now)
+        refund = new_refund(order, number, asked, reason, digest, now, by_mall)
         if refund.state == "requested":
-            return noted(with_refund(order, refund), "refund_requested", "member", now, reason)
+            return noted(with_refund(order, refund), "refund_requested", by, now, reason)
         if order.state == "awaiting_group":
             order = msgspec.structs.replace(order, group=groups().leave(tx, order))
-        return grant(order, tx, refund, restock=False, by="member")
+        return grant(order, tx, refund, restock, by)
 
-    after = changes.change(order_id, decide, found=found)
+    after = changes.change(found.order.order_id, decide, found=found)
     cache.forget("catalogue")
     refund = _of(after, number)
     return msgspec.structs.replace(refund, state=refund.first_state, finished_at=None)

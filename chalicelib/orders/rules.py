@@ -9,14 +9,13 @@ Only an order of a group-buy waits for its group; a late payment may find a seat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from chalicelib.core.errors import FieldError, MallError, invalid
-from chalicelib.core.money import refund_fen
+from chalicelib.core.errors import FieldError, MallError
 from chalicelib.pricing.basket import Discount
 
 State = Literal["awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received", "completed", "closed"]
@@ -31,20 +30,16 @@ TRANSITIONS: dict[State, dict[str, State]] = {
     "awaiting_shipment": {"ship": "shipped", "refund_all": "closed"},
     "shipped": {"receive": "received", "refund_all": "closed"},
     "received": {"complete": "completed", "refund_all": "closed"},
-    "completed": {},
+    "completed": {"refund_all": "closed"},
     "closed": {"take_seat": "awaiting_group"},
 }
 
 LINES_MAX = 50
-#: WeChat Pay refunds an order in at most 50 parts (its API v3, refunds).
-REFUNDS_MAX = 50
 PARCELS_MAX = 15
 #: The last moments before the deadline take no new payment, so that none is under way when the order is closed.
 PAY_MARGIN = timedelta(seconds=10)
 #: WeChat takes a payment for at least a minute after it was begun, so for so long after our own deadline.
 PAY_GRACE = timedelta(seconds=60)
-#: So many of a member's requests may have been refused; then it is for the mall's staff to talk to them.
-REJECTED_MAX = 5
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -197,12 +192,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunded_fen: int = 0
     transaction_id: str = ""
     paid_at: datetime | None = None
+    received_at: datetime | None = None
     shipments: list[Shipment] = []
     refunds: list[Refund] = []
     group: Seat | None = None
     coupons: list[OrderCoupon] = []
     #: What promotions and coupons took off, and on which lines.
     discounts: list[Discount] = []
+    #: Who brought the member: the distributors whose commissions the order pays, from level 1 up.
+    chain: list[str] = []
 
     def refund(self, refund_id: str) -> Refund | None:
         """The refund of that id, or None."""
@@ -236,7 +234,7 @@ def as_placed(order: Order) -> Order:
     seat = None if order.group is None else msgspec.structs.replace(order.group, state="held")
     return msgspec.structs.replace(
         order, state="awaiting_payment", lines=fresh, history=order.history[:1], paid_fen=0, refunded_fen=0,
-        transaction_id="", paid_at=None, shipments=[], refunds=[], group=seat,
+        transaction_id="", paid_at=None, received_at=None, shipments=[], refunds=[], group=seat,
     )  # fmt: skip
 
 
@@ -247,7 +245,7 @@ def pieces_to_ship(order: Order, asked: Sequence[Pieces] | None) -> list[Pieces]
         raise MallError("order_state", state=order.state)
     if asked is None:
         return [Pieces(sku_id, quantity) for sku_id, quantity in left.items()]
-    _check_pieces(asked, left)
+    check_pieces(asked, left)
     return list(asked)
 
 
@@ -262,126 +260,14 @@ def shipped(order: Order, shipment: Shipment, by: str) -> Order:
     return step(after, "ship", "shipped", by, shipment.at, note)
 
 
-def new_refund(
-    order: Order, refund_id: str, asked: Sequence[Pieces] | None, reason: str, body_digest: str, at: datetime
-) -> Refund:
-    """The refund of these pieces, or of all that are left: granted while none of them has been sent, else requested.
-
-    Freight goes back with the last pieces of an order of which nothing was sent. While its lobby is open an order is
-    refunded whole: that gives up its seat.
-    Raises `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`.
-    """
-    if order.state == "completed":
-        raise MallError("refund_window_over")
-    if order.state not in ("awaiting_group", "awaiting_shipment", "shipped", "received"):
-        raise MallError("order_state", state=order.state)
-    if sum(refund.state == "rejected" for refund in order.refunds) >= REJECTED_MAX:
-        raise MallError("invalid", errors=(FieldError("order_id", "its refunds were refused too often"),))
-    if len(order.refunds) >= REFUNDS_MAX:
-        raise MallError("invalid", errors=(FieldError("order_id", f"an order has at most {REFUNDS_MAX} refunds"),))
-    left = {line.sku_id: line.quantity - _asked(order, line.sku_id)[0] for line in order.lines}
-    left = {sku_id: quantity for sku_id, quantity in left.items() if quantity}
-    if not left:
-        raise MallError("nothing_to_refund")
-    if asked is None:
-        asked = [Pieces(sku_id, quantity) for sku_id, quantity in left.items()]
-    _check_pieces(asked, left)
-    if order.state == "awaiting_group" and sum(left.values()) != sum(pieces.quantity for pieces in asked):
-        raise invalid("lines", "while its lobby is open, an order is refunded whole")
-    by_sku = {line.sku_id: line for line in order.lines}
-    lines = [_refund_line(order, by_sku[pieces.sku_id], pieces.quantity) for pieces in asked]
-    unsent = all(pieces.quantity <= by_sku[pieces.sku_id].to_ship for pieces in asked)
-    untouched = not order.shipments and sum(left.values()) == sum(pieces.quantity for pieces in asked)
-    state: RefundState = "approved" if unsent else "requested"
-    return Refund(
-        refund_id=refund_id, state=state, first_state=state, lines=lines, goods_fen=sum(x.amount_fen for x in lines),
-        freight_fen=freight_left(order) if unsent and untouched else 0, reason=reason, created_at=at,
-        body_digest=body_digest,
-    )  # fmt: skip
-
-
-def reduction(refund_id: str, fen_by_sku: Mapping[str, int], freight_fen: int, reason: str, at: datetime) -> Refund:
-    """A refund of no piece: the price of these lines is lowered after they were paid. Amounts in fen, of the line."""
-    lines = [RefundLine(sku_id, 0, fen) for sku_id, fen in fen_by_sku.items() if fen]
-    return Refund(
-        refund_id=refund_id, state="approved", lines=lines, goods_fen=sum(line.amount_fen for line in lines),
-        freight_fen=freight_fen, reason=reason, created_at=at,
-    )  # fmt: skip
-
-
-def freight_left(order: Order) -> int:
-    """Freight that has not been given back, in fen."""
-    return order.freight_fen - sum(refund.freight_fen for refund in order.refunds if refund.state != "rejected")
-
-
-def granted(order: Order, refund: Refund, restock: bool, by: str, at: datetime) -> tuple[Order, list[Pieces]]:
-    """The order with the refund granted, and the pieces that go back into stock.
-
-    Pieces that have not been sent are cancelled and always go back; sent ones only where `restock` says that the
-    goods came back. An order of which every piece is refunded is closed.
-    """
-    asked = {line.sku_id: line.quantity for line in refund.lines}
-    reduced = {line.sku_id: line.amount_fen for line in refund.lines if not line.quantity}
-    lines: list[OrderLine] = []
-    back: list[Pieces] = []
-    for line in order.lines:
-        quantity = asked.get(line.sku_id, 0)
-        cancelled = min(quantity, line.to_ship)
-        returned = quantity - cancelled
-        restocked = cancelled + (returned if restock else 0)
-        if restocked:
-            back.append(Pieces(line.sku_id, restocked))
-        lines.append(
-            msgspec.structs.replace(
-                line,
-                cancelled=line.cancelled + cancelled,
-                returned=line.returned + returned,
-                restocked=line.restocked + restocked,
-                reduced_fen=line.reduced_fen + reduced.get(line.sku_id, 0),
-            )
-        )
-    after = msgspec.structs.replace(with_refund(order, msgspec.structs.replace(refund, state="approved")), lines=lines)
-    note = f"{refund.amount_fen} fen: {refund.reason}"
-    after = noted(after, "refund_granted", by, at, note)
-    if all(line.cancelled + line.returned == line.quantity for line in lines):
-        return step(after, "refund_all", "closed_refunded", "system", at), back
-    if after.state == "awaiting_shipment" and not any(line.to_ship for line in lines):
-        after = step(after, "ship", "shipped", "system", at, "nothing more to send")
-    return after, back
-
-
-def with_refund(order: Order, refund: Refund) -> Order:
-    """The order with this refund added, or in place of the one of the same id."""
-    others = [known for known in order.refunds if known.refund_id != refund.refund_id]
-    position = next((i for i, known in enumerate(order.refunds) if known.refund_id == refund.refund_id), len(others))
-    return msgspec.structs.replace(order, refunds=[*others[:position], refund, *others[position:]])
-
-
 def closed(order: Order, what: str, by: str, at: datetime) -> Order:
     """The unpaid order closed, all its pieces free again."""
     lines = [msgspec.structs.replace(line, restocked=line.quantity) for line in order.lines]
     return step(msgspec.structs.replace(order, lines=lines), "close", what, by, at)
 
 
-def _asked(order: Order, sku_id: str) -> tuple[int, int]:
-    """Pieces of a line that are refunded or asked back already, and what they give back in fen."""
-    lines = [
-        line
-        for refund in order.refunds
-        if refund.state != "rejected"
-        for line in refund.lines
-        if line.sku_id == sku_id and line.quantity
-    ]
-    return sum(line.quantity for line in lines), sum(line.amount_fen for line in lines)
-
-
-def _refund_line(order: Order, line: OrderLine, quantity: int) -> RefundLine:
-    pieces, fen = _asked(order, line.sku_id)
-    paid_fen = line.payable_fen - line.reduced_fen
-    return RefundLine(line.sku_id, quantity, refund_fen(paid_fen, line.quantity, pieces, fen, quantity))
-
-
-def _check_pieces(asked: Sequence[Pieces], left: dict[str, int]) -> None:
+def check_pieces(asked: Sequence[Pieces], left: dict[str, int]) -> None:
+    """Raises `invalid`, naming the line, unless each SKU is named once and for at most what is left of it."""
     seen: set[str] = set()
     for index, pieces in enumerate(asked):
         if pieces.sku_id in seen or pieces.sku_id not in left:

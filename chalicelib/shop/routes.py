@@ -36,7 +36,7 @@ def expose(section: service.Section[Any]) -> None:
     _name(read, f"read_{section.name}", f"The settings of {section.name}.", {"return": section.struct})
     _name(change, f"change_{section.name}", _CHANGE, {"body": section.struct, "return": section.struct})
     endpoint(f"GET {path}", OPERATOR, permission="settings.read")(read)
-    endpoint(f"PUT {path}", OPERATOR, permission="settings.write", errors=("conflict",))(change)
+    endpoint(f"PUT {path}", OPERATOR, permission="settings.write", errors=("conflict", "invalid"))(change)
 
 
 _CHANGE = """Replace the settings of this section.

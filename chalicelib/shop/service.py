@@ -8,6 +8,7 @@ and `shop.routes.expose(DISTRIBUTION)` gives operators its endpoints.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -26,13 +27,18 @@ _CACHE = "settings"
 class Section(Generic[_S]):
     """One section; every field of its struct has a default, which holds until an operator says otherwise."""
 
-    def __init__(self, name: str, struct: type[_S]) -> None:
+    def __init__(self, name: str, struct: type[_S], check: Callable[[_S], None] | None) -> None:
         self.name = name
         self.struct = struct
+        self._check = check
 
     def current(self) -> _S:
         """The settings, possibly `cache_seconds` old: all sections are read at once. Raises `unavailable`."""
-        remembered: dict[str, Any] = cache.remember((_CACHE,), lambda: everything(consistent=False))
+        return self.versioned()[0]
+
+    def versioned(self) -> tuple[_S, int]:
+        """The same, and how often they have been changed: whoever decides by them can keep by which."""
+        remembered: dict[str, Any] = cache.remember((_CACHE,), lambda: _load(consistent=False))
         return remembered[self.name]  # type: ignore[no-any-return]
 
     def fresh(self) -> _S:
@@ -40,7 +46,12 @@ class Section(Generic[_S]):
         return self.parse(read.get(ShopSettings, self.name))
 
     def change(self, value: _S) -> _S:
-        """Replace the section; other processes see it a moment later. Raises `conflict` and `unavailable`."""
+        """Replace the section; other processes see it a moment later.
+
+        Raises `conflict`, `unavailable`, and what the section's own check raises: `invalid`.
+        """
+        if self._check is not None:
+            self._check(value)
         retry_busy(lambda: self._save(value), ConditionFailed)
         cache.forget(_CACHE)
         return value
@@ -62,20 +73,28 @@ class Section(Generic[_S]):
 SECTIONS: dict[str, Section[Any]] = {}
 
 
-def declare(name: str, struct: type[_S]) -> Section[_S]:
-    """Declare a section; `struct` has a default for every field."""
+def declare(name: str, struct: type[_S], check: Callable[[_S], None] | None = None) -> Section[_S]:
+    """Declare a section; `struct` has a default for every field, and `check` raises `invalid` for what its types allow
+    and no mall may set."""
     if name in SECTIONS:
         raise ValueError(f"the section {name} is declared twice")
     struct()  # a field without a default fails here and now
-    section = Section(name, struct)
+    section = Section(name, struct, check)
     SECTIONS[name] = section
     return section
 
 
 def everything(consistent: bool = True) -> dict[str, Any]:
     """All sections by name, as they are now (or, not `consistent`, a moment ago)."""
+    return {name: value for name, (value, _) in _load(consistent).items()}
+
+
+def _load(consistent: bool) -> dict[str, tuple[Any, int]]:
     items = read.batch_get([(ShopSettings, (name,)) for name in SECTIONS], consistent=consistent)
-    return {name: section.parse(item) for (name, section), item in zip(SECTIONS.items(), items, strict=True)}
+    return {
+        name: (section.parse(item), 0 if item is None else int(item.version))
+        for (name, section), item in zip(SECTIONS.items(), items, strict=True)
+    }
 
 
 ORDERS = declare("orders", OrderRules)

@@ -291,5 +291,5 @@ def _audit(world: Purchase, taken: tuple[int, int]) -> Any:
         stocks.append(Stock(stock.sku_id, stock.free, stock.taken - before, stock.supplied - before))
     orders = [load(world.order_id)]
     coupon = held(read.batch_get([coupon_key(world.shopper.member_id, world.coupon_id)])[0])
-    money = audit(orders, ledger.of_order(world.order_id), stocks, *world.books([world.order_id]))
+    money = audit(orders, ledger.of(world.order_id), stocks, *world.books([world.order_id]))
     return money + audit_coupons(orders, [coupon])

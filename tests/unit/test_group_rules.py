@@ -16,7 +16,8 @@ from chalicelib.core.errors import MallError
 from chalicelib.groupbuy import rules
 from chalicelib.groupbuy.checks import check_activity
 from chalicelib.groupbuy.rules import CONTROL, Activity, Lobby, Lottery, Price, Terms, Variant
-from chalicelib.orders.rules import Order, Pieces, freight_left, granted, new_refund, reduction, step
+from chalicelib.orders.refund_rules import freight_left, granted, new_refund, reduction
+from chalicelib.orders.rules import Order, Pieces, step
 from tests.unit.test_order_rules import line, order
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)

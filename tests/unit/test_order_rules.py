@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
 from chalicelib.core.money import split_fen
+from chalicelib.orders.refund_rules import REFUNDS_MAX, granted, new_refund, with_refund
 from chalicelib.orders.rules import (
-    REFUNDS_MAX,
     TRANSITIONS,
     Event,
     Order,
@@ -25,13 +25,10 @@ from chalicelib.orders.rules import (
     State,
     as_placed,
     closed,
-    granted,
-    new_refund,
     noted,
     pieces_to_ship,
     shipped,
     step,
-    with_refund,
 )
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)

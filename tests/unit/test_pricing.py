@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.coupons.rules import Held, Scope
-from chalicelib.orders.rules import Event, Order, OrderLine, Pieces, Receiver, granted, new_refund
+from chalicelib.orders.refund_rules import granted, new_refund
+from chalicelib.orders.rules import Event, Order, OrderLine, Pieces, Receiver
 from chalicelib.pricing.basket import Basket, Item
 from chalicelib.pricing.promotions import Promotion, ThresholdOff
 from chalicelib.pricing.rules import Quote
