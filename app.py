@@ -11,6 +11,7 @@ from chalicelib.catalogue import routes as catalogue
 from chalicelib.core import log
 from chalicelib.core.entry import entry
 from chalicelib.coupons import routes as coupons
+from chalicelib.distribution import routes as distribution
 from chalicelib.groupbuy import routes as groupbuy
 from chalicelib.jobs import routes as dead_jobs
 from chalicelib.jobs import service as jobs
@@ -25,7 +26,9 @@ from chalicelib.shop import routes as shop
 from chalicelib.web import edge, openapi
 
 #: Every module that declares endpoints; importing it has declared them, and its wing's jobs with them.
-DOORS = (members, catalogue, coupons, cart, orders, groupbuy, operators, pricing, shop, dead_jobs, openapi)
+DOORS = (
+    members, catalogue, coupons, cart, orders, groupbuy, distribution, operators, pricing, shop, dead_jobs, openapi,
+)  # fmt: skip
 
 app = Chalice(app_name="yutang", configure_logs=False)
 edge.register(app, OperatorGuard())

@@ -90,6 +90,12 @@ CODES: dict[str, Meaning] = {
     "activity_begun": Meaning(409, "活动已开始，不能修改", "This activity has begun and cannot be changed"),
     "not_for_you": Meaning(422, "您不符合参与条件", "You are not among those this is for"),
     "purchase_limit": Meaning(422, "每人限购 {limit} 件", "At most {limit} pieces per member"),
+    # distribution
+    "distribution_off": Meaning(409, "分销功能未开启", "Distribution is switched off"),
+    "distributor_state": Meaning(409, "分销员当前状态不允许该操作", "The distributor's state does not allow this"),
+    "balance_short": Meaning(409, "可提现余额不足", "There is not that much to withdraw"),
+    "withdrawal_limit": Meaning(422, "超出提现限制：{limit}", "A withdrawal is limited: {limit}"),
+    "withdrawal_state": Meaning(409, "提现当前状态不允许该操作", "The withdrawal's state does not allow this"),
     "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),
 }
 

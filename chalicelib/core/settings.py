@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     order_shards: int = 4
     lobby_shards: int = 4
     member_shards: int = 4
+    distribution_shards: int = 4
     audit_days: int = 1095
     member_token_days: int = 30
     operator_token_hours: int = 12

@@ -118,6 +118,13 @@ def me(call: Call) -> MemberView:
     return _view(service.profile(call.caller))
 
 
+@endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",))
+def visit(call: Call, body: SourceInput) -> MemberView:
+    """Tell where a visit comes from, of a member who is logged in already (by a shared link, say)."""
+    source = _source(body)
+    return _view(service.profile(call.caller) if source is None else service.visited(call.caller, source))
+
+
 @endpoint("PATCH /v1/me", MEMBER, errors=("conflict",))
 def change_me(call: Call, body: ProfileChange) -> MemberView:
     """Change nickname and picture."""

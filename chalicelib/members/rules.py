@@ -36,6 +36,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime
 
 
+class Invite(msgspec.Struct, frozen=True):
+    """The link by which somebody invited the member last."""
+
+    token: str
+    at: datetime
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A member. What they bought is counted here as orders complete, for the segment."""
 
@@ -49,6 +56,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     joined_at: datetime
     first_source: Source | None = None
     last_source: Source | None = None
+    invite: Invite | None = None
     orders_completed: int = 0
     last_completed_at: datetime | None = None
 

@@ -11,7 +11,8 @@ import msgspec
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError, unavailable
 from chalicelib.core.settings import settings
-from chalicelib.members.rules import Address, Addresses, Profile, Source
+from chalicelib.jobs import service as jobs
+from chalicelib.members.rules import Address, Addresses, Invite, Profile, Source
 from chalicelib.members.tables import (
     ADDRESSES,
     PROFILE,
@@ -55,6 +56,7 @@ def login(code: str, source: Source | None) -> LoggedIn:
             joined_at=clock.now(),
             first_source=source,
             last_source=source,
+            invite=_invite(source),
         )
         is_new = _join(identity, joining)
         # Who was first with this identity made the member; then theirs is this one.
@@ -68,9 +70,29 @@ def _known(identity: str, source: Source | None) -> Profile | None:
     item = read.get(Identities, identity)
     if item is None:
         return None
-    if source is None:
-        return profile(item.member_id)
-    return change_profile(item.member_id, lambda member: msgspec.structs.replace(member, last_source=source))
+    return profile(item.member_id) if source is None else visited(item.member_id, source)
+
+
+def visited(member_id: str, source: Source) -> Profile:
+    """A member comes back from there. Who was invited by a link is told of as event member.invited.
+
+    Raises `unauthenticated`, `conflict`, `unavailable`.
+    """
+
+    def touched(member: Profile) -> Profile:
+        first, invite = member.first_source or source, _invite(source) or member.invite
+        return msgspec.structs.replace(member, first_source=first, last_source=source, invite=invite)
+
+    return change_profile(member_id, touched, also=lambda tx: _tell_invited(tx, member_id, source))
+
+
+def _invite(source: Source | None) -> Invite | None:
+    return None if source is None or source.inviter is None else Invite(source.inviter, source.at)
+
+
+def _tell_invited(tx: Transaction, member_id: str, source: Source | None) -> None:
+    if source is not None and source.inviter is not None:
+        jobs.emit(tx, "member.invited", member_id, token=source.inviter)
 
 
 def _join(identity: str, profile: Profile) -> bool:
@@ -79,6 +101,7 @@ def _join(identity: str, profile: Profile) -> bool:
     tx.create(Identities(identity, member_id=profile.member_id))
     tx.create(profile_item(profile))
     tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1))
+    _tell_invited(tx, profile.member_id, profile.first_source)
     try:
         tx.commit()
     except ConditionFailed:

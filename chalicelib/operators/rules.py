@@ -21,6 +21,8 @@ PERMISSIONS: frozenset[str] = frozenset(
         "groups.read", "groups.write",
         "coupons.read", "coupons.write",
         "promotions.read", "promotions.write",
+        "distributors.read", "distributors.write",
+        "withdrawals.read", "withdrawals.review",
         "settings.read", "settings.write",
         "jobs.read", "jobs.retry",
         "operators.read", "operators.write",
@@ -44,6 +46,8 @@ ROLES: Mapping[str, frozenset[str]] = {
             "coupons.write",
             "promotions.read",
             "promotions.write",
+            "distributors.read",
+            "distributors.write",
         }
     ),
     "fulfilment": frozenset(
@@ -51,6 +55,9 @@ ROLES: Mapping[str, frozenset[str]] = {
     ),
     "service": frozenset(
         {"catalogue.read", "orders.read", "orders.refund", "freight.read", "groups.read", "coupons.read"}
+    ),
+    "finance": frozenset(
+        {"orders.read", "orders.refund", "distributors.read", "withdrawals.read", "withdrawals.review", "settings.read"}
     ),
     "auditor": frozenset(permission for permission in PERMISSIONS if permission.endswith(".read")),
 }

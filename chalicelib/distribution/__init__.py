@@ -1,0 +1,1 @@
+"""Distribution: who brought whom, and what they are paid for it."""

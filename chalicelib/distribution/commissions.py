@@ -1,0 +1,231 @@
+"""Commissions: made when an order is paid, taken back as it is refunded, released when it was received long enough ago.
+
+All of it is one use case, `settle`: hold the commissions of an order against the order, and make the first change that
+is due, until none is. Whatever happened, however often it is told and in whatever order, it ends the same.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from chalicelib.catalogue.tables import product_key
+from chalicelib.core import clock
+from chalicelib.distribution.rules import LEVELS_MAX, Commission, Taker, commissions, reduced
+from chalicelib.distribution.service import DISTRIBUTION
+from chalicelib.distribution.tables import (
+    TIE,
+    Commissions,
+    Distributors,
+    board,
+    commission_item,
+    commission_key,
+    distributor_key,
+    month_key,
+    tie_key,
+)
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.service import Job, Later, handles
+from chalicelib.ledger import members as entries
+from chalicelib.ledger import service as ledger
+from chalicelib.orders.rules import Order
+from chalicelib.orders.tables import Orders
+from chalicelib.store import read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ConditionFailed, Transaction
+
+#: How long a commission waits for a refund that is still to be decided, before it looks again.
+_OPEN_REFUND_SECONDS = 3600.0
+
+_STALE = "changed meanwhile"
+
+
+class _Again(Exception):
+    """Somebody changed the order or a commission between the read and the write."""
+
+
+@jobs.subscribe("promoted.paid")
+def paid(job: Job) -> None:
+    """An order that somebody is paid for counts as sold: make its commissions."""
+    settle(job.key, paid_now=True)
+
+
+@jobs.subscribe("promoted.refunded")
+def refunded(job: Job) -> None:
+    """Part of it was given back: take back the part of its commissions."""
+    settle(job.key.partition("-")[0])
+
+
+@jobs.subscribe("promoted.received")
+def received(job: Job) -> None:
+    """It was received: from now on the days run after which its commissions can be withdrawn."""
+    settle(job.key)
+
+
+@handles("commission.release")
+def release(job: Job) -> None:
+    """The days are over: release, once no refund is to be decided any more."""
+    settle(job.key)
+    order = _order(job.key)
+    if order is not None and _undecided(order):
+        raise Later(_OPEN_REFUND_SECONDS)
+
+
+def settle(order_id: str, paid_now: bool = False) -> None:
+    """Bring the commissions of an order in line with the order. Only who says that it was `paid_now` makes new ones:
+    what was paid while distribution was off pays nobody afterwards. Raises `conflict`, `unavailable`."""
+    while retry_busy(lambda: _settle_once(order_id, paid_now), _Again):
+        pass
+
+
+def _settle_once(order_id: str, paid_now: bool) -> bool:
+    """Make the first change that is due; False when there is none."""
+    keys = [commission_key(order_id, level) for level in range(1, LEVELS_MAX + 1)]
+    order_item, *found = read.batch_get([(Orders, (order_id,)), *keys])
+    if order_item is None:
+        return False
+    tx = Transaction()
+    known = [one for one in found if one is not None]
+    if not known and paid_now:
+        _make(tx, order_item)
+    for one in known:
+        if _change(tx, one.commission, int(one.version), order_item.order):
+            break
+    if not len(tx):
+        return False
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        raise _Again from fault
+    return True
+
+
+def _make(tx: Transaction, order_item: Orders) -> None:
+    """New commissions for those of the order's chain who are active; nothing is added to `tx` when there is nobody."""
+    order: Order = order_item.order
+    rules, version = DISTRIBUTION.versioned()
+    if not rules.enabled:
+        return
+    chain = order.chain[: rules.levels]
+    tie, *people = read.batch_get([tie_key(order.member_id), *(distributor_key(member_id) for member_id in chain)])
+    takers = [
+        Taker(level, item.member_id, item.distributor.tier)
+        for level, item in enumerate(people, 1)
+        if item is not None and item.distributor.state == "active"
+    ]
+    if not takers:
+        return
+    now = clock.now()
+    made = commissions(order, takers, _product_rates(order), rules, version, now)
+    tied_to = tie.inviter if tie is not None and tie.inviter in chain else ""
+    made[0] = msgspec.structs.replace(made[0], tied_to=tied_to, on_board=rules.leaderboard and made[0].level == 1)
+    # What happens to the order from now on is told to commissions that are there; before, it is in what was read.
+    tx.check(Orders, (order.order_id,), Orders.version == order_item.version, _STALE)
+    for commission in made:
+        tx.create(commission_item(commission, 1), _STALE)
+        if commission.amount_fen:
+            about = order.order_id, commission.level, commission.member_id, now
+            ledger.post(tx, entries.earned(*about, commission.amount_fen))
+    if tied_to:
+        counts = [Distributors.orders.add(1), Distributors.paid_fen.add(made[0].base_fen)]
+        tx.update(*tie_key(order.member_id), counts, Distributors.inviter == tied_to, _STALE)
+    _count_on_board(tx, made[0], made[0].base_fen)
+
+
+def _product_rates(order: Order) -> dict[str, int | None]:
+    """The products' own rates; a product that is gone has none."""
+    products = list(dict.fromkeys(line.product_id for line in order.lines))
+    items = read.batch_get([product_key(product_id) for product_id in products])
+    return {
+        product_id: None if item is None else item.product.commission_bp
+        for product_id, item in zip(products, items, strict=True)
+    }
+
+
+def _change(tx: Transaction, commission: Commission, version: int, order: Order) -> bool:
+    """Add the first change that is due to `tx`: what refunds took, the day of release, the release."""
+    now = clock.now()
+    after = reduced(commission, order)
+    if after is not commission:
+        _take_back(tx, commission, after)
+    elif order.received_at is not None and commission.available_at is None:
+        at = order.received_at + timedelta(days=DISTRIBUTION.current().freeze_days)
+        after = msgspec.structs.replace(commission, available_at=at)
+        jobs.schedule(tx, "commission.release", order.order_id, max(at, now))
+    elif _due(commission, order):
+        after = msgspec.structs.replace(commission, state="available")
+        _release(tx, after)
+    else:
+        return False
+    kept = commission_item(after, version + 1)
+    tx.put(kept, Commissions.version == version, _STALE)
+    return True
+
+
+def _due(commission: Commission, order: Order) -> bool:
+    """Whether it is to be released now."""
+    if commission.state != "pending" or commission.available_at is None or clock.now() < commission.available_at:
+        return False
+    return not _undecided(order)
+
+
+def _undecided(order: Order) -> bool:
+    return any(refund.state == "requested" for refund in order.refunds)
+
+
+def _take_back(tx: Transaction, before: Commission, after: Commission) -> None:
+    """A refund takes its part: from where the commission stands, whatever is there."""
+    fen, base = before.amount_fen - after.amount_fen, before.base_fen - after.base_fen
+    if fen:
+        about = after.order_id, after.level, after.member_id, clock.now()
+        kind = "available" if before.state == "available" else "pending"
+        ledger.post(tx, entries.reversed_to(*about, fen, after.amount_fen, kind))
+    if before.level == 1 and before.state == "available":
+        tx.update(*distributor_key(after.member_id), [Distributors.sales_fen.add(-base)])
+    if before.tied_to:
+        _count_tie(tx, before, -base)
+    _count_on_board(tx, after, -base)
+
+
+def _release(tx: Transaction, commission: Commission) -> None:
+    """What is left can be withdrawn, and counts for the distributor's tier."""
+    if commission.amount_fen:
+        about = commission.order_id, commission.level, commission.member_id, clock.now()
+        ledger.post(tx, entries.released(*about, commission.amount_fen))
+    if commission.level != 1 or not commission.base_fen:
+        return
+    tie = read.get(Distributors, commission.buyer_id, TIE)
+    brought = tie is not None and tie.inviter == commission.member_id and not tie.kept
+    if brought:
+        first = (Distributors.inviter == commission.member_id) & Distributors.kept.does_not_exist()
+        tx.update(*tie_key(commission.buyer_id), [Distributors.kept.set(True)], first, _STALE)
+    counts = [Distributors.sales_fen.add(commission.base_fen), Distributors.orders.add(1)]
+    if brought:
+        counts.append(Distributors.customers.add(1))
+    tx.update(*distributor_key(commission.member_id), counts)
+    if DISTRIBUTION.current().tiers:
+        jobs.schedule(tx, "distributor.tier", commission.member_id)
+
+
+def _count_tie(tx: Transaction, commission: Commission, base_fen: int) -> None:
+    """Count what the buyer has paid for their inviter, unless they were bound to another since."""
+    tie = read.get(Distributors, commission.buyer_id, TIE)
+    if tie is not None and tie.inviter == commission.tied_to and tie.tie.bound_at <= commission.created_at:
+        counts = [Distributors.paid_fen.add(base_fen)]
+        tx.update(*tie_key(commission.buyer_id), counts, Distributors.inviter == commission.tied_to, _STALE)
+
+
+def _count_on_board(tx: Transaction, commission: Commission, base_fen: int) -> None:
+    """Count the sale for the leaderboard of the month in which it was made."""
+    if commission.on_board and base_fen:
+        month = entries.month(commission.created_at)
+        counts: list[Any] = [Distributors.sales_fen.add(base_fen)]
+        counts.append(Distributors.board.set(board(month, commission.member_id)))
+        tx.update(*month_key(commission.member_id, month), counts)
+
+
+def _order(order_id: str) -> Order | None:
+    found = read.get(Orders, order_id)
+    return None if found is None else found.order

@@ -1,0 +1,164 @@
+"""Distributors: apply, be approved or suspended, rise in tier; and the settings that all of it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import MallError, invalid
+from chalicelib.distribution.rules import (
+    STANDARD,
+    DistributionRules,
+    Distributor,
+    DistributorState,
+    Link,
+    check,
+    next_tier,
+)
+from chalicelib.distribution.tables import (
+    DISTRIBUTOR,
+    Distributors,
+    Links,
+    distributor_item,
+    distributor_key,
+    figures,
+    queue_of,
+)
+from chalicelib.jobs.service import Job, handles
+from chalicelib.ledger import members as entries
+from chalicelib.ledger import service as ledger
+from chalicelib.shop.service import declare
+from chalicelib.store import read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ConditionFailed, Transaction
+
+DISTRIBUTION = declare("distribution", DistributionRules, check)
+
+_CODE_LENGTH = 10
+
+
+class _Again(Exception):
+    """Somebody changed the distributor between the read and the write."""
+
+
+def apply(member_id: str) -> Distributor:
+    """The member becomes a distributor, or waits to be approved; whoever is one already stays what they are.
+
+    There is nothing to pay and nothing to buy. Raises `distribution_off`.
+    """
+    known = read.get(Distributors, member_id, DISTRIBUTOR)
+    if known is not None:
+        return known.distributor
+    rules = DISTRIBUTION.fresh()
+    if not rules.enabled:
+        raise MallError("distribution_off")
+    now = clock.now()
+    code = ids.derived("", "invite", member_id)[:_CODE_LENGTH]
+    state: DistributorState = "active" if rules.approval == "open" else "pending"
+    distributor = Distributor(member_id=member_id, state=state, invite_code=code, applied_at=now)
+    tx = Transaction()
+    tx.create(distributor_item(distributor, 1), _Again)
+    tx.put(Links(code, link=Link(member_id=member_id, made_at=now)))
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return item(member_id).distributor
+    return distributor
+
+
+def item(member_id: str) -> Distributors:
+    """The distributor with all that is kept of them. Raises `not_found` for who never applied."""
+    found = read.get(Distributors, member_id, DISTRIBUTOR)
+    if found is None:
+        raise MallError("not_found")
+    return found
+
+
+def active(member_id: str) -> Distributor:
+    """The distributor. Raises `not_found`, and `distributor_state` unless they are active."""
+    distributor: Distributor = item(member_id).distributor
+    if distributor.state != "active":
+        raise MallError("distributor_state", state=distributor.state)
+    return distributor
+
+
+def approve(member_id: str) -> Distributor:
+    """Let the distributor work, also again after they were suspended; twice is no error. Raises `not_found`."""
+    return _change(member_id, lambda known: msgspec.structs.replace(known, state="active"))
+
+
+def suspend(member_id: str) -> Distributor:
+    """Stop the distributor: no commissions and no customers from now on; what they earned stays theirs.
+
+    Twice is no error. Raises `not_found`.
+    """
+    return _change(member_id, lambda known: msgspec.structs.replace(known, state="suspended"))
+
+
+def set_tier(member_id: str, tier: str) -> Distributor:
+    """Put the distributor into a tier, whatever they have reached. Raises `not_found`, `invalid` for no such tier."""
+    if tier != STANDARD and DISTRIBUTION.fresh().tier(tier) is None:
+        raise invalid("tier", "no such tier in the settings")
+    return _change(member_id, lambda known: msgspec.structs.replace(known, tier=tier))
+
+
+@handles("distributor.tier")
+def promote(job: Job) -> None:
+    """More was kept of what a distributor brought: up to the highest tier that is reached by now, one after the other.
+
+    Each tier on the way rewards a distributor once for ever. Nobody is ever put lower.
+    """
+    while retry_busy(lambda: _rise(job.key), _Again):
+        pass
+
+
+def _rise(member_id: str) -> bool:
+    """Put the distributor into the next tier that they have reached; False when there is none."""
+    kept = item(member_id)
+    known = kept.distributor
+    tier = next_tier(known.tier, figures(kept), DISTRIBUTION.fresh().tiers)
+    if tier is None:
+        return False
+    tx = Transaction()
+    rewarded = known.rewarded
+    if tier.reward_fen and tier.tier_id not in rewarded:
+        rewarded = [*rewarded, tier.tier_id]
+        ledger.post(tx, entries.rewarded(member_id, tier.tier_id, clock.now(), tier.reward_fen))
+    _put(tx, msgspec.structs.replace(known, tier=tier.tier_id, rewarded=rewarded), kept)
+    _commit(tx)
+    return True
+
+
+def _change(member_id: str, decide: Callable[[Distributor], Distributor]) -> Distributor:
+    """The distributor as `decide` makes them of what they are."""
+
+    def once() -> Distributor:
+        kept = item(member_id)
+        after = decide(kept.distributor)
+        if after != kept.distributor:
+            tx = Transaction()
+            _put(tx, after, kept)
+            _commit(tx)
+        return after
+
+    return retry_busy(once, _Again)
+
+
+def _put(tx: Transaction, after: Distributor, kept: Distributors) -> None:
+    """Write the distributor, under the version that was read; counters are left alone, orders add to them meanwhile."""
+    version = int(kept.version)
+    actions = [
+        Distributors.distributor.set(after),
+        Distributors.version.set(version + 1),
+        Distributors.queue.set(queue_of(after)),
+    ]
+    tx.update(*distributor_key(after.member_id), actions, Distributors.version == version, _Again)
+
+
+def _commit(tx: Transaction) -> None:
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        raise _Again from fault

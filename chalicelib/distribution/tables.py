@@ -1,0 +1,225 @@
+"""Distribution. Tables `distributors`, `commissions`, `links`.
+
+| who asks | how | units |
+|---|---|---|
+| who brought this member; are they a distributor | BatchGet (member, "tie"), (member, "distributor") | 1 RRU each |
+| bind, by a visit or an order | Put tie, check (member, "distributor"), and Update the inviter's, once | 5 or 7 WRU |
+| whom did I bring, newest first | Query by_inviter | 0.5 RRU per 4 KB, some 25 members |
+| distributors by state, oldest first | Query by_state in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
+| the best of a month | Query by_sales in each shard | 0.5 RRU a shard |
+| what an order pays | BatchGet (order, level) with the order | 1 RRU each |
+| make a commission, change it | Put under its version, with its entry and balance (ledger) | 2 WRU per KB + 1 |
+| a distributor's commissions, newest first | Query by_member, BatchGet the page | 0.5 RRU + 0.5 each |
+| whose is this link | Get link | 0.5 RRU |
+
+That no ring of members is ever bound needs no walk for who has brought nobody: `has_customers` of the member is checked
+in the transaction that binds them, and set on the inviter in the one that gives them their first.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
+
+from chalicelib.core import clock, ids
+from chalicelib.core.settings import settings
+from chalicelib.distribution.rules import Commission, Distributor, Figures, Link, Tie
+from chalicelib.store.base import Document, Table, TableMeta, name
+from chalicelib.store.read import Key
+
+TIE = "tie"
+DISTRIBUTOR = "distributor"
+MONTH = "month#"
+
+
+class ByInviter(GlobalSecondaryIndex["Distributors"]):
+    """Ties by who brought whom, by time."""
+
+    class Meta:
+        index_name = "by_inviter"
+        projection = AllProjection()
+
+    inviter = UnicodeAttribute(hash_key=True)
+    since = UnicodeAttribute(range_key=True)
+
+
+class ByState(GlobalSecondaryIndex["Distributors"]):
+    """The distributors of one shard of a state by when they applied."""
+
+    class Meta:
+        index_name = "by_state"
+        projection = KeysOnlyProjection()
+
+    queue = UnicodeAttribute(hash_key=True)
+    since = UnicodeAttribute(range_key=True)
+
+
+class BySales(GlobalSecondaryIndex["Distributors"]):
+    """One shard of a month's leaderboard, by sales."""
+
+    class Meta:
+        index_name = "by_sales"
+        projection = KeysOnlyProjection()
+
+    board = UnicodeAttribute(hash_key=True)
+    sales_fen = NumberAttribute(range_key=True)
+
+
+class Distributors(Table):
+    """The parts of a member in distribution: whom they are bound to ("tie"), that they are a distributor, and their
+    sales of a month ("month#2026-11") while there is a leaderboard."""
+
+    class Meta(TableMeta):
+        table_name = name("distributors")
+
+    member_id = UnicodeAttribute(hash_key=True)
+    part = UnicodeAttribute(range_key=True)
+    version = NumberAttribute(null=True)
+    since = UnicodeAttribute(null=True)
+    # part "tie": and what the member has bought since, by orders that paid the inviter something
+    tie = Document(Tie, null=True)
+    inviter = UnicodeAttribute(null=True)
+    #: Some of it was kept: the member counts as a customer for the inviter's tier.
+    kept = BooleanAttribute(null=True)
+    paid_fen = NumberAttribute(null=True)
+    # part "distributor"
+    distributor = Document(Distributor, null=True)
+    queue = UnicodeAttribute(null=True)
+    has_customers = BooleanAttribute(null=True)
+    customers = NumberAttribute(null=True)
+    # a tie and a distributor
+    orders = NumberAttribute(null=True)
+    # a distributor and a month
+    sales_fen = NumberAttribute(null=True)
+    board = UnicodeAttribute(null=True)
+
+    by_inviter = ByInviter()
+    by_state = ByState()
+    by_sales = BySales()
+
+
+class ByTaker(GlobalSecondaryIndex["Commissions"]):
+    """A distributor's commissions by time."""
+
+    class Meta:
+        index_name = "by_member"
+        projection = IncludeProjection(["state"])
+
+    member_id = UnicodeAttribute(hash_key=True)
+    made = UnicodeAttribute(range_key=True)
+
+
+class Commissions(Table):
+    """What an order pays on one level."""
+
+    class Meta(TableMeta):
+        table_name = name("commissions")
+
+    order_id = UnicodeAttribute(hash_key=True)
+    level = UnicodeAttribute(range_key=True)
+    commission = Document(Commission)
+    version = NumberAttribute()
+    member_id = UnicodeAttribute()
+    made = UnicodeAttribute()
+    state = UnicodeAttribute()
+
+    by_member = ByTaker()
+
+
+class Links(Table):
+    """What a short token stands for; and the picture of its mini-program code, once somebody asked for it."""
+
+    class Meta(TableMeta):
+        table_name = name("links")
+
+    token = UnicodeAttribute(hash_key=True)
+    link = Document(Link)
+    #: Base64, and its media type.
+    picture = UnicodeAttribute(null=True)
+    media = UnicodeAttribute(null=True)
+
+
+def tie_key(member_id: str) -> Key:
+    """Where it stands whom a member is bound to."""
+    return Distributors, (member_id, TIE)
+
+
+def distributor_key(member_id: str) -> Key:
+    """Where it stands that a member is a distributor."""
+    return Distributors, (member_id, DISTRIBUTOR)
+
+
+def month_key(member_id: str, month: str) -> Key:
+    """Where a distributor's sales of a month stand."""
+    return Distributors, (member_id, MONTH + month)
+
+
+def commission_key(order_id: str, level: int) -> Key:
+    """Where the commission of an order on a level is."""
+    return Commissions, (order_id, str(level))
+
+
+def tie_item(tie: Tie, version: int) -> Distributors:
+    """A new tie as it is stored; the member has bought nothing yet."""
+    since = _since(tie.bound_at, tie.member_id)
+    return Distributors(tie.member_id, TIE, tie=tie, inviter=tie.inviter, since=since, version=version)
+
+
+def distributor_item(distributor: Distributor, version: int) -> Distributors:
+    """A new distributor as they are stored."""
+    return Distributors(
+        distributor.member_id,
+        DISTRIBUTOR,
+        distributor=distributor,
+        version=version,
+        queue=queue_of(distributor),
+        since=_since(distributor.applied_at, distributor.member_id),
+    )
+
+
+def queue_of(distributor: Distributor) -> str:
+    """Where the distributor stands in the index of states."""
+    return state_shard(distributor.state, _shard(distributor.member_id))
+
+
+def state_shard(state: str, shard: int) -> str:
+    """One shard of the distributors of a state."""
+    return f"{state}#{shard}"
+
+
+def board(month: str, member_id: str) -> str:
+    """The shard of a month's leaderboard where the member stands."""
+    return board_shard(month, _shard(member_id))
+
+
+def board_shard(month: str, shard: int) -> str:
+    """One shard of a month's leaderboard."""
+    return f"{month}#{shard}"
+
+
+def figures(item: Distributors) -> Figures:
+    """What the distributor has brought and was kept."""
+    return Figures(int(item.sales_fen or 0), int(item.orders or 0), int(item.customers or 0))
+
+
+def commission_item(commission: Commission, version: int) -> Commissions:
+    """The commission as it is stored."""
+    return Commissions(
+        commission.order_id,
+        str(commission.level),
+        commission=commission,
+        version=version,
+        member_id=commission.member_id,
+        made=f"{clock.stamp(commission.created_at)}|{commission.order_id}",
+        state=commission.state,
+    )
+
+
+def _since(instant: datetime, member_id: str) -> str:
+    return f"{clock.stamp(instant)}|{member_id}"
+
+
+def _shard(member_id: str) -> int:
+    return ids.shard(member_id, settings().distribution_shards)

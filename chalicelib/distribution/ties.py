@@ -1,0 +1,170 @@
+"""Who brought whom: binding a member to a distributor, by a visit or by an order, never in a ring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.distribution.rules import INVITE_DAYS, DistributionRules, Tie, new_tie
+from chalicelib.distribution.service import DISTRIBUTION
+from chalicelib.distribution.tables import DISTRIBUTOR, TIE, Distributors, Links, distributor_key, tie_item, tie_key
+from chalicelib.jobs import service as jobs
+from chalicelib.members.rules import Profile
+from chalicelib.orders.referrals import Referral, register
+from chalicelib.store import read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.read import Key
+from chalicelib.store.transaction import ConditionFailed, Transaction
+
+#: So far up a ring is looked for. Whoever has customers of their own and comes by the link of somebody further down
+#: than that is not bound: it cannot be held against so many others in one transaction.
+_ANCESTORS_MAX = 20
+
+_MOVED = "bound meanwhile"
+
+
+class _Again(Exception):
+    """Somebody was bound between the read and the write."""
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """A tie that may be written, and what must still be so then: the member's own tie and, where they have customers,
+    the ties above the inviter, each by its version (0: there is none). `first`: it is the inviter's first customer."""
+
+    tie: Tie
+    version: int
+    leaf: bool
+    first: bool
+    above: list[tuple[str, int]] = []
+
+
+@jobs.subscribe("member.invited")
+def bind_visitor(job: jobs.Job) -> None:
+    """A member came by a link: bind them, where a visit binds and they are not bound."""
+    if DISTRIBUTION.current().bind_on == "first_visit":
+        bind(job.key, job.task.payload["token"])
+
+
+def bind(member_id: str, token: str) -> Tie | None:
+    """Bind the member to the distributor whose link that is, unless they are bound; the new tie, or None.
+
+    Never to themselves, to somebody who is no active distributor, or in a ring; and nobody while distribution is off.
+    Raises `conflict` and `unavailable`.
+    """
+
+    def once() -> Tie | None:
+        tie, own = read.batch_get([tie_key(member_id), distributor_key(member_id)])
+        binding = _binding(member_id, token, tie, own, DISTRIBUTION.current())
+        if binding is None:
+            return None
+        tx = Transaction()
+        _write(tx, binding)
+        try:
+            tx.commit()
+        except ConditionFailed as fault:
+            raise _Again from fault
+        return binding.tie
+
+    return retry_busy(once, _Again)
+
+
+def _binding(member_id: str, token: str, tie: Any, own: Any, rules: DistributionRules) -> Binding | None:
+    """How the member can be bound by this link, as they are now; None when they cannot."""
+    now = clock.now()
+    if not rules.enabled or (tie is not None and tie.tie.live(now)):
+        return None
+    link = read.get(Links, token)
+    inviter_id = "" if link is None else link.link.member_id
+    inviter = None if inviter_id in ("", member_id) else read.get(Distributors, inviter_id, DISTRIBUTOR)
+    if inviter is None or inviter.distributor.state != "active":
+        return None
+    leaf = own is None or not own.has_customers
+    above: list[tuple[str, int]] | None = [] if leaf else _above(inviter_id, member_id, now)
+    if above is None:
+        return None
+    return Binding(
+        tie=new_tie(member_id, inviter_id, token, rules, now),
+        version=0 if tie is None else int(tie.version),
+        leaf=leaf,
+        first=not inviter.has_customers,
+        above=above,
+    )
+
+
+def _above(inviter_id: str, member_id: str, now: datetime) -> list[tuple[str, int]] | None:
+    """The ties from the inviter up, as (whose, version); None when the member is among them, or it has no end."""
+    found: list[tuple[str, int]] = []
+    current = inviter_id
+    while len(found) < _ANCESTORS_MAX:
+        if current == member_id:
+            return None
+        tie = read.get(Distributors, current, TIE)
+        found.append((current, 0 if tie is None else int(tie.version)))
+        if tie is None or not tie.tie.live(now):
+            return found
+        current = tie.tie.inviter
+    return None
+
+
+def _write(tx: Transaction, binding: Binding) -> None:
+    tie = binding.tie
+    tx.put(tie_item(tie, binding.version + 1), _version(binding.version), _MOVED)
+    if binding.leaf:
+        tx.check(*distributor_key(tie.member_id), Distributors.has_customers.does_not_exist(), _MOVED)
+    for member_id, version in binding.above:
+        tx.check(*tie_key(member_id), _version(version), _MOVED)
+    if binding.first:
+        tx.update(*distributor_key(tie.inviter), [Distributors.has_customers.set(True)])
+
+
+def _version(version: int) -> Any:
+    return Distributors.version == version if version else Distributors.version.does_not_exist()
+
+
+class _Referrers:
+    """What orders ask: whom an order pays. See orders.referrals."""
+
+    def keys(self, member_id: str) -> list[Key]:
+        """The member's tie, and whether they are a distributor; nothing while distribution is off."""
+        return [tie_key(member_id), distributor_key(member_id)] if DISTRIBUTION.current().enabled else []
+
+    def referral(self, profile: Profile, items: Sequence[Any]) -> Referral:
+        """The distributors above the member; with self-purchase, and where they are one, the member first.
+
+        A member who is not bound and was invited lately is bound by this order.
+        """
+        if not items:
+            return Referral()
+        rules, now = DISTRIBUTION.current(), clock.now()
+        tie, own = items
+        binding = None
+        if tie is None or not tie.tie.live(now):
+            invite = profile.invite
+            if invite is not None and now < invite.at + timedelta(days=INVITE_DAYS):
+                binding = _binding(profile.member_id, invite.token, tie, own, rules)
+            inviter = None if binding is None else binding.tie.inviter
+        else:
+            inviter = tie.tie.inviter
+        chain = []
+        if rules.self_purchase and own is not None and own.distributor.state == "active":
+            chain.append(profile.member_id)
+        while inviter is not None and len(chain) < rules.levels:
+            chain.append(inviter)
+            inviter = _inviter(inviter, now) if len(chain) < rules.levels else None
+        return Referral(chain, binding)
+
+    def bind(self, tx: Transaction, referral: Referral) -> None:
+        """Write the tie."""
+        _write(tx, referral.tie)
+
+
+def _inviter(member_id: str, now: datetime) -> str | None:
+    tie = read.get(Distributors, member_id, TIE)
+    return tie.tie.inviter if tie is not None and tie.tie.live(now) else None
+
+
+register(_Referrers())
