@@ -22,6 +22,7 @@ from waitress.task import ErrorTask
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.web import problems
+from local.calls import record_if_asked
 from local.clock import LocalClock
 from local.gateway import Gateway, status_line
 from local.processes import HOST, ROOM
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--clock", type=Path, required=True, help="file of the mall's clock")
     arguments = parser.parse_args()
+    record_if_asked()
     clock.use(LocalClock(arguments.clock))
     app = importlib.import_module("app").app  # only now: it may read the clock as it is imported
     server(app, arguments.port).run()

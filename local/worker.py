@@ -21,6 +21,7 @@ from flask import Flask, request
 from chalicelib.core import clock, log
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE, LANES, OUTSIDE, Lane
+from local.calls import record_if_asked
 from local.clock import LocalClock
 from local.processes import HOST
 
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="of the control")
     parser.add_argument("--clock", type=Path, required=True, help="file of the mall's clock")
     arguments = parser.parse_args()
+    record_if_asked()
     mall_clock = LocalClock(arguments.clock)
     clock.use(mall_clock)
     importlib.import_module("app")  # registers the handlers of all wings

@@ -16,18 +16,27 @@ import pytest
 
 from local import dynamodb as engine
 from local import processes
+from local.calls import record_if_asked
 from local.clock import LocalClock
 from local.mall import Mall
-from tests.support import environment
+from tests.support import environment, permissions
 
 _places = pytest.StashKey[environment.Places]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment now: tables are named after it as soon as chalicelib is imported."""
+    permissions.prepare(config)
     if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
         return  # xdist's controller runs no test, and its workers would inherit what it sets
     config.stash[_places] = environment.prepare(config.cache.mkdir("yutang-keys"))
+    record_if_asked()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hold what the whole suite was seen to do against what the deployed functions may do."""
+    if not hasattr(session.config, "workerinput"):
+        permissions.compare(session)
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +109,9 @@ def mall(dynamodb_engine: str, places: environment.Places, tmp_path_factory: pyt
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many crash points the sweep tried."""
+    """Say how many crash points the sweep tried, and which permissions are not what the functions need."""
+    for line in terminalreporter.config.stash.get(permissions.DIFFERENCES, []):
+        terminalreporter.write_line(f"permissions: {line}", red=True)
     passed = terminalreporter.stats.get("passed", [])
     points = [value for report in passed for name, value in report.user_properties if name == "crash points"]
     if points:

@@ -1,0 +1,141 @@
+"""The functions: each with its memory, time-out, log group and role, and with what wakes it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
+from infra import permissions
+
+Json = dict[str, Any]
+
+
+class Function(NamedTuple):
+    """A function: its name in the template and in app.py; what wakes it, and which jobs it runs."""
+
+    logical_id: str
+    name: str
+    wakes: str = ""
+    lane: Lane | None = None
+    #: The condition under which it calls from the fixed address.
+    fixed: str = ""
+
+
+FUNCTIONS = (
+    Function("APIHandler", "api", fixed="AllFixed"),
+    Function("RunDueJobs", "run-due-jobs", "schedule", INSIDE),
+    Function("RunDueCalls", "run-due-calls", "schedule", OUTSIDE, fixed="CallsFixed"),
+    Function("RunOwedJobs", "run-owed-jobs", "stream", INSIDE),
+    Function("RunOwedCalls", "run-owed-calls", "stream", OUTSIDE, fixed="CallsFixed"),
+)
+_STREAM = {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
+_UNREAD = {"Fn::GetAtt": ["UnreadJobs", "Arn"]}
+_NOTHING = {"Ref": "AWS::NoValue"}
+
+
+def physical_name(function: Function) -> Json:
+    """What the function is called in AWS: the stack's name and its own."""
+    return {"Fn::Sub": f"${{AWS::StackName}}-{function.name}"}
+
+
+def resources(variables: Json, secrets: dict[str, str]) -> Json:
+    """What is merged into Chalice's functions, and a role and a log group for each.
+
+    `variables` are those whose values are given at deployment; `secrets` says where each secret is kept.
+    """
+    granted = permissions.declared()
+    found: Json = {}
+    for function in FUNCTIONS:
+        name = function.logical_id
+        found[name] = {"DependsOn": f"{name}Logs", "Properties": _properties(function, variables)}
+        found[f"{name}Role"] = _role(function, granted[function.name], secrets)
+        found[f"{name}Logs"] = {
+            "Type": "AWS::Logs::LogGroup",
+            "Properties": {"LogGroupName": _log_group(function), "RetentionInDays": {"Ref": "LogDays"}},
+        }
+    return found
+
+
+def _properties(function: Function, variables: Json) -> Json:
+    traced = {"YUTANG_TRACE": {"Fn::If": ["HasXRay", "true", "false"]}}
+    properties: Json = {
+        "FunctionName": physical_name(function),
+        "Role": {"Fn::GetAtt": [f"{function.logical_id}Role", "Arn"]},
+        "Tracing": {"Fn::If": ["HasXRay", "Active", "PassThrough"]},
+        "Environment": {"Variables": variables | traced},
+    }
+    if function.fixed:
+        network = {
+            "SubnetIds": [{"Ref": "PrivateSubnetA"}, {"Ref": "PrivateSubnetB"}],
+            "SecurityGroupIds": [{"Ref": "OutwardOnly"}],
+        }
+        properties["VpcConfig"] = {"Fn::If": [function.fixed, network, _NOTHING]}
+    if function.wakes == "stream":
+        properties["Events"] = {f"{function.logical_id}DynamodbEventSource": {"Properties": _stream(function)}}
+    if function.wakes == "schedule":
+        # The next minute's invocation does what this one could not.
+        properties["EventInvokeConfig"] = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+        retries = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+        properties["Events"] = {f"{function.logical_id}Event": {"Properties": {"RetryPolicy": retries}}}
+    return properties
+
+
+def _stream(function: Function) -> Json:
+    pattern = {
+        "eventName": ["INSERT"],
+        "dynamodb": {"Keys": {"shard": {"S": [{"prefix": function.lane}]}}, "NewImage": {"at_once": {"BOOL": [True]}}},
+    }
+    return {
+        "Stream": _STREAM,
+        "StartingPosition": "TRIM_HORIZON",
+        "FilterCriteria": {"Filters": [{"Pattern": msgspec.json.encode(pattern).decode()}]},
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": True,
+        "MaximumRetryAttempts": 2,  # after that the job waits for the next minute's schedule
+        "MaximumRecordAgeInSeconds": 3600,
+        "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": _UNREAD}},
+    }
+
+
+def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str]) -> Json:
+    statements = [
+        _allow(["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [f"{function.logical_id}Logs", "Arn"]}),
+        {"Fn::If": ["HasXRay", _allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"), _NOTHING]},
+        *permissions.statements(granted, secrets),
+    ]
+    if function.wakes == "stream":
+        reads = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+        statements.append(_allow([f"dynamodb:{action}" for action in reads], _STREAM))
+        statements.append(_allow(["sqs:SendMessage"], _UNREAD))
+    if function.fixed:
+        interfaces = [
+            f"ec2:{action}"
+            for action in (
+                "CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets",
+            )
+        ]  # fmt: skip
+        statements.append({"Fn::If": [function.fixed, _allow(interfaces, "*"), _NOTHING]})  # they know no narrower one
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+                ],
+            },
+            "Policies": [
+                {"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}
+            ],
+        },
+    }
+
+
+def _allow(actions: list[str], resource: Any) -> Json:
+    return {"Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def _log_group(function: Function) -> Json:
+    return {"Fn::Sub": f"/aws/lambda/${{AWS::StackName}}-{function.name}"}

@@ -1,0 +1,157 @@
+"""What each function may do with which table, and which secrets it may read: permissions.json, and no more than needed.
+
+    python -m infra.permissions FOLDER [--write]
+
+compares the declaration with the calls that local/calls.py wrote into the folder while the mall was tested, and takes
+them over with --write. A full run of the tests compares by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+Json = dict[str, Any]
+
+DECLARATION = Path(__file__).with_name("permissions.json")
+
+#: What a transaction's parts are called when permission is asked for.
+_PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+#: Of each lane: the function that its schedule wakes, and the one that its stream wakes.
+_WORKERS = {"INSIDE": ("run-due-jobs", "run-owed-jobs"), "OUTSIDE": ("run-due-calls", "run-owed-calls")}
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What one function may do: actions by table ("orders") or index ("orders/by_member"), and secrets to read."""
+
+    tables: dict[str, list[str]] = {}
+    secrets: list[str] = []
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """One thing that was done while the mall ran: by "api", "sweep" or a job, with which table or secret."""
+
+    who: str
+    action: str
+    what: str
+    #: Of a job: its lane, its kind, and whether it was owed at once.
+    lane: str = ""
+    kind: str = ""
+    at_once: bool = False
+
+
+def declared() -> dict[str, Grant]:
+    """The declaration: what each function is granted, by its name."""
+    return msgspec.json.decode(DECLARATION.read_bytes(), type=dict[str, Grant])
+
+
+def needed(seen: Iterable[Seen]) -> dict[str, Grant]:
+    """What each function needs in order to do what was seen.
+
+    A schedule runs every kind of job of its lane, a stream handler those that are ever owed at once.
+    """
+    seen = list(seen)
+    at_once = {one.kind for one in seen if one.at_once}
+    done: dict[str, list[Seen]] = {"api": [one for one in seen if one.who == "api"]}
+    for lane, (due, owed) in _WORKERS.items():
+        jobs = [one for one in seen if one.who == "job" and one.lane == lane]
+        done[due] = jobs + [one for one in seen if one.who == "sweep"]
+        done[owed] = [one for one in jobs if one.kind in at_once]
+    return {function: _grant(calls) for function, calls in done.items()}
+
+
+def _grant(calls: Iterable[Seen]) -> Grant:
+    tables: dict[str, set[str]] = {}
+    secrets = set()
+    for one in calls:
+        if one.action == "secret":
+            secrets.add(one.what)
+        else:
+            tables.setdefault(one.what, set()).add(one.action)
+    return Grant({name: sorted(actions) for name, actions in sorted(tables.items())}, sorted(secrets))
+
+
+def actions(operation: str, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The permissions that a call of DynamoDB asks for: (action, table), (action, table/index) for an index."""
+    if operation == "TransactWriteItems":
+        parts = [(kind, told["TableName"]) for item in arguments["TransactItems"] for kind, told in item.items()]
+        return [(_PARTS[kind], table) for kind, table in parts]
+    if operation == "BatchGetItem":
+        return [(operation, table) for table in arguments["RequestItems"]]
+    index = arguments.get("IndexName")
+    return [(operation, arguments["TableName"] + (f"/{index}" if index else ""))]
+
+
+def differences(granted: Mapping[str, Grant], asked: Mapping[str, Grant]) -> list[str]:
+    """Every permission that is missing or spare, as text."""
+    found = []
+    for function in sorted(granted.keys() | asked.keys()):
+        has, wants = _lines(granted.get(function, Grant())), _lines(asked.get(function, Grant()))
+        found += [f"{function}: {line} is missing" for line in sorted(wants - has)]
+        found += [f"{function}: {line} is spare" for line in sorted(has - wants)]
+    return found
+
+
+def _lines(grant: Grant) -> set[str]:
+    on_tables = {f"{action} on {table}" for table, actions in grant.tables.items() for action in actions}
+    return on_tables | {f"secret {name}" for name in grant.secrets}
+
+
+def statements(grant: Grant, secrets: Mapping[str, str]) -> list[Json]:
+    """The grant as statements of a role's policy. `secrets` says where each is kept: secretsmanager:NAME or ssm:NAME."""
+    by_actions: dict[tuple[str, ...], list[Json]] = {}
+    for name, allowed in grant.tables.items():
+        by_actions.setdefault(tuple(allowed), []).append(_table_arn(name))
+    found = [
+        {"Effect": "Allow", "Action": [f"dynamodb:{action}" for action in allowed], "Resource": resources}
+        for allowed, resources in sorted(by_actions.items())
+    ]
+    for name in grant.secrets:
+        store, _, where = secrets[name].partition(":")
+        # Secrets Manager ends a secret's ARN with six characters of its own.
+        action, resource = {
+            "secretsmanager": ("secretsmanager:GetSecretValue", f"secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{where}-??????"),
+            "ssm": ("ssm:GetParameter", f"ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter/{where.removeprefix('/')}"),
+        }[store]  # fmt: skip
+        arn = {"Fn::Sub": f"arn:${{AWS::Partition}}:{resource}"}
+        found.append({"Effect": "Allow", "Action": [action], "Resource": arn})
+    return found
+
+
+def _table_arn(name: str) -> Json:
+    table, _, index = name.partition("/")
+    logical = logical_id(table)
+    return {"Fn::Sub": f"${{{logical}.Arn}}/index/{index}"} if index else {"Fn::GetAtt": [logical, "Arn"]}
+
+
+def logical_id(table: str) -> str:
+    """What the template calls a table: OrdersTable, CouponCodesTable."""
+    return "".join(word.title() for word in table.replace("_", "-").split("-")) + "Table"
+
+
+def read(folder: Path) -> list[Seen]:
+    """What the processes wrote into the folder (local/calls.py)."""
+    lines = [line for file in sorted(folder.glob("*.jsonl")) for line in file.read_bytes().splitlines()]
+    return [msgspec.json.decode(line, type=Seen) for line in lines]
+
+
+def main() -> int:
+    """Compare, or write. 1 when something is missing or spare."""
+    parser = argparse.ArgumentParser(prog="python -m infra.permissions", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--write", action="store_true", help="take over what was seen")
+    arguments = parser.parse_args()
+    asked = needed(read(arguments.folder))
+    found = differences(declared(), asked)
+    print(*found, sep="\n")
+    if arguments.write:
+        DECLARATION.write_bytes(msgspec.json.format(msgspec.json.encode(asked), indent=2) + b"\n")
+    return int(bool(found) and not arguments.write)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

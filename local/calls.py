@@ -1,0 +1,119 @@
+"""Writes down who does what in this process: the API and each kind of job, every operation on every table.
+
+A role in infra/ grants what was seen while the mall was tested, and nothing else. Only something new costs anything:
+one line in a file of this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from infra.permissions import Seen, actions
+
+#: Names the folder; the processes of a mall inherit it.
+VARIABLE = "YUTANG_CALLS"
+#: Kinds of jobs that only tests know.
+_TEST = "test."
+
+_who: contextvars.ContextVar[Seen | None] = contextvars.ContextVar("who", default=None)
+
+
+def record_if_asked() -> None:
+    """Begin to write, if the environment names a folder."""
+    if folder := os.environ.get(VARIABLE):
+        _record(Path(folder) / f"{os.getpid()}.jsonl")
+
+
+def _record(file: Path) -> None:
+    from chalicelib.core import settings
+    from chalicelib.store import base
+
+    if hasattr(base.call, "__wrapped__"):
+        return
+    seen: set[Seen] = set()
+
+    def note(action: str, what: str) -> None:
+        who = _who.get()
+        if who is None or (one := msgspec.structs.replace(who, action=action, what=what)) in seen:
+            return
+        seen.add(one)
+        with file.open("ab") as out:
+            out.write(msgspec.json.encode(one) + b"\n")
+
+    _watch_boundary(settings, base, note)
+    _watch_entries()
+
+
+def _replace(name: str, old: Any, new: Any) -> None:
+    """Everybody who knows the function by that name, in its own module or imported, has the new one."""
+    for module in [module for name, module in sys.modules.items() if name.startswith("chalicelib.")]:
+        if vars(module).get(name) is old:
+            setattr(module, name, new)
+
+
+def _watch_boundary(settings: Any, base: Any, note: Callable[[str, str], None]) -> None:
+    call, secret = base.call, settings.secret
+    prefix = settings.settings().table_prefix
+
+    @functools.wraps(call)
+    def noted_call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        for action, table in actions(operation, arguments):
+            note(action, table.removeprefix(prefix))
+        answer: dict[str, Any] = call(operation, arguments)
+        return answer
+
+    @functools.wraps(secret)
+    def noted_secret(name: str) -> str:
+        note("secret", name)
+        return str(secret(name))
+
+    noted_secret.cache_clear = secret.cache_clear  # type: ignore[attr-defined]
+    _replace("call", call, noted_call)
+    _replace("secret", secret, noted_secret)
+
+
+def _watch_entries() -> None:
+    from chalicelib.jobs import service as jobs
+    from chalicelib.web import edge
+
+    answer, run_due, run_one = edge.answer, jobs.run_due, jobs.run_one
+
+    @functools.wraps(answer)
+    def noted_answer(*given: Any, **named: Any) -> Any:
+        with _as(Seen("api", "", "")):
+            return answer(*given, **named)
+
+    @functools.wraps(run_due)
+    def noted_run_due(*given: Any, **named: Any) -> int:
+        with _as(Seen("sweep", "", "")):
+            return run_due(*given, **named)
+
+    @functools.wraps(run_one)
+    def noted_run_one(item: Any) -> bool:
+        kind = item.task.kind
+        known = jobs._kinds.get(kind)
+        lane = known.lane if known else jobs.INSIDE
+        with _as(None if kind.startswith(_TEST) else Seen("job", "", "", lane.name, kind, bool(item.at_once))):
+            return run_one(item)
+
+    _replace("answer", answer, noted_answer)
+    _replace("run_due", run_due, noted_run_due)
+    _replace("run_one", run_one, noted_run_one)
+
+
+@contextlib.contextmanager
+def _as(who: Seen | None) -> Iterator[None]:
+    before = _who.set(who)
+    try:
+        yield
+    finally:
+        _who.reset(before)

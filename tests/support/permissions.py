@@ -1,0 +1,45 @@
+"""Least privilege: what each function may do, held against what the whole suite was seen to do.
+
+Every process of the tests writes what it saw (local/calls.py); only after a full run without a failure is that all
+there is, and compared.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from local.calls import VARIABLE
+
+DIFFERENCES = pytest.StashKey[list[str]]()
+_folder = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def prepare(config: pytest.Config) -> None:
+    """Name the folder once, before workers inherit it."""
+    if VARIABLE not in os.environ:
+        config.stash[_folder] = tempfile.TemporaryDirectory(prefix="yutang-calls-")
+        os.environ[VARIABLE] = config.stash[_folder].name
+
+
+def compare(session: pytest.Session) -> None:
+    """Fail the run when something is missing or spare."""
+    if _is_full(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        from infra import permissions
+
+        asked = permissions.needed(permissions.read(Path(os.environ[VARIABLE])))
+        found = permissions.differences(permissions.declared(), asked)
+        if found:
+            session.config.stash[DIFFERENCES] = found
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if folder := session.config.stash.get(_folder, None):
+        folder.cleanup()
+
+
+def _is_full(config: pytest.Config) -> bool:
+    options = config.option
+    chosen = options.keyword or options.markexpr or options.ignore or options.deselect or options.lf
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen and not options.collectonly
