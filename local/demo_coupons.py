@@ -45,9 +45,9 @@ def _publish(demo: Demo) -> Any:
 
 
 def _template(tea: Any) -> dict[str, Any]:
-    """Ten yuan off the tea, from a hundred on, for a week; one for each member."""
+    """Ten yuan off the tea, from fifty on, for a week; one for each member."""
     return {
-        "name": "新茶立减十元", "kind": "amount_off", "amount_fen": _COUPON_FEN, "threshold_fen": 10000,
+        "name": "新茶立减十元", "kind": "amount_off", "amount_fen": _COUPON_FEN, "threshold_fen": 5000,
         "scope": {"products": [tea["product_id"]]}, "total": 100, "limit_per_member": 1, "valid": {"days": 7},
         "how": ["claim"],
     }  # fmt: skip
@@ -99,4 +99,4 @@ def _use(demo: Demo, order: Any, coupon_id: str, template_id: str) -> None:
     used = demo.shopper.call("GET", "/v1/me/coupons?state=used", tell="items.name items.order_id")
     demo.check([one["coupon_id"] for one in used["items"]] == [coupon_id], "the coupon is not used")
     counted = lambda now: now["figures"]["used"] == 1  # noqa: E731
-    demo.wait(demo.operator, f"/v1/admin/coupon-templates/{template_id}", counted, "figures")
+    demo.wait(demo.operator, f"/v1/admin/coupon-templates/{template_id}", counted, "figures.used figures.off_fen figures.paid_fen")
