@@ -99,4 +99,5 @@ def _use(demo: Demo, order: Any, coupon_id: str, template_id: str) -> None:
     used = demo.shopper.call("GET", "/v1/me/coupons?state=used", tell="items.name items.order_id")
     demo.check([one["coupon_id"] for one in used["items"]] == [coupon_id], "the coupon is not used")
     counted = lambda now: now["figures"]["used"] == 1  # noqa: E731
-    demo.wait(demo.operator, f"/v1/admin/coupon-templates/{template_id}", counted, "figures.used figures.off_fen figures.paid_fen")
+    tell = "figures.used figures.off_fen figures.paid_fen"
+    demo.wait(demo.operator, f"/v1/admin/coupon-templates/{template_id}", counted, tell)
