@@ -95,6 +95,21 @@ def test_a_journal_entry_that_is_gone_is_named(audit: Audit, order: Any, mall: M
     assert order["lines"][0]["sku_id"] not in said
 
 
+def test_a_coupon_that_nobody_has_is_named(audit: Audit, operator: Operator, shopper: Shopper, mall: Mall) -> None:
+    body = {
+        "name": "五元券", "kind": "amount_off", "amount_fen": 500, "total": 10, "limit_per_member": 1,
+        "valid": {"days": 7}, "how": ["claim"],
+    }  # fmt: skip
+    template_id = operator.post("/v1/admin/coupon-templates", body).ok(201)["template_id"]
+    shopper.post(f"/v1/coupon-templates/{template_id}/claim").ok(201)
+    assert template_id not in audit()[1]
+    counters = {"free": {"N": "8"}, "issued": {"N": "2"}}
+    with _tampered(mall, "coupon_counters", lambda item: item | counters, counter=f"stock#{template_id}#0"):
+        status, said = audit()
+    assert status == 1
+    assert f"{template_id}: 2 issued, members have 1" in said
+
+
 def test_a_mall_that_is_not_there() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "local.audit"], cwd=ROOT, env={"PORT": "1"}, capture_output=True, text=True, check=False
