@@ -51,6 +51,9 @@ CODES: dict[str, Meaning] = {
     "wechat_code_used": Meaning(401, "登录凭证已使用，请重新登录", "The WeChat login code was used before"),
     "wechat_user_blocked": Meaning(403, "该微信账号暂时无法登录", "WeChat blocks this account for now"),
     "address_limit": Meaning(422, "最多保存 {limit} 个收货地址", "At most {limit} addresses can be kept"),
+    "account_open": Meaning(
+        409, "尚有未完结的事项，暂不能注销：{hindrances}", "Something must end before: {hindrances}"
+    ),
     # operators
     "login_failed": Meaning(401, "账号或密码错误", "Wrong name or password"),
     "name_taken": Meaning(409, "名称已被使用", "This name is taken"),
