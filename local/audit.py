@@ -43,12 +43,13 @@ class Books(msgspec.Struct, frozen=True):
     templates: list[Template]
     shards: list[Shard]
     got: list[Got]
+    unpaid: dict[str, int]
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
 
     def differences(self) -> list[Difference]:
         """Everything that does not agree."""
-        money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
+        money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds, self.unpaid)
         seats = audit_lobbies(self.orders, self.lobbies, self.seats)
         uses = coupon_uses(self.orders, self.coupons)
         counted = audit_templates(self.templates, self.shards, self.got, self.coupons, uses)
@@ -102,13 +103,14 @@ def read(sandbox_url: str | None) -> Books:
     from chalicelib.coupons.tables import COUPON, GOT, CouponCounters, Coupons, CouponTemplates, got_of, held
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.ledger.tables import Journal
-    from chalicelib.orders.tables import Orders
+    from chalicelib.orders.tables import Orders, Unpaid
     from chalicelib.store import tools
 
     seats = list(tools.scan(Lobbies))
     of_members = list(tools.scan(Coupons))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
+        unpaid={item.member_id: int(item.orders) for item in tools.scan(Unpaid)},
         entries=[item.entry for item in tools.scan(Journal)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
