@@ -8,6 +8,7 @@ import msgspec
 
 import chalicelib.distribution.admin_routes
 import chalicelib.distribution.commissions
+import chalicelib.distribution.person
 import chalicelib.distribution.ties  # noqa: F401 - answers orders, and declares its job
 from chalicelib.distribution import service
 from chalicelib.distribution.rules import Distributor, DistributorState
