@@ -30,8 +30,8 @@ test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
 bench: $(INSTALLED) ## what the mall costs
 	$(BIN)/python -m bench
 
-package: $(INSTALLED) ## what is deployed, into build/package: make package [STAGE=prod]
-	@$(BIN)/python -m infra.package --stage $(or $(STAGE),prod)
+package: $(INSTALLED) ## what is deployed, into build/package: make package [STAGE=prod] [REGION=cn-north-1]
+	@$(BIN)/python -m infra.package --stage $(or $(STAGE),prod) --region $(or $(REGION),cn-north-1)
 
 lint: $(INSTALLED) ## style
 	$(BIN)/ruff check .

@@ -1,37 +1,44 @@
-"""Yutang's Lambda entry points: the HTTP API, and of each lane of jobs its schedule and its stream. Nothing else."""
+"""Yutang's Lambda entry points: the HTTP API, and of each lane of jobs its schedule and its stream. Nothing else.
+
+A function imports what it runs: the API every wing, a worker only what jobs are made of. Wherever Lambda has not said
+which function this is (packaging, the local mall, tests), everything is here.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from chalice.app import Chalice, Rate
 
-from chalicelib.cart import routes as cart
-from chalicelib.catalogue import routes as catalogue
 from chalicelib.core import log
 from chalicelib.core.entry import entry
-from chalicelib.coupons import routes as coupons
-from chalicelib.distribution import routes as distribution
-from chalicelib.groupbuy import routes as groupbuy
-from chalicelib.jobs import routes as dead_jobs
+from chalicelib.core.settings import settings
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE, OUTSIDE
 from chalicelib.jobs.tables import Jobs
-from chalicelib.members import routes as members
-from chalicelib.operators import routes as operators
-from chalicelib.operators.guard import OperatorGuard
-from chalicelib.orders import routes as orders
-from chalicelib.pricing import routes as pricing
-from chalicelib.shop import routes as shop
-from chalicelib.web import edge, openapi
 
 #: Every module that declares endpoints; importing it has declared them, and its wing's jobs with them.
 DOORS = (
-    members, catalogue, coupons, cart, orders, groupbuy, distribution, operators, pricing, shop, dead_jobs, openapi,
+    "members.routes", "catalogue.routes", "coupons.routes", "cart.routes", "orders.routes", "groupbuy.routes",
+    "distribution.routes", "operators.routes", "pricing.routes", "shop.routes", "jobs.routes", "web.openapi",
+)  # fmt: skip
+#: Every module that declares jobs, or what jobs of other wings ask of its wing.
+WORK = (
+    "members.jobs", "members.person", "catalogue.jobs", "coupons.jobs", "coupons.grants", "coupons.shares",
+    "coupons.person", "cart.person", "orders.close", "orders.deliver", "orders.refunds", "orders.person",
+    "groupbuy.settle", "distribution.service", "distribution.ties", "distribution.commissions", "distribution.person",
 )  # fmt: skip
 
 app = Chalice(app_name="yutang", configure_logs=False)
-edge.register(app, OperatorGuard())
+_serves = settings().handler in ("", "app.app")
+for _module in DOORS if _serves else WORK:
+    importlib.import_module(f"chalicelib.{_module}")
+if _serves:
+    from chalicelib.operators.guard import OperatorGuard
+    from chalicelib.web import edge
+
+    edge.register(app, OperatorGuard())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-jobs")
@@ -52,22 +59,32 @@ def run_due_calls(event: Any) -> None:
 
 # The stream is named by infra/, which knows the table; what is said here is replaced when the mall is packaged.
 @app.on_dynamodb_record(stream_arn="jobs-table-stream", batch_size=25, name="run-owed-jobs")
-def run_owed_jobs(event: Any) -> None:
+def run_owed_jobs(event: Any) -> dict[str, Any]:
     """As they are written: run the jobs inside that are owed at once."""
-    _run_owed("run-owed-jobs", event)
+    return _run_owed("run-owed-jobs", event)
 
 
 @app.on_dynamodb_record(stream_arn="jobs-table-stream", batch_size=25, name="run-owed-calls")
-def run_owed_calls(event: Any) -> None:
+def run_owed_calls(event: Any) -> dict[str, Any]:
     """As they are written: run the jobs that are owed at once and call WeChat."""
-    _run_owed("run-owed-calls", event)
+    return _run_owed("run-owed-calls", event)
 
 
-def _run_owed(name: str, event: Any) -> None:
-    """Run the jobs of these records (each stream handler's filter lets only those of its lane through)."""
+def _run_owed(name: str, event: Any) -> dict[str, Any]:
+    """Run the jobs of these records (each stream handler's filter lets only those of its lane through).
+
+    Answers which records could not be tried, so that Lambda brings those again and not the whole batch. A job that
+    was tried and failed is not among them: it has put itself back.
+    """
+    failed: list[str] = []
     with entry(name, event.context) as left:
         for record in event:
             if left() < 0:
                 break  # the schedule runs the rest
-            if record.new_image and record.event_name == "INSERT":
-                jobs.run_one(Jobs.from_raw_data(record.new_image))
+            try:
+                if record.new_image and record.event_name == "INSERT":
+                    jobs.run_one(Jobs.from_raw_data(record.new_image))
+            except Exception as fault:
+                log.error("record_failed", fault, handler=name)
+                failed.append(record.sequence_number)
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

@@ -114,6 +114,7 @@ def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str
             f"ec2:{action}"
             for action in (
                 "CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets",
+                "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses",
             )
         ]  # fmt: skip
         statements.append({"Fn::If": [function.fixed, _allow(interfaces, "*"), _NOTHING]})  # they know no narrower one
@@ -126,9 +127,7 @@ def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str
                     {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
                 ],
             },
-            "Policies": [
-                {"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}
-            ],
+            "Policies": [{"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}],
         },
     }
 

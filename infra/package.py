@@ -1,6 +1,6 @@
 """Package the mall for deployment: `chalice package`, and then a zip that is small, compiled and always the same.
 
-    python -m infra.package --stage prod        (make package)
+    python -m infra.package --stage prod --region cn-north-1        (make package)
 
 leaves build/package/deployment.zip and build/package/sam.json. Of the 23 MB that Chalice packs, 15 are botocore's
 descriptions of services that the mall does not use; and nothing is compiled, although Lambda cannot write .pyc files:
@@ -22,16 +22,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from infra import tables
+from infra import alarms, functions, responses, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 TEMPLATE = Path(__file__).with_name("template.json")
+NETWORK = Path(__file__).with_name("network.json")
 
 #: Services whose descriptions stay: the mall's data, and where its secrets may be kept.
 SERVICES = frozenset({"dynamodb", "secretsmanager", "ssm", "sts"})
-#: The handlers, by the names that Chalice gives them in the template.
-FUNCTIONS = ("APIHandler", "RunDueJobs", "RunDueCalls", "RunOwedJobs", "RunOwedCalls")
 #: Variables whose values are given at deployment.
 _PARAMETERS = {
     "YUTANG_PUBLIC_URL": "PublicUrl",
@@ -42,7 +41,7 @@ _PARAMETERS = {
 _DROPPED = re.compile(
     r"""
     (^|/)__pycache__/ | \.py[ci]$ | \.c$ | (^|/)py\.typed$
-    | ^[^/]+\.(dist-info|data)/ | ^[^/]+-stubs/ | (^|/)(tests?|examples)/
+    | ^[^/]+\.(dist-info|data)/ | ^[^/]+-stubs/ | (^|/)(tests?|examples)/ | ^(cffi|pycparser)/
     | ^boto3/data/ | ^botocore/data/.*/(examples|paginators|waiters)-\d+\.json | ^botocore/data/[^/]*/2011-12-05/
     """,
     re.VERBOSE,
@@ -61,28 +60,32 @@ class Sizes(NamedTuple):
     unpacked: int
 
 
-def package(stage: str, out: Path) -> Sizes:
+def package(stage: str, out: Path, region: str = "cn-north-1") -> Sizes:
     """Package the stage into the folder `out`: deployment.zip and sam.json."""
     with tempfile.TemporaryDirectory() as temporary:
         source = _stage(Path(temporary) / "source")
         template = source / "merge.json"
         template.write_bytes(msgspec.json.encode(merged_template(stage)))
-        _chalice(source, stage, template, out)
+        _chalice(source, stage, template, out, region)
     deployed = out / "deployment.zip"
     raw = deployed.rename(out / "chalice.zip")
     return Sizes(raw.stat().st_size, *finish(raw, deployed))
 
 
 def merged_template(stage: str) -> dict[str, Any]:
-    """What is merged into Chalice's template: infra/template.json, the tables, and the variables given later."""
+    """What is merged into Chalice's template: template.json and all that is made from the code."""
     template: dict[str, Any] = msgspec.json.decode(TEMPLATE.read_bytes())
     config = msgspec.json.decode((ROOT / ".chalice" / "config.json").read_bytes())
-    prefix = config["stages"][stage]["environment_variables"]["YUTANG_TABLE_PREFIX"]
-    variables = {name: {"Ref": parameter} for name, parameter in _PARAMETERS.items()}
-    for function in FUNCTIONS:
-        properties = template["Resources"].setdefault(function, {}).setdefault("Properties", {})
-        properties["Environment"] = {"Variables": variables}
-    template["Resources"] |= tables.resources(prefix)
+    variables = config["stages"][stage]["environment_variables"]
+    definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    definition["x-amazon-apigateway-gateway-responses"] = responses.gateway_responses()
+    given = {name: {"Ref": parameter} for name, parameter in _PARAMETERS.items()}
+    kept = {name.removeprefix("YUTANG_").lower(): value for name, value in variables.items() if ":" in value}
+    template["Resources"] |= functions.resources(given, kept)
+    template["Resources"] |= tables.resources(variables["YUTANG_TABLE_PREFIX"])
+    template["Resources"] |= alarms.resources(stage)
+    network = msgspec.json.decode(NETWORK.read_bytes())
+    template["Resources"] |= {name: resource | {"Condition": "CallsFixed"} for name, resource in network.items()}
     return template
 
 
@@ -97,12 +100,12 @@ def _stage(folder: Path) -> Path:
     return folder
 
 
-def _chalice(source: Path, stage: str, template: Path, out: Path) -> None:
+def _chalice(source: Path, stage: str, template: Path, out: Path, region: str) -> None:
     shutil.rmtree(out, ignore_errors=True)
     command = ("-c", "from chalice.cli import main; raise SystemExit(main())", "--project-dir", str(source))
     options = ("--stage", stage, "--merge-template", str(template), str(out.resolve()))
-    region = {"AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION") or "cn-north-1"}  # asked for, and not used
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("YUTANG_")} | region
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("YUTANG_")}
+    environment |= {"AWS_DEFAULT_REGION": region}
     done = subprocess.run(
         [sys.executable, *command, "package", *options],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -146,13 +149,25 @@ def _trim_endpoints(file: Path) -> None:
     file.write_bytes(msgspec.json.encode(endpoints))
 
 
+def lint(template: Path, region: str) -> None:
+    """Let cfn-lint look at the template for the region. Raises SystemExit with what it found."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from cfnlint.runner import main; main()", "-t", str(template), "-r", region],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise SystemExit(f"cfn-lint found faults:\n{done.stdout}")
+
+
 def main() -> int:
-    """Package and say how large it has become."""
+    """Package, check the template, and say how large it has become."""
     parser = argparse.ArgumentParser(prog="python -m infra.package", description="Packages the mall for deployment.")
     parser.add_argument("--stage", default="prod")
+    parser.add_argument("--region", default="cn-north-1", help="for which the template is checked")
     parser.add_argument("--out", type=Path, default=BUILD / "package")
     arguments = parser.parse_args()
-    sizes = package(arguments.stage, arguments.out)
+    sizes = package(arguments.stage, arguments.out, arguments.region)
+    lint(arguments.out / "sam.json", arguments.region)
     before, after, unpacked = (size / 1e6 for size in sizes)
     print(f"{arguments.out / 'deployment.zip'}: {after:.1f} MB ({before:.1f} MB as Chalice packed it), "
           f"{unpacked:.1f} MB unpacked")  # fmt: skip

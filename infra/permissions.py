@@ -80,7 +80,7 @@ def actions(operation: str, arguments: Mapping[str, Any]) -> list[tuple[str, str
     if operation == "TransactWriteItems":
         parts = [(kind, told["TableName"]) for item in arguments["TransactItems"] for kind, told in item.items()]
         return [(_PARTS[kind], table) for kind, table in parts]
-    if operation == "BatchGetItem":
+    if "RequestItems" in arguments:
         return [(operation, table) for table in arguments["RequestItems"]]
     index = arguments.get("IndexName")
     return [(operation, arguments["TableName"] + (f"/{index}" if index else ""))]
@@ -102,27 +102,30 @@ def _lines(grant: Grant) -> set[str]:
 
 
 def statements(grant: Grant, secrets: Mapping[str, str]) -> list[Json]:
-    """The grant as statements of a role's policy. `secrets` says where each is kept: secretsmanager:NAME or ssm:NAME."""
+    """The grant as statements of a policy. `secrets` says where each is kept: secretsmanager:NAME or ssm:NAME."""
     by_actions: dict[tuple[str, ...], list[Json]] = {}
     for name, allowed in grant.tables.items():
-        by_actions.setdefault(tuple(allowed), []).append(_table_arn(name))
-    found = [
+        by_actions.setdefault(tuple(allowed), []).append(table_arn(name))
+    found: list[Json] = [
         {"Effect": "Allow", "Action": [f"dynamodb:{action}" for action in allowed], "Resource": resources}
         for allowed, resources in sorted(by_actions.items())
     ]
-    for name in grant.secrets:
-        store, _, where = secrets[name].partition(":")
+    return found + [_secret(secrets[name]) for name in grant.secrets]
+
+
+def _secret(kept: str) -> Json:
+    store, _, where = kept.partition(":")
+    if store == "ssm":
+        action, what = "ssm:GetParameter", f"parameter/{where.removeprefix('/')}"
+    else:
         # Secrets Manager ends a secret's ARN with six characters of its own.
-        action, resource = {
-            "secretsmanager": ("secretsmanager:GetSecretValue", f"secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{where}-??????"),
-            "ssm": ("ssm:GetParameter", f"ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter/{where.removeprefix('/')}"),
-        }[store]  # fmt: skip
-        arn = {"Fn::Sub": f"arn:${{AWS::Partition}}:{resource}"}
-        found.append({"Effect": "Allow", "Action": [action], "Resource": arn})
-    return found
+        action, what = "secretsmanager:GetSecretValue", f"secret:{where}-??????"
+    arn = f"arn:${{AWS::Partition}}:{store}:${{AWS::Region}}:${{AWS::AccountId}}:{what}"
+    return {"Effect": "Allow", "Action": [action], "Resource": {"Fn::Sub": arn}}
 
 
-def _table_arn(name: str) -> Json:
+def table_arn(name: str) -> Json:
+    """The ARN of a table, or of an index of it ("orders/by_member")."""
     table, _, index = name.partition("/")
     logical = logical_id(table)
     return {"Fn::Sub": f"${{{logical}.Arn}}/index/{index}"} if index else {"Fn::GetAtt": [logical, "Arn"]}

@@ -9,6 +9,7 @@ from typing import Any
 from chalicelib.core.settings import settings
 from chalicelib.store import tools
 from chalicelib.store.base import Table
+from infra import permissions
 
 Json = dict[str, Any]
 
@@ -24,7 +25,7 @@ def resources(prefix: str) -> Json:
 
 def logical_id(table: type[Table]) -> str:
     """What the template calls the table: OrdersTable."""
-    return f"{_plain_name(table).replace('-', ' ').title().replace(' ', '')}Table"
+    return permissions.logical_id(_plain_name(table))
 
 
 def _plain_name(table: type[Table]) -> str:

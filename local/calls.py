@@ -66,8 +66,9 @@ def _watch_boundary(settings: Any, base: Any, note: Callable[[str, str], None]) 
 
     @functools.wraps(call)
     def noted_call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        for action, table in actions(operation, arguments):
-            note(action, table.removeprefix(prefix))
+        if _who.get() is not None:
+            for action, table in actions(operation, arguments):
+                note(action, table.removeprefix(prefix))
         answer: dict[str, Any] = call(operation, arguments)
         return answer
 

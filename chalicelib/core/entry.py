@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from chalicelib.core import clock, log
+from chalicelib.core import clock, log, metrics
 from chalicelib.core.trace import segment
 
 #: Left of the function's time for the job that was begun last: two calls to WeChat at their longest, and the commit.
@@ -27,7 +27,7 @@ def entry(name: str, context: Any) -> Iterator[Callable[[], float]]:
         return float(context.get_remaining_time_in_millis()) / 1000 - _MARGIN_SECONDS
 
     try:
-        with segment(name):
+        with segment(name), metrics.gather():
             yield left
         log.info("handled", handler=name, seconds=round(clock.monotonic() - started, 3))
     except Exception as fault:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -15,6 +17,9 @@ from chalicelib.core import clock
 #: Id of the request, job or event being handled; goes into every line and every error answer.
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
+#: What the lines of this request are about, beside its id.
+_about: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("about", default=None)
+
 #: Names whose values are never written, wherever they turn up.
 _SECRET_NAMES = (
     "token", "secret", "password", "authorization", "session_key", "phone", "openid", "signature", "code",
@@ -22,6 +27,24 @@ _SECRET_NAMES = (
 )  # fmt: skip
 
 _logger = logging.getLogger("yutang")
+
+
+@contextlib.contextmanager
+def request(number: str) -> Iterator[None]:
+    """Every line inside carries this id, and what `about` says."""
+    marker, before = request_id.set(number), _about.set({})
+    try:
+        yield
+    finally:
+        request_id.reset(marker)
+        _about.reset(before)
+
+
+def about(**fields: str) -> None:
+    """The following lines of this request say this too: ids only, and a member's only as a digest."""
+    known = _about.get()
+    if known is not None:
+        known.update(fields)
 
 
 def info(event: str, **fields: Any) -> None:
@@ -48,6 +71,7 @@ def _write(level: int, event: str, fields: dict[str, Any]) -> None:
         "level": logging.getLevelName(level).lower(),
         "event": event,
         "request_id": request_id.get(),
+        **(_about.get() or {}),
     }
     line.update((name, "***" if name in _SECRET_NAMES else value) for name, value in fields.items())
     if not _logger.handlers:

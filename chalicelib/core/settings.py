@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: How long a process may answer catalogue and shop reads from memory.
     cache_seconds: float = 1.0
     trace: bool = False
+    #: Which function of app.py this process is, as Lambda says it; "" elsewhere.
+    handler: str = ""
 
     wechat_api_url: str = "https://api.weixin.qq.com"
     wechat_pay_url: str = "https://api.mch.weixin.qq.com"
@@ -67,7 +69,7 @@ def use(environment: Mapping[str, str]) -> None:
 
 @functools.cache
 def settings() -> Settings:
-    """The settings of this process, read and checked once from YUTANG_* (and DYNAMODB_ENDPOINT, AWS_REGION).
+    """The settings of this process, read and checked once from YUTANG_* (and DYNAMODB_ENDPOINT, AWS_REGION, _HANDLER).
 
     Raises msgspec.ValidationError that names the variable's field when a value is not of its type.
     """
@@ -80,6 +82,8 @@ def settings() -> Settings:
         given["dynamodb_endpoint"] = _environment["DYNAMODB_ENDPOINT"]
     if _environment.get("AWS_REGION"):
         given.setdefault("region", _environment["AWS_REGION"])
+    if _environment.get("_HANDLER"):
+        given["handler"] = _environment["_HANDLER"]
     return msgspec.convert(given, Settings, strict=False)
 
 

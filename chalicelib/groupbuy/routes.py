@@ -10,14 +10,12 @@ import chalicelib.groupbuy.settle  # noqa: F401 - declares its jobs
 from chalicelib.groupbuy import activities, lobbies
 from chalicelib.groupbuy.lobbies import LobbyCard, LobbyView, Proof
 from chalicelib.groupbuy.rules import Activity
-from chalicelib.groupbuy.seats import GROUP_BUY, Seating
+from chalicelib.groupbuy.seats import GROUP_BUY
 from chalicelib.groupbuy.views import ActivityView, activity_fields
-from chalicelib.orders.groups import register
 from chalicelib.shop.routes import expose
 from chalicelib.web.endpoint import PUBLIC, VISITOR, Call, endpoint
 from chalicelib.web.types import Page, PageQuery
 
-register(Seating())
 expose(GROUP_BUY)
 
 

@@ -30,7 +30,7 @@ from chalicelib.groupbuy.tables import (
     shelf_of,
 )  # fmt: skip
 from chalicelib.jobs import service as jobs
-from chalicelib.orders.groups import Deal, GroupInput
+from chalicelib.orders.groups import Deal, GroupInput, register
 from chalicelib.orders.rules import Order, Pieces, Seat
 from chalicelib.orders.views import has_bought
 from chalicelib.shop.service import declare
@@ -286,3 +286,6 @@ def _pieces(order: Order) -> int:
 def _bought(terms: Terms, member_id: str) -> int:
     item = read.get(Activities, *bought_key(terms.activity_id, member_id)[1])
     return 0 if item is None else int(item.bought or 0)
+
+
+register(Seating())

@@ -14,8 +14,9 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.catalogue.activities import retract
 from chalicelib.catalogue.pools import close_pool
-from chalicelib.core import clock, log
+from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError
+from chalicelib.core.metrics import Metric
 from chalicelib.coupons import templates
 from chalicelib.coupons.give import give
 from chalicelib.groupbuy import draw, rules, seats
@@ -116,6 +117,7 @@ def finish(job: Job) -> None:
     tx.update(*lobby_key(job.key), [Lobbies.finished.set(True), Lobbies.place.set(where)], exists, _CHANGED)
     job.finish(tx)
     tx.commit()
+    metrics.add(Metric.LOBBIES_SUCCEEDED if lobby.state == "succeeded" else Metric.LOBBIES_FAILED)
 
 
 def paid_seats(lobby_id: str) -> list[SeatItem]:

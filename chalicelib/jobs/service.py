@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chalicelib.core import clock, ids, log
+from chalicelib.core import clock, ids, log, metrics
 from chalicelib.core.errors import MallError, OutsideError
+from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
+from chalicelib.core.trace import segment
 from chalicelib.jobs.tables import DEAD, Jobs, Task
 from chalicelib.store import read
 from chalicelib.store.transaction import ConditionFailed, Transaction, remove, write
@@ -142,6 +144,8 @@ def run_due(seconds: float = 40.0, lanes: Sequence[Lane] = LANES, *, ahead: bool
     end = clock.monotonic() + seconds
     # A worker whose time ends early leaves another shard behind each time.
     order = shards(lanes, int(ids.jitter(settings().job_shards)))
+    for lane in lanes:
+        metrics.most(Metric.JOB_LAG, 0.0, Lane=lane.name)  # somebody has looked
     ran = 0
     while True:
         since = clock.now()
@@ -160,10 +164,15 @@ def _sweep(order: list[str], end: float) -> int:
             for raw in _due(shard):
                 if clock.monotonic() > end:
                     return ran
+                metrics.most(Metric.JOB_LAG, _waited(raw["due"]["S"]), Lane=Lane(shard[0]).name)
                 ran += run_one(Jobs.from_raw_data(raw))
         if ran == ran_before:
             break
     return ran
+
+
+def _waited(due: str) -> float:
+    return (clock.now() - clock.from_stamp(due.partition("|")[0])).total_seconds()
 
 
 def _next_due(order: list[str], since: datetime, end: float) -> float | None:
@@ -211,10 +220,12 @@ def run_one(item: Jobs) -> bool:
         known = _kinds.get(job.task.kind)
         if known is None:
             raise LookupError(f"no handler for jobs of kind {job.task.kind}")
-        known.handler(job)
+        with segment(f"job {job.task.kind}"):
+            known.handler(job)
         if not job.finished:
             remove(Jobs, (job.shard, job.due), Jobs.lease == job.lease)
     except Later as later:
+        metrics.add(Metric.JOBS_WAITING, Kind=job.task.kind)
         _put_back(job, msgspec.structs.replace(job.task, attempts=0, last_error=""), later.seconds)
     except ConditionFailed as fault:
         if LeaseLost not in fault.failed:
@@ -245,12 +256,14 @@ def _failed(job: Job, fault: Exception) -> None:
     attempts = job.task.attempts + 1
     task = msgspec.structs.replace(job.task, attempts=attempts, last_error=_reason(fault))
     if attempts >= ATTEMPTS_MAX and not _passing(fault):
+        metrics.add(Metric.JOBS_DEAD)
         log.error("job_dead", fault, kind=task.kind, key_id=task.key, attempts=attempts)
         tx = Transaction()
         tx.put(Jobs(DEAD, job.due, task=task))
         job.finish(tx)
         _commit(tx)
         return
+    metrics.add(Metric.JOBS_FAILED)
     log.warning("job_failed", kind=task.kind, key_id=task.key, attempts=attempts, reason=task.last_error)
     wait = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** (attempts - 1))
     _put_back(job, task, wait / 2 + ids.jitter(wait / 2))

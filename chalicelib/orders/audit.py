@@ -70,7 +70,7 @@ def audit(
         elif any(posting.account in _OF_ORDERS for posting in entry.postings):
             found.append(Difference(entry.about, f"entry {entry.cause} is of no order"))
     for order in by_id.values():
-        found += _of_order(order, by_order[order.order_id])
+        found += of_order(order, by_order[order.order_id])
     found += _of_stock(by_id.values(), stocks)
     if unpaid is not None:
         found += _of_unpaid(by_id.values(), unpaid)
@@ -119,7 +119,7 @@ def _was_used(order: Order, held: Held) -> bool:
     return held.state == "used" and held.order_id == order.order_id
 
 
-def _of_order(order: Order, entries: list[Entry]) -> list[Difference]:
+def of_order(order: Order, entries: list[Entry]) -> list[Difference]:
     """What the order says of its money, against what was posted for it."""
     paid = sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause in ("paid", "paid-late"))
     refunded = -sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause.startswith("refunded:"))

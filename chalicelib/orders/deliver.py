@@ -6,11 +6,14 @@ from datetime import timedelta
 
 import msgspec
 
-from chalicelib.core import clock
+from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import invalid
+from chalicelib.core.metrics import Metric
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
+from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes, referrals
+from chalicelib.orders.audit import of_order
 from chalicelib.orders.rules import PARCELS_MAX, Order, Pieces, Shipment, pieces_to_ship, shipped, step
 from chalicelib.shop.service import order_rules
 from chalicelib.store.transaction import Transaction
@@ -98,7 +101,7 @@ def _receive(found: changes.Found, what: str, by: str, job: Job | None = None) -
 
 @handles("order.complete")
 def complete(job: Job) -> None:
-    """The refund window is over: completed, once no refund is open any more."""
+    """The refund window is over: completed, once no refund is open any more. Its books are closed: they must agree."""
 
     def decide(order: Order, tx: Transaction) -> Order:
         if order.state != "received":
@@ -109,4 +112,7 @@ def complete(job: Job) -> None:
         jobs.emit(tx, "order.completed", order.order_id, member_id=order.member_id, at=clock.stamp(now))
         return step(order, "complete", "completed", "system", now)
 
-    changes.change(job.key, decide, job)
+    order = changes.change(job.key, decide, job)
+    for difference in of_order(order, ledger.of(order.order_id)):
+        metrics.add(Metric.BOOKS_DIFFER)
+        log.error("books_differ", order_id=order.order_id, what=difference.what)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chalicelib.catalogue.tables import pool_key, stock_key, take_stock
-from chalicelib.core import clock, log
+from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError
+from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
 from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
@@ -124,7 +125,11 @@ def record(trade: Trade, by: str = "wechat") -> Order:
     ]:
         raise PaymentMismatch(trade.out_trade_no)
 
+    news = False
+
     def decide(order: Order, tx: Transaction) -> Order:
+        nonlocal news
+        news = not order.transaction_id
         if trade.total_fen != order.payable_fen or not trade.transaction_id:
             raise PaymentMismatch(order.order_id)
         if order.transaction_id:
@@ -133,7 +138,11 @@ def record(trade: Trade, by: str = "wechat") -> Order:
             return _seated_late(order, tx, trade.transaction_id, by) or _owe_back(order, tx, trade.transaction_id)
         return _mark_paid(order, tx, trade.transaction_id, by)
 
-    return changes.change(trade.out_trade_no, decide)
+    order = changes.change(trade.out_trade_no, decide)
+    if news:
+        metrics.add(Metric.ORDERS_PAID)
+        metrics.add(Metric.PAID_FEN, order.paid_fen)
+    return order
 
 
 def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order:

@@ -14,8 +14,9 @@ from chalicelib.catalogue import categories, offers
 from chalicelib.catalogue.offers import Offer
 from chalicelib.catalogue.tables import take_stock
 from chalicelib.catalogue.tree import Forest
-from chalicelib.core import clock, ids
+from chalicelib.core import clock, ids, metrics
 from chalicelib.core.errors import FieldError, MallError, invalid
+from chalicelib.core.metrics import Metric
 from chalicelib.core.money import FEN_MAX
 from chalicelib.coupons.rules import COUPONS_MAX, Held
 from chalicelib.jobs import service as jobs
@@ -175,6 +176,7 @@ def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | 
             cache.forget("catalogue")
             raise MallError("out_of_stock", skus=short) from None
         raise refusal(fault.failed) or _Again from fault
+    metrics.add(Metric.ORDERS_PLACED)
     cache.forget("catalogue")
     if deal is not None:
         cache.forget(CACHE)

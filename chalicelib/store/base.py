@@ -28,9 +28,11 @@ from pynamodb.constants import STRING
 from pynamodb.indexes import Index
 from pynamodb.models import Model
 
-from chalicelib.core import log
+from chalicelib.core import log, metrics
 from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
+from chalicelib.core.trace import segment
 
 _D = TypeVar("_D", bound=msgspec.Struct)
 _T = TypeVar("_T")
@@ -113,11 +115,13 @@ def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
     Only requests that do no harm when sent twice may come here: the client itself repeats after a time-out.
     """
     try:
-        answer: dict[str, Any] = client()._make_api_call(operation, arguments)
+        with segment(f"DynamoDB {operation}"):
+            answer: dict[str, Any] = client()._make_api_call(operation, arguments)
         return answer
     except ClientError as fault:
         if fault.response["Error"]["Code"] in BUSY_CODES:
             log.warning("dynamodb_busy", operation=operation, reason=fault.response["Error"]["Code"])
+            metrics.add(Metric.DYNAMODB_BUSY)
             raise unavailable() from fault
         raise
     except (ConnectionError, HTTPClientError, NoCredentialsError) as fault:

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import msgspec
 from chalice.app import Chalice, Request, Response
 
-from chalicelib.core import ids, log
+from chalicelib.core import clock, ids, log, metrics
 from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
+from chalicelib.core.metrics import Metric
 from chalicelib.core.trace import segment
 from chalicelib.web import limits, problems, tokens
 from chalicelib.web.endpoint import (
@@ -62,21 +63,11 @@ def _view(app: Chalice, guard: Guard, methods: dict[str, Endpoint]) -> Any:
 def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: Guard) -> Response:
     """Answer one request. Every way out is a Response; only a crash of the process is not."""
     request_id = request.context.get("requestId") or ids.new("r")
-    marker = log.request_id.set(request_id)
-    language = "en" if request.headers.get("accept-language", "").lower().startswith("en") else "zh"
-    try:
-        with segment(f"{endpoint.method} {endpoint.path}"):
-            reply = _perform(endpoint, request, path, guard, request_id, language)
-    except MallError as error:
-        reply = _problem(error, language, request_id)
-    except OutsideError as error:
-        log.warning("outside_failed", reason=str(error), method=endpoint.method, path=endpoint.path)
-        reply = _problem(unavailable(), language, request_id)
-    except Exception as error:
-        log.error("request_failed", error, method=endpoint.method, path=endpoint.path)
-        reply = _problem(MallError("internal"), language, request_id)
-    finally:
-        log.request_id.reset(marker)
+    with log.request(request_id), metrics.gather():
+        started = clock.monotonic()
+        reply = _answered(endpoint, request, path, guard, request_id)
+        seconds = round(clock.monotonic() - started, 3)
+        log.info("answered", method=endpoint.method, path=endpoint.path, status=reply.status, seconds=seconds)
     headers = {
         "Content-Type": reply.content_type,
         "X-Request-Id": request_id,
@@ -86,7 +77,23 @@ def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard:
     return Response(body=reply.body.decode(), status_code=reply.status, headers=headers)
 
 
+def _answered(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: Guard, request_id: str) -> Reply:
+    language = "en" if request.headers.get("accept-language", "").lower().startswith("en") else "zh"
+    try:
+        with segment(f"{endpoint.method} {endpoint.path}"):
+            return _perform(endpoint, request, path, guard, request_id, language)
+    except MallError as error:
+        return _problem(error, language, request_id)
+    except OutsideError as error:
+        log.warning("outside_failed", reason=str(error), method=endpoint.method, path=endpoint.path)
+        return _problem(unavailable(), language, request_id)
+    except Exception as error:
+        log.error("request_failed", error, method=endpoint.method, path=endpoint.path)
+        return _problem(MallError("internal"), language, request_id)
+
+
 def _problem(error: MallError, language: str, request_id: str) -> Reply:
+    metrics.add(Metric.REFUSED, Reason=error.code)
     headers = {"Retry-After": str(error.retry_after or 1)} if error.status in (429, 503) else {}
     body = problems.render(error, language, request_id)
     return Reply(body=body, status=error.status, content_type=problems.CONTENT_TYPE, headers=headers)
@@ -101,6 +108,8 @@ def _perform(
         token = tokens.read("member", authorization)
     elif endpoint.audience is OPERATOR:
         token = tokens.read("operator", authorization)
+    if token is not None:
+        log.about(caller=f"{endpoint.audience.value}:{ids.digest(token.subject.encode())[:12]}")
     call = Call(
         request_id=request_id,
         headers=request.headers,
@@ -132,6 +141,8 @@ def _handle(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:
     for name, value in path.items():
         if not PATH_VALUE.fullmatch(value):
             raise MallError("not_found")
+        if name == "order_id":
+            log.about(order_id=value)
         if name in endpoint.wants:
             arguments[name] = value
     if "call" in endpoint.wants:
@@ -143,6 +154,8 @@ def _handle(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:
             None if endpoint.may_be_empty and not call.raw_body else decode(call.raw_body, endpoint.body)
         )
     result = endpoint.handler(**arguments)
+    if order_id := getattr(result, "order_id", None):
+        log.about(order_id=order_id)
     reply = result if isinstance(result, Reply) else _reply(endpoint, result)
     if endpoint.cache_seconds is not None and reply.status == 200:
         reply = _cacheable(reply, endpoint.cache_seconds, call.headers)

@@ -10,6 +10,7 @@ from urllib3.exceptions import NewConnectionError
 
 from chalicelib.core import clock
 from chalicelib.core.settings import settings
+from chalicelib.core.trace import segment
 from chalicelib.wechat.errors import WechatError
 
 #: Connections unused for longer are not trusted: a gateway on the way may have forgotten them while Lambda slept.
@@ -34,7 +35,8 @@ def send(base_url: str, request: requests.PreparedRequest) -> Reply:
     """
     limits = (settings().wechat_connect_seconds, settings().wechat_read_seconds)
     try:
-        response = _session(base_url).send(request, timeout=limits, allow_redirects=False)
+        with segment("WeChat"):  # without the path, in which a number of somebody's may stand
+            response = _session(base_url).send(request, timeout=limits, allow_redirects=False)
     except requests.RequestException as error:
         raise _failure(error) from None  # the library's texts carry the whole address, and so the AppSecret
     return Reply(response.status_code, response.headers, response.content)

@@ -1,0 +1,145 @@
+"""What wakes a person, and the dashboard they look at then.
+
+Alarms on the mall's own metrics name what chalicelib/core/metrics.py counts; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from chalicelib.core.metrics import NAMESPACE, Metric
+from infra.functions import FUNCTIONS, physical_name
+
+Json = dict[str, Any]
+
+_API = {"ApiName": {"Fn::Sub": "${AWS::StackName}"}, "Stage": {"Ref": "RestAPI.Stage"}}
+_MINUTE = 60
+
+
+class Alarm(NamedTuple):
+    """Told when the statistic of a metric is at or above `at` in `periods` of `of` periods of `seconds`."""
+
+    says: str
+    namespace: str
+    metric: str
+    dimensions: Json
+    at: float
+    statistic: str = "Sum"
+    seconds: int = 5 * _MINUTE
+    periods: int = 1
+    of: int = 1
+    #: What silence means: missing, notBreaching or breaching.
+    silence: str = "notBreaching"
+
+
+def alarms(stage: str) -> dict[str, Alarm]:
+    """Every alarm by its logical id."""
+    found = {
+        "ApiFails": Alarm("The API answers 5xx", "AWS/ApiGateway", "5XXError", _API, 5, periods=2, of=3),
+        "ApiSlow": Alarm(
+            "One request in a hundred takes 3 s or longer",
+            "AWS/ApiGateway", "Latency", _API, 3000, "p99", periods=3, of=3,
+        ),
+        "UnreadJobsWait": Alarm(
+            "A stream handler gave records up; the schedule runs their jobs, the queue has what failed",
+            "AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": {"Fn::GetAtt": ["UnreadJobs", "QueueName"]}},
+            1, "Maximum",
+        ),
+    }  # fmt: skip
+    for function in FUNCTIONS:
+        where = {"FunctionName": physical_name(function)}
+        name = function.logical_id
+        found[f"{name}Fails"] = Alarm(f"{function.name} fails", "AWS/Lambda", "Errors", where, 3, periods=2, of=3)
+        found[f"{name}Throttled"] = Alarm(f"{function.name} is throttled", "AWS/Lambda", "Throttles", where, 1)
+
+    def own(
+        says: str, metric: Metric, at: float, statistic: str = "Sum", dimension: Json | None = None, **how: Any
+    ) -> Alarm:
+        return Alarm(says, NAMESPACE, metric, {"Stage": stage} | (dimension or {}), at, statistic, **how)
+
+    found |= {
+        "JobsDead": own("A job failed for good; an operator looks at it and revives it", Metric.JOBS_DEAD, 1),
+        "DynamoDBBusy": own("DynamoDB refuses or throttles", Metric.DYNAMODB_BUSY, 50, periods=2, of=3),
+        "OversellRefused": own(
+            "Orders are refused for want of stock, a hundred a minute: an offer is too popular, or its stock wrong",
+            Metric.REFUSED, 100, dimension={"Reason": "out_of_stock"}, seconds=_MINUTE, periods=5, of=5,
+        ),
+        "RefundsWait": own(
+            "Refunds have been waiting for an hour (WeChat is down, or the merchant's balance short)",
+            Metric.JOBS_WAITING, 1, dimension={"Kind": "refund.push"}, seconds=10 * _MINUTE, periods=6, of=6,
+        ),
+        "BooksDiffer": own("An order and its entries in the journal do not agree", Metric.BOOKS_DIFFER, 1),
+    }  # fmt: skip
+    for lane in ("INSIDE", "OUTSIDE"):
+        found[f"{lane.title()}JobsLate"] = own(
+            "The oldest due job of the lane has waited for five minutes, or no worker looks",
+            Metric.JOB_LAG, 300, "Maximum", {"Lane": lane}, seconds=_MINUTE, periods=5, of=5, silence="breaching",
+        )  # fmt: skip
+    return found
+
+
+def resources(stage: str) -> Json:
+    """The alarms and the dashboard."""
+    found = {f"{name}Alarm": _resource(alarm) for name, alarm in alarms(stage).items()}
+    body = {"Fn::Sub": msgspec.json.encode({"widgets": _widgets(stage)}).decode()}
+    dashboard = {"DashboardName": {"Fn::Sub": "${AWS::StackName}"}, "DashboardBody": body}
+    return found | {"Dashboard": {"Type": "AWS::CloudWatch::Dashboard", "Properties": dashboard}}
+
+
+def _resource(alarm: Alarm) -> Json:
+    percentile = alarm.statistic.startswith("p")
+    properties = {
+        "AlarmDescription": alarm.says,
+        "Namespace": alarm.namespace,
+        "MetricName": alarm.metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in alarm.dimensions.items()],
+        "ExtendedStatistic" if percentile else "Statistic": alarm.statistic,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": alarm.at,
+        "Period": alarm.seconds,
+        "DatapointsToAlarm": alarm.periods,
+        "EvaluationPeriods": alarm.of,
+        "TreatMissingData": alarm.silence,
+        "AlarmActions": [{"Ref": "Alarms"}],
+        "OKActions": [{"Ref": "Alarms"}],
+    }
+    return {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}
+
+
+def _widgets(stage: str) -> list[Json]:
+    """Eight graphs, two in a row."""
+    api = ["AWS/ApiGateway", "Count", "ApiName", "${AWS::StackName}"]
+    functions = [f"${{AWS::StackName}}-{function.name}" for function in FUNCTIONS]
+
+    def own(metric: Metric, *more: Any) -> list[Any]:
+        return [NAMESPACE, metric, "Stage", stage, *more]
+
+    def each(metric: Metric, dimension: str) -> list[Any]:
+        search = f"SEARCH('{{{NAMESPACE},Stage,{dimension}}} MetricName=\"{metric}\" Stage=\"{stage}\"', 'Sum', 300)"
+        return [{"expression": search}]
+
+    graphs: list[tuple[str, str, list[list[Any]]]] = [
+        ("Requests and failures", "Sum", [api, *([api[0], name, *api[2:]] for name in ("4XXError", "5XXError"))]),
+        ("Latency, ms", "p99", [[api[0], "Latency", *api[2:]], [".", ".", ".", ".", {"stat": "p50"}]]),
+        ("Orders placed and paid", "Sum", [own(Metric.ORDERS_PLACED), own(Metric.ORDERS_PAID)]),
+        ("Paid, fen", "Sum", [own(Metric.PAID_FEN)]),
+        ("Lobbies", "Sum", [own(Metric.LOBBIES_SUCCEEDED), own(Metric.LOBBIES_FAILED)]),
+        ("Refused, by reason", "Sum", [each(Metric.REFUSED, "Reason")]),
+        ("Oldest due job, s", "Maximum", [own(Metric.JOB_LAG, "Lane", lane) for lane in ("INSIDE", "OUTSIDE")]),
+        ("Jobs: dead, failed, waiting", "Sum",
+         [own(Metric.JOBS_DEAD), own(Metric.JOBS_FAILED), each(Metric.JOBS_WAITING, "Kind")]),
+        ("Functions: errors", "Sum", [["AWS/Lambda", "Errors", "FunctionName", name] for name in functions]),
+        ("Functions: duration, ms", "p99", [["AWS/Lambda", "Duration", "FunctionName", name] for name in functions]),
+    ]  # fmt: skip
+    return [
+        {
+            "type": "metric", "x": 12 * (number % 2), "y": 6 * (number // 2), "width": 12, "height": 6,
+            "properties": {
+                "title": title, "region": "${AWS::Region}", "view": "timeSeries", "stat": statistic, "period": 300,
+                "metrics": metrics,
+            },
+        }
+        for number, (title, statistic, metrics) in enumerate(graphs)
+    ]  # fmt: skip

@@ -1,0 +1,36 @@
+"""What API Gateway answers by itself, in the form of every other answer of the mall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.core.errors import MallError
+from chalicelib.web import problems
+
+#: API Gateway's name of a refusal, and which of the mall's it is. An unknown path is "missing authentication token".
+_REFUSALS = {
+    "DEFAULT_4XX": "malformed",
+    "DEFAULT_5XX": "unavailable",
+    "MISSING_AUTHENTICATION_TOKEN": "not_found",
+    "REQUEST_TOO_LARGE": "too_large",
+    "THROTTLED": "too_many_requests",
+    "WAF_FILTERED": "too_many_requests",
+    "INTEGRATION_FAILURE": "unavailable",
+    "INTEGRATION_TIMEOUT": "unavailable",
+}
+
+
+def gateway_responses() -> dict[str, Any]:
+    """For the API's definition, under x-amazon-apigateway-gateway-responses."""
+    return {name: _response(MallError(code)) for name, code in _REFUSALS.items()}
+
+
+def _response(error: MallError) -> dict[str, Any]:
+    headers = {"Content-Type": problems.CONTENT_TYPE, "Cache-Control": "no-store"}
+    if error.status in (429, 503):
+        headers["Retry-After"] = str(error.retry_after or 1)
+    return {
+        "statusCode": str(error.status),
+        "responseParameters": {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()},
+        "responseTemplates": {"application/json": problems.render(error, "zh", "$context.requestId").decode()},
+    }

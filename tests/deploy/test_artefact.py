@@ -1,0 +1,125 @@
+"""The zip by itself: unpacked, alone with Python, it is a mall. What it needs is in it, and its answers are right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import Client as WsgiClient
+
+from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
+from chalicelib.jobs.tables import Jobs
+from chalicelib.store import read
+from local.clock import LocalClock
+from local.gateway import Gateway
+from tests.support.client import Answer, Operator, Sandbox, Shopper, Transport
+from tests.support.functions import Function, deployed, schedule_event, stream_event
+from tests.support.jobs import forget_all
+from tests.support.operators import owner_token
+from tests.support.wechat import payment_callback
+
+pytestmark = pytest.mark.slow
+
+HANDLERS = ("app", "run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls")
+
+
+@pytest.fixture(scope="module")
+def functions(
+    unpacked: Path, dynamodb: str, sandbox: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Function]]:
+    """Each function, deployed; it goes by the sandbox's clock."""
+    logs = tmp_path_factory.mktemp("log")
+    clock = Path(os.environ["YUTANG_TEST_CLOCK"])
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(deployed(unpacked, f"app.{name}", clock, logs / name)) for name in HANDLERS}
+
+
+@pytest.fixture(scope="module")
+def send(functions: dict[str, Function]) -> Transport:
+    """Requests reach the deployed API as API Gateway's events."""
+    from app import app
+
+    client = WsgiClient(Gateway(functions["app"], app.routes))
+
+    def transport(method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
+        reply = client.open(path, method=method, headers=headers, data=body)
+        return Answer(reply.status_code, {k.lower(): v for k, v in reply.headers.items()}, reply.data)
+
+    return transport
+
+
+def owed_at_once(lane: Lane) -> list[dict[str, Any]]:
+    """The jobs that the stream's filter lets through to the handler of the lane."""
+    shards = [f"{lane}{number}" for number in range(int(os.environ["YUTANG_JOB_SHARDS"]))]
+    found = [raw for shard in shards for raw in read.query(Jobs, shard, consistent=True)[0]]
+    return [raw for raw in found if raw.get("at_once", {}).get("BOOL")]
+
+
+def test_a_purchase_and_its_refund(
+    functions: dict[str, Function], send: Transport, sandbox: str, mall_clock: LocalClock
+) -> None:
+    forget_all()
+    wechat = Sandbox(sandbox)
+    sku = Operator(send, owner_token()).product(stock=3)["skus"][0]["sku_id"]
+    shopper = Shopper.arrive(send, wechat)
+    order_id = shopper.place([(sku, 2)])["order_id"]
+    wechat.pay(shopper.start_payment(order_id), notify="none")
+    assert send(*payment_callback(wechat, order_id)).status in (200, 204)
+    assert shopper.order(order_id)["state"] == "awaiting_shipment"
+
+    # The stream tells the workers inside of what was sold; the product's card says so then.
+    sold = owed_at_once(INSIDE)
+    assert sold
+    assert functions["run_owed_jobs"](stream_event(sold), seconds=58) == {"batchItemFailures": []}
+    assert not {raw["due"]["S"] for raw in sold} & {raw["due"]["S"] for raw in owed_at_once(INSIDE)}
+
+    shopper.refund(order_id)
+    pushes = owed_at_once(OUTSIDE)
+    assert functions["run_owed_calls"](stream_event(pushes), seconds=58) == {"batchItemFailures": []}
+    (refund,) = wechat.refunds(order_id)
+    assert refund["amount_fen"] == shopper.order(order_id)["paid_fen"]
+
+    # It was put back, to ask how it has ended; a minute later the schedule does.
+    mall_clock.advance(61)
+    functions["run_due_calls"](schedule_event(), seconds=25)
+    order = shopper.order(order_id)
+    assert order["refunds"][0]["state"] == "succeeded"
+    assert order["refunded_fen"] == order["paid_fen"] == refund["amount_fen"]
+
+
+def test_the_schedule_closes_what_was_not_paid(
+    functions: dict[str, Function], send: Transport, sandbox: str, mall_clock: LocalClock
+) -> None:
+    forget_all()
+    sku = Operator(send, owner_token()).product(stock=1)["skus"][0]["sku_id"]
+    shopper = Shopper.arrive(send, Sandbox(sandbox))
+    order_id = shopper.place([(sku, 1)])["order_id"]
+    mall_clock.advance(16 * 60)
+    functions["run_due_calls"](schedule_event(), seconds=25)
+    assert shopper.order(order_id)["state"] == "closed"
+    mall_clock.advance(61)
+    functions["run_due_jobs"](schedule_event(), seconds=20)
+    assert owed_at_once(INSIDE) == []
+    assert shopper.place([(sku, 1)])["state"] == "awaiting_payment"  # the piece is free again
+
+
+def test_a_record_that_nobody_can_read_holds_up_no_other(functions: dict[str, Function], send: Transport) -> None:
+    forget_all()
+    Operator(send, owner_token()).product()
+    good = owed_at_once(INSIDE)
+    bad = {"shard": {"S": "s0"}, "due": {"S": "2026-11-21T00:00:00.000Z|x|y"}, "task": {"S": "not a task"}}
+    answer = functions["run_owed_jobs"](stream_event([bad, *good]), seconds=58)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert owed_at_once(INSIDE) == []
+
+
+def test_a_worker_imports_only_what_jobs_are_made_of(functions: dict[str, Function]) -> None:
+    for name in ("run_due_jobs", "run_owed_jobs"):
+        functions[name](stream_event([]) if "owed" in name else schedule_event(), seconds=18)
+        modules = functions[name].modules
+        assert [module for module in modules if module.startswith("chalicelib.") and module.endswith("routes")] == []
+        assert not {"chalicelib.web.edge", "chalicelib.operators.service", "requests", "cryptography"} & set(modules)

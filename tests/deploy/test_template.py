@@ -1,0 +1,287 @@
+"""The template: every function with its role, every table kept and guarded, alarms on what is really counted; and right
+for a region of China as for one elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from chalicelib.core.metrics import NAMESPACE, Metric
+from chalicelib.core.settings import settings
+from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
+from chalicelib.store import tools
+from infra import alarms, permissions, sam, tables
+from infra.functions import FUNCTIONS, Function
+
+pytestmark = pytest.mark.slow
+
+REGIONS = ("cn-north-1", "ap-southeast-1")
+NAMES = [function.logical_id for function in FUNCTIONS]
+#: Lambda's quota of a role's own policies, in characters without spaces.
+POLICY_MAX = 10_240
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=REGIONS)
+def expanded(request: pytest.FixtureRequest, template: Json) -> tuple[str, Json]:
+    """A region, and the template as CloudFormation has it there."""
+    return request.param, sam.expanded(template, request.param)
+
+
+def lint(template: Json, region: str, folder: Path) -> str:
+    """What cfn-lint says."""
+    file = folder / "template.json"
+    file.write_text(json.dumps(template))
+    command = [sys.executable, "-c", "from cfnlint.runner import main; main()", "-t", str(file), "-r", region]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def test_it_is_clean(expanded: tuple[str, Json], template: Json, tmp_path: Path) -> None:
+    region, told = expanded
+    assert lint(told, region, tmp_path) == ""
+    assert lint(template, region, tmp_path) == ""
+
+
+def test_the_linter_is_awake(expanded: tuple[str, Json], tmp_path: Path) -> None:
+    region, told = expanded
+    wrong = json.loads(json.dumps(told))
+    wrong["Resources"]["RunDueJobsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"] = 7
+    wrong["Resources"]["OrdersTable"]["Properties"]["BillingMode"] = "FREE"
+    assert {"E3510", "E3030"} & set(re.findall(r"\bE\d{4}\b", lint(wrong, region, tmp_path)))
+
+
+def test_no_partition_of_aws_is_named(expanded: tuple[str, Json], built: Path) -> None:
+    for text in ((built / "sam.json").read_text(), json.dumps(expanded[1])):
+        assert not re.search(r"arn:aws|amazonaws\.com\.cn|us-east-1", text)
+        services = r"(lambda|events|apigateway)\.amazonaws\.com|com\.amazonaws\.\$\{AWS::Region\}\.dynamodb"
+        assert "amazonaws" not in re.sub(services, "", text)
+
+
+def test_everything_is_regional_and_traced_where_that_can_be(template: Json, resources: Json) -> None:
+    assert resources["RestAPI"]["Properties"]["EndpointConfiguration"] == "REGIONAL"
+    assert resources["ApiDomain"]["Properties"]["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert resources["ApiFirewall"]["Properties"]["Scope"] == "REGIONAL"
+    assert template["Conditions"]["HasXRay"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws-cn"]}]}
+    for name in NAMES:
+        properties = resources[name]["Properties"]
+        assert properties["Tracing"] == {"Fn::If": ["HasXRay", "Active", "PassThrough"]}
+        assert properties["Environment"]["Variables"]["YUTANG_TRACE"] == {"Fn::If": ["HasXRay", "true", "false"]}
+
+
+def test_each_function_is_its_own(resources: Json) -> None:
+    handlers = {name: resources[name]["Properties"]["Handler"] for name in NAMES}
+    assert handlers == {
+        "APIHandler": "app.app",
+        "RunDueJobs": "app.run_due_jobs", "RunDueCalls": "app.run_due_calls",
+        "RunOwedJobs": "app.run_owed_jobs", "RunOwedCalls": "app.run_owed_calls",
+    }  # fmt: skip
+    sizes = {
+        name: (resources[name]["Properties"]["MemorySize"], resources[name]["Properties"]["Timeout"]) for name in NAMES
+    }
+    assert sizes == {
+        "APIHandler": (1024, 29),
+        "RunDueJobs": (512, 83), "RunDueCalls": (512, 83), "RunOwedJobs": (512, 58), "RunOwedCalls": (512, 58),
+    }  # fmt: skip
+    for name in NAMES:
+        properties = resources[name]["Properties"]
+        assert properties["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+        assert properties["Environment"]["Variables"]["YUTANG_PUBLIC_URL"] == {"Ref": "PublicUrl"}
+        assert properties["Environment"]["Variables"]["YUTANG_TABLE_PREFIX"] == "yutang-"
+        logs = resources[f"{name}Logs"]["Properties"]
+        assert logs["RetentionInDays"] == {"Ref": "LogDays"}
+        assert logs["LogGroupName"]["Fn::Sub"] == "/aws/lambda/" + properties["FunctionName"]["Fn::Sub"]
+    roles = [name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"]
+    assert sorted(roles) == sorted(f"{name}Role" for name in NAMES)
+
+
+@pytest.mark.parametrize("name", ["RunDueJobs", "RunDueCalls"])
+def test_the_schedules_fire_every_minute_and_not_again(name: str, resources: Json) -> None:
+    (rule,) = resources[name]["Properties"]["Events"].values()
+    assert rule["Properties"]["Schedule"] == "rate(1 minute)"
+    assert rule["Properties"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
+    assert resources[name]["Properties"]["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+
+
+@pytest.mark.parametrize(("name", "lane"), [("RunOwedJobs", INSIDE), ("RunOwedCalls", OUTSIDE)])
+def test_the_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(name: str, lane: Lane, resources: Json) -> None:
+    (source,) = resources[name]["Properties"]["Events"].values()
+    properties = source["Properties"]
+    assert properties["Stream"] == {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
+    assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert properties["BisectBatchOnFunctionError"] is True
+    assert 0 < properties["MaximumRetryAttempts"] < 10
+    failed = {"Type": "SQS", "Destination": {"Fn::GetAtt": ["UnreadJobs", "Arn"]}}
+    assert properties["DestinationConfig"] == {"OnFailure": failed}
+    (wanted,) = properties["FilterCriteria"]["Filters"]
+    assert json.loads(wanted["Pattern"]) == {
+        "eventName": ["INSERT"],
+        "dynamodb": {"Keys": {"shard": {"S": [{"prefix": lane}]}}, "NewImage": {"at_once": {"BOOL": [True]}}},
+    }
+    assert resources["JobsTable"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_every_table_is_kept_and_guarded(resources: Json) -> None:
+    prefix = settings().table_prefix
+    for table in tools.tables():
+        resource = resources[tables.logical_id(table)]
+        properties = resource["Properties"]
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert properties["TableName"] == "yutang-" + table.Meta.table_name.removeprefix(prefix)
+        assert properties["BillingMode"] == "PAY_PER_REQUEST"
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert properties["SSESpecification"] == {"SSEEnabled": True}
+        assert properties["DeletionProtectionEnabled"] is True
+    expires = resources["AuditTable"]["Properties"]["TimeToLiveSpecification"]
+    assert expires == {"AttributeName": "expires", "Enabled": True}
+
+
+def test_the_tables_are_made_as_the_code_says_them(resources: Json) -> None:
+    """CloudFormation (moto's) makes them, and they are then what the models would have made."""
+    only = {name: one for name, one in resources.items() if one["Type"] == "AWS::DynamoDB::Table"}
+    with mock_aws():
+        where = {"region_name": "cn-north-1"}
+        boto3.client("cloudformation", **where).create_stack(
+            StackName="mall", TemplateBody=json.dumps({"Resources": only})
+        )
+        client = boto3.client("dynamodb", **where)
+        made = {name: client.describe_table(TableName=name)["Table"] for name in client.list_tables()["TableNames"]}
+        expiring = {name: client.describe_time_to_live(TableName=name)["TimeToLiveDescription"] for name in made}
+    prefix = settings().table_prefix
+    assert len(made) == len(tools.tables()) > 20
+    for table in tools.tables():
+        name = "yutang-" + table.Meta.table_name.removeprefix(prefix)
+        told, schema = made[name], table._get_schema()
+        assert keys(told["KeySchema"]) == keys(schema["key_schema"])
+        assert keys(told["AttributeDefinitions"]) == keys(schema["attribute_definitions"])
+        indexes = {
+            one["IndexName"]: (keys(one["KeySchema"]), one["Projection"])
+            for one in told.get("GlobalSecondaryIndexes", [])
+        }
+        assert indexes == {
+            one["index_name"]: (keys(one["key_schema"]), one["projection"])
+            for one in schema["global_secondary_indexes"] or []
+        }
+        assert bool(told.get("StreamSpecification")) == hasattr(table.Meta, "stream_view_type")
+        expires = table._ttl_attribute()
+        assert expiring[name].get("AttributeName") == (expires.attr_name if expires else None)
+
+
+def keys(schema: list[dict[str, str]]) -> set[tuple[str, ...]]:
+    """Names with their roles or types, in no order."""
+    return {tuple(value for _, value in sorted(one.items())) for one in schema}
+
+
+def policy(resources: Json, name: str) -> list[Json]:
+    """The statements of a function's role, those under a condition too."""
+    (only,) = resources[f"{name}Role"]["Properties"]["Policies"]
+    return [one["Fn::If"][1] if "Fn::If" in one else one for one in only["PolicyDocument"]["Statement"]]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=[function.name for function in FUNCTIONS])
+def test_a_role_grants_what_is_declared_on_tables_by_name(function: Function, resources: Json) -> None:
+    granted = permissions.declared()[function.name]
+    data: dict[str, set[str]] = {}
+    for statement in policy(resources, function.logical_id):
+        assert statement["Effect"] == "Allow"
+        assert all("*" not in action for action in statement["Action"])
+        if statement["Resource"] == "*":  # these know no narrower resource
+            assert all(action.startswith(("xray:", "ec2:")) for action in statement["Action"])
+            continue
+        told = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        assert "*" not in json.dumps(told)
+        for resource in told:
+            for action in statement["Action"]:
+                data.setdefault(action, set()).add(json.dumps(resource))
+    expected: dict[str, set[str]] = {}
+    for name, actions in granted.tables.items():
+        for action in actions:
+            expected.setdefault(f"dynamodb:{action}", set()).add(json.dumps(permissions.table_arn(name)))
+    stream = {f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
+    assert {
+        action: told for action, told in data.items() if action.startswith("dynamodb:") and action not in stream
+    } == expected
+    assert (stream <= data.keys()) == (function.wakes == "stream")
+    assert len(data.get("secretsmanager:GetSecretValue", ())) == len(granted.secrets)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_role_is_within_what_iam_takes(name: str, resources: Json) -> None:
+    names = {f"${{{logical}.Arn}}": one["Properties"].get("TableName", "") for logical, one in resources.items()}
+
+    def arn(match: re.Match[str]) -> str:
+        return f"arn:aws-cn:dynamodb:cn-northwest-1:123456789012:table/{names[match[0]]}"
+
+    text = json.dumps(resources[f"{name}Role"]["Properties"]["Policies"][0]["PolicyDocument"], separators=(",", ":"))
+    text = re.sub(r'\{"Fn::GetAtt":\["(\w+Table)","Arn"\]\}', r'"${\1.Arn}"', text)
+    assert len(re.sub(r"\$\{\w+Table\.Arn\}", arn, text)) < POLICY_MAX * 0.9
+
+
+def test_secrets_are_named_and_never_told(template: Json, resources: Json) -> None:
+    for name in NAMES:
+        variables = resources[name]["Properties"]["Environment"]["Variables"]
+        for secret in ("TOKEN_KEYS", "WECHAT_SECRET", "WECHAT_MERCHANT_KEY", "WECHAT_APIV3_KEY", "WECHAT_PAY_KEYS"):
+            assert variables[f"YUTANG_{secret}"] == f"secretsmanager:yutang/prod/{secret.lower()}"
+    assert not [name for name in template["Parameters"] if re.search("secret|key|password|token", name, re.IGNORECASE)]
+
+
+def test_who_needs_a_fixed_address_has_one_where_that_is_wanted(resources: Json) -> None:
+    wanted = {"RunDueCalls": "CallsFixed", "RunOwedCalls": "CallsFixed", "APIHandler": "AllFixed"}
+    for name in NAMES:
+        network = resources[name]["Properties"].get("VpcConfig", {}).get("Fn::If", [None])
+        assert network[0] == wanted.get(name)
+    assert {one["Condition"] for one in resources.values() if one["Type"].startswith("AWS::EC2::")} == {"CallsFixed"}
+    assert resources["PrivateRoute"]["Properties"]["NatGatewayId"] == {"Ref": "Nat"}
+
+
+def test_the_firewall_lets_wechat_through_and_counts_everybody_else(resources: Json) -> None:
+    logins, everything = resources["ApiFirewall"]["Properties"]["Rules"]
+    assert "/login" in json.dumps(logins["Statement"])
+    spared = everything["Statement"]["RateBasedStatement"]["ScopeDownStatement"]["NotStatement"]["Statement"]
+    assert spared["ByteMatchStatement"]["SearchString"] == "/v1/callbacks/"
+    assert {one["Statement"]["RateBasedStatement"]["AggregateKeyType"] for one in (logins, everything)} == {"IP"}
+
+
+def test_what_the_gateway_answers_itself_is_a_problem_too(resources: Json) -> None:
+    told = resources["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+    for one in told.values():
+        problem = json.loads(one["responseTemplates"]["application/json"])
+        assert (str(problem["status"]), problem["request_id"]) == (one["statusCode"], "$context.requestId")
+        assert one["responseParameters"]["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+    assert told["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "404"
+
+
+def test_every_alarm_tells_somebody_of_something_that_is_counted(resources: Json) -> None:
+    found = {name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+    for properties in found.values():
+        assert properties["AlarmActions"] == [{"Ref": "Alarms"}]
+        if properties["Namespace"] == NAMESPACE:
+            assert properties["MetricName"] in set(Metric)
+            assert {"Name": "Stage", "Value": "prod"} in properties["Dimensions"]
+    assert {f"{name}Alarm" for name in alarms.alarms("prod")} == set(found)
+    watched = {properties["MetricName"] for properties in found.values()}
+    assert {
+        "5XXError",
+        "Latency",
+        "Errors",
+        "Throttles",
+        "JobsDead",
+        "JobLag",
+        "Refused",
+        "JobsWaiting",
+        "BooksDiffer",
+    } <= watched
+
+
+def test_the_dashboard_can_be_read(resources: Json) -> None:
+    body = json.loads(resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    assert len(body["widgets"]) >= 8
+    assert all(widget["properties"]["metrics"] for widget in body["widgets"])

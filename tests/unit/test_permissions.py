@@ -1,0 +1,106 @@
+"""Least privilege: what was seen is what is granted. One permission less or more is found, whichever it is.
+
+A full run of the tests compares the declaration with what it saw itself (tests/support/permissions.py).
+"""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from infra import permissions
+from infra.functions import FUNCTIONS
+from infra.permissions import Grant, Seen
+
+DECLARED = permissions.declared()
+EVERY = [
+    (function, name, action)
+    for function, grant in DECLARED.items()
+    for name, actions in (grant.tables | {"": grant.secrets}).items()
+    for action in actions
+]
+
+
+def changed(function: str, grant: Grant) -> dict[str, Grant]:
+    return DECLARED | {function: grant}
+
+
+def test_every_function_has_a_grant() -> None:
+    assert set(DECLARED) == {function.name for function in FUNCTIONS}
+    assert len(EVERY) > 100
+
+
+def test_every_permission_that_is_taken_away_is_missed() -> None:
+    for function, name, action in EVERY:
+        grant = DECLARED[function]
+        if name:
+            less = msgspec.structs.replace(
+                grant, tables=grant.tables | {name: [one for one in grant.tables[name] if one != action]}
+            )
+        else:
+            less = msgspec.structs.replace(grant, secrets=[one for one in grant.secrets if one != action])
+        (found,) = permissions.differences(changed(function, less), DECLARED)
+        assert found.startswith(f"{function}: ")
+        assert action in found
+        assert found.endswith("is missing")
+
+
+@pytest.mark.parametrize("function", sorted(DECLARED))
+def test_a_permission_too_many_is_found(function: str) -> None:
+    grant = DECLARED[function]
+    more = msgspec.structs.replace(grant, tables=grant.tables | {"orders": [*grant.tables.get("orders", []), "Scan"]})
+    assert permissions.differences(changed(function, more), DECLARED) == [f"{function}: Scan on orders is spare"]
+    more = msgspec.structs.replace(grant, secrets=[*grant.secrets, "another"])
+    assert permissions.differences(changed(function, more), DECLARED) == [f"{function}: secret another is spare"]
+
+
+def test_nobody_reads_or_deletes_whole_tables() -> None:
+    assert not {action for _, name, action in EVERY if name} & {"Scan", "DeleteTable", "CreateTable", "UpdateTable"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "asked"),
+    [
+        ("GetItem", {"TableName": "orders"}, [("GetItem", "orders")]),
+        ("Query", {"TableName": "orders", "IndexName": "by_member"}, [("Query", "orders/by_member")]),
+        ("BatchGetItem", {"RequestItems": {"a": {}, "b": {}}}, [("BatchGetItem", "a"), ("BatchGetItem", "b")]),
+        (
+            "TransactWriteItems",
+            {"TransactItems": [{kind: {"TableName": kind}} for kind in ("Put", "Update", "Delete", "ConditionCheck")]},
+            [("PutItem", "Put"), ("UpdateItem", "Update"), ("DeleteItem", "Delete"),
+             ("ConditionCheckItem", "ConditionCheck")],
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_call_asks_permission_for(operation: str, arguments: object, asked: list[tuple[str, str]]) -> None:
+    assert permissions.actions(operation, arguments) == asked  # type: ignore[arg-type]
+
+
+def test_who_does_what() -> None:
+    seen = [
+        Seen("api", "PutItem", "orders"),
+        Seen("sweep", "Query", "jobs"),
+        Seen("job", "GetItem", "stock", "INSIDE", "order.receive"),
+        Seen("job", "GetItem", "cards", "INSIDE", "order.paid", at_once=True),
+        Seen("job", "secret", "wechat_secret", "OUTSIDE", "order.watch"),
+    ]
+    assert permissions.needed(seen) == {
+        "api": Grant({"orders": ["PutItem"]}),
+        "run-due-jobs": Grant({"cards": ["GetItem"], "jobs": ["Query"], "stock": ["GetItem"]}),
+        "run-owed-jobs": Grant({"cards": ["GetItem"]}),
+        "run-due-calls": Grant({"jobs": ["Query"]}, ["wechat_secret"]),
+        "run-owed-calls": Grant(),
+    }
+
+
+def test_an_index_and_a_secret_in_a_policy() -> None:
+    grant = Grant({"group_activities": ["GetItem"], "orders/by_member": ["Query"]}, ["one", "two"])
+    told = permissions.statements(grant, {"one": "secretsmanager:mall/one", "two": "ssm:/mall/two"})
+    assert [statement["Resource"] for statement in told[:2]] == [
+        [{"Fn::GetAtt": ["GroupActivitiesTable", "Arn"]}],
+        [{"Fn::Sub": "${OrdersTable.Arn}/index/by_member"}],
+    ]
+    assert "secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:mall/one-??????" in json.dumps(told[2])
+    assert "ssm:${AWS::Region}:${AWS::AccountId}:parameter/mall/two" in json.dumps(told[3])
