@@ -126,6 +126,14 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     made_at: datetime
 
 
+class MonthlySales(msgspec.Struct, frozen=True):
+    """What a distributor has sold in a month, as the leaderboard counts it: fen paid for goods, less what went back."""
+
+    member_id: str
+    month: str
+    sales_fen: int
+
+
 class Distributor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A member who shares products."""
 
@@ -156,6 +164,13 @@ def next_tier(current: str, figures: Figures, tiers: Sequence[Tier]) -> Tier | N
     ids = [tier.tier_id for tier in tiers]
     place = ids.index(current) if current in ids else -1
     return next((tier for tier in tiers[place + 1 :] if figures.reach(tier)), None)
+
+
+def next_goal(current: str, tiers: Sequence[Tier]) -> Tier | None:
+    """The next tier above the current one that is reached by figures; None when there is none."""
+    ids = [tier.tier_id for tier in tiers]
+    place = ids.index(current) if current in ids else -1
+    return next((tier for tier in tiers[place + 1 :] if tier.sales_fen or tier.orders or tier.customers), None)
 
 
 class Rate(msgspec.Struct, frozen=True):
