@@ -210,10 +210,13 @@ class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
     earned_fen: int
     amount_fen: int
 
+    def by_rule(self, paid_fen: int) -> int:
+        """The rate's share of what was paid, rounded down."""
+        return _share(paid_fen, self.rate_bp)
+
     def after(self, base_fen: int) -> CommissionLine:
         """The line when so much of what was paid is left: the same rule on that, and never more than before."""
-        by_rule = _share(base_fen, self.rate_bp)
-        amount = by_rule * self.earned_fen // self.full_fen if self.full_fen else 0
+        amount = self.by_rule(base_fen) * self.earned_fen // self.full_fen if self.full_fen else 0
         return msgspec.structs.replace(self, base_fen=base_fen, amount_fen=min(amount, self.amount_fen))
 
 
