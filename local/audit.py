@@ -1,4 +1,5 @@
-"""`make audit`: read every order, entry, balance and stock of the running mall, and the sandbox's books, and compare.
+"""`make audit`: read the whole of the running mall (orders, entries, balances, stock, coupons, commissions) and the
+sandbox's books, and compare them.
 
 The exit status is 1 when they do not agree, and every difference is named. Reads whole tables.
 """
@@ -15,8 +16,11 @@ from typing import Any
 import msgspec
 import requests
 
+from chalicelib.core.audit import Difference
 from chalicelib.core.settings import settings
-from chalicelib.coupons.rules import Held
+from chalicelib.coupons.audit import Got, Shard
+from chalicelib.coupons.audit import audit as audit_templates
+from chalicelib.coupons.rules import Figures, Held, Template
 from chalicelib.distribution.audit import DistributorRecord, Records, TieRecord
 from chalicelib.distribution.audit import audit as audit_distribution
 from chalicelib.groupbuy.audit import audit as audit_lobbies
@@ -24,7 +28,7 @@ from chalicelib.groupbuy.rules import Lobby, SeatItem
 from chalicelib.ledger.audit import audit_balances
 from chalicelib.ledger.members import Balance
 from chalicelib.ledger.rules import Entry
-from chalicelib.orders.audit import Difference, PaidRefund, Payment, Stock, audit, audit_coupons
+from chalicelib.orders.audit import PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
 from chalicelib.orders.rules import Order
 from local.mall import Mall, running
 from local.processes import StartError
@@ -49,6 +53,9 @@ class Books(msgspec.Struct, frozen=True):
     lobbies: list[Lobby]
     seats: list[tuple[str, SeatItem]]
     coupons: list[Held]
+    templates: list[Template]
+    shards: list[Shard]
+    got: list[Got]
     accounts: Accounts
     distribution: Records
     payments: list[Payment] | None = None
@@ -58,10 +65,12 @@ class Books(msgspec.Struct, frozen=True):
         """Everything that does not agree."""
         money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
         seats = audit_lobbies(self.orders, self.lobbies, self.seats)
+        uses = coupon_uses(self.orders, self.coupons)
+        counted = audit_templates(self.templates, self.shards, self.got, self.coupons, uses)
         owed = audit_balances(self.entries, self.accounts.balances, self.accounts.months)
         commissions = audit_distribution(self.orders, self.entries, self.distribution)
         members = [Difference(about, what) for about, what in owed] + commissions
-        return money + seats + audit_coupons(self.orders, self.coupons) + members
+        return money + seats + audit_coupons(self.orders, self.coupons) + counted + members
 
 
 def main() -> int:
@@ -91,8 +100,8 @@ def agrees(mall: Mall) -> bool:
         found = [one for one in books.differences() if one in found]
     print(
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
-        f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons, {len(books.accounts.balances)} balances, "
-        f"{len(books.distribution.commissions)} commissions, "
+        f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons of {len(books.templates)} templates, "
+        f"{len(books.accounts.balances)} balances, {len(books.distribution.commissions)} commissions, "
         f"{len(books.payments or [])} payments and {len(books.refunds or [])} refunds in WeChat's books"
     )
     for one in found:
@@ -109,20 +118,28 @@ def differences(sandbox_url: str | None) -> list[Difference]:
 def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
     from chalicelib.catalogue.tables import POOL, STOCK, Products
-    from chalicelib.coupons.tables import COUPON, Coupons, held
+    from chalicelib.coupons.tables import COUPON, GOT, CouponCounters, Coupons, CouponTemplates, got_of, held
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.ledger.tables import Journal
     from chalicelib.orders.tables import Orders
     from chalicelib.store import tools
 
     seats = list(tools.scan(Lobbies))
+    of_members = list(tools.scan(Coupons))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
         entries=[item.entry for item in tools.scan(Journal)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
         seats=[(item.lobby_id, seat_of(item)) for item in seats if item.part != LOBBY],
-        coupons=[held(item) for item in tools.scan(Coupons) if item.part.startswith(COUPON)],
+        coupons=[held(item) for item in of_members if item.part.startswith(COUPON)],
+        templates=[item.template for item in tools.scan(CouponTemplates)],
+        shards=[shard for item in tools.scan(CouponCounters) if (shard := _shard(item)) is not None],
+        got=[
+            Got(item.member_id, item.part.removeprefix(GOT), got_of(item))
+            for item in of_members
+            if item.part.startswith(GOT)
+        ],
         accounts=_accounts(),
         distribution=_distribution(),
     )
@@ -181,6 +198,16 @@ def _stock(item: Any) -> Stock:
     """A SKU's stock, or a pool of it ("pool#<sku>#<pool>")."""
     _, sku_id, *pool = item.part.split("#")
     return Stock(sku_id, int(item.free), int(item.taken), int(item.supplied), pool[0] if pool else "")
+
+
+def _shard(item: Any) -> Shard | None:
+    """A counter of a template ("stock#<template>#<shard>", "used#..."); None for one of wrong codes."""
+    kind, template_id, number = item.counter.split("#")
+    if kind not in ("stock", "used"):
+        return None
+    said = {"left": item.free, "issued": item.issued, "used": item.used, "off_fen": item.off_fen}
+    figures = Figures(**{name: int(value or 0) for name, value in (said | {"paid_fen": item.paid_fen}).items()})
+    return Shard(template_id=template_id, number=int(number), kind=kind, figures=figures)
 
 
 if __name__ == "__main__":

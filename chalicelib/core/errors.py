@@ -74,7 +74,7 @@ CODES: dict[str, Meaning] = {
     "nothing_to_refund": Meaning(422, "没有可退款的商品", "There is nothing left to refund"),
     "refund_window_over": Meaning(409, "已超过可退款期限", "The time for refunds is over"),
     # coupons
-    "coupon_unusable": Meaning(422, "优惠券不可用：{why}", "This coupon cannot be used: {why}"),
+    "coupon_unusable": Meaning(422, "这张优惠券不能用于这次购买", "This coupon cannot be used for this purchase"),
     "coupon_taken": Meaning(409, "优惠券已用于其他订单", "This coupon is in another order"),
     "sold_out": Meaning(409, "已被领完", "There are none left"),
     "claim_limit": Meaning(409, "每人限领 {limit} 张", "At most {limit} of these per member"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from chalicelib.core.audit import Difference
 from chalicelib.distribution.rules import (
     Commission,
     DistributionRules,
@@ -21,7 +22,6 @@ from chalicelib.distribution.rules import (
 )
 from chalicelib.ledger.members import Balance, effect, month
 from chalicelib.ledger.rules import Entry
-from chalicelib.orders.audit import Difference
 from chalicelib.orders.books import paid_for
 from chalicelib.orders.rules import Order
 

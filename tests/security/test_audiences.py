@@ -133,6 +133,7 @@ AUDIENCES = {
     "GET /v1/admin/freight-templates": "freight.read",
     "PUT /v1/admin/freight-templates/{template_id}": "freight.write",
     "DELETE /v1/admin/freight-templates/{template_id}": "freight.write",
+    "GET /v1/promotions": "public",
     "GET /v1/admin/promotions": "promotions.read",
     "PUT /v1/admin/promotions/{promotion_id}": "promotions.write",
     "DELETE /v1/admin/promotions/{promotion_id}": "promotions.write",
