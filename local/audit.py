@@ -1,4 +1,5 @@
-"""`make audit`: read every order, entry, stock and coupon of the running mall, and the sandbox's books, and compare.
+"""`make audit`: read the whole of the running mall (orders, entries, balances, stock, coupons, commissions) and the
+sandbox's books, and compare them.
 
 The exit status is 1 when they do not agree, and every difference is named. Reads whole tables.
 """
@@ -9,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -19,8 +21,12 @@ from chalicelib.core.settings import settings
 from chalicelib.coupons.audit import Got, Shard
 from chalicelib.coupons.audit import audit as audit_templates
 from chalicelib.coupons.rules import Figures, Held, Template
+from chalicelib.distribution.audit import DistributorRecord, Records, TieRecord
+from chalicelib.distribution.audit import audit as audit_distribution
 from chalicelib.groupbuy.audit import audit as audit_lobbies
 from chalicelib.groupbuy.rules import Lobby, SeatItem
+from chalicelib.ledger.audit import audit_balances
+from chalicelib.ledger.members import Balance
 from chalicelib.ledger.rules import Entry
 from chalicelib.orders.audit import PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
 from chalicelib.orders.rules import Order
@@ -29,6 +35,13 @@ from local.processes import StartError
 
 #: Between two looks: a callback that is under way has arrived by then.
 _AGAIN_SECONDS = 2.0
+
+
+class Accounts(msgspec.Struct, frozen=True):
+    """What members' accounts stand at, and what came and went by month (`ledger.service.Month`)."""
+
+    balances: dict[str, Balance]
+    months: dict[str, list[Any]]
 
 
 class Books(msgspec.Struct, frozen=True):
@@ -44,6 +57,8 @@ class Books(msgspec.Struct, frozen=True):
     shards: list[Shard]
     got: list[Got]
     unpaid: dict[str, int]
+    accounts: Accounts
+    distribution: Records
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
 
@@ -53,7 +68,10 @@ class Books(msgspec.Struct, frozen=True):
         seats = audit_lobbies(self.orders, self.lobbies, self.seats)
         uses = coupon_uses(self.orders, self.coupons)
         counted = audit_templates(self.templates, self.shards, self.got, self.coupons, uses)
-        return money + seats + audit_coupons(self.orders, self.coupons) + counted
+        owed = audit_balances(self.entries, self.accounts.balances, self.accounts.months)
+        commissions = audit_distribution(self.orders, self.entries, self.distribution)
+        members = [Difference(about, what) for about, what in owed] + commissions
+        return money + seats + audit_coupons(self.orders, self.coupons) + counted + members
 
 
 def main() -> int:
@@ -84,6 +102,7 @@ def agrees(mall: Mall) -> bool:
     print(
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
         f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons of {len(books.templates)} templates, "
+        f"{len(books.accounts.balances)} balances, {len(books.distribution.commissions)} commissions, "
         f"{len(books.payments or [])} payments and {len(books.refunds or [])} refunds in WeChat's books"
     )
     for one in found:
@@ -123,6 +142,8 @@ def read(sandbox_url: str | None) -> Books:
             for item in of_members
             if item.part.startswith(GOT)
         ],
+        accounts=_accounts(),
+        distribution=_distribution(),
     )
     if sandbox_url is None:
         return books
@@ -132,6 +153,46 @@ def read(sandbox_url: str | None) -> Books:
         books,
         payments=msgspec.convert(told["payments"], list[Payment]),
         refunds=msgspec.convert(paid_out, list[PaidRefund]),
+    )
+
+
+def _accounts() -> Accounts:
+    from chalicelib.ledger import service as ledger
+    from chalicelib.ledger.tables import NOW, Balances
+    from chalicelib.store import tools
+
+    items = list(tools.scan(Balances))
+    balances = {item.member_id: ledger.balance_of(item) for item in items if item.part == NOW}
+    members = {item.member_id for item in items}
+    return Accounts(balances, {each: ledger.months(each, date.max) for each in members})
+
+
+def _distribution() -> Records:
+    from chalicelib.distribution.service import DISTRIBUTION
+    from chalicelib.distribution.tables import (
+        DISTRIBUTOR,
+        MONTH,
+        TIE,
+        Commissions,
+        Distributors,
+        figures,
+        monthly_sales,
+    )
+    from chalicelib.store import tools
+
+    items = list(tools.scan(Distributors))
+    rules, version = DISTRIBUTION.versioned()
+    return Records(
+        commissions=[item.commission for item in tools.scan(Commissions)],
+        ties=[
+            TieRecord(item.tie, int(item.orders or 0), int(item.paid_fen or 0), bool(item.kept))
+            for item in items
+            if item.part == TIE
+        ],
+        distributors=[DistributorRecord(item.distributor, figures(item)) for item in items if item.part == DISTRIBUTOR],
+        sales=[monthly_sales(item) for item in items if item.part.startswith(MONTH)],
+        rules=rules,
+        rules_version=version,
     )
 
 
