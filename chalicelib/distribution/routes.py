@@ -8,7 +8,8 @@ import msgspec
 
 import chalicelib.distribution.admin_routes
 import chalicelib.distribution.commissions
-import chalicelib.distribution.ties  # noqa: F401 - answers orders, and declares its job
+import chalicelib.distribution.ties
+import chalicelib.distribution.withdrawal_routes  # noqa: F401 - these answer orders, and declare jobs and endpoints
 from chalicelib.distribution import service
 from chalicelib.distribution.rules import Distributor, DistributorState
 from chalicelib.distribution.service import DISTRIBUTION
