@@ -16,6 +16,8 @@ import requests
 
 from chalicelib.core.settings import settings
 from chalicelib.coupons.rules import Held
+from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
+from chalicelib.distribution.withdrawal_rules import Allowance, Withdrawal
 from chalicelib.groupbuy.audit import audit as audit_lobbies
 from chalicelib.groupbuy.rules import Lobby, SeatItem
 from chalicelib.ledger.rules import Entry
@@ -29,7 +31,7 @@ _AGAIN_SECONDS = 2.0
 
 
 class Books(msgspec.Struct, frozen=True):
-    """All that is compared. `payments` and `refunds` are WeChat's, None where it was not asked."""
+    """All that is compared. `payments`, `refunds` and `transfers` are WeChat's, None where it was not asked."""
 
     orders: list[Order]
     entries: list[Entry]
@@ -39,12 +41,16 @@ class Books(msgspec.Struct, frozen=True):
     coupons: list[Held]
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
+    withdrawals: list[Withdrawal] = []
+    allowances: dict[str, Allowance] = {}
+    transfers: list[Transfer] | None = None
 
     def differences(self) -> list[Difference]:
         """Everything that does not agree."""
         money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
         seats = audit_lobbies(self.orders, self.lobbies, self.seats)
-        return money + seats + audit_coupons(self.orders, self.coupons)
+        paid_out = audit_withdrawals(self.withdrawals, self.entries, self.transfers, self.allowances)
+        return money + seats + audit_coupons(self.orders, self.coupons) + paid_out
 
 
 def main() -> int:
@@ -74,8 +80,9 @@ def agrees(mall: Mall) -> bool:
         found = [one for one in books.differences() if one in found]
     print(
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
-        f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons, "
-        f"{len(books.payments or [])} payments and {len(books.refunds or [])} refunds in WeChat's books"
+        f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons, {len(books.withdrawals)} withdrawals, "
+        f"{len(books.payments or [])} payments, {len(books.refunds or [])} refunds and {len(books.transfers or [])} "
+        "transfers in WeChat's books"
     )
     for one in found:
         print(f"  {one.about}: {one.what}")
@@ -92,12 +99,14 @@ def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
     from chalicelib.catalogue.tables import POOL, STOCK, Products
     from chalicelib.coupons.tables import COUPON, Coupons, held
+    from chalicelib.distribution.withdrawal_tables import Withdrawals, told_apart
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.ledger.tables import Journal
     from chalicelib.orders.tables import Orders
     from chalicelib.store import tools
 
     seats = list(tools.scan(Lobbies))
+    withdrawals, allowances = told_apart(tools.scan(Withdrawals))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
         entries=[item.entry for item in tools.scan(Journal)],
@@ -105,6 +114,8 @@ def read(sandbox_url: str | None) -> Books:
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
         seats=[(item.lobby_id, seat_of(item)) for item in seats if item.part != LOBBY],
         coupons=[held(item) for item in tools.scan(Coupons) if item.part.startswith(COUPON)],
+        withdrawals=withdrawals,
+        allowances=allowances,
     )
     if sandbox_url is None:
         return books
@@ -114,6 +125,7 @@ def read(sandbox_url: str | None) -> Books:
         books,
         payments=msgspec.convert(told["payments"], list[Payment]),
         refunds=msgspec.convert(paid_out, list[PaidRefund]),
+        transfers=msgspec.convert(told["transfers"], list[Transfer]),
     )
 
 

@@ -16,6 +16,7 @@ withdrawals at once cannot both fit below one limit.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -106,6 +107,18 @@ def allowance_of(item: Withdrawals | None, now: datetime) -> Allowance:
     """The allowance in an item as it is today; the item may not be there."""
     today = clock.day(now)
     return Allowance(day=today) if item is None else item.allowance.on(today)
+
+
+def told_apart(items: Iterable[Withdrawals]) -> tuple[list[Withdrawal], dict[str, Allowance]]:
+    """The withdrawals among these items, and the allowances by member."""
+    withdrawals: list[Withdrawal] = []
+    allowances: dict[str, Allowance] = {}
+    for item in items:
+        if item.withdrawal_id.startswith(_ALLOWANCE):
+            allowances[item.withdrawal_id.removeprefix(_ALLOWANCE)] = item.allowance
+        else:
+            withdrawals.append(item.withdrawal)
+    return withdrawals, allowances
 
 
 def withdrawal_item(withdrawal: Withdrawal, version: int) -> Withdrawals:
