@@ -261,23 +261,21 @@ def test_failed_at_wechat_it_is_in_the_balance_again(shopper: Shopper, wechat: S
     assert balance(shopper) == (100_000, 0, 0)
 
 
-def logged(capsys: pytest.CaptureFixture[str], event: str) -> list[Any]:
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == event]
+def errors(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [json.loads(record.message) for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize(("outcome", "contrary"), [("fail", "SUCCESS"), ("confirm", "FAIL")])
 def test_an_end_is_never_left_whatever_wechat_says_later(
-    outcome: str, contrary: str, shopper: Shopper, wechat: Sandbox, capsys: pytest.CaptureFixture[str]
+    outcome: str, contrary: str, shopper: Shopper, wechat: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     number = at_wechat(shopper)
     end(wechat, number, outcome)
     shopper.send(*transfer_callback(wechat, number)).ok()
     before, had = mine(shopper, number), balance(shopper)
-    logged(capsys, "")
     shopper.send(*transfer_callback(wechat, number, state=contrary)).ok()
-    (told,) = logged(capsys, "withdrawal_contradicted")
-    assert (told["level"], told["withdrawal_id"], told["reason"]) == ("error", number, contrary)
+    (told,) = errors(caplog)
+    assert (told["event"], told["withdrawal_id"], told["reason"]) == ("withdrawal_contradicted", number, contrary)
     assert (mine(shopper, number), balance(shopper)) == (before, had)
 
 
@@ -333,12 +331,12 @@ def test_unknown_for_two_hours_it_is_asked_under_the_same_number_and_paid_once(
     for _ in range(12):
         run_jobs(mall_clock, 601)
     assert (mine(shopper, number)["state"], balance(shopper)) == ("processing", (90_000, 10_000, 0))
-    (seen,) = operator.get("/v1/admin/withdrawals?queue=waiting").ok()["items"]
+    (seen,) = queue(operator, shopper, "waiting")
     assert (seen["withdrawal_id"], seen["waits_for"]) == (number, "read_timeout")
     run_jobs(mall_clock, 601)
     waiting = mine(shopper, number)
     assert waiting["state"] == "awaiting_confirmation" and waiting["package_info"]
-    assert operator.get("/v1/admin/withdrawals?queue=waiting").ok()["items"] == []
+    assert queue(operator, shopper, "waiting") == []
     end(wechat, number, "confirm")
     run_jobs(mall_clock, 2 * HOUR)
     assert balance(shopper) == (90_000, 0, 10_000)
@@ -366,12 +364,12 @@ def test_while_the_merchant_s_balance_is_short_it_waits_and_operators_see_it(
     number = withdraw(shopper, 10_000)["withdrawal_id"]
     for reason in ("NOT_ENOUGH", "PROCESSING"):  # WeChat may refuse, or take it on and wait
         run_jobs(mall_clock, 601)
-        (seen,) = operator.get("/v1/admin/withdrawals?queue=waiting").ok()["items"]
+        (seen,) = queue(operator, shopper, "waiting")
         assert (seen["withdrawal_id"], seen["waits_for"], seen["state"]) == (number, reason, "processing")
     wechat.post("balance", {"available_fen": PLENTY_FEN})
     run_jobs(mall_clock, HOUR)
     assert mine(shopper, number)["package_info"]
-    (seen,) = operator.get("/v1/admin/withdrawals?queue=awaiting_confirmation").ok()["items"]
+    (seen,) = queue(operator, shopper, "awaiting_confirmation")
     assert (seen["withdrawal_id"], "package_info" in seen) == (number, False)
 
 
@@ -424,7 +422,7 @@ def test_once_wechat_has_forgotten_it_an_operator_says_how_it_ended(
     for _ in range(22):
         run_jobs(mall_clock, 31 * DAY / 20)
     assert (mine(shopper, number)["state"], balance(shopper)) == ("processing", (0, 10_000, 0))
-    (seen,) = operator.get("/v1/admin/withdrawals?queue=waiting").ok()["items"]
+    (seen,) = queue(operator, shopper, "waiting")
     assert seen["waits_for"] == "FORGOTTEN"
     for _ in range(2):
         ended = operator.post(path, said).ok()
@@ -447,7 +445,7 @@ def test_from_the_threshold_on_it_is_sent_only_once_an_operator_approves(
     run_jobs()
     assert bill(wechat, number) is None
     assert balance(shopper) == (1, 99_999, 0)
-    (seen,) = operator.get("/v1/admin/withdrawals").ok()["items"]
+    (seen,) = queue(operator, shopper, "reviewing")
     assert (seen["withdrawal_id"], seen["member_id"]) == (number, shopper.member_id)
     for _ in range(2):
         assert operator.post(f"/v1/admin/withdrawals/{number}/approve").ok()["state"] == "processing"
@@ -467,7 +465,7 @@ def test_rejected_it_is_in_the_balance_again_with_the_reason(shopper: Shopper, o
     operator.post(f"/v1/admin/withdrawals/{number}/approve").refused(409, "withdrawal_state")
     entries = operator.get(f"/v1/admin/withdrawals/{number}/ledger").ok()["entries"]
     assert [entry["cause"] for entry in entries] == ["begun", "failed"]
-    assert operator.get("/v1/admin/withdrawals").ok()["items"] == []
+    assert queue(operator, shopper, "reviewing") == []
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -481,21 +479,33 @@ def test_lists_are_paged_newest_first_for_members_and_oldest_first_in_queues(
     for fen in (100, 200, 300):
         made.append(withdraw(shopper, fen)["withdrawal_id"])
         mall_clock.advance(1)
-    send, admin = shopper, f"/v1/admin/withdrawals?member_id={shopper.member_id}"
-    assert paged(send, PATH + "?limit=2") == made[::-1]
-    assert paged(operator, admin + "&limit=2") == made[::-1]
-    assert paged(operator, "/v1/admin/withdrawals?queue=reviewing&limit=2") == made
+    admin = f"/v1/admin/withdrawals?member_id={shopper.member_id}"
+    assert ids(paged(shopper, PATH + "?limit=2")) == made[::-1]
+    assert ids(paged(operator, admin + "&limit=2")) == made[::-1]
+    for query in ("?limit=2", "?queue=reviewing&limit=1"):
+        everybodys = paged(operator, "/v1/admin/withdrawals" + query)
+        assert ids(one for one in everybodys if one["member_id"] == shopper.member_id) == made
     operator.get(admin + "&queue=reviewing").refused(422, "invalid")
     operator.get("/v1/admin/withdrawals?cursor=x").refused(400, "cursor_invalid")
 
 
-def paged(client: Any, path: str) -> list[str]:
-    """The ids on all pages."""
-    found: list[str] = []
+def ids(withdrawals: Any) -> list[str]:
+    return [one["withdrawal_id"] for one in withdrawals]
+
+
+def queue(operator: Operator, shopper: Shopper, name: str) -> list[Any]:
+    """This member's withdrawals in an operators' queue."""
+    found = paged(operator, f"/v1/admin/withdrawals?queue={name}")
+    return [one for one in found if one["member_id"] == shopper.member_id]
+
+
+def paged(client: Any, path: str) -> list[Any]:
+    """What is on all pages."""
+    found: list[Any] = []
     cursor = ""
     while True:
         page = client.get(path + cursor).ok()
-        found += [item["withdrawal_id"] for item in page["items"]]
+        found += page["items"]
         if page["next_cursor"] is None:
             return found
         cursor = f"&cursor={page['next_cursor']}"
@@ -516,6 +526,7 @@ def test_tax_is_withheld_by_the_month_and_reported_by_the_quarter(
 ) -> None:
     from chalicelib.core import clock
     from chalicelib.distribution import withdrawal_routes, withdrawal_views
+    from chalicelib.distribution.withdrawal_rules import quarter_of
 
     to_quarter(mall_clock)
     set_rules(operator, tax="labour", fee_bp=100, review_from_fen=None, per_day=10)
@@ -530,7 +541,7 @@ def test_tax_is_withheld_by_the_month_and_reported_by_the_quarter(
     last = paid(shopper, wechat, 10_000)
     assert (last["tax_fen"], last["fee_fen"], last["net_fen"]) == (2_000, 100, 7_900)
     assert balance(shopper) == (0, 0, 100_000)
-    quarter = withdrawal_views.quarter_of(clock.now())
+    quarter = quarter_of(clock.now())
     assert report(operator, quarter) == {
         shopper.member_id: ["3", "100000", "4000", "1000", "95000"],
         other.member_id: ["1", "10000", "0", "100", "9900"],
