@@ -70,7 +70,7 @@ def start(port: int, data: Path | None, log: Path | None = None, say: Say = prin
         [
             _java(),
             "--enable-native-access=ALL-UNNAMED",  # it loads SQLite; Java 24 and later warn otherwise
-            *("-Xmx1g", "-XX:+UseSerialGC"),  # a small heap, and one caller or two: other collectors cost more CPU
+            "-Xmx1g",
             f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}",
             "-jar",
             str(folder / "DynamoDBLocal.jar"),
