@@ -23,6 +23,8 @@ from chalicelib.coupons.audit import audit as audit_templates
 from chalicelib.coupons.rules import Figures, Held, Template
 from chalicelib.distribution.audit import DistributorRecord, Records, TieRecord
 from chalicelib.distribution.audit import audit as audit_distribution
+from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
+from chalicelib.distribution.withdrawal_rules import Allowance, Withdrawal
 from chalicelib.groupbuy.audit import audit as audit_lobbies
 from chalicelib.groupbuy.rules import Lobby, SeatItem
 from chalicelib.ledger.audit import audit_balances
@@ -45,7 +47,7 @@ class Accounts(msgspec.Struct, frozen=True):
 
 
 class Books(msgspec.Struct, frozen=True):
-    """All that is compared. `payments` and `refunds` are WeChat's, None where it was not asked."""
+    """All that is compared. `payments`, `refunds` and `transfers` are WeChat's, None where it was not asked."""
 
     orders: list[Order]
     entries: list[Entry]
@@ -56,20 +58,25 @@ class Books(msgspec.Struct, frozen=True):
     templates: list[Template]
     shards: list[Shard]
     got: list[Got]
+    unpaid: dict[str, int]
     accounts: Accounts
     distribution: Records
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
+    withdrawals: list[Withdrawal] = []
+    allowances: dict[str, Allowance] = {}
+    transfers: list[Transfer] | None = None
 
     def differences(self) -> list[Difference]:
         """Everything that does not agree."""
-        money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
+        money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds, self.unpaid)
         seats = audit_lobbies(self.orders, self.lobbies, self.seats)
         uses = coupon_uses(self.orders, self.coupons)
         counted = audit_templates(self.templates, self.shards, self.got, self.coupons, uses)
         owed = audit_balances(self.entries, self.accounts.balances, self.accounts.months)
         commissions = audit_distribution(self.orders, self.entries, self.distribution)
-        members = [Difference(about, what) for about, what in owed] + commissions
+        paid_out = audit_withdrawals(self.withdrawals, self.entries, self.transfers, self.allowances)
+        members = owed + commissions + paid_out
         return money + seats + audit_coupons(self.orders, self.coupons) + counted + members
 
 
@@ -102,7 +109,9 @@ def agrees(mall: Mall) -> bool:
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
         f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons of {len(books.templates)} templates, "
         f"{len(books.accounts.balances)} balances, {len(books.distribution.commissions)} commissions, "
-        f"{len(books.payments or [])} payments and {len(books.refunds or [])} refunds in WeChat's books"
+        f"{len(books.withdrawals)} withdrawals, "
+        f"{len(books.payments or [])} payments, {len(books.refunds or [])} refunds and {len(books.transfers or [])} "
+        "transfers in WeChat's books"
     )
     for one in found:
         print(f"  {one.about}: {one.what}")
@@ -119,15 +128,18 @@ def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
     from chalicelib.catalogue.tables import POOL, STOCK, Products
     from chalicelib.coupons.tables import COUPON, GOT, CouponCounters, Coupons, CouponTemplates, got_of, held
+    from chalicelib.distribution.withdrawal_tables import Withdrawals, told_apart
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.ledger.tables import Journal
-    from chalicelib.orders.tables import Orders
+    from chalicelib.orders.tables import Orders, Unpaid
     from chalicelib.store import tools
 
     seats = list(tools.scan(Lobbies))
     of_members = list(tools.scan(Coupons))
+    withdrawals, allowances = told_apart(tools.scan(Withdrawals))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
+        unpaid={item.member_id: int(item.orders) for item in tools.scan(Unpaid)},
         entries=[item.entry for item in tools.scan(Journal)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
@@ -142,6 +154,8 @@ def read(sandbox_url: str | None) -> Books:
         ],
         accounts=_accounts(),
         distribution=_distribution(),
+        withdrawals=withdrawals,
+        allowances=allowances,
     )
     if sandbox_url is None:
         return books
@@ -151,6 +165,7 @@ def read(sandbox_url: str | None) -> Books:
         books,
         payments=msgspec.convert(told["payments"], list[Payment]),
         refunds=msgspec.convert(paid_out, list[PaidRefund]),
+        transfers=msgspec.convert(told["transfers"], list[Transfer]),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.core import clock
+from chalicelib.core.audit import Difference
 from chalicelib.core.errors import invalid
 from chalicelib.distribution import service
 from chalicelib.distribution.earnings import What, explained, records
@@ -97,18 +98,11 @@ class AdminCommission(msgspec.Struct, kw_only=True):
     lines: list[CommissionLine]
 
 
-class AccountDifference(msgspec.Struct):
-    """Two accounts of one thing that do not agree."""
-
-    about: str
-    what: str
-
-
 class AccountAudit(msgspec.Struct):
     """A distributor's account recomputed from so many entries, and whatever does not agree."""
 
     entries: int
-    differences: list[AccountDifference]
+    differences: list[Difference]
 
 
 def in_state(state: DistributorState, limit: int, given: str | None) -> tuple[list[AdminDistributor], str | None]:
@@ -200,7 +194,7 @@ def audit(member_id: str) -> AccountAudit:
     balances = {member_id: ledger.balance(member_id)}
     months = {member_id: ledger.months(member_id, clock.day(clock.now()))}
     found = audit_balances(entries, balances, months)
-    return AccountAudit(len(entries), [AccountDifference(about, what) for about, what in found])
+    return AccountAudit(len(entries), found)
 
 
 def commissions(

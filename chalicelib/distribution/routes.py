@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import chalicelib.distribution.admin_routes
 import chalicelib.distribution.commissions
+import chalicelib.distribution.person
 import chalicelib.distribution.ties
-import chalicelib.distribution.view_routes  # noqa: F401 - the others answer orders, and declare jobs
+import chalicelib.distribution.view_routes
+import chalicelib.distribution.withdrawal_routes  # noqa: F401 - these answer orders, and declare jobs and endpoints
 from chalicelib.distribution import service
 from chalicelib.distribution.service import DISTRIBUTION
 from chalicelib.distribution.views import DistributorView, distributor_view

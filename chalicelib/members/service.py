@@ -27,7 +27,10 @@ from chalicelib.members.tables import (
 from chalicelib.store import read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
-from chalicelib.web import tokens
+from chalicelib.web import limits, tokens
+
+#: So often one person may log in within a minute; a mini-program does it when it is opened.
+LOGINS_PER_MINUTE = 30
 
 
 class LoggedIn(NamedTuple):
@@ -46,6 +49,7 @@ def login(code: str, source: Source | None) -> LoggedIn:
     """
     session = _ask_wechat(lambda mini: mini.code2session(code))
     identity = mini_identity(settings().wechat_appid, session.openid)
+    limits.once_more("login", identity, LOGINS_PER_MINUTE)
     member = _known(identity, source)
     is_new = member is None
     if member is None:

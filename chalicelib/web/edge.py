@@ -14,7 +14,7 @@ from chalice.app import Chalice, Request, Response
 from chalicelib.core import ids, log
 from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
 from chalicelib.core.trace import segment
-from chalicelib.web import problems, tokens
+from chalicelib.web import limits, problems, tokens
 from chalicelib.web.endpoint import (
     ENDPOINTS,
     IDEMPOTENCY_KEY,
@@ -125,6 +125,8 @@ def _perform(
         idempotency_key=_idempotency_key(request) if endpoint.idempotent else "",
         query=_known_query(endpoint, request),
     )
+    if endpoint.per_minute is not None:
+        limits.once_more(endpoint.handler.__name__, call.caller, endpoint.per_minute)
     if endpoint.audience is not OPERATOR or token is None:
         return _handle(endpoint, call, path)
     entry = guard.enter(token, endpoint, call, path)

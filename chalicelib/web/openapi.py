@@ -199,6 +199,7 @@ def _codes(declared: Endpoint) -> list[str]:
         "forbidden": declared.audience is OPERATOR,
         "not_found": "{" in declared.path,
         "too_large": declared.method != "GET",
+        "too_many_requests": declared.per_minute is not None,
         "unavailable": True,
     }
     return list(dict.fromkeys([code for code, holds in follows.items() if holds] + list(declared.errors)))

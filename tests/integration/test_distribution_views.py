@@ -1,4 +1,4 @@
-"""What distributors and operators see: balances, customers, commissions, statements, links; and nothing of others."""
+"""What a distributor and an operator see: balances, customers, commissions, statements, links; nothing of others."""
 
 from __future__ import annotations
 
