@@ -21,7 +21,7 @@ import: $(INSTALLED) ## put a catalogue into it: make import FILE=products.csv [
 	@test -n "$(FILE)" || { echo "make import FILE=products.csv [CATEGORIES=categories.csv]"; exit 2; }
 	@$(BIN)/python -m local.import_catalogue "$(FILE)" $(if $(CATEGORIES),--categories "$(CATEGORIES)")
 
-audit: $(INSTALLED) ## hold orders, journal, stock and WeChat's books against each other
+audit: $(INSTALLED) ## hold orders, journal, stock, coupons and WeChat's books against each other
 	@$(BIN)/python -m local.audit
 
 test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)

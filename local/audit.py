@@ -1,4 +1,4 @@
-"""`make audit`: read every order, entry and stock of the running mall, and the sandbox's books, and compare them.
+"""`make audit`: read all orders, entries, stock, coupons and withdrawals of the running mall, the sandbox's books; compare.
 
 The exit status is 1 when they do not agree, and every difference is named. Reads whole tables.
 """
@@ -14,14 +14,17 @@ from typing import Any
 import msgspec
 import requests
 
+from chalicelib.core.audit import Difference
 from chalicelib.core.settings import settings
-from chalicelib.coupons.rules import Held
+from chalicelib.coupons.audit import Got, Shard
+from chalicelib.coupons.audit import audit as audit_templates
+from chalicelib.coupons.rules import Figures, Held, Template
 from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
 from chalicelib.distribution.withdrawal_rules import Allowance, Withdrawal
 from chalicelib.groupbuy.audit import audit as audit_lobbies
 from chalicelib.groupbuy.rules import Lobby, SeatItem
 from chalicelib.ledger.rules import Entry
-from chalicelib.orders.audit import Difference, PaidRefund, Payment, Stock, audit, audit_coupons
+from chalicelib.orders.audit import PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
 from chalicelib.orders.rules import Order
 from local.mall import Mall, running
 from local.processes import StartError
@@ -39,6 +42,9 @@ class Books(msgspec.Struct, frozen=True):
     lobbies: list[Lobby]
     seats: list[tuple[str, SeatItem]]
     coupons: list[Held]
+    templates: list[Template]
+    shards: list[Shard]
+    got: list[Got]
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
     withdrawals: list[Withdrawal] = []
@@ -49,8 +55,10 @@ class Books(msgspec.Struct, frozen=True):
         """Everything that does not agree."""
         money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
         seats = audit_lobbies(self.orders, self.lobbies, self.seats)
+        uses = coupon_uses(self.orders, self.coupons)
+        counted = audit_templates(self.templates, self.shards, self.got, self.coupons, uses)
         paid_out = audit_withdrawals(self.withdrawals, self.entries, self.transfers, self.allowances)
-        return money + seats + audit_coupons(self.orders, self.coupons) + paid_out
+        return money + seats + audit_coupons(self.orders, self.coupons) + counted + paid_out
 
 
 def main() -> int:
@@ -80,7 +88,8 @@ def agrees(mall: Mall) -> bool:
         found = [one for one in books.differences() if one in found]
     print(
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
-        f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons, {len(books.withdrawals)} withdrawals, "
+        f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons of {len(books.templates)} templates, "
+        f"{len(books.withdrawals)} withdrawals, "
         f"{len(books.payments or [])} payments, {len(books.refunds or [])} refunds and {len(books.transfers or [])} "
         "transfers in WeChat's books"
     )
@@ -98,7 +107,7 @@ def differences(sandbox_url: str | None) -> list[Difference]:
 def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
     from chalicelib.catalogue.tables import POOL, STOCK, Products
-    from chalicelib.coupons.tables import COUPON, Coupons, held
+    from chalicelib.coupons.tables import COUPON, GOT, CouponCounters, Coupons, CouponTemplates, got_of, held
     from chalicelib.distribution.withdrawal_tables import Withdrawals, told_apart
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.ledger.tables import Journal
@@ -106,6 +115,7 @@ def read(sandbox_url: str | None) -> Books:
     from chalicelib.store import tools
 
     seats = list(tools.scan(Lobbies))
+    of_members = list(tools.scan(Coupons))
     withdrawals, allowances = told_apart(tools.scan(Withdrawals))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
@@ -113,7 +123,14 @@ def read(sandbox_url: str | None) -> Books:
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
         seats=[(item.lobby_id, seat_of(item)) for item in seats if item.part != LOBBY],
-        coupons=[held(item) for item in tools.scan(Coupons) if item.part.startswith(COUPON)],
+        coupons=[held(item) for item in of_members if item.part.startswith(COUPON)],
+        templates=[item.template for item in tools.scan(CouponTemplates)],
+        shards=[shard for item in tools.scan(CouponCounters) if (shard := _shard(item)) is not None],
+        got=[
+            Got(item.member_id, item.part.removeprefix(GOT), got_of(item))
+            for item in of_members
+            if item.part.startswith(GOT)
+        ],
         withdrawals=withdrawals,
         allowances=allowances,
     )
@@ -133,6 +150,16 @@ def _stock(item: Any) -> Stock:
     """A SKU's stock, or a pool of it ("pool#<sku>#<pool>")."""
     _, sku_id, *pool = item.part.split("#")
     return Stock(sku_id, int(item.free), int(item.taken), int(item.supplied), pool[0] if pool else "")
+
+
+def _shard(item: Any) -> Shard | None:
+    """A counter of a template ("stock#<template>#<shard>", "used#..."); None for one of wrong codes."""
+    kind, template_id, number = item.counter.split("#")
+    if kind not in ("stock", "used"):
+        return None
+    said = {"left": item.free, "issued": item.issued, "used": item.used, "off_fen": item.off_fen}
+    figures = Figures(**{name: int(value or 0) for name, value in (said | {"paid_fen": item.paid_fen}).items()})
+    return Shard(template_id=template_id, number=int(number), kind=kind, figures=figures)
 
 
 if __name__ == "__main__":

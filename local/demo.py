@@ -1,5 +1,5 @@
-"""`make demo`: one purchase, from login to completion, in the mall that `make run` opened; one that nobody paid; and
-two group-buys, one that fills and one that does not.
+"""`make demo`: one purchase, from login to completion, in the mall that `make run` opened; one that nobody paid; one
+with a promotion and a coupon; and two group-buys, one that fills and one that does not.
 
 Every HTTP call is shown with its method, path and status and with what its answer tells. It ends with status 1 at
 the first step that is not as it should be.
@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from local import demo_groups
+from local import demo_coupons, demo_groups
 from local.demo_mall import NAME, PASSWORD
 from local.mall import Mall, running
 from local.processes import StartError
@@ -100,8 +100,9 @@ class Demo:
         self.complete(order)
         self.explain(order)
         self.leave_unpaid(lines[0])
+        demo_coupons.play(self)
         demo_groups.play(self)
-        self.step("The audit: orders, journal, stock and WeChat's books against each other (`make audit`)")
+        self.step("The audit: orders, journal, stock, coupons and WeChat's books against each other (`make audit`)")
         print(self._mall.run("local.audit"), end="")
 
     def step(self, what: str) -> None:
@@ -288,8 +289,9 @@ class Demo:
         days = self.advanced_seconds / DAY
         print(
             f"\nAll {self._steps} steps were as they should be. One order was paid, refunded in part, sent in two\n"
-            "parcels, received and completed; one was closed unpaid, and its stock came back. Three shoppers filled a\n"
-            "lobby; another lobby expired, and its leader has every fen back.\n"
+            "parcels, received and completed; one was closed unpaid, and its stock came back. A promotion and a\n"
+            "coupon came off a third, which says so. Three shoppers filled a lobby; another lobby expired, and its\n"
+            "leader has every fen back.\n"
             f"The clock of this mall is {days:.1f} days further than before, and stays so: tokens from before may\n"
             "have ended, and orders that others left unpaid are closed. `make clean` begins a new mall."
         )

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from chalicelib.catalogue import categories
 from chalicelib.catalogue.rules import Product, Sku, product_of
-from chalicelib.catalogue.tables import product_key, stock_key
+from chalicelib.catalogue.tables import PRODUCT, Products, product_key, stock_key
+from chalicelib.core.errors import MallError
 from chalicelib.store import cache, read
 
 
@@ -63,3 +65,17 @@ def remembered(sku_ids: Iterable[str]) -> dict[str, Offer]:
         for sku_id, offer in fresh.items():
             offers[sku_id] = cache.keep(("catalogue", "offer", sku_id), offer)
     return offers
+
+
+def category_path(product_id: str) -> list[str]:
+    """The ids of a published product's category and of those above it; possibly a second old. Raises `not_found`."""
+    product = cache.remember(("catalogue", "short", product_id), lambda: _published(product_id))
+    return categories.remembered().path(product.category_id)
+
+
+def _published(product_id: str) -> Product:
+    item = read.get(Products, product_id, PRODUCT, consistent=False)
+    if item is None or not item.product.published:
+        raise MallError("not_found")
+    product: Product = item.product
+    return product

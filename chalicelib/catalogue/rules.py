@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -120,6 +121,14 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     list_price_fen: int
     sold: int
     in_stock: bool
+
+
+class Named(NamedTuple):
+    """A category, product or SKU that something outside the catalogue names, and the field that names it."""
+
+    field: str
+    kind: Literal["category", "product", "SKU"]
+    id: str
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):

@@ -51,6 +51,9 @@ CODES: dict[str, Meaning] = {
     "wechat_code_used": Meaning(401, "登录凭证已使用，请重新登录", "The WeChat login code was used before"),
     "wechat_user_blocked": Meaning(403, "该微信账号暂时无法登录", "WeChat blocks this account for now"),
     "address_limit": Meaning(422, "最多保存 {limit} 个收货地址", "At most {limit} addresses can be kept"),
+    "account_open": Meaning(
+        409, "尚有未完结的事项，暂不能注销：{hindrances}", "Something must end before: {hindrances}"
+    ),
     # operators
     "login_failed": Meaning(401, "账号或密码错误", "Wrong name or password"),
     "name_taken": Meaning(409, "名称已被使用", "This name is taken"),
@@ -74,7 +77,7 @@ CODES: dict[str, Meaning] = {
     "nothing_to_refund": Meaning(422, "没有可退款的商品", "There is nothing left to refund"),
     "refund_window_over": Meaning(409, "已超过可退款期限", "The time for refunds is over"),
     # coupons
-    "coupon_unusable": Meaning(422, "优惠券不可用：{why}", "This coupon cannot be used: {why}"),
+    "coupon_unusable": Meaning(422, "这张优惠券不能用于这次购买", "This coupon cannot be used for this purchase"),
     "coupon_taken": Meaning(409, "优惠券已用于其他订单", "This coupon is in another order"),
     "sold_out": Meaning(409, "已被领完", "There are none left"),
     "claim_limit": Meaning(409, "每人限领 {limit} 张", "At most {limit} of these per member"),

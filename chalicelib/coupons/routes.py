@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 import chalicelib.coupons.admin_routes
-import chalicelib.coupons.jobs  # noqa: F401 - declares its jobs, as the others do
+import chalicelib.coupons.jobs
+import chalicelib.coupons.person  # noqa: F401 - declares what is kept of a member, as the others do theirs
 from chalicelib.coupons import claims, codes, shares
 from chalicelib.coupons.rules import CouponState
 from chalicelib.coupons.views import CouponView, OfferView, coupon_view, offer_view

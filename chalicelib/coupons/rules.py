@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from chalicelib.catalogue.rules import Named
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.members.rules import Profile, Segment, segment_of
 from chalicelib.web.types import Fen, Id, Line, PriceFen
@@ -63,6 +64,14 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if not self.categories and not self.products:
             return True
         return product_id in self.products or any(category in self.categories for category in categories)
+
+    def named(self) -> Iterator[Named]:
+        """What it names of the catalogue, by the fields of who has it as `scope`."""
+        for number, category_id in enumerate(self.categories):
+            yield Named(f"scope.categories[{number}]", "category", category_id)
+        for field in ("products", "excluded_products"):
+            for number, product_id in enumerate(getattr(self, field)):
+                yield Named(f"scope.{field}[{number}]", "product", product_id)
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from chalicelib.catalogue import categories
-from chalicelib.catalogue.tables import product_key
+from chalicelib.catalogue import naming
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.coupons import rules, stock
-from chalicelib.coupons.rules import Figures, How, Scope, Template, TemplateChange, TemplateInput, TemplateState
+from chalicelib.coupons.rules import Figures, How, Template, TemplateChange, TemplateInput, TemplateState
 from chalicelib.coupons.stock import CACHE
 from chalicelib.coupons.tables import (
     ALL,
@@ -178,7 +177,7 @@ def _commit(tx: Transaction, template: Template) -> Template:
 def _template(asked: TemplateChange, template_id: str, created_at: datetime, shards: int) -> Template:
     """The draft that was asked for. Raises `invalid`."""
     rules.check(asked)
-    _check_scope(asked.scope)
+    naming.check(asked.scope.named())
     return Template(
         template_id=template_id, name=asked.name, state="draft", terms=rules.terms_of(asked), total=asked.total,
         limit_per_member=asked.limit_per_member, valid=_cut(asked.valid), how=asked.how, audience=asked.audience,
@@ -189,18 +188,6 @@ def _template(asked: TemplateChange, template_id: str, created_at: datetime, sha
 def _check_end(template: Template) -> None:
     if template.is_over(clock.now()):
         raise invalid("valid.until", "its time is over")
-
-
-def _check_scope(scope: Scope) -> None:
-    if scope.categories:
-        known = categories.load()[0].by_id
-        for category_id in scope.categories:
-            if category_id not in known:
-                raise invalid("scope.categories", "no such category")
-    for field, product_ids in (("products", scope.products), ("excluded_products", scope.excluded_products)):
-        found = read.batch_get([product_key(each) for each in dict.fromkeys(product_ids)], consistent=False)
-        if None in found:
-            raise invalid(f"scope.{field}", "no such product")
 
 
 def _cut(valid: rules.Validity) -> rules.Validity:

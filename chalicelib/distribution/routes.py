@@ -8,6 +8,7 @@ import msgspec
 
 import chalicelib.distribution.admin_routes
 import chalicelib.distribution.commissions
+import chalicelib.distribution.person
 import chalicelib.distribution.ties
 import chalicelib.distribution.withdrawal_routes  # noqa: F401 - these answer orders, and declare jobs and endpoints
 from chalicelib.distribution import service

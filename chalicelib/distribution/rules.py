@@ -58,7 +58,7 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How distribution works in this mall.
 
-    `rates_bp` by level; `protection_days`: how long a customer stays bound, null for ever; `freeze_days` after receipt
+    `rates_bp` by level; `protection_days`: how long a customer stays bound, 0 for ever; `freeze_days` after receipt
     a commission can be withdrawn, fewer than the refund window means that a refund may reach what was withdrawn. All
     commissions of an order together are at most `order_cap_bp` of its goods, and `order_cap_fen`. `approval`: whether
     an operator approves who applies. The pages are the mini-program's, for links.
@@ -70,7 +70,7 @@ class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         default_factory=lambda: [1000, 300]
     )
     bind_on: Literal["first_visit", "first_order"] = "first_visit"
-    protection_days: Annotated[int, Meta(ge=1, le=3650)] | None = None
+    protection_days: Annotated[int, Meta(ge=0, le=3650)] = 0
     self_purchase: bool = False
     freeze_days: Annotated[int, Meta(ge=0, le=90)] = 7
     approval: Literal["review", "open"] = "review"
@@ -111,8 +111,7 @@ class Tie(msgspec.Struct, frozen=True, kw_only=True):
 
 def new_tie(member_id: str, inviter: str, token: str, rules: DistributionRules, now: datetime) -> Tie:
     """The tie of a member whom that distributor brought now."""
-    days = rules.protection_days
-    until = None if days is None else now + timedelta(days=days)
+    until = now + timedelta(days=rules.protection_days) if rules.protection_days else None
     return Tie(member_id=member_id, inviter=inviter, token=token, bound_at=now, until=until)
 
 

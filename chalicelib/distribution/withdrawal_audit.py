@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from chalicelib.core import clock
+from chalicelib.core.audit import Difference
 from chalicelib.distribution.withdrawal_rules import STATES, Allowance, Withdrawal
 from chalicelib.ledger import members
 from chalicelib.ledger.rules import Entry
-from chalicelib.orders.audit import Difference
 
 
 class Transfer(msgspec.Struct, frozen=True):

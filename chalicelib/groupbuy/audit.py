@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from chalicelib.core.audit import Difference
 from chalicelib.groupbuy.rules import Lobby, SeatItem
-from chalicelib.orders.audit import Difference
 from chalicelib.orders.rules import Order, SeatState
 
 #: What an order may be while its seat is in that state. "closed" beside a kept seat: all of it was refunded later.

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from chalicelib.core.audit import Difference
+from chalicelib.coupons.audit import Use
 from chalicelib.coupons.rules import Held
 from chalicelib.ledger import rules as ledger
 from chalicelib.ledger.members import COMMISSIONS
@@ -18,13 +20,6 @@ from chalicelib.orders.rules import Order
 
 #: Accounts that only entries about orders change.
 _OF_ORDERS = frozenset({ledger.GOODS, ledger.FREIGHT, ledger.REFUNDS_OWED, ledger.SURPLUS, COMMISSIONS})
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """Two accounts of one thing that do not agree."""
-
-    about: str
-    what: str
 
 
 class Stock(msgspec.Struct, frozen=True):
@@ -99,6 +94,18 @@ def audit_coupons(orders: Iterable[Order], coupons: Iterable[Held]) -> list[Diff
         if (held.state, held.order_id if held.state != "unused" else "") != (state, order_id):
             found.append(Difference(coupon_id, f"is {held.state} {held.order_id}, its orders say {state} {order_id}"))
     return found
+
+
+def coupon_uses(orders: Iterable[Order], coupons: Iterable[Held]) -> dict[str, Use]:
+    """What each used coupon took off, and what was paid for the order that it says it was used in, by its id."""
+    by_id = {order.order_id: order for order in orders}
+    return {
+        used.coupon_id: Use(used.discount_fen, order.payable_fen)
+        for one in coupons
+        if one.state == "used" and (order := by_id.get(one.order_id)) is not None
+        for used in order.coupons
+        if used.coupon_id == one.coupon.coupon_id
+    }
 
 
 def _was_used(order: Order, held: Held) -> bool:

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta
 
 import chalicelib.orders.admin_routes
-import chalicelib.orders.callbacks  # noqa: F401 - both declare their endpoints
+import chalicelib.orders.callbacks
+import chalicelib.orders.person  # noqa: F401 - they declare endpoints, and what is kept of a member
 from chalicelib.orders import changes, close, deliver, pay, place, refunds
 from chalicelib.orders.pay import Payment
 from chalicelib.orders.place import LineInput, OrderInput, QuoteInput

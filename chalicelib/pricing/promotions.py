@@ -7,13 +7,14 @@ anything off, and of the same priority the one whose id is first.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
+from chalicelib.catalogue.rules import Named, product_of
 from chalicelib.core.errors import invalid
 from chalicelib.core.money import FEN_MAX, split_fen
 from chalicelib.coupons.rules import Scope
@@ -51,8 +52,13 @@ class _Promotion(
         raise NotImplementedError
 
     def skus(self) -> list[str]:
-        """The SKUs that it names."""
+        """The SKUs that it names, in order."""
         return []
+
+    def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
+        """Whether a product, in these categories, has a part in it: a piece of it may cost less, or makes that
+        another one does."""
+        return self.scope.covers(product_id, categories)
 
     def runs(self, now: datetime) -> bool:
         """Whether it holds now."""
@@ -107,6 +113,10 @@ class NewCustomerPrice(_Promotion, frozen=True, kw_only=True, tag="new_customer_
         """The SKUs with a price."""
         return [price.sku_id for price in self.prices]
 
+    def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
+        """Of the products in scope those with a price."""
+        return super().concerns(product_id, categories) and _names(self, product_id)
+
 
 class Bundle(_Promotion, frozen=True, kw_only=True, tag="bundle"):
     """These pieces together for `price_fen`, as many sets as there are."""
@@ -130,6 +140,10 @@ class Bundle(_Promotion, frozen=True, kw_only=True, tag="bundle"):
         """The SKUs of a set."""
         return [each.sku_id for each in self.pieces]
 
+    def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
+        """Of the products in scope those of a set."""
+        return super().concerns(product_id, categories) and _names(self, product_id)
+
 
 class AddOn(_Promotion, frozen=True, kw_only=True, tag="add_on"):
     """Up to `limit` pieces of an order at their price here, those where it saves most, when the other goods in scope
@@ -150,6 +164,10 @@ class AddOn(_Promotion, frozen=True, kw_only=True, tag="add_on"):
     def skus(self) -> list[str]:
         """The SKUs with a price."""
         return [price.sku_id for price in self.prices]
+
+    def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
+        """The products with a price, and those in scope, which help to reach the threshold."""
+        return super().concerns(product_id, categories) or _names(self, product_id)
 
 
 class PiecesPercent(_Promotion, frozen=True, kw_only=True, tag="pieces_percent"):
@@ -234,6 +252,18 @@ def new_customer_matters(promotions: Mapping[str, Promotion], sku_ids: Container
     )
 
 
+def rank(named: NamedPromotion) -> tuple[int, int, str]:
+    """Where it stands among those that run: by kind, then the highest priority, then by id."""
+    return _KINDS.index(type(named.promotion)), -named.promotion.priority, named.promotion_id
+
+
+def named(promotion: Promotion) -> Iterator[Named]:
+    """What it names of the catalogue, by field."""
+    yield from promotion.scope.named()
+    for number, sku_id in enumerate(promotion.skus()):
+        yield Named(f"{_skus_field(promotion)}[{number}].sku_id", "SKU", sku_id)
+
+
 def check(promotion: Promotion) -> None:
     """Raises `invalid`, naming the field, for what no type can say: the times, and SKUs named twice."""
     for field in ("starts_at", "ends_at"):
@@ -243,7 +273,15 @@ def check(promotion: Promotion) -> None:
         raise invalid("ends_at", "must be later than starts_at")
     skus = promotion.skus()
     if len(set(skus)) < len(skus):
-        raise invalid("pieces" if isinstance(promotion, Bundle) else "prices", "each SKU once")
+        raise invalid(_skus_field(promotion), "each SKU once")
+
+
+def _skus_field(promotion: Promotion) -> str:
+    return "pieces" if isinstance(promotion, Bundle) else "prices"
+
+
+def _names(promotion: _Promotion, product_id: str) -> bool:
+    return any(product_of(sku_id) == product_id for sku_id in promotion.skus())
 
 
 def _cheapened(

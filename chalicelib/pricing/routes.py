@@ -1,4 +1,4 @@
-"""Operators: freight templates, promotions, and the floor below which nothing is stacked."""
+"""Freight templates, promotions and the floor for operators; for shoppers, the promotions that run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from chalicelib.pricing.freight import FreightTemplate
 from chalicelib.pricing.promotions import NamedPromotion, Promotion
 from chalicelib.pricing.service import PRICING
 from chalicelib.shop.routes import expose
-from chalicelib.web.endpoint import OPERATOR, endpoint
+from chalicelib.web.endpoint import OPERATOR, PUBLIC, endpoint
+from chalicelib.web.types import Id, Page
 
 expose(PRICING)
+
+#: How long clients may keep the running promotions.
+_SECONDS = 5
 
 
 class NamedTemplate(msgspec.Struct):
@@ -44,6 +48,24 @@ def put_template(template_id: str, body: FreightTemplate) -> NamedTemplate:
 def delete_template(template_id: str) -> None:
     """Delete a freight template; its products use the default one from then on."""
     service.delete(template_id)
+
+
+class PromotionsQuery(msgspec.Struct, kw_only=True):
+    """Which promotions: all that run, or those that a product has a part in."""
+
+    product_id: Id | None = None
+
+
+@endpoint("GET /v1/promotions", PUBLIC, cache_seconds=_SECONDS, errors=("not_found",))
+def running_promotions(query: PromotionsQuery) -> Page[NamedPromotion]:
+    """The promotions that run now, in the order in which they are reckoned. One page, always.
+
+    With `product_id`, for the product's page: those that it has a part in, also where it only helps to reach a
+    threshold. Without, for lists and a page of promotions: all, with what each covers (`scope`: its categories with
+    everything below them), so that a client marks the cards of a category itself. What is taken off is the quote's to
+    say; a promotion that starts while a client keeps this shows when it asks again.
+    """
+    return Page(service.running(query.product_id))
 
 
 class AllPromotions(msgspec.Struct):

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from chalicelib.catalogue import naming, offers
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.pricing.freight import FreightTemplate
-from chalicelib.pricing.promotions import NamedPromotion, Promotion, check
+from chalicelib.pricing.promotions import NamedPromotion, Promotion, check, named, rank
 from chalicelib.pricing.rules import PricingRules
 from chalicelib.pricing.tables import ALL, FREIGHT, PROMOTION, Pricing
 from chalicelib.shop.service import declare
@@ -56,9 +57,25 @@ def promotions() -> dict[str, Promotion]:
     return _remembered().promotions
 
 
+def running(product_id: str | None) -> list[NamedPromotion]:
+    """The promotions that run now, in the order in which they are reckoned; those that concern this product, where one
+    is named. Possibly a second old.
+
+    Raises `not_found` where there is no such product on sale.
+    """
+    now = clock.now()
+    found = sorted((NamedPromotion(*each) for each in promotions().items() if each[1].runs(now)), key=rank)
+    if product_id is None:
+        return found
+    path = offers.category_path(product_id)
+    return [each for each in found if each.promotion.concerns(product_id, path)]
+
+
 def put_promotion(promotion_id: str, promotion: Promotion) -> Promotion:
-    """Create or replace a promotion; how it is kept. Raises `invalid`, also when there are too many."""
+    """Create or replace a promotion; how it is kept. Raises `invalid`, also when there are too many, and naming every
+    category, product and SKU that there is not."""
     check(promotion)
+    naming.check(named(promotion))
     known = _load().promotions
     if promotion_id not in known and len(known) >= PROMOTIONS_MAX:
         raise invalid("promotion_id", f"at most {PROMOTIONS_MAX} promotions; delete one that is over")

@@ -1,42 +1,83 @@
-"""Who brought whom, and what that earns: pending when paid, taken back by refunds, available after the days are over."""
+"""Who brought whom, and what that earns: pending when paid, taken back by refunds, available when the days are over."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from local.clock import LocalClock
 from tests.support.client import Operator, Sandbox, Shopper, in_process
-from tests.support.distribution import come_by, deliver, distributor, pay, run_jobs, set_rules
+from tests.support.distribution import (
+    RULES,
+    balance,
+    come_by,
+    deliver,
+    distributor,
+    inviter_of,
+    pay,
+    run_jobs,
+    set_rules,
+)
 from tests.support.operators import owner_token
 
 DAY = 86400
+PRICE = 2000
 
 
 @pytest.fixture
-def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Operator:
+def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Iterator[Operator]:
     operator = Operator(in_process(), owner_token())
     set_rules(operator)
-    return operator
+    yield operator
+    set_rules(operator, enabled=False)
+
+
+@pytest.fixture
+def sku(operator: Operator) -> str:
+    sku_id: str = operator.product(price_fen=PRICE, stock=1000)["skus"][0]["sku_id"]
+    return sku_id
+
+
+def new(operator: Operator, sandbox: str, brought_by: Shopper | None = None, *, sells: bool = True) -> Shopper:
+    """Somebody new, brought by a distributor or by nobody; a distributor themselves, unless they only shop."""
+    shopper = Shopper.arrive(operator.send, Sandbox(sandbox))
+    if brought_by is not None:
+        come_by(shopper, brought_by.post("/v1/distributor").ok()["invite_code"])
+        run_jobs()
+    if sells:
+        distributor(operator, shopper)
+    return shopper
 
 
 @pytest.fixture
 def people(operator: Operator, sandbox: str) -> list[Shopper]:
     """A, B whom A brought, and C whom B brought; A and B are distributors."""
-    a, b, c = (Shopper.arrive(operator.send, Sandbox(sandbox)) for _ in range(3))
-    come_by(b, distributor(operator, a)["invite_code"])
+    a = new(operator, sandbox)
+    b = new(operator, sandbox, a)
+    return [a, b, new(operator, sandbox, b, sells=False)]
+
+
+def bought(shopper: Shopper, lines: list[tuple[str, int]], **more: Any) -> str:
+    """An order of these lines, paid, and its commissions made."""
+    body = {"lines": [{"sku_id": sku, "quantity": quantity} for sku, quantity in lines]} | more
+    body["address_id"] = shopper.address_id
+    payable = shopper.post("/v1/quotes", body).ok()["payable_fen"]
+    order_id: str = shopper.post("/v1/orders", body | {"expected_payable_fen": payable}, key=f"{payable}").ok(201)[
+        "order_id"
+    ]
+    pay(shopper, order_id)
     run_jobs()
-    come_by(c, distributor(operator, b)["invite_code"])
+    return order_id
+
+
+def give_back(operator: Operator, order_id: str, sku: str, quantity: int, key: str = "1") -> None:
+    body = {"reason": "补偿", "lines": [{"sku_id": sku, "quantity": quantity}]}
+    operator.post(f"/v1/admin/orders/{order_id}/refunds", body, key=key).ok(202)
     run_jobs()
-    return [a, b, c]
-
-
-def balance(shopper: Shopper) -> tuple[int, int]:
-    from chalicelib.ledger import service as ledger
-
-    kept = ledger.balance(shopper.member_id)
-    return kept.pending, kept.available
 
 
 def test_an_order_pays_who_brought_its_member_and_who_brought_them(
@@ -45,15 +86,14 @@ def test_an_order_pays_who_brought_its_member_and_who_brought_them(
     a, b, c = people
     skus: list[Any] = [operator.product(price_fen=price)["skus"][0]["sku_id"] for price in (1999, 777, 5000)]
     order_id = c.place([(skus[0], 2), (skus[1], 1), (skus[2], 3)])["order_id"]
+    run_jobs()
     assert balance(b) == (0, 0)
     pay(c, order_id)
     run_jobs()
-    assert balance(b) == (399 + 77 + 1500, 0)
-    assert balance(a) == (199 + 38 + 750, 0)
+    assert (balance(b), balance(a)) == ((399 + 77 + 1500, 0), (199 + 38 + 750, 0))
     c.refund(order_id, [(skus[0], 1)])
     run_jobs()
-    assert balance(b) == (199 + 77 + 1500, 0)
-    assert balance(a) == (99 + 38 + 750, 0)
+    assert (balance(b), balance(a)) == ((199 + 77 + 1500, 0), (99 + 38 + 750, 0))
     deliver(operator, c, order_id)
     run_jobs()
     mall_clock.advance(7 * DAY - 60)
@@ -61,9 +101,285 @@ def test_an_order_pays_who_brought_its_member_and_who_brought_them(
     assert balance(b) == (1776, 0)
     mall_clock.advance(61)
     run_jobs()
-    assert balance(b) == (0, 1776)
-    assert balance(a) == (0, 887)
-    operator.post(f"/v1/admin/orders/{order_id}/refunds", {"reason": "补偿", "lines": [{"sku_id": skus[2], "quantity": 1}]}, key="k" + order_id).ok(202)  # fmt: skip
+    assert (balance(b), balance(a)) == ((0, 1776), (0, 887))
+    give_back(operator, order_id, skus[2], 1)
+    assert (balance(b), balance(a)) == ((0, 1276), (0, 637))
+
+
+def test_the_base_is_what_was_paid_for_goods_after_the_coupon_and_without_freight(
+    operator: Operator, people: list[Shopper]
+) -> None:
+    a, b, c = people
+    freight = {
+        "name": "运费", "unit": "piece",
+        "rules": [{"regions": [], "first": 1, "first_fee_fen": 800, "more": 1, "more_fee_fen": 0}],
+    }  # fmt: skip
+    made = operator.put("/v1/admin/freight-templates/by-piece", freight)
+    template = {"freight_template_id": "by-piece"} if made.status == 200 else {}
+    skus: list[Any] = [
+        operator.product(price_fen=price, **template)["skus"][0]["sku_id"] for price in (1999, 3001, 900)
+    ]
+    coupon_template = operator.post(
+        "/v1/admin/coupon-templates",
+        {
+            "name": "十元券", "kind": "amount_off", "amount_fen": 1000, "threshold_fen": 2000, "total": 10,
+            "limit_per_member": 1, "valid": {"days": 7}, "how": ["claim"],
+        },
+    ).ok(201)["template_id"]  # fmt: skip
+    coupon = c.post(f"/v1/coupon-templates/{coupon_template}/claim").ok(201)["coupon_id"]
+    order_id = bought(c, [(skus[0], 2), (skus[1], 1), (skus[2], 1)], coupon_ids=[coupon])
+    lines = c.order(order_id)["lines"]
+    assert sum(line["payable_fen"] for line in lines) == 1999 * 2 + 3001 + 900 - 1000
+    assert balance(b)[0] == sum(line["payable_fen"] // 10 for line in lines)
+    assert balance(a)[0] == sum(line["payable_fen"] // 20 for line in lines)
+    entries = operator.get(f"/v1/admin/orders/{order_id}/ledger").ok()["entries"]
+    money = {leg["account"]: leg["amount_fen"] for entry in entries for leg in entry["postings"]}
+    assert (money["discounts:coupons"], money["sales:goods"]) == (1000, -(1999 * 2 + 3001 + 900))
+    give_back(operator, order_id, skus[0], 2)
+    assert balance(b)[0] == sum(line["payable_fen"] // 10 for line in lines[1:])
+
+
+def test_a_third_level_earns_nothing_and_cannot_be_set(operator: Operator, sandbox: str, sku: str) -> None:
+    a = new(operator, sandbox)
+    b = new(operator, sandbox, a)
+    c = new(operator, sandbox, b)
+    d = new(operator, sandbox, c, sells=False)
+    bought(d, [(sku, 1)])
+    assert [balance(one)[0] for one in (a, b, c)] == [0, 100, 200]
+    refusal = operator.put("/v1/admin/settings/distribution", RULES | {"levels": 3})
+    assert refusal.status == 400
+    assert [error["field"] for error in refusal.json["errors"]] == ["levels"]
+
+
+def test_a_bound_member_is_not_poached_while_protected_and_is_free_afterwards(
+    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
+) -> None:
+    set_rules(operator, protection_days=20)
+    first, second = new(operator, sandbox), new(operator, sandbox)
+    member = new(operator, sandbox, first, sells=False)
+    come_by(member, second.post("/v1/distributor").ok()["invite_code"])
     run_jobs()
-    assert balance(b) == (0, 1276)
-    assert balance(a) == (0, 637)
+    assert inviter_of(member) == first.member_id
+    mall_clock.advance(21 * DAY)
+    bought(member, [(sku, 1)])
+    assert (balance(first)[0], balance(second)[0]) == (0, 0)  # the tie is over, the other link was too long ago
+    come_by(member, second.post("/v1/distributor").ok()["invite_code"])
+    run_jobs()
+    assert inviter_of(member) == second.member_id
+    bought(member, [(sku, 2)])
+    assert (balance(first)[0], balance(second)[0]) == (0, 400)
+
+
+def test_nobody_is_bound_to_themselves_or_to_who_may_not_sell(operator: Operator, sandbox: str) -> None:
+    alone = new(operator, sandbox)
+    come_by(alone, alone.post("/v1/distributor").ok()["invite_code"])
+    run_jobs()
+    assert inviter_of(alone) is None
+    waiting = Shopper.arrive(operator.send, Sandbox(sandbox))
+    code = waiting.post("/v1/distributor").ok()["invite_code"]
+    visitor = new(operator, sandbox, sells=False)
+    come_by(visitor, code)
+    come_by(visitor, "no-such-link")
+    run_jobs()
+    assert inviter_of(visitor) is None
+    distributor(operator, waiting)
+    operator.post(f"/v1/admin/distributors/{waiting.member_id}/suspend").ok()
+    come_by(visitor, code)
+    run_jobs()
+    assert inviter_of(visitor) is None
+
+
+def test_where_the_first_order_binds_a_visit_alone_does_not(
+    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
+) -> None:
+    set_rules(operator, bind_on="first_order")
+    seller, last = new(operator, sandbox), new(operator, sandbox)
+    member = new(operator, sandbox, seller, sells=False)
+    assert inviter_of(member) is None
+    come_by(member, last.post("/v1/distributor").ok()["invite_code"])
+    bought(member, [(sku, 1)])
+    assert inviter_of(member) == last.member_id
+    assert (balance(seller)[0], balance(last)[0]) == (0, 200)
+    late = new(operator, sandbox, seller, sells=False)
+    mall_clock.advance(16 * DAY)
+    bought(late, [(sku, 1)])
+    assert (inviter_of(late), balance(seller)[0]) == (None, 0)
+
+
+def test_a_purchase_of_ones_own_earns_only_where_the_mall_says_so(operator: Operator, sandbox: str, sku: str) -> None:
+    a = new(operator, sandbox)
+    b = new(operator, sandbox, a)
+    bought(b, [(sku, 1)])
+    assert (balance(b)[0], balance(a)[0]) == (0, 200)
+    set_rules(operator, self_purchase=True)
+    bought(b, [(sku, 2)])
+    assert (balance(b)[0], balance(a)[0]) == (400, 200 + 200)
+
+
+def test_switched_off_nothing_new_is_earned_and_what_was_earned_stays(
+    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
+) -> None:
+    a, b, c = people
+    first = bought(c, [(sku, 1)])
+    waiting = c.place([(sku, 1)])["order_id"]
+    set_rules(operator, enabled=False)
+    pay(c, waiting)
+    bought(c, [(sku, 2)])
+    assert (balance(b)[0], balance(a)[0]) == (200, 100)
+    set_rules(operator)
+    deliver(operator, c, waiting)
+    deliver(operator, c, first)
+    run_jobs()
+    mall_clock.advance(8 * DAY)
+    run_jobs()
+    assert (balance(b), balance(a)) == ((0, 200), (0, 100))
+
+
+def test_a_suspended_distributor_earns_nothing_and_whoever_brought_them_still_does(
+    operator: Operator, people: list[Shopper], sku: str
+) -> None:
+    a, b, c = people
+    operator.post(f"/v1/admin/distributors/{b.member_id}/suspend").ok()
+    bought(c, [(sku, 1)])
+    assert (balance(b)[0], balance(a)[0]) == (0, 100)
+    distributor(operator, b)
+    bought(c, [(sku, 2)])
+    assert (balance(b)[0], balance(a)[0]) == (400, 300)
+
+
+def test_what_was_available_may_fall_below_zero_and_the_next_commission_makes_it_good(
+    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
+) -> None:
+    from chalicelib.core import clock
+    from chalicelib.ledger import members as entries
+    from chalicelib.ledger import service as ledger
+    from chalicelib.store.transaction import Transaction
+
+    set_rules(operator, freeze_days=0)
+    _, b, c = people
+    order_id = bought(c, [(sku, 2)])
+    deliver(operator, c, order_id)
+    run_jobs()
+    assert balance(b) == (0, 400)
+    tx = Transaction()
+    ledger.post(tx, entries.withdrawal_begun(f"w{order_id}", b.member_id, clock.now(), 400), short="short")
+    tx.commit()
+    asked = c.refund(order_id, [(sku, 1)])
+    operator.post(f"/v1/admin/orders/{order_id}/refunds/{asked['refund_id']}/approve", {"restock": True}).ok()
+    run_jobs()
+    assert balance(b) == (0, -200)
+    second = bought(c, [(sku, 3)])
+    deliver(operator, c, second)
+    run_jobs()
+    assert balance(b) == (0, 400)
+
+
+def test_a_group_order_earns_when_its_lobby_succeeds_and_nothing_when_it_fails(
+    operator: Operator, people: list[Shopper], sandbox: str, mall_clock: LocalClock
+) -> None:
+    _, b, c = people
+    activity = operator.group_activity({2: 1500})
+    sku_id = activity["prices"][0]["sku_id"]
+    joiner = new(operator, sandbox, sells=False)
+    lead = c.take_seat(sku_id, activity_id=activity["activity_id"], size=2).ok(201)
+    pay(c, lead["order_id"])
+    run_jobs()
+    assert balance(b)[0] == 0
+    joined = joiner.take_seat(sku_id, lobby_id=lead["group"]["lobby_id"]).ok(201)
+    pay(joiner, joined["order_id"])
+    run_jobs()
+    assert balance(b)[0] == 150
+    alone = c.take_seat(sku_id, activity_id=activity["activity_id"], size=2).ok(201)
+    pay(c, alone["order_id"])
+    mall_clock.advance(31 * 60)
+    run_jobs()
+    assert (c.order(alone["order_id"])["state"], balance(b)[0]) == ("closed", 150)
+
+
+def test_the_products_rate_goes_first_then_the_tiers_then_the_default_and_the_cap_holds(
+    operator: Operator, people: list[Shopper]
+) -> None:
+    a, b, c = people
+    set_rules(operator, tiers=[{"tier_id": "gold", "name": "金牌", "rates_bp": [2000, 800]}])
+    operator.put(f"/v1/admin/distributors/{b.member_id}/tier", {"tier": "gold"}).ok()
+    plain, own, none = (
+        operator.product(price_fen=1000, **more)["skus"][0]["sku_id"]
+        for more in ({}, {"commission_bp": 300}, {"commission_bp": 0})
+    )
+    bought(c, [(plain, 1), (own, 1), (none, 1)])
+    assert (balance(b)[0], balance(a)[0]) == (200 + 30, 50 + 30)
+    set_rules(operator, rates_bp=[1000, 500], order_cap_fen=100)
+    bought(c, [(plain, 2)])
+    assert (balance(b)[0] - 230, balance(a)[0] - 80) == (67, 33)
+    operator.put("/v1/admin/distributors/nobody/tier", {"tier": "standard"}).refused(404, "not_found")
+    operator.put(f"/v1/admin/distributors/{a.member_id}/tier", {"tier": "iron"}).refused(422, "invalid")
+
+
+def test_a_tier_is_reached_by_what_was_kept_and_rewards_once(
+    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
+) -> None:
+    tiers = [
+        {"tier_id": "silver", "name": "银牌", "rates_bp": [1500], "orders": 1, "reward_fen": 50},
+        {"tier_id": "gold", "name": "金牌", "rates_bp": [2000], "sales_fen": 3000, "customers": 1, "reward_fen": 500},
+    ]
+    set_rules(operator, freeze_days=0, tiers=tiers)
+    _, b, c = people
+    order_id = bought(c, [(sku, 1)])
+    assert b.post("/v1/distributor").ok()["tier"] == "standard"
+    deliver(operator, c, order_id)
+    run_jobs()
+    assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("silver", (0, 200 + 50))
+    second = bought(c, [(sku, 2)])
+    assert balance(b) == (600, 250)
+    deliver(operator, c, second)
+    run_jobs()
+    assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("gold", (0, 850 + 500))
+    operator.put(f"/v1/admin/distributors/{b.member_id}/tier", {"tier": "standard"}).ok()
+    third = bought(c, [(sku, 3)])
+    deliver(operator, c, third)
+    run_jobs()
+    assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("gold", (0, 1350 + 600))
+
+
+def test_told_in_any_order_and_by_many_at_once_the_commissions_are_the_same(
+    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
+) -> None:
+    from chalicelib.core.errors import MallError
+    from chalicelib.distribution.commissions import settle
+
+    set_rules(operator, freeze_days=0)
+    a, b, c = people
+    order_id = c.place([(sku, 3)])["order_id"]
+    pay(c, order_id)
+    deliver(operator, c, order_id)
+    settle(order_id)  # received, before anybody was told that it was paid
+    assert balance(b) == (0, 0)
+
+    def told(_: int) -> None:
+        with contextlib.suppress(MallError):  # busy: whoever is told by a job is told again
+            settle(order_id, paid_now=True)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(told, range(8)))
+    run_jobs()
+    assert (balance(b), balance(a)) == ((0, 600), (0, 300))
+
+
+def test_two_who_bring_each_other_at_once_are_never_bound_in_a_ring(operator: Operator, sandbox: str) -> None:
+    from chalicelib.core.errors import MallError
+    from chalicelib.distribution.ties import bind
+
+    for _ in range(5):
+        pair = [new(operator, sandbox), new(operator, sandbox)]
+        codes = [one.post("/v1/distributor").ok()["invite_code"] for one in pair]
+
+        def attempt(mine: int, pair: list[Shopper] = pair, codes: list[str] = codes) -> None:
+            try:
+                bind(pair[mine].member_id, codes[1 - mine])
+            except MallError as fault:
+                assert fault.code in ("conflict", "unavailable")
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(attempt, range(2)))
+        bound = [inviter_of(one) for one in pair]
+        assert bound in ([pair[1].member_id, None], [None, pair[0].member_id])

@@ -188,7 +188,7 @@ def test_the_audit_names_a_coupon_that_is_not_where_its_order_says(
     shopper: Shopper, operator: Operator, sku: str
 ) -> None:
     from chalicelib.coupons.tables import coupon_key, held
-    from chalicelib.orders.audit import audit_coupons
+    from chalicelib.orders.audit import audit_coupons, coupon_uses
     from chalicelib.orders.changes import load
     from chalicelib.store import read
 
@@ -204,8 +204,11 @@ def test_the_audit_names_a_coupon_that_is_not_where_its_order_says(
     assert now() == []
     paid = load(order_id)
     item = read.batch_get([coupon_key(shopper.member_id, coupon)])[0]
+    assert coupon_uses([paid], [held(item)]) == {coupon: (500, PRICE - 500)}
+    assert coupon_uses([], [held(item)]) == {}
     assert len(audit_coupons([], [held(item)])) == 1
     assert len(audit_coupons([paid], [])) == 1
     shopper.refund(order_id)
     assert now() == []
+    assert coupon_uses([load(order_id)], [held(read.batch_get([coupon_key(shopper.member_id, coupon)])[0])]) == {}
     assert len(audit_coupons([paid], [held(read.batch_get([coupon_key(shopper.member_id, coupon)])[0])])) == 1

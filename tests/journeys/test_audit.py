@@ -88,11 +88,26 @@ def test_stock_that_somebody_touched_is_named(audit: Audit, order: Any, mall: Ma
 
 def test_a_journal_entry_that_is_gone_is_named(audit: Audit, order: Any, mall: Mall) -> None:
     order_id, paid_fen = order["order_id"], order["paid_fen"]
-    with _tampered(mall, "ledger", lambda _: None, order_id=order_id, cause="paid"):
+    with _tampered(mall, "ledger", lambda _: None, about=order_id, cause="paid"):
         status, said = audit()
     assert status == 1
     assert f"{order_id}: paid: the order says {paid_fen} fen, entries say 0" in said
     assert order["lines"][0]["sku_id"] not in said
+
+
+def test_a_coupon_that_nobody_has_is_named(audit: Audit, operator: Operator, shopper: Shopper, mall: Mall) -> None:
+    body = {
+        "name": "五元券", "kind": "amount_off", "amount_fen": 500, "total": 10, "limit_per_member": 1,
+        "valid": {"days": 7}, "how": ["claim"],
+    }  # fmt: skip
+    template_id = operator.post("/v1/admin/coupon-templates", body).ok(201)["template_id"]
+    shopper.post(f"/v1/coupon-templates/{template_id}/claim").ok(201)
+    assert template_id not in audit()[1]
+    counters = {"free": {"N": "8"}, "issued": {"N": "2"}}
+    with _tampered(mall, "coupon_counters", lambda item: item | counters, counter=f"stock#{template_id}#0"):
+        status, said = audit()
+    assert status == 1
+    assert f"{template_id}: 2 issued, members have 1" in said
 
 
 def test_a_mall_that_is_not_there() -> None:

@@ -68,8 +68,12 @@ def crowd(count: int, **more: Any) -> list[str]:
     return ids
 
 
+def token_of(member_id: str) -> str:
+    return tokens.issue("member", member_id, clock.now() + timedelta(days=3650))
+
+
 def shopper(member_id: str) -> Client:
-    return Client(in_process(), tokens.issue("member", member_id, clock.now() + timedelta(days=3650)))
+    return Client(in_process(), token_of(member_id))
 
 
 def coupons_of(member_id: str) -> list[Held]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 from chalicelib.jobs import service as jobs
-from tests.support.client import Operator, Shopper
+from tests.support.client import SHANGHAI, Operator, Sandbox, Shopper, Transport
 from tests.support.wechat import payment_callback
 
 #: Two paid levels of 10 % and 5 %, unless a test says otherwise.
@@ -44,3 +45,68 @@ def deliver(operator: Operator, shopper: Shopper, order_id: str) -> None:
     """The order is sent and received."""
     operator.post(f"/v1/admin/orders/{order_id}/ship", {"carrier": "SF", "tracking_no": f"SF-{order_id[-8:]}"}).ok()
     shopper.post(f"/v1/orders/{order_id}/receive").ok()
+
+
+def balance(shopper: Shopper) -> tuple[int, int]:
+    """What the shopper has earned: pending, and available, in fen."""
+    from chalicelib.ledger import service as ledger
+
+    kept = ledger.balance(shopper.member_id)
+    return kept.pending, kept.available
+
+
+def inviter_of(shopper: Shopper) -> str | None:
+    """Whom the shopper is bound to now."""
+    from chalicelib.core import clock
+    from chalicelib.distribution.tables import TIE, Distributors
+    from chalicelib.store import read
+
+    item = read.get(Distributors, shopper.member_id, TIE)
+    return item.tie.inviter if item is not None and item.tie.live(clock.now()) else None
+
+
+def quick_member(send: Transport, sandbox: Sandbox) -> Shopper:
+    """Somebody new with an address, who joined without the way through WeChat."""
+    from chalicelib.core import clock, ids
+    from chalicelib.members import service
+    from chalicelib.members.rules import Address, Profile
+    from chalicelib.web import tokens
+
+    profile = Profile(member_id=ids.new("m"), openid=ids.new("o"), joined_at=clock.now())
+    assert service._join(profile.openid, profile)
+    address = service.add_address(profile.member_id, Address(address_id=ids.new("a"), **SHANGHAI))
+    token = tokens.issue("member", profile.member_id, clock.now() + timedelta(days=365))
+    return Shopper(send, sandbox, profile.openid, token, profile.member_id, address.address_id)
+
+
+def quick_distributor(member_id: str) -> str:
+    """The member is an active distributor; their invite code."""
+    from chalicelib.distribution import service
+
+    code: str = service.apply(member_id).invite_code
+    service.approve(member_id)
+    return code
+
+
+def entries_of(member_id: str) -> list[Any]:
+    """Every entry that changed the member's balance."""
+    from chalicelib.ledger import service as ledger
+
+    found: list[Any] = []
+    cursor = None
+    while True:
+        page, cursor = ledger.of_member(member_id, 100, cursor)
+        found += page
+        if cursor is None:
+            return found
+
+
+def balance_differences(*member_ids: str) -> list[tuple[str, str]]:
+    """What of these members' balances and months does not agree with their entries."""
+    from chalicelib.ledger import service as ledger
+    from chalicelib.ledger.audit import audit_balances
+
+    entries = {(entry.about, entry.cause): entry for member_id in member_ids for entry in entries_of(member_id)}
+    balances = {member_id: ledger.balance(member_id) for member_id in member_ids}
+    months = {member_id: ledger.months(member_id, date(9999, 1, 1)) for member_id in member_ids}
+    return audit_balances(entries.values(), balances, months)

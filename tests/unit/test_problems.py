@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 import pytest
 from msgspec import Meta
 
 from chalicelib.core.errors import CODES, FieldError, MallError
+from chalicelib.coupons.rules import Unusable
 from chalicelib.web import edge, problems
 
 
@@ -66,6 +67,14 @@ def test_a_problem_in_both_languages() -> None:
     assert {key: en[key] for key in ("type", "status", "code", "request_id")} == {
         "type": "/docs#error-malformed", "status": 400, "code": "malformed", "request_id": "r1",
     }  # fmt: skip
+
+
+def test_why_a_coupon_cannot_be_used_is_a_stable_word_beside_what_people_read() -> None:
+    for why in get_args(Unusable):
+        error = MallError("coupon_unusable", why=why, errors=(FieldError("coupon_ids[0]", why),))
+        document = json.loads(problems.render(error, "zh", "r1"))
+        assert document["why"] == why
+        assert why not in document["detail"] + document["errors"][0]["message"]
 
 
 def test_the_data_of_a_refusal_is_told_but_cannot_pass_for_its_fields() -> None:

@@ -1,0 +1,200 @@
+"""Distribution from outside: one brings another who brings a third, whose purchase pays both; and it is withdrawn."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from local.mall import Mall
+from tests.support.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
+from tests.support.groups import agree
+
+DAY = 86400
+RULES = {"enabled": True, "levels": 2, "rates_bp": [1000, 500], "freeze_days": 7}
+
+
+@pytest.fixture
+def rules(operator: Operator) -> Iterator[Callable[..., Any]]:
+    """Set the rules of distribution, which is switched off afterwards."""
+
+    def put(**more: Any) -> Any:
+        return operator.put("/v1/admin/settings/distribution", RULES | more).ok()
+
+    put()
+    yield put
+    put(enabled=False)
+
+
+@pytest.fixture
+def people(rules: Callable[..., Any], mall: Mall, wechat: Sandbox, operator: Operator) -> list[Shopper]:
+    """A, B whom A invited, and C whom B invited."""
+    found: list[Shopper] = []
+    code = ""
+    for _ in range(3):
+        person = Shopper.arrive(over_http(mall.api_url), wechat)
+        login = {"code": wechat.post("login", {"user": person.user})["code"]}
+        person.post("/v1/auth/login", login | ({"source": {"inviter": code}} if code else {})).ok()
+        told = person.post("/v1/distributor").ok()
+        operator.post(f"/v1/admin/distributors/{told['distributor_id']}/approve").ok()
+        code = told["invite_code"]
+        if found:
+            poll(lambda before=found[-1]: before.get("/v1/distributor/customers?level=1").ok()["items"])  # type: ignore[misc]
+        found.append(person)
+    return found
+
+
+def money(person: Shopper) -> tuple[int, int, int, int]:
+    told = person.get("/v1/distributor").ok()
+    return tuple(told[f"{kind}_fen"] for kind in ("pending", "available", "withdrawing", "withdrawn"))  # type: ignore[return-value]
+
+
+def earn(person: Shopper, customer: Shopper, operator: Operator, control: Control, price_fen: int) -> None:
+    """The person can withdraw 10 % of this price."""
+    before = money(person)[1]
+    order_id = customer.buy([(operator.product(price_fen=price_fen)["skus"][0]["sku_id"], 1)])
+    received(operator, customer, order_id)
+    control.run_jobs()
+    assert poll(lambda: money(person)[1] == before + price_fen // 10)
+
+
+def received(operator: Operator, customer: Shopper, order_id: str) -> None:
+    parcel = {"carrier": "SF", "tracking_no": f"SF{secrets.token_hex(5)}"}
+    operator.post(f"/v1/admin/orders/{order_id}/ship", parcel).ok()
+    customer.post(f"/v1/orders/{order_id}/receive").ok()
+
+
+def withdraw(person: Shopper, fen: int, key: str = "") -> Answer:
+    return person.post("/v1/distributor/withdrawals", {"amount_fen": fen}, key=key or secrets.token_hex(8))
+
+
+def withdrawal(person: Shopper, number: str) -> Any:
+    return person.get(f"/v1/distributor/withdrawals/{number}").ok()
+
+
+def test_three_lines_with_a_coupon_and_freight_pay_two_levels_and_a_refund_takes_back_its_part(
+    people: list[Shopper], operator: Operator, control: Control, differences: Callable[[], list[str]]
+) -> None:
+    a, b, c = people
+    skus = [operator.product(price_fen=price)["skus"][0]["sku_id"] for price in (1999, 3001, 777)]
+    template = operator.post(
+        "/v1/admin/coupon-templates",
+        {
+            "name": "十元券", "kind": "amount_off", "amount_fen": 1000, "threshold_fen": 0, "total": 10,
+            "limit_per_member": 1, "valid": {"days": 30}, "how": ["claim"],
+        },
+    ).ok(201)  # fmt: skip
+    coupon = c.post(f"/v1/coupon-templates/{template['template_id']}/claim").ok(201)["coupon_id"]
+    body = {
+        "lines": [{"sku_id": sku, "quantity": quantity} for sku, quantity in zip(skus, (2, 1, 3), strict=True)],
+        "address_id": c.address_id, "coupon_ids": [coupon],
+    }  # fmt: skip
+    quote = c.post("/v1/quotes", body).ok()
+    body["expected_payable_fen"] = quote["payable_fen"]
+    order_id = c.post("/v1/orders", body, key="three").ok(201)["order_id"]
+    c.pay(order_id)
+    paid = [line["payable_fen"] for line in quote["lines"]]
+    assert sum(paid) == 2 * 1999 + 3001 + 3 * 777 - 1000
+    first, second = [fen // 10 for fen in paid], [fen // 20 for fen in paid]
+    poll(lambda: money(b) == (sum(first), 0, 0, 0), 15)
+    assert money(a) == (sum(second), 0, 0, 0)
+    shown = b.get("/v1/distributor/commissions").ok()["items"]
+    assert sorted((one["line"], one["base_fen"], one["rate_bp"], one["amount_fen"]) for one in shown) == sorted(
+        (sku, fen, 1000, fen // 10) for sku, fen in zip(skus, paid, strict=True)
+    )
+    c.refund(order_id, [(skus[0], 2)])
+    poll(lambda: money(b) == (sum(first[1:]), 0, 0, 0), 15)
+    assert money(a) == (sum(second[1:]), 0, 0, 0)
+    received(operator, c, order_id)
+    control.run_jobs(advance=7 * DAY + 1)
+    assert money(b) == (0, sum(first[1:]), 0, 0)
+    assert money(a) == (0, sum(second[1:]), 0, 0)
+    month = control.status()["now"][:7]
+    statement = b.get(f"/v1/distributor/statements/{month}").ok()
+    assert statement["closing_fen"] == sum(first[1:])
+    agree(differences)
+
+
+def test_fifty_withdrawals_at_once_against_a_balance_for_one_are_one(
+    people: list[Shopper], rules: Callable[..., Any], operator: Operator, control: Control, wechat: Sandbox, mall: Mall,
+    differences: Callable[[], list[str]],
+) -> None:  # fmt: skip
+    rules(freeze_days=0)
+    _, b, c = people
+    earn(b, c, operator, control, 20_000)
+
+    def attempt(_: int) -> Answer:
+        mine = Shopper(over_http(mall.api_url), wechat, b.user, b.token, b.member_id)
+        answer = withdraw(mine, 2000)
+        while answer.status == 503:  # too many at one balance at once: told to come again
+            answer = withdraw(mine, 2000)
+        return answer
+
+    with ThreadPoolExecutor(25) as crowd:
+        answers = list(crowd.map(attempt, range(50)))
+    assert Counter(answer.status for answer in answers if answer.status == 201) == {201: 1}
+    assert {answer.json["code"] for answer in answers if answer.status != 201} <= {"balance_short", "conflict"}
+    number = next(answer.json["withdrawal_id"] for answer in answers if answer.status == 201)
+    assert money(b) == (0, 0, 2000, 0)
+    waits = poll(lambda: (now := withdrawal(b, number))["state"] == "awaiting_confirmation" and now, 15)
+    assert waits["package_info"]
+    wechat.post(f"transfers/{number}", {"outcome": "confirm"})
+    poll(lambda: withdrawal(b, number)["state"] == "succeeded", 15)
+    assert money(b) == (0, 0, 0, 2000)
+    told = wechat.get(f"ledger?out_bill_no={number}")["transfers"]
+    assert [(one["amount_fen"], one["state"]) for one in told] == [(2000, "SUCCESS")]
+    agree(differences)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "notify", "ends"),
+    [
+        ("confirm", "normal", "succeeded"),
+        ("confirm", "none", "succeeded"),
+        ("confirm", "duplicate", "succeeded"),
+        ("fail", "normal", "failed"),
+        ("expire", "none", "failed"),
+    ],
+)
+def test_however_a_transfer_ends_the_balance_agrees_with_wechat(
+    outcome: str, notify: str, ends: str, people: list[Shopper], rules: Callable[..., Any], operator: Operator,
+    control: Control, wechat: Sandbox, differences: Callable[[], list[str]],
+) -> None:  # fmt: skip
+    rules(freeze_days=0)
+    _, b, c = people
+    earn(b, c, operator, control, 10_000)
+    number = withdraw(b, 1000).ok(201)["withdrawal_id"]
+    poll(lambda: withdrawal(b, number)["state"] == "awaiting_confirmation", 15)
+    wechat.post(f"transfers/{number}", {"outcome": outcome, "notify": notify})
+    if notify == "none":
+        control.run_jobs(advance=3600)
+    poll(lambda: withdrawal(b, number)["state"] == ends, 15)
+    assert money(b) == ((0, 0, 0, 1000) if ends == "succeeded" else (0, 1000, 0, 0))
+    told = wechat.get(f"ledger?out_bill_no={number}")["transfers"]
+    assert [one["state"] for one in told] == ["SUCCESS" if ends == "succeeded" else "FAIL"]
+    agree(differences)
+
+
+def test_nobody_knows_for_an_hour_whether_the_money_was_sent_and_it_is_sent_once(
+    people: list[Shopper], rules: Callable[..., Any], operator: Operator, control: Control, wechat: Sandbox,
+    differences: Callable[[], list[str]],
+) -> None:  # fmt: skip
+    rules(freeze_days=0)
+    _, b, c = people
+    earn(b, c, operator, control, 10_000)
+    wechat.fault("/v3/fund-app/mch-transfer/transfer-bills", "error", times=100)
+    number = withdraw(b, 1000).ok(201)["withdrawal_id"]
+    for _ in range(6):
+        control.run_jobs(advance=600)
+    assert (withdrawal(b, number)["state"], money(b)) == ("processing", (0, 0, 1000, 0))
+    wechat.post("faults", {"path": "/v3/fund-app/mch-transfer/transfer-bills", "kind": "error", "times": 0})
+    control.run_jobs(advance=700)
+    poll(lambda: withdrawal(b, number)["state"] == "awaiting_confirmation", 15)
+    wechat.post(f"transfers/{number}", {"outcome": "confirm"})
+    poll(lambda: withdrawal(b, number)["state"] == "succeeded", 15)
+    assert money(b) == (0, 0, 0, 1000)
+    agree(differences)
