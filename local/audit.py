@@ -1,4 +1,4 @@
-"""`make audit`: read all orders, entries, stock, coupons and withdrawals of the running mall, the sandbox's books; compare.
+"""`make audit`: read all orders, entries, stock, coupons and withdrawals of the running mall, the sandbox's books too.
 
 The exit status is 1 when they do not agree, and every difference is named. Reads whole tables.
 """
