@@ -71,6 +71,11 @@ CODES: dict[str, Meaning] = {
     "region_not_served": Meaning(422, "该地区暂不配送", "We do not deliver to this region"),
     "price_changed": Meaning(409, "价格已变动，请确认后重新提交", "The price has changed; please confirm it"),
     "out_of_stock": Meaning(409, "库存不足", "Out of stock"),
+    "too_many_unpaid": Meaning(
+        422,
+        "最多同时保留 {limit} 个未付款订单，请先付款或取消",
+        "At most {limit} unpaid orders; pay or cancel one first",
+    ),
     "order_state": Meaning(409, "订单当前状态不允许该操作", "The order's state does not allow this"),
     "pay_time_over": Meaning(409, "已超过支付时间", "The time to pay is over"),
     "payment_refused": Meaning(409, "微信支付拒绝了该笔支付", "WeChat Pay refused this payment"),

@@ -66,9 +66,9 @@ class WithdrawalRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     min_fen: Amount = 100
     max_fen: Amount = AMOUNT_FEN_MAX
-    per_day: Annotated[int, Meta(ge=1, le=100)] = 3
+    per_day: Annotated[int, Meta(ge=1, le=100)] = 10
     per_day_fen: Fen = 2_000_000
-    review_from_fen: Fen | None = 50_000
+    review_from_fen: Fen | None = 100_000
     tax: Tax = "none"
     fee_bp: Annotated[int, Meta(ge=0, le=1000)] = 0
 

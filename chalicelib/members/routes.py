@@ -119,7 +119,7 @@ def me(call: Call) -> MemberView:
     return _view(service.profile(call.caller))
 
 
-@endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",))
+@endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",), per_minute=60)
 def visit(call: Call, body: SourceInput) -> MemberView:
     """Tell where a visit comes from, of a member who is logged in already (by a shared link, say)."""
     source = _source(body)

@@ -49,7 +49,7 @@ def quote(call: Call, body: QuoteInput) -> Quote:
     MEMBER,
     status=201,
     idempotent=True,
-    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "conflict"),
+    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "too_many_unpaid", "conflict"),
 )
 def place_order(call: Call, body: OrderInput) -> OrderView:
     """Place an order at the price the shopper saw.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -122,6 +121,5 @@ def differences(sandbox: Sandbox, *shoppers: Shopper) -> list[str]:
     today = clock.day(clock.now())
     balances = {shopper.member_id: ledger.balance(shopper.member_id) for shopper in shoppers}
     months = {shopper.member_id: ledger.months(shopper.member_id, today) for shopper in shoppers}
-    return [f"{one.about}: {one.what}" for one in found] + [
-        json.dumps(one) for one in audit_balances(entries, balances, months)
-    ]
+    found += audit_balances(entries, balances, months)
+    return [f"{one.about}: {one.what}" for one in found]
