@@ -48,7 +48,7 @@ def operator(dynamodb: str, wechat: Sandbox, mall_clock: LocalClock) -> Iterator
     operator = Operator(in_process(), owner_token())
     set_rules(operator)
     yield operator
-    set_rules(operator)
+    operator.put("/v1/admin/settings/withdrawals", {}).ok()
 
 
 @pytest.fixture
