@@ -27,7 +27,8 @@ DOORS = (
 WORK = (
     "members.jobs", "members.person", "catalogue.jobs", "coupons.jobs", "coupons.grants", "coupons.shares",
     "coupons.person", "cart.person", "orders.close", "orders.deliver", "orders.refunds", "orders.person",
-    "groupbuy.settle", "distribution.service", "distribution.ties", "distribution.commissions", "distribution.person",
+    "groupbuy.settle", "distribution.service", "distribution.ties", "distribution.commissions",
+    "distribution.transfers", "distribution.person", "distribution.withdrawal_person",
 )  # fmt: skip
 
 app = Chalice(app_name="yutang", configure_logs=False)

@@ -118,6 +118,12 @@ def profile(member_id: str) -> Profile:
     return _read_profile(member_id).profile
 
 
+def found(member_id: str) -> Profile | None:
+    """The member, as they were a moment ago, for others to see; None when there is none."""
+    item = read.get(Members, member_id, PROFILE, consistent=False)
+    return None if item is None else item.profile
+
+
 def everybody(shard: int, joined_before: datetime, after: str, limit: int) -> tuple[list[str], str | None]:
     """Ids of members of one of the `member_shards`, in the order of joining, and where to go on (None: no more).
 

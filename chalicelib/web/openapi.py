@@ -230,5 +230,9 @@ def _wing(declared: Endpoint) -> str:
 
 
 def _content(media: str, schema: Json) -> Json:
-    """The schema under each of the media types, which are separated by commas and told without their parameters."""
-    return {each.partition(";")[0].strip(): {"schema": schema} for each in media.split(",")}
+    """The schema under each of the media types, which are separated by commas and told without their parameters.
+
+    A picture has none: OpenAPI 3.1 takes bytes for what they are.
+    """
+    kinds = [each.partition(";")[0].strip() for each in media.split(",")]
+    return {kind: {} if kind.startswith("image/") else {"schema": schema} for kind in kinds}

@@ -68,6 +68,7 @@ def test_no_partition_of_aws_is_named(expanded: tuple[str, Json], built: Path) -
 
 def test_everything_is_regional_and_traced_where_that_can_be(template: Json, resources: Json) -> None:
     assert resources["RestAPI"]["Properties"]["EndpointConfiguration"] == "REGIONAL"
+    assert resources["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-binary-media-types"] == ["*/*"]
     assert resources["ApiDomain"]["Properties"]["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
     assert resources["ApiFirewall"]["Properties"]["Scope"] == "REGIONAL"
     assert template["Conditions"]["HasXRay"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws-cn"]}]}
@@ -170,7 +171,7 @@ def test_the_tables_are_made_as_the_code_says_them(resources: Json) -> None:
             one["index_name"]: (keys(one["key_schema"]), one["projection"])
             for one in schema["global_secondary_indexes"] or []
         }
-        assert bool(told.get("StreamSpecification")) == hasattr(table.Meta, "stream_view_type")
+        assert bool(told.get("StreamSpecification")) == hasattr(table.Meta, "stream")
         expires = table._ttl_attribute()
         assert expiring[name].get("AttributeName") == (expires.attr_name if expires else None)
 
