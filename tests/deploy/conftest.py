@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from bench import cold
-from infra import package
-
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `make package` fills."""
+    from infra import package  # only now: it imports the wings, and their tables are named after the environment
+
     out = tmp_path_factory.mktemp("package")
     sizes = package.package("prod", out)
     assert sizes.after < sizes.before
@@ -24,6 +23,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The deployed zip as Lambda unpacks it."""
+    from bench import cold
+
     return cold.unpack(built / "deployment.zip", tmp_path_factory.mktemp("task"))
 
 

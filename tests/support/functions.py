@@ -78,17 +78,14 @@ def deployed(folder: Path, handler: str, clock: Path, log: Path) -> Iterator[Fun
     environment = _LAMBDA | {"_HANDLER": handler, "PATH": os.environ.get("PATH", "")}
     environment |= {name: value for name, value in os.environ.items() if name in _SHARED or name.startswith("YUTANG_")}
     code = _RUNTIME.format(folder=str(folder), clock=str(clock))
-    with log.open("w") as lines:
-        process = subprocess.Popen(
+    with (
+        log.open("w") as lines,
+        subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", "-c", code],
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=lines, text=True,
-        )  # fmt: skip
-        try:
-            yield Function(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(10)
+        ) as process,
+    ):  # fmt: skip
+        yield Function(process)
 
 
 def schedule_event() -> dict[str, Any]:
