@@ -6,6 +6,10 @@ which function this is (packaging, the local mall, tests), everything is here.
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()  # nothing that is imported is rubbish; to look for some is a tenth of a cold start
+
 import importlib
 from typing import Any
 
@@ -17,6 +21,7 @@ from chalicelib.core.settings import settings
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE, OUTSIDE
 from chalicelib.jobs.tables import Jobs
+from chalicelib.store import base
 
 #: Every module that declares endpoints; importing it has declared them, and its wing's jobs with them.
 DOORS = (
@@ -40,6 +45,9 @@ if _serves:
     from chalicelib.web import edge
 
     edge.register(app, OperatorGuard())
+base.client()  # while Lambda still gives a start its full CPU
+gc.freeze()
+gc.enable()
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-jobs")

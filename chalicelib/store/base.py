@@ -6,6 +6,7 @@ docs/decisions/0002-documents.md); only keys, counters and what a condition look
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -178,7 +179,7 @@ class Document(Attribute[_D]):
 
     def __init__(self, struct: type[_D], **options: Any) -> None:
         super().__init__(**options)
-        self._decoder = msgspec.json.Decoder(struct)
+        self._struct = struct
 
     def serialize(self, value: _D) -> str:
         """The struct as JSON."""
@@ -187,6 +188,10 @@ class Document(Attribute[_D]):
     def deserialize(self, value: str) -> _D:
         """The struct that the JSON says."""
         return self._decoder.decode(value)
+
+    @functools.cached_property
+    def _decoder(self) -> msgspec.json.Decoder[_D]:
+        return msgspec.json.Decoder(self._struct)  # only who reads one pays for it at a cold start
 
 
 _encoder = msgspec.json.Encoder()

@@ -10,6 +10,7 @@ that may be None may be left out.
 
 from __future__ import annotations
 
+import functools
 import re
 import types
 import typing
@@ -72,10 +73,6 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     audience: Audience
     permission: str
     handler: Callable[..., Any]
-    wants: frozenset[str]
-    body: Any
-    query: Any
-    output: Any
     status: int
     idempotent: bool
     errors: tuple[str, ...]
@@ -84,6 +81,26 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     takes: str
     body_max: int
     per_minute: int | None
+
+    @property
+    def wants(self) -> frozenset[str]:
+        """The names of the handler's parameters."""
+        return frozenset(_hints(self.handler)) - {"return"}
+
+    @property
+    def body(self) -> Any:
+        """The type of the body, or None."""
+        return _hints(self.handler).get("body")
+
+    @property
+    def query(self) -> Any:
+        """The type of the query, or None."""
+        return _hints(self.handler).get("query")
+
+    @property
+    def output(self) -> Any:
+        """The type of the answer, or None."""
+        return _answered(_hints(self.handler)["return"])
 
     @property
     def may_be_empty(self) -> bool:
@@ -125,8 +142,6 @@ def endpoint(
     method, path = route.split(" ")
 
     def declare(handler: _F) -> _F:
-        hints = typing.get_type_hints(handler)
-        output = _answered(hints.pop("return"))
         ENDPOINTS.append(
             Endpoint(
                 method=method,
@@ -134,10 +149,6 @@ def endpoint(
                 audience=audience,
                 permission=permission,
                 handler=handler,
-                wants=frozenset(hints),
-                body=hints.get("body"),
-                query=hints.get("query"),
-                output=output,
                 status=status,
                 idempotent=idempotent,
                 errors=errors,
@@ -151,6 +162,12 @@ def endpoint(
         return handler
 
     return declare
+
+
+@functools.cache
+def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
+    """What the handler's annotations say; asked for when an endpoint is first called, not when all are declared."""
+    return typing.get_type_hints(handler)
 
 
 def _answered(annotation: Any) -> Any:

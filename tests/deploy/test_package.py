@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,12 @@ def test_it_starts_by_itself_and_imports_little(unpacked: Path) -> None:
 def test_every_use_case_finds_its_modules(unpacked: Path) -> None:
     modules = cold.start(unpacked, EVERYTHING.format(services=sorted(package.SERVICES))).modules
     assert {"requests", "cryptography", "chalicelib.wechat.pay"} <= set(modules)
+
+
+def test_the_first_answer_is_near_the_floor_and_far_below_what_chalice_ships(
+    built: Path, unpacked: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    first = cold.measure_first(unpacked, cold.unpack(built / "chalice.zip", tmp_path))
+    record_property("cold start", first._asdict())
+    assert first.deployed <= 1.3 * first.floor
+    assert first.deployed <= 0.6 * first.plain
