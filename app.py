@@ -45,7 +45,8 @@ if _serves:
     from chalicelib.web import edge
 
     edge.register(app, OperatorGuard())
-base.client()  # while Lambda still gives a start its full CPU
+if settings().handler:
+    base.client()  # while Lambda still gives a start its full CPU
 gc.freeze()
 gc.enable()
 

@@ -91,12 +91,15 @@ class Cold(NamedTuple):
 
 
 class First(NamedTuple):
-    """CPU milliseconds, each the least of all rounds: until the first request is answered, by what is deployed and by
-    what `chalice package` alone would deploy; and the floor."""
+    """CPU milliseconds until the first request is answered, by what is deployed and by what `chalice package` alone
+    would deploy, and the floor: medians. And how many times the one is the other: medians over the rounds, so that a
+    machine that is busy for a while is busy for both."""
 
     deployed: float
     plain: float
     floor: float
+    to_floor: float
+    to_plain: float
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -133,7 +136,10 @@ def measure_first(folder: Path, plain: Path, rounds: int = ROUNDS) -> First:
         first = _FIRST.format(event=_EVENT)
         works = ((folder, first), (plain, first), (folder, _FLOOR))
         times = [[start(where, work, environment).cpu_ms for where, work in works] for _ in range(rounds)]
-    return First(*(round(min(each), 1) for each in zip(*times, strict=True)))
+    medians = [round(statistics.median(each), 1) for each in zip(*times, strict=True)]
+    to_floor = statistics.median(deployed / floor for deployed, _, floor in times)
+    to_plain = statistics.median(deployed / plain for deployed, plain, _ in times)
+    return First(*medians, round(to_floor, 2), round(to_plain, 2))
 
 
 class _Empty(http.server.BaseHTTPRequestHandler):

@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 
 import botocore.session
 import msgspec
+import pynamodb.attributes
+import pynamodb.indexes
+import pynamodb.models
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import (
@@ -131,6 +134,17 @@ def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
     except BotoCoreError as fault:
         log.error("dynamodb_failed", fault, operation=operation)
         raise
+
+
+def _members(of: type, wanted: Callable[[Any], bool]) -> list[tuple[str, Any]]:
+    """What inspect.getmembers finds of what stands in a class and its bases, in a tenth of the time."""
+    found = {name: value for base in reversed(of.__mro__) for name, value in vars(base).items()}
+    return sorted(((name, value) for name, value in found.items() if wanted(value)), key=lambda pair: pair[0])
+
+
+for _module in (pynamodb.attributes, pynamodb.indexes, pynamodb.models):
+    # PynamoDB asks each of 80 classes for all it has inherited: 8 ms of every cold start. Private, held by a test.
+    setattr(_module, "getmembers", _members)  # noqa: B010 - it is not told to mypy
 
 
 class Table(Model):
