@@ -136,10 +136,10 @@ def measure_first(folder: Path, plain: Path, rounds: int = ROUNDS) -> First:
         first = _FIRST.format(event=_EVENT)
         works = ((folder, first), (plain, first), (folder, _FLOOR))
         times = [[start(where, work, environment).cpu_ms for where, work in works] for _ in range(rounds)]
-    medians = [round(statistics.median(each), 1) for each in zip(*times, strict=True)]
-    to_floor = statistics.median(deployed / floor for deployed, _, floor in times)
-    to_plain = statistics.median(deployed / plain for deployed, plain, _ in times)
-    return First(*medians, round(to_floor, 2), round(to_plain, 2))
+    deployed, bare, least = (round(statistics.median(each), 1) for each in zip(*times, strict=True))
+    to_floor = statistics.median(ours / floor for ours, _, floor in times)
+    to_plain = statistics.median(ours / chalice for ours, chalice, _ in times)
+    return First(deployed, bare, least, round(to_floor, 2), round(to_plain, 2))
 
 
 class _Empty(http.server.BaseHTTPRequestHandler):
