@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 TYPED := $(wildcard app.py) chalicelib local $(if $(wildcard bench/*.py),bench) $(if $(wildcard infra/*.py),infra)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo import audit bench package lint format types clean
+.PHONY: help run test demo drill import audit bench package lint format types clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ import: $(INSTALLED) ## put a catalogue into it: make import FILE=products.csv [
 
 audit: $(INSTALLED) ## hold orders, journal, stock, coupons and WeChat's books against each other
 	@$(BIN)/python -m local.audit
+
+drill: $(INSTALLED) ## lose a mall of its own and restore it: export, wipe, restore, audit
+	@$(BIN)/python -m local.drill
 
 test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -71,8 +71,7 @@ def main() -> int:
 
 def _open(mall: Mall) -> None:
     _say("demonstration data ...")
-    mall.run("local.demo_mall", *("--api", mall.api_url), *("--sandbox", mall.sandbox_url),
-             *("--control", mall.control_url))  # fmt: skip
+    mall.furnish()
     mall.check()
     _say(
         _BANNER.format(
