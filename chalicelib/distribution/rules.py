@@ -88,7 +88,10 @@ class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 def check(rules: DistributionRules) -> None:
-    """Raises `invalid` for what no field alone shows: two tiers of one id, or one that is called like none."""
+    """Raises `invalid` for what no field alone shows: a level without a rate, two tiers of one id, a tier that is called
+    like none."""
+    if len(rules.rates_bp) < rules.levels:
+        raise invalid("rates_bp", "one rate for each level")
     ids = [tier.tier_id for tier in rules.tiers]
     for index, tier_id in enumerate(ids):
         if tier_id == STANDARD or tier_id in ids[:index]:

@@ -29,6 +29,7 @@ from chalicelib.distribution.tables import (
 from chalicelib.jobs.service import Job, handles
 from chalicelib.ledger import members as entries
 from chalicelib.ledger import service as ledger
+from chalicelib.members import service as members
 from chalicelib.shop.service import declare
 from chalicelib.store import read
 from chalicelib.store.base import retry_busy
@@ -85,7 +86,12 @@ def active(member_id: str) -> Distributor:
 
 
 def approve(member_id: str) -> Distributor:
-    """Let the distributor work, also again after they were suspended; twice is no error. Raises `not_found`."""
+    """Let the distributor work, also again after they were suspended; twice is no error.
+
+    Raises `not_found`, also for a member who is gone.
+    """
+    if members.found(member_id) is None:
+        raise MallError("not_found")
     return _change(member_id, lambda known: msgspec.structs.replace(known, state="active"))
 
 

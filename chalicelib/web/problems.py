@@ -96,6 +96,15 @@ _ZH: list[tuple[re.Pattern[str], str]] = [
     # withdrawals
     (re.compile(r"^after tax and fee at least (\d+) fen must be left$"), r"扣除税费后应至少剩 \1 分"),
     (re.compile(r"^must not be below min_fen$"), "不能低于 min_fen"),
+    (re.compile(r"^at most (\d+) withdrawals a day$"), r"每天最多提现 \1 次"),
+    (re.compile(r"^at most (\d+) a day$"), r"每天最多 \1"),
+    # distribution
+    (re.compile(r"^one rate for each level$"), "每一级都要有比例"),
+    (re.compile(r"^no such tier in the settings$"), "设置中没有这个等级"),
+    (re.compile(r"^each tier has an id of its own, other than standard$"), "等级编号不能重复，也不能是 standard"),
+    (re.compile(r"^not before from$"), "不能早于 from"),
+    (re.compile(r"^no day of this mall$"), "日期不在范围内"),
+    (re.compile(r"^name an order or a member, one of them$"), "order_id 与 member_id 请给出其中一个"),
     (re.compile(r"^name a queue or a member, not both$"), "queue 与 member_id 只能给出一个"),
     # group-buy
     (re.compile(r"^one of (\d.*)$"), r"应为 \1 之一"),

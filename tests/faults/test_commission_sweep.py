@@ -25,9 +25,10 @@ from tests.support.distribution import (
     quick_member,
     set_rules,
 )
+from tests.support.jobs import forget_jobs
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, World, dead_jobs, forget_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs
 
 PRICE, DAY = 1990, 86400
 #: Of two pieces: the seller's part, and that of who brought the seller.

@@ -13,9 +13,10 @@ import pytest
 
 from local.clock import LocalClock
 from tests.support.client import Operator, Sandbox, Shopper, in_process
+from tests.support.jobs import forget_jobs
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, World, dead_jobs, forget_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs
 from tests.support.withdrawals import (
     PLENTY_FEN,
     balance,

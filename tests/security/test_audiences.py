@@ -95,6 +95,7 @@ AUDIENCES = {
     "POST /v1/callbacks/wechat/payment": "callback",
     "POST /v1/callbacks/wechat/refund": "callback",
     # distribution
+    "GET /v1/distribution": "member",
     "POST /v1/distributor": "member",
     "GET /v1/distributor": "member",
     "GET /v1/distributor/customers": "member",
