@@ -96,6 +96,8 @@ CODES: dict[str, Meaning] = {
     "balance_short": Meaning(409, "可提现余额不足", "There is not that much to withdraw"),
     "withdrawal_limit": Meaning(422, "超出提现限制：{limit}", "A withdrawal is limited: {limit}"),
     "withdrawal_state": Meaning(409, "提现当前状态不允许该操作", "The withdrawal's state does not allow this"),
+    # reconciliation
+    "difference_closed": Meaning(409, "该差异已处理", "This difference was closed before"),
     "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),
 }
 
