@@ -65,7 +65,7 @@ def blueprint(world: World) -> flask.Blueprint:
 def _apply(world: World, bill: str) -> dict[str, str]:
     asked = flask.request.args
     try:
-        day = date.fromisoformat(asked.get("bill_date", ""))
+        day = datetime.strptime(asked.get("bill_date", ""), "%Y-%m-%d").date()
     except ValueError:
         raise Refused(400, "PARAM_ERROR", "bill_date格式应为YYYY-MM-DD") from None
     if asked.get("tar_type") not in (None, "GZIP"):
