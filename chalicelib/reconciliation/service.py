@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
+
+import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid, malformed
@@ -79,8 +81,8 @@ def run_owed(job: Job) -> None:
 def ask(day: str) -> date:
     """Have that day compared again, at once. Raises `malformed`, `invalid` for one that has no bill (any more)."""
     try:
-        asked = datetime.strptime(day, "%Y-%m-%d").date()
-    except ValueError:
+        asked = msgspec.convert(day, date)
+    except msgspec.ValidationError:
         raise malformed("day", "a day, such as 2026-11-21") from None
     today = clock.day(clock.now())
     if not today - timedelta(days=_DAYS_MAX) <= asked < today:

@@ -15,6 +15,7 @@ from datetime import date, datetime
 from typing import Any
 
 import flask
+import msgspec
 
 from local.sandbox.world import BEIJING, Refused, World, settle
 
@@ -65,8 +66,8 @@ def blueprint(world: World) -> flask.Blueprint:
 def _apply(world: World, bill: str) -> dict[str, str]:
     asked = flask.request.args
     try:
-        day = datetime.strptime(asked.get("bill_date", ""), "%Y-%m-%d").date()
-    except ValueError:
+        day = msgspec.convert(asked.get("bill_date", ""), date)
+    except msgspec.ValidationError:
         raise Refused(400, "PARAM_ERROR", "bill_date格式应为YYYY-MM-DD") from None
     if asked.get("tar_type") not in (None, "GZIP"):
         raise Refused(400, "PARAM_ERROR", "tar_type有误")
