@@ -1,4 +1,5 @@
-"""`make audit`: read every order, entry, stock and coupon of the running mall, and the sandbox's books, and compare.
+"""`make audit`: read the whole of the running mall (orders, entries, balances, stock, coupons, commissions) and the
+sandbox's books, and compare them.
 
 The exit status is 1 when they do not agree, and every difference is named. Reads whole tables.
 """
@@ -9,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -19,8 +21,14 @@ from chalicelib.core.settings import settings
 from chalicelib.coupons.audit import Got, Shard
 from chalicelib.coupons.audit import audit as audit_templates
 from chalicelib.coupons.rules import Figures, Held, Template
+from chalicelib.distribution.audit import DistributorRecord, Records, TieRecord
+from chalicelib.distribution.audit import audit as audit_distribution
+from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
+from chalicelib.distribution.withdrawal_rules import Allowance, Withdrawal
 from chalicelib.groupbuy.audit import audit as audit_lobbies
 from chalicelib.groupbuy.rules import Lobby, SeatItem
+from chalicelib.ledger.audit import audit_balances
+from chalicelib.ledger.members import Balance
 from chalicelib.ledger.rules import Entry
 from chalicelib.orders.audit import PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
 from chalicelib.orders.rules import Order
@@ -31,8 +39,15 @@ from local.processes import StartError
 _AGAIN_SECONDS = 2.0
 
 
+class Accounts(msgspec.Struct, frozen=True):
+    """What members' accounts stand at, and what came and went by month (`ledger.service.Month`)."""
+
+    balances: dict[str, Balance]
+    months: dict[str, list[Any]]
+
+
 class Books(msgspec.Struct, frozen=True):
-    """All that is compared. `payments` and `refunds` are WeChat's, None where it was not asked."""
+    """All that is compared. `payments`, `refunds` and `transfers` are WeChat's, None where it was not asked."""
 
     orders: list[Order]
     entries: list[Entry]
@@ -43,16 +58,26 @@ class Books(msgspec.Struct, frozen=True):
     templates: list[Template]
     shards: list[Shard]
     got: list[Got]
+    unpaid: dict[str, int]
+    accounts: Accounts
+    distribution: Records
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
+    withdrawals: list[Withdrawal] = []
+    allowances: dict[str, Allowance] = {}
+    transfers: list[Transfer] | None = None
 
     def differences(self) -> list[Difference]:
         """Everything that does not agree."""
-        money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds)
+        money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds, self.unpaid)
         seats = audit_lobbies(self.orders, self.lobbies, self.seats)
         uses = coupon_uses(self.orders, self.coupons)
         counted = audit_templates(self.templates, self.shards, self.got, self.coupons, uses)
-        return money + seats + audit_coupons(self.orders, self.coupons) + counted
+        owed = audit_balances(self.entries, self.accounts.balances, self.accounts.months)
+        commissions = audit_distribution(self.orders, self.entries, self.distribution)
+        paid_out = audit_withdrawals(self.withdrawals, self.entries, self.transfers, self.allowances)
+        members = owed + commissions + paid_out
+        return money + seats + audit_coupons(self.orders, self.coupons) + counted + members
 
 
 def main() -> int:
@@ -83,7 +108,10 @@ def agrees(mall: Mall) -> bool:
     print(
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
         f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons of {len(books.templates)} templates, "
-        f"{len(books.payments or [])} payments and {len(books.refunds or [])} refunds in WeChat's books"
+        f"{len(books.accounts.balances)} balances, {len(books.distribution.commissions)} commissions, "
+        f"{len(books.withdrawals)} withdrawals, "
+        f"{len(books.payments or [])} payments, {len(books.refunds or [])} refunds and {len(books.transfers or [])} "
+        "transfers in WeChat's books"
     )
     for one in found:
         print(f"  {one.about}: {one.what}")
@@ -100,15 +128,18 @@ def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
     from chalicelib.catalogue.tables import POOL, STOCK, Products
     from chalicelib.coupons.tables import COUPON, GOT, CouponCounters, Coupons, CouponTemplates, got_of, held
+    from chalicelib.distribution.withdrawal_tables import Withdrawals, told_apart
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.ledger.tables import Journal
-    from chalicelib.orders.tables import Orders
+    from chalicelib.orders.tables import Orders, Unpaid
     from chalicelib.store import tools
 
     seats = list(tools.scan(Lobbies))
     of_members = list(tools.scan(Coupons))
+    withdrawals, allowances = told_apart(tools.scan(Withdrawals))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
+        unpaid={item.member_id: int(item.orders) for item in tools.scan(Unpaid)},
         entries=[item.entry for item in tools.scan(Journal)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
@@ -121,6 +152,10 @@ def read(sandbox_url: str | None) -> Books:
             for item in of_members
             if item.part.startswith(GOT)
         ],
+        accounts=_accounts(),
+        distribution=_distribution(),
+        withdrawals=withdrawals,
+        allowances=allowances,
     )
     if sandbox_url is None:
         return books
@@ -130,6 +165,47 @@ def read(sandbox_url: str | None) -> Books:
         books,
         payments=msgspec.convert(told["payments"], list[Payment]),
         refunds=msgspec.convert(paid_out, list[PaidRefund]),
+        transfers=msgspec.convert(told["transfers"], list[Transfer]),
+    )
+
+
+def _accounts() -> Accounts:
+    from chalicelib.ledger import service as ledger
+    from chalicelib.ledger.tables import NOW, Balances
+    from chalicelib.store import tools
+
+    items = list(tools.scan(Balances))
+    balances = {item.member_id: ledger.balance_of(item) for item in items if item.part == NOW}
+    members = {item.member_id for item in items}
+    return Accounts(balances, {each: ledger.months(each, date.max) for each in members})
+
+
+def _distribution() -> Records:
+    from chalicelib.distribution.service import DISTRIBUTION
+    from chalicelib.distribution.tables import (
+        DISTRIBUTOR,
+        MONTH,
+        TIE,
+        Commissions,
+        Distributors,
+        figures,
+        monthly_sales,
+    )
+    from chalicelib.store import tools
+
+    items = list(tools.scan(Distributors))
+    rules, version = DISTRIBUTION.versioned()
+    return Records(
+        commissions=[item.commission for item in tools.scan(Commissions)],
+        ties=[
+            TieRecord(item.tie, int(item.orders or 0), int(item.paid_fen or 0), bool(item.kept))
+            for item in items
+            if item.part == TIE
+        ],
+        distributors=[DistributorRecord(item.distributor, figures(item)) for item in items if item.part == DISTRIBUTOR],
+        sales=[monthly_sales(item) for item in items if item.part.startswith(MONTH)],
+        rules=rules,
+        rules_version=version,
     )
 
 

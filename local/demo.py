@@ -131,13 +131,14 @@ class Demo:
         self.clock.call("POST", "/jobs/run", tell="ran")
         self.advanced_seconds += seconds
 
-    def arrive(self, name: str) -> None:
-        """Somebody new logs in and gives an address in Shanghai."""
+    def arrive(self, name: str, inviter: str = "") -> None:
+        """Somebody new logs in, by an inviter's link perhaps, and gives an address in Shanghai."""
         self.shopper = Person(self._mall.api_url)
         self.step(f"{name} logs in: the sandbox plays wx.login, the mall asks it who that is")
         user = f"demo-{secrets.token_hex(4)}"
         code = self.wechat.call("POST", "/_control/login", {"user": user}, tell="code")["code"]
-        login = self.shopper.call("POST", "/v1/auth/login", {"code": code}, tell="is_new member.member_id")
+        body = {"code": code} | ({"source": {"inviter": inviter}} if inviter else {})
+        login = self.shopper.call("POST", "/v1/auth/login", body, tell="is_new member.member_id")
         self.shopper.bear(login["token"])
         address = ADDRESS | {"name": name}
         told = self.shopper.call(

@@ -20,7 +20,6 @@ from chalicelib.web import problems
 #: API Gateway's own limit of a request's payload.
 BODY_BYTES_MAX = 10 * 1024 * 1024
 _LAMBDA_SECONDS = 29
-_TEXT = ("text/", "application/json", "application/problem+json", "application/x-www-form-urlencoded")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in http.HTTPStatus}
 
 Event = dict[str, Any]
@@ -124,7 +123,7 @@ class Gateway:
         if method not in self._methods[template]:
             raise MallError("method_not_allowed")
         headers = _headers(environ)
-        body, is_base64 = _body(environ)
+        body = _body(environ)
         query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         queries: dict[str, list[str]] = {}
         for name, value in query:
@@ -152,7 +151,7 @@ class Gateway:
                 },
             },
             "body": body,
-            "isBase64Encoded": is_base64,
+            "isBase64Encoded": body is not None,
         }
 
     def _refusal(self, error: MallError, environ: Environ, request_id: str) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -192,21 +191,13 @@ def _headers(environ: Environ) -> dict[str, str]:
     return headers
 
 
-def _body(environ: Environ) -> tuple[str | None, bool]:
-    """The body as text, or in base64 when it is not text; and which of the two."""
+def _body(environ: Environ) -> str | None:
+    """The body in base64, as API Gateway hands it on where all media types are binary (infra/template.json)."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if length > BODY_BYTES_MAX:
         raise MallError("too_large")
     content: bytes = environ["wsgi.input"].read(length) if length else b""
-    if not content:
-        return None, False
-    kind = environ.get("CONTENT_TYPE", "")
-    if not kind or kind.lower().startswith(_TEXT):
-        try:
-            return content.decode(), False
-        except UnicodeDecodeError:
-            pass
-    return base64.b64encode(content).decode(), True
+    return base64.b64encode(content).decode() if content else None
 
 
 def _answer(response: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:

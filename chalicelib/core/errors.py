@@ -51,6 +51,9 @@ CODES: dict[str, Meaning] = {
     "wechat_code_used": Meaning(401, "登录凭证已使用，请重新登录", "The WeChat login code was used before"),
     "wechat_user_blocked": Meaning(403, "该微信账号暂时无法登录", "WeChat blocks this account for now"),
     "address_limit": Meaning(422, "最多保存 {limit} 个收货地址", "At most {limit} addresses can be kept"),
+    "account_open": Meaning(
+        409, "尚有未完结的事项，暂不能注销：{hindrances}", "Something must end before: {hindrances}"
+    ),
     # operators
     "login_failed": Meaning(401, "账号或密码错误", "Wrong name or password"),
     "name_taken": Meaning(409, "名称已被使用", "This name is taken"),
@@ -68,6 +71,11 @@ CODES: dict[str, Meaning] = {
     "region_not_served": Meaning(422, "该地区暂不配送", "We do not deliver to this region"),
     "price_changed": Meaning(409, "价格已变动，请确认后重新提交", "The price has changed; please confirm it"),
     "out_of_stock": Meaning(409, "库存不足", "Out of stock"),
+    "too_many_unpaid": Meaning(
+        422,
+        "最多同时保留 {limit} 个未付款订单，请先付款或取消",
+        "At most {limit} unpaid orders; pay or cancel one first",
+    ),
     "order_state": Meaning(409, "订单当前状态不允许该操作", "The order's state does not allow this"),
     "pay_time_over": Meaning(409, "已超过支付时间", "The time to pay is over"),
     "payment_refused": Meaning(409, "微信支付拒绝了该笔支付", "WeChat Pay refused this payment"),

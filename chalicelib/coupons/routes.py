@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 import chalicelib.coupons.admin_routes
-import chalicelib.coupons.jobs  # noqa: F401 - declares its jobs, as the others do
+import chalicelib.coupons.jobs
+import chalicelib.coupons.person  # noqa: F401 - declares what is kept of a member, as the others do theirs
 from chalicelib.coupons import claims, codes, shares
 from chalicelib.coupons.rules import CouponState
 from chalicelib.coupons.views import CouponView, OfferView, coupon_view, offer_view
@@ -60,6 +61,7 @@ def list_offers(call: Call, query: PageQuery) -> Page[OfferView]:
     MEMBER,
     status=201,
     errors=(*_REFUSED, "invalid"),
+    per_minute=120,
 )
 def claim(call: Call, template_id: str, body: ClaimInput | None) -> CouponView:
     """Claim a coupon, or with a friend's `share_token` one that is shared; the friend gets one more then."""
@@ -72,7 +74,8 @@ def claim(call: Call, template_id: str, body: ClaimInput | None) -> CouponView:
     "POST /v1/coupon-codes/redeem",
     MEMBER,
     status=201,
-    errors=("code_unknown", "code_used", "too_many_requests", *_REFUSED),
+    errors=("code_unknown", "code_used", *_REFUSED),
+    per_minute=120,
 )
 def redeem(call: Call, body: CodeInput) -> CouponView:
     """Redeem a code. After ten wrong ones within an hour the member has to wait; when many guess, after three."""

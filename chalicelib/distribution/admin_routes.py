@@ -1,18 +1,77 @@
-"""Operators: distributors to approve and suspend, and their tiers."""
+"""Operators: distributors to approve and suspend, their tiers, what they earn, and whether their accounts agree."""
 
 from __future__ import annotations
 
 import msgspec
 
-from chalicelib.distribution import service
-from chalicelib.distribution.rules import Distributor, TierId
+from chalicelib.distribution import admin_views, service
+from chalicelib.distribution.admin_views import (
+    AccountAudit,
+    AdminCommission,
+    AdminDistributor,
+    AdminDistributorDetail,
+    AdminLedgerLine,
+)
+from chalicelib.distribution.rules import Distributor, DistributorState, TierId
 from chalicelib.web.endpoint import OPERATOR, endpoint
+from chalicelib.web.types import Id, Page, PageQuery
 
 
 class TierChange(msgspec.Struct, forbid_unknown_fields=True):
     """The tier to put a distributor into; "standard" for none."""
 
     tier: TierId
+
+
+class DistributorsQuery(PageQuery, kw_only=True):
+    """In which state."""
+
+    state: DistributorState = "pending"
+
+
+class AdminCommissionsQuery(PageQuery, kw_only=True):
+    """Of an order, or of a distributor."""
+
+    order_id: Id | None = None
+    member_id: Id | None = None
+
+
+@endpoint("GET /v1/admin/distributors", OPERATOR, permission="distributors.read", errors=("cursor_invalid",))
+def list_distributors(query: DistributorsQuery) -> Page[AdminDistributor]:
+    """The distributors in a state, who applied first before the others."""
+    return Page(*admin_views.in_state(query.state, query.limit, query.cursor))
+
+
+@endpoint("GET /v1/admin/distributors/{member_id}", OPERATOR, permission="distributors.read")
+def get_distributor_detail(member_id: str) -> AdminDistributorDetail:
+    """One distributor with their figures, balance, tier, and to whom they are bound themselves."""
+    return admin_views.detail(member_id)
+
+
+@endpoint(
+    "GET /v1/admin/distributors/{member_id}/ledger",
+    OPERATOR,
+    permission="distributors.read",
+    errors=("cursor_invalid",),
+)
+def explain_account(member_id: str, query: PageQuery) -> Page[AdminLedgerLine]:
+    """The journal's entries that a distributor's balance comes to, the latest first."""
+    return Page(*admin_views.explain(member_id, query.limit, query.cursor))
+
+
+@endpoint("GET /v1/admin/distributors/{member_id}/audit", OPERATOR, permission="distributors.read")
+def audit_account(member_id: str) -> AccountAudit:
+    """Recompute a distributor's balance and months from the journal, and name every difference.
+
+    What is posted meanwhile may show as one: then ask again.
+    """
+    return admin_views.audit(member_id)
+
+
+@endpoint("GET /v1/admin/commissions", OPERATOR, permission="distributors.read", errors=("cursor_invalid", "invalid"))
+def list_admin_commissions(query: AdminCommissionsQuery) -> Page[AdminCommission]:
+    """The commissions of an order by level, or those of a distributor, the latest first."""
+    return Page(*admin_views.commissions(query.order_id, query.member_id, query.limit, query.cursor))
 
 
 @endpoint(

@@ -125,6 +125,14 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     made_at: datetime
 
 
+class MonthlySales(msgspec.Struct, frozen=True):
+    """What a distributor has sold in a month, as the leaderboard counts it: fen paid for goods, less what went back."""
+
+    member_id: str
+    month: str
+    sales_fen: int
+
+
 class Distributor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A member who shares products."""
 
@@ -155,6 +163,13 @@ def next_tier(current: str, figures: Figures, tiers: Sequence[Tier]) -> Tier | N
     ids = [tier.tier_id for tier in tiers]
     place = ids.index(current) if current in ids else -1
     return next((tier for tier in tiers[place + 1 :] if figures.reach(tier)), None)
+
+
+def next_goal(current: str, tiers: Sequence[Tier]) -> Tier | None:
+    """The next tier above the current one that is reached by figures; None when there is none."""
+    ids = [tier.tier_id for tier in tiers]
+    place = ids.index(current) if current in ids else -1
+    return next((tier for tier in tiers[place + 1 :] if tier.sales_fen or tier.orders or tier.customers), None)
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -194,10 +209,13 @@ class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
     earned_fen: int
     amount_fen: int
 
+    def by_rule(self, paid_fen: int) -> int:
+        """The rate's share of what was paid, rounded down."""
+        return _share(paid_fen, self.rate_bp)
+
     def after(self, base_fen: int) -> CommissionLine:
         """The line when so much of what was paid is left: the same rule on that, and never more than before."""
-        by_rule = _share(base_fen, self.rate_bp)
-        amount = by_rule * self.earned_fen // self.full_fen if self.full_fen else 0
+        amount = self.by_rule(base_fen) * self.earned_fen // self.full_fen if self.full_fen else 0
         return msgspec.structs.replace(self, base_fen=base_fen, amount_fen=min(amount, self.amount_fen))
 
 

@@ -1,4 +1,4 @@
-"""Distribution. Tables `distributors`, `commissions`, `links`.
+"""Distribution. Tables `distributors`, `commissions`, `links`, `link-pictures`.
 
 | who asks | how | units |
 |---|---|---|
@@ -11,6 +11,8 @@
 | make a commission, change it | Put under its version, with its entry and balance (ledger) | 2 WRU per KB + 1 |
 | a distributor's commissions, newest first | Query by_member, BatchGet the page | 0.5 RRU + 0.5 each |
 | whose is this link | Get link | 0.5 RRU |
+| the picture of its code | Get picture, some 60 KB | 8 RRU, which clients and caches keep for a day |
+| customers of my customers | Query by_inviter, BatchGet whether they have any, Query those who do | 0.5 RRU each |
 
 That no ring of members is ever bound needs no walk for who has brought nobody: `has_customers` of the member is checked
 in the transaction that binds them, and set on the inviter in the one that gives them their first.
@@ -25,7 +27,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProject
 
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
-from chalicelib.distribution.rules import Commission, Distributor, Figures, Link, Tie
+from chalicelib.distribution.rules import Commission, Distributor, Figures, Link, MonthlySales, Tie
 from chalicelib.store.base import Document, Table, TableMeta, name
 from chalicelib.store.read import Key
 
@@ -129,16 +131,26 @@ class Commissions(Table):
 
 
 class Links(Table):
-    """What a short token stands for; and the picture of its mini-program code, once somebody asked for it."""
+    """What a short token stands for."""
 
     class Meta(TableMeta):
         table_name = name("links")
 
     token = UnicodeAttribute(hash_key=True)
     link = Document(Link)
-    #: Base64, and its media type.
-    picture = UnicodeAttribute(null=True)
-    media = UnicodeAttribute(null=True)
+
+
+class LinkPictures(Table):
+    """The picture of a link's mini-program code, once somebody has asked for it. Beside the links, for it is a hundred
+    times as large as one, and whoever is bound by a link reads that."""
+
+    class Meta(TableMeta):
+        table_name = name("link-pictures")
+
+    token = UnicodeAttribute(hash_key=True)
+    #: Base64.
+    picture = UnicodeAttribute()
+    media = UnicodeAttribute()
 
 
 def tie_key(member_id: str) -> Key:
@@ -197,6 +209,16 @@ def board(month: str, member_id: str) -> str:
 def board_shard(month: str, shard: int) -> str:
     """One shard of a month's leaderboard."""
     return f"{month}#{shard}"
+
+
+def shards() -> range:
+    """The shards of states and boards."""
+    return range(settings().distribution_shards)
+
+
+def monthly_sales(item: Distributors) -> MonthlySales:
+    """A distributor's sales of a month."""
+    return MonthlySales(item.member_id, item.part.removeprefix(MONTH), int(item.sales_fen or 0))
 
 
 def figures(item: Distributors) -> Figures:

@@ -45,7 +45,7 @@ class Binding(msgspec.Struct, frozen=True):
 @jobs.subscribe("member.invited")
 def bind_visitor(job: jobs.Job) -> None:
     """A member came by a link: bind them, where a visit binds and they are not bound."""
-    if DISTRIBUTION.current().bind_on == "first_visit":
+    if DISTRIBUTION.fresh().bind_on == "first_visit":
         bind(job.key, job.task.payload["token"])
 
 
@@ -58,7 +58,7 @@ def bind(member_id: str, token: str) -> Tie | None:
 
     def once() -> Tie | None:
         tie, own = read.batch_get([tie_key(member_id), distributor_key(member_id)])
-        binding = _binding(member_id, token, tie, own, DISTRIBUTION.current())
+        binding = _binding(member_id, token, tie, own, DISTRIBUTION.fresh())
         if binding is None:
             return None
         tx = Transaction()

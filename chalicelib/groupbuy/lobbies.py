@@ -14,6 +14,7 @@ from chalicelib.groupbuy.rules import Activity, Kind, Lobby, LobbyState
 from chalicelib.groupbuy.settle import entries_of, paid_seats
 from chalicelib.groupbuy.tables import LOBBY, SEAT, Lobbies, lobby_key, lobby_of, seat_of, shelves
 from chalicelib.groupbuy.views import OfferedPrice, offered_prices
+from chalicelib.members.rules import masked
 from chalicelib.members.tables import profile_key
 from chalicelib.orders.groups import CACHE
 from chalicelib.orders.rules import SeatState
@@ -238,7 +239,7 @@ def _people(member_ids: list[str]) -> dict[str, Any]:
 
 def _person(people: dict[str, Any], member_id: str, leader: bool) -> Person:
     profile = people.get(member_id)
-    nickname = rules.masked(profile.nickname if profile is not None else "")
+    nickname = masked(profile.nickname if profile is not None else "")
     return Person(nickname=nickname, avatar_url=profile.avatar_url if profile is not None else "", is_leader=leader)
 
 

@@ -350,8 +350,3 @@ def terms_of(activity: Activity, variant: str, size: int | None, lobby_id: str, 
         leader_id=leader_id, limit_per_member=activity.limit_per_member, min_fill=activity.min_fill,
         new_customers_only=activity.new_customers_only, pool=activity.pool, lottery=activity.lottery,
     )  # fmt: skip
-
-
-def masked(nickname: str) -> str:
-    """A name that others may see: its first character."""
-    return f"{nickname[0]}**" if nickname else "微信用户"

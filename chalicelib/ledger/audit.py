@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from chalicelib.core import clock
+from chalicelib.core.audit import Difference
 from chalicelib.ledger.members import Balance, Turnover, effect, month
 from chalicelib.ledger.rules import Entry
 from chalicelib.ledger.service import Month
@@ -14,8 +15,8 @@ from chalicelib.ledger.service import Month
 
 def audit_balances(
     entries: Iterable[Entry], balances: Mapping[str, Balance], months: Mapping[str, Iterable[Month]]
-) -> list[tuple[str, str]]:
-    """What does not agree, as (whose, what): balances by member, and members' months, against what entries come to."""
+) -> list[Difference]:
+    """Every difference of members' balances and months, by member, from what their entries come to."""
     now: dict[str, Balance] = {}
     by_month: dict[tuple[str, str], Month] = {}
     for entry in entries:
@@ -27,13 +28,13 @@ def audit_balances(
             key = told.member_id, month(entry.at)
             by_month[key] = _counted(by_month.get(key, Month(key[1], Turnover(), {})), told.turnover, entry)
     found = [
-        (member_id, f"has {_said(balances.get(member_id))}, its entries say {_said(now.get(member_id))}")
+        Difference(member_id, f"has {_said(balances.get(member_id))}, its entries say {_said(now.get(member_id))}")
         for member_id in sorted(balances.keys() | now.keys())
         if balances.get(member_id, Balance()) != now.get(member_id, Balance())
     ]
     kept = {(member_id, one.month): one for member_id, all_months in months.items() for one in all_months}
     found += [
-        (f"{member_id} {name}", f"{_said(ours)}, its entries say {_said(theirs)}")
+        Difference(f"{member_id} {name}", f"{_said(ours)}, its entries say {_said(theirs)}")
         for member_id, name in sorted(kept.keys() | by_month.keys())
         if (ours := kept.get((member_id, name))) != (theirs := by_month.get((member_id, name)))
     ]
@@ -41,7 +42,7 @@ def audit_balances(
         closing = sum(one.turnover.net for one in months.get(member_id, ()))
         if closing != balances.get(member_id, Balance()).owed:
             owed = balances.get(member_id, Balance()).owed
-            found.append((member_id, f"statements close with {closing} fen, the balance is {owed}"))
+            found.append(Difference(member_id, f"statements close with {closing} fen, the balance is {owed}"))
     return found
 
 

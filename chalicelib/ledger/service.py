@@ -89,8 +89,16 @@ def of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Entry
 
 def balance(member_id: str) -> Balance:
     """What the member's accounts stand at now."""
-    raw = read.get_raw(Balances, member_id, NOW) or {}
-    return Balance(**{kind: _number(raw, kind) for kind in Balance.__struct_fields__})
+    return balance_of(read.get(Balances, member_id, NOW))
+
+
+def all_of_member(member_id: str) -> list[Entry]:
+    """Every entry that changed the member's balance, newest first; one of this moment may be missing."""
+    found, after = of_member(member_id, read.BATCH_MAX, None)
+    while after is not None:
+        page, after = of_member(member_id, read.BATCH_MAX, after)
+        found += page
+    return found
 
 
 class Month(msgspec.Struct, frozen=True):
@@ -99,6 +107,28 @@ class Month(msgspec.Struct, frozen=True):
     month: str
     turnover: Turnover
     days: dict[int, int]
+
+
+def balances(member_ids: Sequence[str]) -> dict[str, Balance]:
+    """What these members' accounts stand at now, in one BatchGet."""
+    found = read.batch_get([(Balances, (member_id, NOW)) for member_id in member_ids])
+    return {member_id: balance_of(item) for member_id, item in zip(member_ids, found, strict=True)}
+
+
+def balance_of(item: Balances | None) -> Balance:
+    """A member's balance as it is kept, where anything was ever posted for them."""
+    if item is None:
+        return Balance()
+    return Balance(**{kind: int(getattr(item, kind) or 0) for kind in Balance.__struct_fields__})
+
+
+def standing(member_id: str, today: date) -> tuple[Balance, Month]:
+    """What the member's accounts stand at now, and what came and went in this month, in one Query."""
+    this_month = today.isoformat()[:7]
+    parts, _ = read.query(Balances, member_id, where=Balances.part.between(this_month, NOW), consistent=True)
+    found = {raw["part"]["S"]: raw for raw in parts}
+    now = Balances.from_raw_data(found[NOW]) if NOW in found else None
+    return balance_of(now), month_of(found.get(this_month, {"part": {"S": this_month}}))
 
 
 def months(member_id: str, last: date) -> list[Month]:

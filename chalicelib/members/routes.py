@@ -10,7 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 import chalicelib.members.jobs  # noqa: F401 - whoever has the routes has the subscriber too
 from chalicelib.core import clock, ids
-from chalicelib.members import service
+from chalicelib.members import person, service
+from chalicelib.members.person import PersonalData
 from chalicelib.members.rules import (
     Address,
     Detail,
@@ -25,7 +26,7 @@ from chalicelib.members.rules import (
     segment_of,
 )
 from chalicelib.web.endpoint import MEMBER, PUBLIC, Call, endpoint
-from chalicelib.web.types import Url
+from chalicelib.web.types import Cursor, Url
 
 WechatCode = Annotated[str, Meta(min_length=1, max_length=256)]
 Scene = Annotated[int, Meta(ge=0, le=99_999)]
@@ -118,7 +119,7 @@ def me(call: Call) -> MemberView:
     return _view(service.profile(call.caller))
 
 
-@endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",))
+@endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",), per_minute=60)
 def visit(call: Call, body: SourceInput) -> MemberView:
     """Tell where a visit comes from, of a member who is logged in already (by a shared link, say)."""
     source = _source(body)
@@ -141,6 +142,28 @@ def change_me(call: Call, body: ProfileChange) -> MemberView:
 def set_phone(call: Call, body: PhoneCode) -> MemberView:
     """Keep my phone number, which WeChat gives for this code."""
     return _view(service.set_phone(call.caller, body.code))
+
+
+class ExportQuery(msgspec.Struct, kw_only=True):
+    """Where to go on."""
+
+    cursor: Cursor | None = None
+
+
+@endpoint("GET /v1/me/export", MEMBER, errors=("cursor_invalid",))
+def export_me(call: Call, query: ExportQuery) -> PersonalData:
+    """Everything that is kept of me, in parts where it is much."""
+    return person.export(call.caller, query.cursor)
+
+
+@endpoint("DELETE /v1/me", MEMBER, errors=("account_open",))
+def erase_me(call: Call) -> None:
+    """Forget me: profile, addresses, cart, and the receiver of every order.
+
+    What was bought and paid is kept without me, as the law wants it. Not while an order is under way or a commission is
+    owed.
+    """
+    person.erase(call.caller)
 
 
 @endpoint("GET /v1/me/addresses", MEMBER)

@@ -61,6 +61,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_completed_at: datetime | None = None
 
 
+#: Who has not said what they are called.
+NAMELESS = "微信用户"
+
+
+def masked(nickname: str) -> str:
+    """A name that strangers may see: its first character."""
+    return f"{nickname[0]}**" if nickname else NAMELESS
+
+
 class SegmentRules(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of the segments: days since joining or buying, and the orders that make a loyal customer."""
 

@@ -27,7 +27,10 @@ from chalicelib.members.tables import (
 from chalicelib.store import read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
-from chalicelib.web import tokens
+from chalicelib.web import limits, tokens
+
+#: So often one person may log in within a minute; a mini-program does it when it is opened.
+LOGINS_PER_MINUTE = 30
 
 
 class LoggedIn(NamedTuple):
@@ -46,6 +49,7 @@ def login(code: str, source: Source | None) -> LoggedIn:
     """
     session = _ask_wechat(lambda mini: mini.code2session(code))
     identity = mini_identity(settings().wechat_appid, session.openid)
+    limits.once_more("login", identity, LOGINS_PER_MINUTE)
     member = _known(identity, source)
     is_new = member is None
     if member is None:
@@ -112,6 +116,12 @@ def _join(identity: str, profile: Profile) -> bool:
 def profile(member_id: str) -> Profile:
     """The member. Raises `unauthenticated` when there is none: the token outlived them."""
     return _read_profile(member_id).profile
+
+
+def found(member_id: str) -> Profile | None:
+    """The member, as they were a moment ago, for others to see; None when there is none."""
+    item = read.get(Members, member_id, PROFILE, consistent=False)
+    return None if item is None else item.profile
 
 
 def everybody(shard: int, joined_before: datetime, after: str, limit: int) -> tuple[list[str], str | None]:

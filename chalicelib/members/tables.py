@@ -28,6 +28,8 @@ from chalicelib.store.read import Key
 
 PROFILE = "profile"
 ADDRESSES = "addresses"
+#: Of a person who is forgotten: that they were here.
+GONE = "gone"
 
 
 class ByJoining(GlobalSecondaryIndex["Members"]):

@@ -53,8 +53,12 @@ def audit(
     stocks: Iterable[Stock],
     payments: Iterable[Payment] | None = None,
     refunds: Iterable[PaidRefund] | None = None,
+    unpaid: Mapping[str, int] | None = None,
 ) -> list[Difference]:
-    """Every difference; none, when all money and stock is accounted for. WeChat's books are left out when None."""
+    """Every difference; none, when all money and stock is accounted for.
+
+    WeChat's books, and what is counted of unpaid orders, are left out when None.
+    """
     by_id = {order.order_id: order for order in orders}
     by_order: dict[str, list[Entry]] = {order_id: [] for order_id in by_id}
     found: list[Difference] = []
@@ -68,6 +72,8 @@ def audit(
     for order in by_id.values():
         found += _of_order(order, by_order[order.order_id])
     found += _of_stock(by_id.values(), stocks)
+    if unpaid is not None:
+        found += _of_unpaid(by_id.values(), unpaid)
     if payments is not None:
         found += _of_payments(by_id, {payment.out_trade_no: payment for payment in payments})
     if refunds is not None:
@@ -190,6 +196,16 @@ def _of_refunds(orders: Mapping[str, Order], refunds: Mapping[str, PaidRefund]) 
         Difference(number, f"refunded: we say {ours.get(number)}, WeChat says {theirs.get(number)} fen")
         for number in sorted(ours.keys() | theirs.keys())
         if ours.get(number) != theirs.get(number)
+    ]
+
+
+def _of_unpaid(orders: Iterable[Order], unpaid: Mapping[str, int]) -> list[Difference]:
+    """What is counted of each member's unpaid orders, against those there are."""
+    there = Counter(order.member_id for order in orders if order.state == "awaiting_payment")
+    return [
+        Difference(member_id, f"{unpaid.get(member_id, 0)} unpaid orders are counted, there are {there[member_id]}")
+        for member_id in sorted(there.keys() | unpaid.keys())
+        if unpaid.get(member_id, 0) != there[member_id]
     ]
 
 

@@ -45,7 +45,7 @@ class Payment(msgspec.Struct, omit_defaults=True, kw_only=True):
     paid: bool = False
 
 
-class PaymentMismatch(Exception):
+class PaymentMismatch(ValueError):
     """A genuine notice about a payment that is not the one we asked for: never taken for ours."""
 
 

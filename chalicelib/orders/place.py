@@ -25,7 +25,7 @@ from chalicelib.orders import coupons
 from chalicelib.orders.groups import CACHE, Deal, GroupInput, check, groups, refusal
 from chalicelib.orders.referrals import Referral, referrers
 from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
-from chalicelib.orders.tables import Orders, item
+from chalicelib.orders.tables import Orders, count_unpaid, item
 from chalicelib.orders.views import has_bought
 from chalicelib.pricing import rules as pricing
 from chalicelib.pricing import service as freight
@@ -152,6 +152,8 @@ def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | 
     tx.create(item(order, 1), _EXISTS)
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, line, line.pool)
+    limit = order_rules().unpaid_max
+    count_unpaid(tx, order.member_id, limit, MallError("too_many_unpaid", limit=limit))
     coupons.lock(tx, order)
     if deal is not None:
         groups().hold(tx, order, deal)

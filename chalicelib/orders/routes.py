@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta
 
 import chalicelib.orders.admin_routes
-import chalicelib.orders.callbacks  # noqa: F401 - both declare their endpoints
+import chalicelib.orders.callbacks
+import chalicelib.orders.person  # noqa: F401 - they declare endpoints, and what is kept of a member
 from chalicelib.orders import changes, close, deliver, pay, place, refunds
 from chalicelib.orders.pay import Payment
 from chalicelib.orders.place import LineInput, OrderInput, QuoteInput
@@ -48,7 +49,7 @@ def quote(call: Call, body: QuoteInput) -> Quote:
     MEMBER,
     status=201,
     idempotent=True,
-    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "conflict"),
+    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "too_many_unpaid", "conflict"),
 )
 def place_order(call: Call, body: OrderInput) -> OrderView:
     """Place an order at the price the shopper saw.

@@ -1,4 +1,4 @@
-"""Orders. One table, `orders`; an order is one document (2 KB or so), changed under its version.
+"""Orders. Tables `orders`, `unpaid_orders`; an order is one document (2 KB or so), changed under its version.
 
 | who asks | how | units |
 |---|---|---|
@@ -7,6 +7,7 @@
 | operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 per order |
 | operators: refunds on their way, oldest first | Query by_refund in each shard, BatchGet the page | the same |
 | place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |
+| one more that is unpaid, and one less | Update member in `unpaid_orders`, in the same transaction | 2 WRU |
 
 A queue is what an operator works through: the order's state, or a refund that needs somebody.
 It is sharded, because every order of the mall passes through it.
@@ -21,6 +22,7 @@ from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
 from chalicelib.orders.rules import Order
 from chalicelib.store.base import Document, Table, TableMeta, name
+from chalicelib.store.transaction import Transaction
 
 #: Queues that go before an order's state, the first of them that fits: somebody has to decide, or to see to a refund
 #: in WeChat Pay's console.
@@ -80,6 +82,27 @@ class Orders(Table):
     by_member = ByMember()
     by_queue = ByQueue()
     by_refund = ByRefund()
+
+
+class Unpaid(Table):
+    """How many orders of a member wait for their payment, and hold stock meanwhile."""
+
+    class Meta(TableMeta):
+        table_name = name("unpaid_orders")
+
+    member_id = UnicodeAttribute(hash_key=True)
+    orders = NumberAttribute()
+
+
+def count_unpaid(tx: Transaction, member_id: str, at_most: int, otherwise: object) -> None:
+    """One more, as part of `tx`, which fails with `otherwise` when the member has so many."""
+    room = Unpaid.orders.does_not_exist() | (Unpaid.orders < at_most)
+    tx.update(Unpaid, (member_id,), [Unpaid.orders.add(1)], room, otherwise)
+
+
+def count_settled(tx: Transaction, member_id: str) -> None:
+    """One of them was paid, or closed."""
+    tx.update(Unpaid, (member_id,), [Unpaid.orders.add(-1)])
 
 
 def item(order: Order, version: int) -> Orders:

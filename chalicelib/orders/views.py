@@ -86,11 +86,12 @@ class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
     """An order as operators see it. `waits_for`: what WeChat said last of refunds that failed or wait, by refund_id
-    (NOT_ENOUGH: the merchant's balance there is too low)."""
+    (NOT_ENOUGH: the merchant's balance there is too low). `chain`: the distributors whom it pays, from level 1 up."""
 
     member_id: str
     transaction_id: str
     waits_for: dict[str, str] = {}
+    chain: list[str] = []
 
 
 def refund_view(refund: Refund) -> RefundView:
@@ -119,6 +120,7 @@ def admin_view(order: Order) -> AdminOrderView:
         **_fields(order),
         member_id=order.member_id,
         transaction_id=order.transaction_id,
+        chain=order.chain,
         waits_for={refund.refund_id: refund.outcome for refund in order.refunds if refund.outcome},
     )
 

@@ -10,11 +10,14 @@ from msgspec import Meta
 PayMinutes = Annotated[int, Meta(ge=1, le=120)]
 ReceiveDays = Annotated[int, Meta(ge=1, le=60)]
 RefundDays = Annotated[int, Meta(ge=0, le=90)]
+UnpaidMax = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The times of an order: to pay it, until its receipt is taken for granted, and to ask for a refund after that."""
+    """The times of an order: to pay it, until its receipt is taken for granted, and to ask for a refund after that; and
+    how many unpaid orders a member may have, which hold stock from others meanwhile."""
 
     pay_minutes: PayMinutes = 15
     receive_days: ReceiveDays = 10
     refund_days: RefundDays = 7
+    unpaid_max: UnpaidMax = 50

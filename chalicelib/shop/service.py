@@ -34,16 +34,17 @@ class Section(Generic[_S]):
 
     def current(self) -> _S:
         """The settings, possibly `cache_seconds` old: all sections are read at once. Raises `unavailable`."""
+        remembered: dict[str, Any] = cache.remember((_CACHE,), lambda: everything(consistent=False))
+        return remembered[self.name]  # type: ignore[no-any-return]
+
+    def fresh(self) -> _S:
+        """The settings as they are now, for who changes them or decides once and for all. Raises `unavailable`."""
         return self.versioned()[0]
 
     def versioned(self) -> tuple[_S, int]:
         """The same, and how often they have been changed: whoever decides by them can keep by which."""
-        remembered: dict[str, Any] = cache.remember((_CACHE,), lambda: _load(consistent=False))
-        return remembered[self.name]  # type: ignore[no-any-return]
-
-    def fresh(self) -> _S:
-        """The settings as they are now, for who changes them. Raises `unavailable`."""
-        return self.parse(read.get(ShopSettings, self.name))
+        item = read.get(ShopSettings, self.name)
+        return self.parse(item), 0 if item is None else int(item.version)
 
     def change(self, value: _S) -> _S:
         """Replace the section; other processes see it a moment later.
@@ -86,15 +87,8 @@ def declare(name: str, struct: type[_S], check: Callable[[_S], None] | None = No
 
 def everything(consistent: bool = True) -> dict[str, Any]:
     """All sections by name, as they are now (or, not `consistent`, a moment ago)."""
-    return {name: value for name, (value, _) in _load(consistent).items()}
-
-
-def _load(consistent: bool) -> dict[str, tuple[Any, int]]:
     items = read.batch_get([(ShopSettings, (name,)) for name in SECTIONS], consistent=consistent)
-    return {
-        name: (section.parse(item), 0 if item is None else int(item.version))
-        for (name, section), item in zip(SECTIONS.items(), items, strict=True)
-    }
+    return {name: section.parse(item) for (name, section), item in zip(SECTIONS.items(), items, strict=True)}
 
 
 ORDERS = declare("orders", OrderRules)

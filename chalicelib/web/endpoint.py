@@ -83,6 +83,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     media: str
     takes: str
     body_max: int
+    per_minute: int | None
 
     @property
     def may_be_empty(self) -> bool:
@@ -109,12 +110,16 @@ def endpoint(
     media: str = "application/json",
     takes: str = "application/json",
     body_max: int = BODY_MAX,
+    per_minute: int | None = None,
 ) -> Callable[[_F], _F]:
     """Declare an endpoint. `route` is "METHOD /path/{name}"; `permission` is required for operators.
 
     `errors` are the codes it may answer beyond those that follow from the declaration; `cache_seconds` gives the
-    answer an ETag and lets clients keep it that long; `media` is the type of the answer, `takes` of the body.
+    answer an ETag and lets clients keep it that long; `media` is the type of the answer, `takes` of the body. A member
+    may call it `per_minute` times, and is told `too_many_requests` then.
     """
+    if per_minute is not None and audience is not MEMBER:
+        raise ValueError(f"{route}: only members are counted, of others it is not known who they are")
     if (audience is OPERATOR) != bool(permission):
         raise ValueError(f"{route}: an operator's endpoint names a permission, and no other does")
     method, path = route.split(" ")
@@ -140,6 +145,7 @@ def endpoint(
                 media=media,
                 takes=takes,
                 body_max=body_max,
+                per_minute=per_minute,
             )
         )
         return handler

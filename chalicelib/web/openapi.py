@@ -199,6 +199,7 @@ def _codes(declared: Endpoint) -> list[str]:
         "forbidden": declared.audience is OPERATOR,
         "not_found": "{" in declared.path,
         "too_large": declared.method != "GET",
+        "too_many_requests": declared.per_minute is not None,
         "unavailable": True,
     }
     return list(dict.fromkeys([code for code, holds in follows.items() if holds] + list(declared.errors)))
@@ -229,5 +230,9 @@ def _wing(declared: Endpoint) -> str:
 
 
 def _content(media: str, schema: Json) -> Json:
-    """The schema under each of the media types, which are separated by commas and told without their parameters."""
-    return {each.partition(";")[0].strip(): {"schema": schema} for each in media.split(",")}
+    """The schema under each of the media types, which are separated by commas and told without their parameters.
+
+    A picture has none: OpenAPI 3.1 takes bytes for what they are.
+    """
+    kinds = [each.partition(";")[0].strip() for each in media.split(",")]
+    return {kind: {} if kind.startswith("image/") else {"schema": schema} for kind in kinds}

@@ -38,3 +38,10 @@ class PageQuery(msgspec.Struct, kw_only=True):
 
     limit: Limit = 20
     cursor: Cursor | None = None
+
+
+class Answer(msgspec.Struct):
+    """What WeChat Pay wants to hear of a notice: SUCCESS, or FAIL and why."""
+
+    code: str
+    message: str

@@ -105,7 +105,10 @@ def test_the_template_has_the_handlers(resources: dict[str, Any]) -> None:
         properties = resources[name]["Properties"]
         assert properties["Timeout"] == 83
         assert properties["Events"][f"{name}Event"]["Properties"]["Schedule"] == "rate(1 minute)"
-    assert resources["RestAPI"]["Properties"]["EndpointConfiguration"] == "REGIONAL"
+    api = resources["RestAPI"]["Properties"]
+    assert api["EndpointConfiguration"] == "REGIONAL"
+    assert api["DefinitionBody"]["x-amazon-apigateway-binary-media-types"] == ["*/*"]
+    assert api["DefinitionBody"]["paths"]
     for name in package.FUNCTIONS:
         variables = resources[name]["Properties"]["Environment"]["Variables"]
         assert variables["YUTANG_PUBLIC_URL"] == {"Ref": "PublicUrl"}

@@ -13,7 +13,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.orders import changes, close, deliver, pay, refunds
 from chalicelib.orders.rules import Order, Pieces
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, in_process
+from tests.support.client import Answer, Operator, Sandbox, Shopper, in_process
 from tests.support.operators import owner_token
 from tests.support.wechat import payment_callback
 
@@ -145,3 +145,32 @@ def test_two_parcels_at_once_send_no_piece_twice(shopper: Shopper, paid: str, sk
     assert (told["done"], told["invalid"] + told["conflict"]) == (1, 2)
     order = changes.load(paid)
     assert (order.state, order.lines[0].shipped, len(order.shipments)) == ("awaiting_shipment", 2, 1)
+
+
+def test_a_member_holds_stock_with_so_many_unpaid_orders_and_no_more(
+    operator: Operator, shopper: Shopper, sku: str
+) -> None:
+    kept = operator.get("/v1/admin/settings/orders").ok()
+    operator.put("/v1/admin/settings/orders", kept | {"unpaid_max": 3}).ok()
+    try:
+        body = shopper.order_body([(sku, 1)])
+
+        def attempt(number: int) -> Answer:
+            return shopper.post("/v1/orders", body, key=f"unpaid-{number}")
+
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(attempt, range(6)))
+        assert sorted(answer.status for answer in answers) == [201, 201, 201, 422, 422, 422]
+        refusal = next(answer for answer in answers if answer.status == 422)
+        assert refusal.refused(422, "too_many_unpaid")["limit"] == 3
+        placed = [answer.json["order_id"] for answer in answers if answer.status == 201]
+        shopper.post(f"/v1/orders/{placed[0]}/cancel").ok()
+        shopper.post(f"/v1/orders/{placed[0]}/cancel").ok()
+        attempt(7).ok(201)
+        attempt(8).refused(422, "too_many_unpaid")
+        shopper.sandbox.pay(shopper.start_payment(placed[1]), notify="none")
+        shopper.send(*payment_callback(shopper.sandbox, placed[1])).ok()
+        attempt(9).ok(201)
+        attempt(10).refused(422, "too_many_unpaid")
+    finally:
+        operator.put("/v1/admin/settings/orders", kept).ok()

@@ -88,7 +88,7 @@ def test_stock_that_somebody_touched_is_named(audit: Audit, order: Any, mall: Ma
 
 def test_a_journal_entry_that_is_gone_is_named(audit: Audit, order: Any, mall: Mall) -> None:
     order_id, paid_fen = order["order_id"], order["paid_fen"]
-    with _tampered(mall, "ledger", lambda _: None, order_id=order_id, cause="paid"):
+    with _tampered(mall, "ledger", lambda _: None, about=order_id, cause="paid"):
         status, said = audit()
     assert status == 1
     assert f"{order_id}: paid: the order says {paid_fen} fen, entries say 0" in said

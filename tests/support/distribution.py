@@ -101,7 +101,7 @@ def entries_of(member_id: str) -> list[Any]:
             return found
 
 
-def balance_differences(*member_ids: str) -> list[tuple[str, str]]:
+def balance_differences(*member_ids: str) -> list[Any]:
     """What of these members' balances and months does not agree with their entries."""
     from chalicelib.ledger import service as ledger
     from chalicelib.ledger.audit import audit_balances

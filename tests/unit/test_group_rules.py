@@ -16,6 +16,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.groupbuy import rules
 from chalicelib.groupbuy.checks import check_activity
 from chalicelib.groupbuy.rules import CONTROL, Activity, Lobby, Lottery, Price, Terms, Variant
+from chalicelib.members.rules import masked
 from chalicelib.orders.refund_rules import freight_left, granted, new_refund, reduction
 from chalicelib.orders.rules import Order, Pieces, step
 from tests.unit.test_order_rules import line, order
@@ -284,7 +285,7 @@ def test_a_lobby_is_opened_only_while_the_activity_runs() -> None:
 
 @pytest.mark.parametrize(("nickname", "shown"), [("林小鱼", "林**"), ("🐟", "🐟**"), ("", "微信用户")])
 def test_others_see_the_first_character_of_a_name(nickname: str, shown: str) -> None:
-    assert rules.masked(nickname) == shown
+    assert masked(nickname) == shown
 
 
 def test_sums_of_a_whole_lobby_add_up() -> None:

@@ -1,0 +1,221 @@
+"""Distributors and commissions as operators see them: where every fen comes from, and whether it all agrees."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.core.audit import Difference
+from chalicelib.core.errors import invalid
+from chalicelib.distribution import service
+from chalicelib.distribution.earnings import What, explained, records
+from chalicelib.distribution.rules import Commission, CommissionLine, CommissionState, Distributor, DistributorState
+from chalicelib.distribution.service import DISTRIBUTION
+from chalicelib.distribution.tables import (
+    Commissions,
+    Distributors,
+    distributor_key,
+    figures,
+    shards,
+    state_shard,
+    tie_key,
+)
+from chalicelib.distribution.views import TierProgress, nicknames, progress
+from chalicelib.ledger import service as ledger
+from chalicelib.ledger.audit import audit_balances
+from chalicelib.ledger.members import Balance, effect
+from chalicelib.ledger.rules import Entry, Posting
+from chalicelib.store import cursor, read
+
+
+class AdminDistributor(msgspec.Struct, kw_only=True):
+    """A distributor in an operators' list: what they brought and was kept (fen paid for goods, orders, customers), and
+    what stands in their account, in fen."""
+
+    member_id: str
+    nickname: str
+    state: DistributorState
+    tier: str
+    applied_at: datetime
+    sales_fen: int
+    orders: int
+    customers: int
+    pending_fen: int
+    available_fen: int
+    withdrawing_fen: int
+    withdrawn_fen: int
+
+
+class TieView(msgspec.Struct, kw_only=True):
+    """To whom a member is bound, by which link, until when (null: for ever), and what they have bought since."""
+
+    inviter: str
+    token: str
+    bound_at: datetime
+    until: datetime | None
+    live: bool
+    orders: int
+    paid_fen: int
+
+
+class AdminDistributorDetail(AdminDistributor, kw_only=True):
+    """All that there is of a distributor. `rewarded`: the tiers whose reward they have got."""
+
+    invite_code: str
+    rewarded: list[str]
+    tier_progress: TierProgress | None
+    tie: TieView | None
+
+
+class AdminLedgerLine(msgspec.Struct, kw_only=True):
+    """An entry that changed a distributor's account: what it was, its cause in the journal, and all its postings in fen
+    (debit positive; an account of a member is a debt of the mall)."""
+
+    at: datetime
+    what: What
+    about: str
+    cause: str
+    postings: list[Posting]
+
+
+class AdminCommission(msgspec.Struct, kw_only=True):
+    """What an order pays on one level, with its lines; `rules_version` is that of the settings it was made by."""
+
+    order_id: str
+    level: int
+    member_id: str
+    buyer_id: str
+    tier: str
+    rules_version: int
+    base_fen: int
+    amount_fen: int
+    state: CommissionState
+    created_at: datetime
+    available_at: datetime | None
+    lines: list[CommissionLine]
+
+
+class AccountAudit(msgspec.Struct):
+    """A distributor's account recomputed from so many entries, and whatever does not agree."""
+
+    entries: int
+    differences: list[Difference]
+
+
+def in_state(state: DistributorState, limit: int, given: str | None) -> tuple[list[AdminDistributor], str | None]:
+    """A page of the distributors in a state, who applied first before the others. Raises `cursor_invalid`."""
+    listing = f"distributors:{state}"
+    after = cursor.read(listing, given)
+    where = None if after is None else Distributors.since > after
+    found: list[tuple[str, str]] = []
+    more = False
+    for shard in shards():
+        page, rest = read.query(
+            Distributors, state_shard(state, shard), index=Distributors.by_state, where=where, limit=limit
+        )
+        found += [(raw["since"]["S"], raw["member_id"]["S"]) for raw in page]
+        more = more or rest is not None
+    found.sort()
+    shown = found[:limit]
+    position = shown[-1][0] if shown and (more or len(found) > limit) else None
+    return _rows([member_id for _, member_id in shown]), cursor.write(listing, position)
+
+
+def _rows(member_ids: list[str]) -> list[AdminDistributor]:
+    items = read.batch_get([distributor_key(member_id) for member_id in member_ids])
+    names, balances = nicknames(member_ids), ledger.balances(member_ids)
+    return [
+        AdminDistributor(**_fields(item, names[item.member_id], balances[item.member_id]))
+        for item in items
+        if item is not None
+    ]
+
+
+def _fields(item: Distributors, nickname: str, balance: Balance) -> dict[str, Any]:
+    distributor: Distributor = item.distributor
+    same = ("member_id", "state", "tier", "applied_at")
+    return {
+        **{name: getattr(distributor, name) for name in same},
+        **msgspec.structs.asdict(figures(item)),
+        **{f"{kind}_fen": fen for kind, fen in msgspec.structs.asdict(balance).items()},
+        "nickname": nickname,
+    }
+
+
+def detail(member_id: str) -> AdminDistributorDetail:
+    """All that there is of a distributor. Raises `not_found` for who never applied."""
+    kept = service.item(member_id)
+    distributor: Distributor = kept.distributor
+    return AdminDistributorDetail(
+        **_fields(kept, nicknames([member_id])[member_id], ledger.balance(member_id)),
+        invite_code=distributor.invite_code,
+        rewarded=distributor.rewarded,
+        tier_progress=progress(distributor.tier, figures(kept), DISTRIBUTION.current()),
+        tie=_tie(member_id),
+    )
+
+
+def _tie(member_id: str) -> TieView | None:
+    kept = read.get(Distributors, *tie_key(member_id)[1])
+    if kept is None:
+        return None
+    tie = kept.tie
+    return TieView(
+        inviter=tie.inviter, token=tie.token, bound_at=tie.bound_at, until=tie.until, live=tie.live(clock.now()),
+        orders=int(kept.orders or 0), paid_fen=int(kept.paid_fen or 0),
+    )  # fmt: skip
+
+
+def explain(member_id: str, limit: int, given: str | None) -> tuple[list[AdminLedgerLine], str | None]:
+    """A page of the entries that a distributor's balance comes to, the latest first.
+
+    Raises `not_found` for who never applied, `cursor_invalid`.
+    """
+    service.item(member_id)
+    entries, after = ledger.of_member(member_id, limit, given)
+    return [_line(entry) for entry in entries], after
+
+
+def _line(entry: Entry) -> AdminLedgerLine:
+    told = effect(entry)
+    assert told is not None
+    what = explained(told)
+    return AdminLedgerLine(at=entry.at, what=what, about=entry.about, cause=entry.cause, postings=list(entry.postings))
+
+
+def audit(member_id: str) -> AccountAudit:
+    """Recompute a distributor's balance and months from their entries. What is posted meanwhile may show as different:
+    then look again. Raises `not_found` for who never applied."""
+    service.item(member_id)
+    entries = ledger.all_of_member(member_id)
+    balances = {member_id: ledger.balance(member_id)}
+    months = {member_id: ledger.months(member_id, clock.day(clock.now()))}
+    found = audit_balances(entries, balances, months)
+    return AccountAudit(len(entries), found)
+
+
+def commissions(
+    order_id: str | None, member_id: str | None, limit: int, given: str | None
+) -> tuple[list[AdminCommission], str | None]:
+    """The commissions of an order by level, or a page of a distributor's, the latest first.
+
+    Raises `invalid` unless one of the two is named, `cursor_invalid`.
+    """
+    if (order_id is None) == (member_id is None):
+        raise invalid("order_id", "name an order or a member, one of them")
+    if order_id is not None:
+        return [_record(item.commission) for item in read.query_all(Commissions, order_id, consistent=True)], None
+    assert member_id is not None
+    listing = f"admin-commissions:{member_id}"
+    page, after = read.query(
+        Commissions, member_id, index=Commissions.by_member, forward=False, limit=limit,
+        after=cursor.read(listing, given),
+    )  # fmt: skip
+    return [_record(one) for one in records(page) if one is not None], cursor.write(listing, after)
+
+
+def _record(commission: Commission) -> AdminCommission:
+    return AdminCommission(**{name: getattr(commission, name) for name in AdminCommission.__struct_fields__})

@@ -1,0 +1,235 @@
+"""The audit of distribution: commissions, ties and figures against the orders and the journal. Pure.
+
+Every difference is named. Who calls it has read the tables; what a job is still to do may show as one for a moment.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from chalicelib.core.audit import Difference
+from chalicelib.distribution.rules import (
+    Commission,
+    DistributionRules,
+    Distributor,
+    Figures,
+    MonthlySales,
+    Tie,
+    order_cap,
+)
+from chalicelib.ledger.members import Balance, effect, month
+from chalicelib.ledger.rules import Entry
+from chalicelib.orders.books import paid_for
+from chalicelib.orders.rules import Order
+
+
+class TieRecord(msgspec.Struct, frozen=True):
+    """A tie with what is counted on it."""
+
+    tie: Tie
+    orders: int
+    paid_fen: int
+    kept: bool
+
+
+class DistributorRecord(msgspec.Struct, frozen=True):
+    """A distributor with what is counted of them."""
+
+    distributor: Distributor
+    figures: Figures
+
+
+class Records(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of distribution; the rules, and of which version, are those of now."""
+
+    commissions: list[Commission] = []
+    ties: list[TieRecord] = []
+    distributors: list[DistributorRecord] = []
+    sales: list[MonthlySales] = []
+    rules: DistributionRules = DistributionRules()
+    rules_version: int = 0
+
+
+def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -> list[Difference]:
+    """Everything about distribution that does not agree."""
+    by_id = {order.order_id: order for order in orders}
+    by_order: dict[str, list[Commission]] = defaultdict(list)
+    for commission in records.commissions:
+        by_order[commission.order_id].append(commission)
+    posted = _posted(entries)
+    found: list[Difference] = []
+    for order_id in sorted(by_order.keys() | posted.keys()):
+        found += _of_order(order_id, by_id.get(order_id), by_order[order_id], posted.get(order_id, {}), records)
+    for commission in records.commissions:
+        if commission.order_id in by_id:
+            found += _of_commission(commission, by_id[commission.order_id])
+    return found + _rings(records.ties) + _of_ties(records) + _of_distributors(records) + _of_boards(records)
+
+
+def _posted(entries: Iterable[Entry]) -> dict[str, dict[tuple[str, int], Balance]]:
+    """By order, what the entries of its commissions come to, by member and level."""
+    found: dict[str, dict[tuple[str, int], Balance]] = defaultdict(dict)
+    for entry in entries:
+        told = effect(entry)
+        if told is None or not entry.cause.startswith("commission:"):
+            continue
+        key = told.member_id, int(entry.cause.split(":")[1])
+        before = found[entry.about].get(key, Balance())
+        found[entry.about][key] = Balance(
+            pending=before.pending + told.change.pending, available=before.available + told.change.available
+        )
+    return found
+
+
+def _of_order(
+    order_id: str,
+    order: Order | None,
+    made: list[Commission],
+    posted: Mapping[tuple[str, int], Balance],
+    records: Records,
+) -> list[Difference]:
+    """All commissions of an order together: who earns, how much at most, and what was posted for it."""
+    if order is None:
+        return [Difference(order_id, "pays commissions, and is no order")]
+    chain = dict(enumerate(order.chain, 1))
+    found = [
+        Difference(order_id, f"pays {one.member_id} on level {one.level}, who is not in its chain")
+        for one in made
+        if chain.get(one.level) != one.member_id
+    ]
+    if len(set(order.chain)) < len(order.chain) or order.member_id in order.chain[1:]:
+        found.append(Difference(order_id, "has somebody twice in its chain"))
+    earned = sum(line.earned_fen for one in made for line in one.lines)
+    goods = sum(line.paid_fen for line in made[0].lines) if made else 0
+    same_rules = all(one.rules_version == records.rules_version for one in made)
+    cap = order_cap(goods, records.rules) if same_rules else goods
+    if earned > cap:
+        found.append(Difference(order_id, f"pays {earned} fen of commissions, at most {cap} are allowed"))
+    expected = {(one.member_id, one.level): _stands(one) for one in made}
+    for key in sorted(expected.keys() | posted.keys()):
+        ours, theirs = expected.get(key, Balance()), posted.get(key, Balance())
+        if ours != theirs:
+            what = f"pending {ours.pending} available {ours.available}"
+            said = f"pending {theirs.pending} available {theirs.available}"
+            found.append(Difference(order_id, f"{key[0]} on level {key[1]}: {what}, the entries say {said}"))
+    return found
+
+
+def _stands(commission: Commission) -> Balance:
+    """Where in its taker's account a commission stands."""
+    amount = commission.amount_fen
+    if commission.state == "available":
+        return Balance(available=amount)
+    return Balance(pending=amount)
+
+
+def _of_commission(commission: Commission, order: Order) -> list[Difference]:
+    """One commission, recomputed from what was paid for each line and not given back."""
+    about = f"{commission.order_id} level {commission.level}"
+    found: list[Difference] = []
+    if commission.buyer_id != order.member_id:
+        found.append(Difference(about, f"the buyer is {order.member_id}, not {commission.buyer_id}"))
+    if [line.sku_id for line in commission.lines] != [line.sku_id for line in order.lines]:
+        return [*found, Difference(about, "its lines are not those of the order")]
+    for line in commission.lines:
+        paid, left = _payable(order, line.sku_id), paid_for(order, line.sku_id)
+        whole = msgspec.structs.replace(line, amount_fen=line.earned_fen)
+        if line.paid_fen > paid:
+            found.append(Difference(about, f"{line.sku_id}: of {line.paid_fen} fen paid, the order says {paid}"))
+        if line.base_fen != left:
+            found.append(Difference(about, f"{line.sku_id}: on {line.base_fen} fen, of the order {left} are left"))
+        if line.earned_fen > line.full_fen or line.full_fen != whole.by_rule(line.paid_fen):
+            found.append(Difference(about, f"{line.sku_id}: {line.earned_fen} fen are not {line.rate_bp} basis points"))
+        elif line.amount_fen != whole.after(line.base_fen).amount_fen:
+            what = f"{line.amount_fen} fen are left, by the rule {whole.after(line.base_fen).amount_fen}"
+            found.append(Difference(about, f"{line.sku_id}: {what}"))
+    if commission.state == "reversed" and commission.base_fen:
+        found.append(Difference(about, f"is reversed, and {commission.base_fen} fen were not given back"))
+    if commission.state == "available" and order.received_at is None:
+        found.append(Difference(about, "is available before the order was received"))
+    return found
+
+
+def _payable(order: Order, sku_id: str) -> int:
+    return next(line.payable_fen for line in order.lines if line.sku_id == sku_id)
+
+
+def _rings(ties: Sequence[TieRecord]) -> list[Difference]:
+    """Members who brought themselves, by the ties that held when the last of all was made: whose clock now is, does not
+    matter then."""
+    if not ties:
+        return []
+    now = max(one.tie.bound_at for one in ties)
+    above = {one.tie.member_id: one.tie.inviter for one in ties if one.tie.live(now)}
+    found: list[Difference] = []
+    done: set[str] = set()
+    for start in above:
+        way: list[str] = []
+        current = start
+        while current in above and current not in done:
+            done.add(current)
+            way.append(current)
+            current = above[current]
+        if current in way:
+            ring = way[way.index(current) :]
+            found.append(Difference(current, f"brought themselves, in a ring of {len(ring)}"))
+    return found
+
+
+def _of_ties(records: Records) -> list[Difference]:
+    """What customers have bought since they were bound, by the commissions that counted it."""
+    found: list[Difference] = []
+    by_buyer: dict[tuple[str, str], list[Commission]] = defaultdict(list)
+    for commission in records.commissions:
+        by_buyer[commission.buyer_id, commission.tied_to].append(commission)
+    for one in records.ties:
+        tie = one.tie
+        counted = [c for c in by_buyer[tie.member_id, tie.inviter] if c.created_at >= tie.bound_at]
+        orders, paid = len(counted), sum(c.base_fen for c in counted)
+        if (one.orders, one.paid_fen) != (orders, paid):
+            what = f"is counted {one.orders} orders of {one.paid_fen} fen"
+            found.append(Difference(tie.member_id, f"{what}, the commissions say {orders} of {paid}"))
+    return found
+
+
+def _of_distributors(records: Records) -> list[Difference]:
+    """What distributors brought and was kept: by which tiers are reached."""
+    sales: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    gone: Counter[str] = Counter()
+    for one in records.commissions:
+        if one.level == 1 and one.state == "available":
+            sales[one.member_id] += one.base_fen
+            kept[one.member_id] += bool(one.base_fen)
+        elif one.level == 1 and one.state == "reversed":
+            gone[one.member_id] += 1  # maybe after it was released: an order once counted stays counted
+    customers = Counter(one.tie.inviter for one in records.ties if one.kept)
+    found: list[Difference] = []
+    for record in records.distributors:
+        who, has = record.distributor.member_id, record.figures
+        if has.sales_fen != sales[who]:
+            found.append(Difference(who, f"has sold {has.sales_fen} fen, the commissions say {sales[who]}"))
+        if not kept[who] <= has.orders <= kept[who] + gone[who]:
+            found.append(Difference(who, f"has {has.orders} orders, the commissions say {kept[who]}"))
+        if has.customers < customers[who]:
+            found.append(Difference(who, f"has {has.customers} customers, the ties say {customers[who]}"))
+    return found
+
+
+def _of_boards(records: Records) -> list[Difference]:
+    """Leaderboards, by the commissions that counted for them."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for one in records.commissions:
+        if one.on_board:
+            counted[one.member_id, month(one.created_at)] += one.base_fen
+    kept = {(one.member_id, one.month): one.sales_fen for one in records.sales}
+    return [
+        Difference(
+            f"{who} {name}", f"sales of {kept.get((who, name), 0)} fen, the commissions say {counted[who, name]}"
+        )
+        for who, name in sorted(kept.keys() | counted.keys())
+        if kept.get((who, name), 0) != counted[who, name]
+    ]

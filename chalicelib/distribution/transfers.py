@@ -1,0 +1,153 @@
+"""Withdrawals and WeChat: each is handed over under its own number, again and again, until WeChat says how it ended.
+
+Whether the notice or the job learns of an end first, it comes to `settle`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chalicelib.core import clock, log
+from chalicelib.distribution.withdrawal_rules import FORGOTTEN, STATES, Withdrawal, ask_again_seconds
+from chalicelib.distribution.withdrawals import PUSH, Found, change, failed, find, succeeded
+from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
+from chalicelib.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.wechat.errors import WechatError
+    from chalicelib.wechat.transfers import TransferResult
+
+#: What the receiver reads. WeChat compares it with what it was told first under the number.
+_REMARK = "推广佣金提现"
+#: The merchant's balance is too low, or WeChat asks for patience: nothing has failed, wait longer.
+_PARK_SECONDS = 600.0
+_PARKED = frozenset({"NOT_ENOUGH", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED", "RATE_LIMITED"})
+#: So often a final refusal is asked for again before it is taken for one.
+_REFUSALS_MAX = 3
+#: After so many failures in a row, some five minutes, operators see why a withdrawal waits.
+_PATIENCE = 7
+#: WeChat does not know of it any more: an operator has to look, and nothing hurries.
+_FORGOTTEN_SECONDS = 6 * 3600.0
+
+
+@handles(PUSH, lane=OUTSIDE)
+def push(job: Job) -> None:
+    """Bring a withdrawal to its end: hand it to WeChat, ask until its receiver has taken it or it has failed.
+
+    Its own number is the only one that WeChat ever hears; so whatever was lost on the way, asking again pays once.
+    """
+    found = find(job.key)
+    withdrawal = found.withdrawal
+    if not withdrawal.open or withdrawal.handed_over is None:
+        return
+    from chalicelib.wechat.errors import WechatError
+
+    try:
+        result = _ask(withdrawal)
+    except WechatError as fault:
+        _wait_unless_final(job, found, fault)
+        result = _query(withdrawal)
+        if result is None and withdrawal.is_told(clock.now()):
+            _give_up(job, found, fault.code)
+            return
+    if result is None:
+        if withdrawal.outcome != FORGOTTEN:
+            log.error("withdrawal_forgotten", withdrawal_id=job.key)
+            _note(found, FORGOTTEN)
+        raise Later(_FORGOTTEN_SECONDS)
+    after = settle(result, job, found)
+    if after.open:
+        raise Later(ask_again_seconds(withdrawal.handed_over, clock.now()))
+
+
+def _ask(withdrawal: Withdrawal) -> TransferResult | None:
+    """How far the transfer is; None when WeChat does not tell of one. Raises WechatError.
+
+    Until its package_info is had it is asked for in the same words as at first, which begins it or answers how far it
+    is. But never when WeChat may have forgotten that it paid long ago.
+    """
+    if withdrawal.package_info or not withdrawal.is_told(clock.now()):
+        return _query(withdrawal)
+    from chalicelib.wechat import transfers as wechat
+
+    return wechat.transfer(
+        wechat.TransferRequest(
+            out_bill_no=withdrawal.withdrawal_id,
+            openid=withdrawal.openid,
+            amount_fen=withdrawal.net_fen,
+            remark=_REMARK,
+        )
+    )
+
+
+def _query(withdrawal: Withdrawal) -> TransferResult | None:
+    from chalicelib.wechat import transfers as wechat
+
+    return wechat.query_transfer(withdrawal.withdrawal_id)
+
+
+def _wait_unless_final(job: Job, found: Found, fault: WechatError) -> None:
+    """Raise what has the job run again, unless WeChat has refused several times, and each time alike."""
+    if fault.code in _PARKED or fault.http == 429:
+        log.warning("withdrawal_waits", withdrawal_id=job.key, reason=fault.code)
+        _note(found, fault.code)
+        raise Later(_PARK_SECONDS) from fault
+    if not fault.passing and job.task.attempts >= _REFUSALS_MAX and found.withdrawal.outcome == fault.code:
+        return
+    if not fault.passing or job.task.attempts >= _PATIENCE:
+        _note(found, fault.code)
+    raise fault
+
+
+def _give_up(job: Job, found: Found, why: str) -> None:
+    """WeChat refuses and has never heard of it: it has failed, unless it has changed since it was read."""
+    log.error("withdrawal_refused", withdrawal_id=job.key, reason=why)
+    before = found.withdrawal
+    after = change(job.key, lambda now, tx: failed(now, tx, outcome=why) if now == before else now, job, found)
+    if after.open:
+        raise Later(_PARK_SECONDS)
+
+
+def _note(found: Found, why: str) -> None:
+    """Let operators see why a withdrawal waits: the merchant's balance may need filling."""
+
+    def decide(withdrawal: Withdrawal, _: Transaction) -> Withdrawal:
+        if not withdrawal.open or withdrawal.outcome == why:
+            return withdrawal
+        return msgspec.structs.replace(withdrawal, outcome=why)
+
+    change(found.withdrawal.withdrawal_id, decide, found=found)
+
+
+def settle(result: TransferResult, job: Job | None = None, found: Found | None = None) -> Withdrawal:
+    """Take in what WeChat says of a transfer; the same again changes nothing. The withdrawal after it.
+
+    An end is never left again: WeChat saying another one later is an error that somebody must look at, and changes
+    nothing. Raises `not_found`, `conflict`, ValueError when the amount is not the withdrawal's.
+    """
+
+    def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
+        if result.amount_fen not in (None, withdrawal.net_fen):
+            raise ValueError(f"WeChat speaks of another amount for {withdrawal.withdrawal_id}")
+        state = STATES[result.state]
+        if withdrawal.state == state and not withdrawal.open:
+            return withdrawal
+        if not withdrawal.open or withdrawal.handed_over is None:
+            if state in ("succeeded", "failed"):
+                log.error("withdrawal_contradicted", withdrawal_id=withdrawal.withdrawal_id, reason=result.state)
+            return withdrawal
+        if state == "succeeded":
+            return succeeded(withdrawal, tx)
+        if state == "failed":
+            return failed(withdrawal, tx, outcome=result.fail_reason or result.state)
+        after = msgspec.structs.replace(
+            withdrawal,
+            state=state,
+            package_info=result.package_info or withdrawal.package_info,
+            outcome="PROCESSING" if result.state in ("ACCEPTED", "PROCESSING") else "",
+        )
+        return withdrawal if after == withdrawal else after
+
+    return change(result.out_bill_no, decide, job, found)

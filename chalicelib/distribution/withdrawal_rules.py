@@ -1,0 +1,237 @@
+"""Withdrawals: what a merchant may set of them, what may happen to one, what is kept back of it. Pure; amounts are fen.
+
+WeChat's bounds (its merchant transfers): at least 10 fen are sent, and from 200,000 on it wants the receiver's real
+name, which the mall does not have. A transfer that nobody takes is over a day after it was made, and WeChat tells of
+one for 30 days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.core import clock
+from chalicelib.core.errors import FieldError, MallError, invalid
+from chalicelib.web.types import Fen
+
+#: What WeChat sends at the least and, to somebody whose name it is not told, at the most.
+NET_FEN_MIN = 10
+AMOUNT_FEN_MAX = 199_999
+#: So long after it was handed over WeChat surely tells of a transfer, were there one; then its silence says nothing.
+TOLD = timedelta(days=29)
+#: So long a receiver has to take a transfer, and a little more.
+TO_CONFIRM = timedelta(days=1, seconds=30)
+_ASK_SECONDS_MIN = 10.0
+_ASK_SECONDS_MAX = 3600.0
+
+_WHOLE_BP = 10_000
+
+Amount = Annotated[int, Meta(ge=30, le=AMOUNT_FEN_MAX)]
+Tax = Literal["none", "labour"]
+
+WithdrawalState = Literal["reviewing", "processing", "awaiting_confirmation", "succeeded", "failed"]
+#: What may follow a state; nothing follows the last two. Money on its way to its receiver is processing again.
+TRANSITIONS: Mapping[WithdrawalState, frozenset[WithdrawalState]] = {
+    "reviewing": frozenset({"processing", "failed"}),
+    "processing": frozenset({"awaiting_confirmation", "succeeded", "failed"}),
+    "awaiting_confirmation": frozenset({"processing", "succeeded", "failed"}),
+    "succeeded": frozenset(),
+    "failed": frozenset(),
+}
+#: WeChat's word for a transfer, as a withdrawal's state.
+STATES: Mapping[str, WithdrawalState] = {
+    "ACCEPTED": "processing",
+    "PROCESSING": "processing",
+    "WAIT_USER_CONFIRM": "awaiting_confirmation",
+    "TRANSFERING": "processing",
+    "CANCELING": "processing",
+    "SUCCESS": "succeeded",
+    "FAIL": "failed",
+    "CANCELLED": "failed",
+}
+#: Why a withdrawal does not go on that WeChat no longer tells of: only an operator can say how it ended.
+FORGOTTEN = "FORGOTTEN"
+
+
+class WithdrawalRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a withdrawal may be: from `min_fen` to `max_fen`; a day (Asia/Shanghai) `per_day` of them, `per_day_fen`.
+
+    From `review_from_fen` on an operator decides (null: never, but for who is suspended). `tax` names the rule by which
+    income tax is withheld; `fee_bp` of the amount are the mall's.
+    """
+
+    min_fen: Amount = 100
+    max_fen: Amount = AMOUNT_FEN_MAX
+    per_day: Annotated[int, Meta(ge=1, le=100)] = 10
+    per_day_fen: Fen = 2_000_000
+    review_from_fen: Fen | None = 100_000
+    tax: Tax = "none"
+    fee_bp: Annotated[int, Meta(ge=0, le=1000)] = 0
+
+
+def check(rules: WithdrawalRules) -> None:
+    """Raises `invalid` for what no field alone shows: bounds that leave no amount between them."""
+    if rules.max_fen < rules.min_fen:
+        raise invalid("max_fen", "must not be below min_fen")
+
+
+class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Commission that a member takes out. Its id is the number of its transfer, for ever; of `amount_fen`, tax and fee
+    are kept back and the rest is sent to `openid`.
+
+    `handed_over`: since when WeChat may have heard of it. `package_info`: what lets the receiver confirm. `outcome`:
+    WeChat's last word on why it failed or does not go on; `reason`: an operator's.
+    """
+
+    withdrawal_id: str
+    member_id: str
+    openid: str
+    state: WithdrawalState
+    first_state: WithdrawalState
+    amount_fen: int
+    tax_fen: int
+    fee_fen: int
+    rules_version: int
+    created_at: datetime
+    handed_over: datetime | None = None
+    finished_at: datetime | None = None
+    package_info: str = ""
+    outcome: str = ""
+    reason: str = ""
+    decided_by: str = ""
+
+    @property
+    def net_fen(self) -> int:
+        """What is sent."""
+        return self.amount_fen - self.tax_fen - self.fee_fen
+
+    @property
+    def open(self) -> bool:
+        """Whether it has not ended."""
+        return bool(TRANSITIONS[self.state])
+
+    def is_told(self, now: datetime) -> bool:
+        """Whether WeChat would tell of its transfer, were there one."""
+        return self.handed_over is not None and now < self.handed_over + TOLD
+
+    def at_first(self) -> Withdrawal:
+        """As it was answered when it was asked for."""
+        fresh = {"finished_at": None, "package_info": "", "outcome": "", "reason": "", "decided_by": ""}
+        return msgspec.structs.replace(self, state=self.first_state, **fresh)
+
+
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+    """What a member has withdrawn on a day, and in its month, that has not failed: how often, how much, what tax."""
+
+    day: date
+    count: int = 0
+    fen: int = 0
+    month_fen: int = 0
+    month_tax_fen: int = 0
+
+    def on(self, today: date) -> Allowance:
+        """The same on a later day: a new day begins with nothing, a new month as well."""
+        if today <= self.day:
+            return self
+        if (today.year, today.month) != (self.day.year, self.day.month):
+            return Allowance(day=today)
+        return msgspec.structs.replace(self, day=today, count=0, fen=0)
+
+    def with_one(self, given: Withdrawal) -> Allowance:
+        """With this withdrawal, made on that day."""
+        return self._plus(1, given)
+
+    def without(self, given: Withdrawal) -> Allowance:
+        """Without this withdrawal, which has failed; unchanged where its day and its month are over."""
+        made = clock.day(given.created_at)
+        if (made.year, made.month) != (self.day.year, self.day.month):
+            return self
+        after = self._plus(-1, given)
+        return after if made == self.day else msgspec.structs.replace(after, count=self.count, fen=self.fen)
+
+    def _plus(self, sign: int, given: Withdrawal) -> Allowance:
+        return Allowance(
+            day=self.day,
+            count=self.count + sign,
+            fen=self.fen + sign * given.amount_fen,
+            month_fen=self.month_fen + sign * given.amount_fen,
+            month_tax_fen=self.month_tax_fen + sign * given.tax_fen,
+        )
+
+
+def check_limits(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> None:
+    """Raises `withdrawal_limit`, naming the limit, when the amount is not one that may be withdrawn on that day."""
+    broken = {
+        "min_fen": amount_fen < rules.min_fen,
+        "max_fen": amount_fen > rules.max_fen,
+        "per_day": before.count >= rules.per_day,
+        "per_day_fen": before.fen + amount_fen > rules.per_day_fen,
+    }
+    for name, is_broken in broken.items():
+        if is_broken:
+            limit = f"{name} {getattr(rules, name)}"
+            raise MallError("withdrawal_limit", limit=limit, errors=(FieldError("amount_fen", limit),))
+
+
+def kept_back(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> tuple[int, int]:
+    """Tax and fee of a withdrawal, after what was withdrawn in its month. Raises `invalid` when too little is left."""
+    tax = min(amount_fen, TAXES[rules.tax](amount_fen, before.month_fen, before.month_tax_fen))
+    fee = amount_fen * rules.fee_bp // _WHOLE_BP
+    if amount_fen - tax - fee < NET_FEN_MIN:
+        raise invalid("amount_fen", f"after tax and fee at least {NET_FEN_MIN} fen must be left")
+    return tax, fee
+
+
+#: What is withheld of an amount, given the month's amount before it and what was withheld of that.
+TaxRule = Callable[[int, int, int], int]
+
+
+def no_tax(_amount_fen: int, _month_fen: int, _withheld_fen: int) -> int:
+    """Nothing is withheld."""
+    return 0
+
+
+def labour_tax(amount_fen: int, month_fen: int, withheld_fen: int) -> int:
+    """Income tax on labour remuneration, by calendar month (State Taxation Administration, announcement 61 of 2018).
+
+    The month's tax so far, less what was withheld: rounded down on the month's sum, so that however a sum is split, all
+    parts together withhold exactly what it would as one. What was taken out before the mall withheld anything is not
+    made up for; what was withheld too much, because something failed afterwards, is set off.
+    """
+    owed_before = labour_tax_of(month_fen)
+    return max(0, labour_tax_of(month_fen + amount_fen) - max(withheld_fen, owed_before))
+
+
+#: Of the taxable part: from so much on, so many percent, less so much.
+_BRACKETS = ((5_000_000, 40, 700_000), (2_000_000, 30, 200_000), (0, 20, 0))
+_FREE_FEN = 80_000
+_FREE_UP_TO_FEN = 400_000
+
+
+def labour_tax_of(month_fen: int) -> int:
+    """The tax on a month's remuneration: of it 800 yuan are free, above 4,000 a fifth; 20, 30 or 40 % of the rest."""
+    taxable = max(0, month_fen - _FREE_FEN) if month_fen <= _FREE_UP_TO_FEN else month_fen * 4 // 5
+    percent, off = next((percent, off) for above, percent, off in _BRACKETS if taxable > above or not above)
+    return taxable * percent // 100 - off
+
+
+TAXES: Mapping[str, TaxRule] = {"none": no_tax, "labour": labour_tax}
+
+
+def ask_again_seconds(handed_over: datetime, now: datetime) -> float:
+    """How long to wait before WeChat is asked again: after as long as it has had it, an hour at most, and at once when
+    the time to confirm ends."""
+    had = (now - handed_over).total_seconds()
+    wait = min(max(had, _ASK_SECONDS_MIN), _ASK_SECONDS_MAX)
+    left = (handed_over + TO_CONFIRM - now).total_seconds()
+    return min(wait, left) if left > 0 else wait
+
+
+def quarter_of(instant: datetime) -> str:
+    """The quarter in Asia/Shanghai, as 2026-Q4."""
+    day = clock.day(instant)
+    return f"{day.year}-Q{(day.month + 2) // 3}"

@@ -1,0 +1,191 @@
+"""The crash sweep over withdrawals: asked for, reviewed, handed to WeChat, confirmed, failed, expired, refused.
+
+Each with a fault at its k-th call that may change something (to DynamoDB or to WeChat) for every k, and once with every
+call failing at first. In the end the member has been paid once or has the money again, and nothing is in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from local.clock import LocalClock
+from tests.support.client import Operator, Sandbox, Shopper, in_process
+from tests.support.operators import owner_token
+from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
+from tests.support.sweep import Steps, Sweep, World, dead_jobs, forget_jobs
+from tests.support.withdrawals import (
+    PLENTY_FEN,
+    balance,
+    bill,
+    differences,
+    earner,
+    end,
+    mine,
+    set_rules,
+    transfer_callback,
+    withdraw,
+)
+
+PUSH = "withdrawal.push"
+HAS = 100_000
+SMALL, LARGE = 10_000, 60_000
+DAY = 86400
+
+
+@dataclass
+class Payout(World):
+    """A distributor, and the one withdrawal that they will have made."""
+
+    shopper: Shopper
+    number: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"/v1/admin/withdrawals/{self.number}"
+
+    def at_wechat(self) -> None:
+        self.number = withdraw(self.shopper, SMALL)["withdrawal_id"]
+        self.work(PUSH)
+
+
+@dataclass
+class Flow(Steps[Payout]):
+    """And how it must end: its state there and here, and of the balance what is left, on its way and paid."""
+
+    state: str
+    wechat: str | None
+    left: tuple[int, int, int]
+
+
+@pytest.fixture
+def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside) -> Iterator[Sweep[Flow, Payout]]:
+    send, wechat = in_process(), Sandbox(sandbox)
+    wechat.post("balance", {"available_fen": PLENTY_FEN})
+    operator = Operator(send, owner_token())
+    set_rules(operator, fee_bp=100)
+
+    def new_world(flow: Flow) -> Payout:
+        forget_jobs()
+        openid = "o" * 65 if flow.name == "refused" else ""  # which WeChat takes for none
+        shopper = earner(send, wechat, HAS, openid=openid)
+        return Payout(send, wechat, mall_clock, operator, shopper)
+
+    yield Sweep(outside, new_world, _check, may_change)
+    set_rules(operator)
+    wechat.post("balance", {"available_fen": None})
+
+
+def _nothing(world: Payout) -> None:
+    pass
+
+
+def _withdraw(world: Payout) -> None:
+    world.shopper.post("/v1/distributor/withdrawals", {"amount_fen": SMALL}, key="k")
+    world.work(PUSH)
+
+
+def _withdraw_again(world: Payout) -> None:
+    world.number = withdraw(world.shopper, SMALL, "k")["withdrawal_id"]
+
+
+def _reviewing(world: Payout) -> None:
+    world.number = withdraw(world.shopper, LARGE)["withdrawal_id"]
+
+
+def _approve(world: Payout) -> None:
+    world.operator.post(world.path + "/approve")
+
+
+def _approve_again(world: Payout) -> None:
+    world.operator.post(world.path + "/approve").ok()
+
+
+def _reject(world: Payout) -> None:
+    world.operator.post(world.path + "/reject", {"reason": "资料不符"})
+
+
+def _reject_again(world: Payout) -> None:
+    world.operator.post(world.path + "/reject", {"reason": "资料不符"}).ok()
+
+
+def _ended(outcome: str) -> Callable[[Payout], None]:
+    def before(world: Payout) -> None:
+        world.at_wechat()
+        end(world.sandbox, world.number, outcome)
+
+    return before
+
+
+def _notice(world: Payout) -> None:
+    world.send(*transfer_callback(world.sandbox, world.number))
+
+
+def _notice_again(world: Payout) -> None:
+    world.send(*transfer_callback(world.sandbox, world.number)).ok()
+
+
+def _asked(world: Payout) -> None:
+    world.clock.advance(11)
+    world.work(PUSH)
+
+
+def _day_over(world: Payout) -> None:
+    world.at_wechat()
+    world.clock.advance(DAY + 60)
+
+
+def _refused_thrice(world: Payout) -> None:
+    world.at_wechat()
+    for _ in range(2):
+        _asked_a_minute_later(world)
+
+
+def _asked_a_minute_later(world: Payout) -> None:
+    world.clock.advance(60)
+    world.work(PUSH)
+
+
+ON_ITS_WAY, PAID, AGAIN = (HAS - SMALL, SMALL, 0), (HAS - SMALL, 0, SMALL), (HAS, 0, 0)
+LARGE_ON_ITS_WAY = (HAS - LARGE, LARGE, 0)
+
+FLOWS = [
+    Flow("withdraw", _nothing, _withdraw, _withdraw_again, "awaiting_confirmation", "WAIT_USER_CONFIRM", ON_ITS_WAY),
+    Flow(
+        "approve", _reviewing, _approve, _approve_again, "awaiting_confirmation", "WAIT_USER_CONFIRM", LARGE_ON_ITS_WAY
+    ),
+    Flow("reject", _reviewing, _reject, _reject_again, "failed", None, AGAIN),
+    Flow("confirmed", _ended("confirm"), _notice, _notice_again, "succeeded", "SUCCESS", PAID),
+    Flow("confirmed, notice lost", _ended("confirm"), _asked, _nothing, "succeeded", "SUCCESS", PAID),
+    Flow("failed", _ended("fail"), _notice, _notice_again, "failed", "FAIL", AGAIN),
+    Flow("nobody confirms", _day_over, _asked, _nothing, "failed", "FAIL", AGAIN),
+    Flow("refused", _refused_thrice, _asked_a_minute_later, _nothing, "failed", None, AGAIN),
+]
+
+
+@pytest.mark.parametrize("mode", POINTS)
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_wherever_it_is_struck_nobody_is_paid_twice_and_nothing_is_lost(
+    flow: Flow, mode: Mode, sweep: Sweep[Flow, Payout], record_property: Callable[[str, object], None]
+) -> None:
+    points = sweep.at_every_point(flow, mode)
+    assert points
+    record_property("crash points", points)
+
+
+@pytest.mark.parametrize("mode", WEATHER)
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_when_every_call_fails_at_first_it_ends_alike(flow: Flow, mode: Mode, sweep: Sweep[Flow, Payout]) -> None:
+    assert sweep.play(flow, mode, None)
+
+
+def _check(flow: Flow, world: Payout) -> None:
+    ended = mine(world.shopper, world.number)
+    assert (ended["state"], balance(world.shopper)) == (flow.state, flow.left)
+    assert bool(ended.get("package_info")) == (flow.state == "awaiting_confirmation")
+    at_wechat = bill(world.sandbox, world.number)
+    assert (at_wechat and at_wechat["state"]) == flow.wechat
+    assert differences(world.sandbox, world.shopper) == []
+    assert dead_jobs() == []

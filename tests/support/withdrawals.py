@@ -1,0 +1,124 @@
+"""Withdrawals as the tests play them: distributors who have earned, WeChat's notices, and the books held together."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from tests.support.client import Client, Sandbox, Shopper, Transport
+from tests.support.wechat import notice
+
+TRANSFER = "/v1/callbacks/wechat/transfer"
+#: What WeChat's merchant has, unless a test says otherwise: enough for all.
+PLENTY_FEN = 1_000_000_000
+
+
+def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", openid: str = "") -> Shopper:
+    """A distributor with that much to withdraw, as an order would have left them; they have a profile and a token."""
+    from chalicelib.core import clock, ids
+    from chalicelib.distribution.rules import Distributor
+    from chalicelib.distribution.tables import distributor_item
+    from chalicelib.ledger import members as entries
+    from chalicelib.ledger import service as ledger
+    from chalicelib.members.rules import Profile
+    from chalicelib.members.tables import profile_item
+    from chalicelib.store.transaction import Transaction
+    from chalicelib.web import tokens
+
+    member_id, order_id = ids.new("m"), f"o{secrets.token_hex(8)}"
+    now = clock.now()
+    known = Distributor(member_id=member_id, state=state, invite_code=member_id[:10], applied_at=now)  # type: ignore[arg-type]
+    tx = Transaction()
+    openid = openid or f"o-{secrets.token_hex(12)}"
+    tx.create(profile_item(Profile(member_id=member_id, openid=openid, joined_at=now)))
+    tx.create(distributor_item(known, 1))
+    if fen:
+        ledger.post(tx, entries.earned(order_id, 1, member_id, now, fen))
+    tx.commit()
+    if fen:
+        tx = Transaction()
+        ledger.post(tx, entries.released(order_id, 1, member_id, now, fen))
+        tx.commit()
+    token = tokens.issue("member", member_id, now + timedelta(days=36500))
+    return Shopper(send, sandbox, token=token, member_id=member_id)
+
+
+def set_rules(operator: Client, **more: Any) -> Any:
+    """The settings of withdrawals: the defaults, but for these."""
+    return operator.put("/v1/admin/settings/withdrawals", more).ok()
+
+
+def withdraw(shopper: Shopper, fen: int, key: str = "") -> Any:
+    """Ask for this much; the withdrawal."""
+    body = {"amount_fen": fen}
+    return shopper.post("/v1/distributor/withdrawals", body, key=key or secrets.token_hex(8)).ok(201)
+
+
+def mine(shopper: Shopper, withdrawal_id: str) -> Any:
+    """The withdrawal as its distributor sees it."""
+    return shopper.get(f"/v1/distributor/withdrawals/{withdrawal_id}").ok()
+
+
+def balance(shopper: Shopper) -> tuple[int, int, int]:
+    """What the member has to withdraw, what is on its way, and what they have withdrawn."""
+    from chalicelib.ledger import service as ledger
+
+    kept = ledger.balance(shopper.member_id)
+    return kept.available, kept.withdrawing, kept.withdrawn
+
+
+def bill(sandbox: Sandbox, withdrawal_id: str) -> Any:
+    """The transfer in WeChat's books, or None."""
+    found = sandbox.get(f"ledger?out_bill_no={withdrawal_id}")["transfers"]
+    return found[0] if found else None
+
+
+def end(sandbox: Sandbox, withdrawal_id: str, outcome: str, **more: Any) -> None:
+    """The receiver confirms, or WeChat ends it; no notice comes by itself."""
+    sandbox.post(f"transfers/{withdrawal_id}", {"outcome": outcome, "notify": "none"} | more)
+
+
+def transfer_callback(
+    sandbox: Sandbox, withdrawal_id: str, defect: str | None = None, **changed: Any
+) -> tuple[str, str, dict[str, str], bytes]:
+    """The request with which WeChat tells how this transfer ended, as a transport takes it; `changed` falsifies it."""
+    from chalicelib.core.settings import settings
+
+    told = bill(sandbox, withdrawal_id)
+    assert told["done_at"], "it has not ended"
+    plain = {
+        "out_bill_no": withdrawal_id, "transfer_bill_no": told["transfer_bill_no"], "state": told["state"],
+        "mch_id": settings().wechat_mchid, "transfer_amount": told["amount_fen"], "openid": told["openid"],
+        "fail_reason": told["fail_reason"] or "", "update_time": "2026-11-22T10:00:00+08:00",
+    } | changed  # fmt: skip
+    headers, body = notice("MCHTRANSFER.BILL.FINISHED", plain, defect)
+    return "POST", TRANSFER, headers, body
+
+
+def differences(sandbox: Sandbox, *shoppers: Shopper) -> list[str]:
+    """The audit of these members' withdrawals and balances, WeChat's books with them; what does not agree."""
+    from chalicelib.core import clock
+    from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
+    from chalicelib.distribution.withdrawal_tables import Withdrawals, allowance_key, told_apart
+    from chalicelib.distribution.withdrawals import load
+    from chalicelib.ledger import service as ledger
+    from chalicelib.ledger.audit import audit_balances
+    from chalicelib.store import read
+
+    numbers = [
+        raw["withdrawal_id"]["S"]
+        for shopper in shoppers
+        for raw in read.query(Withdrawals, shopper.member_id, index=Withdrawals.by_member)[0]
+    ]
+    entries = [entry for shopper in shoppers for entry in ledger.of_member(shopper.member_id, 100, None)[0]]
+    bills = [found for number in numbers if (found := bill(sandbox, number)) is not None]
+    transfers = [Transfer(one["out_bill_no"], one["amount_fen"], one["state"]) for one in bills]
+    kept = read.batch_get([allowance_key(shopper.member_id) for shopper in shoppers])
+    _, allowances = told_apart(item for item in kept if item is not None)
+    found = audit_withdrawals([load(number) for number in numbers], entries, transfers, allowances)
+    today = clock.day(clock.now())
+    balances = {shopper.member_id: ledger.balance(shopper.member_id) for shopper in shoppers}
+    months = {shopper.member_id: ledger.months(shopper.member_id, today) for shopper in shoppers}
+    found += audit_balances(entries, balances, months)
+    return [f"{one.about}: {one.what}" for one in found]

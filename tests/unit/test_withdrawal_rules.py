@@ -1,0 +1,212 @@
+"""What is kept back of a withdrawal, what may be withdrawn on a day, and what may follow what."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import MallError
+from chalicelib.distribution.withdrawal_rules import (
+    AMOUNT_FEN_MAX,
+    STATES,
+    TAXES,
+    TRANSITIONS,
+    Allowance,
+    Withdrawal,
+    WithdrawalRules,
+    ask_again_seconds,
+    check,
+    check_limits,
+    kept_back,
+    labour_tax,
+    labour_tax_of,
+    quarter_of,
+)
+
+NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
+TODAY = date(2026, 11, 22)
+NOTHING = Allowance(day=TODAY)
+AMOUNTS = st.integers(1, AMOUNT_FEN_MAX)
+#: Up to 100,000 yuan in a month: into the highest bracket.
+SUMS = st.integers(0, 10_000_000)
+
+
+def withdrawal(amount_fen: int = 10_000, at: datetime = NOON, tax_fen: int = 0) -> Withdrawal:
+    return Withdrawal(
+        withdrawal_id="w1", member_id="m1", openid="o1", state="processing", first_state="processing",
+        amount_fen=amount_fen, tax_fen=tax_fen, fee_fen=0, rules_version=1, created_at=at, handed_over=at,
+    )  # fmt: skip
+
+
+# --- income tax -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("yuan", "tax_yuan"),
+    [
+        (0, 0),
+        (800, 0),
+        (801, 0.20),
+        (2_000, 240),
+        (4_000, 640),
+        (4_001, 640.16),
+        (10_000, 1_600),
+        (25_000, 4_000),  # 20,000 taxable: the end of the first bracket
+        (30_000, 5_200),  # 24,000 taxable: 30 % less 2,000
+        (62_500, 13_000),  # 50,000 taxable
+        (100_000, 25_000),  # 80,000 taxable: 40 % less 7,000
+    ],
+)
+def test_labour_remuneration_is_taxed_as_announcement_61_of_2018_says(yuan: int, tax_yuan: float) -> None:
+    assert labour_tax_of(yuan * 100) == round(tax_yuan * 100)
+
+
+@given(SUMS, SUMS)
+def test_who_gets_more_in_a_month_pays_no_less_tax_and_is_left_no_less(one: int, other: int) -> None:
+    less, more = sorted((one, other))
+    assert labour_tax_of(less) <= labour_tax_of(more)
+    assert less - labour_tax_of(less) <= more - labour_tax_of(more)
+
+
+@given(st.lists(AMOUNTS, min_size=1, max_size=60))
+def test_however_a_month_is_split_the_same_is_withheld_to_the_fen(parts: list[int]) -> None:
+    gross = withheld = 0
+    for part in parts:
+        tax = labour_tax(part, gross, withheld)
+        assert 0 <= tax <= part
+        gross, withheld = gross + part, withheld + tax
+    assert withheld == labour_tax_of(sum(parts))
+
+
+@given(st.lists(AMOUNTS, min_size=1, max_size=20), st.data())
+def test_when_some_fail_afterwards_the_rest_of_the_month_withholds_enough_and_never_below_nothing(
+    parts: list[int], data: st.DataObject
+) -> None:
+    month = Allowance(day=TODAY)
+    for part in parts:
+        tax = labour_tax(part, month.month_fen, month.month_tax_fen)
+        assert 0 <= tax <= part
+        made = withdrawal(part, tax_fen=tax)
+        month = month.with_one(made)
+        if data.draw(st.booleans()):
+            month = month.without(made)
+        assert month.month_tax_fen >= labour_tax_of(month.month_fen)
+
+
+@given(AMOUNTS, SUMS)
+def test_what_was_taken_out_untaxed_before_the_mall_withheld_is_not_made_up_for(amount: int, before: int) -> None:
+    assert labour_tax(amount, before, 0) == labour_tax_of(before + amount) - labour_tax_of(before)
+
+
+@given(AMOUNTS, SUMS, st.sampled_from(sorted(TAXES)), st.integers(0, 1000))
+def test_what_is_kept_back_and_what_is_sent_make_the_amount(amount: int, month: int, tax: str, fee_bp: int) -> None:
+    before = Allowance(day=TODAY, month_fen=month, month_tax_fen=TAXES[tax](month, 0, 0))
+    rules = msgspec.convert({"tax": tax, "fee_bp": fee_bp}, WithdrawalRules)
+    try:
+        tax_fen, fee_fen = kept_back(amount, before, rules)
+    except MallError as fault:
+        assert (fault.code, fault.errors[0].field) == ("invalid", "amount_fen")
+        assert amount < 30
+        return
+    assert tax_fen >= 0
+    assert fee_fen == amount * fee_bp // 10_000
+    assert amount - tax_fen - fee_fen >= 10
+
+
+def test_too_little_left_to_send_is_refused() -> None:
+    before = Allowance(day=TODAY, month_fen=10_000_000, month_tax_fen=labour_tax_of(10_000_000))
+    rules = WithdrawalRules(tax="labour", fee_bp=1000)
+    assert kept_back(30, before, rules) == (9, 3)
+    with pytest.raises(MallError, match="invalid"):
+        kept_back(14, before, rules)
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amount_fen", "before", "limit"),
+    [
+        (99, NOTHING, "min_fen 100"),
+        (100, NOTHING, None),
+        (5_001, NOTHING, "max_fen 5000"),
+        (5_000, NOTHING, None),
+        (100, Allowance(day=TODAY, count=2, fen=200), None),
+        (100, Allowance(day=TODAY, count=3, fen=300), "per_day 3"),
+        (2_000, Allowance(day=TODAY, count=1, fen=5_000), None),
+        (2_001, Allowance(day=TODAY, count=1, fen=5_000), "per_day_fen 7000"),
+    ],
+)
+def test_a_limit_that_is_broken_is_named(amount_fen: int, before: Allowance, limit: str | None) -> None:
+    rules = WithdrawalRules(max_fen=5_000, per_day_fen=7_000)
+    if limit is None:
+        check_limits(amount_fen, before, rules)
+        return
+    with pytest.raises(MallError) as refused:
+        check_limits(amount_fen, before, rules)
+    assert (refused.value.code, refused.value.data["limit"]) == ("withdrawal_limit", limit)
+
+
+def test_a_day_begins_with_nothing_a_month_too_and_time_never_goes_back() -> None:
+    before = Allowance(day=TODAY, count=3, fen=300, month_fen=900, month_tax_fen=9)
+    assert before.on(TODAY) == before
+    assert before.on(date(2026, 11, 23)) == Allowance(day=date(2026, 11, 23), month_fen=900, month_tax_fen=9)
+    assert before.on(date(2026, 12, 1)) == Allowance(day=date(2026, 12, 1))
+    assert before.on(date(2026, 11, 21)) == before
+
+
+def test_what_fails_is_given_back_to_the_day_and_the_month_in_which_it_was_made() -> None:
+    made = withdrawal(100, tax_fen=7)
+    assert NOTHING.with_one(made).without(made) == NOTHING
+    tomorrow = Allowance(day=date(2026, 11, 23), count=1, fen=50, month_fen=150, month_tax_fen=8)
+    assert tomorrow.without(made) == Allowance(day=date(2026, 11, 23), count=1, fen=50, month_fen=50, month_tax_fen=1)
+    december = Allowance(day=date(2026, 12, 1), count=1, fen=50, month_fen=50)
+    assert december.without(made) == december
+
+
+def test_no_mall_can_send_what_wechat_would_not_take() -> None:
+    for field, value in (("max_fen", 200_000), ("min_fen", 29), ("fee_bp", 1001), ("tax", "guess"), ("per_day", 0)):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({field: value}, WithdrawalRules)
+    with pytest.raises(MallError, match="invalid"):
+        check(WithdrawalRules(min_fen=200, max_fen=199))
+    check(WithdrawalRules(min_fen=200, max_fen=200))
+
+
+# --- states and times -----------------------------------------------------------------------------
+
+
+def test_every_state_can_be_reached_and_an_end_is_never_left() -> None:
+    reached = {"reviewing", "processing"} | {after for follow in TRANSITIONS.values() for after in follow}
+    assert reached == set(TRANSITIONS)
+    assert [state for state, follow in TRANSITIONS.items() if not follow] == ["succeeded", "failed"]
+    assert set(STATES.values()) == set(TRANSITIONS) - {"reviewing"}
+
+
+def test_wechat_is_asked_ever_more_rarely_and_when_the_time_to_confirm_ends() -> None:
+    at, asked = NOON, []
+    while at < NOON + timedelta(hours=30):
+        asked.append(at)
+        at += timedelta(seconds=ask_again_seconds(NOON, at))
+    waits = [(after - before).total_seconds() for before, after in pairwise(asked)]
+    assert waits[:4] == [10, 10, 20, 40]
+    assert max(waits) == 3600
+    assert len(asked) < 45
+    assert NOON + timedelta(days=1, seconds=30) in asked
+
+
+def test_wechat_s_silence_says_nothing_once_it_may_have_forgotten() -> None:
+    made = withdrawal()
+    assert made.is_told(NOON + timedelta(days=28, hours=23))
+    assert not made.is_told(NOON + timedelta(days=29))
+
+
+def test_a_quarter_begins_at_midnight_in_shanghai() -> None:
+    assert quarter_of(datetime(2026, 12, 31, 15, 59, tzinfo=UTC)) == "2026-Q4"
+    assert quarter_of(datetime(2026, 12, 31, 16, tzinfo=UTC)) == "2027-Q1"
+    assert quarter_of(datetime(2026, 9, 30, 15, tzinfo=UTC)) == "2026-Q3"
