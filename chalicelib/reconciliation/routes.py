@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.reconciliation import service
-from chalicelib.reconciliation.rules import Difference, DifferenceState, Run
+from chalicelib.reconciliation.rules import BillDifference, ComparedDay, DifferenceState
 from chalicelib.web.endpoint import OPERATOR, Call, endpoint
 from chalicelib.web.types import LongLine, Page, PageQuery
 
@@ -20,20 +20,20 @@ class DifferencesQuery(PageQuery, kw_only=True):
     state: DifferenceState = "open"
 
 
-class Closing(msgspec.Struct, forbid_unknown_fields=True):
+class DifferenceClosing(msgspec.Struct, forbid_unknown_fields=True):
     """What the difference came from, and what was done about it."""
 
     reason: Annotated[LongLine, Meta(min_length=1)]
 
 
-class RunOwed(msgspec.Struct):
+class ComparisonOwed(msgspec.Struct):
     """A day that is being compared; `GET /v1/admin/reconciliation/days` tells when that is done."""
 
     day: date
 
 
 @endpoint("GET /v1/admin/reconciliation/days", OPERATOR, permission="reconciliation.read", errors=("cursor_invalid",))
-def list_days(query: PageQuery) -> Page[Run]:
+def list_days(query: PageQuery) -> Page[ComparedDay]:
     """The days that were compared with WeChat's bills, newest first, with what both sides have of them."""
     return Page(*service.days(query.limit, query.cursor))
 
@@ -41,7 +41,7 @@ def list_days(query: PageQuery) -> Page[Run]:
 @endpoint(
     "GET /v1/admin/reconciliation/differences", OPERATOR, permission="reconciliation.read", errors=("cursor_invalid",)
 )
-def list_differences(query: DifferencesQuery) -> Page[Difference]:
+def list_differences(query: DifferencesQuery) -> Page[BillDifference]:
     """The differences: open ones from the oldest day on, closed ones from the newest."""
     return Page(*service.differences(query.state, query.limit, query.cursor))
 
@@ -52,7 +52,7 @@ def list_differences(query: DifferencesQuery) -> Page[Difference]:
     permission="reconciliation.close",
     errors=("difference_closed", "conflict"),
 )
-def close_difference(call: Call, difference_id: str, body: Closing) -> Difference:
+def close_difference(call: Call, difference_id: str, body: DifferenceClosing) -> BillDifference:
     """Close a difference with what it came from; no later run opens it again. The same again changes nothing."""
     return service.close(difference_id, f"operator:{call.caller}", body.reason)
 
@@ -64,6 +64,6 @@ def close_difference(call: Call, difference_id: str, body: Closing) -> Differenc
     status=202,
     errors=("malformed", "invalid"),
 )
-def run_day(day: str) -> RunOwed:
+def run_day(day: str) -> ComparisonOwed:
     """Compare a day again, one of the last 80. Differences that are gone are closed by themselves."""
-    return RunOwed(service.ask(day))
+    return ComparisonOwed(service.ask(day))

@@ -61,7 +61,7 @@ class Known(msgspec.Struct, frozen=True):
     number: str
 
 
-class Sums(msgspec.Struct, frozen=True, kw_only=True):
+class DaySums(msgspec.Struct, frozen=True, kw_only=True):
     """How many there were, and what they came to in fen."""
 
     payments: int = 0
@@ -72,7 +72,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     transfers_fen: int = 0
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedDay(msgspec.Struct, frozen=True, kw_only=True):
     """A day as it was last compared: what the bills and the journal have of it.
 
     The two sums may differ without a difference, by what lies on both sides of midnight. `fees_fen` is what WeChat
@@ -81,13 +81,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     day: date
     ran_at: datetime
-    theirs: Sums
-    ours: Sums
+    theirs: DaySums
+    ours: DaySums
     fees_fen: int
     differences: int
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class BillDifference(msgspec.Struct, frozen=True, kw_only=True):
     """A thing of which WeChat's bills and our books do not say the same, and what became of it.
 
     `number` is ours: the order's id, the refund's, the withdrawal's. `ours_fen` and `theirs_fen` are null on the side
@@ -109,7 +109,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     closed_by: str = ""
     reason: str = ""
 
-    def same_as(self, other: Difference) -> bool:
+    def same_as(self, other: BillDifference) -> bool:
         """Whether both tell the same, whenever it was found and whatever became of it."""
         return msgspec.structs.replace(self, found_at=other.found_at) == msgspec.structs.replace(
             other, state=self.state, closed_at=self.closed_at, closed_by=self.closed_by, reason=self.reason
@@ -127,14 +127,14 @@ def ours_of(entry: Entry) -> Ours | None:
     return Ours((subject, entry.about), abs(fen), entry.at)
 
 
-def sums(told: Iterable[Ours | Theirs]) -> Sums:
+def sums(told: Iterable[Ours | Theirs]) -> DaySums:
     """How many payments, refunds and transfers have moved money, and how much."""
-    counted = dict.fromkeys(Sums.__struct_fields__, 0)
+    counted = dict.fromkeys(DaySums.__struct_fields__, 0)
     for one in told:
         if isinstance(one, Ours) or one.state != "failed":
             counted[f"{one.key[0]}s"] += 1
             counted[f"{one.key[0]}s_fen"] += one.amount_fen
-    return Sums(**counted)
+    return DaySums(**counted)
 
 
 def match(
@@ -144,13 +144,13 @@ def match(
     ours: Mapping[Key, Ours],
     known: Mapping[Key, Known],
     unseen: Iterable[Key],
-) -> list[Difference]:
+) -> list[BillDifference]:
     """The differences of a day.
 
     `ours` are our entries of whatever day for what the bills have, and of this day; `known` is what we have of a number
     without an entry, or of one that WeChat says has failed; `unseen` are those of our day that no bill has.
     """
-    found: list[Difference] = []
+    found: list[BillDifference] = []
     for their in theirs:
         our, about = ours.get(their.key), known.get(their.key)
         kind = _differs(their, our, about)
@@ -174,8 +174,8 @@ def _differs(their: Theirs, our: Ours | None, about: Known | None) -> Difference
 
 def _difference(
     day: date, now: datetime, kind: DifferenceKind, key: Key, our: Ours | None, their: Theirs | None, state: str
-) -> Difference:
-    return Difference(
+) -> BillDifference:
+    return BillDifference(
         difference_id=f"{day.isoformat()}-{ids.derived('', *key, kind, day.isoformat())[:16]}",
         day=day,
         kind=kind,
@@ -194,13 +194,15 @@ def day_of(difference_id: str) -> str:
     return difference_id[:10]
 
 
-def settle(before: Mapping[str, Difference], found: Iterable[Difference], now: datetime) -> list[Difference]:
+def settle(
+    before: Mapping[str, BillDifference], found: Iterable[BillDifference], now: datetime
+) -> list[BillDifference]:
     """The differences of a day that change by a run that found these; `before` are those that stand, by their ids.
 
     What an operator has closed stays closed. What is no longer found is closed by itself, and open again if it comes
     back.
     """
-    changed: list[Difference] = []
+    changed: list[BillDifference] = []
     missing = {one.difference_id for one in before.values() if one.state == "open"}
     for one in found:
         known = before.get(one.difference_id)
@@ -212,6 +214,6 @@ def settle(before: Mapping[str, Difference], found: Iterable[Difference], now: d
     return changed + [closed(before[number], SYSTEM, RESOLVED, now) for number in sorted(missing)]
 
 
-def closed(difference: Difference, by: str, reason: str, now: datetime) -> Difference:
+def closed(difference: BillDifference, by: str, reason: str, now: datetime) -> BillDifference:
     """The difference after it was closed."""
     return msgspec.structs.replace(difference, state="closed", closed_at=now, closed_by=by, reason=reason)

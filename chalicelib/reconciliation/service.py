@@ -18,12 +18,12 @@ from chalicelib.orders.grant import order_of
 from chalicelib.orders.rules import Order
 from chalicelib.orders.tables import Orders
 from chalicelib.reconciliation.rules import (
-    Difference,
+    BillDifference,
+    ComparedDay,
     DifferenceState,
     Key,
     Known,
     Ours,
-    Run,
     closed,
     day_of,
     match,
@@ -93,7 +93,7 @@ def ask(day: str) -> date:
     return asked
 
 
-def run(day: date) -> Run:
+def run(day: date) -> ComparedDay:
     """Hold the bills of the day against the journal, and write what differs. The same again changes nothing.
 
     Raises WechatError when the bills cannot be had or believed, and `conflict`.
@@ -107,7 +107,7 @@ def run(day: date) -> Run:
     unseen = statements.unseen(_asked(booked, booked.keys() - told.theirs.keys()), day)
     now = clock.now()
     found = match(day, now, told.theirs.values(), ours, known, unseen)
-    done = Run(
+    done = ComparedDay(
         day=day, ran_at=now, theirs=sums(told.theirs.values()), ours=sums(booked.values()), fees_fen=told.fees_fen,
         differences=len(found),
     )  # fmt: skip
@@ -177,7 +177,7 @@ def _orders(keys: Iterable[Key]) -> dict[str, Order]:
     return {one.order_id: one.order for one in found if one is not None}
 
 
-def _write(done: Run, found: list[Difference]) -> Run:
+def _write(done: ComparedDay, found: list[BillDifference]) -> ComparedDay:
     """Write what has changed on that day; the run last, so that a run that is there is whole."""
     items = {item.part: item for item in read.query_all(Reconciliations, done.day.isoformat(), consistent=True)}
     before = items.pop(RUN, None)
@@ -197,8 +197,8 @@ def _write(done: Run, found: list[Difference]) -> Run:
     return done
 
 
-def _at(done: Run, before: Run) -> Run:
-    return Run(
+def _at(done: ComparedDay, before: ComparedDay) -> ComparedDay:
+    return ComparedDay(
         day=done.day, ran_at=before.ran_at, theirs=done.theirs, ours=done.ours, fees_fen=done.fees_fen,
         differences=done.differences,
     )  # fmt: skip
@@ -218,7 +218,7 @@ def _commit(tx: Transaction) -> None:
         raise _Again from fault
 
 
-def close(difference_id: str, by: str, reason: str) -> Difference:
+def close(difference_id: str, by: str, reason: str) -> BillDifference:
     """Close a difference that somebody has looked into. The same again changes nothing.
 
     Raises `not_found`, `difference_closed`, `conflict`.
@@ -226,11 +226,11 @@ def close(difference_id: str, by: str, reason: str) -> Difference:
     return retry_busy(lambda: _close_once(difference_id, by, reason), _Again)
 
 
-def _close_once(difference_id: str, by: str, reason: str) -> Difference:
+def _close_once(difference_id: str, by: str, reason: str) -> BillDifference:
     item = read.get(Reconciliations, day_of(difference_id), difference_id)
     if item is None or item.difference is None:
         raise MallError("not_found")
-    known: Difference = item.difference
+    known: BillDifference = item.difference
     if known.state == "closed":
         if (known.closed_by, known.reason) != (by, reason):
             raise MallError("difference_closed")
@@ -242,13 +242,13 @@ def _close_once(difference_id: str, by: str, reason: str) -> Difference:
     return after
 
 
-def differences(state: DifferenceState, limit: int, given: str | None) -> tuple[list[Difference], str | None]:
+def differences(state: DifferenceState, limit: int, given: str | None) -> tuple[list[BillDifference], str | None]:
     """A page of the differences: open ones from the oldest day on, closed ones from the newest."""
     items, next_cursor = _page(state, limit, given, forward=state == "open")
     return [item.difference for item in items], next_cursor
 
 
-def days(limit: int, given: str | None) -> tuple[list[Run], str | None]:
+def days(limit: int, given: str | None) -> tuple[list[ComparedDay], str | None]:
     """A page of the days that were compared, newest first."""
     items, next_cursor = _page(RUN, limit, given, forward=False)
     return [item.run for item in items], next_cursor

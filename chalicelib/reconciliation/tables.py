@@ -16,7 +16,7 @@ from __future__ import annotations
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
-from chalicelib.reconciliation.rules import Difference, Run
+from chalicelib.reconciliation.rules import BillDifference, ComparedDay
 from chalicelib.store.base import Document, Table, TableMeta, name
 
 #: The part of a day that tells what the comparison came to, and the state it has in the index; else a difference's.
@@ -45,19 +45,19 @@ class Reconciliations(Table):
     version = NumberAttribute()
     state = UnicodeAttribute()
     since = UnicodeAttribute()
-    run = Document(Run, null=True)
-    difference = Document(Difference, null=True)
+    run = Document(ComparedDay, null=True)
+    difference = Document(BillDifference, null=True)
 
     by_state = ByState()
 
 
-def run_item(run: Run, version: int) -> Reconciliations:
+def run_item(run: ComparedDay, version: int) -> Reconciliations:
     """The run as it is stored."""
     day = run.day.isoformat()
     return Reconciliations(day, RUN, version=version, state=RUN, since=day, run=run)
 
 
-def difference_item(difference: Difference, version: int) -> Reconciliations:
+def difference_item(difference: BillDifference, version: int) -> Reconciliations:
     """The difference as it is stored."""
     day, part = difference.day.isoformat(), difference.difference_id
     return Reconciliations(day, part, version=version, state=difference.state, since=part, difference=difference)

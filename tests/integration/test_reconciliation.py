@@ -17,7 +17,7 @@ from chalicelib.ledger import rules as entries
 from chalicelib.ledger.rules import Sale
 from chalicelib.orders import pay
 from chalicelib.reconciliation import service
-from chalicelib.reconciliation.rules import Sums
+from chalicelib.reconciliation.rules import DaySums
 from chalicelib.reconciliation.tables import Reconciliations
 from chalicelib.store import read, tools, transaction
 from chalicelib.store.transaction import remove
@@ -68,7 +68,7 @@ def test_a_day_that_both_sides_tell_alike(shop: Shop) -> None:
     shop.transferred(700, "failed")
     shop.next_morning(day)
     run = service.run(day)
-    both = Sums(
+    both = DaySums(
         payments=4, payments_fen=10 * PRICE, refunds=3, refunds_fen=3 * PRICE, transfers=3, transfers_fen=2734 - 90
     )
     assert (run.theirs, run.ours, run.differences) == (both, both, 0)
@@ -81,7 +81,7 @@ def test_a_day_that_both_sides_tell_alike(shop: Shop) -> None:
 def test_a_day_without_anything(shop: Shop) -> None:
     day = shop.today
     shop.next_morning(day)
-    assert service.run(day).theirs == Sums()
+    assert service.run(day).theirs == DaySums()
     assert shop.differences() == []
 
 
@@ -237,7 +237,7 @@ def test_what_one_side_has_before_midnight_and_the_other_after_it_is_no_differen
     assert (first.theirs.payments, first.ours.payments, first.theirs.refunds, first.ours.refunds) == (2, 1, 1, 0)
     shop.next_morning(day + timedelta(days=1))
     second = service.run(day + timedelta(days=1))
-    assert (second.theirs, second.ours.payments, second.ours.refunds) == (Sums(), 1, 1)
+    assert (second.theirs, second.ours.payments, second.ours.refunds) == (DaySums(), 1, 1)
     assert shop.differences() == []
     # but what neither day's bill has is missing
     shop.spoil(day, "drop", late)

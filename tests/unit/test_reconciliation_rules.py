@@ -15,12 +15,12 @@ from chalicelib.ledger import rules as entries
 from chalicelib.ledger.rules import Sale
 from chalicelib.reconciliation import statements
 from chalicelib.reconciliation.rules import (
-    Difference,
+    BillDifference,
+    DaySums,
     Key,
     Known,
     Ours,
     Subject,
-    Sums,
     Theirs,
     closed,
     match,
@@ -121,13 +121,13 @@ def test_other_entries_moved_nothing_there(entry: Any) -> None:
     assert ours_of(entry) is None
 
 
-def difference(number: str, fen: int = 1) -> Difference:
+def difference(number: str, fen: int = 1) -> BillDifference:
     key: Key = ("payment", number)
     (found,) = match(DAY, NOW, [Theirs(key, number, fen, "done", "SUCCESS")], {}, {}, [])
     return found
 
 
-def by_id(*differences: Difference) -> dict[str, Difference]:
+def by_id(*differences: BillDifference) -> dict[str, BillDifference]:
     return {one.difference_id: one for one in differences}
 
 
@@ -193,4 +193,4 @@ def test_of_the_fund_flow_only_transfers_are_compared_and_one_that_came_back_has
 
 def test_sums_leave_out_what_has_failed() -> None:
     told = [*statements.of_trades([trade("o1", 100), trade("o2", 5, "REVOKED"), trade("o1", 40, refund="o1-r1")])]
-    assert sums(told) == Sums(payments=1, payments_fen=100, refunds=1, refunds_fen=40)
+    assert sums(told) == DaySums(payments=1, payments_fen=100, refunds=1, refunds_fen=40)
