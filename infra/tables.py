@@ -51,7 +51,7 @@ def _resource(table: type[Table], prefix: str) -> Json:
             }
             for index in schema["global_secondary_indexes"]
         ]
-    stream = getattr(table.Meta, "stream_view_type", None)
+    stream = getattr(table.Meta, "stream", None)
     if stream is not None:
         properties["StreamSpecification"] = {"StreamViewType": stream}
     expires = table._ttl_attribute()  # type: ignore[no-untyped-call]

@@ -1,5 +1,5 @@
-"""`make audit`: read the whole of the running mall (orders, entries, balances, stock, coupons, commissions) and the
-sandbox's books, and compare them.
+"""`make audit`: read all of the running mall (orders, entries, balances, stock, coupons, commissions, withdrawals),
+and the sandbox's books, and compare them.
 
 The exit status is 1 when they do not agree, and every difference is named. Reads whole tables.
 """

@@ -1,5 +1,5 @@
 """`make demo`: one purchase, from login to completion, in the mall that `make run` opened; one that nobody paid; one
-with a promotion and a coupon; and two group-buys, one that fills and one that does not.
+with a promotion and a coupon; two group-buys, one that fills and one that does not; and a commission, to the money.
 
 Every HTTP call is shown with its method, path and status and with what its answer tells. It ends with status 1 at
 the first step that is not as it should be.
@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from local import demo_coupons, demo_groups
+from local import demo_coupons, demo_distribution, demo_groups
 from local.demo_mall import NAME, PASSWORD
 from local.mall import Mall, running
 from local.processes import StartError
@@ -102,6 +102,7 @@ class Demo:
         self.leave_unpaid(lines[0])
         demo_coupons.play(self)
         demo_groups.play(self)
+        demo_distribution.play(self)
         self.step("The audit: orders, journal, stock, coupons and WeChat's books against each other (`make audit`)")
         print(self._mall.run("local.audit"), end="")
 
@@ -292,7 +293,7 @@ class Demo:
             f"\nAll {self._steps} steps were as they should be. One order was paid, refunded in part, sent in two\n"
             "parcels, received and completed; one was closed unpaid, and its stock came back. A promotion and a\n"
             "coupon came off a third, which says so. Three shoppers filled a lobby; another lobby expired, and its\n"
-            "leader has every fen back.\n"
+            "leader has every fen back. A member brought another, and has the commission in her hands.\n"
             f"The clock of this mall is {days:.1f} days further than before, and stays so: tokens from before may\n"
             "have ended, and orders that others left unpaid are closed. `make clean` begins a new mall."
         )

@@ -21,13 +21,29 @@ from local.mall import Mall
 from tests.support import environment
 
 _places = pytest.StashKey[environment.Places]()
+_engine = pytest.StashKey[processes.Process]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment now: tables are named after it as soon as chalicelib is imported."""
     if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
-        return  # xdist's controller runs no test, and its workers would inherit what it sets
+        _share_an_engine(config)  # xdist's controller runs no test, and its workers inherit all that it sets
+        return
     config.stash[_places] = environment.prepare(config.cache.mkdir("yutang-keys"))
+
+
+def _share_an_engine(config: pytest.Config) -> None:
+    """One engine for all workers: it takes twenty seconds of CPU to warm up."""
+    if engine.external_endpoint() is None and not config.option.collectonly:
+        port = processes.free_port()
+        config.stash[_engine] = engine.start(port, None, config.cache.mkdir("yutang-engine") / "dynamodb.log")
+        os.environ[environment.ENGINE_PORT] = str(port)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    if _engine in config.stash:
+        processes.stop([config.stash[_engine]])
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +55,7 @@ def places(request: pytest.FixtureRequest) -> environment.Places:
 @pytest.fixture(scope="session")
 def dynamodb_engine(places: environment.Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of a running engine, without tables."""
-    if not places.engine_is_ours:
+    if places.engine_runs:
         yield places.engine_url
         return
     process = engine.start(places.engine_port, None, tmp_path_factory.mktemp("engine") / "dynamodb.log")

@@ -97,7 +97,12 @@ def get_leaderboard(call: Call, query: LeaderboardQuery) -> Leaderboard:
     return views.leaderboard(call.caller, query.month)
 
 
-@endpoint("POST /v1/distributor/links", MEMBER, errors=("not_found", "distributor_state", "product_unavailable"))
+@endpoint(
+    "POST /v1/distributor/links",
+    MEMBER,
+    errors=("not_found", "distributor_state", "product_unavailable"),
+    per_minute=60,
+)
 def make_link(call: Call, body: LinkInput) -> LinkView:
     """A link to share, with what a poster shows; the same again is the same token."""
     return links.make(call.caller, body.product_id, body.page, body.channel)

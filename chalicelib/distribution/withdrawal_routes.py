@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import msgspec
 from msgspec import Meta
 
+import chalicelib.distribution.withdrawal_person  # noqa: F401 - answers who asks for a member's data
 from chalicelib.core.errors import invalid
 from chalicelib.distribution import transfers, withdrawals
 from chalicelib.distribution.withdrawal_views import (

@@ -33,7 +33,9 @@ class Jobs(Table):
 
     class Meta(TableMeta):
         table_name = name("jobs")
-        stream_view_type = "NEW_IMAGE"
+        #: Of what is deployed. Not by PynamoDB's name: it would give local tables a stream too, which nobody reads
+        #: there, and all of which DynamoDB Local looks through at every write.
+        stream = "NEW_IMAGE"
 
     shard = UnicodeAttribute(hash_key=True)
     due = UnicodeAttribute(range_key=True)

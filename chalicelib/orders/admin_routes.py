@@ -121,7 +121,7 @@ def ship(call: Call, order_id: str, body: Shipping) -> AdminOrderView:
     idempotent=True,
     errors=("order_state", "refund_window_over", "nothing_to_refund", "invalid", "conflict"),
 )
-def refund(call: Call, order_id: str, body: RefundByMall) -> RefundView:
+def refund_by_mall(call: Call, order_id: str, body: RefundByMall) -> RefundView:
     """Give money back without being asked, also when the order is completed, up to a year after it was paid."""
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
     key = call.idempotency_key

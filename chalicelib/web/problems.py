@@ -93,6 +93,10 @@ _ZH: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"^needs a word$"), "请输入搜索词"),
     (re.compile(r"^two SKUs have this code$"), "SKU 编码重复"),
     (re.compile(r"^another SKU has the same values$"), "与另一个 SKU 规格相同"),
+    # withdrawals
+    (re.compile(r"^after tax and fee at least (\d+) fen must be left$"), r"扣除税费后应至少剩 \1 分"),
+    (re.compile(r"^must not be below min_fen$"), "不能低于 min_fen"),
+    (re.compile(r"^name a queue or a member, not both$"), "queue 与 member_id 只能给出一个"),
     # group-buy
     (re.compile(r"^one of (\d.*)$"), r"应为 \1 之一"),
     (re.compile(r"^not part of this group-buy$"), "该 SKU 不参加此拼团"),

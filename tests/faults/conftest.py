@@ -1,12 +1,19 @@
-"""The boundary at which the sweeps strike."""
+"""The boundary at which the sweeps strike, and how DynamoDB is called where nothing is struck."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.environment import Places
 from tests.support.outside import Outside, boundary
+
+if TYPE_CHECKING:
+    from tests.support.sweep import Calmly
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +21,11 @@ def outside(sandbox: str) -> Iterator[Outside]:
     """Every call that leaves this process, except those to WeChat's control."""
     with boundary(ignore=lambda url: "/_control/" in url) as outside:
         yield outside
+
+
+@pytest.fixture(scope="module")
+def calmly(dynamodb: str, places: Places) -> Calmly:
+    """The mall of this process calls the engine without botocore meanwhile, where the engine takes that."""
+    from tests.support.lean import lean
+
+    return functools.partial(lean, dynamodb) if places.engine_is_ours else contextlib.nullcontext

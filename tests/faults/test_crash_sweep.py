@@ -16,9 +16,10 @@ import pytest
 
 from local.clock import LocalClock
 from tests.support.client import Operator, Sandbox, Shopper, in_process
+from tests.support.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, World, dead_jobs, forget_jobs
+from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
 from tests.support.wechat import payment_callback
 
 STOCK = 1000
@@ -71,7 +72,9 @@ class Flow(Steps[Purchase]):
 
 
 @pytest.fixture
-def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside) -> Sweep[Flow, Purchase]:
+def sweep(
+    dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
+) -> Sweep[Flow, Purchase]:
     send = in_process()
     operator = Operator(send, owner_token())
 
@@ -88,13 +91,13 @@ def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside)
     template_id = operator.post("/v1/admin/coupon-templates", coupons).ok(201)["template_id"]
 
     def new_world(_: Flow) -> Purchase:
-        forget_jobs()
+        forget_all()
         shopper = Shopper.arrive(send, Sandbox(sandbox))
         taken = [stock.taken for stock in _stocks(lines)]
         coupon = shopper.post(f"/v1/coupon-templates/{template_id}/claim").ok(201)["coupon_id"]
         return Purchase(send, Sandbox(sandbox), mall_clock, operator, shopper, lines, taken, coupon)
 
-    return Sweep(outside, new_world, _check, may_change)
+    return Sweep(outside, new_world, _check, may_change, calmly)
 
 
 def _stocks(lines: list[tuple[str, int]]) -> list[Any]:

@@ -39,9 +39,10 @@ from tests.support.group_world import (
     Offer,
     Seen,
 )  # fmt: skip
+from tests.support.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, dead_jobs, forget_jobs
+from tests.support.sweep import Calmly, Steps, Sweep, dead_jobs
 
 Deed = Callable[[GroupWorld], None]
 
@@ -98,7 +99,9 @@ def people(dynamodb: str, sandbox: str, sandbox_clock: LocalClock) -> list[Shopp
 
 
 @pytest.fixture
-def sweep(people: list[Shopper], sandbox: str, mall_clock: LocalClock, outside: Outside) -> Sweep[Flow, GroupWorld]:
+def sweep(
+    people: list[Shopper], sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
+) -> Sweep[Flow, GroupWorld]:
     send = in_process()
     operator = Operator(send, owner_token())
     product = operator.product(stock=STOCK)
@@ -106,7 +109,7 @@ def sweep(people: list[Shopper], sandbox: str, mall_clock: LocalClock, outside: 
     wechat = Sandbox(sandbox)
 
     def new_world(flow: Flow) -> GroupWorld:
-        forget_jobs()
+        forget_all()
         mall_clock.advance(1)  # so that no order of the world before falls into this one
         taken = int(read.batch_get([stock_key(sku_id)])[0].taken)
         began = clock.now()
@@ -115,7 +118,7 @@ def sweep(people: list[Shopper], sandbox: str, mall_clock: LocalClock, outside: 
             send, wechat, mall_clock, operator, people, sku_id, activity, flow.offer.leader_fen, taken, began
         )
 
-    return Sweep(outside, new_world, _check, may_change)
+    return Sweep(outside, new_world, _check, may_change, calmly)
 
 
 def nothing(_: GroupWorld) -> None:

@@ -17,6 +17,7 @@ from chalicelib.core.errors import MallError, unavailable
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.tables import DEAD, Jobs
 from chalicelib.store import read
+from chalicelib.store.base import call
 from chalicelib.store.transaction import ConditionFailed, Transaction
 from chalicelib.wechat.errors import WechatError
 from local.clock import LocalClock
@@ -272,6 +273,12 @@ def test_an_event_with_one_subscriber_is_one_job_and_one_that_nobody_hears_is_no
     assert len(tx) == 1
     tx.commit()
     assert (jobs.run_due(), told, counts()) == (1, {"a": 1}, (0, 0, 0))
+
+
+def test_on_one_machine_jobs_have_no_stream_which_would_make_each_slower_than_the_one_before() -> None:
+    described = call("DescribeTable", {"TableName": Jobs.Meta.table_name})["Table"]
+    assert described["TableStatus"] == "ACTIVE"
+    assert not described.get("StreamSpecification")
 
 
 def test_a_sweep_reads_what_is_due_and_not_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:

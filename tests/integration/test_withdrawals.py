@@ -48,7 +48,7 @@ def operator(dynamodb: str, wechat: Sandbox, mall_clock: LocalClock) -> Iterator
     operator = Operator(in_process(), owner_token())
     set_rules(operator)
     yield operator
-    set_rules(operator)
+    operator.put("/v1/admin/settings/withdrawals", {}).ok()
 
 
 @pytest.fixture
@@ -196,6 +196,22 @@ def test_nobody_sees_another_s(operator: Operator, shopper: Shopper, wechat: San
     other.get(f"{PATH}/{number}").refused(404, "not_found")
     assert other.get(PATH).ok()["items"] == []
     shopper.get(f"{PATH}/allowance").refused(404, "not_found")
+
+
+def test_a_member_is_shown_their_withdrawals_and_is_in_none_once_they_are_gone(
+    operator: Operator, shopper: Shopper, wechat: Sandbox
+) -> None:
+    from chalicelib.distribution.withdrawals import load
+
+    set_rules(operator, review_from_fen=None)
+    number = at_wechat(shopper, 100_000)
+    shopper.delete("/v1/me").refused(409, "account_open")
+    end(wechat, number, "confirm")
+    shopper.send(*transfer_callback(wechat, number)).ok()
+    assert ids(shopper.get("/v1/me/export").ok()["sections"]["withdrawals"]) == [number]
+    shopper.delete("/v1/me").ok(204)
+    run_jobs()
+    assert (load(number).openid, load(number).state, load(number).amount_fen) == ("", "succeeded", 100_000)
 
 
 # --- how it ends ----------------------------------------------------------------------------------

@@ -20,21 +20,28 @@ class Places:
     engine_port: int
     engine_url: str
     engine_is_ours: bool
+    engine_runs: bool
     sandbox_port: int
     sandbox_url: str
     keys: Path
+
+
+#: Where the controller of several test processes has started one engine for them all.
+ENGINE_PORT = "YUTANG_TEST_ENGINE_PORT"
 
 
 def prepare(keys: Path) -> Places:
     """Choose ports and a table prefix for this process (one of xdist's workers), and set its environment."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     external = dynamodb.external_endpoint()
-    engine_port, sandbox_port = processes.free_port(), processes.free_port()
+    shared = os.environ.get(ENGINE_PORT)
+    engine_port, sandbox_port = int(shared or processes.free_port()), processes.free_port()
     places = Places(
         worker=worker,
         engine_port=engine_port,
         engine_url=external or f"http://{HOST}:{engine_port}",
         engine_is_ours=external is None,
+        engine_runs=bool(external or shared),
         sandbox_port=sandbox_port,
         sandbox_url=f"http://{HOST}:{sandbox_port}",
         keys=keys / worker,

@@ -20,14 +20,12 @@ from chalicelib.jobs.service import LEASE_SECONDS
 from chalicelib.jobs.tables import DEAD, Jobs
 from chalicelib.orders.audit import PaidRefund, Payment
 from chalicelib.store import tools
-from chalicelib.store.base import call
 from local.clock import LocalClock
 from tests.support.client import Operator, Sandbox, Transport
 from tests.support.outside import Crash, Mode, Outside, every_call, may_change
 
 #: In so many rounds of running what is due, or letting time pass where nothing is, a healthy mall comes to rest.
 _ROUNDS_MAX = 40
-_BATCH_MAX = 25
 
 
 @dataclass
@@ -75,15 +73,6 @@ class World:
         return msgspec.convert(told["payments"], list[Payment]), msgspec.convert(refunds, list[PaidRefund])
 
 
-def forget_jobs() -> None:
-    """Nothing is owed by whatever was before."""
-    found = list(tools.scan(Jobs))
-    for start in range(0, len(found), _BATCH_MAX):
-        keys = [{"shard": {"S": job.shard}, "due": {"S": job.due}} for job in found[start : start + _BATCH_MAX]]
-        requests = {Jobs.Meta.table_name: [{"DeleteRequest": {"Key": key}} for key in keys]}
-        assert not call("BatchWriteItem", {"RequestItems": requests}).get("UnprocessedItems")
-
-
 def dead_jobs() -> list[Any]:
     """The jobs that failed for good."""
     return jobs.dead(10, None)[0]
@@ -115,17 +104,24 @@ class Steps(Generic[_W]):
     again: Callable[[_W], None]
 
 
+#: How DynamoDB is called where nothing is struck.
+Calmly = Callable[[], contextlib.AbstractContextManager[None]]
+
 _F = TypeVar("_F", bound=Steps[Any])
 
 
 @dataclass
 class Sweep(Generic[_F, _W]):
-    """How flows of one kind are played: where, what is struck, and what must hold in the end."""
+    """How flows of one kind are played: where, what is struck, and what must hold in the end.
+
+    What is done under fire goes through botocore, which is part of it; `calmly` says how DynamoDB is called otherwise.
+    """
 
     outside: Outside
     new_world: Callable[[_F], _W]
     check: Callable[[_F, _W], None]
     counts: Callable[[str], bool] = every_call
+    calmly: Calmly = contextlib.nullcontext
 
     def at_every_point(self, flow: _F, mode: Mode) -> int:
         """Play it with a fault at every call that counts, one after the other; how many there were.
@@ -142,8 +138,9 @@ class Sweep(Generic[_F, _W]):
 
     def play(self, flow: _F, mode: Mode, at: int | None) -> bool:
         """Play it with this fault, let everything heal, and check how it ended; False when there was no such call."""
-        world = self.new_world(flow)
-        flow.before(world)
+        with self.calmly():
+            world = self.new_world(flow)
+            flow.before(world)
         self.outside.arm(at, mode, self.counts)
         try:
             with contextlib.suppress(Crash):
@@ -154,9 +151,10 @@ class Sweep(Generic[_F, _W]):
         if not struck:
             return False
         try:
-            flow.again(world)
-            world.rest()
-            self.check(flow, world)
+            with self.calmly():
+                flow.again(world)
+                world.rest()
+                self.check(flow, world)
         except BaseException as fault:
             fault.add_note(f"{flow.name}: {mode} at call {at} of {calls}")
             raise

@@ -143,7 +143,7 @@ def test_too_little_left_to_send_is_refused() -> None:
     ],
 )
 def test_a_limit_that_is_broken_is_named(amount_fen: int, before: Allowance, limit: str | None) -> None:
-    rules = WithdrawalRules(max_fen=5_000, per_day_fen=7_000)
+    rules = WithdrawalRules(max_fen=5_000, per_day=3, per_day_fen=7_000)
     if limit is None:
         check_limits(amount_fen, before, rules)
         return

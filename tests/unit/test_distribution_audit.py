@@ -1,0 +1,156 @@
+"""The audit of distribution: books that agree have no difference, and each that is planted is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from chalicelib.distribution.audit import DistributorRecord, Records, TieRecord, audit
+from chalicelib.distribution.rules import DistributionRules, Distributor, Figures, MonthlySales, Tie, reduced
+from chalicelib.ledger import members as entries
+from chalicelib.ledger.rules import Entry
+from chalicelib.orders.rules import Order
+from tests.support.commissions import NOW, paid_order, pays, refunded, released
+
+RULES = DistributionRules(enabled=True, levels=2, rates_bp=[1000, 500], leaderboard=True)
+replace = msgspec.structs.replace
+
+
+class Books(msgspec.Struct):
+    """What agrees: "buyer", whom "seller" brought, whom "above" brought, and an order with a piece given back."""
+
+    order: Order
+    entries: list[Entry]
+    records: Records
+
+    def differences(self) -> list[str]:
+        return [f"{one.about}: {one.what}" for one in audit([self.order], self.entries, self.records)]
+
+
+def tie(member: str, inviter: str, *, days: int = 0, bound_days_ago: int = 1) -> Tie:
+    bound = NOW - timedelta(days=bound_days_ago)
+    return Tie(
+        member_id=member, inviter=inviter, token="t", bound_at=bound,
+        until=bound + timedelta(days=days) if days else None,
+    )  # fmt: skip
+
+
+def agreeing() -> Books:
+    order = paid_order((2, 2000), (1, 500))
+    first, second = pays(order, RULES)
+    first = replace(first, tied_to="seller", on_board=True)
+    after = replace(refunded(order, "r", (0, 1)), received_at=NOW)
+    ours, theirs = (reduced(one, after) for one in (first, second))
+    about = "o1", 1, "seller", NOW
+    posted = [
+        entries.earned(*about, first.amount_fen),
+        entries.reversed_to(*about, first.amount_fen - ours.amount_fen, ours.amount_fen, "pending"),
+        entries.released(*about, ours.amount_fen),
+        entries.earned("o1", 2, "above", NOW, second.amount_fen),
+        entries.reversed_to("o1", 2, "above", NOW, second.amount_fen - theirs.amount_fen, theirs.amount_fen, "pending"),
+        entries.rewarded("seller", "gold", NOW, 77),  # of no order
+    ]
+    people = [
+        (Distributor(member_id=who, state="active", invite_code=who, applied_at=NOW), figures)
+        for who, figures in (("seller", Figures(1500, 1, 1)), ("above", Figures()))
+    ]
+    records = Records(
+        commissions=[released(ours), theirs],
+        ties=[TieRecord(tie("buyer", "seller"), 1, 1500, True), TieRecord(tie("seller", "above"), 0, 0, False)],
+        distributors=[DistributorRecord(*one) for one in people],
+        sales=[MonthlySales("seller", "2026-11", 1500)],
+        rules=RULES,
+        rules_version=1,
+    )
+    return Books(after, posted, records)
+
+
+def change(books: Books, number: int, **changes: Any) -> None:
+    books.records.commissions[number] = replace(books.records.commissions[number], **changes)
+
+
+def change_line(books: Books, number: int, **changes: Any) -> None:
+    lines = list(books.records.commissions[0].lines)
+    lines[number] = replace(lines[number], **changes)
+    change(books, 0, lines=lines)
+
+
+def first_distributor(books: Books, figures: Figures) -> None:
+    books.records.distributors[0] = DistributorRecord(books.records.distributors[0].distributor, figures)
+
+
+def with_order(books: Books, **changes: Any) -> None:
+    books.order = replace(books.order, **changes)
+
+
+PLANTED: dict[str, Callable[[Books], Any]] = {
+    "o1: pays stranger on level 1, who is not in its chain": lambda b: change(b, 0, member_id="stranger"),
+    "o1: pays above on level 2, who is not in its chain": lambda b: with_order(b, chain=["seller"]),
+    "o1: has somebody twice in its chain": lambda b: with_order(b, chain=["seller", "buyer"]),
+    "o1: pays 375 fen of commissions, at most 300 are allowed": lambda b: setattr(
+        b, "records", replace(b.records, rules=replace(RULES, order_cap_fen=300))
+    ),
+    "seller on level 1: pending 0 available 150, the entries say pending 250 available 0": lambda b: (
+        b.entries.__delitem__(slice(1, 3))
+    ),
+    "above on level 2: pending 75 available 0, the entries say pending 0 available 0": lambda b: b.entries.__delitem__(
+        slice(3, 5)
+    ),
+    "o1: above on level 2: pending 0 available 0, the entries say pending 75": lambda b: b.records.commissions.pop(),
+    "nowhere: pays commissions, and is no order": lambda b: b.entries.append(
+        entries.earned("nowhere", 1, "seller", NOW, 5)
+    ),
+    "o1 level 1: the buyer is buyer, not other": lambda b: change(b, 0, buyer_id="other"),
+    "o1 level 1: its lines are not those of the order": lambda b: change(b, 0, lines=[]),
+    "s1: of 600 fen paid, the order says 500": lambda b: change_line(b, 1, paid_fen=600),
+    "s0: on 2000 fen, of the order 1000 are left": lambda b: change_line(b, 0, base_fen=2000),
+    "s0: 210 fen are not 1000 basis points": lambda b: change_line(b, 0, earned_fen=210),
+    "s0: 200 fen are not 900 basis points": lambda b: change_line(b, 0, rate_bp=900),
+    "s0: 99 fen are left, by the rule 100": lambda b: change_line(b, 0, amount_fen=99),
+    "o1 level 1: is reversed, and 1500 fen were not given back": lambda b: change(b, 0, state="reversed"),
+    "o1 level 1: is available before the order was received": lambda b: with_order(b, received_at=None),
+    "brought themselves, in a ring of 3": lambda b: b.records.ties.append(
+        TieRecord(tie("above", "buyer"), 0, 0, False)
+    ),
+    "lone: brought themselves, in a ring of 1": lambda b: b.records.ties.append(
+        TieRecord(tie("lone", "lone"), 0, 0, False)
+    ),
+    "buyer: is counted 2 orders of 1500 fen, the commissions say 1 of 1500": lambda b: b.records.ties.__setitem__(
+        0, TieRecord(tie("buyer", "seller"), 2, 1500, True)
+    ),
+    "buyer: is counted 1 orders of 1500 fen, the commissions say 0 of 0": lambda b: b.records.ties.__setitem__(
+        0, TieRecord(tie("buyer", "seller", bound_days_ago=-1), 1, 1500, True)
+    ),
+    "seller: has sold 1 fen, the commissions say 1500": lambda b: first_distributor(b, Figures(1, 1, 1)),
+    "seller: has 2 orders, the commissions say 1": lambda b: first_distributor(b, Figures(1500, 2, 1)),
+    "seller: has 0 customers, the ties say 1": lambda b: first_distributor(b, Figures(1500, 1, 0)),
+    "seller 2026-11: sales of 0 fen, the commissions say 1500": lambda b: b.records.sales.clear(),
+}
+
+
+def test_books_that_agree_have_no_difference() -> None:
+    assert agreeing().differences() == []
+    assert audit([], [], Records()) == []
+
+
+@pytest.mark.parametrize("difference", PLANTED)
+def test_what_is_planted_is_named(difference: str) -> None:
+    books = agreeing()
+    PLANTED[difference](books)
+    assert [one for one in books.differences() if difference in one], books.differences()
+
+
+def test_a_tie_that_was_over_before_another_was_made_is_no_ring() -> None:
+    books = agreeing()
+    books.records.ties.append(TieRecord(tie("above", "buyer", days=2, bound_days_ago=9), 0, 0, False))
+    assert books.differences() == []
+
+
+def test_rules_that_were_changed_since_are_not_held_against_what_was_earned_before() -> None:
+    books = agreeing()
+    books.records = replace(books.records, rules=replace(RULES, order_cap_fen=1), rules_version=2)
+    assert books.differences() == []

@@ -1,0 +1,245 @@
+"""What an order pays, what a refund leaves of it, whom a tie holds and which tier is reached: to the fen, always."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import MallError
+from chalicelib.distribution.rules import (
+    STANDARD,
+    DistributionRules,
+    Figures,
+    Rate,
+    Tier,
+    check,
+    new_tie,
+    next_goal,
+    next_tier,
+    order_cap,
+    rate,
+    reduced,
+)
+from chalicelib.orders.books import paid_for
+from chalicelib.orders.rules import Order
+from tests.support.commissions import NOW, paid_order, pays, refunded
+
+RULES = DistributionRules(enabled=True, levels=2, rates_bp=[1000, 500])
+GOLD = Tier(tier_id="gold", name="金牌", rates_bp=[2000, 800])
+ONE_RATE = Tier(tier_id="iron", name="铁牌", rates_bp=[1200])
+
+basis_points = st.integers(0, 10_000)
+rates = st.lists(basis_points, min_size=1, max_size=2)
+tiers = st.one_of(st.none(), st.builds(Tier, tier_id=st.just("t"), name=st.just("T"), rates_bp=rates))
+
+
+@st.composite
+def some_rules(draw: st.DrawFn) -> DistributionRules:
+    return DistributionRules(
+        enabled=True, levels=draw(st.integers(1, 2)), rates_bp=draw(rates), order_cap_bp=draw(basis_points),
+        order_cap_fen=draw(st.one_of(st.none(), st.integers(0, 50_000))),
+    )  # fmt: skip
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> Order:
+    lines = draw(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 100_000)), min_size=1, max_size=4))
+    return paid_order(*lines, freight_fen=draw(st.integers(0, 2000)))
+
+
+@st.composite
+def products(draw: st.DrawFn) -> dict[str, int | None]:
+    own = st.one_of(st.none(), basis_points)
+    return {f"p{number}": draw(own) for number in range(4)}
+
+
+# Which rate
+
+
+@pytest.mark.parametrize(
+    ("product_bp", "tier", "level", "expected"),
+    [
+        (None, None, 1, Rate(1000, "default")),
+        (None, None, 2, Rate(500, "default")),
+        (None, GOLD, 1, Rate(2000, "tier")),
+        (None, GOLD, 2, Rate(800, "tier")),
+        (None, ONE_RATE, 2, Rate(500, "default")),
+        (300, GOLD, 1, Rate(300, "product")),
+        (300, GOLD, 2, Rate(300, "product")),
+        (3000, GOLD, 1, Rate(3000, "product")),
+        (3000, GOLD, 2, Rate(800, "tier")),
+        (0, GOLD, 1, Rate(0, "product")),
+        (0, GOLD, 2, Rate(0, "product")),
+    ],
+)
+def test_the_product_goes_first_then_the_tier_then_the_default(
+    product_bp: int | None, tier: Tier | None, level: int, expected: Rate
+) -> None:
+    assert rate(product_bp, tier, level, RULES) == expected
+
+
+@given(st.one_of(st.none(), basis_points), tiers, st.integers(1, 2), some_rules())
+def test_no_level_is_paid_more_than_the_product_gives(
+    product_bp: int | None, tier: Tier | None, level: int, rules: DistributionRules
+) -> None:
+    used = rate(product_bp, tier, level, rules)
+    if product_bp is None:
+        own = tier.rates_bp if tier is not None and len(tier.rates_bp) >= level else rules.rates_bp
+        assert used.bp == (own[level - 1] if len(own) >= level else 0)
+    else:
+        assert used.bp <= product_bp
+        assert level == 2 or used == Rate(product_bp, "product")
+
+
+# What an order pays
+
+
+@given(orders(), products(), some_rules())
+def test_an_order_never_pays_more_than_its_cap_and_a_line_never_more_than_its_rate(
+    order: Order, own: dict[str, int | None], rules: DistributionRules
+) -> None:
+    made = pays(order, rules, own)
+    goods = sum(line.payable_fen for line in order.lines)
+    total, whole = sum(one.amount_fen for one in made), sum(line.full_fen for one in made for line in one.lines)
+    assert total == min(whole, order_cap(goods, rules))
+    assert total <= goods
+    assert len(made) <= rules.levels <= 2
+    for one in made:
+        for line, sold in zip(one.lines, order.lines, strict=True):
+            assert line.base_fen == line.paid_fen == sold.payable_fen
+            assert line.full_fen == sold.payable_fen * line.rate_bp // 10_000
+            assert 0 <= line.amount_fen == line.earned_fen <= line.full_fen
+
+
+def test_what_is_above_the_cap_is_taken_off_everybody_in_proportion() -> None:
+    rules = msgspec.structs.replace(RULES, order_cap_fen=100)
+    assert [one.amount_fen for one in pays(paid_order((1, 2000)), rules)] == [67, 33]
+
+
+# What a refund leaves
+
+
+def in_parts(order: Order, parts: list[tuple[int, int]]) -> list[Order]:
+    """The order after each of these refunds; those that ask for more than is left do not happen."""
+    found = [order]
+    for number, (line, quantity) in enumerate(parts):
+        try:
+            found.append(refunded(found[-1], f"r{number}", (line % len(order.lines), quantity)))
+        except MallError:
+            continue
+    return found
+
+
+parts = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=8)
+
+
+@given(orders(), products(), some_rules(), parts, st.data())
+def test_in_whatever_parts_it_is_told_a_refund_takes_back_the_same(
+    order: Order,
+    own: dict[str, int | None],
+    rules: DistributionRules,
+    asked: list[tuple[int, int]],
+    data: st.DataObject,
+) -> None:
+    steps = in_parts(order, asked)
+    told = data.draw(st.lists(st.sampled_from(steps), max_size=4)) if len(steps) > 1 else []
+    for made in pays(order, rules, own):
+        step_by_step, at_once = made, reduced(made, steps[-1])
+        for now in sorted(told, key=steps.index):
+            before, step_by_step = step_by_step, reduced(step_by_step, now)
+            assert step_by_step.amount_fen <= before.amount_fen
+        assert reduced(step_by_step, steps[-1]) == at_once
+        assert reduced(at_once, steps[-1]) is at_once
+        for line in at_once.lines:
+            assert line.base_fen == paid_for(steps[-1], line.sku_id)
+            assert 0 <= line.amount_fen <= line.base_fen * line.rate_bp // 10_000
+
+
+@given(orders(), products(), some_rules(), parts)
+def test_of_an_order_given_back_whole_nothing_is_left(
+    order: Order, own: dict[str, int | None], rules: DistributionRules, asked: list[tuple[int, int]]
+) -> None:
+    last = in_parts(order, asked)[-1]
+    if any(line.returned < line.quantity for line in last.lines):
+        last = refunded(last, "rest")
+    for one in pays(order, rules, own):
+        after = reduced(one, last)
+        assert (after.amount_fen, after.base_fen) == (0, 0)
+        assert after.state == ("reversed" if one.base_fen else "pending")
+
+
+def test_a_refund_of_one_of_three_pieces_leaves_the_rate_of_the_other_two() -> None:
+    order = paid_order((3, 1000), (1, 990))
+    one = reduced(pays(order, RULES)[0], refunded(order, "r", (0, 1)))
+    assert [(line.base_fen, line.amount_fen) for line in one.lines] == [(667, 66), (990, 99)]
+    assert one.state == "pending"
+
+
+# Ties
+
+
+def test_a_tie_holds_for_its_days_or_for_ever() -> None:
+    for_ever = new_tie("m", "d", "t", RULES, NOW)
+    assert for_ever.live(NOW + timedelta(days=100_000))
+    for_a_week = new_tie("m", "d", "t", msgspec.structs.replace(RULES, protection_days=7), NOW)
+    assert for_a_week.live(NOW + timedelta(days=7) - timedelta(milliseconds=1))
+    assert not for_a_week.live(NOW + timedelta(days=7))
+
+
+# Tiers
+
+LADDER = [
+    Tier(tier_id="bronze", name="铜", orders=1),
+    Tier(tier_id="hand", name="特邀"),
+    Tier(tier_id="silver", name="银", sales_fen=1000, customers=2),
+    Tier(tier_id="gold", name="金", sales_fen=5000),
+]
+
+
+@pytest.mark.parametrize(
+    ("current", "figures", "expected"),
+    [
+        (STANDARD, Figures(0, 0, 0), None),
+        (STANDARD, Figures(0, 1, 0), "bronze"),
+        (STANDARD, Figures(1000, 0, 2), "silver"),
+        (STANDARD, Figures(1000, 0, 1), None),
+        ("bronze", Figures(5000, 9, 0), "gold"),
+        ("gold", Figures(0, 9, 9), None),
+        ("removed", Figures(0, 1, 0), "bronze"),
+    ],
+)
+def test_a_tier_is_reached_by_all_its_thresholds_and_never_by_none(
+    current: str, figures: Figures, expected: str | None
+) -> None:
+    found = next_tier(current, figures, LADDER)
+    assert (None if found is None else found.tier_id) == expected
+
+
+@pytest.mark.parametrize(
+    ("current", "goal"), [(STANDARD, "bronze"), ("bronze", "silver"), ("hand", "silver"), ("gold", None)]
+)
+def test_what_comes_next_is_the_next_tier_that_figures_reach(current: str, goal: str | None) -> None:
+    found = next_goal(current, LADDER)
+    assert (None if found is None else found.tier_id) == goal
+
+
+@given(st.sampled_from([STANDARD, *(tier.tier_id for tier in LADDER)]), st.builds(Figures, *[st.integers(0, 9999)] * 3))
+def test_nobody_is_ever_put_lower(current: str, figures: Figures) -> None:
+    ids = [STANDARD, *(tier.tier_id for tier in LADDER)]
+    reached = next_tier(current, figures, LADDER)
+    assert reached is None or ids.index(reached.tier_id) > ids.index(current)
+
+
+def test_two_tiers_of_one_name_and_three_levels_are_refused() -> None:
+    for wrong in ([GOLD, GOLD], [Tier(tier_id=STANDARD, name="普通")]):
+        with pytest.raises(MallError) as refusal:
+            check(DistributionRules(tiers=wrong))
+        assert refusal.value.errors[0].field == f"tiers[{len(wrong) - 1}].tier_id"
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"levels": 3}, DistributionRules)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"rates_bp": [1, 2, 3]}, DistributionRules)
