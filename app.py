@@ -13,6 +13,7 @@ from chalicelib.core.entry import entry
 from chalicelib.coupons import routes as coupons
 from chalicelib.distribution import routes as distribution
 from chalicelib.groupbuy import routes as groupbuy
+from chalicelib.jobs import daily
 from chalicelib.jobs import routes as dead_jobs
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE, OUTSIDE
@@ -22,12 +23,14 @@ from chalicelib.operators import routes as operators
 from chalicelib.operators.guard import OperatorGuard
 from chalicelib.orders import routes as orders
 from chalicelib.pricing import routes as pricing
+from chalicelib.reconciliation import routes as reconciliation
 from chalicelib.shop import routes as shop
 from chalicelib.web import edge, openapi
 
 #: Every module that declares endpoints; importing it has declared them, and its wing's jobs with them.
 DOORS = (
-    members, catalogue, coupons, cart, orders, groupbuy, distribution, operators, pricing, shop, dead_jobs, openapi,
+    members, catalogue, coupons, cart, orders, groupbuy, distribution, reconciliation, operators, pricing, shop,
+    dead_jobs, openapi,
 )  # fmt: skip
 
 app = Chalice(app_name="yutang", configure_logs=False)
@@ -36,8 +39,12 @@ edge.register(app, OperatorGuard())
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-jobs")
 def run_due_jobs(event: Any) -> None:
-    """Every minute, for a minute: run the jobs inside at their second, also those that nobody was woken for."""
+    """Every minute, for a minute: run the jobs inside at their second, also those that nobody was woken for.
+
+    And owe those of every day.
+    """
     with entry("run-due-jobs", event.context) as left:
+        daily.owe()
         ran = jobs.run_due(left(), [INSIDE], ahead=True)
         log.info("jobs_ran", jobs=ran)
 

@@ -106,6 +106,8 @@ CODES: dict[str, Meaning] = {
         422, "超出单笔或当日的提现限制", "This is outside the limits of one withdrawal, or of a day's"
     ),
     "withdrawal_state": Meaning(409, "提现当前状态不允许该操作", "The withdrawal's state does not allow this"),
+    # reconciliation
+    "difference_closed": Meaning(409, "该差异已处理", "This difference was closed before"),
     "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),
 }
 
