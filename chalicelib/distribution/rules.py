@@ -88,8 +88,7 @@ class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 def check(rules: DistributionRules) -> None:
-    """Raises `invalid` for what no field alone shows: a level without a rate, two tiers of one id, a tier that is called
-    like none."""
+    """Raises `invalid` for what no field alone shows: a level without a rate, two tiers of one id, one called standard."""
     if len(rules.rates_bp) < rules.levels:
         raise invalid("rates_bp", "one rate for each level")
     ids = [tier.tier_id for tier in rules.tiers]
