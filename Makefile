@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 TYPED := $(wildcard app.py) chalicelib local $(if $(wildcard bench/*.py),bench) $(if $(wildcard infra/*.py),infra)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo import audit bench package lint format types clean
+.PHONY: help run test demo drill import audit bench package lint format types clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -14,15 +14,18 @@ help: ## this list
 run: $(INSTALLED) ## open the mall: API 8000, WeChat sandbox 8001, control 8002 (PORT, SANDBOX_PORT, CONTROL_PORT, DYNAMODB_PORT)
 	@$(BIN)/python -m local.up
 
-demo: $(INSTALLED) ## play a purchase in the mall that `make run` opened
+demo: $(INSTALLED) ## play purchases, group-buys and a commission in the mall that `make run` opened
 	@$(BIN)/python -m local.demo
 
 import: $(INSTALLED) ## put a catalogue into it: make import FILE=products.csv [CATEGORIES=categories.csv]
 	@test -n "$(FILE)" || { echo "make import FILE=products.csv [CATEGORIES=categories.csv]"; exit 2; }
 	@$(BIN)/python -m local.import_catalogue "$(FILE)" $(if $(CATEGORIES),--categories "$(CATEGORIES)")
 
-audit: $(INSTALLED) ## hold orders, journal, stock, coupons and WeChat's books against each other
+audit: $(INSTALLED) ## hold orders, journal, balances, stock, coupons, commissions and WeChat's books against each other
 	@$(BIN)/python -m local.audit
+
+drill: $(INSTALLED) ## lose a mall of its own and restore it: export, wipe, restore, audit
+	@$(BIN)/python -m local.drill
 
 test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

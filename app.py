@@ -18,6 +18,7 @@ from chalice.app import Chalice, Rate
 from chalicelib.core import log
 from chalicelib.core.entry import entry
 from chalicelib.core.settings import settings
+from chalicelib.jobs import daily
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE, OUTSIDE
 from chalicelib.jobs.tables import Jobs
@@ -26,14 +27,15 @@ from chalicelib.store import base
 #: Every module that declares endpoints; importing it has declared them, and its wing's jobs with them.
 DOORS = (
     "members.routes", "catalogue.routes", "coupons.routes", "cart.routes", "orders.routes", "groupbuy.routes",
-    "distribution.routes", "operators.routes", "pricing.routes", "shop.routes", "jobs.routes", "web.openapi",
+    "distribution.routes", "reconciliation.routes", "operators.routes", "pricing.routes", "shop.routes", "jobs.routes",
+    "web.openapi",
 )  # fmt: skip
 #: Every module that declares jobs, or what jobs of other wings ask of its wing.
 WORK = (
     "members.jobs", "members.person", "catalogue.jobs", "coupons.jobs", "coupons.grants", "coupons.shares",
     "coupons.person", "cart.person", "orders.close", "orders.deliver", "orders.refunds", "orders.person",
     "groupbuy.settle", "distribution.service", "distribution.ties", "distribution.commissions",
-    "distribution.transfers", "distribution.person", "distribution.withdrawal_person",
+    "distribution.transfers", "distribution.person", "distribution.withdrawal_person", "reconciliation.service",
 )  # fmt: skip
 
 app = Chalice(app_name="yutang", configure_logs=False)
@@ -53,8 +55,12 @@ gc.enable()
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-jobs")
 def run_due_jobs(event: Any) -> None:
-    """Every minute, for a minute: run the jobs inside at their second, also those that nobody was woken for."""
+    """Every minute, for a minute: run the jobs inside at their second, also those that nobody was woken for.
+
+    And owe those of every day.
+    """
     with entry("run-due-jobs", event.context) as left:
+        daily.owe()
         ran = jobs.run_due(left(), [INSIDE], ahead=True)
         log.info("jobs_ran", jobs=ran)
 

@@ -44,10 +44,12 @@ FLOORS: dict[str, list[Need]] = {
         Write("identities", "", "one person is one member"),
         Write("members", "profile", "who they are"),
         Write("members", "addresses", "an empty book: later changes then need no case for the first one"),
+        Write("limits", "", "how often one person logs in is bounded", transactional=False),
     ],
     "login (known member)": [
         Read("identities", "", "whose openid this is"),
         Read("members", "profile", "the answer shows it"),
+        Write("limits", "", "how often one person logs in is bounded", transactional=False),
     ],
     "me": [Read("members", "profile", "the answer is this document")],
     "categories": [Read("categories", "tree", "the answer is this document", consistent=False)],
@@ -82,6 +84,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("orders", "", "the order, found by its member and in its queue"),
         Write("products", "stock#", "the pieces"),
         Write("jobs", "", "what looks after it until it is paid or closed"),
+        Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
     "place order, 2 lines of the cart": [
         Read("orders", "", "was it placed before under this Idempotency-Key"),
@@ -94,6 +97,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("products", "stock#*", "the pieces"),
         Write("carts", "", "the lines that were ordered are taken out"),
         Write("jobs", "", "what looks after it until it is paid or closed"),
+        Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
     "start payment": [Read("orders", "", "what is to be paid; WeChat keeps the payment, we keep nothing of it")],
     "payment callback": [
@@ -101,6 +105,7 @@ FLOORS: dict[str, list[Need]] = {
         _CHANGED,
         Write("ledger", "", "the money"),
         Write("jobs", "", "whoever cares for a paid order is told"),
+        Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
     "order detail": [Read("orders", "", "the answer is this document")],
     "order list": [
@@ -112,6 +117,7 @@ FLOORS: dict[str, list[Need]] = {
         _CHANGED,
         Write("products", "stock#", "the pieces go back"),
         Write("jobs", "", "whoever cares for returned stock is told"),
+        Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
     "ship": [
         *_GUARD,
@@ -147,5 +153,6 @@ FLOORS: dict[str, list[Need]] = {
         Write("products", "stock#", "the pieces go back"),
         Write("jobs", "", "whoever cares for returned stock is told"),
         Write("jobs", "", "the job's end"),
+        Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
 }

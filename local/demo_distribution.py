@@ -84,7 +84,7 @@ def _withdraw(demo: Demo, seller: Person, earned: int) -> None:
     seller.call("POST", path, {"amount_fen": 100}, key=f"{key}-2", expect=409, tell="code detail")
     demo.step("The distributor confirms in WeChat, which calls back")
     number = told[0]["withdrawal_id"]
-    demo.wechat.call("POST", f"/_control/transfers/{number}", {"outcome": "confirm"}, tell="state")
+    demo.wechat.call("POST", f"/_control/transfers/{number}", {"outcome": "confirm"})
     demo.wait(seller, one, lambda now: now["state"] == "succeeded", "state net_fen")
     seller.call("GET", "/v1/distributor", tell="available_fen withdrawing_fen withdrawn_fen")
     month = demo.clock.ask("/status")["now"][:7]

@@ -13,7 +13,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -191,6 +191,21 @@ class Mall:
     def restart_worker(self, *, kill: bool = False) -> None:
         """Stop the job worker (as `kill -9` does, where `kill`) and start it again on the same port."""
         self._restart("worker", kill)
+
+    def furnish(self) -> None:
+        """Put the demonstration catalogue in. Raises StartError."""
+        places = ("--api", self.api_url, "--sandbox", self.sandbox_url, "--control", self.control_url)
+        self.run("local.demo_mall", *places)
+
+    @contextlib.contextmanager
+    def closed(self) -> Iterator[None]:
+        """Nobody is served and no job runs meanwhile; the tables and WeChat are there."""
+        for name in ("api", "worker"):
+            processes.stop([self._servers.pop(name)])
+        yield
+        for name in ("api", "worker"):
+            self._launch(name)
+            self._await(name)
 
     def _restart(self, name: str, kill: bool) -> None:
         process = self._servers.pop(name)

@@ -45,7 +45,7 @@ Log in as a shopper through the sandbox, and look around:
     -H 'Content-Type: application/json' -d '{{"user": "you"}}')" | sed 's/.*"token": *"\\([^"]*\\)".*/\\1/')
   curl -s {api}/v1/products -H "Authorization: Bearer $TOKEN"
 
-`make demo` in another terminal plays purchases, a coupon and group-buys. Ctrl-C closes the mall.
+`make demo` in another terminal plays purchases, a coupon, group-buys and a commission. Ctrl-C closes the mall.
 """
 
 
@@ -71,8 +71,7 @@ def main() -> int:
 
 def _open(mall: Mall) -> None:
     _say("demonstration data ...")
-    mall.run("local.demo_mall", *("--api", mall.api_url), *("--sandbox", mall.sandbox_url),
-             *("--control", mall.control_url))  # fmt: skip
+    mall.furnish()
     mall.check()
     _say(
         _BANNER.format(

@@ -19,6 +19,7 @@ import waitress
 from flask import Flask, request
 
 from chalicelib.core import clock, log
+from chalicelib.jobs import daily
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE, LANES, OUTSIDE, Lane
 from local.calls import record_if_asked
@@ -44,6 +45,7 @@ class Worker:
         """
         ran = 0
         with self._locks[OUTSIDE], self._locks[INSIDE]:  # the slow one first: the other goes on while it is awaited
+            daily.owe()
             while passed := jobs.run_due():
                 ran += passed
         return ran
@@ -51,6 +53,7 @@ class Worker:
     def run_lane(self, lane: Lane) -> int:
         """Run what is due in this lane until nothing is; how many were run."""
         with self._locks[lane]:
+            daily.owe()
             return jobs.run_due(lanes=[lane])
 
     def tick_forever(self, lane: Lane) -> None:

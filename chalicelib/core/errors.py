@@ -52,7 +52,7 @@ CODES: dict[str, Meaning] = {
     "wechat_user_blocked": Meaning(403, "该微信账号暂时无法登录", "WeChat blocks this account for now"),
     "address_limit": Meaning(422, "最多保存 {limit} 个收货地址", "At most {limit} addresses can be kept"),
     "account_open": Meaning(
-        409, "尚有未完结的事项，暂不能注销：{hindrances}", "Something must end before: {hindrances}"
+        409, "尚有未完结的订单或未结清的佣金，暂不能注销", "Orders are under way, or commissions are not settled"
     ),
     # operators
     "login_failed": Meaning(401, "账号或密码错误", "Wrong name or password"),
@@ -102,8 +102,12 @@ CODES: dict[str, Meaning] = {
     "distribution_off": Meaning(409, "分销功能未开启", "Distribution is switched off"),
     "distributor_state": Meaning(409, "分销员当前状态不允许该操作", "The distributor's state does not allow this"),
     "balance_short": Meaning(409, "可提现余额不足", "There is not that much to withdraw"),
-    "withdrawal_limit": Meaning(422, "超出提现限制：{limit}", "A withdrawal is limited: {limit}"),
+    "withdrawal_limit": Meaning(
+        422, "超出单笔或当日的提现限制", "This is outside the limits of one withdrawal, or of a day's"
+    ),
     "withdrawal_state": Meaning(409, "提现当前状态不允许该操作", "The withdrawal's state does not allow this"),
+    # reconciliation
+    "difference_closed": Meaning(409, "该差异已处理", "This difference was closed before"),
     "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),
 }
 

@@ -55,7 +55,8 @@ def claim(member_id: str, template_id: str, token: str) -> Held:
         raise MallError("not_for_you")
 
     def owed(tx: Transaction) -> None:
-        jobs.schedule(tx, "coupons.reward", f"{token}|{member_id}")
+        # the token is a secret of sorts: a job's key is logged, and shown to operators
+        jobs.schedule(tx, "coupons.reward", f"{ids.digest(token.encode())}|{member_id}", None, token=token)
 
     given = give(template, member_id, "share", ("friend",), owed)
     if not given.is_new:
@@ -66,7 +67,7 @@ def claim(member_id: str, template_id: str, token: str) -> Held:
 @jobs.handles("coupons.reward")
 def reward(job: jobs.Job) -> None:
     """One more for who shared, for this friend, up to the template's `share_limit`."""
-    token, _, friend_id = job.key.partition("|")
+    token, friend_id = job.task.payload["token"], job.key.partition("|")[2]
     item = read.get(CouponCodes, *share_key(token)[1])
     if item is None:
         return
@@ -82,4 +83,4 @@ def reward(job: jobs.Job) -> None:
     except MallError as fault:
         if fault.code not in _NO_REWARD:
             raise
-        log.info("no_reward", share_id=token, reason=fault.code)
+        log.info("no_reward", template_id=item.template_id, reason=fault.code)

@@ -12,7 +12,7 @@ from chalicelib.distribution.admin_views import (
     AdminDistributorDetail,
     AdminLedgerLine,
 )
-from chalicelib.distribution.rules import Distributor, DistributorState, TierId
+from chalicelib.distribution.rules import DistributorState, TierId
 from chalicelib.web.endpoint import OPERATOR, endpoint
 from chalicelib.web.types import Id, Page, PageQuery
 
@@ -77,17 +77,19 @@ def list_admin_commissions(query: AdminCommissionsQuery) -> Page[AdminCommission
 @endpoint(
     "POST /v1/admin/distributors/{member_id}/approve", OPERATOR, permission="distributors.write", errors=("conflict",)
 )
-def approve(member_id: str) -> Distributor:
+def approve(member_id: str) -> AdminDistributorDetail:
     """Let a distributor work, also again after they were suspended. Twice is no error."""
-    return service.approve(member_id)
+    service.approve(member_id)
+    return admin_views.detail(member_id)
 
 
 @endpoint(
     "POST /v1/admin/distributors/{member_id}/suspend", OPERATOR, permission="distributors.write", errors=("conflict",)
 )
-def suspend(member_id: str) -> Distributor:
+def suspend(member_id: str) -> AdminDistributorDetail:
     """Stop a distributor: nothing new is earned, what was earned stays theirs. Twice is no error."""
-    return service.suspend(member_id)
+    service.suspend(member_id)
+    return admin_views.detail(member_id)
 
 
 @endpoint(
@@ -96,6 +98,7 @@ def suspend(member_id: str) -> Distributor:
     permission="distributors.write",
     errors=("conflict", "invalid"),
 )
-def set_tier(member_id: str, body: TierChange) -> Distributor:
+def set_tier(member_id: str, body: TierChange) -> AdminDistributorDetail:
     """Put a distributor into a tier, whatever they have reached; from there they only rise by themselves."""
-    return service.set_tier(member_id, body.tier)
+    service.set_tier(member_id, body.tier)
+    return admin_views.detail(member_id)

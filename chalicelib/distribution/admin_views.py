@@ -33,8 +33,9 @@ from chalicelib.store import cursor, read
 
 class AdminDistributor(msgspec.Struct, kw_only=True):
     """A distributor in an operators' list: what they brought and was kept (fen paid for goods, orders, customers), and
-    what stands in their account, in fen."""
+    what stands in their account, in fen. They are known by their member's id."""
 
+    distributor_id: str
     member_id: str
     nickname: str
     state: DistributorState
@@ -138,6 +139,7 @@ def _fields(item: Distributors, nickname: str, balance: Balance) -> dict[str, An
     distributor: Distributor = item.distributor
     same = ("member_id", "state", "tier", "applied_at")
     return {
+        "distributor_id": distributor.member_id,
         **{name: getattr(distributor, name) for name in same},
         **msgspec.structs.asdict(figures(item)),
         **{f"{kind}_fen": fen for kind, fen in msgspec.structs.asdict(balance).items()},

@@ -184,7 +184,8 @@ def _of_ties(records: Records) -> list[Difference]:
     found: list[Difference] = []
     by_buyer: dict[tuple[str, str], list[Commission]] = defaultdict(list)
     for commission in records.commissions:
-        by_buyer[commission.buyer_id, commission.tied_to].append(commission)
+        if commission.own_customer:
+            by_buyer[commission.buyer_id, commission.member_id].append(commission)
     for one in records.ties:
         tie = one.tie
         counted = [c for c in by_buyer[tie.member_id, tie.inviter] if c.created_at >= tie.bound_at]
@@ -201,10 +202,10 @@ def _of_distributors(records: Records) -> list[Difference]:
     kept: Counter[str] = Counter()
     gone: Counter[str] = Counter()
     for one in records.commissions:
-        if one.level == 1 and one.state == "available":
+        if one.own_customer and one.state == "available":
             sales[one.member_id] += one.base_fen
             kept[one.member_id] += bool(one.base_fen)
-        elif one.level == 1 and one.state == "reversed":
+        elif one.own_customer and one.state == "reversed":
             gone[one.member_id] += 1  # maybe after it was released: an order once counted stays counted
     customers = Counter(one.tie.inviter for one in records.ties if one.kept)
     found: list[Difference] = []

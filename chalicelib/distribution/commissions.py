@@ -54,7 +54,7 @@ def paid(job: Job) -> None:
 
 @jobs.subscribe("promoted.refunded")
 def refunded(job: Job) -> None:
-    """Part of it was given back: take back the part of its commissions."""
+    """Part of it was given back, or a refund of it refused: take back its part of the commissions, or release them."""
     settle(job.key.partition("-")[0])
 
 
@@ -66,10 +66,10 @@ def received(job: Job) -> None:
 
 @handles("commission.release")
 def release(job: Job) -> None:
-    """The days are over: release, once no refund is to be decided any more."""
+    """The days are over: release, once no refund is to be decided any more. It ends when nothing is pending."""
     settle(job.key)
-    order = _order(job.key)
-    if order is not None and _undecided(order):
+    waits = [one for one in _known(job.key) if one.state == "pending" and one.available_at is not None]
+    if waits:
         raise Later(_OPEN_REFUND_SECONDS)
 
 
@@ -118,9 +118,13 @@ def _make(tx: Transaction, order_item: Orders) -> None:
     if not takers:
         return
     now = clock.now()
-    made = commissions(order, takers, _product_rates(order), rules, version, now)
-    tied_to = tie.inviter if tie is not None and tie.inviter in chain else ""
-    made[0] = msgspec.structs.replace(made[0], tied_to=tied_to, on_board=rules.leaderboard and made[0].level == 1)
+    inviter = tie.inviter if tie is not None else ""
+    made = [
+        msgspec.structs.replace(one, own_customer=True, on_board=rules.leaderboard) if one.member_id == inviter else one
+        for one in commissions(order, takers, _product_rates(order), rules, version, now)
+    ]
+    if not made[0].base_fen:  # all of it was given back before
+        return
     # What happens to the order from now on is told to commissions that are there; before, it is in what was read.
     tx.check(Orders, (order.order_id,), Orders.version == order_item.version, _STALE)
     for commission in made:
@@ -128,10 +132,10 @@ def _make(tx: Transaction, order_item: Orders) -> None:
         if commission.amount_fen:
             about = order.order_id, commission.level, commission.member_id, now
             ledger.post(tx, entries.earned(*about, commission.amount_fen))
-    if tied_to:
-        counts = [Distributors.orders.add(1), Distributors.paid_fen.add(made[0].base_fen)]
-        tx.update(*tie_key(order.member_id), counts, Distributors.inviter == tied_to, _STALE)
-    _count_on_board(tx, made[0], made[0].base_fen)
+        if commission.own_customer:
+            counts = [Distributors.orders.add(1), Distributors.paid_fen.add(commission.base_fen)]
+            tx.update(*tie_key(order.member_id), counts, Distributors.inviter == inviter, _STALE)
+            _count_on_board(tx, commission, commission.base_fen)
 
 
 def _product_rates(order: Order) -> dict[str, int | None]:
@@ -182,11 +186,11 @@ def _take_back(tx: Transaction, before: Commission, after: Commission) -> None:
         about = after.order_id, after.level, after.member_id, clock.now()
         kind = "available" if before.state == "available" else "pending"
         ledger.post(tx, entries.reversed_to(*about, fen, after.amount_fen, kind))
-    if before.level == 1 and before.state == "available":
-        tx.update(*distributor_key(after.member_id), [Distributors.sales_fen.add(-base)])
-    if before.tied_to:
+    if before.own_customer:
+        if before.state == "available":
+            tx.update(*distributor_key(after.member_id), [Distributors.sales_fen.add(-base)])
         _count_tie(tx, before, -base)
-    _count_on_board(tx, after, -base)
+        _count_on_board(tx, after, -base)
 
 
 def _release(tx: Transaction, commission: Commission) -> None:
@@ -194,7 +198,7 @@ def _release(tx: Transaction, commission: Commission) -> None:
     if commission.amount_fen:
         about = commission.order_id, commission.level, commission.member_id, clock.now()
         ledger.post(tx, entries.released(*about, commission.amount_fen))
-    if commission.level != 1 or not commission.base_fen:
+    if not commission.own_customer or not commission.base_fen:
         return
     tie = read.get(Distributors, commission.buyer_id, TIE)
     brought = tie is not None and tie.inviter == commission.member_id and not tie.kept
@@ -212,9 +216,9 @@ def _release(tx: Transaction, commission: Commission) -> None:
 def _count_tie(tx: Transaction, commission: Commission, base_fen: int) -> None:
     """Count what the buyer has paid for their inviter, unless they were bound to another since."""
     tie = read.get(Distributors, commission.buyer_id, TIE)
-    if tie is not None and tie.inviter == commission.tied_to and tie.tie.bound_at <= commission.created_at:
+    if tie is not None and tie.inviter == commission.member_id and tie.tie.bound_at <= commission.created_at:
         counts = [Distributors.paid_fen.add(base_fen)]
-        tx.update(*tie_key(commission.buyer_id), counts, Distributors.inviter == commission.tied_to, _STALE)
+        tx.update(*tie_key(commission.buyer_id), counts, Distributors.inviter == commission.member_id, _STALE)
 
 
 def _count_on_board(tx: Transaction, commission: Commission, base_fen: int) -> None:
@@ -226,6 +230,6 @@ def _count_on_board(tx: Transaction, commission: Commission, base_fen: int) -> N
         tx.update(*month_key(commission.member_id, month), counts)
 
 
-def _order(order_id: str) -> Order | None:
-    found = read.get(Orders, order_id)
-    return None if found is None else found.order
+def _known(order_id: str) -> list[Commission]:
+    items = read.batch_get([commission_key(order_id, level) for level in range(1, LEVELS_MAX + 1)])
+    return [item.commission for item in items if item is not None]

@@ -11,7 +11,7 @@ import msgspec
 from chalicelib.catalogue import placing, products
 from chalicelib.catalogue.rules import Card
 from chalicelib.core import clock, ids, log
-from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.errors import FieldError, MallError, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.distribution import service
 from chalicelib.distribution.rules import Link
@@ -93,7 +93,7 @@ def make(member_id: str, product_id: str | None, page: str | None, channel: str 
 def _card(product_id: str) -> Card:
     shelf = products.load(product_id, consistent=False)
     if shelf.product is None:
-        raise MallError("not_found")
+        raise MallError("not_found", errors=(FieldError("product_id", "no such product"),))
     if not shelf.product.published:
         raise MallError("product_unavailable")
     return placing.card(shelf.product, shelf.sold, shelf.stocks)

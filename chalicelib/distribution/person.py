@@ -24,9 +24,9 @@ def _distributor(member_id: str, _position: str | None) -> tuple[list[Any], str 
 
 
 def _owed(member_id: str) -> bool:
-    """Whether they have something to withdraw, or it is on its way."""
+    """Whether something is to be withdrawn or on its way, or owed to the mall: a refund took what was withdrawn."""
     balance = ledger.balance(member_id)
-    return balance.pending > 0 or balance.available > 0 or balance.withdrawing > 0
+    return any((balance.pending, balance.available, balance.withdrawing))
 
 
 def _erase(member_id: str) -> None:

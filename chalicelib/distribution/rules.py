@@ -88,7 +88,9 @@ class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 def check(rules: DistributionRules) -> None:
-    """Raises `invalid` for what no field alone shows: two tiers of one id, or one that is called like none."""
+    """Raises `invalid` for what no field alone shows: a level without a rate; tiers of one id, or one `standard`."""
+    if len(rules.rates_bp) < rules.levels:
+        raise invalid("rates_bp", "one rate for each level")
     ids = [tier.tier_id for tier in rules.tiers]
     for index, tier_id in enumerate(ids):
         if tier_id == STANDARD or tier_id in ids[:index]:
@@ -222,7 +224,7 @@ class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
 class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one order pays one distributor: one for each level. `rules_version` is that of the settings it was made by.
 
-    `tied_to`: whose customer the buyer was; only on the first level that is paid, which counts the order for them.
+    `own_customer`: the buyer is one whom the distributor brought themselves; such an order counts for their tier.
     """
 
     order_id: str
@@ -235,7 +237,7 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: CommissionState
     created_at: datetime
     available_at: datetime | None = None
-    tied_to: str = ""
+    own_customer: bool = False
     on_board: bool = False
 
     @property
@@ -263,16 +265,20 @@ def commissions(
 ) -> list[Commission]:  # fmt: skip
     """The commissions of a paid order, one for each taker; `products`: the rates of those that have one.
 
-    All together are at most the order's cap; what is above is taken off in proportion, to the fen.
+    All together are at most the cap of the order as it was paid; what is above is taken off in proportion, to the fen.
+    Refunds then take their part of that, whether they were granted before this or come later.
     """
-    made = [[_line(order, line, products, taker, rules) for line in order.lines] for taker in takers]
+    made = [[_line(line, products, taker, rules) for line in order.lines] for taker in takers]
     amounts = [line.full_fen for lines in made for line in lines]
-    cap = order_cap(sum(paid_for(order, line.sku_id) for line in order.lines), rules)
+    cap = order_cap(sum(_price(line) for line in order.lines), rules)
     if sum(amounts) > cap:
         amounts = split_fen(cap, amounts)
     left = iter(amounts)
     capped = [
-        [msgspec.structs.replace(line, earned_fen=fen, amount_fen=fen) for line, fen in zip(lines, left, strict=False)]
+        [
+            msgspec.structs.replace(line, earned_fen=fen, amount_fen=fen).after(paid_for(order, line.sku_id))
+            for line, fen in zip(lines, left, strict=False)
+        ]
         for lines in made
     ]
     return [
@@ -300,15 +306,20 @@ def reduced(commission: Commission, order: Order) -> Commission:
 
 
 def _line(
-    order: Order, line: OrderLine, products: Mapping[str, int | None], taker: Taker, rules: DistributionRules
+    line: OrderLine, products: Mapping[str, int | None], taker: Taker, rules: DistributionRules
 ) -> CommissionLine:
-    base = paid_for(order, line.sku_id)
+    base = _price(line)
     used = rate(products.get(line.product_id), rules.tier(taker.tier), taker.level, rules)
     full = _share(base, used.bp)
     return CommissionLine(
         sku_id=line.sku_id, product_id=line.product_id, name=line.name, quantity=line.quantity, rate_bp=used.bp,
         source=used.source, paid_fen=base, base_fen=base, full_fen=full, earned_fen=full, amount_fen=full,
     )  # fmt: skip
+
+
+def _price(line: OrderLine) -> int:
+    """What is paid for a line, also where it was lowered after payment."""
+    return line.payable_fen - line.reduced_fen
 
 
 def _share(fen: int, bp: int) -> int:

@@ -26,9 +26,12 @@ from chalicelib.distribution.tables import (
     figures,
     queue_of,
 )
+from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import Job, handles
 from chalicelib.ledger import members as entries
 from chalicelib.ledger import service as ledger
+from chalicelib.members import service as members
+from chalicelib.members.tables import Members, profile_key
 from chalicelib.shop.service import declare
 from chalicelib.store import read
 from chalicelib.store.base import retry_busy
@@ -37,6 +40,7 @@ from chalicelib.store.transaction import ConditionFailed, Transaction
 DISTRIBUTION = declare("distribution", DistributionRules, check)
 
 _CODE_LENGTH = 10
+_GONE = "the member is gone"
 
 
 class _Again(Exception):
@@ -59,11 +63,14 @@ def apply(member_id: str) -> Distributor:
     state: DistributorState = "active" if rules.approval == "open" else "pending"
     distributor = Distributor(member_id=member_id, state=state, invite_code=code, applied_at=now)
     tx = Transaction()
+    tx.check(*profile_key(member_id), Members.version.exists(), _GONE)
     tx.create(distributor_item(distributor, 1), _Again)
     tx.put(Links(code, link=Link(member_id=member_id, made_at=now)))
     try:
         tx.commit()
-    except ConditionFailed:
+    except ConditionFailed as fault:
+        if _GONE in fault.failed:
+            raise MallError("unauthenticated") from fault
         return item(member_id).distributor
     return distributor
 
@@ -85,7 +92,12 @@ def active(member_id: str) -> Distributor:
 
 
 def approve(member_id: str) -> Distributor:
-    """Let the distributor work, also again after they were suspended; twice is no error. Raises `not_found`."""
+    """Let the distributor work, also again after they were suspended; twice is no error.
+
+    Raises `not_found`, also for a member who is gone.
+    """
+    if members.found(member_id) is None:
+        raise MallError("not_found")
     return _change(member_id, lambda known: msgspec.structs.replace(known, state="active"))
 
 
@@ -115,11 +127,13 @@ def promote(job: Job) -> None:
 
 
 def _rise(member_id: str) -> bool:
-    """Put the distributor into the next tier that they have reached; False when there is none."""
+    """Put the distributor into the next tier that they have reached; False when there is none, or nothing new is to be
+    earned."""
     kept = item(member_id)
     known = kept.distributor
-    tier = next_tier(known.tier, figures(kept), DISTRIBUTION.fresh().tiers)
-    if tier is None:
+    rules = DISTRIBUTION.fresh()
+    tier = next_tier(known.tier, figures(kept), rules.tiers)
+    if tier is None or known.state != "active" or not rules.enabled:
         return False
     tx = Transaction()
     rewarded = known.rewarded
@@ -149,6 +163,8 @@ def _change(member_id: str, decide: Callable[[Distributor], Distributor]) -> Dis
 def _put(tx: Transaction, after: Distributor, kept: Distributors) -> None:
     """Write the distributor, under the version that was read; counters are left alone, orders add to them meanwhile."""
     version = int(kept.version)
+    if after.state == "active" != kept.distributor.state:
+        jobs.schedule(tx, "distributor.tier", after.member_id)  # what was kept meanwhile may have reached one
     actions = [
         Distributors.distributor.set(after),
         Distributors.version.set(version + 1),

@@ -53,6 +53,8 @@ def push(job: Job) -> None:
             _give_up(job, found, fault.code)
             return
     if result is None:
+        if withdrawal.is_told(clock.now()):  # it was there, and will be again
+            raise Later(_PARK_SECONDS)
         if withdrawal.outcome != FORGOTTEN:
             log.error("withdrawal_forgotten", withdrawal_id=job.key)
             _note(found, FORGOTTEN)

@@ -12,7 +12,7 @@ from chalicelib.distribution import earnings, links, views
 from chalicelib.distribution.earnings import CommissionView, LedgerLine, Statement
 from chalicelib.distribution.links import LinkTarget, LinkView
 from chalicelib.distribution.rules import CommissionState, PagePath
-from chalicelib.distribution.views import Customer, DistributorOverview, Leaderboard
+from chalicelib.distribution.views import Customer, DistributionTerms, DistributorOverview, Leaderboard
 from chalicelib.web.endpoint import MEMBER, PUBLIC, Call, Reply, endpoint
 from chalicelib.web.types import Id, Page, PageQuery
 
@@ -52,6 +52,12 @@ class LinkInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 _NOBODY = ("not_found",)
+
+
+@endpoint("GET /v1/distribution", MEMBER)
+def get_distribution() -> DistributionTerms:
+    """By which rules distributors are paid here: levels, rates, days, tiers, and what the mall says of their rights."""
+    return views.terms()
 
 
 @endpoint("GET /v1/distributor", MEMBER, errors=_NOBODY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -69,6 +69,50 @@ class RightsView(msgspec.Struct):
 
     mall: str
     tier: str
+
+
+class TierView(msgspec.Struct, kw_only=True):
+    """A tier and what it takes to reach it (0: none of that), its rates by level, its one-off reward, its rights."""
+
+    tier_id: str
+    name: str
+    rates_bp: list[int]
+    sales_fen: int
+    orders: int
+    customers: int
+    reward_fen: int
+    rights: str
+
+
+class DistributionTerms(msgspec.Struct, kw_only=True):
+    """The rules by which this mall's distributors are paid, for everybody to read before they apply. `rates_bp` by
+    level, where a product has none of its own; `freeze_days` after receipt a commission can be withdrawn."""
+
+    enabled: bool
+    levels: int
+    rates_bp: list[int]
+    bind_on: Literal["first_visit", "first_order"]
+    protection_days: int
+    freeze_days: int
+    rights: str
+    tiers: list[TierView]
+
+
+def terms() -> DistributionTerms:
+    """The rules as they are now."""
+    rules = DISTRIBUTION.current()
+    levels = range(1, rules.levels + 1)
+    same = ("enabled", "levels", "bind_on", "protection_days", "freeze_days", "rights")
+    tiers = [
+        TierView(
+            tier_id=tier.tier_id, name=tier.name, rates_bp=[rate(None, tier, level, rules).bp for level in levels],
+            sales_fen=tier.sales_fen, orders=tier.orders, customers=tier.customers, reward_fen=tier.reward_fen,
+            rights=tier.rights,
+        )
+        for tier in rules.tiers
+    ]  # fmt: skip
+    rates = [rate(None, None, level, rules).bp for level in levels]
+    return DistributionTerms(**{name: getattr(rules, name) for name in same}, rates_bp=rates, tiers=tiers)
 
 
 class DistributorOverview(DistributorView, kw_only=True):

@@ -165,16 +165,15 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_limits(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> None:
     """Raises `withdrawal_limit`, naming the limit, when the amount is not one that may be withdrawn on that day."""
-    broken = {
-        "min_fen": amount_fen < rules.min_fen,
-        "max_fen": amount_fen > rules.max_fen,
-        "per_day": before.count >= rules.per_day,
-        "per_day_fen": before.fen + amount_fen > rules.per_day_fen,
+    limits = {
+        "min_fen": (amount_fen < rules.min_fen, f"at least {rules.min_fen}"),
+        "max_fen": (amount_fen > rules.max_fen, f"at most {rules.max_fen}"),
+        "per_day": (before.count >= rules.per_day, f"at most {rules.per_day} withdrawals a day"),
+        "per_day_fen": (before.fen + amount_fen > rules.per_day_fen, f"at most {rules.per_day_fen} a day"),
     }
-    for name, is_broken in broken.items():
+    for limit, (is_broken, said) in limits.items():
         if is_broken:
-            limit = f"{name} {getattr(rules, name)}"
-            raise MallError("withdrawal_limit", limit=limit, errors=(FieldError("amount_fen", limit),))
+            raise MallError("withdrawal_limit", limit=limit, errors=(FieldError("amount_fen", said),))
 
 
 def kept_back(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> tuple[int, int]:

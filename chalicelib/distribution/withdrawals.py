@@ -14,7 +14,7 @@ import msgspec
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError
 from chalicelib.distribution.rules import Distributor
-from chalicelib.distribution.tables import distributor_key
+from chalicelib.distribution.tables import Distributors, distributor_key
 from chalicelib.distribution.withdrawal_rules import (
     FORGOTTEN,
     TRANSITIONS,
@@ -96,6 +96,7 @@ def _request_once(member_id: str, number: str, amount_fen: int) -> Withdrawal:
     tx.create(withdrawal_item(made, 1), _Again)
     ledger.post(tx, entries.withdrawal_begun(number, member_id, now, amount_fen), short=_SHORT)
     _put_allowance(tx, member_id, before.with_one(made), allowance)
+    tx.check(*distributor_key(member_id), Distributors.version == int(distributor.version), _Again)
     if made.state == "processing":
         jobs.schedule(tx, PUSH, number)
     try:
@@ -162,7 +163,7 @@ def conclude(withdrawal_id: str, paid: bool, reason: str, by: str) -> Withdrawal
     def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
         if withdrawal.state == ("succeeded" if paid else "failed") and withdrawal.decided_by and withdrawal.reason:
             return withdrawal
-        if not withdrawal.open or withdrawal.outcome != FORGOTTEN:
+        if not withdrawal.open or withdrawal.outcome != FORGOTTEN or withdrawal.is_told(clock.now()):
             raise MallError("withdrawal_state", state=withdrawal.state)
         end = succeeded if paid else failed
         return end(withdrawal, tx, reason=reason, decided_by=by)

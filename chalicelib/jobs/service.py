@@ -25,7 +25,7 @@ from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
 from chalicelib.jobs.tables import DEAD, Jobs, Task
 from chalicelib.store import read
-from chalicelib.store.transaction import ConditionFailed, Transaction, remove, write
+from chalicelib.store.transaction import ConditionFailed, Transaction, remove, save, write
 
 #: Longer than a worker can hold a job, so that no two work on one; as a dead worker's job waits so long, by no more
 #: than need be. The longest that a worker lives is the time-out of the schedules (.chalice/config.json), 83 s: 60 to
@@ -120,6 +120,11 @@ def schedule(tx: Transaction, kind: str, key: str, run_at: datetime | None = Non
     Its id is kind, key and time: the same job scheduled twice for the same time is one job.
     """
     tx.put(_item(Task(kind, key, payload), run_at or clock.now(), at_once=run_at is None))
+
+
+def owe_once(kind: str, key: str, run_at: datetime) -> None:
+    """Owe a job at `run_at`. Raises ConditionFailed when it is owed already: one that is running is left alone."""
+    save(_item(Task(kind, key), run_at), Jobs.shard.does_not_exist())
 
 
 def _item(task: Task, run_at: datetime, at_once: bool = False) -> Jobs:

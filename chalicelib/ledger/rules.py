@@ -96,6 +96,11 @@ def refund_paid(refund_id: str, order_id: str, at: datetime, amount_fen: int) ->
     return entry(f"refunded:{refund_id}", order_id, at, (REFUNDS_OWED, amount_fen), (WECHAT, -amount_fen))
 
 
+def wechat_fen(given: Entry) -> int:
+    """By how much the entry changes what lies with WeChat for us, in fen; below zero when it leaves."""
+    return sum(posting.amount_fen for posting in given.postings if posting.account == WECHAT)
+
+
 def balances(entries: Iterable[Entry]) -> dict[str, int]:
     """What each account stands at after these entries, in fen."""
     totals: dict[str, int] = {}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import msgspec
 
 from chalicelib.core import clock
+from chalicelib.core.settings import settings
 from chalicelib.ledger.members import Balance, Effect, Turnover, effect, month
 from chalicelib.ledger.rules import Entry, check
-from chalicelib.ledger.tables import NOW, Balances, Journal, day_attribute
+from chalicelib.ledger.tables import NOW, Balances, Journal, day_attribute, day_shard, item
 from chalicelib.store import cursor, read
 from chalicelib.store.transaction import Transaction
 
@@ -26,14 +27,11 @@ def post(tx: Transaction, entry: Entry, short: object = None) -> None:
     """
     check(entry)
     concerned = effect(entry)
-    item = Journal(entry.about, entry.cause, entry=entry)
     if concerned is not None:
-        item.member_id = concerned.member_id
-        item.posted = f"{clock.stamp(entry.at)}|{entry.about}|{entry.cause}"
         _change_balance(tx, concerned, short)
         if concerned.turnover != Turnover():
             _count(tx, concerned, entry)
-    tx.create(item, POSTED)
+    tx.create(item(entry, concerned.member_id if concerned else None), POSTED)
 
 
 def _change_balance(tx: Transaction, concerned: Effect, short: object) -> None:
@@ -60,6 +58,23 @@ def of(about: str) -> list[Entry]:
     """Every entry about an order or a withdrawal, in the order of time."""
     entries = (item.entry for item in read.query_all(Journal, about))
     return sorted(entries, key=lambda entry: (entry.at, not entry.cause.startswith("paid")))
+
+
+def find(keys: Sequence[tuple[str, str]]) -> list[Entry | None]:
+    """The entries of these distinct (about, cause), in their order; None where nothing was posted."""
+    return [found.entry if found else None for found in read.batch_get([(Journal, key) for key in keys])]
+
+
+def of_day(day: date) -> Iterator[Entry]:
+    """The entries of that day in Asia/Shanghai that moved money at WeChat; one of the last second may be missing."""
+    for shard in range(settings().order_shards):
+        after: read.Raw | None = None
+        while True:
+            page, after = read.query(Journal, day_shard(day, shard), index=Journal.by_day, after=after)
+            for raw in page:
+                yield msgspec.json.decode(raw["entry"]["S"], type=Entry)
+            if after is None:
+                break
 
 
 def of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Entry], str | None]:

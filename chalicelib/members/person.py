@@ -7,10 +7,12 @@ reaches everything. What the law wants kept (orders, their money: E-Commerce Law
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
+from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.jobs import service as jobs
@@ -88,6 +90,8 @@ def erase(member_id: str) -> None:
     tx.delete(Identities, (mini_identity(settings().wechat_appid, person.openid),))
     tx.put(Members(member_id, GONE, version=1))
     jobs.schedule(tx, "member.erase", member_id)
+    # Once more, for what was being written in this very moment, or was not in an index yet.
+    jobs.schedule(tx, "member.erase", member_id, clock.now() + timedelta(days=1))
     try:
         tx.commit()
     except ConditionFailed as fault:

@@ -24,6 +24,7 @@ PERMISSIONS: frozenset[str] = frozenset(
         "distributors.read", "distributors.write",
         "withdrawals.read", "withdrawals.review",
         "settings.read", "settings.write",
+        "reconciliation.read", "reconciliation.close",
         "jobs.read", "jobs.retry",
         "operators.read", "operators.write",
         "audit.read",
@@ -57,7 +58,16 @@ ROLES: Mapping[str, frozenset[str]] = {
         {"catalogue.read", "orders.read", "orders.refund", "freight.read", "groups.read", "coupons.read"}
     ),
     "finance": frozenset(
-        {"orders.read", "orders.refund", "distributors.read", "withdrawals.read", "withdrawals.review", "settings.read"}
+        {
+            "orders.read",
+            "orders.refund",
+            "distributors.read",
+            "withdrawals.read",
+            "withdrawals.review",
+            "reconciliation.read",
+            "reconciliation.close",
+            "settings.read",
+        }
     ),
     "auditor": frozenset(permission for permission in PERMISSIONS if permission.endswith(".read")),
 }

@@ -35,14 +35,18 @@ def order_of(refund: str) -> str:
     return refund.partition("-")[0]
 
 
-def grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str, coupons_back: bool = False) -> Order:
+def grant(
+    order: Order, tx: Transaction, refund: Refund, restock: bool, by: str, coupons_back: bool = False,
+    coupons_free: bool = False,
+) -> Order:  # fmt: skip
     """Stock, coupons, journal, order and the job that pays it out, all in `tx`; the order after it.
 
-    With the last pieces coupons come back, those that their templates let, or all of them (`coupons_back`).
+    With the last pieces coupons come back, those that their templates let, or all of them (`coupons_back`); unless they
+    are free already (`coupons_free`).
     """
     now = clock.now()
     after, back = granted(order, refund, restock, by, now)
-    if after.state == "closed":
+    if after.state == "closed" and not coupons_free:
         coupons.give_back(tx, order, always=coupons_back)
     if (order.state, after.state) == ("awaiting_shipment", "shipped"):
         sent(tx, after)
@@ -50,7 +54,7 @@ def grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str,
     for pieces in back:
         return_stock(tx, pieces.sku_id, pieces.quantity, pools[pieces.sku_id])
     if back:
-        changes.emit(tx, "stock.returned", order.order_id, back)
+        changes.emit(tx, "stock.returned", refund.refund_id, back)
     parts = given_back(order, refund)
     if parts != Sale():
         ledger.post(tx, entries.refund_granted(refund.refund_id, order.order_id, now, parts))
@@ -61,11 +65,11 @@ def grant(order: Order, tx: Transaction, refund: Refund, restock: bool, by: str,
     return after
 
 
-def whole(order: Order, tx: Transaction, cause: str, reason: str) -> Order:
+def whole(order: Order, tx: Transaction, cause: str, reason: str, coupons_free: bool = False) -> Order:
     """The mall itself gives back all that is left of an order of which nothing was sent, which closes it."""
     now = clock.now()
     refund = new_refund(order, refund_id(order.order_id, "mall", cause), None, reason, "", now)
-    return grant(order, tx, refund, restock=False, by="system", coupons_back=True)
+    return grant(order, tx, refund, restock=False, by="system", coupons_back=True, coupons_free=coupons_free)
 
 
 def reduce(

@@ -146,21 +146,24 @@ def record(trade: Trade, by: str = "wechat") -> Order:
 
 
 def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order:
-    paid = _received(order, tx, transaction_id)
     if order.group is None:
+        coupons.use(tx, order)
         _to_ship(tx, order)
-        return step(paid, "pay", "paid", by, clock.now())
+        return step(_received(order, tx, transaction_id), "pay", "paid", by, clock.now())
     seat = groups().take(tx, order)
-    after = step(msgspec.structs.replace(paid, group=seat), "take_seat", "paid", by, clock.now())
+    paid = msgspec.structs.replace(_received(order, tx, transaction_id), group=seat)
+    after = step(paid, "take_seat", "paid", by, clock.now())
     if seat.state == "taken":
+        coupons.use(tx, order)
         return after
-    return whole(noted(after, "lobby_over", "system", clock.now()), tx, "lobby_over", LOBBY_OVER)
+    coupons.free(tx, order)  # not used and given back: one transaction changes an item once
+    after = noted(after, "lobby_over", "system", clock.now())
+    return whole(after, tx, "lobby_over", LOBBY_OVER, coupons_free=True)
 
 
-def _received(order: Order, tx: Transaction, transaction_id: str, late: bool = False) -> Order:
-    """The order with its money, the entry that says so, and its coupons used."""
+def _received(order: Order, tx: Transaction, transaction_id: str) -> Order:
+    """The order with its money, and the entry that says so."""
     now = clock.now()
-    coupons.use(tx, order, again=late)
     ledger.post(tx, entries.paid(order.order_id, now, sold(order)))
     return msgspec.structs.replace(order, paid_fen=order.payable_fen, paid_at=now, transaction_id=transaction_id)
 
@@ -178,7 +181,8 @@ def _seated_late(order: Order, tx: Transaction, transaction_id: str, by: str) ->
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, "the pieces are gone", line.pool)
     lines = [msgspec.structs.replace(line, restocked=0) for line in order.lines]
-    paid = msgspec.structs.replace(_received(order, tx, transaction_id, late=True), group=seat, lines=lines)
+    coupons.use(tx, order, again=True)
+    paid = msgspec.structs.replace(_received(order, tx, transaction_id), group=seat, lines=lines)
     return step(paid, "take_seat", "paid_late", by, clock.now())
 
 

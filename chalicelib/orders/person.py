@@ -46,14 +46,14 @@ def _erase(member_id: str) -> None:
 
 
 def _without_receiver(order: Order, _: Transaction) -> Order:
-    if order.address.name == _NOBODY:
+    if order.address.name == _NOBODY and not order.openid:
         return order
     place = order.address
     nobody = Receiver(
         name=_NOBODY, phone="", region_code=place.region_code, province=place.province, city=place.city, district="",
         detail="",
     )  # fmt: skip
-    after = msgspec.structs.replace(order, address=nobody, remark="")
+    after = msgspec.structs.replace(order, address=nobody, openid="", remark="")
     return noted(after, "receiver_erased", "system", clock.now())
 
 

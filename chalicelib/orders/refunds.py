@@ -10,7 +10,7 @@ from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
-from chalicelib.orders import changes
+from chalicelib.orders import changes, referrals
 from chalicelib.orders.grant import grant, order_of, refund_id, refund_of, succeeded
 from chalicelib.orders.groups import groups
 from chalicelib.orders.refund_rules import new_refund, with_refund
@@ -95,7 +95,7 @@ def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
 def reject(order_id: str, number: str, reason: str, by: str) -> Refund:
     """An operator refuses a requested refund. Twice is no error. Raises `not_found`, `order_state`."""
 
-    def decide(order: Order, _: Transaction) -> Order:
+    def decide(order: Order, tx: Transaction) -> Order:
         refund = _of(order, number)
         if refund.state == "rejected":
             return order
@@ -103,6 +103,7 @@ def reject(order_id: str, number: str, reason: str, by: str) -> Refund:
             raise MallError("order_state", state=refund.state)
         now = clock.now()
         refused = msgspec.structs.replace(refund, state="rejected", finished_at=now)
+        referrals.tell(tx, "refunded", order, number)
         return noted(with_refund(order, refused), "refund_rejected", by, now, reason)
 
     return _of(changes.change(order_id, decide), number)

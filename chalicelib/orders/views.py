@@ -110,8 +110,10 @@ def refund_view(refund: Refund) -> RefundView:
 
 
 def view(order: Order) -> OrderView:
-    """The order as its member sees it."""
-    return OrderView(**_fields(order))
+    """The order as its member sees it; of operators, only that it was one."""
+    fields = _fields(order)
+    fields["history"] = [msgspec.structs.replace(event, by=event.by.partition(":")[0]) for event in order.history]
+    return OrderView(**fields)
 
 
 def admin_view(order: Order) -> AdminOrderView:

@@ -16,7 +16,7 @@ Region = Annotated[str, Meta(pattern=r"^[1-9][0-9]{5}$(?!\n)")]
 Step = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
-class FreightRule(msgspec.Struct, frozen=True, kw_only=True):
+class FreightRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What it costs to send to some regions. Steps are pieces or grams, as the template says.
 
     The first `first` cost `first_fen`, each `further` more or part of it `further_fen`; nothing from
@@ -32,7 +32,7 @@ class FreightRule(msgspec.Struct, frozen=True, kw_only=True):
     free_from_fen: Fen | None = None
 
 
-class FreightTemplate(msgspec.Struct, frozen=True, kw_only=True):
+class FreightTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the freight of some products is found. `unserved` regions get nothing sent; they win over any rule."""
 
     name: Line

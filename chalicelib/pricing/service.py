@@ -43,7 +43,7 @@ def put(template_id: str, template: FreightTemplate) -> None:
     """Create or replace a template. Raises `invalid` when there are too many."""
     known = _load().templates
     if template_id not in known and len(known) >= TEMPLATES_MAX:
-        raise MallError("invalid")
+        raise invalid("template_id", f"at most {TEMPLATES_MAX}")
     _save(Pricing(ALL, FREIGHT + template_id, template=template))
 
 

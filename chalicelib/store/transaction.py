@@ -12,7 +12,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import unavailable
-from chalicelib.store.base import Table, call, hash_key
+from chalicelib.store.base import Table, call, hash_key, range_key
 
 _CONFLICT_TRIES = 6
 _CONFLICT_WAIT_SECONDS = 0.05
@@ -39,6 +39,7 @@ class Transaction:
 
     def __init__(self) -> None:
         self._actions: list[dict[str, dict[str, Any]]] = []
+        self._places: set[tuple[str, ...]] = set()
         self._otherwise: list[object] = []
 
     def __len__(self) -> int:
@@ -48,7 +49,8 @@ class Transaction:
         """Write the whole item."""
         arguments = item.get_save_kwargs_from_instance(condition=condition)
         arguments.pop("ReturnConsumedCapacity", None)
-        self._add("Put", arguments, otherwise)
+        keys = (hash_key(type(item)), range_key(type(item)))
+        self._add("Put", arguments, otherwise, {key.attr_name: arguments["Item"][key.attr_name] for key in keys if key})
 
     def create(self, item: Table, otherwise: object = None) -> None:
         """Write the whole item, which must not be there yet."""
@@ -105,7 +107,11 @@ class Transaction:
         if strange:
             raise RuntimeError(f"DynamoDB refused a transaction: {sorted(strange)}")
 
-    def _add(self, kind: str, arguments: dict[str, Any], otherwise: object) -> None:
+    def _add(self, kind: str, arguments: dict[str, Any], otherwise: object, key: dict[str, Any] | None = None) -> None:
+        place = arguments["TableName"], *(value["S"] for _, value in sorted((key or arguments["Key"]).items()))
+        if place in self._places:  # DynamoDB refuses it, for whatever reason that would then be guessed at
+            raise ValueError(f"a transaction changes an item of {place[0]} twice")
+        self._places.add(place)
         self._actions.append({kind: arguments})
         self._otherwise.append(otherwise)
 

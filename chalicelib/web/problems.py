@@ -97,6 +97,15 @@ _ZH: list[tuple[str, str]] = [
     # withdrawals
     (r"^after tax and fee at least (\d+) fen must be left$", r"扣除税费后应至少剩 \1 分"),
     (r"^must not be below min_fen$", "不能低于 min_fen"),
+    (r"^at most (\d+) withdrawals a day$", r"每天最多提现 \1 次"),
+    (r"^at most (\d+) a day$", r"每天最多 \1"),
+    # distribution
+    (r"^one rate for each level$", "每一级都要有比例"),
+    (r"^no such tier in the settings$", "设置中没有这个等级"),
+    (r"^each tier has an id of its own, other than standard$", "等级编号不能重复，也不能是 standard"),
+    (r"^not before from$", "不能早于 from"),
+    (r"^no day of this mall$", "日期不在范围内"),
+    (r"^name an order or a member, one of them$", "order_id 与 member_id 请给出其中一个"),
     (r"^name a queue or a member, not both$", "queue 与 member_id 只能给出一个"),
     # group-buy
     (r"^one of (\d.*)$", r"应为 \1 之一"),

@@ -1,6 +1,6 @@
 """WeChat Pay, API v3: how a call is signed, sent and believed, and how a notification is.
 
-What the calls say is in pay (payments and refunds) and transfers.
+What the calls say is in pay (payments and refunds), transfers and bills.
 Source: wechatpay-apiv3/wechatpay-skills, the rules for signing, for verifying and for callbacks.
 """
 
@@ -35,6 +35,21 @@ class Notification(msgspec.Struct, frozen=True):
 
 def call(method: str, path: str, body: bytes = b"") -> bytes:
     """The verified body of a 2xx reply; WechatError for everything else."""
+    reply, request_id = _send(method, path, body)
+    if signature.defect({name.lower(): value for name, value in reply.headers.items()}, reply.body):
+        raise WechatError(
+            "reply_unverifiable", http=reply.status, request_id=request_id, retryable=True, outcome_unknown=True
+        )
+    return reply.body
+
+
+def download(path: str, bytes_max: int) -> bytes:
+    """The body of a 2xx reply that WeChat does not sign; WechatError for everything else, also for too many bytes."""
+    return _send("GET", path, b"", bytes_max)[0].body
+
+
+def _send(method: str, path: str, body: bytes, bytes_max: int | None = None) -> tuple[http.Reply, str]:
+    """A 2xx reply to this request, not verified, and WeChat's id of it."""
     base_url = settings().wechat_pay_url
     request = requests.Request(method, base_url + path, data=body or None).prepare()
     request.headers["Accept"] = request.headers["Content-Type"] = "application/json"
@@ -44,15 +59,11 @@ def call(method: str, path: str, body: bytes = b"") -> bytes:
         request.headers["Wechatpay-Serial"] = key_id
     # signed as it goes over the wire, whatever the library made of the address
     request.headers["Authorization"] = signature.authorization(method, request.path_url, body)
-    reply = http.send(base_url, request)
+    reply = http.send(base_url, request, bytes_max)
     request_id = reply.headers.get("Request-ID", "")
     if not 200 <= reply.status < 300:
         raise _refusal(reply, request_id)
-    if signature.defect({name.lower(): value for name, value in reply.headers.items()}, reply.body):
-        raise WechatError(
-            "reply_unverifiable", http=reply.status, request_id=request_id, retryable=True, outcome_unknown=True
-        )
-    return reply.body
+    return reply, request_id
 
 
 def post(path: str, body: dict[str, Any]) -> bytes:

@@ -27,19 +27,33 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def send(base_url: str, request: requests.PreparedRequest) -> Reply:
+def send(base_url: str, request: requests.PreparedRequest, bytes_max: int | None = None) -> Reply:
     """Send `request`, as it is, to the service at `base_url`; never again by itself.
 
     Raises WechatError when no reply came: `connect_failed` and `connect_timeout` (nothing was sent), or
-    `read_timeout` and `connection_lost` (it may have been carried out).
+    `read_timeout` and `connection_lost` (it may have been carried out); or one of more than `bytes_max` bytes, of
+    which no more is read: `reply_too_large`.
     """
     limits = (settings().wechat_connect_seconds, settings().wechat_read_seconds)
     try:
         with segment("WeChat"):  # without the path, in which a number of somebody's may stand
-            response = _session(base_url).send(request, timeout=limits, allow_redirects=False)
+            response = _session(base_url).send(
+                request, timeout=limits, allow_redirects=False, stream=bytes_max is not None
+            )
+            body = response.content if bytes_max is None else _bounded(response, bytes_max)
     except requests.RequestException as error:
         raise _failure(error) from None  # the library's texts carry the whole address, and so the AppSecret
-    return Reply(response.status_code, response.headers, response.content)
+    return Reply(response.status_code, response.headers, body)
+
+
+def _bounded(response: requests.Response, bytes_max: int) -> bytes:
+    body = bytearray()
+    with response:
+        for chunk in response.iter_content(65536):
+            body += chunk
+            if len(body) > bytes_max:
+                raise WechatError("reply_too_large", http=response.status_code)
+    return bytes(body)
 
 
 def _session(base_url: str) -> requests.Session:

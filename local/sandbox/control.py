@@ -11,7 +11,7 @@ import hashlib
 import json
 import secrets
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import flask
@@ -82,6 +82,30 @@ class _Balance(msgspec.Struct, forbid_unknown_fields=True):
     available_fen: Annotated[int, Meta(ge=0)] | None
 
 
+class _Spoil(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is wrong with the bill of a day: with one line of it, told by our number, or with all of it."""
+
+    kind: Literal["drop", "add", "amount", "state", "summary", "hash", "truncate", "creating", "nothing"]
+    bill: Literal["trade", "fund_flow"] = "trade"
+    number: _Name | None = None
+    amount_fen: Annotated[int, Meta(ge=0, le=100_000_000_000)] | None = None
+    state: Annotated[str, Meta(pattern=r"\A[A-Z]{1,32}\Z")] | None = None
+    #: The payment's number, where the line to be added is a refund.
+    refund_of: _Name | None = None
+
+    def __post_init__(self) -> None:
+        wanted = {
+            "drop": {"number"}, "add": {"number", "amount_fen"}, "amount": {"number", "amount_fen"},
+            "state": {"number", "state"},
+        }.get(self.kind, set())  # fmt: skip
+        for name in ("number", "amount_fen", "state", "refund_of"):
+            may = name in wanted or (self.kind, self.bill) == ("add", "trade")
+            if (name in wanted and getattr(self, name) is None) or (not may and getattr(self, name) is not None):
+                raise ValueError(f"{name}: {'needed' if name in wanted else 'not'} with {self.kind}")
+        if (self.kind, self.bill) == ("state", "fund_flow"):
+            raise ValueError("state: a line of the fund-flow bill has none")
+
+
 class _Outcome(msgspec.Struct, forbid_unknown_fields=True):
     outcome: Literal["SUCCESS", "ABNORMAL", "CLOSED"]
 
@@ -127,6 +151,11 @@ def blueprint(world: World) -> flask.Blueprint:
     @control.post("/transfers/<out_bill_no>")
     def end_a_transfer(out_bill_no: str) -> dict[str, Any]:
         _end_transfer(world, out_bill_no, _read(_Transfer))
+        return {}
+
+    @control.post("/bills/<day>")
+    def spoil_bill(day: str) -> dict[str, Any]:
+        _spoil_bill(world, day, _read(_Spoil))
         return {}
 
     @control.post("/reset")
@@ -289,6 +318,23 @@ def _script_refund(world: World, out_refund_no: str, outcome: str) -> None:
         if row is not None and row["state"] != "PROCESSING":
             raise _Denied(409, f"the refund is over: {row['state']}")
         db.execute("INSERT OR REPLACE INTO refund_script VALUES (?, ?)", (out_refund_no, outcome))
+
+
+def _spoil_bill(world: World, day: str, body: _Spoil) -> None:
+    """From now on the bill of that day is asked for in vain, or is wrong; `nothing`: as the books say again."""
+    try:
+        told = date.fromisoformat(day).isoformat()
+    except ValueError:
+        raise _Denied(400, "the day is written 2026-11-21") from None
+    with world.store.transaction() as db:
+        if body.kind == "nothing":
+            db.execute("DELETE FROM bill_spoil WHERE day = ? AND bill = ?", (told, body.bill))
+            return
+        db.execute(
+            "INSERT INTO bill_spoil (day, bill, kind, number, amount_fen, state, refund_of)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (told, body.bill, body.kind, body.number, body.amount_fen, body.state, body.refund_of),
+        )
 
 
 def _end_transfer(world: World, out_bill_no: str, body: _Transfer) -> None:

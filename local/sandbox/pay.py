@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import flask
 
-from local.sandbox import shapes, transfers
+from local.sandbox import bills, shapes, transfers
 from local.sandbox.crypto import WINDOW_SECONDS, read_authorization
 from local.sandbox.world import Refused, World, balance_fen, digits, rfc3339, settle
 
@@ -23,11 +23,12 @@ _PAID = ("SUCCESS", "REFUND")
 
 
 def blueprint(world: World) -> flask.Blueprint:
-    """The calls under /v3, with those of transfers."""
+    """The calls under /v3, with those of transfers and bills."""
     pay = flask.Blueprint("pay", __name__, url_prefix="/v3")
     pay.before_request(lambda: _authorize(world))
     pay.register_error_handler(Refused, _refusal)
     pay.register_blueprint(transfers.blueprint(world))
+    pay.register_blueprint(bills.blueprint(world))
 
     @pay.post("/pay/transactions/jsapi")
     def prepay() -> dict[str, str]:

@@ -27,6 +27,11 @@ CREATE TABLE IF NOT EXISTS transfer (
     amount_fen INTEGER NOT NULL, openid TEXT NOT NULL, remark TEXT NOT NULL, user_name TEXT, notify_url TEXT,
     state TEXT NOT NULL, package_info TEXT, fail_reason TEXT, made_at REAL NOT NULL, changed_at REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS transfer_by_state ON transfer (state, made_at);
+CREATE INDEX IF NOT EXISTS trade_by_payment ON trade (paid_at) WHERE paid_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS bill_token (token TEXT PRIMARY KEY, content BLOB NOT NULL, made_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS bill_spoil (
+    seq INTEGER PRIMARY KEY, day TEXT NOT NULL, bill TEXT NOT NULL, kind TEXT NOT NULL, number TEXT,
+    amount_fen INTEGER, state TEXT, refund_of TEXT);
 CREATE TABLE IF NOT EXISTS balance (correction_fen INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS code (
     code TEXT PRIMARY KEY, kind TEXT NOT NULL, openid TEXT NOT NULL, phone TEXT, made_at REAL NOT NULL,
@@ -49,7 +54,7 @@ CREATE TABLE IF NOT EXISTS fault (
 
 _TABLES = (
     "trade", "prepay", "refund", "refund_script", "transfer", "balance", "code", "token", "nonce", "shipping",
-    "notification", "send", "fault",
+    "notification", "send", "fault", "bill_token", "bill_spoil",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ REFUND_SECONDS = 5
 #: So long after it was made a transfer that nobody took is over; so long one takes to be called off.
 TRANSFER_SECONDS = 86400
 CANCEL_SECONDS = 5
-_BEIJING = timezone(timedelta(hours=8))
+BEIJING = timezone(timedelta(hours=8))
 
 
 class Refused(Exception):
@@ -177,7 +177,7 @@ def _notify_refund(world: World, db: sqlite3.Connection, out_refund_no: str, now
 
 def rfc3339(unix: float) -> str:
     """The instant as WeChat writes it: Beijing's time, to the second."""
-    return datetime.fromtimestamp(int(unix), _BEIJING).isoformat()
+    return datetime.fromtimestamp(int(unix), BEIJING).isoformat()
 
 
 def digits(count: int) -> str:

@@ -25,9 +25,10 @@ from tests.support.distribution import (
     quick_member,
     set_rules,
 )
+from tests.support.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, World, dead_jobs, forget_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs
 
 PRICE, DAY = 1990, 86400
 #: Of two pieces: the seller's part, and that of who brought the seller.
@@ -101,7 +102,7 @@ def _visit(world: Trade) -> None:
 def _prepare(world: Trade) -> None:
     world.key = secrets.token_hex(8)
     come_by(world.customer, world.code)
-    forget_jobs()
+    forget_all()
 
 
 def _place(world: Trade) -> None:
@@ -142,7 +143,7 @@ def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside)
     sku = operator.product(price_fen=PRICE, stock=100_000)["skus"][0]["sku_id"]
 
     def new_world(_: Flow) -> Trade:
-        forget_jobs()
+        forget_all()
         wechat = Sandbox(sandbox)
         above, seller, customer = (quick_member(send, wechat) for _ in range(3))
         come_by(seller, quick_distributor(above.member_id))

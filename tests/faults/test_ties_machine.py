@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from local.clock import LocalClock
 from tests.support.client import Operator, in_process
-from tests.support.distribution import quick_distributor, set_rules
+from tests.support.distribution import bare_member, quick_distributor, set_rules
 from tests.support.lean import lean
 from tests.support.operators import owner_token
 
@@ -28,9 +28,7 @@ class Ties(RuleBasedStateMachine):
 
     @initialize()
     def arrive(self) -> None:
-        from chalicelib.core import ids
-
-        self.members = [ids.new("m") for _ in range(PEOPLE)]
+        self.members = [bare_member() for _ in range(PEOPLE)]
         self.codes = [quick_distributor(member_id) for member_id in self.members]
         #: Who is bound to whom since when, as it ought to be.
         self.bound: dict[str, tuple[str, Any]] = {}

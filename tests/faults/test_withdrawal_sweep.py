@@ -13,9 +13,10 @@ import pytest
 
 from local.clock import LocalClock
 from tests.support.client import Operator, Sandbox, Shopper, in_process
+from tests.support.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, World, dead_jobs, forget_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs
 from tests.support.withdrawals import (
     PLENTY_FEN,
     balance,
@@ -68,7 +69,7 @@ def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside)
     set_rules(operator, fee_bp=100)
 
     def new_world(flow: Flow) -> Payout:
-        forget_jobs()
+        forget_all()
         openid = "o" * 65 if flow.name == "refused" else ""  # which WeChat takes for none
         shopper = earner(send, wechat, HAS, openid=openid)
         return Payout(send, wechat, mall_clock, operator, shopper)

@@ -110,15 +110,10 @@ def test_the_base_is_what_was_paid_for_goods_after_the_coupon_and_without_freigh
     operator: Operator, people: list[Shopper]
 ) -> None:
     a, b, c = people
-    freight = {
-        "name": "运费", "unit": "piece",
-        "rules": [{"regions": [], "first": 1, "first_fee_fen": 800, "more": 1, "more_fee_fen": 0}],
-    }  # fmt: skip
-    made = operator.put("/v1/admin/freight-templates/by-piece", freight)
-    template = {"freight_template_id": "by-piece"} if made.status == 200 else {}
-    skus: list[Any] = [
-        operator.product(price_fen=price, **template)["skus"][0]["sku_id"] for price in (1999, 3001, 900)
-    ]
+    freight = {"name": "八元", "by": "piece", "rules": [{"first": 999, "first_fen": 800}]}
+    operator.put("/v1/admin/freight-templates/eight-yuan", freight).ok()
+    products = [operator.product(price_fen=price, freight_template_id="eight-yuan") for price in (1999, 3001, 900)]
+    skus: list[Any] = [product["skus"][0]["sku_id"] for product in products]
     coupon_template = operator.post(
         "/v1/admin/coupon-templates",
         {
@@ -129,6 +124,7 @@ def test_the_base_is_what_was_paid_for_goods_after_the_coupon_and_without_freigh
     coupon = c.post(f"/v1/coupon-templates/{coupon_template}/claim").ok(201)["coupon_id"]
     order_id = bought(c, [(skus[0], 2), (skus[1], 1), (skus[2], 1)], coupon_ids=[coupon])
     lines = c.order(order_id)["lines"]
+    assert c.order(order_id)["freight_fen"] == 800
     assert sum(line["payable_fen"] for line in lines) == 1999 * 2 + 3001 + 900 - 1000
     assert balance(b)[0] == sum(line["payable_fen"] // 10 for line in lines)
     assert balance(a)[0] == sum(line["payable_fen"] // 20 for line in lines)

@@ -212,3 +212,34 @@ def test_the_audit_names_a_coupon_that_is_not_where_its_order_says(
     assert now() == []
     assert coupon_uses([load(order_id)], [held(read.batch_get([coupon_key(shopper.member_id, coupon)])[0])]) == {}
     assert len(audit_coupons([paid], [held(read.batch_get([coupon_key(shopper.member_id, coupon)])[0])])) == 1
+
+
+def test_a_seat_paid_when_its_lobby_is_over_gives_back_the_money_and_the_coupon(
+    shopper: Shopper, operator: Operator, sandbox: str
+) -> None:
+    activity = operator.group_activity({2: PRICE})
+    sku = activity["prices"][0]["sku_id"]
+    leader = Shopper.arrive(operator.send, Sandbox(sandbox))
+    lead = leader.take_seat(sku, activity_id=activity["activity_id"], size=2).ok(201)
+    pay(leader, lead["order_id"])
+    coupon = claim(shopper, template(operator))
+    lobby = {"lobby_id": lead["group"]["lobby_id"]}
+    joined = order(shopper, sku, PRICE - 500, coupon_ids=[coupon], group=lobby).ok(201)["order_id"]
+    payment = shopper.start_payment(joined)
+    leader.refund(lead["order_id"])  # the last who had paid: the lobby has failed
+    shopper.sandbox.pay(payment, notify="none")
+    shopper.send(*payment_callback(shopper.sandbox, joined)).ok()
+    ended = shopper.order(joined)
+    assert (ended["state"], ended["paid_fen"], ended["group"]["seat_state"]) == ("closed", PRICE - 500, "released")
+    assert [refund["amount_fen"] for refund in ended["refunds"]] == [PRICE - 500]
+    assert state(shopper, coupon) == "unused"
+    entries = operator.get(f"/v1/admin/orders/{joined}/ledger").ok()["entries"]
+    money: Counter[str] = Counter()
+    for entry in entries:
+        money.update({leg["account"]: leg["amount_fen"] for leg in entry["postings"]})
+    assert {account: fen for account, fen in money.items() if fen} == {
+        "wechat": PRICE - 500, "refunds:owed": 500 - PRICE,
+    }  # fmt: skip
+    other = {"activity_id": activity["activity_id"], "size": 2}
+    again = order(shopper, sku, PRICE - 500, coupon_ids=[coupon], group=other)
+    assert again.ok(201)["coupons"] == [{"coupon_id": coupon, "discount_fen": 500}]

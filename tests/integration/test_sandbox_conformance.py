@@ -12,31 +12,16 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from wechatpayv3 import WeChatPay, WeChatPayType
 
 from chalicelib.wechat import pay, transfers
 from chalicelib.wechat.errors import CallbackRejected
-from local.keys import public_pem
+from tests.support.library import client_of
 from tests.wechat_fixtures import Wechat, until
 
 
 @pytest.fixture
 def library(wechat: Wechat) -> Any:
-    keys = wechat.keys
-    client = WeChatPay(
-        wechatpay_type=WeChatPayType.JSAPI,
-        mchid=keys.mchid,
-        private_key=keys.merchant_key,
-        cert_serial_no=keys.merchant_serial,
-        appid=keys.appid,
-        apiv3_key=keys.apiv3_key,
-        notify_url=wechat.merchant.url + "/v1/callbacks/wechat/payment",
-        public_key=public_pem(keys.wechat_key),
-        public_key_id=keys.wechat_key_id,
-        timeout=5,
-    )
-    client._core._gate_way = wechat.url
-    return client
+    return client_of(wechat)
 
 
 def told(answer: tuple[int, Any]) -> tuple[int, Any]:

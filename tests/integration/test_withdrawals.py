@@ -150,15 +150,15 @@ def test_limits_are_named_and_a_new_day_begins_with_nothing(
     operator: Operator, shopper: Shopper, mall_clock: LocalClock
 ) -> None:
     set_rules(operator, min_fen=200, max_fen=30_000, per_day=2, per_day_fen=40_000)
-    for fen, limit in ((199, "min_fen 200"), (30_001, "max_fen 30000")):
+    for fen, limit in ((199, "min_fen"), (30_001, "max_fen")):
         problem = shopper.post(PATH, {"amount_fen": fen}, key="a").refused(422, "withdrawal_limit")
         assert (problem["limit"], problem["errors"][0]["field"]) == (limit, "amount_fen")
     withdraw(shopper, 30_000)
     refused = shopper.post(PATH, {"amount_fen": 10_001}, key="b").refused(422, "withdrawal_limit")
-    assert refused["limit"] == "per_day_fen 40000"
+    assert refused["limit"] == "per_day_fen"
     withdraw(shopper, 10_000)
     refused = shopper.post(PATH, {"amount_fen": 200}, key="c").refused(422, "withdrawal_limit")
-    assert refused["limit"] == "per_day 2"
+    assert refused["limit"] == "per_day"
     assert balance(shopper) == (60_000, 40_000, 0)
     mall_clock.advance(DAY)
     assert withdraw(shopper, 30_000)["state"] == "processing"

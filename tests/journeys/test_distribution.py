@@ -81,7 +81,10 @@ def test_three_lines_with_a_coupon_and_freight_pay_two_levels_and_a_refund_takes
     people: list[Shopper], operator: Operator, control: Control, differences: Callable[[], list[str]]
 ) -> None:
     a, b, c = people
-    skus = [operator.product(price_fen=price)["skus"][0]["sku_id"] for price in (1999, 3001, 777)]
+    freight = {"name": "八元", "by": "piece", "rules": [{"first": 999, "first_fen": 800}]}
+    operator.put("/v1/admin/freight-templates/eight-yuan", freight).ok()
+    products = [operator.product(price_fen=price, freight_template_id="eight-yuan") for price in (1999, 3001, 777)]
+    skus = [product["skus"][0]["sku_id"] for product in products]
     template = operator.post(
         "/v1/admin/coupon-templates",
         {
@@ -99,6 +102,7 @@ def test_three_lines_with_a_coupon_and_freight_pay_two_levels_and_a_refund_takes
     order_id = c.post("/v1/orders", body, key="three").ok(201)["order_id"]
     c.pay(order_id)
     paid = [line["payable_fen"] for line in quote["lines"]]
+    assert (quote["freight_fen"], quote["payable_fen"]) == (800, sum(paid) + 800)
     assert sum(paid) == 2 * 1999 + 3001 + 3 * 777 - 1000
     first, second = [fen // 10 for fen in paid], [fen // 20 for fen in paid]
     poll(lambda: money(b) == (sum(first), 0, 0, 0), 15)

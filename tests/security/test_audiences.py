@@ -95,6 +95,7 @@ AUDIENCES = {
     "POST /v1/callbacks/wechat/payment": "callback",
     "POST /v1/callbacks/wechat/refund": "callback",
     # distribution
+    "GET /v1/distribution": "member",
     "POST /v1/distributor": "member",
     "GET /v1/distributor": "member",
     "GET /v1/distributor/customers": "member",
@@ -158,6 +159,10 @@ AUDIENCES = {
     "GET /v1/admin/settings": "settings.read",
     "GET /v1/admin/settings/orders": "settings.read",
     "PUT /v1/admin/settings/orders": "settings.write",
+    "GET /v1/admin/reconciliation/days": "reconciliation.read",
+    "POST /v1/admin/reconciliation/days/{day}/run": "reconciliation.close",
+    "GET /v1/admin/reconciliation/differences": "reconciliation.read",
+    "POST /v1/admin/reconciliation/differences/{difference_id}/close": "reconciliation.close",
     "GET /v1/admin/jobs/dead": "jobs.read",
     "POST /v1/admin/jobs/dead/{job_id}/retry": "jobs.retry",
     # operators

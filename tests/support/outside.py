@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -20,13 +21,16 @@ from requests.adapters import HTTPAdapter
 
 from chalicelib.core import clock
 
-Mode = Literal["crash_before", "crash_after", "answer_lost", "refused", "conflict"]
+Mode = Literal["crash_before", "crash_after", "answer_lost", "refused", "conflict", "broken"]
 
 #: At one call: the process dies before or after it, or it is done and its answer is lost.
 POINTS: tuple[Mode, ...] = ("crash_before", "crash_after", "answer_lost")
 #: At every second send, so that each call fails and its repetition succeeds: it never arrives; DynamoDB refuses it
 #: because of another transaction, or throttles it.
 WEATHER: tuple[Mode, ...] = ("refused", "conflict")
+
+#: What a storm does: a lost answer, no connection, a throttle or a conflict, an internal error.
+STORM: tuple[Mode, ...] = ("answer_lost", "refused", "conflict", "broken")
 
 _READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan"})
 
@@ -60,12 +64,20 @@ class Outside:
         self._counted = 0
         self._dead = False
         self.struck = False
+        self._storm: tuple[float, random.Random] | None = None
+        #: How many calls a storm has spoilt.
+        self.stormed = 0
+
+    def storm(self, share: float, chance: random.Random) -> None:
+        """Spoil that share of all calls to DynamoDB from now on, in whatever way comes up; WeChat has a good day."""
+        self.disarm()
+        self._storm, self.stormed = (share, chance), 0
 
     def arm(self, at: int | None, mode: Mode | None, counts: Callable[[str], bool] = every_call) -> None:
         """Spoil call number `at` (from 1) of those that count, or every second send in a mode of WEATHER; no mode:
         only count."""
         self.calls, self._at, self._mode, self._dead, self.struck = [], at, mode, False, False
-        self._counts, self._counted = counts, 0
+        self._counts, self._counted, self._storm = counts, 0, None
 
     def _strikes(self, name: str) -> bool:
         if self._mode in WEATHER:
@@ -84,6 +96,12 @@ class Outside:
         """One call that leaves."""
         if self._dead:
             raise Crash
+        if self._storm is not None:
+            share, chance = self._storm
+            if " " in name or chance.random() >= share:
+                return send()
+            self.stormed += 1
+            return spoil(chance.choice(STORM), send)
         self.calls.append(name)
         if self._mode is None or not self._strikes(name):
             return send()
@@ -105,6 +123,8 @@ def _spoil_dynamodb(request: Any) -> Callable[[Mode, Callable[[], Any]], Any]:
             raise ReadTimeoutError(endpoint_url=request.url)
         if mode == "refused":
             raise ConnectionClosedError(endpoint_url=request.url)
+        if mode == "broken":
+            return _response(request.url, 500, {"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError"})
         operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
         body: dict[str, Any] = {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "slow"}
         if operation == "TransactWriteItems":

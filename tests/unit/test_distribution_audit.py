@@ -42,7 +42,7 @@ def tie(member: str, inviter: str, *, days: int = 0, bound_days_ago: int = 1) ->
 def agreeing() -> Books:
     order = paid_order((2, 2000), (1, 500))
     first, second = pays(order, RULES)
-    first = replace(first, tied_to="seller", on_board=True)
+    first = replace(first, own_customer=True, on_board=True)
     after = replace(refunded(order, "r", (0, 1)), received_at=NOW)
     ours, theirs = (reduced(one, after) for one in (first, second))
     about = "o1", 1, "seller", NOW

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 STOREYS: tuple[tuple[str, ...], ...] = (
     ("core",), ("store",), ("web",), ("wechat",), ("jobs",), ("ledger",), ("operators",), ("shop",), ("catalogue",),
     ("members",), ("coupons",), ("pricing",), ("cart",), ("orders",),
-    ("groupbuy", "distribution", "segments", "journeys", "reports"),
+    ("groupbuy", "distribution", "segments", "journeys", "reports"), ("reconciliation",),
 )  # fmt: skip
 HEIGHT = {wing: height for height, storey in enumerate(STOREYS) for wing in storey}
 OUTSIDE = ("local", "tests", "bench", "infra", "app")

@@ -107,6 +107,7 @@ def test_the_table_has_these_ways_and_no_other() -> None:
         ("shipped", "refund_all", "closed"),
         ("received", "complete", "completed"),
         ("received", "refund_all", "closed"),
+        ("completed", "refund_all", "closed"),  # only the mall itself gives back then
     }
     assert set(STATES) == {
         "awaiting_payment",

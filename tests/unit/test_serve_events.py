@@ -15,7 +15,7 @@ from chalice.app import Chalice, Response
 
 from chalicelib.core.errors import MallError
 from chalicelib.web import edge, openapi  # noqa: F401 - declares an endpoint
-from chalicelib.web.endpoint import ENDPOINTS, Reply
+from chalicelib.web.endpoint import ENDPOINTS, PUBLIC, Reply
 from local.gateway import BODY_BYTES_MAX, Gateway, Router
 from local.processes import ROOT
 from local.serve import gateway
@@ -191,7 +191,10 @@ def picture(answer: Reply) -> tuple[dict[str, str], bytes]:
     def handler() -> Reply:
         return answer
 
-    declared = msgspec.structs.replace(ENDPOINTS[0], handler=handler, path="/picture", cache_seconds=None)
+    declared = msgspec.structs.replace(
+        ENDPOINTS[0], method="GET", path="/picture", audience=PUBLIC, permission="", handler=handler, wants=frozenset(),
+        body=None, query=None, output=None, idempotent=False, cache_seconds=None, per_minute=None,
+    )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(edge, "ENDPOINTS", [declared])
         edge.register(app, None)  # type: ignore[arg-type]  # no operator calls here

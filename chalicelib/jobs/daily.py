@@ -1,0 +1,47 @@
+"""Jobs that are owed every day at a time of Asia/Shanghai.
+
+Whoever works owes the next one, well before it is due: so it is there after a crash, after a deployment, and in a table
+that was empty. It is one job however many owe it, because its id is its kind and its time. A day on which nobody works
+at all goes by without it: the handler looks for what earlier days have left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+
+from chalicelib.core import clock
+from chalicelib.jobs import service
+from chalicelib.jobs.service import INSIDE, Handler, Lane
+from chalicelib.store.transaction import ConditionFailed
+
+_KEY = "daily"
+
+_times: dict[str, time] = {}
+#: Until when this process has owed them, so that it writes once a day.
+_owed: dict[str, datetime] = {}
+
+
+def daily(kind: str, at: time, lane: Lane = INSIDE) -> Callable[[Handler], Handler]:
+    """Declare the handler of a kind of job that is owed every day at that time of Asia/Shanghai, and its lane."""
+    _times[kind] = at
+    return service.handles(kind, lane)
+
+
+def owe() -> None:
+    """Owe the next job of every kind, unless it is there; once a day in each process."""
+    now = clock.now()
+    for kind, at in _times.items():
+        if kind in _owed and now < _owed[kind]:
+            continue
+        due = following(now, at)
+        with contextlib.suppress(ConditionFailed):  # it is there
+            service.owe_once(kind, _KEY, due)
+        _owed[kind] = due
+
+
+def following(now: datetime, at: time) -> datetime:
+    """The first instant after `now` at which it is `at` in Asia/Shanghai."""
+    due = datetime.combine(clock.day(now), at, clock.SHANGHAI)
+    return due if due > now else due + timedelta(days=1)

@@ -1,0 +1,277 @@
+"""Comparing a day, every day; and closing what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, time, timedelta
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError, invalid, malformed
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.daily import daily
+from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
+from chalicelib.ledger import service as ledger
+from chalicelib.ledger.rules import Entry
+from chalicelib.orders.grant import order_of
+from chalicelib.orders.rules import Order
+from chalicelib.orders.tables import Orders
+from chalicelib.reconciliation.rules import (
+    BillDifference,
+    ComparedDay,
+    DifferenceState,
+    Key,
+    Known,
+    Ours,
+    closed,
+    day_of,
+    match,
+    ours_of,
+    settle,
+    sums,
+)
+from chalicelib.reconciliation.tables import RUN, Reconciliations, difference_item, run_item
+from chalicelib.store import cursor, read
+from chalicelib.store.base import retry_busy
+from chalicelib.store.transaction import ConditionFailed, Transaction
+
+#: When yesterday is compared: WeChat's bills are ready from 09:00, and are to be fetched after 10:00.
+_AT = time(10, 5)
+_NOT_READY_SECONDS = 900.0
+#: How far back a day without a run is made up for by itself.
+_CATCH_UP_DAYS = 7
+#: WeChat keeps bills for three months, and a comparison looks a week further back.
+_DAYS_MAX = 80
+_WRITES = 50
+
+
+class _Again(Exception):
+    """Somebody changed a difference between the read and the write."""
+
+
+@daily("reconciliation.daily", _AT)
+def owe_runs(job: Job) -> None:
+    """Owe the run of yesterday, of days that were left out, and of days whose differences may have gone by now."""
+    last = clock.day(clock.now()) - timedelta(days=1)
+    recent = [last - timedelta(days=back) for back in range(_CATCH_UP_DAYS)]
+    runs = read.batch_get([(Reconciliations, (day.isoformat(), RUN)) for day in recent])
+    due = {day for day, run in zip(recent, runs, strict=True) if run is None}
+    due.update(_days_with_open(last - timedelta(days=_DAYS_MAX - 1)))
+    tx = Transaction()
+    for day in sorted(due):
+        jobs.schedule(tx, "reconciliation.run", day.isoformat())
+    job.finish(tx)
+    tx.commit()
+
+
+@handles("reconciliation.run", lane=OUTSIDE)
+def run_owed(job: Job) -> None:
+    """Compare a day; again in a quarter of an hour while its bills are not ready."""
+    from chalicelib.wechat.errors import WechatError
+
+    try:
+        run(date.fromisoformat(job.key))
+    except WechatError as fault:
+        if fault.code == "STATEMENT_CREATING":
+            raise Later(_NOT_READY_SECONDS) from fault
+        raise
+
+
+def ask(day: str) -> date:
+    """Have that day compared again, at once. Raises `malformed`, `invalid` for one that has no bill (any more)."""
+    try:
+        asked = msgspec.convert(day, date)
+    except msgspec.ValidationError:
+        raise malformed("day", "a day, such as 2026-11-21") from None
+    today = clock.day(clock.now())
+    if not today - timedelta(days=_DAYS_MAX) <= asked < today:
+        raise invalid("day", f"one of the last {_DAYS_MAX} days, before today")
+    tx = Transaction()
+    jobs.schedule(tx, "reconciliation.run", asked.isoformat())
+    tx.commit()
+    return asked
+
+
+def run(day: date) -> ComparedDay:
+    """Hold the bills of the day against the journal, and write what differs. The same again changes nothing.
+
+    Raises WechatError when the bills cannot be had or believed, and `conflict`.
+    """
+    from chalicelib.reconciliation import statements
+
+    told = statements.of(day)
+    booked = _by_key(ledger.of_day(day))
+    ours = booked | _by_key(ledger.find(list(_entry_keys(told.theirs.keys() - booked.keys()))))
+    known = _known([one.key for one in told.theirs.values() if one.key not in ours or one.state == "failed"])
+    unseen = statements.unseen(_asked(booked, booked.keys() - told.theirs.keys()), day)
+    now = clock.now()
+    found = match(day, now, told.theirs.values(), ours, known, unseen)
+    done = ComparedDay(
+        day=day, ran_at=now, theirs=sums(told.theirs.values()), ours=sums(booked.values()), fees_fen=told.fees_fen,
+        differences=len(found),
+    )  # fmt: skip
+    return retry_busy(lambda: _write(done, found), _Again)
+
+
+def _by_key(entries: Iterable[Entry | None]) -> dict[Key, Ours]:
+    found = (ours_of(entry) for entry in entries if entry is not None)
+    return {one.key: one for one in found if one is not None}
+
+
+def _entry_keys(keys: Iterable[Key]) -> Iterator[tuple[str, str]]:
+    """Where the entries would stand that book these."""
+    for subject, number in keys:
+        if subject == "refund":
+            yield order_of(number), f"refunded:{number}"
+        else:
+            yield number, "paid"
+        if subject == "payment":
+            yield number, "paid-late"
+
+
+def _known(keys: Sequence[Key]) -> dict[Key, Known]:
+    """What these are here, apart from their entries; those that we never heard of are left out."""
+    orders = _orders(keys)
+    found: dict[Key, Known] = {}
+    for key in keys:
+        subject, number = key
+        order = orders.get(_order_id(key))
+        if subject == "payment" and order is not None:
+            found[key] = Known(order.state, order.order_id)
+        elif subject == "refund" and order is not None and (refund := order.refund(number)) is not None:
+            found[key] = Known(refund.state, refund.number)
+        elif subject == "transfer" and number and (entries := ledger.of(number)):
+            found[key] = Known(entries[-1].cause, number)
+    return found
+
+
+def _asked(ours: dict[Key, Ours], keys: Iterable[Key]) -> dict[Key, date]:
+    """The days on which these were asked for, so that no bill of an earlier one has them."""
+    wanted = list(keys)
+    orders = _orders(wanted)
+    begun = [number for subject, number in wanted if subject == "transfer"]
+    starts = dict(zip(begun, ledger.find([(number, "begun") for number in begun]), strict=True))
+    found: dict[Key, date] = {}
+    for key in wanted:
+        subject, number = key
+        at, order, start = ours[key].at, orders.get(_order_id(key)), starts.get(number)
+        if subject == "payment" and order is not None:
+            at = order.created_at
+        elif subject == "refund" and order is not None and (refund := order.refund(number)) is not None:
+            at = refund.created_at
+        elif start is not None:
+            at = start.at
+        found[key] = clock.day(at)
+    return found
+
+
+def _order_id(key: Key) -> str:
+    subject, number = key
+    return "" if subject == "transfer" else order_of(number) if subject == "refund" else number
+
+
+def _orders(keys: Iterable[Key]) -> dict[str, Order]:
+    wanted = {_order_id(key) for key in keys} - {""}
+    found = read.batch_get([(Orders, (number,)) for number in sorted(wanted)])
+    return {one.order_id: one.order for one in found if one is not None}
+
+
+def _write(done: ComparedDay, found: list[BillDifference]) -> ComparedDay:
+    """Write what has changed on that day; the run last, so that a run that is there is whole."""
+    items = {item.part: item for item in read.query_all(Reconciliations, done.day.isoformat(), consistent=True)}
+    before = items.pop(RUN, None)
+    known = {part: item.difference for part, item in items.items()}
+    versions = {part: int(item.version) for part, item in items.items()}
+    changed = settle(known, found, done.ran_at)
+    for start in range(0, len(changed), _WRITES):
+        tx = Transaction()
+        for one in changed[start : start + _WRITES]:
+            _put(tx, difference_item(one, versions.get(one.difference_id, 0) + 1))
+        _commit(tx)
+    if before is not None and before.run == _at(done, before.run):
+        return before.run
+    tx = Transaction()
+    _put(tx, run_item(done, int(before.version) + 1 if before else 1))
+    _commit(tx)
+    return done
+
+
+def _at(done: ComparedDay, before: ComparedDay) -> ComparedDay:
+    return ComparedDay(
+        day=done.day, ran_at=before.ran_at, theirs=done.theirs, ours=done.ours, fees_fen=done.fees_fen,
+        differences=done.differences,
+    )  # fmt: skip
+
+
+def _put(tx: Transaction, item: Reconciliations) -> None:
+    if item.version == 1:
+        tx.create(item)
+    else:
+        tx.put(item, Reconciliations.version == item.version - 1)
+
+
+def _commit(tx: Transaction) -> None:
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        raise _Again from fault
+
+
+def close(difference_id: str, by: str, reason: str) -> BillDifference:
+    """Close a difference that somebody has looked into. The same again changes nothing.
+
+    Raises `not_found`, `difference_closed`, `conflict`.
+    """
+    return retry_busy(lambda: _close_once(difference_id, by, reason), _Again)
+
+
+def _close_once(difference_id: str, by: str, reason: str) -> BillDifference:
+    item = read.get(Reconciliations, day_of(difference_id), difference_id)
+    if item is None or item.difference is None:
+        raise MallError("not_found")
+    known: BillDifference = item.difference
+    if known.state == "closed":
+        if (known.closed_by, known.reason) != (by, reason):
+            raise MallError("difference_closed")
+        return known
+    after = closed(known, by, reason, clock.now())
+    tx = Transaction()
+    _put(tx, difference_item(after, int(item.version) + 1))
+    _commit(tx)
+    return after
+
+
+def differences(state: DifferenceState, limit: int, given: str | None) -> tuple[list[BillDifference], str | None]:
+    """A page of the differences: open ones from the oldest day on, closed ones from the newest."""
+    items, next_cursor = _page(state, limit, given, forward=state == "open")
+    return [item.difference for item in items], next_cursor
+
+
+def days(limit: int, given: str | None) -> tuple[list[ComparedDay], str | None]:
+    """A page of the days that were compared, newest first."""
+    items, next_cursor = _page(RUN, limit, given, forward=False)
+    return [item.run for item in items], next_cursor
+
+
+def _page(state: str, limit: int, given: str | None, forward: bool) -> tuple[list[Reconciliations], str | None]:
+    listing = f"reconciliation:{state}"
+    page, after = read.query(
+        Reconciliations, state, index=Reconciliations.by_state, forward=forward, limit=limit,
+        after=cursor.read(listing, given),
+    )  # fmt: skip
+    return [Reconciliations.from_raw_data(raw) for raw in page], cursor.write(listing, after)
+
+
+def _days_with_open(first: date) -> Iterator[date]:
+    """The days from `first` on that have open differences, one read for each."""
+    beyond = first.isoformat()
+    while True:
+        page, _ = read.query(
+            Reconciliations, "open", index=Reconciliations.by_state, where=Reconciliations.since > beyond, limit=1
+        )
+        if not page:
+            return
+        found = day_of(page[0]["since"]["S"])
+        yield date.fromisoformat(found)
+        beyond = found + "~"
