@@ -197,7 +197,7 @@ class Mall:
             self.ran.append(f"{endpoint.method} {endpoint.path}")
             return Reply(b"{}")
 
-        return msgspec.structs.replace(endpoint, handler=handler, body=None, query=None)
+        return msgspec.structs.replace(endpoint, handler=handler)
 
     def call(self, route: str, authorization: str | None) -> tuple[int, str, bool]:
         """Status, code (if refused), and whether the handler ran."""

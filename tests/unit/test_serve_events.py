@@ -192,8 +192,8 @@ def picture(answer: Reply) -> tuple[dict[str, str], bytes]:
         return answer
 
     declared = msgspec.structs.replace(
-        ENDPOINTS[0], method="GET", path="/picture", audience=PUBLIC, permission="", handler=handler, wants=frozenset(),
-        body=None, query=None, output=None, idempotent=False, cache_seconds=None, per_minute=None,
+        ENDPOINTS[0], method="GET", path="/picture", audience=PUBLIC, permission="", handler=handler,
+        idempotent=False, cache_seconds=None, per_minute=None,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(edge, "ENDPOINTS", [declared])
