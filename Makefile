@@ -28,7 +28,7 @@ drill: $(INSTALLED) ## lose a mall of its own and restore it: export, wipe, rest
 	@$(BIN)/python -m local.drill
 
 test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 bench: $(INSTALLED) ## what the mall costs
 	$(BIN)/python -m bench
