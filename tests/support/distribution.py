@@ -65,13 +65,13 @@ def inviter_of(shopper: Shopper) -> str | None:
     return item.tie.inviter if item is not None and item.tie.live(clock.now()) else None
 
 
-def bare_member() -> str:
-    """Somebody new without an address; their id."""
+def bare_member(openid: str = "") -> str:
+    """Somebody new without an address, whom WeChat calls so; their id."""
     from chalicelib.core import clock, ids
     from chalicelib.members import service
     from chalicelib.members.rules import Profile
 
-    profile = Profile(member_id=ids.new("m"), openid=ids.new("o"), joined_at=clock.now())
+    profile = Profile(member_id=ids.new("m"), openid=openid or ids.new("o"), joined_at=clock.now())
     assert service._join(profile.openid, profile)
     return profile.member_id
 
@@ -83,10 +83,11 @@ def quick_member(send: Transport, sandbox: Sandbox) -> Shopper:
     from chalicelib.members.rules import Address
     from chalicelib.web import tokens
 
-    member_id = bare_member()
+    openid = ids.new("o")
+    member_id = bare_member(openid)
     address = service.add_address(member_id, Address(address_id=ids.new("a"), **SHANGHAI))
     token = tokens.issue("member", member_id, clock.now() + timedelta(days=365))
-    return Shopper(send, sandbox, "", token, member_id, address.address_id)
+    return Shopper(send, sandbox, openid, token, member_id, address.address_id)
 
 
 def quick_distributor(member_id: str) -> str:
