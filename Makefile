@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 TYPED := $(wildcard app.py) chalicelib local $(if $(wildcard bench/*.py),bench) $(if $(wildcard infra/*.py),infra)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo drill import audit bench package lint format types clean
+.PHONY: help run test demo drill import audit permissions bench package lint format types clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -29,6 +29,10 @@ drill: $(INSTALLED) ## lose a mall of its own and restore it: export, wipe, rest
 
 test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
 	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+permissions: $(INSTALLED) ## all tests, and what each function may do against what it was seen to do
+	@rm -rf build/calls && mkdir -p build/calls
+	YUTANG_CALLS=$(CURDIR)/build/calls $(BIN)/python -m pytest -n 3 --dist worksteal
 
 bench: $(INSTALLED) ## what the mall costs
 	$(BIN)/python -m bench

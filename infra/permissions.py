@@ -3,7 +3,7 @@
     python -m infra.permissions FOLDER [--write]
 
 compares the declaration with the calls that local/calls.py wrote into the folder while the mall was tested, and takes
-them over with --write. A full run of the tests compares by itself.
+them over with --write. `make permissions` runs every test and compares.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Least privilege: what was seen is what is granted. One permission less or more is found, whichever it is.
 
-A full run of the tests compares the declaration with what it saw itself (tests/support/permissions.py).
+`make permissions` compares the declaration with what every test together saw (tests/support/permissions.py).
 """
 
 from __future__ import annotations
