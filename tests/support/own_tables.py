@@ -21,7 +21,7 @@ def own_tables(suffix: str) -> Iterator[None]:
     """The mall of this process has other tables meanwhile, all of them empty."""
     names = {table: table.Meta.table_name for table in tools.tables()}
     for table, name in names.items():
-        table.Meta.table_name = f"{name}-{suffix}"
+        table.Meta.table_name = f"{name}.{suffix}"
     try:
         create_all()
         yield
