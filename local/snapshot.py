@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def export(folder: Path) -> int:
     count = 0
     for table in _tables():
         with _file(folder, table).open("wb") as file:
-            for raw in _items(table):
+            for raw in tools.scan_raw(table):
                 file.write(msgspec.json.encode(raw) + b"\n")
                 count += 1
     return count
@@ -81,16 +80,6 @@ def _tables() -> list[type[Table]]:
 
 def _file(folder: Path, table: type[Table]) -> Path:
     return folder / f"{table.Meta.table_name}.jsonl"
-
-
-def _items(table: type[Table]) -> Iterator[Any]:
-    arguments: dict[str, Any] = {"TableName": table.Meta.table_name, "ConsistentRead": True}
-    while True:
-        answer = call("Scan", arguments)
-        yield from answer["Items"]
-        if "LastEvaluatedKey" not in answer:
-            return
-        arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 def main() -> None:

@@ -109,20 +109,11 @@ class AccountAudit(msgspec.Struct):
 def in_state(state: DistributorState, limit: int, given: str | None) -> tuple[list[AdminDistributor], str | None]:
     """A page of the distributors in a state, who applied first before the others. Raises `cursor_invalid`."""
     listing = f"distributors:{state}"
-    after = cursor.read(listing, given)
-    where = None if after is None else Distributors.since > after
-    found: list[tuple[str, str]] = []
-    more = False
-    for shard in shards():
-        page, rest = read.query(
-            Distributors, state_shard(state, shard), index=Distributors.by_state, where=where, limit=limit
-        )
-        found += [(raw["since"]["S"], raw["member_id"]["S"]) for raw in page]
-        more = more or rest is not None
-    found.sort()
-    shown = found[:limit]
-    position = shown[-1][0] if shown and (more or len(found) > limit) else None
-    return _rows([member_id for _, member_id in shown]), cursor.write(listing, position)
+    page, position = read.merged(
+        Distributors, (state_shard(state, shard) for shard in shards()), index=Distributors.by_state,
+        along=Distributors.since, after=cursor.read(listing, given), limit=limit,
+    )  # fmt: skip
+    return _rows([raw["member_id"]["S"] for raw in page]), cursor.write(listing, position)
 
 
 def _rows(member_ids: list[str]) -> list[AdminDistributor]:

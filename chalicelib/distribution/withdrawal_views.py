@@ -102,19 +102,11 @@ def of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Withd
 def in_queue(queue: str, limit: int, given: str | None) -> tuple[list[Withdrawal], str | None]:
     """A page of the withdrawals in an operators' queue, oldest first, over all its shards."""
     listing = f"withdrawals:queue:{queue}"
-    after = cursor.read(listing, given)
-    where = None if after is None else Withdrawals.made > after
-    found: list[tuple[str, str]] = []
-    more = False
-    for shard in range(settings().distribution_shards):
-        under = queue_shard(queue, shard)
-        page, rest = read.query(Withdrawals, under, index=Withdrawals.by_queue, where=where, limit=limit)
-        found += [(raw["made"]["S"], raw["withdrawal_id"]["S"]) for raw in page]
-        more = more or rest is not None
-    found.sort()
-    keys = found[:limit]
-    position = keys[-1][0] if keys and (more or len(found) > limit) else None
-    return _withdrawals([withdrawal_id for _, withdrawal_id in keys]), cursor.write(listing, position)
+    page, position = read.merged(
+        Withdrawals, (queue_shard(queue, shard) for shard in range(settings().distribution_shards)),
+        index=Withdrawals.by_queue, along=Withdrawals.made, after=cursor.read(listing, given), limit=limit,
+    )  # fmt: skip
+    return _withdrawals([raw["withdrawal_id"]["S"] for raw in page]), cursor.write(listing, position)
 
 
 def _withdrawals(ids: list[str]) -> list[Withdrawal]:

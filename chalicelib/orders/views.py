@@ -178,19 +178,11 @@ def has_bought(member_id: str, or_ordered: bool = False) -> bool:
 def in_queue(queue: str, limit: int, given: str | None) -> tuple[list[Order], str | None]:
     """A page of the orders in an operators' queue, oldest first, over all its shards."""
     listing = f"queue:{queue}"
-    after = cursor.read(listing, given)
-    where = None if after is None else Orders.placed > after
+    shards = (queue_shard(queue, shard) for shard in range(settings().order_shards))
     index: Any = Orders.by_refund if queue == WAITING else Orders.by_queue
-    found: list[tuple[str, str]] = []
-    more = False
-    for shard in range(settings().order_shards):
-        page, rest = read.query(Orders, queue_shard(queue, shard), index=index, where=where, limit=limit)
-        found += [(raw["placed"]["S"], raw["order_id"]["S"]) for raw in page]
-        more = more or rest is not None
-    found.sort()
-    page_keys = found[:limit]
-    position = page_keys[-1][0] if page_keys and (more or len(found) > limit) else None
-    return _orders([order_id for _, order_id in page_keys]), cursor.write(listing, position)
+    after = cursor.read(listing, given)
+    page, position = read.merged(Orders, shards, index=index, along=Orders.placed, after=after, limit=limit)
+    return _orders([raw["order_id"]["S"] for raw in page]), cursor.write(listing, position)
 
 
 def _orders(order_ids: list[str]) -> list[Order]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from pynamodb.attributes import Attribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import Index
 
@@ -121,6 +122,31 @@ def query_all(table: type[_T], under: str, **options: Any) -> Iterator[_T]:
             yield table.from_raw_data(raw)
         if after is None:
             return
+
+
+def merged(
+    table: type[Table],
+    unders: Iterable[str],
+    *,
+    index: Index[Any],
+    along: Attribute[str],
+    after: str | None,
+    limit: int,
+) -> tuple[list[Raw], str | None]:
+    """A page of a list that is sharded over these hash keys of an index, in the order of its range key `along`, as raw
+    attributes; and the range key behind which the next page starts (None: no more). Range keys differ from each other.
+    """
+    where = None if after is None else along > after
+    found: list[Raw] = []
+    more = False
+    for under in unders:
+        page, rest = query(table, under, index=index, where=where, limit=limit)
+        found += page
+        more = more or rest is not None
+    found.sort(key=lambda raw: raw[along.attr_name]["S"])
+    shown = found[:limit]
+    more = more or len(found) > limit
+    return shown, shown[-1][along.attr_name]["S"] if shown and more else None
 
 
 def _raw_key(table: type[Table], key: Sequence[str]) -> Raw:

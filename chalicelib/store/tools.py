@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from chalicelib.store.base import Table, call
+from chalicelib.store.read import Raw
 
 _T = TypeVar("_T", bound=Table)
 
@@ -33,11 +34,15 @@ def drop(table: type[Table]) -> None:
 
 def scan(table: type[_T]) -> Iterator[_T]:
     """Every item of the table, in no order."""
+    return (table.from_raw_data(raw) for raw in scan_raw(table))
+
+
+def scan_raw(table: type[Table]) -> Iterator[Raw]:
+    """The same, as raw attributes."""
     arguments: dict[str, Any] = {"TableName": table.Meta.table_name, "ConsistentRead": True}
     while True:
         answer = call("Scan", arguments)
-        for raw in answer["Items"]:
-            yield table.from_raw_data(raw)
+        yield from answer["Items"]
         if "LastEvaluatedKey" not in answer:
             return
         arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

@@ -15,8 +15,7 @@ import msgspec
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
 from chalicelib.wechat import api, keys
-from chalicelib.wechat.api import Notification as Notification
-from chalicelib.wechat.api import read_callback as read_callback
+from chalicelib.wechat.api import Notification
 from chalicelib.wechat.errors import CallbackRejected, WechatError
 
 _DESCRIPTION_BYTES = 127

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.wechat import pay, transfers
+from chalicelib.wechat import api, pay, transfers
 from chalicelib.wechat.errors import CallbackRejected
 from tests.support.library import client_of
 from tests.wechat_fixtures import Wechat, until
@@ -78,7 +78,7 @@ def test_it_refunds(wechat: Wechat, library: Any) -> None:
 def test_it_reads_the_sandboxs_callbacks_as_the_mall_does(wechat: Wechat, library: Any) -> None:
     paid = wechat.control("pay", {"prepay_id": prepaid(library, "C000004"), "notify": "normal"})
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    theirs, ours = library.callback(headers, raw), pay.read_callback(headers, raw)
+    theirs, ours = library.callback(headers, raw), api.read_callback(headers, raw)
     assert (theirs["id"], theirs["event_type"]) == (ours.id, ours.event_type)
     assert theirs["resource"] == json.loads(ours.resource)
     assert theirs["resource"]["transaction_id"] == pay.read_trade(ours).transaction_id == paid["transaction_id"]
@@ -92,7 +92,7 @@ def test_it_reads_the_callback_of_a_refund_as_the_mall_does(wechat: Wechat, libr
     )  # fmt: skip
     wechat.clock.advance(6)
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    theirs, ours = library.callback(headers, raw), pay.read_callback(headers, raw)
+    theirs, ours = library.callback(headers, raw), api.read_callback(headers, raw)
     assert theirs["event_type"] == ours.event_type == "REFUND.SUCCESS"
     assert theirs["resource"]["refund_status"] == pay.read_refund(ours).state == "SUCCESS"
 
@@ -140,7 +140,7 @@ def test_it_calls_a_transfer_off(wechat: Wechat, library: Any) -> None:
     assert told(library.mch_transfer_bills_query(out_bill_no="CW2"))[1]["state"] == "CANCELLED"
     assert told(library.mch_transfer_bills_cancel("CW2"))[1]["code"] == "INVALID_REQUEST"
     assert told(library.mch_transfer_bills_cancel("CW9"))[1]["code"] == "NOT_FOUND"
-    notice = pay.read_callback(*until(lambda: wechat.merchant.calls)[0])
+    notice = api.read_callback(*until(lambda: wechat.merchant.calls)[0])
     assert transfers.read_transfer(notice).state == "CANCELLED"
     assert transferred(library, "CW3")[1]["state"] == "WAIT_USER_CONFIRM"  # the money is there again
 
@@ -179,7 +179,7 @@ def test_it_reads_the_callback_of_a_transfer_as_the_mall_does(wechat: Wechat, li
     request = wechat.transferred()
     wechat.end(request, "fail", fail_reason="NAME_NOT_CORRECT")
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    theirs, ours = library.callback(headers, raw), pay.read_callback(headers, raw)
+    theirs, ours = library.callback(headers, raw), api.read_callback(headers, raw)
     assert theirs["event_type"] == ours.event_type == "MCHTRANSFER.BILL.FINISHED"
     assert theirs["resource"] == json.loads(ours.resource)
     assert theirs["resource"]["fail_reason"] == transfers.read_transfer(ours).fail_reason == "NAME_NOT_CORRECT"
@@ -205,7 +205,7 @@ def test_neither_believes_a_forged_callback(wechat: Wechat, library: Any, notify
     headers, raw = until(lambda: wechat.merchant.calls)[0]
     assert library.callback(headers, raw) is None
     with pytest.raises(CallbackRejected):
-        pay.read_callback(headers, raw)
+        api.read_callback(headers, raw)
 
 
 def test_both_clients_ask_for_the_same_payment_in_the_same_words(wechat: Wechat, library: Any) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from chalicelib.core import settings
-from chalicelib.wechat import pay, transfers
+from chalicelib.wechat import api, pay, transfers
 from chalicelib.wechat.errors import CallbackRejected
 from local.keys import load_or_make, mall_environment, public_pem
 from local.sandbox.crypto import Signer
@@ -20,7 +20,7 @@ from tests.wechat_fixtures import Wechat, refund_of, until
 def test_the_merchant_is_told_of_a_payment_at_once_and_once(wechat: Wechat) -> None:
     body = wechat.paid("normal")
     headers, raw = until(lambda: wechat.merchant.calls, 0.5)[0]
-    told = pay.read_callback(headers, raw)
+    told = api.read_callback(headers, raw)
     assert told.event_type == "TRANSACTION.SUCCESS"
     assert pay.read_trade(told) == pay.query(body.out_trade_no)
     until(wechat.sends)
@@ -34,7 +34,7 @@ def test_the_merchant_is_told_of_a_refund(wechat: Wechat) -> None:
     pay.refund(refund_of(body))
     wechat.clock.advance(6)
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    told = pay.read_callback(headers, raw)
+    told = api.read_callback(headers, raw)
     assert told.event_type == "REFUND.SUCCESS"
     assert pay.read_refund(told) == pay.query_refund(refund_of(body).out_refund_no)
     with pytest.raises(CallbackRejected, match="malformed"):
@@ -52,7 +52,7 @@ def test_the_merchant_is_told_how_a_transfer_ended(
     assert wechat.merchant.calls == []
     wechat.end(request, outcome)
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    told = pay.read_callback(headers, raw)
+    told = api.read_callback(headers, raw)
     assert told.event_type == "MCHTRANSFER.BILL.FINISHED"
     resource = msgspec.json.decode(raw)["resource"]
     assert (resource["original_type"], resource["associated_data"]) == ("mch_payment", "mch_payment")
@@ -66,7 +66,7 @@ def test_the_merchant_is_told_how_a_transfer_ended(
 
 def test_another_merchants_transfer_is_none_of_the_malls(wechat: Wechat) -> None:
     wechat.end(wechat.transferred(), "confirm")
-    told = pay.read_callback(*until(lambda: wechat.merchant.calls)[0])
+    told = api.read_callback(*until(lambda: wechat.merchant.calls)[0])
     plain = msgspec.json.decode(told.resource) | {"mch_id": "1900000000"}
     foreign = msgspec.structs.replace(told, resource=msgspec.json.encode(plain))
     with pytest.raises(CallbackRejected, match="foreign"):
@@ -85,16 +85,16 @@ def test_a_transfers_news_is_held_back_or_spoilt_as_a_payments_is(wechat: Wechat
     time.sleep(0.2)
     assert wechat.merchant.calls == []
     wechat.clock.advance(11)
-    told = pay.read_callback(*until(lambda: wechat.merchant.calls)[0])
+    told = api.read_callback(*until(lambda: wechat.merchant.calls)[0])
     assert transfers.read_transfer(told).out_bill_no == late.out_bill_no
     wechat.merchant.answers = [401]
     wechat.end(wechat.transferred(), "confirm", notify="bad_signature")
     until(lambda: len(wechat.merchant.calls) == 2)
     with pytest.raises(CallbackRejected, match="signature"):
-        pay.read_callback(*wechat.merchant.calls[1])
+        api.read_callback(*wechat.merchant.calls[1])
     wechat.end(wechat.transferred(), "fail", notify="duplicate")
     until(lambda: len(wechat.merchant.calls) == 4)
-    assert len({pay.read_callback(*call).id for call in wechat.merchant.calls[2:]}) == 1
+    assert len({api.read_callback(*call).id for call in wechat.merchant.calls[2:]}) == 1
 
 
 def test_wechat_tells_of_a_transfer_sixty_four_times_more_and_then_no_more(wechat: Wechat) -> None:
@@ -123,7 +123,7 @@ def test_wechat_tells_again_and_again_until_it_is_answered(wechat: Wechat) -> No
         assert len(wechat.sends()) == tries
         wechat.clock.advance(2.1)
     assert [send["status"] for send in wechat.sends()] == [500, 401, 302, 200]
-    assert [pay.read_callback(*call).id for call in wechat.merchant.calls[-1:]]
+    assert [api.read_callback(*call).id for call in wechat.merchant.calls[-1:]]
 
 
 def test_wechat_gives_up_after_fifteen_repeats(wechat: Wechat) -> None:
@@ -155,7 +155,7 @@ def test_none_is_never_told_and_delayed_is_told_late(wechat: Wechat) -> None:
     assert wechat.merchant.calls == []
     wechat.clock.advance(11)
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    assert pay.read_trade(pay.read_callback(headers, raw)).out_trade_no == body.out_trade_no
+    assert pay.read_trade(api.read_callback(headers, raw)).out_trade_no == body.out_trade_no
 
 
 def test_duplicates_come_at_the_same_time_with_the_same_id(wechat: Wechat) -> None:
@@ -164,7 +164,7 @@ def test_duplicates_come_at_the_same_time_with_the_same_id(wechat: Wechat) -> No
     wechat.paid("duplicate")
     until(lambda: len(wechat.merchant.calls) == 2)
     assert time.monotonic() - started < 0.3
-    assert len({pay.read_callback(*call).id for call in wechat.merchant.calls}) == 1
+    assert len({api.read_callback(*call).id for call in wechat.merchant.calls}) == 1
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_notification_that_is_not_provably_wechats_is_rejected(wechat: Wechat,
     for tries in (1, 2):
         until(lambda tries=tries: len(wechat.sends()) == tries)
         with pytest.raises(CallbackRejected, match=reason):
-            pay.read_callback(*wechat.merchant.calls[-1])
+            api.read_callback(*wechat.merchant.calls[-1])
         wechat.clock.advance(16)
 
 
@@ -185,10 +185,10 @@ def test_a_probe_is_rejected_and_the_real_one_follows(wechat: Wechat) -> None:
     body = wechat.paid("probe")
     until(wechat.sends)
     with pytest.raises(CallbackRejected, match="probe"):
-        pay.read_callback(*wechat.merchant.calls[0])
+        api.read_callback(*wechat.merchant.calls[0])
     wechat.clock.advance(16)
     until(lambda: len(wechat.merchant.calls) == 2)
-    assert pay.read_trade(pay.read_callback(*wechat.merchant.calls[1])).out_trade_no == body.out_trade_no
+    assert pay.read_trade(api.read_callback(*wechat.merchant.calls[1])).out_trade_no == body.out_trade_no
 
 
 def a_call(wechat: Wechat) -> tuple[dict[str, str], bytes]:
@@ -199,30 +199,30 @@ def a_call(wechat: Wechat) -> tuple[dict[str, str], bytes]:
 def test_headers_are_found_whatever_their_case(wechat: Wechat) -> None:
     headers, raw = a_call(wechat)
     for spell in (str.lower, str.upper, str.title):
-        assert pay.read_callback({spell(name): value for name, value in headers.items()}, raw).id
+        assert api.read_callback({spell(name): value for name, value in headers.items()}, raw).id
 
 
 def test_a_callback_is_fresh_for_five_minutes_either_way(wechat: Wechat) -> None:
     headers, raw = a_call(wechat)
     until(wechat.sends)
     wechat.clock.advance(295)
-    assert pay.read_callback(headers, raw)
+    assert api.read_callback(headers, raw)
     wechat.clock.advance(10)
     with pytest.raises(CallbackRejected, match="time"):
-        pay.read_callback(headers, raw)
+        api.read_callback(headers, raw)
 
 
 def test_every_defect_of_a_callback_is_a_rejection(wechat: Wechat) -> None:
     headers, raw = a_call(wechat)
     for name in ("Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Signature", "Wechatpay-Serial"):
         with pytest.raises(CallbackRejected, match="header_missing"):
-            pay.read_callback({key: value for key, value in headers.items() if key != name}, raw)
+            api.read_callback({key: value for key, value in headers.items() if key != name}, raw)
         for spoilt in ("", "x", "²", "密" * 9, "9" * 5000, headers[name] + "\n", "-1", "1e9"):
             with pytest.raises(CallbackRejected):
-                pay.read_callback({**headers, name: spoilt}, raw)
+                api.read_callback({**headers, name: spoilt}, raw)
     for body in (b"", b"{}", raw[:-1], raw + b" ", raw.replace(b"TRANSACTION", b"transaction"), b"\xff" + raw):
         with pytest.raises(CallbackRejected, match="signature"):
-            pay.read_callback(headers, body)
+            api.read_callback(headers, body)
 
 
 def test_signed_nonsense_is_a_rejection_too(wechat: Wechat) -> None:
@@ -231,7 +231,7 @@ def test_signed_nonsense_is_a_rejection_too(wechat: Wechat) -> None:
 
     def reason(body: bytes) -> str:
         with pytest.raises(CallbackRejected) as caught:
-            pay.read_callback(signer.headers(body, wechat.clock()), body)
+            api.read_callback(signer.headers(body, wechat.clock()), body)
         return caught.value.reason
 
     def envelope(**resource: Any) -> bytes:
@@ -243,7 +243,7 @@ def test_signed_nonsense_is_a_rejection_too(wechat: Wechat) -> None:
         assert reason(envelope(**wrong)) == "malformed"
     for wrong in ({"ciphertext": "AAAA"}, {"nonce": ""}, {"nonce": "other-nonce!"}, {"associated_data": "else"}):
         assert reason(envelope(**wrong)) == "undecryptable"
-    plain = pay.read_callback(signer.headers(envelope(), wechat.clock()), envelope())
+    plain = api.read_callback(signer.headers(envelope(), wechat.clock()), envelope())
     for read in (pay.read_trade, pay.read_refund, transfers.read_transfer):
         with pytest.raises(CallbackRejected, match="malformed"):
             read(plain)
@@ -257,9 +257,9 @@ def test_a_key_in_the_ring_beside_the_first_is_trusted_during_a_change(wechat: W
     both = msgspec.json.encode({"7" * 40: public_pem(other.wechat_key)} | ring).decode()
     settings.use(environment | {"YUTANG_WECHAT_PAY_KEYS": both})
     try:
-        assert pay.read_callback(headers, raw)
+        assert api.read_callback(headers, raw)
         old = msgspec.structs.replace(other, wechat_key_id="7" * 40)
-        assert pay.read_callback(Signer(old).headers(raw, wechat.clock()), raw)
+        assert api.read_callback(Signer(old).headers(raw, wechat.clock()), raw)
         assert pay.query("T00000000") is None  # the reply is asked for under the PUB_KEY_ID
     finally:
         settings.use(environment)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chalicelib.core import clock
-from chalicelib.wechat import pay
+from chalicelib.wechat import api, pay
 from tests.wechat_fixtures import Wechat, an_order, refund_of, refused, until
 
 
@@ -210,7 +210,7 @@ def test_a_refund_may_fail_in_the_end(wechat: Wechat, outcome: str) -> None:
     wechat.control(f"refunds/{request.out_refund_no}", {"outcome": outcome})
     wechat.clock.advance(6)
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    told = pay.read_refund(pay.read_callback(headers, raw))
+    told = pay.read_refund(api.read_callback(headers, raw))
     assert (told.state, told.amount_fen, told.success_time) == (outcome, 1000, None)
     assert told == pay.query_refund(request.out_refund_no)
     wechat.control(f"refunds/{request.out_refund_no}", {"outcome": "SUCCESS"}, status=409)

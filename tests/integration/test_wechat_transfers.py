@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from chalicelib.core import clock
-from chalicelib.wechat import pay, transfers
+from chalicelib.wechat import api, pay, transfers
 from tests.wechat_fixtures import TRANSFERS, Wechat, a_transfer, refund_of, refused, until
 
 DAY = 86_400
@@ -153,7 +153,7 @@ def test_a_transfer_that_nobody_takes_is_over_after_a_day(wechat: Wechat) -> Non
     assert waiting is not None and waiting.state == "WAIT_USER_CONFIRM"
     wechat.clock.advance(61)
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    told = transfers.read_transfer(pay.read_callback(headers, raw))
+    told = transfers.read_transfer(api.read_callback(headers, raw))
     assert (told.state, told.fail_reason) == ("FAIL", "OVERDUE_CLOSE")
     assert told == transfers.query_transfer(request.out_bill_no)
     late = wechat.control(f"transfers/{request.out_bill_no}", {"outcome": "confirm"}, status=409)

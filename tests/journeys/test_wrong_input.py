@@ -301,8 +301,9 @@ def test_a_cursor_of_another_list_is_refused(shopper: Shopper, operator: Operato
     refused(operator.get(f"/v1/admin/orders?cursor={mine}"), 400, "cursor_invalid", "cursor")
     refused(operator.get(f"/v1/admin/orders?queue=shipped&cursor={operators}"), 400, "cursor_invalid", "cursor")
     refused(shopper.get(f"/v1/products?cursor={mine}"), 400, "cursor_invalid", "cursor")
-    flipped = mine[:-1] + ("A" if mine[-1] != "A" else "B")
-    refused(shopper.get(f"/v1/orders?cursor={flipped}"), 400, "cursor_invalid", "cursor")
+    for place in (0, mine.index(".") - 2, mine.index(".") + 1, len(mine) - 2):  # of the position and of its signature
+        altered = mine[:place] + ("A" if mine[place] != "A" else "B") + mine[place + 1 :]
+        refused(shopper.get(f"/v1/orders?cursor={altered}"), 400, "cursor_invalid", "cursor")
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "101", "1.5", "x", "", str(HUGE)])

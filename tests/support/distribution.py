@@ -99,25 +99,14 @@ def quick_distributor(member_id: str) -> str:
     return code
 
 
-def entries_of(member_id: str) -> list[Any]:
-    """Every entry that changed the member's balance."""
-    from chalicelib.ledger import service as ledger
-
-    found: list[Any] = []
-    cursor = None
-    while True:
-        page, cursor = ledger.of_member(member_id, 100, cursor)
-        found += page
-        if cursor is None:
-            return found
-
-
 def balance_differences(*member_ids: str) -> list[Any]:
     """What of these members' balances and months does not agree with their entries."""
     from chalicelib.ledger import service as ledger
     from chalicelib.ledger.audit import audit_balances
 
-    entries = {(entry.about, entry.cause): entry for member_id in member_ids for entry in entries_of(member_id)}
+    entries = {
+        (entry.about, entry.cause): entry for member_id in member_ids for entry in ledger.all_of_member(member_id)
+    }
     balances = {member_id: ledger.balance(member_id) for member_id in member_ids}
     months = {member_id: ledger.months(member_id, date(9999, 1, 1)) for member_id in member_ids}
     return audit_balances(entries.values(), balances, months)

@@ -34,7 +34,7 @@ def own_tables(suffix: str) -> Iterator[None]:
 
 def snapshot(tables: Sequence[type[Table]]) -> Snapshot:
     """All that is in these tables."""
-    return {table: {_key(table, item): item for item in _items(table)} for table in tables}
+    return {table: {_key(table, item): item for item in tools.scan_raw(table)} for table in tables}
 
 
 def put_back(before: Snapshot) -> None:
@@ -52,16 +52,6 @@ def put_back(before: Snapshot) -> None:
         for name, request in requests[start : start + _BATCH_MAX]:
             batch.setdefault(name, []).append(request)
         assert not call("BatchWriteItem", {"RequestItems": batch}).get("UnprocessedItems")
-
-
-def _items(table: type[Table]) -> Iterator[dict[str, Any]]:
-    arguments: dict[str, Any] = {"TableName": table.Meta.table_name, "ConsistentRead": True}
-    while True:
-        answer = call("Scan", arguments)
-        yield from answer["Items"]
-        if "LastEvaluatedKey" not in answer:
-            return
-        arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 def _key(table: type[Table], item: dict[str, Any]) -> tuple[str, ...]:

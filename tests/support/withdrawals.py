@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.support.client import Client, Sandbox, Shopper, Transport
+from tests.support.distribution import balance_differences
 from tests.support.wechat import notice
 
 TRANSFER = "/v1/callbacks/wechat/transfer"
@@ -99,12 +100,10 @@ def transfer_callback(
 
 def differences(sandbox: Sandbox, *shoppers: Shopper) -> list[str]:
     """The audit of these members' withdrawals and balances, WeChat's books with them; what does not agree."""
-    from chalicelib.core import clock
     from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
     from chalicelib.distribution.withdrawal_tables import Withdrawals, allowance_key, told_apart
     from chalicelib.distribution.withdrawals import load
     from chalicelib.ledger import service as ledger
-    from chalicelib.ledger.audit import audit_balances
     from chalicelib.store import read
 
     numbers = [
@@ -112,14 +111,11 @@ def differences(sandbox: Sandbox, *shoppers: Shopper) -> list[str]:
         for shopper in shoppers
         for raw in read.query(Withdrawals, shopper.member_id, index=Withdrawals.by_member)[0]
     ]
-    entries = [entry for shopper in shoppers for entry in ledger.of_member(shopper.member_id, 100, None)[0]]
+    entries = [entry for shopper in shoppers for entry in ledger.all_of_member(shopper.member_id)]
     bills = [found for number in numbers if (found := bill(sandbox, number)) is not None]
     transfers = [Transfer(one["out_bill_no"], one["amount_fen"], one["state"]) for one in bills]
     kept = read.batch_get([allowance_key(shopper.member_id) for shopper in shoppers])
     _, allowances = told_apart(item for item in kept if item is not None)
     found = audit_withdrawals([load(number) for number in numbers], entries, transfers, allowances)
-    today = clock.day(clock.now())
-    balances = {shopper.member_id: ledger.balance(shopper.member_id) for shopper in shoppers}
-    months = {shopper.member_id: ledger.months(shopper.member_id, today) for shopper in shoppers}
-    found += audit_balances(entries, balances, months)
+    found += balance_differences(*(shopper.member_id for shopper in shoppers))
     return [f"{one.about}: {one.what}" for one in found]
