@@ -8,10 +8,11 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.catalogue import admin_reads, categories, draft, products, reads, stock, tree
+from chalicelib.catalogue import admin_reads, categories, draft, products, reads, shards, stock, tree
 from chalicelib.catalogue.draft import ProductChange, ProductNew, Sort
 from chalicelib.catalogue.products import Shelf
 from chalicelib.catalogue.rules import Stock
+from chalicelib.catalogue.tables import shards_of
 from chalicelib.web.endpoint import OPERATOR, Call, endpoint
 from chalicelib.web.types import Code, Id, Line, LongLine, Page, PageQuery, Url
 
@@ -63,6 +64,20 @@ class StockChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     quantity: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
     reason: Line
+
+
+class Shards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many shards the pieces of a SKU are spread over."""
+
+    shards: Annotated[int, Meta(ge=0, le=shards.SHARDS_MAX)]
+
+
+class SpreadStock(msgspec.Struct, frozen=True):
+    """A SKU's free pieces: in its own item, and in each of its `shards`."""
+
+    shards: int
+    own: int
+    free: list[int]
 
 
 class AdminProductsQuery(PageQuery, kw_only=True):
@@ -197,6 +212,21 @@ def unpublish_product(product_id: str) -> AdminProduct:
 def get_stock(sku_id: str) -> Stock:
     """The stock of a SKU as it is now."""
     return stock.of(sku_id)
+
+
+@endpoint("GET /v1/admin/skus/{sku_id}/shards", OPERATOR, permission=READ, errors=("not_found",))
+def get_shards(sku_id: str) -> SpreadStock:
+    """How a SKU's free pieces lie in its shards now."""
+    own, *rest = shards.look(sku_id, shards_of(shards.own(sku_id))).values()
+    return SpreadStock(len(rest), own, rest)
+
+
+@endpoint("PUT /v1/admin/skus/{sku_id}/shards", OPERATOR, permission=STOCK_WRITE, errors=("not_found", "conflict"))
+def spread_stock(sku_id: str, body: Shards) -> SpreadStock:
+    """Spread a popular SKU's free pieces over shards, before the rush: each serves as many orders a second as the one
+    item of an ordinary SKU does. 0: over none again."""
+    shards.spread(sku_id, body.shards)
+    return get_shards(sku_id)
 
 
 @endpoint(

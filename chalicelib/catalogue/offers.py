@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
-from chalicelib.catalogue import categories
+from chalicelib.catalogue import categories, shards
 from chalicelib.catalogue.rules import Product, Sku, product_of
-from chalicelib.catalogue.tables import PRODUCT, Products, product_key, stock_key
+from chalicelib.catalogue.tables import PRODUCT, Products, product_key, shards_of, stock_key
 from chalicelib.core.errors import MallError
 from chalicelib.store import cache, read
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """A SKU as it can be bought: at `sku.price_fen`, while `free` pieces last, if `product.published`."""
+    """A SKU as it can be bought: at `sku.price_fen`, while `free` pieces last, if `product.published`.
+
+    Where its pieces are spread over `shards`, `free` are those beside them, save in what is `remembered`.
+    """
 
     product: Product
     sku: Sku
     free: int
+    shards: list[str] = []
 
     @property
     def specs_text(self) -> str:
@@ -38,33 +43,44 @@ def keys(sku_ids: Iterable[str]) -> list[read.Key]:
     return [product_key(product) for product in products] + [stock_key(sku_id) for sku_id in asked]
 
 
-def from_items(sku_ids: Iterable[str], items: list[object]) -> dict[str, Offer]:
+def from_items(sku_ids: Iterable[str], items: list[Any]) -> dict[str, Offer]:
     """The offers in what was read at `keys(sku_ids)`; a SKU that does not exist is left out."""
     asked = list(dict.fromkeys(sku_ids))
     found = dict(zip([key for _, key in keys(asked)], items, strict=True))
     offers: dict[str, Offer] = {}
     for sku_id in asked:
         product_item, stock = found[product_key(product_of(sku_id))[1]], found[stock_key(sku_id)[1]]
-        sku = product_item.product.sku(sku_id) if product_item is not None else None  # type: ignore[attr-defined]
+        sku = product_item.product.sku(sku_id) if product_item is not None else None
         if sku is not None and stock is not None:
-            offers[sku_id] = Offer(product_item.product, sku, int(stock.free))  # type: ignore[attr-defined]
+            offers[sku_id] = Offer(product_item.product, sku, int(stock.free), shards_of(stock))
     return offers
 
 
 def remembered(sku_ids: Iterable[str]) -> dict[str, Offer]:
     """The offers of these SKUs, possibly a second old: to show, not to sell by."""
-    asked = list(dict.fromkeys(sku_ids))
-    offers: dict[str, Offer] = {}
-    for sku_id in asked:
-        offer = cache.recall(("catalogue", "offer", sku_id))
-        if offer is not None:
-            offers[sku_id] = offer
-    missing = [sku_id for sku_id in asked if sku_id not in offers]
-    if missing:
-        fresh = from_items(missing, read.batch_get(keys(missing), consistent=False))
-        for sku_id, offer in fresh.items():
-            offers[sku_id] = cache.keep(("catalogue", "offer", sku_id), offer)
-    return offers
+    offers, missing = recalled(sku_ids)
+    return offers | learned(missing, read.batch_get(keys(missing), consistent=False))
+
+
+def recalled(sku_ids: Iterable[str]) -> tuple[dict[str, Offer], list[str]]:
+    """The offers that this process still remembers, and the SKUs of which it remembers none."""
+    asked = dict.fromkeys(sku_ids)
+    known = {sku_id: cache.recall(_remembered(sku_id)) for sku_id in asked}
+    offers = {sku_id: offer for sku_id, offer in known.items() if offer is not None}
+    return offers, [sku_id for sku_id in asked if sku_id not in offers]
+
+
+def learned(sku_ids: list[str], items: list[Any]) -> dict[str, Offer]:
+    """The offers in what was read at `keys(sku_ids)`, which this process remembers from now on."""
+    stocks = shards.stocks([item for item in items if item is not None and item.part != PRODUCT], consistent=False)
+    return {
+        sku_id: cache.keep(_remembered(sku_id), msgspec.structs.replace(offer, free=stocks[sku_id].free))
+        for sku_id, offer in from_items(sku_ids, items).items()
+    }
+
+
+def _remembered(sku_id: str) -> tuple[str, ...]:
+    return "catalogue", "offer", sku_id
 
 
 def category_path(product_id: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.catalogue import categories, draft, placing, rules, search
+from chalicelib.catalogue import categories, draft, placing, rules, search, shards
 from chalicelib.catalogue.categories import Busy
 from chalicelib.catalogue.rules import ActivityCard, Card, Detail, Product, Stock
 from chalicelib.catalogue.tables import (
@@ -51,12 +51,13 @@ class Shelf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(product_id: str, consistent: bool = True) -> Shelf:
-    """The product with everything that belongs to it, in one Query.
+    """The product with everything that belongs to it, in one Query; and one more round trip for shards of its stock.
 
     Parts are read in the order of their names, so the card before what it is made of: whoever writes the card on
     finding it unchanged has not made it of older things. Pools are read past: they are not the product's to sell.
     """
-    fields: dict[str, Any] = {"stocks": {}, "activities": []}
+    fields: dict[str, Any] = {"activities": []}
+    stocks = []
     for item in read.query_all(Products, product_id, consistent=consistent):
         match item.part:
             case "product":
@@ -68,9 +69,8 @@ def load(product_id: str, consistent: bool = True) -> Shelf:
             case part if part.startswith(ACTIVITY):
                 fields["activities"].append(item.announcement)
             case part if part.startswith(STOCK):
-                stock = Stock(int(item.free), int(item.taken), int(item.supplied))
-                fields["stocks"][part.removeprefix(STOCK)] = stock
-    return Shelf(**fields)
+                stocks.append(item)
+    return Shelf(stocks=shards.stocks(stocks, consistent), **fields)
 
 
 def existing(product_id: str) -> Shelf:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from chalicelib.catalogue.categories import commit
+from chalicelib.catalogue import shards
+from chalicelib.catalogue.categories import TRIES, Busy, commit
 from chalicelib.catalogue.rules import Stock, product_of
-from chalicelib.catalogue.tables import Movement, Movements, Products, stock_key
+from chalicelib.catalogue.tables import Movement, Movements, Products, shards_of, stock_key
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.jobs import service as jobs
 from chalicelib.store import cache, read
+from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import Transaction
 
 
@@ -17,24 +19,33 @@ def supply(sku_id: str, quantity: int, reason: str, cause: str) -> Stock:
 
     Raises `not_found`, `stock_short` when fewer are free, and `idempotency_key_reused`.
     """
-    of(sku_id)
+    shards.own(sku_id)
     earlier = read.get(Movements, sku_id, cause)
     if earlier is None:
-        tx = Transaction()
-        tx.create(Movements(sku_id, cause, movement=Movement(quantity, reason, clock.now())), MallError("conflict"))
-        actions = [Products.free.set(Products.free + quantity), Products.supplied.set(Products.supplied + quantity)]
-        tx.update(*stock_key(sku_id), actions, Products.free >= max(0, -quantity), MallError("stock_short"))
-        jobs.schedule(tx, "catalogue.relist", product_of(sku_id))
-        commit(tx)
+        movement = Movements(sku_id, cause, movement=Movement(quantity, reason, clock.now()))
+        retry_busy(lambda: _supply(sku_id, quantity, movement), Busy, TRIES)
         cache.forget("catalogue")
     elif (earlier.movement.quantity, earlier.movement.reason) != (quantity, reason):
         raise MallError("idempotency_key_reused")
     return of(sku_id)
 
 
+def _supply(sku_id: str, quantity: int, movement: Movements) -> None:
+    over = shards_of(shards.own(sku_id))
+    tx = Transaction()
+    tx.create(movement, MallError("conflict"))
+    actions = [Products.supplied.set(Products.supplied + quantity)]
+    if over and quantity > 0:
+        actions.append(Products.taken.set(Products.taken + quantity))
+        shards.pieces_into(tx, sku_id, over, quantity)
+    else:
+        shards.gather(sku_id, over)
+        actions.append(Products.free.set(Products.free + quantity))
+    tx.update(*stock_key(sku_id), actions, Products.free >= max(0, -quantity), MallError("stock_short"))
+    jobs.schedule(tx, "catalogue.relist", product_of(sku_id))
+    commit(tx)
+
+
 def of(sku_id: str) -> Stock:
     """The stock of a SKU. Raises `not_found`."""
-    item = read.get(Products, *stock_key(sku_id)[1])
-    if item is None:
-        raise MallError("not_found")
-    return Stock(int(item.free), int(item.taken), int(item.supplied))
+    return shards.stocks([shards.own(sku_id)], consistent=True)[sku_id]

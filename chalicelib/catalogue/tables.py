@@ -7,6 +7,7 @@
 | reserve stock, give it back | Update (product, "stock#<sku>") under free >= n, in the order's transaction | 2 WRU |
 | reserve pieces of a pool | Update (product, "pool#<sku>#<pool>") under free >= n, likewise | 2 WRU |
 | give them back | the same Update, and a job put | 4 WRU, and 3 for the job to be taken and ended |
+| reserve from a shard of a popular SKU | Update (sku#shard, "pool#<sku>#<shard>") under free >= n, likewise | 2 WRU |
 | set pieces aside; move them back | Update the pool and the SKU's stock, in one transaction | 4 WRU |
 | announce an activity, retract it | Put, Delete (product, "activity#<activity>") | 2 WRU |
 | a list by category and order | Query listings "<scope>#<sort>" | 0.5 RRU per 4 KB |
@@ -41,6 +42,8 @@ CARD = "card"
 STOCK = "stock#"
 POOL = "pool#"
 ACTIVITY = "activity#"
+#: In the id of a pool that is a shard: "<number>~<which time they were made>".
+SHARD = "~"
 TREE = "tree"
 USED = "used#"
 
@@ -77,6 +80,8 @@ class Products(Table):
     free = NumberAttribute(null=True)
     taken = NumberAttribute(null=True)
     supplied = NumberAttribute(null=True)
+    # part "stock#<sku_id>": "<how many>~<which time they were made>", once its pieces were spread over shards
+    shards = UnicodeAttribute(null=True)
     # part "pool#<sku_id>#<pool_id>": set once and for ever, when nothing more is sold from it
     closed = BooleanAttribute(null=True)
 
@@ -157,8 +162,22 @@ def stock_key(sku_id: str) -> Key:
 
 
 def pool_key(sku_id: str, pool_id: str) -> Key:
-    """Where the pieces of a SKU that were set aside under this id are."""
-    return Products, (product_of(sku_id), f"{POOL}{sku_id}#{pool_id}")
+    """Where the pieces of a SKU that were set aside under this id are. A shard's key is its own: what DynamoDB can
+    write a second, it can write of each hash key."""
+    home = f"{sku_id}#{pool_id}" if SHARD in pool_id else product_of(sku_id)
+    return Products, (home, f"{POOL}{sku_id}#{pool_id}")
+
+
+def shards_of(stock: Products) -> list[str]:
+    """The ids of the pools that a SKU's pieces are spread over, by its stock."""
+    number, _, time = (stock.shards or "0").partition(SHARD)
+    return [f"{shard}{SHARD}{time}" for shard in range(int(number))]
+
+
+def next_shards(stock: Products, number: int) -> str:
+    """What the stock says of its shards when so many are made: pools that nobody has closed yet."""
+    _, _, time = (stock.shards or "0").partition(SHARD)
+    return f"{number}{SHARD}{int(time or 0) + 1}"
 
 
 def take_stock(tx: Transaction, sku_id: str, quantity: int, otherwise: object, pool: str = "") -> None:

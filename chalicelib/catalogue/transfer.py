@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from chalicelib.catalogue import admin_reads, categories, draft, lines, products, rules
+from chalicelib.catalogue import admin_reads, categories, draft, lines, products, rules, shards
 from chalicelib.catalogue.lines import CategoryLine, Format, Parsed, ProductLine
 from chalicelib.catalogue.rules import Category, Detail, Product
 from chalicelib.catalogue.tables import DETAIL, Products, product_key, stock_key
@@ -176,8 +176,8 @@ def export_products(format: Format, position: Any) -> tuple[bytes, Any]:
     product_ids, end = admin_reads.page(None, None, EXPORT_PAGE, position)
     known = _known(product_ids)
     sku_ids = [sku.sku_id for product, _ in known.values() for sku in product.skus]
-    stocks = read.batch_get([stock_key(sku_id) for sku_id in sku_ids])
-    free = {sku_id: int(item.free) for sku_id, item in zip(sku_ids, stocks, strict=True) if item is not None}
+    stocks = shards.stocks(read.batch_get([stock_key(sku_id) for sku_id in sku_ids]), consistent=True)
+    free = {sku_id: stock.free for sku_id, stock in stocks.items()}
     forest, _ = categories.load()
     rows = [_row(*known[product_id], forest, free) for product_id in product_ids if product_id in known]
     return lines.write(rows, format, lines.PRODUCT_COLUMNS), end

@@ -294,12 +294,6 @@ def shards_for(total: int) -> int:
     return min(SHARDS_MAX, -(-total // PIECES_PER_SHARD))
 
 
-def first_with_some(frees: Sequence[int], first: int) -> int | None:
-    """The shard to take one from: the first, going round from `first`, that has any; None when none has."""
-    around = range(len(frees))
-    return next((shard for step in around if frees[shard := (first + step) % len(frees)] > 0), None)
-
-
 def portions(frees: Sequence[int], pieces: int, first: int) -> dict[int, int]:
     """Which shards `pieces` are taken from: one that has them all if there is one, else going round from `first`.
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
 from chalicelib.core.money import split_fen
-from chalicelib.coupons.rules import Template, first_with_some
+from chalicelib.core.shards import first_with_some
+from chalicelib.coupons.rules import Template
 from chalicelib.coupons.tables import CouponCounters, stock_key
 from chalicelib.store import cache, read
 from chalicelib.store.transaction import Transaction
@@ -42,11 +43,6 @@ def take(tx: Transaction, template_id: str, shard: int, pieces: int, otherwise: 
         CouponCounters.issued.set(CouponCounters.issued + pieces),
     ]
     tx.update(*stock_key(template_id, shard), counters, CouponCounters.free >= pieces, otherwise)
-
-
-def even(pieces: int, shards: int) -> dict[int, int]:
-    """`pieces` shared out over so many shards."""
-    return dict(enumerate(split_fen(pieces, [1] * shards)))
 
 
 def like(pieces: int, there: Sequence[int]) -> dict[int, int]:

@@ -14,6 +14,7 @@ import msgspec
 from chalicelib.catalogue import naming
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.core.shards import even
 from chalicelib.coupons import rules, stock
 from chalicelib.coupons.rules import Figures, How, Template, TemplateChange, TemplateInput, TemplateState
 from chalicelib.coupons.stock import CACHE
@@ -53,7 +54,7 @@ def create(asked: TemplateInput) -> Template:
         template = msgspec.structs.replace(template, state="published")
     tx = Transaction()
     tx.create(template_item(template, 1), _STALE)
-    stock.supply(tx, template.template_id, stock.even(template.total, template.shards))
+    stock.supply(tx, template.template_id, even(template.total, template.shards))
     tx.commit()
     cache.forget(CACHE)
     return template
@@ -143,7 +144,7 @@ def _change_once(template_id: str, asked: TemplateChange) -> Template:
     tx.put(template_item(after, version + 1), CouponTemplates.version == version, _STALE)
     more = after.total - before.total
     if more > 0:
-        stock.supply(tx, template_id, stock.even(more, shards))
+        stock.supply(tx, template_id, even(more, shards))
     elif more < 0:
         frees = stock.look(before)
         if sum(frees) < -more:

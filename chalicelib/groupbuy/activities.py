@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from chalicelib.catalogue import pools
+from chalicelib.catalogue import pools, shards
 from chalicelib.catalogue.activities import announce, retract
 from chalicelib.catalogue.rules import ActivityCard
 from chalicelib.catalogue.tables import Products, pool_key, product_key, stock_key
@@ -78,6 +78,7 @@ def create(asked: ActivityInput) -> Activity:
             return known.activity
         activity_id = ids.new("ga")
     activity = _activity(asked, stock, activity_id, draw.secret_hash(secret) if secret else "", now)
+    shards.gather_all(stock)
     tx = Transaction()
     tx.create(activity_item(activity, 1, secret), _STALE)
     for sku_id, pieces in stock.items():
@@ -156,6 +157,9 @@ def _stock(activity: Activity) -> dict[str, int]:
     product, *stocks = read.batch_get([product_key(activity.product_id), *keys], consistent=False)
     if product is None or not product.product.published:
         raise MallError("not_found")
+    if not activity.pool:
+        whole = shards.stocks(stocks, consistent=False)
+        return {sku_id: whole[sku_id].free if sku_id in whole else 0 for sku_id in skus}
     return {
         sku_id: 0 if item is None or item.closed else int(item.free) for sku_id, item in zip(skus, stocks, strict=True)
     }

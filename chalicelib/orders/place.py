@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from chalicelib.cart import service as carts
 from chalicelib.cart.tables import CartLine, Carts, lines_of
-from chalicelib.catalogue import categories, offers
+from chalicelib.catalogue import categories, offers, shards
+from chalicelib.catalogue.categories import TRIES, Busy
 from chalicelib.catalogue.offers import Offer
 from chalicelib.catalogue.tables import take_stock
 from chalicelib.catalogue.tree import Forest
@@ -77,10 +78,6 @@ class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     group: GroupInput | None = None
 
 
-class _Again(Exception):
-    """The cart changed between the read and the write."""
-
-
 def quote(member_id: str, asked: QuoteInput) -> pricing.Quote:
     """What this would cost now. Raises `cart_empty`, `not_found`, `product_unavailable`, `region_not_served`, and
     what the deal of a group raises."""
@@ -88,11 +85,12 @@ def quote(member_id: str, asked: QuoteInput) -> pricing.Quote:
     skus = [line.sku_id for line in lines]
     others = [] if asked.address_id is None else [addresses_key(member_id)]
     group = _group_keys(member_id, asked)
-    found = read.batch_get([*others, *group, *offers.keys(skus)], consistent=False)
+    known, unknown = offers.recalled(skus)
+    found = read.batch_get([*others, *group, *offers.keys(unknown)], consistent=False)
     address = None if asked.address_id is None else _address(found[0], asked.address_id)
     found = found[len(others) :]
     deal = _deal(member_id, "", asked, lines, found[: len(group)])
-    offered = _offered(lines, offers.from_items(skus, found[len(group) :]))
+    offered = _offered(lines, known | offers.learned(unknown, found[len(group) :]))
     held = coupons.of_member(member_id, asked.coupon_ids)
     return _price(member_id, asked, held, lines, offered, address.region_code if address else None, deal)
 
@@ -107,7 +105,7 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
     """
     order_id = ids.derived("o", member_id, key)
     digest = ids.digest(msgspec.json.encode(asked))
-    return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), _Again)
+    return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), Busy, TRIES)
 
 
 def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:
@@ -118,9 +116,17 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
         if placed is not None:
             return _again(placed.order, digest)
         wanted: list[CartLine] | list[LineInput] = _selected(lines_of(cart), asked)
+        if gone := shards.gone({line.sku_id: line.quantity for line in wanted}):
+            raise MallError("out_of_stock", skus=gone)
         found: list[Any] = read.batch_get(offers.keys(line.sku_id for line in wanted))
     else:
         wanted = _wanted(member_id, asked)
+        gone = [] if asked.group else shards.gone({line.sku_id: line.quantity for line in wanted})
+        if gone:  # said without a look at the product, which everybody else looks at, too
+            placed = read.get(Orders, order_id)
+            if placed is not None:
+                return _again(placed.order, digest)
+            raise MallError("out_of_stock", skus=gone)
         keys = [*people, *ties, *group, *offers.keys(line.sku_id for line in wanted)]
         placed, profile, addresses, *found = read.batch_get(keys)
         if placed is not None:
@@ -132,23 +138,24 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
     lines = [Pieces(line.sku_id, line.quantity) for line in wanted]
     deal = _deal(member_id, order_id, asked, lines, found[: len(group)])
     offered = _offered(lines, offers.from_items((line.sku_id for line in lines), found[len(group) :]))
-    pool = deal.pool if deal is not None else ""
-    short = [line.sku_id for line in lines if offered[line.sku_id].free < line.quantity and not pool]
-    if short:
-        raise MallError("out_of_stock", skus=short)
+    pools = _pools(order_id, lines, offered, deal)
     held = coupons.of_member(member_id, asked.coupon_ids) if asked.coupon_ids else []
     price = _price(member_id, asked, held, lines, offered, address.region_code, deal)
     if price.payable_fen != asked.expected_payable_fen:
         raise MallError("price_changed", quote=price)
-    order = _order(order_id, profile.profile, digest, asked, address, price, offered, deal)
+    order = _order(order_id, profile.profile, digest, asked, address, price, offered, deal, pools)
     referral = referrers().referral(profile.profile, tied)
     order = msgspec.structs.replace(
         order, coupons=coupons.of_order(price, held), discounts=price.discounts, chain=referral.chain
     )
-    return _commit(order, [line for line in wanted if isinstance(line, CartLine)], digest, deal, referral)
+    cart_lines = [line for line in wanted if isinstance(line, CartLine)]
+    return _commit(order, offered, cart_lines, digest, deal, referral)
 
 
-def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | None, referral: Referral) -> Order:
+def _commit(
+    order: Order, offered: dict[str, Offer], cart_lines: list[CartLine], digest: str, deal: Deal | None,
+    referral: Referral,
+) -> Order:  # fmt: skip
     tx = Transaction()
     tx.create(item(order, 1), _EXISTS)
     for line in order.lines:
@@ -171,16 +178,45 @@ def _commit(order: Order, cart_lines: list[CartLine], digest: str, deal: Deal | 
             existing = read.get(Orders, order.order_id)
             assert existing is not None
             return _again(existing.order, digest)
-        short = [line.sku_id for line in fault.failed if isinstance(line, OrderLine)]
-        if short:
-            cache.forget("catalogue")
-            raise MallError("out_of_stock", skus=short) from None
-        raise refusal(fault.failed) or _Again from fault
+        if short := [line for line in fault.failed if isinstance(line, OrderLine)]:
+            raise _short(short, offered) from None
+        raise refusal(fault.failed) or Busy from fault
     metrics.add(Metric.ORDERS_PLACED)
     cache.forget("catalogue")
     if deal is not None:
         cache.forget(CACHE)
     return order
+
+
+def _short(lines: list[OrderLine], offered: dict[str, Offer]) -> Exception:
+    """What it means that these lines' pieces were gone: that there are no more, or that other shards may have some."""
+    cache.forget("catalogue")
+    skus = [line.sku_id for line in lines]
+    spread = [line.sku_id for line in lines if (over := offered[line.sku_id].shards) and line.pool in ("", *over)]
+    if len(spread) < len(skus):
+        return MallError("out_of_stock", skus=[sku_id for sku_id in skus if sku_id not in spread])
+    for sku_id in spread:
+        shards.look_again(sku_id, offered[sku_id].shards)
+    return Busy()
+
+
+def _pools(order_id: str, lines: list[Pieces], offered: dict[str, Offer], deal: Deal | None) -> dict[str, str]:
+    """Where the pieces of each SKU come from: a pool, or "", the SKU's own. Raises `out_of_stock`."""
+    if deal is not None and deal.pool:
+        return {line.sku_id: deal.pool for line in lines}
+    found: dict[str, str] = {}
+    for line in lines:
+        offer = offered[line.sku_id]
+        if offer.shards:
+            pool = shards.choose(line.sku_id, offer.shards, line.quantity, order_id)
+        else:
+            pool = "" if offer.free >= line.quantity else None
+        if pool is not None:
+            found[line.sku_id] = pool
+    short = [line.sku_id for line in lines if line.sku_id not in found]
+    if short:
+        raise MallError("out_of_stock", skus=short)
+    return found
 
 
 def _again(order: Order, digest: str) -> Order:
@@ -289,7 +325,7 @@ def _item(line: Pieces, offer: Offer, deal: Deal | None, forest: Forest | None) 
 
 def _order(
     order_id: str, profile: Any, digest: str, asked: OrderInput, address: Address, price: pricing.Quote,
-    offered: dict[str, Offer], deal: Deal | None,
+    offered: dict[str, Offer], deal: Deal | None, pools: dict[str, str],
 ) -> Order:  # fmt: skip
     now = clock.now()
     lines = [
@@ -304,7 +340,7 @@ def _order(
             amount_fen=line.amount_fen,
             discount_fen=line.discount_fen,
             payable_fen=line.payable_fen,
-            pool=deal.pool if deal is not None else "",
+            pool=pools[line.sku_id],
         )
         for line in price.lines
     ]

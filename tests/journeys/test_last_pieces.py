@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import requests
 
 from local.mall import Mall
@@ -15,11 +16,13 @@ from tests.support.client import Answer, Control, Operator, Sandbox, Shopper, ov
 SHOPPERS, PIECES, STARTED = 200, 50, 5
 
 
+@pytest.mark.parametrize("shards", [0, 8])
 def test_the_last_fifty_pieces_go_to_fifty_shoppers_and_come_back_when_nobody_pays(
     mall: Mall, operator: Operator, wechat: Sandbox, control: Control, arrive: Callable[[], Shopper],
-    differences: Callable[[], list[str]],
+    differences: Callable[[], list[str]], shards: int,
 ) -> None:  # fmt: skip
     sku = operator.product(stock=PIECES)["skus"][0]["sku_id"]
+    operator.put(f"/v1/admin/skus/{sku}/shards", {"shards": shards}).ok()
     with ThreadPoolExecutor(40) as crowd:
         shoppers = list(crowd.map(lambda _: arrive(), range(SHOPPERS)))
         bodies = [shopper.order_body([(sku, 1)], 1990) for shopper in shoppers]

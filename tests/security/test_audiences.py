@@ -50,6 +50,8 @@ AUDIENCES = {
     "PATCH /v1/admin/products/{product_id}": "catalogue.write",
     "POST /v1/admin/products/{product_id}/publish": "catalogue.write",
     "POST /v1/admin/products/{product_id}/unpublish": "catalogue.write",
+    "GET /v1/admin/skus/{sku_id}/shards": "catalogue.read",
+    "PUT /v1/admin/skus/{sku_id}/shards": "stock.write",
     "GET /v1/admin/skus/{sku_id}/stock": "catalogue.read",
     "POST /v1/admin/skus/{sku_id}/stock": "stock.write",
     "POST /v1/admin/catalogue/import": "catalogue.write",

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
+from chalicelib.core.shards import first_with_some
 from chalicelib.coupons import rules
 from chalicelib.coupons.rules import (
     GUESS_SECONDS,
@@ -132,7 +133,7 @@ def test_shards_grow_with_the_total() -> None:
 
 @given(FREES, st.integers(0, 100))
 def test_one_is_found_wherever_it_is(frees: list[int], first: int) -> None:
-    shard = rules.first_with_some(frees, first)
+    shard = first_with_some(frees, first)
     if shard is None:
         assert not any(frees)
     else:
