@@ -1,7 +1,8 @@
 """Yutang's Lambda entry points: the HTTP API, and of each lane of jobs its schedule and its stream. Nothing else.
 
-A function imports what it runs: the API every wing, a worker only what jobs are made of. Wherever Lambda has not said
-which function this is (packaging, the local mall, tests), everything is here.
+A function imports what it runs: the API every wing, and the operators' doors only when one comes; a worker only what
+jobs are made of. Wherever Lambda has not said which function this is (packaging, the local mall, tests), everything is
+here.
 """
 
 from __future__ import annotations
@@ -24,10 +25,15 @@ from chalicelib.jobs.service import INSIDE, OUTSIDE
 from chalicelib.jobs.tables import Jobs
 from chalicelib.store import base
 
-#: Every module that declares endpoints; importing it has declared them, and its wing's jobs with them.
+#: Every module that declares endpoints for shoppers and WeChat; importing one has declared them, and its wing's jobs.
 DOORS = (
     "members.routes", "catalogue.routes", "coupons.routes", "cart.routes", "orders.routes", "groupbuy.routes",
-    "distribution.routes", "reconciliation.routes", "operators.routes", "pricing.routes", "shop.routes", "jobs.routes",
+    "distribution.routes", "pricing.routes",
+)  # fmt: skip
+#: Those with endpoints for operators, and the document of them all: no shopper waits for these to be imported.
+OFFICE = (
+    "catalogue.admin_routes", "catalogue.transfer_routes", "coupons.admin_routes", "orders.admin_routes",
+    "groupbuy.admin_routes", "distribution.admin_routes", "reconciliation.routes", "operators.routes", "jobs.routes",
     "web.openapi",
 )  # fmt: skip
 #: Every module that declares jobs, or what jobs of other wings ask of its wing.
@@ -38,15 +44,40 @@ WORK = (
     "distribution.transfers", "distribution.person", "distribution.withdrawal_person", "reconciliation.service",
 )  # fmt: skip
 
-app = Chalice(app_name="yutang", configure_logs=False)
-_serves = settings().handler in ("", "app.app")
-for _module in DOORS if _serves else WORK:
-    importlib.import_module(f"chalicelib.{_module}")
-if _serves:
-    from chalicelib.operators.guard import OperatorGuard
-    from chalicelib.web import edge
 
-    edge.register(app, OperatorGuard())
+class Mall(Chalice):
+    """The API. Whoever comes to a path that is not there yet finds the office opened."""
+
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """Answer a request of API Gateway's."""
+        if event.get("requestContext", {}).get("resourcePath") not in self.routes:
+            self.open(OFFICE)
+        return super().__call__(event, context)
+
+    def open(self, doors: tuple[str, ...]) -> None:
+        """Import these modules and serve what is declared; nothing more when they are open."""
+        from chalicelib.operators.guard import OperatorGuard
+        from chalicelib.web import edge
+        from chalicelib.web.endpoint import ENDPOINTS
+
+        _import(doors)
+        edge.register(self, OperatorGuard(), ENDPOINTS)
+
+
+def _import(modules: tuple[str, ...]) -> None:
+    for module in modules:
+        importlib.import_module(f"chalicelib.{module}")
+
+
+app = Mall(app_name="yutang", configure_logs=False)
+match settings().handler:
+    case "":
+        app.open(DOORS)
+        app.open(OFFICE)
+    case "app.app":
+        app.open(DOORS)
+    case _:
+        _import(WORK)
 if settings().handler:
     base.client()  # while Lambda still gives a start its full CPU
 gc.freeze()

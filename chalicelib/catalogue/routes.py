@@ -1,4 +1,4 @@
-"""The catalogue for shoppers; importing it declares the operators' endpoints and the jobs of the wing too."""
+"""The catalogue for shoppers; importing it declares the jobs of the wing too."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from typing import Annotated, Literal, cast
 
 from msgspec import Meta
 
-import chalicelib.catalogue.admin_routes
-import chalicelib.catalogue.jobs
-import chalicelib.catalogue.transfer_routes  # noqa: F401
+import chalicelib.catalogue.jobs  # noqa: F401
 from chalicelib.catalogue import reads
 from chalicelib.catalogue.reads import ProductView
 from chalicelib.catalogue.rules import Card

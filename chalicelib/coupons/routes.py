@@ -1,10 +1,9 @@
-"""Coupons for shoppers; importing it declares the operators' endpoints and the jobs of the wing too."""
+"""Coupons for shoppers; importing it declares the jobs of the wing too."""
 
 from __future__ import annotations
 
 import msgspec
 
-import chalicelib.coupons.admin_routes
 import chalicelib.coupons.jobs
 import chalicelib.coupons.person  # noqa: F401 - declares what is kept of a member, as the others do theirs
 from chalicelib.coupons import claims, codes, shares

@@ -1,8 +1,7 @@
-"""Distribution for distributors; importing it declares the operators' endpoints and the jobs of the wing too."""
+"""Distribution for distributors; importing it declares the jobs of the wing too."""
 
 from __future__ import annotations
 
-import chalicelib.distribution.admin_routes
 import chalicelib.distribution.commissions
 import chalicelib.distribution.person
 import chalicelib.distribution.ties

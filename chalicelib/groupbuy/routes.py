@@ -1,11 +1,10 @@
-"""Group-buys for shoppers; importing it declares the operators' endpoints and the jobs of the wing too.
+"""Group-buys for shoppers; importing it declares the jobs of the wing too.
 
 Opening and joining a lobby are orders (POST /v1/orders with `group`).
 """
 
 from __future__ import annotations
 
-import chalicelib.groupbuy.admin_routes
 import chalicelib.groupbuy.settle  # noqa: F401 - declares its jobs
 from chalicelib.groupbuy import activities, lobbies
 from chalicelib.groupbuy.lobbies import LobbyCard, LobbyView, Proof

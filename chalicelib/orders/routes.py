@@ -7,7 +7,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-import chalicelib.orders.admin_routes
 import chalicelib.orders.callbacks
 import chalicelib.orders.person  # noqa: F401 - they declare endpoints, and what is kept of a member
 from chalicelib.orders import changes, close, deliver, pay, place, refunds

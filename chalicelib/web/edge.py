@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -17,7 +17,6 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.trace import segment
 from chalicelib.web import limits, problems, tokens
 from chalicelib.web.endpoint import (
-    ENDPOINTS,
     IDEMPOTENCY_KEY,
     MEMBER,
     OPERATOR,
@@ -49,20 +48,20 @@ class _Answer(Response):
         return told
 
 
-def register(app: Chalice, guard: Guard) -> None:
-    """Give every declared endpoint to Chalice as a route."""
+def register(app: Chalice, guard: Guard, endpoints: Iterable[Endpoint]) -> None:
+    """Give these endpoints to Chalice as routes, all methods of a path together; paths that it has stay as they are."""
     # Chalice refuses to send a picture to who does not name its very type in Accept, which no browser does. With no
     # binary types it does not look; infra/template.json has API Gateway take everything as binary instead.
     app.api.binary_types = []
     by_path: dict[str, dict[str, Endpoint]] = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in endpoints:
         methods = by_path.setdefault(endpoint.path, {})
         if endpoint.method in methods:
             raise ValueError(f"{endpoint.method} {endpoint.path} is declared twice")
         methods[endpoint.method] = endpoint
-    for path, methods in by_path.items():
+    for path in by_path.keys() - app.routes.keys():
         # No content types: the edge reads the body itself and says in its own form what is wrong with it.
-        app.route(path, methods=sorted(methods), content_types=[])(_view(app, guard, methods))
+        app.route(path, methods=sorted(by_path[path]), content_types=[])(_view(app, guard, by_path[path]))
 
 
 def _view(app: Chalice, guard: Guard, methods: dict[str, Endpoint]) -> Any:

@@ -191,7 +191,7 @@ class Mall:
 
     def open(self) -> None:
         app = Chalice(app_name="audiences", configure_logs=False)
-        edge.register(app, OperatorGuard())
+        edge.register(app, OperatorGuard(), [self.spy(endpoint) for endpoint in ENDPOINTS])
         self._client = WsgiClient(gateway(app))
 
     def spy(self, endpoint: Endpoint) -> Endpoint:
@@ -224,7 +224,6 @@ def mall(dynamodb: str) -> Iterator[Mall]:
     spied = Mall()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_COST", 16)
-        patch.setattr(edge, "ENDPOINTS", [spied.spy(endpoint) for endpoint in ENDPOINTS])
         spied.open()
         for role in [*ROLES, "disabled"]:
             name = f"{role}-{secrets.token_hex(4)}"

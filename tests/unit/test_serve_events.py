@@ -195,9 +195,7 @@ def picture(answer: Reply) -> tuple[dict[str, str], bytes]:
         ENDPOINTS[0], method="GET", path="/picture", audience=PUBLIC, permission="", handler=handler,
         idempotent=False, cache_seconds=None, per_minute=None,
     )  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(edge, "ENDPOINTS", [declared])
-        edge.register(app, None)  # type: ignore[arg-type]  # no operator calls here
+    edge.register(app, None, [declared])  # type: ignore[arg-type]  # no operator calls here
     status, headers, body = call(gateway(app), "GET", "/picture", HTTP_ACCEPT="image/avif,image/webp")
     assert status == "200 OK"
     assert call(gateway(app), "GET", "/picture")[2] == body
