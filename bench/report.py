@@ -82,8 +82,12 @@ def _units(costs: list[Cost]) -> str:
 Request units by DynamoDB's rules from the items' sizes (`bench/units.py`; local engines count otherwise). "First
 call": the process remembers nothing. The other figures are of a process that remembers what every call asks for
 (freight templates, the shop's rules), and nothing of the catalogue. The ratio is the price over that of the floor
-below, with a write unit at five read units; the aim is at most {RATIO_AIM}. A search reads all rows: its units grow
-with the mall (docs/decisions/0003-search.md), here one of a few dozen products.
+below, with a write unit at five read units; the aim is at most {RATIO_AIM}. The floor is that of this mall's promises
+and documents, at the sizes and with the index entries that they have: a ratio of 1 says that a call touches nothing
+which the list below does not give a reason for, and not that the list could not be shorter. A mall that does not bound
+unpaid orders, logs nothing of its operators or keeps no journal would write less. A search reads all rows: its units
+grow with the mall (docs/decisions/0003-search.md), here one of a few dozen products. Nobody here was brought by a
+distributor: commissions come on top.
 
 {table(head, rows)}"""
 
