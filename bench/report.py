@@ -116,47 +116,48 @@ are those from the job to the decided lobby, and from the expiry to that, by a w
 
 
 def _http(results: Results) -> str:
-    loads, raced = results.http.loads, results.http.race
-    each = loads[0].operations, loads[-1].operations
+    loads, cores = results.http.loads, results.machine["cores"]
     most = max(load.busy_cores for load in loads)
+    alone = {each.call.partition(",")[0]: each.median_ms for each in results.cpu if "another" in each.call}
     return f"""## Four operations over HTTP
 
 A mall of {results.http.products:,} products, driven over kept-alive HTTP by a process of its own (`bench/http.py`):
-medians of three rounds of {each[0]} operations at one connection and {each[1]} at {loads[-1].connections}, latencies
-of all rounds together. Pages, products and buyers are chosen at random, a buyer stays for {OPERATIONS_EACH}
-operations, and the process remembers what it read for a second, as any does. A checkout is all its {_CHECKOUT_CALLS}
-calls: into the cart, quote, order of the cart, start of the payment, WeChat's notice of it.
+medians of three rounds of {loads[0].operations} operations at {loads[0].connections} and at {loads[-1].connections}
+connections; latencies of all rounds together. Pages and products are chosen at random, a shopper stays for
+{OPERATIONS_EACH} operations, and the process remembers what it read for a second, as any does. A checkout is all its
+{_CHECKOUT_CALLS} calls: into the cart, quote, order of the cart, start of the payment, WeChat's notice of it.
 
 {loads_table(loads)}
 
-"Server" is the one process that answers the API: Python, with what plays API Gateway in front of it. It is what is
-paid for as Lambda. The engine is DynamoDB Local in memory, in the place of DynamoDB, whose price is the request units
-above; the worker runs the jobs that the operations owe; WeChat is its sandbox; the load is who drives, and plays
-WeChat's notice. All of them share this machine's {results.machine["cores"]} cores, of which up to {most:.1f} were
-busy: operations per second are therefore those of the whole machine, and what one server process can do at most
-is the column of operations per server CPU-second.
+"Server" is the one process that answers the API: the application, and before it what stands for API Gateway. The
+engine is DynamoDB Local in memory, which stands for DynamoDB; the worker runs the jobs that the operations owe; WeChat
+is its sandbox; the load is the driver, which also plays WeChat's notice. They all share {cores} cores, of which up to
+{most:.1f} were busy: operations per second are those of this machine with everything on it, while one server process
+alone, which has one interpreter and so one core, does at most the operations of a server CPU-second.
 
-{race_sentence(raced)}
+{race_sentence(results.http.race)}
 
 ## Beside other malls
 
 The same operations of other malls, at {_BESIDE} connections: milliseconds of server CPU for one operation, and
-operations per second. The others' figures were measured once (two cores, PostgreSQL 15 with fsync, 1,000 products, one
-server process, keep-alive HTTP, medians of three rounds) and are not measured again by `make bench`; Yutang's are of
-this run. The others' milliseconds are of the server, and times their rates they give one core, so PostgreSQL's CPU is
-not in them, as the engine's is not in Yutang's. PostgreSQL wrote to a disk where the engine here writes to memory:
-compare milliseconds of server CPU, and not operations per second. Each full checkout is all calls of that mall.
+operations per second. The others were measured once (two cores, PostgreSQL 15 with fsync, 1,000 products, one server
+process, keep-alive HTTP, medians of three rounds) and are not measured again by `make bench`; Yutang's figures are of
+this run. Each full checkout is all calls of that mall. The others' milliseconds were recorded as the server's; what
+PostgreSQL spent beside it was not, as the engine's are not in Yutang's here (they are above). PostgreSQL wrote to a
+disk where the engine writes to memory: compare milliseconds of server CPU, not operations per second. Some of Yutang's
+lists and details come from what the process remembers; where it remembers nothing of them they take
+{alone["list of 20"]:.1f} and {alone["product detail"]:.1f} ms.
 
 {_beside(results)}
 
 Another mall is put beside these by a module with the two functions of `bench.http.Shop`: `prepare` puts products on
 sale, `arrive` gives a shopper with `product_list`, `product_detail`, `add_to_cart` and `checkout`
-(`bench/shops/yutang.py` is Yutang's, `tests/unit/test_bench_http.py` has one of a page for a toy). Then, with the
+(`bench/shops/yutang.py` is Yutang's, `tests/support/toy_shop.py` that of a toy). Then, with the
 process ids of its server and of what works for it (children are counted with them):
 
     python -m bench.http --shop my_mall --url http://127.0.0.1:3000 --pids 4711 --beside database=4712
 
-The module is found as any is, from the folder where the command runs. For the mall that `make run` opened the shop is
+The module is found from the folder where the command runs, or in PYTHONPATH. For the mall that `make run` opened it is
 `bench.shops.yutang`."""
 
 
