@@ -32,6 +32,8 @@ _WRITE_BATCH = 25
 _STORED_DAYS = 20
 #: Real seconds before the first expiry at which the worker begins to look ahead.
 _AHEAD_SECONDS = 2.0
+#: Beyond the last expiry, until the run gives up.
+_PATIENCE_SECONDS = 60.0
 #: Orders of one shopper that nobody pays: fewer than `unpaid_max` (chalicelib/shop/rules.py).
 _UNPAID = 40
 
@@ -151,7 +153,7 @@ class Bench:
         self._open(due)
         opened = clock.monotonic() - begun
         self._clock.advance(_MINUTES * 60 - opened - _AHEAD_SECONDS)
-        lags, ms = self._lags(opened + _AHEAD_SECONDS + 5)
+        lags, ms = self._lags(opened + _AHEAD_SECONDS, due)
         assert len(lags) == due, f"{len(lags)} of {due} lobbies were settled"
         return Settling(
             stored, due, round(units.reads / due, 1), round(units.writes / due, 1), round(ms, 1),
@@ -168,9 +170,10 @@ class Bench:
         while jobs.run_due():
             pass
 
-    def _lags(self, seconds: float) -> tuple[list[float], float]:
-        """Let a worker look ahead for so many real seconds while a shopper orders; milliseconds after each expiry at
-        which its lobby was settled, and milliseconds that one settlement took (both medians)."""
+    def _lags(self, seconds: float, due: int) -> tuple[list[float], float]:
+        """Let a worker look ahead for so many real seconds, and then until so many lobbies are settled, while a shopper
+        orders; milliseconds after each expiry at which its lobby was settled, and the median of those that one
+        settlement took."""
         lags: list[float] = []
         took: list[float] = []
         known = jobs._kinds["lobby.settle"]
@@ -183,11 +186,13 @@ class Bench:
             lags.append((clock.now() - expiry).total_seconds() * 1000)
 
         jobs._kinds["lobby.settle"] = known._replace(handler=settle)
-        over = threading.Event()
+        over, end = threading.Event(), clock.monotonic() + seconds + _PATIENCE_SECONDS
         with ThreadPoolExecutor(1) as shoppers:
             shopping = shoppers.submit(self._shop, over)
             try:
                 jobs.run_due(seconds, [INSIDE], ahead=True)
+                while len(lags) < due and clock.monotonic() < end:  # a busy machine: late, and that is a figure too
+                    jobs.run_due(_AHEAD_SECONDS, [INSIDE], ahead=True)
             finally:
                 over.set()
                 jobs._kinds["lobby.settle"] = known
