@@ -289,8 +289,9 @@ class CpuTime:
 def _family(pid: int) -> Iterator[int]:
     yield pid
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield from _family(int(child))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread or a child that has just ended
+            for child in (task / "children").read_text().split():
+                yield from _family(int(child))
 
 
 def _memory(pids: Sequence[int]) -> float:
