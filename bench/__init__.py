@@ -1,1 +1,1 @@
-"""What the mall costs: DynamoDB's request units, the server's CPU, the cold start."""
+"""What the mall costs: request units, CPU for each call, load over HTTP beside other malls, the cold start."""

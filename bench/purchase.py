@@ -65,6 +65,7 @@ class Purchase:
         order_id = self._place(shopper, skus)
         self._pay(shopper, order_id)
         self._look(shopper, order_id)
+        self._use_coupon(shopper, skus[0])
         self._close(shopper, skus[0])
         self._send(shopper, skus[0])
         self._refund(shopper, skus[0])
@@ -140,6 +141,24 @@ class Purchase:
         self._record("order detail", lambda: shopper.order(order_id))
         self._record("order list", lambda: shopper.get("/v1/orders").ok())
         self._job("job: watch (paid)", "order.watch", order_id)
+
+    def _use_coupon(self, shopper: Shopper, sku: str) -> None:
+        terms = {
+            "name": "五元券", "kind": "amount_off", "amount_fen": 500, "threshold_fen": 2000, "total": 100,
+            "limit_per_member": 1, "valid": {"days": 7}, "how": ["claim"],
+        }  # fmt: skip
+        template = self.operator.post("/v1/admin/coupon-templates", terms).ok(201)["template_id"]
+        self.operator.post(f"/v1/admin/coupon-templates/{template}/publish").ok()
+        coupon = self._record(
+            "get a coupon", lambda: shopper.post(f"/v1/coupon-templates/{template}/claim").ok(201)["coupon_id"]
+        )
+        body = {"lines": [{"sku_id": sku, "quantity": 1}], "address_id": shopper.address_id, "coupon_ids": [coupon]}
+        payable = shopper.post("/v1/quotes", body).ok()["payable_fen"]
+        body |= {"expected_payable_fen": payable}
+        order_id = self._record("place order, 1 line, with a coupon", lambda: self._order(shopper, body))
+        self.sandbox.pay(shopper.start_payment(order_id), notify="none")
+        notice = payment_callback(self.sandbox, order_id)
+        self._record("payment callback, with a coupon", lambda: self.send(*notice).ok())
 
     def _paid(self, shopper: Shopper, sku: str) -> str:
         order_id: str = shopper.place([(sku, 1)])["order_id"]

@@ -1,19 +1,25 @@
-"""One run of everything: the cold start, the request units, the server's CPU."""
+"""One run of everything: the cold start, the request units, the server's CPU, the load over HTTP."""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
+
+import msgspec
 
 from bench import cold, lobbies, report, server
 from bench.costs import Cost, costs
+from bench.http import Measured
 from bench.purchase import Purchase, forget_catalogue, forget_everything
 from chalicelib.core import clock
 from chalicelib.operators.service import bootstrap
 from infra import package
 from local import dynamodb, processes
 from local.clock import LocalClock
+from local.mall import Mall
 from local.tables import create_all
 from tests.support.client import Operator, Sandbox, in_process
 from tests.support.environment import Places
@@ -25,7 +31,11 @@ _CALLS = 10 if QUICK else 150
 #: Beside so many open lobbies, so many that are due are settled.
 _LOBBIES = (100, 1000) if QUICK else (100, 100_000)
 _DUE = 10 if QUICK else 100
-_PRODUCTS = 60 if QUICK else server.PRODUCTS
+_PRODUCTS = 60 if QUICK else 1000
+#: Of one round over HTTP.
+_OPERATIONS = 32 if QUICK else 400
+#: What works for the API beside it.
+_BESIDE = {"dynamodb": "engine", "worker": "worker", "sandbox": "WeChat"}
 
 
 def run(folder: Path, places: Places) -> report.Results:
@@ -37,10 +47,22 @@ def run(folder: Path, places: Places) -> report.Results:
     print("request units ...", flush=True)
     found, groups = _costs(folder, places)
     print("the server's CPU ...", flush=True)
-    cpu = _server(folder / "mall")
+    for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS", "YUTANG_JOB_SHARDS"):
+        os.environ.pop(name, None)  # as in any mall, and an engine of its own
+    cpu = server.run(folder / "calls", _CALLS, _PRODUCTS)
+    print("the load over HTTP ...", flush=True)
+    loaded = _http(folder)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
     return report.Results(
-        machine=machine, quick=QUICK, products=_PRODUCTS, sizes=sizes, cold=started, costs=found, groups=groups, cpu=cpu
+        machine=machine,
+        quick=QUICK,
+        products=_PRODUCTS,
+        sizes=sizes,
+        cold=started,
+        costs=found,
+        groups=groups,
+        cpu=cpu,
+        http=loaded,
     )
 
 
@@ -72,8 +94,21 @@ def _purchases(sandbox_url: str, mall_clock: LocalClock) -> tuple[list[Cost], lo
     return costs(first, busy), groups
 
 
-def _server(folder: Path) -> list[server.Cpu]:
-    clock.use(LocalClock(folder / "clock"))  # its own, which nobody has moved forward
-    for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS"):
-        os.environ.pop(name, None)  # as in any mall, and an engine of its own
-    return server.run(folder, _CALLS, _PRODUCTS)
+def _http(folder: Path) -> Measured:
+    """Let the command that measures any mall measure this one, in a process of its own."""
+    figures = folder / "http.json"
+    with Mall(folder / "http") as mall:
+        pids, ports = mall.pids, mall.ports
+        places = {
+            "PORT": ports.api, "SANDBOX_PORT": ports.sandbox, "CONTROL_PORT": ports.control,
+            "DYNAMODB_PORT": ports.dynamodb, "YUTANG_LOCAL": mall.data,
+        }  # fmt: skip
+        beside = (f"--beside={shown}={pids[name]}" for name, shown in _BESIDE.items())
+        command = [
+            sys.executable, "-m", "bench.http", "--shop=bench.shops.yutang", f"--url={mall.api_url}",
+            f"--pids={pids['api']}", *beside, f"--products={_PRODUCTS}", f"--operations={_OPERATIONS}",
+            f"--json={figures}",
+        ]  # fmt: skip
+        environment = dict(os.environ) | {name: str(place) for name, place in places.items()}
+        subprocess.run(command, env=environment, check=True)
+    return msgspec.json.decode(figures.read_bytes(), type=Measured)

@@ -222,6 +222,13 @@ class Mall:
             if not process.alive():
                 raise process.died()
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Its processes that run: sandbox, api and worker, and dynamodb where that is the mall's own."""
+        return {name: each.pid for name, each in self._servers.items()} | (
+            {"dynamodb": self._engine.pid} if self._engine else {}
+        )
+
     def stop(self) -> None:
         """Stop everything, the engine last, so that what is being written is written. Repeatable."""
         processes.stop(self._servers.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -17,7 +18,12 @@ PAYMENT = "/v1/callbacks/wechat/payment"
 
 def signer() -> Signer:
     """WeChat's side of this process's keys."""
-    return Signer(load_or_make(Path(os.environ["YUTANG_TEST_KEYS"])))
+    return _signer(os.environ["YUTANG_TEST_KEYS"])
+
+
+@functools.cache
+def _signer(keys: str) -> Signer:
+    return Signer(load_or_make(Path(keys)))  # to read and check RSA keys takes longer than many a call
 
 
 def notice(event_type: str, plain: dict[str, Any], defect: str | None = None) -> tuple[dict[str, str], bytes]:

@@ -1,0 +1,1 @@
+"""Malls that bench/http.py can drive: a module for each."""
