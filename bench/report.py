@@ -9,8 +9,10 @@ import msgspec
 from bench import lobbies
 from bench.cold import Cold
 from bench.costs import Cost
+from bench.figures import Lives
 from bench.floors import FLOORS, Read
 from bench.server import Cpu
+from bench.stack import Stack
 from bench.units import Units
 from infra.package import Sizes
 
@@ -33,8 +35,10 @@ class Results(msgspec.Struct, kw_only=True):
     quick: bool
     products: int
     sizes: Sizes
+    stack: Stack
     cold: Cold
     costs: list[Cost]
+    lives: Lives
     groups: lobbies.Results
     cpu: list[Cpu]
 
@@ -71,7 +75,7 @@ call": the process remembers nothing. The other figures are of a process that re
 below, with a write unit at five read units; the aim is at most {RATIO_AIM}. A search reads all rows: its units grow
 with the mall (docs/decisions/0003-search.md), here one of a few dozen products.
 
-{_table(head, rows)}"""
+{table(head, rows)}"""
 
 
 def _groups(groups: lobbies.Results) -> str:
@@ -87,14 +91,14 @@ def _groups(groups: lobbies.Results) -> str:
 
 Each call in a process that remembers the activity; a lobby of two.
 
-{_table(("call", "round trips", "RRU", "WRU"), calls)}
+{table(("call", "round trips", "RRU", "WRU"), calls)}
 
 What it costs to settle a lobby that is due, with its one paid order refunded, beside few and beside many open lobbies
 that are not due: the looking for what is due, the leases, the lobby, its order, stock and journal. The milliseconds
 are those from the job to the decided lobby, and from the expiry to that, by a worker that looks ahead on this machine
 (two cores, DynamoDB Local) while a shopper orders without pause and the due lobbies expire one after the other.
 
-{_table(head, settling)}"""
+{table(head, settling)}"""
 
 
 def _cpu(cpu: list[Cpu], products: int) -> str:
@@ -110,7 +114,7 @@ three rounds of {cpu[0].calls} calls, in a mall of {products:,} products. "Anoth
 does not remember. Beside them the best of three other malls measured in the same way (one server process, 1,000
 products), and what we aim at.
 
-{_table(("call", "ms", "aim", "best peer", "rounds"), rows)}"""
+{table(("call", "ms", "aim", "best peer", "rounds"), rows)}"""
 
 
 def _cold(sizes: Sizes, cold: Cold) -> str:
@@ -125,7 +129,7 @@ def _cold(sizes: Sizes, cold: Cold) -> str:
 `make package`: {after} deployed ({before} as `chalice package` leaves it), {unpacked} unpacked, with compiled files.
 A fresh interpreter with only that on its path; medians of {cold.rounds}, in milliseconds.
 
-{_table(("", "CPU", "wall"), rows)}"""
+{table(("", "CPU", "wall"), rows)}"""
 
 
 def _floors() -> str:
@@ -139,7 +143,7 @@ def _floors() -> str:
 
 What each call cannot do without (`bench/floors.py`), each at its real size in the run; `*` stands for all such items.
 
-{_table(("call", "", "item", "", "why"), rows)}"""
+{table(("call", "", "item", "", "why"), rows)}"""
 
 
 def _how(need: Any) -> str:
@@ -156,6 +160,7 @@ def _figure(units: float) -> str:
     return f"{units:g}"
 
 
-def _table(head: tuple[str, ...], rows: list[Any]) -> str:
+def table(head: tuple[str, ...], rows: list[Any]) -> str:
+    """A table in Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
