@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import quotas, traffic
+from bench import quota_page, quotas, traffic
+from bench.quota_page import HOME
 from bench.report import table
 from bench.traffic import Taken
 from bench.usage import (
@@ -32,14 +32,12 @@ from bench.usage import (
 _THOUSAND = 1000
 _MEMORIES = (512, 1024, 1769)
 _EXAMPLE = 10_000
-#: A livestream's rush over the busiest second of an ordinary day.
-_RUSH = 10
 _SUMMED = ("reads", "writes", "index_writes", "cpu_ms")
 _MADE = (
     "Made by `python -m bench.cost` (and by `make bench`, which measures) from `bench/results.json`, "
     "`bench/traffic.py` and `bench/prices.json`. Do not edit: `tests/unit/test_cost.py` holds it to them."
 )
-_HOME, _CHINA = "ap-southeast-1", "cn-north-1"
+_CHINA = "cn-north-1"
 
 
 def write(where: Path = ROOT) -> None:
@@ -56,9 +54,9 @@ def page(found: Measured, listed: Prices) -> str:
         "# The cost",
         _answer(malls, listed),
         _MADE,
-        _thousands(malls, listed), _months(malls, listed), _kinds(malls, listed), _quotas(malls[_HOME]),
-        _partitions(malls[_HOME]), _workers(malls, listed), _flash_sale(), _memory(found, listed),
-        _waiting(malls[_HOME], listed), _taken(), _listed(listed),
+        _thousands(malls, listed), _months(malls, listed), _kinds(malls, listed), quota_page.met(malls[HOME]),
+        quota_page.partitions(malls[HOME]), quota_page.workers(malls, listed), _flash_sale(), _memory(found, listed),
+        _waiting(malls[HOME], listed), _taken(), _listed(listed),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -68,18 +66,18 @@ def _answer(malls: Mapping[str, Mall], listed: Prices) -> str:
     for region, mall in malls.items():
         whole = bill(mall.month(_EXAMPLE), region, listed)
         told.append(f"{_money(sum(whole.values()), region, listed)} a month in {listed.regions[region].name}")
-    services = bill(malls[_HOME].month(_EXAMPLE), _HOME, listed)
+    services = bill(malls[HOME].month(_EXAMPLE), HOME, listed)
     first, second = sorted(services, key=services.__getitem__, reverse=True)[:2]
     share = {name: round(100 * services[name] / sum(services.values())) for name in (first, second)}
-    nobody = sum(bill(malls[_HOME].month(0), _HOME, listed).values())
+    nobody = sum(bill(malls[HOME].month(0), HOME, listed).values())
     first_of = {region: quotas.workers(mall)[0] for region, mall in malls.items()}
     most = " or ".join(
-        f"{_about(worker.orders_a_second * DAY_SECONDS)} orders a day in {listed.regions[region].name}"
+        f"{quota_page.about(worker.orders_a_second * DAY_SECONDS)} orders a day in {listed.regions[region].name}"
         for region, worker in first_of.items()
     )
     return f"""A mall with {_EXAMPLE:,} orders a day, and {traffic.VISITS_PER_ORDER.number:g} visits for each, costs
 about {" or ".join(told)}; in Singapore {share[first]} % of it is {first}
-and {share[second]} % {second}. A mall in which nobody shops costs {_money(nobody, _HOME, listed)} a month.
+and {share[second]} % {second}. A mall in which nobody shops costs {_money(nobody, HOME, listed)} a month.
 
 The first limit that a mall meets in this design is not a quota of AWS but a worker that runs jobs one after the other:
 it keeps up with some {most} ([Workers](#workers))."""
@@ -134,7 +132,7 @@ than a size. Left out: people, the domain, SMS, WeChat Pay's own fee, the pictur
 
 
 def _kinds(malls: Mapping[str, Mall], listed: Prices) -> str:
-    mall = malls[_HOME]
+    mall = malls[HOME]
     plain = mall.found.lives.orders[0]
     written = {place.place: place.writes for place in plain.places}
     jobs_share = 100 * written["jobs"] / sum(written.values())
@@ -146,12 +144,12 @@ def _kinds(malls: Mapping[str, Mall], listed: Prices) -> str:
         calls = sum(times for times, step in steps if step.function == "api")
         jobs = sum(times for times, step in steps if step.function != "api")
         places = sorted(life.places, key=lambda place: place.writes, reverse=True)[:3]
-        cost = sum(bill(added([(_THOUSAND, mall.of(steps))]), _HOME, listed).values())
+        cost = sum(bill(added([(_THOUSAND, mall.of(steps))]), HOME, listed).values())
         rows.append(
             (
                 life.name, f"{calls:g}", f"{jobs:.1f}", f"{total['reads']:.1f}", f"{total['writes']:.1f}",
                 f"{total['index_writes']:.1f}", f"{total['cpu_ms']:.0f}", f"{sum(life.stored.values()):,.0f}",
-                ", ".join(f"{place.place} {place.writes:.0f}" for place in places), _money(cost, _HOME, listed),
+                ", ".join(f"{place.place} {place.writes:.0f}" for place in places), _money(cost, HOME, listed),
             )
         )  # fmt: skip
     head = (
@@ -168,101 +166,6 @@ counted for every order here; in a busy mall it is done once a minute for all or
 {table(head, rows)}"""
 
 
-def _quotas(mall: Mall) -> str:
-    peaks = [quotas.peak(mall, size) for size in traffic.SIZES]
-    stack = mall.found.stack
-    rush = math.ceil(_RUSH * peaks[-1].partition * quotas.shards("job_shards") / quotas.PARTITION_WRITES)
-
-    def row(name: str, quota: float, values: list[float], answer: str) -> tuple[Any, ...]:
-        return (name, f"{quota:,}", *(_against(value, quota) for value in values), answer)
-
-    rows = [
-        ("orders", "", *(f"{each.orders:.2f}" for each in peaks), ""),
-        row("calls of the API (API Gateway, account)", quotas.API_CALLS, [each.calls for each in peaks],
-            "asking AWS; lists and details answered from a CDN would be fewer"),
-        row("environments at work (Lambda, account)", quotas.CONCURRENCY, [each.concurrency for each in peaks],
-            "asking AWS, also a new account that has fewer; the 29 s time-out, and WeChat's time-outs, bound a call"),
-        row(f"write units on the table `{peaks[0].table}`", quotas.TABLE_WRITES, [each.table_writes for each in peaks],
-            "asking AWS; a new table begins with 4,000 and doubles within 30 minutes"),
-        row("write units on the busiest partition every order meets", quotas.PARTITION_WRITES,
-            [each.partition for each in peaks], "`YUTANG_JOB_SHARDS` (below)"),
-        ("resources of the API", quotas.API_RESOURCES, *[stack.api_resources] * len(peaks),
-         f"{stack.paths} paths; some {quotas.API_RESOURCES - stack.api_resources} more before paths must share"),
-        ("resources of the stack (CloudFormation)", quotas.STACK_RESOURCES, *[stack.resources] * len(peaks),
-         "tables and functions are added, not calls: far away"),
-    ]  # fmt: skip
-    head = ("in the busiest second", "quota", *(f"{size:,} orders a day" for size in traffic.SIZES), "what answers it")
-    return f"""## Quotas
-
-The busiest second has {traffic.PEAK.number:g} times the day's mean. What is above a quota is bold.
-
-{table(head, rows)}
-
-A second with {_RUSH} times the orders of the busiest one of {traffic.SIZES[-1]:,} a day (a livestream) needs
-`YUTANG_JOB_SHARDS={rush}` for its partitions, and more workers than there are (below).
-
-A body of more than 6 MB Lambda neither takes nor gives: pages are bounded, and an import is sent in parts. WeChat
-documents 150 refunds a second, 300 questions about refunds, 100 transfers; at {traffic.SIZES[-1]:,} orders a day the
-busiest second has {peaks[-1].orders * traffic.KINDS["refunded"].number:.1f} refunds."""
-
-
-def _partitions(mall: Mall) -> str:
-    rows = [
-        (
-            f"`{limit.place}`", f"`{limit.pattern}`", limit.who, f"{limit.writes:g}", limit.shards,
-            f"{limit.orders_a_second:,.0f}", limit.answer,
-        )
-        for limit in quotas.limits(mall)
-    ]  # fmt: skip
-    head = ("table or index", "partition", "who meets there", "WRU of one", "partitions", "a second", "what answers it")
-    return f"""## Partitions
-
-A partition takes {quotas.PARTITION_WRITES:,} write units a second, whatever its table may. Orders of different members
-and products were recorded; every partition that more than one of them wrote to is here: of each table and index the
-busiest, in the kind of order that writes most there, and how many a second it takes when keys spread evenly. What is
-one item (a product's stock, a distributor's balance) meets conflicts of transactions sooner, at some hundred a second
-by estimate.
-
-{table(head, rows)}"""
-
-
-def _workers(malls: Mapping[str, Mall], listed: Prices) -> str:
-    by_region = {region: {each.function: each for each in quotas.workers(mall)} for region, mall in malls.items()}
-    rows = []
-    for worker in by_region[_HOME].values():
-        here = [by_region[region][worker.function] for region in malls]
-        shares = [
-            _against(size / DAY_SECONDS * traffic.PEAK.number, worker.orders_a_second, percent=True)
-            for size in traffic.SIZES
-        ]
-        times = [f"{each.seconds * 1000:.0f}" for each in here]
-        most = [_about(each.orders_a_second * DAY_SECONDS) for each in here]
-        rows.append((f"`{worker.function}`", worker.at_once, *times, *most, *shares))
-    names = [listed.regions[region].name for region in malls]
-    head = (
-        "function", "at once", *(f"ms for one order, {name}" for name in names),
-        *(f"orders a day, {name}" for name in names), *(f"busiest second of {size:,}" for size in traffic.SIZES),
-    )  # fmt: skip
-    without_delay = [
-        _about(min(each.orders_a_second for each in found.values()) * DAY_SECONDS / traffic.PEAK.number)
-        for found in by_region.values()
-    ]
-    return f"""## Workers
-
-Jobs of a lane are run one after the other: those due later by one worker, its schedule's; those owed at once by one for
-each shard of the jobs table's stream. So each function keeps up with so many orders a day, when they come evenly; in
-the busiest second (Singapore) jobs wait where it is above 100 %, until the rush is over. Nothing is lost, but the
-closing of unpaid orders (with their stock), reports to WeChat, receipt by time and commissions come later. Above the
-day's figure they come later every day. Computed with what is [taken to be so](#taken-to-be-so); listing a product anew
-is counted for every order.
-
-{table(head, rows)}
-
-Nothing in the design answers this yet. More shards do not, because one worker goes through all of a lane's. A worker
-for each part of the shards, and a parallelization factor for the stream's readers, would. Until then a mall without
-delays in its busiest second has at most some {" or ".join(without_delay)} orders a day ({" or ".join(names)})."""
-
-
 def _flash_sale() -> str:
     return """## Flash sale
 
@@ -272,20 +175,20 @@ Many orders of one product in a few seconds meet at its stock: [flash-sale.md](f
 def _memory(found: Measured, listed: Prices) -> str:
     rows = []
     for size in _MEMORIES:
-        mall = Mall(found, _HOME, dict.fromkeys(memory_mb(), size))
+        mall = Mall(found, HOME, dict.fromkeys(memory_mb(), size))
         lambdas: Usage = added(
             [(traffic.VISITS_PER_ORDER.number, mall.of(mall.visit_steps())), (1, mall.of(mall.order_steps()))]
         )
-        cost = bill({"lambda_gb_second": lambdas["lambda_gb_second"] * _THOUSAND}, _HOME, listed)["Lambda"]
-        arm = bill({"lambda_gb_second_arm": lambdas["lambda_gb_second"] * _THOUSAND}, _HOME, listed)["Lambda"]
+        cost = bill({"lambda_gb_second": lambdas["lambda_gb_second"] * _THOUSAND}, HOME, listed)["Lambda"]
+        arm = bill({"lambda_gb_second_arm": lambdas["lambda_gb_second"] * _THOUSAND}, HOME, listed)["Lambda"]
         shown = [step for step in found.lives.orders[0].steps if step.name in ("place order", "job: order.paid")]
-        took = [f"{duration_ms(step, size, _HOME):.0f}" for step in shown]
-        rows.append((f"{size:,} MB", *took, _money(cost, _HOME, listed), _money(arm, _HOME, listed)))
+        took = [f"{duration_ms(step, size, HOME):.0f}" for step in shown]
+        rows.append((f"{size:,} MB", *took, _money(cost, HOME, listed), _money(arm, HOME, listed)))
     have = ", ".join(f"`{name}` {size:,}" for name, size in memory_mb().items())
     head = ("all functions with", "place order, ms", "job after payment, ms", "x86", "arm64, were it as fast")
     return f"""## Memory
 
-GB-seconds of a thousand orders with their visits, in {listed.regions[_HOME].name}. Now, by .chalice/config.json, in MB:
+GB-seconds of a thousand orders with their visits, in {listed.regions[HOME].name}. Now, by .chalice/config.json, in MB:
 {have}.
 
 {table(head, rows)}
@@ -300,8 +203,8 @@ def _waiting(mall: Mall, listed: Prices) -> str:
     rows = []
     for size in (0, *traffic.SIZES):
         due = size * later / DAY_MINUTES
-        cost = sum(bill(mall.schedules(size), _HOME, listed).values())
-        rows.append((f"{size:,}", f"{due:,.2f}", f"{awake_seconds(due):.1f}", _money(cost, _HOME, listed)))
+        cost = sum(bill(mall.schedules(size), HOME, listed).values())
+        rows.append((f"{size:,}", f"{due:,.2f}", f"{awake_seconds(due):.1f}", _money(cost, HOME, listed)))
     reads = {name: step.reads for name, step in looks.items()}
     return f"""## Waiting for the second
 
@@ -378,16 +281,6 @@ def _money(cost: float, region: str, listed: Prices) -> str:
     if cost >= 100:
         return f"{sign}{cost:,.0f}"
     return f"{sign}{cost:.2f}" if cost >= 1 or cost == 0 else f"{sign}{cost:.3f}"
-
-
-def _about(number: float) -> str:
-    """To two significant digits."""
-    return f"{round(number, 1 - math.floor(math.log10(number))):,.0f}"
-
-
-def _against(value: float, quota: float, percent: bool = False) -> str:
-    shown = f"{100 * value / quota:,.0f} %" if percent else f"{value:,.1f}"
-    return f"**{shown}**" if value > quota else shown
 
 
 if __name__ == "__main__":

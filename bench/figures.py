@@ -42,6 +42,17 @@ class Meeting(msgspec.Struct, frozen=True):
     writes: float
 
 
+class Reading(msgspec.Struct, frozen=True):
+    """What a call or a job reads each time of a partition that others of its kind read too: the pattern of its key,
+    whether it is one of several shards, and read units (of all shards together)."""
+
+    step: str
+    place: str
+    pattern: str
+    sharded: bool
+    reads: float
+
+
 class Life(msgspec.Struct, frozen=True, kw_only=True):
     """What one visit or one order takes, as the mean of `measured` of them. `stored`: bytes that stay, by table with
     its indexes."""
@@ -51,6 +62,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[Step]
     places: list[Place]
     meetings: list[Meeting]
+    readings: list[Reading]
     stored: dict[str, float]
 
 

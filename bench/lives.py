@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench import stories
-from bench.figures import Life, Lives, Meeting, Place, Step
+from bench.figures import Life, Lives, Meeting, Place, Reading, Step
 from bench.meter import Invocation, Meter, Sample
 from bench.recorder import Recorder, indexes, plain
 from bench.stories import Mall, Story
@@ -82,9 +82,14 @@ class Bench:
             cpu[sample.name].append(sample.cpu_ms)
         stored = {table: round((size - before[table]) / orders, 1) for table, size in sorted(after.items())}
         return Life(
-            name=name, measured=orders, steps=_steps(played, cpu, orders), places=_places(played, orders),
-            meetings=_meetings(played, orders // len(played)), stored={t: size for t, size in stored.items() if size},
-        )  # fmt: skip
+            name=name,
+            measured=orders,
+            steps=_steps(played, cpu, orders),
+            places=_places(played, orders),
+            meetings=_meetings(played, orders // len(played)),
+            readings=_readings(played),
+            stored={table: size for table, size in stored.items() if size},
+        )
 
     @staticmethod
     def _prepared(mall: Mall) -> tuple[Any, list[Shopper]]:
@@ -175,6 +180,24 @@ def _meetings(played: Sequence[Sequence[Sample]], orders_each: int) -> list[Meet
             shown = (place, _ID.sub("<id>", name))
             most[shown] = max(most[shown], round(sum(plays.values()) / len(played) / orders_each, 3))
     return [Meeting(place, name, name.endswith(_SHARD), writes) for (place, name), writes in sorted(most.items())]
+
+
+def _readings(played: Sequence[Sequence[Sample]]) -> list[Reading]:
+    """What was read by more than one play; of partitions of one pattern the one that is read most."""
+    units: dict[tuple[str, str, str], dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    times: dict[str, int] = defaultdict(int)
+    for number, samples in enumerate(played):
+        for sample in samples:
+            times[sample.name] += 1
+            for touch in (touch for trip in sample.trips for touch in trip.touches):
+                if touch.units.reads:
+                    units[(sample.name, touch.table, family(touch.key[0]))][number] += touch.units.reads
+    most: dict[tuple[str, str, str], float] = defaultdict(float)
+    for (step, place, name), plays in units.items():
+        if len(plays) > 1:
+            shown = (step, place, _ID.sub("<id>", name))
+            most[shown] = max(most[shown], round(sum(plays.values()) / times[step], 3))
+    return [Reading(*key, key[2].endswith(_SHARD), reads) for key, reads in sorted(most.items())]
 
 
 def family(partition: str) -> str:

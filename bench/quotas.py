@@ -21,6 +21,7 @@ API_CALLS = 10_000
 CONCURRENCY = 1_000
 TABLE_WRITES = 40_000
 PARTITION_WRITES = 1_000
+PARTITION_READS = 3_000
 API_RESOURCES = 300
 STACK_RESOURCES = 500
 #: The search is 16 documents (docs/decisions/0003-search.md).
@@ -140,6 +141,36 @@ def jobs_partition_writes(mall: Mall) -> float:
         for life in mall.found.lives.orders
     }
     return sum(taken.number * of_kind[name] for name, taken in traffic.KINDS.items()) / shards("job_shards")
+
+
+class Hot(NamedTuple):
+    """A partition that many read: read units of one visit (with its part of an order) on each of its shards, the visits
+    in a second that it takes, and the units a second for each environment at work that remembers it for a second."""
+
+    place: str
+    pattern: str
+    reads: float
+    visits_a_second: float
+    remembered: float
+
+
+def readings(mall: Mall) -> list[Hot]:
+    """Every partition that visits and orders of different members were seen to read, the tightest first."""
+    per_visit: dict[tuple[str, str], float] = defaultdict(float)
+    once: dict[tuple[str, str], float] = defaultdict(float)
+    orders = [(taken.number / traffic.VISITS_PER_ORDER.number, name) for name, taken in traffic.KINDS.items()]
+    by_name = {life.name: life for life in mall.found.lives.orders}
+    lives = [(1.0, mall.found.lives.visit, traffic.VISIT), *((n, by_name[name], traffic.ORDER) for n, name in orders)]
+    for share, life, often in lives:
+        times: dict[str, float] = defaultdict(float)
+        for number, step in mall.steps(life, often):
+            times[step.name] += number
+        for each in life.readings:
+            count = _SEARCH_CHUNKS if each.place == "search" else 1
+            per_visit[(each.place, each.pattern)] += share * times[each.step] * each.reads / count
+            once[(each.place, each.pattern)] = max(once[(each.place, each.pattern)], each.reads / count)
+    found = [Hot(*key, units, PARTITION_READS / units, once[key]) for key, units in per_visit.items()]
+    return sorted(found, key=lambda hot: hot.visits_a_second)
 
 
 class Worker(NamedTuple):

@@ -186,3 +186,12 @@ def test_what_every_order_meets_is_in_shards() -> None:
     every = [limit for limit in quotas.limits(mall()) if limit.who == "every order"]
     assert {limit.place for limit in every} == {"jobs", "orders.by_queue"}
     assert all(limit.shards > 1 for limit in every)
+
+
+def test_what_every_visit_reads_is_remembered_for_a_second() -> None:
+    """The first page of the list is read by everybody: only memory keeps it below what a partition gives."""
+    hottest = quotas.readings(mall())[0]
+    busiest = quotas.peak(mall(), max(traffic.SIZES))
+    assert (hottest.place, hottest.pattern) == ("listings", "all#default")
+    assert hottest.visits_a_second == pytest.approx(quotas.PARTITION_READS / hottest.reads)
+    assert busiest.concurrency * hottest.remembered < quotas.PARTITION_READS
