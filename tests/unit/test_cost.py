@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import cost, quotas, traffic, usage
@@ -26,6 +28,7 @@ STEP = Step(
 orders_a_day = st.floats(min_value=0, max_value=10_000_000)
 
 
+@functools.cache
 def mall(region: str = HOME) -> Mall:
     return Mall(MEASURED, region)
 
@@ -115,6 +118,7 @@ def test_the_resources_of_an_api() -> None:
 # What holds for any number of orders
 
 
+@settings(deadline=None)
 @given(orders_a_day, orders_a_day)
 def test_what_orders_use_adds_up(one: float, other: float) -> None:
     home = mall()
@@ -125,6 +129,7 @@ def test_what_orders_use_adds_up(one: float, other: float) -> None:
 
 
 @pytest.mark.parametrize("region", PRICES.regions)
+@settings(deadline=None)
 @given(fewer=orders_a_day, more=orders_a_day)
 def test_nothing_is_below_zero_and_more_orders_cost_more(region: str, fewer: float, more: float) -> None:
     fewer, more = sorted((fewer, more))
