@@ -1,4 +1,4 @@
-"""Measure what the mall costs: `python -m bench` writes bench/results.json and docs/bench.md.
+"""Measure what the mall takes: `python -m bench` writes bench/results.json, docs/bench.md and docs/cost.md.
 
 BENCH_QUICK=1 makes a short run, for trying it out, and writes into build/ instead. Linux only: the server's CPU time
 is read from the kernel.
@@ -26,6 +26,7 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         places = environment.prepare(Path(folder) / "keys")
+        os.environ.pop("YUTANG_JOB_SHARDS")  # as many as a deployed mall has
         os.environ["YUTANG_CACHE_SECONDS"] = "3600"  # what is remembered depends on no watch, but on `forget`
         results = importlib.import_module("bench.run").run(Path(folder), places)  # only now: it reads the environment
     page = importlib.import_module("bench.report").page(results)
@@ -34,6 +35,7 @@ def main() -> int:
     for file, content in ((where / "bench" / "results.json", figures), (where / "docs" / "bench.md", page)):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
+    importlib.import_module("bench.cost").write(where)
     print(page)
     return 0
 

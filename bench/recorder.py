@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from bench.units import Index, Item, Units, all_index_units, item_size, read_units, write_units
+from bench.units import Index, Item, Units, index_writes, item_size, read_units, write_units
 from chalicelib.core.settings import settings
 from chalicelib.store import base, tools
 
 _SINGLE_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+
+
+class Entry(NamedTuple):
+    """An entry of an index that was written: table and index, its partition there, and write units."""
+
+    place: str
+    partition: str
+    units: float
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,13 @@ class Touch:
     key: tuple[str, ...]
     size: int
     units: Units
-    index_units: float = 0.0
+    #: The entries of its indexes that were written for it.
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def index_units(self) -> float:
+        """What its indexes cost."""
+        return sum(entry.units for entry in self.entries)
 
 
 @dataclass
@@ -47,6 +61,7 @@ class Recorder:
     def __init__(self) -> None:
         self.trips: list[Trip] = []
         self._schemas = {table.Meta.table_name: table._get_schema() for table in tools.tables()}
+        self._indexes = {table: indexes(schema) for table, schema in self._schemas.items()}
         self._call: Any = None
 
     @contextlib.contextmanager
@@ -79,7 +94,7 @@ class Recorder:
 
     def _got(self, trip: Trip, table: str, key: Item, item: Item | None, consistent: bool) -> None:
         size = item_size(item)
-        trip.touches.append(Touch(_plain(table), _values(key), size, Units(reads=read_units(size, consistent))))
+        trip.touches.append(Touch(plain(table), _values(key), size, Units(reads=read_units(size, consistent))))
 
     def _got_many(self, trip: Trip, asked: dict[str, Any], found: dict[str, list[Item]]) -> None:
         for table, part in asked.items():
@@ -95,7 +110,7 @@ class Recorder:
         size = sum(map(item_size, items))
         units = Units(reads=read_units(size, arguments.get("ConsistentRead", False)))
         under = next(iter(arguments["ExpressionAttributeValues"].values()))["S"]
-        table = _plain(arguments["TableName"])
+        table = plain(arguments["TableName"])
         place = f"{table}.{arguments['IndexName']}" if "IndexName" in arguments else table
         trip.touches.append(Touch(place, (under,), size, units))
 
@@ -127,9 +142,10 @@ class Recorder:
             for (table, key), old in zip(places, before, strict=True):
                 new = self._peek(table, key)
                 units = write_units(old, new, transactional)
-                indexed = all_index_units(self._indexes(table), old, new)
                 size = max(item_size(old), item_size(new))
-                trip.touches.append(Touch(_plain(table), _values(key), size, Units(writes=units), indexed))
+                trip.touches.append(
+                    Touch(plain(table), _values(key), size, Units(writes=units), self._entries(table, old, new))
+                )
             trip.units = _sum(Units(0, touch.units.writes + touch.index_units) for touch in trip.touches)
 
     def _peek(self, table: str, key: Item) -> Item | None:
@@ -143,19 +159,30 @@ class Recorder:
     def _key(self, table: str, item: Item) -> tuple[str, ...]:
         return _values(self._key_item(table, item))
 
-    def _indexes(self, table: str) -> list[Index]:
-        schema = self._schemas[table]
-        of_table = {key["AttributeName"] for key in schema["key_schema"]}
-        found = []
-        for index in schema["global_secondary_indexes"]:
-            key = frozenset(part["AttributeName"] for part in index["key_schema"])
-            kind = index["projection"]["ProjectionType"]
-            held = None if kind == "ALL" else key | of_table | set(index["projection"].get("NonKeyAttributes", ()))
-            found.append(Index(key, None if held is None else frozenset(held)))
-        return found
+    def _entries(self, table: str, old: Item | None, new: Item | None) -> tuple[Entry, ...]:
+        return tuple(
+            Entry(f"{plain(table)}.{index.name}", str(entry[index.hash_key]["S"]), units)
+            for index in self._indexes[table]
+            for entry, units in index_writes(index, old, new)
+        )
 
 
-def _plain(table: str) -> str:
+def indexes(schema: Mapping[str, Any]) -> list[Index]:
+    """The indexes of a table, by its schema as PynamoDB says it."""
+    of_table = {key["AttributeName"] for key in schema["key_schema"]}
+    found = []
+    for index in schema["global_secondary_indexes"]:
+        parts = {part["KeyType"]: part["AttributeName"] for part in index["key_schema"]}
+        key = frozenset(parts.values())
+        kind = index["projection"]["ProjectionType"]
+        held = None if kind == "ALL" else key | of_table | set(index["projection"].get("NonKeyAttributes", ()))
+        attributes = None if held is None else frozenset(held)
+        found.append(Index(key, attributes, str(index["index_name"]), parts["HASH"]))
+    return found
+
+
+def plain(table: str) -> str:
+    """The table's name without the mall's prefix."""
     return table.removeprefix(settings().table_prefix)
 
 

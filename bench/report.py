@@ -9,10 +9,12 @@ import msgspec
 from bench import lobbies
 from bench.cold import Cold
 from bench.costs import Cost
+from bench.figures import Lives
 from bench.floors import FLOORS, Read
 from bench.http import OPERATIONS, OPERATIONS_EACH, Measured, loads_table, race_sentence
 from bench.markdown import table
 from bench.server import Cpu
+from bench.stack import Stack
 from bench.units import Units
 from infra.package import Sizes
 
@@ -46,8 +48,10 @@ class Results(msgspec.Struct, kw_only=True):
     quick: bool
     products: int
     sizes: Sizes
+    stack: Stack
     cold: Cold
     costs: list[Cost]
+    lives: Lives
     groups: lobbies.Results
     cpu: list[Cpu]
     http: Measured

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from bench import cold, lobbies, report, server
+from bench import cold, lives, lobbies, report, server, stack
 from bench.costs import Cost, costs
+from bench.figures import Lives
 from bench.http import Measured
 from bench.purchase import Purchase, forget_catalogue, forget_everything
 from chalicelib.core import clock
@@ -31,6 +32,8 @@ _CALLS = 10 if QUICK else 150
 #: Beside so many open lobbies, so many that are due are settled.
 _LOBBIES = (100, 1000) if QUICK else (100, 100_000)
 _DUE = 10 if QUICK else 100
+#: So often each kind of order is played.
+_LIVES = 2 if QUICK else 6
 _PRODUCTS = 60 if QUICK else 1000
 #: Of one round over HTTP.
 _OPERATIONS = 32 if QUICK else 400
@@ -43,9 +46,10 @@ def run(folder: Path, places: Places) -> report.Results:
     print("cold start ...", flush=True)
     sizes = package.package("prod", folder / "package")
     unpacked = cold.unpack(folder / "package" / "deployment.zip", folder / "unpacked")
+    parts = stack.count(folder / "package" / "sam.json")
     started = cold.measure(unpacked, 3 if QUICK else cold.ROUNDS)
     print("request units ...", flush=True)
-    found, groups = _costs(folder, places)
+    found, whole, groups = _costs(folder, places)
     print("the server's CPU ...", flush=True)
     for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS", "YUTANG_JOB_SHARDS"):
         os.environ.pop(name, None)  # as in any mall, and an engine of its own
@@ -54,19 +58,12 @@ def run(folder: Path, places: Places) -> report.Results:
     loaded = _http(folder)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
     return report.Results(
-        machine=machine,
-        quick=QUICK,
-        products=_PRODUCTS,
-        sizes=sizes,
-        cold=started,
-        costs=found,
-        groups=groups,
-        cpu=cpu,
-        http=loaded,
-    )
+        machine=machine, quick=QUICK, products=_PRODUCTS, sizes=sizes, stack=parts, cold=started, costs=found,
+        lives=whole, groups=groups, cpu=cpu, http=loaded,
+    )  # fmt: skip
 
 
-def _costs(folder: Path, places: Places) -> tuple[list[Cost], lobbies.Results]:
+def _costs(folder: Path, places: Places) -> tuple[list[Cost], Lives, lobbies.Results]:
     """Run the application in this process, on an engine and a sandbox of its own."""
     mall_clock = LocalClock(folder / "clock")
     running = [dynamodb.start(places.engine_port, None, folder / "dynamodb.log")] if places.engine_is_ours else []
@@ -80,7 +77,7 @@ def _costs(folder: Path, places: Places) -> tuple[list[Cost], lobbies.Results]:
         processes.stop(running)
 
 
-def _purchases(sandbox_url: str, mall_clock: LocalClock) -> tuple[list[Cost], lobbies.Results]:
+def _purchases(sandbox_url: str, mall_clock: LocalClock) -> tuple[list[Cost], Lives, lobbies.Results]:
     clock.use(mall_clock)
     create_all()
     bootstrap("admin", "admin")
@@ -89,9 +86,11 @@ def _purchases(sandbox_url: str, mall_clock: LocalClock) -> tuple[list[Cost], lo
         Purchase(send, sandbox, mall_clock, Operator.arrive(send), forget, _OTHERS).run()
         for forget in (forget_everything, forget_catalogue)
     )
+    print("whole lives ...", flush=True)
+    whole = lives.Bench(send, sandbox, mall_clock, _LIVES).run()
     print("group-buy ...", flush=True)
     groups = lobbies.Bench(send, sandbox, mall_clock, Operator.arrive(send)).run(_LOBBIES, _DUE)
-    return costs(first, busy), groups
+    return costs(first, busy), whole, groups
 
 
 def _http(folder: Path) -> Measured:

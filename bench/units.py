@@ -6,7 +6,7 @@ The rules are those of AWS's documentation ("DynamoDB item sizes and formats", "
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 Item = Mapping[str, Mapping[str, Any]]
@@ -27,10 +27,13 @@ class Units(NamedTuple):
 
 
 class Index(NamedTuple):
-    """An index of a table: the attributes that its key is made of, and all that its entries hold (None: all)."""
+    """An index of a table: the attributes that its key is made of, and all that its entries hold (None: all); its name,
+    and which attribute says in what partition an entry lies."""
 
     key: frozenset[str]
     attributes: frozenset[str] | None
+    name: str = ""
+    hash_key: str = ""
 
 
 def item_size(item: Item | None) -> int:
@@ -85,23 +88,22 @@ def write_units(before: Item | None, after: Item | None, transactional: bool) ->
 
 
 def index_units(index: Index, before: Item | None, after: Item | None) -> float:
-    """Of bringing one index in line with a write; when the key changes, the old entry is deleted and a new one put."""
-    old, new = _entry(index, before), _entry(index, after)
+    """Of bringing one index in line with a write."""
+    return sum(units for _, units in index_writes(index, before, after))
+
+
+def index_writes(index: Index, before: Item | None, after: Item | None) -> list[tuple[Item, float]]:
+    """The entries of one index that a write touches, each with its units; when the key changes, the old entry is
+    deleted and a new one put."""
+    old, new = index_entry(index, before), index_entry(index, after)
     if old == new:
-        return 0.0
-    if old is None or new is None:
-        return float(_started(item_size(old or new), _WRITE_BYTES))
-    if any(old[name] != new[name] for name in index.key):
-        return float(_started(item_size(old), _WRITE_BYTES) + _started(item_size(new), _WRITE_BYTES))
-    return float(_started(max(item_size(old), item_size(new)), _WRITE_BYTES))
+        return []
+    if old is not None and new is not None and all(old[name] == new[name] for name in index.key):
+        return [(new, float(_started(max(item_size(old), item_size(new)), _WRITE_BYTES)))]
+    return [(entry, float(_started(item_size(entry), _WRITE_BYTES))) for entry in (old, new) if entry is not None]
 
 
-def all_index_units(indexes: Iterable[Index], before: Item | None, after: Item | None) -> float:
-    """Of bringing all indexes of a table in line with a write."""
-    return sum(index_units(index, before, after) for index in indexes)
-
-
-def _entry(index: Index, item: Item | None) -> Item | None:
+def index_entry(index: Index, item: Item | None) -> Item | None:
     """What the index holds of the item: nothing, when an attribute of the index's key is missing."""
     if item is None or not index.key <= item.keys():
         return None
