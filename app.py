@@ -92,7 +92,7 @@ def run_due_jobs(event: Any) -> None:
     """
     with entry("run-due-jobs", event.context) as left:
         daily.owe()
-        ran = jobs.run_due(left(), [INSIDE], ahead=True)
+        ran = jobs.run_due(left(), [INSIDE], ahead=True, part=event.detail.get("part", 0))
         log.info("jobs_ran", jobs=ran)
 
 
@@ -100,7 +100,7 @@ def run_due_jobs(event: Any) -> None:
 def run_due_calls(event: Any) -> None:
     """Every minute: run the jobs that call WeChat and are due, also those that nobody was woken for."""
     with entry("run-due-calls", event.context) as left:
-        ran = jobs.run_due(left(), [OUTSIDE])
+        ran = jobs.run_due(left(), [OUTSIDE], part=event.detail.get("part", 0))
         log.info("jobs_ran", jobs=ran)
 
 

@@ -75,12 +75,14 @@ def _answer(malls: Mapping[str, Mall], listed: Prices) -> str:
         f"{quota_page.about(worker.orders_a_second * DAY_SECONDS)} orders a day in {listed.regions[region].name}"
         for region, worker in first_of.items()
     )
+    largest = traffic.SIZES[-1]
     return f"""A mall with {_EXAMPLE:,} orders a day, and {traffic.VISITS_PER_ORDER.number:g} visits for each, costs
 about {" or ".join(told)}; in Singapore {share[first]} % of it is {first}
 and {share[second]} % {second}. A mall in which nobody shops costs {_money(nobody, HOME, listed)} a month.
 
-The first limit that a mall meets in this design is not a quota of AWS but a worker that runs jobs one after the other:
-it keeps up with some {most} ([Workers](#workers))."""
+As it is configured, its workers keep up with some {most}; two settings make them
+more ([Workers](#workers)). The first quota of AWS that it meets is API Gateway's ([Quotas](#quotas)); at {largest:,}
+orders a day ask AWS to raise that."""
 
 
 def _thousands(malls: Mapping[str, Mall], listed: Prices) -> str:
@@ -226,7 +228,6 @@ def _taken() -> str:
         "bytes added to a line": traffic.LINE_BYTES, "bytes of headers": traffic.HEADER_BYTES,
         "months that logs are kept": traffic.LOG_MONTHS, "of a log's bytes when kept": traffic.LOG_COMPRESSED,
         "custom metrics": traffic.METRICS, "traced": traffic.TRACED_SHARE,
-        "shards of the stream": traffic.STREAM_SHARDS,
     }  # fmt: skip
     lists: list[tuple[str, Mapping[str, Taken]]] = [
         ("times in a visit", traffic.VISIT), ("times in an order, where not as measured", traffic.ORDER),

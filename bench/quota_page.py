@@ -50,7 +50,7 @@ The busiest second has {traffic.PEAK.number:g} times the day's mean. What is abo
 {table(head, rows)}
 
 A second with {_RUSH} times the orders of the busiest one of {traffic.SIZES[-1]:,} a day (a livestream) needs
-`YUTANG_JOB_SHARDS={rush}` for its partitions, and more workers than there are (below).
+`YUTANG_JOB_SHARDS={rush}` for its partitions, and workers to match ([below](#workers)).
 
 A body of more than 6 MB Lambda neither takes nor gives: pages are bounded, and an import is sent in parts. WeChat
 documents 150 refunds a second, 300 questions about refunds, 100 transfers; at {traffic.SIZES[-1]:,} orders a day the
@@ -100,41 +100,39 @@ tell both.
 
 
 def workers(malls: Mapping[str, Mall], listed: Prices) -> str:
-    """What runs jobs, and how many orders it keeps up with."""
+    """What runs jobs, how many orders it keeps up with, and how many of it a mall needs."""
     by_region = {region: {each.function: each for each in quotas.workers(mall)} for region, mall in malls.items()}
     rows = []
     for worker in by_region[HOME].values():
         here = [by_region[region][worker.function] for region in malls]
-        shares = [
-            _against(size / DAY_SECONDS * traffic.PEAK.number, worker.orders_a_second, percent=True)
-            for size in traffic.SIZES
-        ]
         times = [f"{each.seconds * 1000:.0f}" for each in here]
         most = [about(each.orders_a_second * DAY_SECONDS) for each in here]
-        rows.append((f"`{worker.function}`", worker.at_once, *times, *most, *shares))
+        needed = [[each.needed(size / DAY_SECONDS * traffic.PEAK.number) for each in here] for size in traffic.SIZES]
+        shown = [_either([_against(number, worker.at_once, "d") for number in numbers]) for numbers in needed]
+        rows.append((f"`{worker.function}`", worker.at_once, f"`{worker.setting}`", *times, *most, *shown))
     names = [listed.regions[region].name for region in malls]
     head = (
-        "function", "at once", *(f"ms for one order, {name}" for name in names),
-        *(f"orders a day, {name}" for name in names), *(f"busiest second of {size:,}" for size in traffic.SIZES),
+        "function", "at once", "by", *(f"ms for one order, {name}" for name in names),
+        *(f"orders a day, {name}" for name in names),
+        *(f"needed in the busiest second of {size:,}" for size in traffic.SIZES),
     )  # fmt: skip
-    without_delay = [
-        about(min(each.orders_a_second for each in found.values()) * DAY_SECONDS / traffic.PEAK.number)
-        for found in by_region.values()
-    ]
     return f"""## Workers
 
-Jobs of a lane are run one after the other: those due later by one worker, its schedule's; those owed at once by one for
-each shard of the jobs table's stream. So each function keeps up with so many orders a day, when they come evenly; in
-the busiest second (Singapore) jobs wait where it is above 100 %, until the rush is over. Nothing is lost, but the
-closing of unpaid orders (with their stock), reports to WeChat, receipt by time and commissions come later. Above the
-day's figure they come later every day. Computed with what is [taken to be so](#taken-to-be-so); listing a product anew
-is counted for every order.
+A worker runs the jobs of its shards one after the other: those due later the workers of a schedule, each with its part
+of the shards; those owed at once the stream's readers, one for each shard of jobs. So each function keeps up with so
+many orders a day, when they come evenly. The last columns say how many of it the busiest second needs, so that nothing
+waits ({" or ".join(names)}); bold is more than is configured.
 
 {table(head, rows)}
 
-Nothing in the design answers this yet. More shards do not, because one worker goes through all of a lane's. A worker
-for each part of the shards, and a parallelization factor for the stream's readers, would. Until then a mall without
-delays in its busiest second has at most some {" or ".join(without_delay)} orders a day ({" or ".join(names)})."""
+`YUTANG_JOB_WORKERS` and `YUTANG_JOB_SHARDS` stand in .chalice/config.json; more workers than shards have nothing to do.
+Where there are too few, nothing is lost: the closing of unpaid orders (with their stock), reports to WeChat, receipt by
+time and commissions come later, and above the day's figure later every day; `InsideJobsLate` and `OutsideJobsLate` say
+so. Computed with what is [taken to be so](#taken-to-be-so); listing a product anew is counted for every order."""
+
+
+def _either(figures: list[str]) -> str:
+    return " or ".join(dict.fromkeys(figures))
 
 
 def about(number: float) -> str:
@@ -142,6 +140,6 @@ def about(number: float) -> str:
     return f"{round(number, 1 - math.floor(math.log10(number))):,.0f}"
 
 
-def _against(value: float, quota: float, percent: bool = False) -> str:
-    shown = f"{100 * value / quota:,.0f} %" if percent else f"{value:,.1f}"
+def _against(value: float, quota: float, form: str = ",.1f") -> str:
+    shown = format(value, form)
     return f"**{shown}**" if value > quota else shown

@@ -3,6 +3,7 @@ a partition or a worker has."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -174,24 +175,34 @@ def readings(mall: Mall) -> list[Hot]:
 
 
 class Worker(NamedTuple):
-    """A function that runs jobs: its seconds of work for one paid order, how many of it run at once, and the orders in
-    a second that it keeps up with."""
+    """A function that runs jobs: its seconds of work for one paid order, how many of it run at once as the mall is
+    configured, and the setting that makes them more."""
 
     function: str
     seconds: float
     at_once: int
-    orders_a_second: float
+    setting: str
+
+    @property
+    def orders_a_second(self) -> float:
+        """What they keep up with."""
+        return self.at_once / self.seconds
+
+    def needed(self, orders_a_second: float) -> int:
+        """How many keep up with so many orders a second."""
+        return math.ceil(orders_a_second * self.seconds)
 
 
 def workers(mall: Mall) -> list[Worker]:
-    """Every function that runs jobs, the slowest first."""
+    """Every function that runs jobs, the slowest first. A schedule wakes as many as are set; a stream's readers share
+    out its records by shard of jobs, so that each shard has one."""
     found = []
     for function in FUNCTIONS:
         if function.wakes:
             steps = [(times, step) for times, step in mall.order_steps() if step.function == function.name]
             seconds = sum(times * _seconds(mall, step) for times, step in steps)
-            at_once = int(traffic.STREAM_SHARDS.number) if function.wakes == "stream" else 1
-            found.append(Worker(function.name, seconds, at_once, at_once / seconds))
+            setting = "job_shards" if function.wakes == "stream" else "job_workers"
+            found.append(Worker(function.name, seconds, shards(setting), f"YUTANG_{setting.upper()}"))
     return sorted(found, key=lambda worker: worker.orders_a_second)
 
 

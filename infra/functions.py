@@ -33,6 +33,11 @@ FUNCTIONS = (
 _STREAM = {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
 _UNREAD = {"Fn::GetAtt": ["UnreadJobs", "Arn"]}
 _NOTHING = {"Ref": "AWS::NoValue"}
+#: What Chalice wants to find in the event of a schedule.
+_MINUTE: Json = {
+    "version": "0", "id": "", "detail-type": "Scheduled Event", "source": "aws.events", "account": "", "time": "",
+    "region": "", "resources": [],
+}  # fmt: skip
 
 
 def physical_name(function: Function) -> Json:
@@ -40,16 +45,17 @@ def physical_name(function: Function) -> Json:
     return {"Fn::Sub": f"${{AWS::StackName}}-{function.name}"}
 
 
-def resources(variables: Json, secrets: dict[str, str]) -> Json:
+def resources(variables: Json, secrets: dict[str, str], workers: int) -> Json:
     """What is merged into Chalice's functions, and a role and a log group for each.
 
-    `variables` are those whose values are given at deployment; `secrets` says where each secret is kept.
+    `variables` are those whose values are given at deployment; `secrets` says where each secret is kept; each schedule
+    wakes so many `workers`.
     """
     granted = permissions.declared()
     found: Json = {}
     for function in FUNCTIONS:
         name = function.logical_id
-        found[name] = {"DependsOn": f"{name}Logs", "Properties": _properties(function, variables)}
+        found[name] = {"DependsOn": f"{name}Logs", "Properties": _properties(function, variables, workers)}
         found[f"{name}Role"] = _role(function, granted[function.name], secrets)
         found[f"{name}Logs"] = {
             "Type": "AWS::Logs::LogGroup",
@@ -58,7 +64,7 @@ def resources(variables: Json, secrets: dict[str, str]) -> Json:
     return found
 
 
-def _properties(function: Function, variables: Json) -> Json:
+def _properties(function: Function, variables: Json, workers: int) -> Json:
     traced = {"YUTANG_TRACE": {"Fn::If": ["HasXRay", "true", "false"]}}
     properties: Json = {
         "FunctionName": physical_name(function),
@@ -77,9 +83,19 @@ def _properties(function: Function, variables: Json) -> Json:
     if function.wakes == "schedule":
         # The next minute's invocation does what this one could not.
         properties["EventInvokeConfig"] = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
-        retries = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
-        properties["Events"] = {f"{function.logical_id}Event": {"Properties": {"RetryPolicy": retries}}}
+        properties["Events"] = _schedules(function, workers)
     return properties
+
+
+def _schedules(function: Function, workers: int) -> Json:
+    """Chalice's own event, for the first part of the shards, and one for each further worker."""
+    retries = {"RetryPolicy": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}}
+    events: Json = {f"{function.logical_id}Event": {"Properties": retries}}
+    for part in range(1, workers):
+        told = _MINUTE | {"detail": {"part": part}}
+        more = {"Schedule": "rate(1 minute)", "Input": msgspec.json.encode(told).decode()}
+        events[f"{function.logical_id}Event{part}"] = {"Type": "Schedule", "Properties": retries | more}
+    return events
 
 
 def _stream(function: Function) -> Json:
@@ -93,6 +109,7 @@ def _stream(function: Function) -> Json:
         "FilterCriteria": {"Filters": [{"Pattern": msgspec.json.encode(pattern).decode()}]},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BisectBatchOnFunctionError": True,
+        "ParallelizationFactor": 10,  # several at once, each shard of jobs by one
         "MaximumRetryAttempts": 2,  # after that the job waits for the next minute's schedule
         "MaximumRecordAgeInSeconds": 3600,
         "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": _UNREAD}},

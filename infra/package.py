@@ -81,7 +81,7 @@ def merged_template(stage: str) -> dict[str, Any]:
     definition["x-amazon-apigateway-gateway-responses"] = responses.gateway_responses()
     given = {name: {"Ref": parameter} for name, parameter in _PARAMETERS.items()}
     kept = {name.removeprefix("YUTANG_").lower(): value for name, value in variables.items() if ":" in value}
-    template["Resources"] |= functions.resources(given, kept)
+    template["Resources"] |= functions.resources(given, kept, int(variables["YUTANG_JOB_WORKERS"]))
     template["Resources"] |= tables.resources(variables["YUTANG_TABLE_PREFIX"])
     template["Resources"] |= alarms.resources(stage)
     network = msgspec.json.decode(NETWORK.read_bytes())

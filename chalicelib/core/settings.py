@@ -24,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: Public https address of the API, without a slash at its end; WeChat's callbacks come to it.
     public_url: str = "http://127.0.0.1:8000"
     job_shards: int = 4
+    #: How many workers each lane's schedule wakes; each looks after its part of the shards.
+    job_workers: int = 1
     order_shards: int = 4
     lobby_shards: int = 4
     member_shards: int = 4

@@ -140,15 +140,20 @@ def shards(lanes: Iterable[Lane] = LANES, first: int = 0) -> list[str]:
     return [f"{lane}{number % count}" for lane in lanes for number in range(first, first + count)]
 
 
-def run_due(seconds: float = 40.0, lanes: Sequence[Lane] = LANES, *, ahead: bool = False) -> int:
+def run_due(
+    seconds: float = 40.0, lanes: Sequence[Lane] = LANES, *, ahead: bool = False, part: int | None = None
+) -> int:
     """Run what is due in these lanes until nothing is, or for about `seconds`; how many jobs were run.
 
     Who looks `ahead` then sleeps until the next job is due, if that is within the `seconds`, and runs it at its second.
+    One of several workers (`job_workers`) looks after its `part` of the shards.
     The cost grows with what is due: each shard is asked for its oldest jobs, and never read beyond the next one.
     """
     end = clock.monotonic() + seconds
     # A worker whose time ends early leaves another shard behind each time.
     order = shards(lanes, int(ids.jitter(settings().job_shards)))
+    if part is not None:
+        order = [shard for shard in order if int(shard[1:]) % settings().job_workers == part]
     for lane in lanes:
         metrics.most(Metric.JOB_LAG, 0.0, Lane=lane.name)  # somebody has looked
     ran = 0

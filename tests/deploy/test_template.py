@@ -18,7 +18,7 @@ from chalicelib.core.metrics import NAMESPACE, Metric
 from chalicelib.core.settings import settings
 from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
 from chalicelib.store import tools
-from infra import alarms, permissions, sam, tables
+from infra import alarms, functions, permissions, sam, tables
 from infra.functions import FUNCTIONS, Function
 
 pytestmark = pytest.mark.slow
@@ -112,6 +112,17 @@ def test_the_schedules_fire_every_minute_and_not_again(name: str, resources: Jso
     assert resources[name]["Properties"]["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
 
 
+def test_each_further_worker_is_told_its_part_of_the_shards() -> None:
+    kept = {name: f"ssm:/{name}" for grant in permissions.declared().values() for name in grant.secrets}
+    found = functions.resources({}, kept, workers=3)
+    for name in ("RunDueJobs", "RunDueCalls"):
+        first, *others = found[name]["Properties"]["Events"].values()
+        assert "Input" not in first["Properties"], "Chalice's own"
+        assert [json.loads(one["Properties"]["Input"])["detail"] for one in others] == [{"part": 1}, {"part": 2}]
+        assert {one["Properties"]["Schedule"] for one in others} == {"rate(1 minute)"}
+        assert {one["Properties"]["RetryPolicy"]["MaximumRetryAttempts"] for one in others} == {0}
+
+
 @pytest.mark.parametrize(("name", "lane"), [("RunOwedJobs", INSIDE), ("RunOwedCalls", OUTSIDE)])
 def test_the_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(name: str, lane: Lane, resources: Json) -> None:
     (source,) = resources[name]["Properties"]["Events"].values()
@@ -119,6 +130,7 @@ def test_the_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(name: str, l
     assert properties["Stream"] == {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
     assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert properties["BisectBatchOnFunctionError"] is True
+    assert properties["ParallelizationFactor"] == 10
     assert 0 < properties["MaximumRetryAttempts"] < 10
     failed = {"Type": "SQS", "Destination": {"Fn::GetAtt": ["UnreadJobs", "Arn"]}}
     assert properties["DestinationConfig"] == {"OnFailure": failed}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +15,14 @@ import pytest
 
 import app
 from chalicelib.core import clock
+from chalicelib.core import settings as core
 from chalicelib.core.errors import MallError
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
 from chalicelib.jobs.tables import DEAD
 from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
+from infra import functions, permissions
 from local.clock import LocalClock
 from local.worker import Worker, control
 from tests.support.jobs import Work, counts, exhausted, fail, forget_all, later, new_name, stored
@@ -268,6 +272,35 @@ def test_each_schedule_runs_its_lane_and_only_the_one_inside_looks_ahead(naps: l
     app.run_due_jobs(MINUTE, CONTEXT)
     assert (outside.ran, inside.ran) == ({"now": 1}, {"now": 1, "soon": 1})
     assert 19 <= sum(naps) <= 20
+
+
+@pytest.fixture
+def workers(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Of each lane."""
+    core.use(dict(os.environ) | {"YUTANG_JOB_WORKERS": str(request.param), "YUTANG_JOB_SHARDS": "4"})
+    yield request.param
+    core.use(os.environ)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 6], indirect=True)
+def test_several_workers_of_a_lane_share_its_shards(workers: int, naps: list[float]) -> None:
+    """As the template wakes them: no job is left out, and each worker has some."""
+    inside, outside = Work(), Work(lane=OUTSIDE)
+    for number in range(24):
+        inside.owe(f"{number}")
+        outside.owe(f"{number}")
+    kept = {name: f"ssm:/{name}" for grant in permissions.declared().values() for name in grant.secrets}
+    events = functions.resources({}, kept, workers)["RunDueJobs"]["Properties"]["Events"]
+    told = [MINUTE | json.loads(event["Properties"].get("Input", "{}")) for event in events.values()]
+    assert len(told) == workers
+    for event in told:
+        before = len(inside.ran), len(outside.ran)
+        app.run_due_jobs(event, CONTEXT)
+        app.run_due_calls(event, CONTEXT)
+        busy = event["detail"].get("part", 0) < core.settings().job_shards
+        assert (len(inside.ran) > before[0], len(outside.ran) > before[1]) == (busy, busy)
+    every = {f"{number}": 1 for number in range(24)}
+    assert (inside.ran, outside.ran, counts()[0]) == (every, every, 0)
 
 
 def test_the_local_worker_runs_one_lane_while_the_other_waits(mall_clock: LocalClock) -> None:
