@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,7 +24,7 @@ from local import dynamodb, processes
 from local.clock import LocalClock
 from local.mall import Mall
 from local.tables import create_all
-from tests.support.client import Operator, Sandbox, in_process
+from tests.support.client import Operator, Sandbox, Transport, in_process
 from tests.support.environment import Places
 
 #: Products beside those that are bought, so that a page of a list is full.
@@ -49,7 +51,8 @@ def run(folder: Path, places: Places) -> report.Results:
     parts = stack.count(folder / "package" / "sam.json")
     started = cold.measure(unpacked, 3 if QUICK else cold.ROUNDS)
     print("request units ...", flush=True)
-    found, whole, groups = _costs(folder, places)
+    with in_this_process(folder, places) as (send, sandbox, mall_clock):
+        found, whole, groups = _purchases(send, sandbox, mall_clock)
     print("the server's CPU ...", flush=True)
     for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS", "YUTANG_JOB_SHARDS"):
         os.environ.pop(name, None)  # as in any mall, and an engine of its own
@@ -63,8 +66,9 @@ def run(folder: Path, places: Places) -> report.Results:
     )  # fmt: skip
 
 
-def _costs(folder: Path, places: Places) -> tuple[list[Cost], Lives, lobbies.Results]:
-    """Run the application in this process, on an engine and a sandbox of its own."""
+@contextlib.contextmanager
+def in_this_process(folder: Path, places: Places) -> Iterator[tuple[Transport, Sandbox, LocalClock]]:
+    """The application in this process, on an engine and a sandbox of its own."""
     mall_clock = LocalClock(folder / "clock")
     running = [dynamodb.start(places.engine_port, None, folder / "dynamodb.log")] if places.engine_is_ours else []
     arguments = ("--port", str(places.sandbox_port), "--data", str(places.keys), "--clock", str(folder / "clock"))
@@ -72,16 +76,15 @@ def _costs(folder: Path, places: Places) -> tuple[list[Cost], Lives, lobbies.Res
     running.insert(0, processes.module("sandbox", "local.sandbox", *arguments, environment=os.environ, log=log))
     try:
         processes.wait_until(lambda: processes.answers(places.sandbox_port, "/_control/ledger"), running[0])
-        return _purchases(places.sandbox_url, mall_clock)
+        clock.use(mall_clock)
+        create_all()
+        bootstrap("admin", "admin")
+        yield in_process(), Sandbox(places.sandbox_url), mall_clock
     finally:
         processes.stop(running)
 
 
-def _purchases(sandbox_url: str, mall_clock: LocalClock) -> tuple[list[Cost], Lives, lobbies.Results]:
-    clock.use(mall_clock)
-    create_all()
-    bootstrap("admin", "admin")
-    send, sandbox = in_process(), Sandbox(sandbox_url)
+def _purchases(send: Transport, sandbox: Sandbox, mall_clock: LocalClock) -> tuple[list[Cost], Lives, lobbies.Results]:
     first, busy = (
         Purchase(send, sandbox, mall_clock, Operator.arrive(send), forget, _OTHERS).run()
         for forget in (forget_everything, forget_catalogue)

@@ -13,20 +13,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chalicelib.catalogue.categories import TRIES, Busy, commit
 from chalicelib.catalogue.pools import close_pool
-from chalicelib.catalogue.rules import Stock
+from chalicelib.catalogue.rules import GATHER, OWN, Stock, chosen
 from chalicelib.catalogue.tables import STOCK, Products, next_shards, pool_key, shards_of, stock_key
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
-from chalicelib.core.shards import even, first_with_some
+from chalicelib.core.shards import even
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import Transaction
 
 #: A change of the shards closes the old ones (two actions each) and fills the new ones in one transaction.
 SHARDS_MAX = 32
-
-#: The SKU's own item, among its shards.
-OWN = ""
 
 
 def spread(sku_id: str, shards: int) -> None:
@@ -111,17 +108,9 @@ def choose(sku_id: str, shards: Sequence[str], quantity: int, order_id: str) -> 
 
     By what was seen in this second; nothing is read when nothing was. Raises Busy when it takes another look.
     """
-    first = ids.shard(order_id, len(shards))
-    seen: Mapping[str, int] | None = cache.recall(_seen(sku_id))
-    if seen is None:
-        return shards[first]
-    found = first_with_some([int(seen.get(pool, 0) >= quantity) for pool in shards], first)
-    if found is not None:
-        return shards[found]
-    if seen[OWN] >= quantity:
-        return OWN
-    if sum(seen.values()) < quantity:
-        return None
+    pool = chosen(cache.recall(_seen(sku_id)), shards, quantity, ids.shard(order_id, len(shards)))
+    if pool != GATHER:
+        return pool
     try:
         gather(sku_id, shards)
     finally:

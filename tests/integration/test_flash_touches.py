@@ -1,0 +1,18 @@
+"""What an order touches is what bench/flash.json says, so that the page of the flash sale stays true."""
+
+from __future__ import annotations
+
+from bench import flash
+from bench.flash_page import read
+from bench.touches import Measurement
+from local.clock import LocalClock
+from tests.support.client import Operator, Sandbox, in_process
+from tests.support.operators import owner_token
+
+
+def test_an_order_touches_what_the_simulation_of_a_rush_takes_from_the_file(
+    dynamodb: str, sandbox: str, mall_clock: LocalClock
+) -> None:
+    send = in_process()
+    measured = Measurement(send, Sandbox(sandbox), Operator(send, owner_token())).run()
+    assert measured == read(flash.FILE.read_bytes()).touches, "run: python -m bench.flash"
