@@ -1,9 +1,9 @@
 """What each function may do with which table, and which secrets it may read: permissions.json, and no more than needed.
 
-    python -m infra.permissions FOLDER [--write]
+    python -m infra.permissions FOLDER
 
-compares the declaration with the calls that local/calls.py wrote into the folder while the mall was tested, and takes
-them over with --write. `make permissions` runs every test and compares.
+writes the declaration anew, from the calls that local/calls.py wrote into the folder while every test was run. Every
+full run of the tests compares the two (tests/support/permissions.py).
 """
 
 from __future__ import annotations
@@ -143,17 +143,17 @@ def read(folder: Path) -> list[Seen]:
 
 
 def main() -> int:
-    """Compare, or write. 1 when something is missing or spare."""
+    """Write, and say what was missing or spare. 1 when there is nothing to write from."""
     parser = argparse.ArgumentParser(prog="python -m infra.permissions", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--write", action="store_true", help="take over what was seen")
-    arguments = parser.parse_args()
-    asked = needed(read(arguments.folder))
-    found = differences(declared(), asked)
-    print(*found, sep="\n")
-    if arguments.write:
-        DECLARATION.write_bytes(msgspec.json.format(msgspec.json.encode(asked), indent=2) + b"\n")
-    return int(bool(found) and not arguments.write)
+    seen = read(parser.parse_args().folder)
+    if not seen:
+        print("nothing was seen: all tests must have been run, and passed")
+        return 1
+    asked = needed(seen)
+    print(*differences(declared(), asked), sep="\n")
+    DECLARATION.write_bytes(msgspec.json.format(msgspec.json.encode(asked), indent=2) + b"\n")
+    return 0
 
 
 if __name__ == "__main__":

@@ -27,9 +27,11 @@ _engine = pytest.StashKey[processes.Process]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment now: tables are named after it as soon as chalicelib is imported."""
-    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
-        _share_an_engine(config)  # xdist's controller runs no test, and its workers inherit all that it sets
-        return
+    if not hasattr(config, "workerinput"):
+        permissions.record(config)
+        if config.getoption("numprocesses", None):
+            _share_an_engine(config)  # xdist's controller runs no test, and its workers inherit all that it sets
+            return
     config.stash[_places] = environment.prepare(config.cache.mkdir("yutang-keys"))
     record_if_asked()
 
