@@ -280,6 +280,7 @@ def test_every_alarm_tells_somebody_of_something_that_is_counted(resources: Json
         "Refused",
         "JobsWaiting",
         "BooksDiffer",
+        "BillsDiffer",
     } <= watched
 
 
