@@ -38,10 +38,8 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
     who: str
     action: str
     what: str
-    #: Of a job: its lane, its kind, and whether it was owed at once.
+    #: Of a job.
     lane: str = ""
-    kind: str = ""
-    at_once: bool = False
 
 
 def declared() -> dict[str, Grant]:
@@ -52,15 +50,14 @@ def declared() -> dict[str, Grant]:
 def needed(seen: Iterable[Seen]) -> dict[str, Grant]:
     """What each function needs in order to do what was seen.
 
-    A schedule runs every kind of job of its lane, a stream handler those that are ever owed at once.
+    A schedule and a stream handler run every kind of job of their lane: even one that is never owed at once is when an
+    operator revives it. Only a schedule looks for them.
     """
     seen = list(seen)
-    at_once = {one.kind for one in seen if one.at_once}
     done: dict[str, list[Seen]] = {"api": [one for one in seen if one.who == "api"]}
     for lane, (due, owed) in _WORKERS.items():
-        jobs = [one for one in seen if one.who == "job" and one.lane == lane]
-        done[due] = jobs + [one for one in seen if one.who == "sweep"]
-        done[owed] = [one for one in jobs if one.kind in at_once]
+        done[owed] = [one for one in seen if one.who == "job" and one.lane == lane]
+        done[due] = done[owed] + [one for one in seen if one.who == "sweep"]
     return {function: _grant(calls) for function, calls in done.items()}
 
 

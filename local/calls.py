@@ -1,4 +1,4 @@
-"""Writes down who does what in this process: the API and each kind of job, every operation on every table.
+"""Writes down who does what in this process: the API and the jobs of each lane, every operation on every table.
 
 A role in infra/ grants what was seen while the mall was tested, and nothing else. Only something new costs anything:
 one line in a file of this process. What a test does within a job or a request, through something it has hooked in there
@@ -98,10 +98,9 @@ def _watch_entries() -> None:
 
     @functools.wraps(run_one)
     def noted_run_one(item: Any) -> Any:
-        kind = item.task.kind
-        known = jobs._kinds.get(kind)
+        known = jobs._kinds.get(item.task.kind)
         lane = known.lane if known else jobs.INSIDE
-        return _as(Seen("job", "", "", lane.name, kind, bool(item.at_once)), run_one, item)
+        return _as(Seen("job", "", "", lane.name), run_one, item)
 
     _replace("answer", answer, noted_answer)
     _replace("run_due", run_due, noted_run_due)

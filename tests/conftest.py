@@ -21,6 +21,13 @@ from local.clock import LocalClock
 from local.mall import Mall
 from tests.support import environment, permissions
 
+#: Files that take more than ten seconds (--durations=0), longest first.
+_LONGEST = (
+    "test_group_machine", "test_openapi", "test_group_sweep", "test_template", "test_commission_sweep",
+    "test_crash_sweep", "test_mixed_load", "test_package", "test_artefact", "test_ties_machine", "test_group_races",
+    "test_coupon_races", "test_withdrawal_sweep", "test_coupon_grants", "test_distribution_books", "test_repeats",
+)  # fmt: skip
+
 _places = pytest.StashKey[environment.Places]()
 _engine = pytest.StashKey[processes.Process]()
 
@@ -54,6 +61,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     if _engine in config.stash:
         processes.stop([config.stash[_engine]])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers take a file after the other (xdist's loadfile), the longest first: so none is left alone in the end."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
 
 
 @pytest.fixture(scope="session")
