@@ -67,8 +67,9 @@ def _watch_boundary(settings: Any, base: Any, note: Callable[[str, str], None]) 
     @functools.wraps(call)
     def noted_call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if _who.get() is not None:
-            for action, table in actions(operation, arguments):
-                note(action, table.removeprefix(prefix).partition(".")[0])  # a test may have tables of its own
+            for action, where in actions(operation, arguments):
+                table, slash, index = where.removeprefix(prefix).partition("/")
+                note(action, table.partition(".")[0] + slash + index)  # a test may have tables of its own
         answer: dict[str, Any] = call(operation, arguments)
         return answer
 
