@@ -28,11 +28,10 @@ drill: $(INSTALLED) ## lose a mall of its own and restore it: export, wipe, rest
 	@$(BIN)/python -m local.drill
 
 test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-permissions: $(INSTALLED) ## all tests, and what each function may do against what it was seen to do
-	@rm -rf build/calls && mkdir -p build/calls
-	YUTANG_CALLS=$(CURDIR)/build/calls $(BIN)/python -m pytest -n 3 --dist worksteal
+permissions: $(INSTALLED) ## what each function may do, written anew from what the last full `make test` saw
+	@$(BIN)/python -m infra.permissions .pytest_cache/d/yutang-calls
 
 bench: $(INSTALLED) ## what the mall costs
 	$(BIN)/python -m bench

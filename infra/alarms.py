@@ -70,7 +70,10 @@ def alarms(stage: str) -> dict[str, Alarm]:
             "Refunds have been waiting for an hour (WeChat is down, or the merchant's balance short)",
             Metric.JOBS_WAITING, 1, dimension={"Kind": "refund.push"}, seconds=10 * _MINUTE, periods=6, of=6,
         ),
-        "BooksDiffer": own("An order and its entries in the journal do not agree", Metric.BOOKS_DIFFER, 1),
+        "BooksDiffer": own(
+            "An order, a withdrawal or a balance and its entries in the journal do not agree", Metric.BOOKS_DIFFER, 1
+        ),
+        "BillsDiffer": own("WeChat's bills of a day and the journal do not agree", Metric.BILLS_DIFFER, 1),
     }  # fmt: skip
     for lane in ("INSIDE", "OUTSIDE"):
         found[f"{lane.title()}JobsLate"] = own(
@@ -109,7 +112,7 @@ def _resource(alarm: Alarm) -> Json:
 
 
 def _widgets(stage: str) -> list[Json]:
-    """Eight graphs, two in a row."""
+    """The graphs, two in a row."""
     api = ["AWS/ApiGateway", "Count", "ApiName", "${AWS::StackName}"]
     functions = [f"${{AWS::StackName}}-{function.name}" for function in FUNCTIONS]
 
@@ -130,6 +133,7 @@ def _widgets(stage: str) -> list[Json]:
         ("Oldest due job, s", "Maximum", [own(Metric.JOB_LAG, "Lane", lane) for lane in ("INSIDE", "OUTSIDE")]),
         ("Jobs: dead, failed, waiting", "Sum",
          [own(Metric.JOBS_DEAD), own(Metric.JOBS_FAILED), each(Metric.JOBS_WAITING, "Kind")]),
+        ("Differences: in the books, with the bills", "Sum", [own(Metric.BOOKS_DIFFER), own(Metric.BILLS_DIFFER)]),
         ("Functions: errors", "Sum", [["AWS/Lambda", "Errors", "FunctionName", name] for name in functions]),
         ("Functions: duration, ms", "p99", [["AWS/Lambda", "Duration", "FunctionName", name] for name in functions]),
     ]  # fmt: skip

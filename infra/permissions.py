@@ -1,9 +1,9 @@
 """What each function may do with which table, and which secrets it may read: permissions.json, and no more than needed.
 
-    python -m infra.permissions FOLDER [--write]
+    python -m infra.permissions FOLDER
 
-compares the declaration with the calls that local/calls.py wrote into the folder while the mall was tested, and takes
-them over with --write. `make permissions` runs every test and compares.
+writes the declaration anew, from the calls that local/calls.py wrote into the folder while every test was run. Every
+full run of the tests compares the two (tests/support/permissions.py).
 """
 
 from __future__ import annotations
@@ -38,10 +38,8 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
     who: str
     action: str
     what: str
-    #: Of a job: its lane, its kind, and whether it was owed at once.
+    #: Of a job.
     lane: str = ""
-    kind: str = ""
-    at_once: bool = False
 
 
 def declared() -> dict[str, Grant]:
@@ -52,15 +50,14 @@ def declared() -> dict[str, Grant]:
 def needed(seen: Iterable[Seen]) -> dict[str, Grant]:
     """What each function needs in order to do what was seen.
 
-    A schedule runs every kind of job of its lane, a stream handler those that are ever owed at once.
+    A schedule and a stream handler run every kind of job of their lane: even one that is never owed at once is when an
+    operator revives it. Only a schedule looks for them.
     """
     seen = list(seen)
-    at_once = {one.kind for one in seen if one.at_once}
     done: dict[str, list[Seen]] = {"api": [one for one in seen if one.who == "api"]}
     for lane, (due, owed) in _WORKERS.items():
-        jobs = [one for one in seen if one.who == "job" and one.lane == lane]
-        done[due] = jobs + [one for one in seen if one.who == "sweep"]
-        done[owed] = [one for one in jobs if one.kind in at_once]
+        done[owed] = [one for one in seen if one.who == "job" and one.lane == lane]
+        done[due] = done[owed] + [one for one in seen if one.who == "sweep"]
     return {function: _grant(calls) for function, calls in done.items()}
 
 
@@ -143,17 +140,17 @@ def read(folder: Path) -> list[Seen]:
 
 
 def main() -> int:
-    """Compare, or write. 1 when something is missing or spare."""
+    """Write, and say what was missing or spare. 1 when there is nothing to write from."""
     parser = argparse.ArgumentParser(prog="python -m infra.permissions", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--write", action="store_true", help="take over what was seen")
-    arguments = parser.parse_args()
-    asked = needed(read(arguments.folder))
-    found = differences(declared(), asked)
-    print(*found, sep="\n")
-    if arguments.write:
-        DECLARATION.write_bytes(msgspec.json.format(msgspec.json.encode(asked), indent=2) + b"\n")
-    return int(bool(found) and not arguments.write)
+    seen = read(parser.parse_args().folder)
+    if not seen:
+        print("nothing was seen: all tests must have been run, and passed")
+        return 1
+    asked = needed(seen)
+    print(*differences(declared(), asked), sep="\n")
+    DECLARATION.write_bytes(msgspec.json.format(msgspec.json.encode(asked), indent=2) + b"\n")
+    return 0
 
 
 if __name__ == "__main__":

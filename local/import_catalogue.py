@@ -167,7 +167,7 @@ def _jsonl_records(text: str) -> Iterator[Record]:
 
 
 def _csv_records(text: str) -> tuple[str, Iterator[Record]]:
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(max(len(text) + 1, csv.field_size_limit()))
     reader = csv.reader(io.StringIO(text, newline=""))
 
     def records() -> Iterator[Record]:

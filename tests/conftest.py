@@ -21,15 +21,25 @@ from local.clock import LocalClock
 from local.mall import Mall
 from tests.support import environment, permissions
 
+#: Files that take longest (--durations=0), longest first.
+_LONGEST = (
+    "test_group_machine", "test_group_sweep", "test_commission_sweep", "test_openapi", "test_template",
+    "test_crash_sweep", "test_package", "test_distribution_views", "test_distribution", "test_group_late",
+    "test_withdrawal_sweep", "test_coupon_grants", "test_mixed_load", "test_callbacks", "test_group_races",
+    "test_refunds", "test_group_draws", "test_ties_machine", "test_artefact", "test_coupon_races",
+)  # fmt: skip
+
 _places = pytest.StashKey[environment.Places]()
 _engine = pytest.StashKey[processes.Process]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment now: tables are named after it as soon as chalicelib is imported."""
-    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
-        _share_an_engine(config)  # xdist's controller runs no test, and its workers inherit all that it sets
-        return
+    if not hasattr(config, "workerinput"):
+        permissions.record(config)
+        if config.getoption("numprocesses", None):
+            _share_an_engine(config)  # xdist's controller runs no test, and its workers inherit all that it sets
+            return
     config.stash[_places] = environment.prepare(config.cache.mkdir("yutang-keys"))
     record_if_asked()
 
@@ -52,6 +62,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     if _engine in config.stash:
         processes.stop([config.stash[_engine]])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers take a file after the other (xdist's loadfile), the longest first: so none is left alone in the end."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
 
 
 @pytest.fixture(scope="session")

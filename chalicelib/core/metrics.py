@@ -40,7 +40,10 @@ class Metric(StrEnum):
     #: By Kind: jobs put back because something outside is not ready.
     JOBS_WAITING = "JobsWaiting"
     DYNAMODB_BUSY = "DynamoDBBusy"
+    #: Orders, withdrawals and balances that the journal tells otherwise.
     BOOKS_DIFFER = "BooksDiffer"
+    #: Differences between a day's bills of WeChat and the journal that stand open after it was compared.
+    BILLS_DIFFER = "BillsDiffer"
 
 
 _UNITS = {Metric.PAID_FEN: "None", Metric.JOB_LAG: "Seconds"}

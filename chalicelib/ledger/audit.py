@@ -39,11 +39,16 @@ def audit_balances(
         if (ours := kept.get((member_id, name))) != (theirs := by_month.get((member_id, name)))
     ]
     for member_id in sorted(balances.keys() | months.keys()):
-        closing = sum(one.turnover.net for one in months.get(member_id, ()))
-        if closing != balances.get(member_id, Balance()).owed:
-            owed = balances.get(member_id, Balance()).owed
-            found.append(Difference(member_id, f"statements close with {closing} fen, the balance is {owed}"))
+        found += of_statement(member_id, balances.get(member_id, Balance()), months.get(member_id, ()))
     return found
+
+
+def of_statement(member_id: str, balance: Balance, months: Iterable[Month]) -> list[Difference]:
+    """A member's balance, against what came and went in all their months."""
+    closing = sum(one.turnover.net for one in months)
+    if closing == balance.owed:
+        return []
+    return [Difference(member_id, f"statements close with {closing} fen, the balance is {balance.owed}")]
 
 
 def _sum(one: Balance, other: Balance) -> Balance:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 import msgspec
+from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock
 from chalicelib.core.settings import settings
@@ -54,9 +55,10 @@ def _count(tx: Transaction, concerned: Effect, entry: Entry) -> None:
     tx.update(Balances, (concerned.member_id, month(entry.at)), actions)
 
 
-def of(about: str) -> list[Entry]:
-    """Every entry about an order or a withdrawal, in the order of time."""
-    entries = (item.entry for item in read.query_all(Journal, about))
+def of(about: str, consistent: bool = False) -> list[Entry]:
+    """Every entry about an order or a withdrawal, in the order of time; not `consistent`: one of this moment may be
+    missing."""
+    entries = (item.entry for item in read.query_all(Journal, about, consistent=consistent))
     return sorted(entries, key=lambda entry: (entry.at, not entry.cause.startswith("paid")))
 
 
@@ -67,14 +69,22 @@ def find(keys: Sequence[tuple[str, str]]) -> list[Entry | None]:
 
 def of_day(day: date) -> Iterator[Entry]:
     """The entries of that day in Asia/Shanghai that moved money at WeChat; one of the last second may be missing."""
-    for shard in range(settings().order_shards):
-        after: read.Raw | None = None
-        while True:
-            page, after = read.query(Journal, day_shard(day, shard), index=Journal.by_day, after=after)
-            for raw in page:
-                yield msgspec.json.decode(raw["entry"]["S"], type=Entry)
-            if after is None:
-                break
+    place: str | None = ""
+    while place is not None:
+        page, place = page_of_day(day, place)
+        yield from page
+
+
+def page_of_day(day: date, place: str, limit: int | None = None) -> tuple[list[Entry], str | None]:
+    """A page of them, from that place on ("": the first), and the place of the next page (None: no more)."""
+    number, _, posted = place.partition("|")
+    shard = int(number or 0)
+    where = Journal.posted > posted if posted else None
+    page, after = read.query(Journal, day_shard(day, shard), index=Journal.by_day, where=where, limit=limit)
+    entries = [msgspec.json.decode(raw["entry"]["S"], type=Entry) for raw in page]
+    if after is not None:
+        return entries, f"{shard}|{after['posted']['S']}"
+    return entries, f"{shard + 1}|" if shard + 1 < settings().order_shards else None
 
 
 def of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Entry], str | None]:
@@ -133,14 +143,23 @@ def standing(member_id: str, today: date) -> tuple[Balance, Month]:
 
 def months(member_id: str, last: date) -> list[Month]:
     """The member's months, oldest first, to the one of that day; those in which nothing came or went are left out."""
-    where = Balances.part.between("0", last.isoformat()[:7])
-    found: list[Month] = []
+    return [month_of(raw) for raw in _parts(member_id, Balances.part.between("0", last.isoformat()[:7]))]
+
+
+def statement(member_id: str) -> tuple[Balance, list[Month]]:
+    """What the member's accounts stand at now, and all their months."""
+    parts = list(_parts(member_id))
+    now = next((Balances.from_raw_data(raw) for raw in parts if raw["part"]["S"] == NOW), None)
+    return balance_of(now), [month_of(raw) for raw in parts if raw["part"]["S"] != NOW]
+
+
+def _parts(member_id: str, where: Condition | None = None) -> Iterator[read.Raw]:
     after: read.Raw | None = None
     while True:
         page, after = read.query(Balances, member_id, where=where, after=after, consistent=True)
-        found += [month_of(raw) for raw in page]
+        yield from page
         if after is None:
-            return found
+            return
 
 
 def month_of(raw: read.Raw) -> Month:

@@ -50,14 +50,14 @@ class PaidRefund(msgspec.Struct, frozen=True):
 def audit(
     orders: Iterable[Order],
     entries: Iterable[Entry],
-    stocks: Iterable[Stock],
+    stocks: Iterable[Stock] | None = None,
     payments: Iterable[Payment] | None = None,
     refunds: Iterable[PaidRefund] | None = None,
     unpaid: Mapping[str, int] | None = None,
 ) -> list[Difference]:
     """Every difference; none, when all money and stock is accounted for.
 
-    WeChat's books, and what is counted of unpaid orders, are left out when None.
+    Stocks, WeChat's books, and what is counted of unpaid orders, are left out when None.
     """
     by_id = {order.order_id: order for order in orders}
     by_order: dict[str, list[Entry]] = {order_id: [] for order_id in by_id}
@@ -71,7 +71,8 @@ def audit(
             found.append(Difference(entry.about, f"entry {entry.cause} is of no order"))
     for order in by_id.values():
         found += of_order(order, by_order[order.order_id])
-    found += _of_stock(by_id.values(), stocks)
+    if stocks is not None:
+        found += _of_stock(by_id.values(), stocks)
     if unpaid is not None:
         found += _of_unpaid(by_id.values(), unpaid)
     if payments is not None:

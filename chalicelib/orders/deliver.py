@@ -115,4 +115,4 @@ def complete(job: Job) -> None:
     order = changes.change(job.key, decide, job)
     for difference in of_order(order, ledger.of(order.order_id)):
         metrics.add(Metric.BOOKS_DIFFER)
-        log.error("books_differ", order_id=order.order_id, what=difference.what)
+        log.error("books_differ", about=difference.about, what=difference.what)

@@ -7,8 +7,9 @@ from datetime import date, time, timedelta
 
 import msgspec
 
-from chalicelib.core import clock
+from chalicelib.core import clock, metrics
 from chalicelib.core.errors import MallError, invalid, malformed
+from chalicelib.core.metrics import Metric
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.daily import daily
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
@@ -17,6 +18,7 @@ from chalicelib.ledger.rules import Entry
 from chalicelib.orders.grant import order_of
 from chalicelib.orders.rules import Order
 from chalicelib.orders.tables import Orders
+from chalicelib.reconciliation import books
 from chalicelib.reconciliation.rules import (
     BillDifference,
     ComparedDay,
@@ -52,15 +54,17 @@ class _Again(Exception):
 
 @daily("reconciliation.daily", _AT)
 def owe_runs(job: Job) -> None:
-    """Owe the run of yesterday, of days that were left out, and of days whose differences may have gone by now."""
+    """Owe the run of yesterday, of days that were left out, and of days whose differences may have gone by now; and of
+    those that are new the audit of the mall's own books."""
     last = clock.day(clock.now()) - timedelta(days=1)
     recent = [last - timedelta(days=back) for back in range(_CATCH_UP_DAYS)]
     runs = read.batch_get([(Reconciliations, (day.isoformat(), RUN)) for day in recent])
-    due = {day for day, run in zip(recent, runs, strict=True) if run is None}
-    due.update(_days_with_open(last - timedelta(days=_DAYS_MAX - 1)))
+    new = {day for day, run in zip(recent, runs, strict=True) if run is None}
     tx = Transaction()
-    for day in sorted(due):
+    for day in sorted(new.union(_days_with_open(last - timedelta(days=_DAYS_MAX - 1)))):
         jobs.schedule(tx, "reconciliation.run", day.isoformat())
+    for day in sorted(new):
+        books.owe(tx, day)
     job.finish(tx)
     tx.commit()
 
@@ -190,10 +194,13 @@ def _write(done: ComparedDay, found: list[BillDifference]) -> ComparedDay:
             _put(tx, difference_item(one, versions.get(one.difference_id, 0) + 1))
         _commit(tx)
     if before is not None and before.run == _at(done, before.run):
-        return before.run
-    tx = Transaction()
-    _put(tx, run_item(done, int(before.version) + 1 if before else 1))
-    _commit(tx)
+        done = before.run
+    else:
+        tx = Transaction()
+        _put(tx, run_item(done, int(before.version) + 1 if before else 1))
+        _commit(tx)
+    after = known | {one.difference_id: one for one in changed}
+    metrics.add(Metric.BILLS_DIFFER, sum(one.state == "open" for one in after.values()))
     return done
 
 

@@ -1,8 +1,10 @@
-"""The package, built once for all that looks at it."""
+"""The package, built once for all that looks at it, in however many processes."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `make package` fills."""
     from infra import package  # only now: it imports the wings, and their tables are named after the environment
 
-    out = tmp_path_factory.mktemp("package")
-    sizes = package.package("prod", out)
-    assert sizes.after < sizes.before
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with (folder / "package.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        out = folder / "package"
+        if not out.exists():
+            sizes = package.package("prod", folder / "unfinished")
+            assert sizes.after < sizes.before
+            (folder / "unfinished").rename(out)
     return out
 
 

@@ -1,16 +1,22 @@
-"""A sandbox for the tests of WeChat's clients, in this process, started once for each file of them."""
+"""A sandbox for the tests of WeChat's clients, in this process, started once for each file of them; a mall's days."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from chalicelib.core import settings
 from chalicelib.wechat import mini
+from local.clock import LocalClock
 from local.keys import mall_environment
 from tests import wechat_fixtures
 from tests.wechat_fixtures import Wechat
+
+if TYPE_CHECKING:
+    from tests.support.reconciliation import Shop
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +39,27 @@ def short_time_outs(wechat: Wechat) -> Iterator[None]:
     settings.use(environment | {"YUTANG_WECHAT_READ_SECONDS": "0.3"})
     yield
     settings.use(environment)
+
+
+@pytest.fixture
+def shop(dynamodb: str, sandbox: str, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """A mall at noon of a day on which nothing has happened yet, and with nothing compared before."""
+    from chalicelib.jobs import daily  # tables are named only when the environment is set
+    from chalicelib.reconciliation.tables import Reconciliations
+    from chalicelib.store import tools
+    from chalicelib.store.transaction import remove
+    from tests.support.client import Operator, Sandbox, in_process
+    from tests.support.jobs import forget_all
+    from tests.support.operators import owner_token
+    from tests.support.reconciliation import PRICE, Shop
+
+    forget_all()
+    for item in tools.scan(Reconciliations):
+        remove(Reconciliations, (item.day, item.part))
+    monkeypatch.setattr(daily, "_owed", {})
+    operator = Operator(in_process(), owner_token())
+    sku = operator.product(price_fen=PRICE, stock=1000)["skus"][0]["sku_id"]
+    shop = Shop(operator, Sandbox(sandbox), mall_clock, sku)
+    shop.at(shop.today + timedelta(days=1), 12)
+    yield shop
+    forget_all()

@@ -242,6 +242,21 @@ def _in_all() -> int:
     return sum(int(item.wrong) for item in items if item is not None)
 
 
+def test_a_wrong_code_that_another_overtakes_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = codes.make(coded().template_id, 1).codes[0]
+    member_id = member()
+    guesser, write = shopper(member_id), guesses.write
+
+    def overtaken(*given: Any) -> Any:
+        monkeypatch.setattr(guesses, "write", write)
+        guesser.post("/v1/coupon-codes/redeem", {"code": wrong(code)}).refused(404, "code_unknown")
+        return write(*given)
+
+    monkeypatch.setattr(guesses, "write", overtaken)
+    guesser.post("/v1/coupon-codes/redeem", {"code": wrong(code)}).refused(404, "code_unknown")
+    assert wrong_of(member_id) == 2
+
+
 def test_the_pressure_falls_with_time(advance: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guesses, "GUESS_PRESSURE", 5)
     code = codes.make(coded().template_id, 1).codes[0]

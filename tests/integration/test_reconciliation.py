@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -20,30 +19,9 @@ from chalicelib.reconciliation import service
 from chalicelib.reconciliation.rules import DaySums
 from chalicelib.reconciliation.tables import Reconciliations
 from chalicelib.store import read, tools, transaction
-from chalicelib.store.transaction import remove
 from chalicelib.wechat.errors import WechatError
-from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, in_process
 from tests.support.jobs import forget_all, stored
-from tests.support.operators import owner_token
-from tests.support.reconciliation import Shop, post
-
-PRICE = 1990
-
-
-@pytest.fixture
-def shop(dynamodb: str, sandbox: str, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    """A mall at noon of a day on which nothing has happened yet, and with nothing compared before."""
-    forget_all()
-    for item in tools.scan(Reconciliations):
-        remove(Reconciliations, (item.day, item.part))
-    monkeypatch.setattr(daily, "_owed", {})
-    operator = Operator(in_process(), owner_token())
-    sku = operator.product(price_fen=PRICE, stock=1000)["skus"][0]["sku_id"]
-    shop = Shop(operator, Sandbox(sandbox), mall_clock, sku)
-    shop.at(shop.today + timedelta(days=1), 12)
-    yield shop
-    forget_all()
+from tests.support.reconciliation import PRICE, Shop, post
 
 
 def everything() -> list[Any]:

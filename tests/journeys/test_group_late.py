@@ -125,6 +125,19 @@ def test_paid_while_the_seat_is_held_it_is_taken(notify: str, make: Make) -> Non
     assert scene.operator.stock(scene.sku) == (7, 3)
 
 
+def test_a_leader_of_whose_payment_nobody_tells_has_a_lobby_all_the_same(
+    operator: Operator, control: Control, wechat: Sandbox, arrive: Arrive
+) -> None:
+    activity = operator.group_activity({3: PRICE}, pieces=10)
+    leader = arrive()
+    lead = leader.take_seat(sku_of(activity), activity_id=activity["activity_id"]).ok(201)
+    wechat.pay(leader.start_payment(lead["order_id"]), notify="none")
+    control.run_jobs(advance=61)
+    order = poll(lambda: "paid_at" in (order := leader.order(lead["order_id"])) and order, 15)
+    assert (order["state"], leader.lobby(lead)["taken"]) == ("awaiting_group", 1)
+    arrive().join_lobby(lead)
+
+
 @pytest.mark.parametrize("how", ["cancelled", "cancelled, never told", "time is over"])
 def test_paid_after_the_hold_it_takes_a_seat_that_is_still_free(how: str, make: Make, slip_through: Slip) -> None:
     scene = make()

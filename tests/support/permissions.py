@@ -1,7 +1,7 @@
 """Least privilege: what each function may do, held against what the whole suite was seen to do.
 
-Every process of the tests writes what it saw (local/calls.py); only after a full run without a failure is that all
-there is, and compared.
+Every process of the tests writes what it saw (local/calls.py) into one folder. Only after a full run without a failure
+is that all there is, and compared; it is kept until the next one, so that it can be taken over (infra/permissions.py).
 """
 
 from __future__ import annotations
@@ -11,21 +11,41 @@ from pathlib import Path
 
 import pytest
 
+from infra import permissions
 from local.calls import VARIABLE
 
 DIFFERENCES = pytest.StashKey[list[str]]()
 
+#: In pytest's cache; the Makefile knows it too.
+_FOLDER = "yutang-calls"
+
+
+def record(config: pytest.Config) -> None:
+    """Have every process that this one starts write what it sees, if this is a full run."""
+    os.environ.pop(VARIABLE, None)
+    if _is_full(config):
+        folder = config.cache.mkdir(_FOLDER)
+        _forget(folder)
+        os.environ[VARIABLE] = str(folder)
+
 
 def compare(session: pytest.Session) -> None:
     """Fail the run when something is missing or spare."""
-    if VARIABLE in os.environ and _is_full(session.config) and session.exitstatus == pytest.ExitCode.OK:
-        from infra import permissions
+    if VARIABLE not in os.environ:
+        return
+    folder = Path(os.environ[VARIABLE])
+    if session.exitstatus != pytest.ExitCode.OK:
+        _forget(folder)
+        return
+    found = permissions.differences(permissions.declared(), permissions.needed(permissions.read(folder)))
+    if found:
+        session.config.stash[DIFFERENCES] = found
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-        asked = permissions.needed(permissions.read(Path(os.environ[VARIABLE])))
-        found = permissions.differences(permissions.declared(), asked)
-        if found:
-            session.config.stash[DIFFERENCES] = found
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+def _forget(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
 
 
 def _is_full(config: pytest.Config) -> bool:

@@ -18,6 +18,9 @@ from local.clock import LocalClock
 from tests.support.client import Operator, Sandbox, Shopper
 from tests.support.distribution import quick_member
 
+#: Of a piece.
+PRICE = 1990
+
 
 @dataclass
 class Shop:
