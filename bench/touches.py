@@ -153,7 +153,8 @@ def _in_common(recorded: list[dict[Key, Units]], sku: str) -> list[Touched]:
     for one in recorded:
         patterns: dict[Key, list[Units]] = defaultdict(list)
         for (place, under), units in one.items():
-            pattern = re.sub(r"\d+", "n", under.replace(sku, "{sku}").replace(product, "{product}"))
+            plain = re.sub(r"~\w+", "~n", under.replace(sku, "{sku}").replace(product, "{product}"))
+            pattern = re.sub(r"\d+", "n", plain)
             patterns[place, pattern].append(units)
         for key, found in patterns.items():
             requests[key].append(found)

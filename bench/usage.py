@@ -206,7 +206,7 @@ class Mall:
         config = msgspec.json.decode((ROOT / ".chalice" / "config.json").read_bytes())
         variables = config["stages"][STAGE]["environment_variables"].values()
         return {
-            "alarm": len(alarms.alarms(STAGE)), "dashboard": 1, "metric": traffic.METRICS.number,
+            "alarm": len(alarms.alarms(STAGE, workers=1)), "dashboard": 1, "metric": traffic.METRICS.number,
             "secret": sum(str(value).startswith("secretsmanager:") for value in variables),
             "web_acl": sum(resource.get("Type") == "AWS::WAFv2::WebACL" for resource in template.values()),
             "waf_rule": len(template["ApiFirewall"]["Properties"]["Rules"]),

@@ -32,10 +32,12 @@ class Alarm(NamedTuple):
     of: int = 1
     #: What silence means: missing, notBreaching or breaching.
     silence: str = "notBreaching"
+    #: Told when it is below `at` instead.
+    below: bool = False
 
 
-def alarms(stage: str) -> dict[str, Alarm]:
-    """Every alarm by its logical id."""
+def alarms(stage: str, workers: int) -> dict[str, Alarm]:
+    """Every alarm by its logical id, where each schedule wakes so many `workers`."""
     found = {
         "ApiFails": Alarm("The API answers 5xx", "AWS/ApiGateway", "5XXError", _API, 5, periods=2, of=3),
         "ApiSlow": Alarm(
@@ -53,6 +55,11 @@ def alarms(stage: str) -> dict[str, Alarm]:
         name = function.logical_id
         found[f"{name}Fails"] = Alarm(f"{function.name} fails", "AWS/Lambda", "Errors", where, 3, periods=2, of=3)
         found[f"{name}Throttled"] = Alarm(f"{function.name} is throttled", "AWS/Lambda", "Throttles", where, 1)
+        if function.wakes == "schedule":  # a part of the shards that nobody looks after has no metric of its own
+            found[f"{name}Missing"] = Alarm(
+                f"Not all workers of {function.name} are woken every minute",
+                "AWS/Lambda", "Invocations", where, 5 * workers - 2, periods=2, of=2, silence="breaching", below=True,
+            )  # fmt: skip
 
     def own(
         says: str, metric: Metric, at: float, statistic: str = "Sum", dimension: Json | None = None, **how: Any
@@ -83,9 +90,9 @@ def alarms(stage: str) -> dict[str, Alarm]:
     return found
 
 
-def resources(stage: str) -> Json:
+def resources(stage: str, workers: int) -> Json:
     """The alarms and the dashboard."""
-    found = {f"{name}Alarm": _resource(alarm) for name, alarm in alarms(stage).items()}
+    found = {f"{name}Alarm": _resource(alarm) for name, alarm in alarms(stage, workers).items()}
     body = {"Fn::Sub": msgspec.json.encode({"widgets": _widgets(stage)}).decode()}
     dashboard = {"DashboardName": {"Fn::Sub": "${AWS::StackName}"}, "DashboardBody": body}
     return found | {"Dashboard": {"Type": "AWS::CloudWatch::Dashboard", "Properties": dashboard}}
@@ -99,7 +106,7 @@ def _resource(alarm: Alarm) -> Json:
         "MetricName": alarm.metric,
         "Dimensions": [{"Name": name, "Value": value} for name, value in alarm.dimensions.items()],
         "ExtendedStatistic" if percentile else "Statistic": alarm.statistic,
-        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "ComparisonOperator": "LessThanThreshold" if alarm.below else "GreaterThanOrEqualToThreshold",
         "Threshold": alarm.at,
         "Period": alarm.seconds,
         "DatapointsToAlarm": alarm.periods,

@@ -81,12 +81,21 @@ def merged_template(stage: str) -> dict[str, Any]:
     definition["x-amazon-apigateway-gateway-responses"] = responses.gateway_responses()
     given = {name: {"Ref": parameter} for name, parameter in _PARAMETERS.items()}
     kept = {name.removeprefix("YUTANG_").lower(): value for name, value in variables.items() if ":" in value}
-    template["Resources"] |= functions.resources(given, kept, int(variables["YUTANG_JOB_WORKERS"]))
+    workers = worker_count(variables)
+    template["Resources"] |= functions.resources(given, kept, workers)
     template["Resources"] |= tables.resources(variables["YUTANG_TABLE_PREFIX"])
-    template["Resources"] |= alarms.resources(stage)
+    template["Resources"] |= alarms.resources(stage, workers)
     network = msgspec.json.decode(NETWORK.read_bytes())
     template["Resources"] |= {name: resource | {"Condition": "CallsFixed"} for name, resource in network.items()}
     return template
+
+
+def worker_count(variables: dict[str, str]) -> int:
+    """How many workers each schedule wakes. Raises SystemExit when that cannot be."""
+    workers, shards = int(variables["YUTANG_JOB_WORKERS"]), int(variables["YUTANG_JOB_SHARDS"])
+    if not 1 <= workers <= shards:
+        raise SystemExit(f"YUTANG_JOB_WORKERS must be from 1 to YUTANG_JOB_SHARDS ({shards}), not {workers}")
+    return workers
 
 
 def _stage(folder: Path) -> Path:

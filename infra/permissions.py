@@ -148,7 +148,8 @@ def main() -> int:
         print("nothing was seen: all tests must have been run, and passed")
         return 1
     asked = needed(seen)
-    print(*differences(declared(), asked), sep="\n")
+    for found in differences(declared(), asked):
+        print(found)
     DECLARATION.write_bytes(msgspec.json.format(msgspec.json.encode(asked), indent=2) + b"\n")
     return 0
 

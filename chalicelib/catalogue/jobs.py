@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
-from chalicelib.catalogue import placing, pools, products
+from chalicelib.catalogue import placing, pools, products, shards
 from chalicelib.catalogue.categories import TRIES, Busy
 from chalicelib.catalogue.rules import product_of
-from chalicelib.catalogue.tables import Listings, Products, pool_key, product_key
+from chalicelib.catalogue.tables import Listings, Products, owe_emptying, pool_key, product_key
 from chalicelib.core import clock
 from chalicelib.jobs import service as jobs
-from chalicelib.store import cache, read
+from chalicelib.store import read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
 
@@ -52,7 +53,7 @@ def count_sold(job: jobs.Job) -> None:
     The lists follow at the next full minute: however many orders name a product, it is listed anew once for all.
     """
     sold: dict[str, int] = {}
-    for sku_id, quantity in _lines(job):
+    for sku_id, quantity, *_ in _lines(job):
         sold[product_of(sku_id)] = sold.get(product_of(sku_id), 0) + quantity
     tx = Transaction()
     if len(sold) <= _PRODUCTS_MAX:
@@ -74,11 +75,22 @@ jobs.handles("catalogue.count_sold")(count_sold)
 
 @jobs.subscribe("stock.returned")
 def stock_returned(job: jobs.Job) -> None:
-    """Pieces came back: what was sold out may be on offer again."""
-    returned = list(dict.fromkeys(product_of(sku_id) for sku_id, _ in _lines(job)))
+    """Pieces came back: what was sold out may be on offer again, and closed pools are to be emptied.
+
+    A pool that is closed only after this look owes its emptying itself.
+    """
+    returned = list(dict.fromkeys(product_of(sku_id) for sku_id, *_ in _lines(job)))
     for start in range(0, len(returned), _RELISTS_MAX):
         tx = Transaction()
         _relist_soon(tx, returned[start : start + _RELISTS_MAX])
+        tx.commit()
+    places = [(sku_id, pool_id) for sku_id, _, *pools in _lines(job) for pool_id in pools if pool_id]
+    pools = read.batch_get([pool_key(*place) for place in places])
+    tx = Transaction()
+    for place, pool in zip(places, pools, strict=True):
+        if pool is not None and pool.closed:
+            owe_emptying(tx, *place)
+    if len(tx):
         tx.commit()
 
 
@@ -105,7 +117,7 @@ def _empty_pool(job: jobs.Job) -> None:
             raise Busy from fault
         raise
     if free:
-        cache.forget("catalogue")
+        shards.forget()
 
 
 def _relist_soon(tx: Transaction, product_ids: Iterable[str]) -> None:
@@ -114,8 +126,9 @@ def _relist_soon(tx: Transaction, product_ids: Iterable[str]) -> None:
         jobs.schedule(tx, "catalogue.relist", product_id, run_at=at)
 
 
-def _lines(job: jobs.Job) -> list[tuple[str, int]]:
-    return msgspec.json.decode(job.task.payload["lines"], type=list[tuple[str, int]])
+def _lines(job: jobs.Job) -> list[list[Any]]:
+    """What the event tells of: SKU and quantity, and of returned pieces the pool that they came from ("": none)."""
+    return msgspec.json.decode(job.task.payload["lines"], type=list[list[Any]])
 
 
 def _next_minute(now: datetime) -> datetime:

@@ -11,47 +11,62 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from chalicelib.catalogue.categories import TRIES, Busy, commit
-from chalicelib.catalogue.pools import close_pool
-from chalicelib.catalogue.rules import GATHER, OWN, Stock, chosen
-from chalicelib.catalogue.tables import STOCK, Products, next_shards, pool_key, shards_of, stock_key
+from chalicelib.catalogue.rules import GATHER, OWN, Stock, chosen, product_of
+from chalicelib.catalogue.tables import STOCK, Products, new_shards, pool_key, shards_of, stock_key
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
 from chalicelib.core.shards import even
+from chalicelib.jobs import service as jobs
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import Transaction
 
-#: A change of the shards closes the old ones (two actions each) and fills the new ones in one transaction.
+#: A change of the shards empties the old ones and fills the new ones in one transaction.
 SHARDS_MAX = 32
+
+_CACHE = "shards"
+
+
+class Seen(msgspec.Struct):
+    """What was free in each of a SKU's `shards`, and in its own item (OWN)."""
+
+    shards: list[str]
+    free: dict[str, int]
 
 
 def spread(sku_id: str, shards: int) -> None:
     """Spread what is free of the SKU over so many shards, from 0 (none) to SHARDS_MAX. Raises `not_found`, `conflict`.
 
-    What is on its way back to earlier shards comes to the SKU's own item.
+    What is on its way back to earlier shards comes to the SKU's own item; spread again, it is shared out, too.
     """
     retry_busy(lambda: _spread(sku_id, shards), Busy, TRIES)
-    cache.forget("catalogue")
+    forget()
 
 
 def _spread(sku_id: str, shards: int) -> None:
-    old = shards_of(own(sku_id))
-    if len(old) == shards:
-        return
-    gather(sku_id, old)
     item = own(sku_id)
-    free = int(item.free) if shards else 0
+    seen = look(sku_id, shards_of(item))
+    if len(seen.shards) == shards and (seen.free[OWN] == 0 or not shards):
+        return
     tx = Transaction()
-    for pool in old:
-        close_pool(tx, sku_id, pool)
-    actions = [Products.free.set(Products.free - free), Products.taken.set(Products.taken + free)]
-    after = next_shards(item, shards)
-    actions.append(Products.shards.set(after))
-    if shards:
-        pieces_into(tx, sku_id, shards_of(Products(shards=after)), free)
+    for pool in seen.shards:
+        free = seen.free[pool]
+        none = [Products.free.set(0), Products.supplied.set(Products.supplied - free), Products.closed.set(True)]
+        tx.update(*pool_key(sku_id, pool), none, Products.free == free, Busy)
+    pieces = sum(seen.free.values())
+    left = 0 if shards else pieces
+    after = new_shards(shards)
+    pieces_into(tx, sku_id, shards_of(Products(shards=after)), pieces - left)
+    moved = left - seen.free[OWN]
+    actions = [
+        Products.free.set(left), Products.taken.set(Products.taken - moved), Products.shards.set(after),
+    ]  # fmt: skip
     as_read = Products.shards == item.shards if item.shards else Products.shards.does_not_exist()
-    tx.update(*stock_key(sku_id), actions, as_read & (Products.free >= free), Busy)
+    tx.update(*stock_key(sku_id), actions, as_read & (Products.free == seen.free[OWN]), Busy)
+    jobs.schedule(tx, "catalogue.relist", product_of(sku_id))
     commit(tx)
 
 
@@ -70,57 +85,86 @@ def pieces_into(tx: Transaction, sku_id: str, shards: Sequence[str], pieces: int
         tx.update(*pool_key(sku_id, shards[number]), more, Products.closed.does_not_exist(), Busy)
 
 
-def gather_all(sku_ids: Iterable[str]) -> None:
-    """Move all that is free in shards of these SKUs to their own items. Raises `conflict`."""
-    for item in read.batch_get([stock_key(sku_id) for sku_id in sku_ids]):
+def gather_all(wanted: Mapping[str, int]) -> None:
+    """Have so many pieces of each SKU in its own item, where its shards have them. Raises `conflict`."""
+    for item in read.batch_get([stock_key(sku_id) for sku_id in wanted]):
         if item is not None:
             sku_id = item.part.removeprefix(STOCK)
-            over = shards_of(item)
-            retry_busy(functools.partial(gather, sku_id, over), Busy, TRIES)
+            retry_busy(functools.partial(gather, sku_id, shards_of(item), wanted[sku_id]), Busy, TRIES)
 
 
-def gather(sku_id: str, shards: Sequence[str]) -> None:
-    """Move all that is free in these shards to the SKU's own item. Raises Busy when others took from them meanwhile."""
-    free = {pool: pieces for pool, pieces in look(sku_id, shards).items() if pool != OWN and pieces}
-    if not free:
-        return
+def gather(sku_id: str, shards: Sequence[str], wanted: int) -> None:
+    """Have so many pieces in the SKU's own item: what it lacks comes from the shards that have most, so that the others
+    go on selling. Raises Busy when somebody else took from them meanwhile."""
+    seen = look(sku_id, shards).free
+    missing = wanted - seen.pop(OWN)
     tx = Transaction()
-    for pool, pieces in free.items():
-        fewer = [Products.free.set(Products.free - pieces), Products.supplied.set(Products.supplied - pieces)]
-        tx.update(*pool_key(sku_id, pool), fewer, Products.free >= pieces, Busy)
-    total = sum(free.values())
-    to_own = [Products.free.set(Products.free + total), Products.taken.set(Products.taken - total)]
-    tx.update(*stock_key(sku_id), to_own, Products.taken >= total, Busy)
-    commit(tx)
+    moved = 0
+    for pool, free in sorted(seen.items(), key=lambda place: -place[1]):
+        if pieces := min(free, missing - moved):
+            fewer = [Products.free.set(Products.free - pieces), Products.supplied.set(Products.supplied - pieces)]
+            tx.update(*pool_key(sku_id, pool), fewer, Products.free >= pieces, Busy)
+            moved += pieces
+        if moved >= missing:
+            break
+    if moved > 0:
+        to_own = [Products.free.set(Products.free + moved), Products.taken.set(Products.taken - moved)]
+        tx.update(*stock_key(sku_id), to_own, Products.taken >= moved, Busy)
+        commit(tx)
 
 
-def look(sku_id: str, shards: Sequence[str], consistent: bool = True) -> dict[str, int]:
-    """What is free in each shard, and in the SKU's own item (OWN)."""
-    places = [OWN, *shards]
-    items = read.batch_get([_key(sku_id, place) for place in places], consistent=consistent)
-    return {
-        place: 0 if item is None or item.closed else int(item.free) for place, item in zip(places, items, strict=True)
-    }
+def look(sku_id: str, shards: Sequence[str]) -> Seen:
+    """What is free in the SKU's own item and in these shards; and which shards the SKU has by now."""
+    item, *pools = read.batch_get([stock_key(sku_id), *(pool_key(sku_id, pool) for pool in shards)])
+    free = {OWN: 0 if item is None else int(item.free)}
+    for pool_id, pool in zip(shards, pools, strict=True):
+        free[pool_id] = 0 if pool is None or pool.closed else int(pool.free)
+    return Seen([] if item is None else shards_of(item), free)
 
 
 def choose(sku_id: str, shards: Sequence[str], quantity: int, order_id: str) -> str | None:
     """Where an order takes its pieces from: one of the shards, or OWN; None when there are too few.
 
-    By what was seen in this second; nothing is read when nothing was. Raises Busy when it takes another look.
+    By what was seen in this second; nothing is read when nothing was. Raises Busy when somebody else was quicker.
     """
-    pool = chosen(cache.recall(_seen(sku_id)), shards, quantity, ids.shard(order_id, len(shards)))
-    if pool != GATHER:
-        return pool
+    seen: Seen | None = cache.recall((_CACHE, sku_id))
+    free = None if seen is None or seen.shards != list(shards) else seen.free
+    place = chosen(free, shards, quantity, ids.shard(order_id, len(shards)))
+    if place != GATHER:
+        return place
     try:
-        gather(sku_id, shards)
+        gather(sku_id, shards, quantity)
     finally:
-        look_again(sku_id, shards)
+        look_again(sku_id, shards, quantity)
     return OWN
 
 
-def look_again(sku_id: str, shards: Sequence[str]) -> None:
-    """A shard had too few: see what each has, and remember it for a second."""
-    cache.keep(_seen(sku_id), look(sku_id, shards))
+def find(sku_id: str, quantity: int, order_id: str) -> str | None:
+    """The same by a look at what there is now, of a SKU that may have no shards (then OWN), or be gone (None)."""
+    item = read.get(Products, *stock_key(sku_id)[1])
+    if item is None:
+        return None
+    shards = shards_of(item)
+    if not shards:
+        return OWN if item.free >= quantity else None
+    look_again(sku_id, shards, quantity)
+    return choose(sku_id, shards, quantity, order_id)
+
+
+def look_again(sku_id: str, shards: Sequence[str], quantity: int = 1) -> None:
+    """A shard had too few: see what each has, and remember it for a second, if these are its shards still."""
+    seen = look(sku_id, shards)
+    if sum(seen.free.values()) < quantity:  # pieces that were on their way from one to another are in neither
+        seen = look(sku_id, shards)
+    if seen.shards == list(shards):
+        cache.keep((_CACHE, sku_id), seen)
+
+
+def taken(sku_id: str, place: str, quantity: int) -> None:
+    """An order has taken pieces: what was seen is not there any more."""
+    seen: Seen | None = cache.recall((_CACHE, sku_id))
+    if seen is not None and place in seen.free:
+        seen.free[place] = max(0, seen.free[place] - quantity)
 
 
 def gone(wanted: Mapping[str, int]) -> list[str]:
@@ -128,8 +172,14 @@ def gone(wanted: Mapping[str, int]) -> list[str]:
     return [
         sku_id
         for sku_id, quantity in wanted.items()
-        if (seen := cache.recall(_seen(sku_id))) is not None and sum(seen.values()) < quantity
+        if (seen := cache.recall((_CACHE, sku_id))) is not None and sum(seen.free.values()) < quantity
     ]
+
+
+def forget() -> None:
+    """Look anew at what is shown and sold, for pieces have come back by this process."""
+    cache.forget("catalogue")
+    cache.forget(_CACHE)
 
 
 def stocks(items: Iterable[Products | None], consistent: bool) -> dict[str, Stock]:
@@ -144,11 +194,3 @@ def stocks(items: Iterable[Products | None], consistent: bool) -> dict[str, Stoc
         sku_id: Stock(int(item.free) + spread_out[sku_id], int(item.taken) - spread_out[sku_id], int(item.supplied))
         for sku_id, item in own.items()
     }
-
-
-def _key(sku_id: str, place: str) -> read.Key:
-    return pool_key(sku_id, place) if place else stock_key(sku_id)
-
-
-def _seen(sku_id: str) -> tuple[str, ...]:
-    return "catalogue", "shards", sku_id

@@ -9,7 +9,7 @@ from chalicelib.catalogue.tables import Movement, Movements, Products, shards_of
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.jobs import service as jobs
-from chalicelib.store import cache, read
+from chalicelib.store import read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import Transaction
 
@@ -24,7 +24,7 @@ def supply(sku_id: str, quantity: int, reason: str, cause: str) -> Stock:
     if earlier is None:
         movement = Movements(sku_id, cause, movement=Movement(quantity, reason, clock.now()))
         retry_busy(lambda: _supply(sku_id, quantity, movement), Busy, TRIES)
-        cache.forget("catalogue")
+        shards.forget()
     elif (earlier.movement.quantity, earlier.movement.reason) != (quantity, reason):
         raise MallError("idempotency_key_reused")
     return of(sku_id)
@@ -39,7 +39,7 @@ def _supply(sku_id: str, quantity: int, movement: Movements) -> None:
         actions.append(Products.taken.set(Products.taken + quantity))
         shards.pieces_into(tx, sku_id, over, quantity)
     else:
-        shards.gather(sku_id, over)
+        shards.gather(sku_id, over, max(0, -quantity))
         actions.append(Products.free.set(Products.free + quantity))
     tx.update(*stock_key(sku_id), actions, Products.free >= max(0, -quantity), MallError("stock_short"))
     jobs.schedule(tx, "catalogue.relist", product_of(sku_id))

@@ -6,7 +6,7 @@
 | what a cart, quote or order needs | BatchGet (product, "product"), (product, "stock#<sku>") | 0.5 or 1 RRU per 4 KB |
 | reserve stock, give it back | Update (product, "stock#<sku>") under free >= n, in the order's transaction | 2 WRU |
 | reserve pieces of a pool | Update (product, "pool#<sku>#<pool>") under free >= n, likewise | 2 WRU |
-| give them back | the same Update, and a job put | 4 WRU, and 3 for the job to be taken and ended |
+| give them back | the same Update; 5 WRU more for the job that empties it, when it is closed | 2 WRU |
 | reserve from a shard of a popular SKU | Update (sku#shard, "pool#<sku>#<shard>") under free >= n, likewise | 2 WRU |
 | set pieces aside; move them back | Update the pool and the SKU's stock, in one transaction | 4 WRU |
 | announce an activity, retract it | Put, Delete (product, "activity#<activity>") | 2 WRU |
@@ -31,6 +31,7 @@ import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.catalogue.rules import ActivityCard, Card, Category, Detail, Product, product_of
+from chalicelib.core import ids
 from chalicelib.jobs import service as jobs
 from chalicelib.store.base import Document, Table, TableMeta, name
 from chalicelib.store.read import Key
@@ -42,7 +43,7 @@ CARD = "card"
 STOCK = "stock#"
 POOL = "pool#"
 ACTIVITY = "activity#"
-#: In the id of a pool that is a shard: "<number>~<which time they were made>".
+#: In the id of a pool that is a shard: "<number>~<what those made at once share>".
 SHARD = "~"
 TREE = "tree"
 USED = "used#"
@@ -80,7 +81,7 @@ class Products(Table):
     free = NumberAttribute(null=True)
     taken = NumberAttribute(null=True)
     supplied = NumberAttribute(null=True)
-    # part "stock#<sku_id>": "<how many>~<which time they were made>", once its pieces were spread over shards
+    # part "stock#<sku_id>": "<how many>~<what they share>", once its pieces were spread over shards
     shards = UnicodeAttribute(null=True)
     # part "pool#<sku_id>#<pool_id>": set once and for ever, when nothing more is sold from it
     closed = BooleanAttribute(null=True)
@@ -170,14 +171,13 @@ def pool_key(sku_id: str, pool_id: str) -> Key:
 
 def shards_of(stock: Products) -> list[str]:
     """The ids of the pools that a SKU's pieces are spread over, by its stock."""
-    number, _, time = (stock.shards or "0").partition(SHARD)
-    return [f"{shard}{SHARD}{time}" for shard in range(int(number))]
+    number, _, shared = (stock.shards or "0").partition(SHARD)
+    return [f"{shard}{SHARD}{shared}" for shard in range(int(number))]
 
 
-def next_shards(stock: Products, number: int) -> str:
-    """What the stock says of its shards when so many are made: pools that nobody has closed yet."""
-    _, _, time = (stock.shards or "0").partition(SHARD)
-    return f"{number}{SHARD}{int(time or 0) + 1}"
+def new_shards(number: int) -> str:
+    """What a stock says of its shards when so many are made: pools of ids that there have never been."""
+    return f"{number}{SHARD}{ids.new('')[:10]}"
 
 
 def take_stock(tx: Transaction, sku_id: str, quantity: int, otherwise: object, pool: str = "") -> None:
@@ -195,15 +195,14 @@ def take_stock(tx: Transaction, sku_id: str, quantity: int, otherwise: object, p
 
 
 def return_stock(tx: Transaction, sku_id: str, quantity: int, pool: str = "") -> None:
-    """Give reserved or sold pieces back, to the `pool` they came from, as part of `tx`; with a pool, two actions of it.
+    """Give reserved or sold pieces back, to the `pool` they came from, as part of `tx`.
 
-    The transaction's own guard keeps it from happening twice.
+    The transaction's own guard keeps it from happening twice. The pool may be closed, and whoever returns pieces has
+    not read it: `tx` tells of them ("stock.returned"), and who is told owes its emptying.
     """
     actions = [Products.free.set(Products.free + quantity), Products.taken.set(Products.taken - quantity)]
     key = pool_key(sku_id, pool) if pool else stock_key(sku_id)
     tx.update(*key, actions, Products.taken >= quantity, "more pieces back than were taken")
-    if pool:  # it may be closed, and whoever returns pieces has not read it
-        owe_emptying(tx, sku_id, pool)
 
 
 def owe_emptying(tx: Transaction, sku_id: str, pool_id: str) -> None:

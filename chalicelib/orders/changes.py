@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from chalicelib.catalogue.tables import return_stock
 from chalicelib.core.errors import MallError
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import Job, LeaseLost
@@ -99,3 +100,13 @@ def emit(tx: Transaction, event: str, order_id: str, pieces: list[Pieces]) -> No
     """Tell the wings below what happened to these pieces, as part of `tx`."""
     lines = msgspec.json.encode([[part.sku_id, part.quantity] for part in pieces]).decode()
     jobs.emit(tx, event, order_id, lines=lines)
+
+
+def give_back(tx: Transaction, cause: str, order: Order, pieces: list[Pieces]) -> None:
+    """Give pieces of the order back to where they came from, and tell of it once for this cause, as part of `tx`."""
+    pools = {line.sku_id: line.pool for line in order.lines}
+    for part in pieces:
+        return_stock(tx, part.sku_id, part.quantity, pools[part.sku_id])
+    if pieces:
+        lines = [[part.sku_id, part.quantity, pools[part.sku_id]] for part in pieces]
+        jobs.emit(tx, "stock.returned", cause, lines=msgspec.json.encode(lines).decode())

@@ -6,14 +6,13 @@ from datetime import timedelta
 
 import msgspec
 
-from chalicelib.catalogue.tables import return_stock
+from chalicelib.catalogue import shards
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, unavailable
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
 from chalicelib.orders import changes, coupons, pay
 from chalicelib.orders.groups import groups
 from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, closed
-from chalicelib.store import cache
 from chalicelib.store.transaction import Transaction
 
 
@@ -81,14 +80,12 @@ def _close(found: changes.Found, what: str, by: str, job: Job | None = None) -> 
     def decide(current: Order, tx: Transaction) -> Order:
         if current.state != "awaiting_payment":
             return current
-        for line in current.lines:
-            return_stock(tx, line.sku_id, line.quantity, line.pool)
+        changes.give_back(tx, current.order_id, current, current.pieces)
         coupons.free(tx, current)
         if current.group is not None:
             current = msgspec.structs.replace(current, group=groups().release(tx, current))
-        changes.emit(tx, "stock.returned", current.order_id, current.pieces)
         return closed(current, what, by, clock.now())
 
     after = changes.change(found.order.order_id, decide, job, found)
-    cache.forget("catalogue")
+    shards.forget()
     return after

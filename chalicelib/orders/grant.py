@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from chalicelib.catalogue.tables import return_stock
 from chalicelib.core import clock, ids
 from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
@@ -50,11 +49,7 @@ def grant(
         coupons.give_back(tx, order, always=coupons_back)
     if (order.state, after.state) == ("awaiting_shipment", "shipped"):
         sent(tx, after)
-    pools = {line.sku_id: line.pool for line in order.lines}
-    for pieces in back:
-        return_stock(tx, pieces.sku_id, pieces.quantity, pools[pieces.sku_id])
-    if back:
-        changes.emit(tx, "stock.returned", refund.refund_id, back)
+    changes.give_back(tx, refund.refund_id, order, back)
     parts = given_back(order, refund)
     if parts != Sale():
         ledger.post(tx, entries.refund_granted(refund.refund_id, order.order_id, now, parts))

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chalicelib.catalogue.tables import pool_key, stock_key, take_stock
+from chalicelib.catalogue import shards
+from chalicelib.catalogue.categories import Busy
+from chalicelib.catalogue.tables import SHARD, Products, pool_key, take_stock
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
@@ -23,8 +25,9 @@ from chalicelib.orders.books import sold
 from chalicelib.orders.grant import refund_id, whole
 from chalicelib.orders.groups import groups
 from chalicelib.orders.refund_rules import with_refund
-from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, Refund, noted, step
+from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, OrderLine, Refund, noted, step
 from chalicelib.store import read
+from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -173,25 +176,33 @@ def _seated_late(order: Order, tx: Transaction, transaction_id: str, by: str) ->
 
     Looked at first, so that a transaction that finds them gone is one that somebody else was faster than.
     """
-    if order.group is None or not _in_stock(order) or not coupons.all_unused(order):
+    if order.group is None or (pools := _in_stock(order)) is None or not coupons.all_unused(order):
         return None
     seat = groups().retake(tx, order)
     if seat is None:
         return None
-    for line in order.lines:
+    lines = [msgspec.structs.replace(line, restocked=0, pool=pools[line.sku_id]) for line in order.lines]
+    for line in lines:
         take_stock(tx, line.sku_id, line.quantity, "the pieces are gone", line.pool)
-    lines = [msgspec.structs.replace(line, restocked=0) for line in order.lines]
     coupons.use(tx, order, again=True)
     paid = msgspec.structs.replace(_received(order, tx, transaction_id), group=seat, lines=lines)
     return step(paid, "take_seat", "paid_late", by, clock.now())
 
 
-def _in_stock(order: Order) -> bool:
-    keys = [pool_key(line.sku_id, line.pool) if line.pool else stock_key(line.sku_id) for line in order.lines]
-    return all(
-        item is not None and item.free >= line.quantity and not item.closed
-        for item, line in zip(read.batch_get(keys), order.lines, strict=True)
-    )
+def _in_stock(order: Order) -> dict[str, str] | None:
+    """Where the pieces of each SKU can be taken from now: an activity's own, or ordinary stock; None where some cannot.
+
+    All of the order's were given back, so that they may come from another shard this time."""
+    pools = {line.sku_id: _place(order.order_id, line) for line in order.lines}
+    found = {sku_id: pool for sku_id, pool in pools.items() if pool is not None}
+    return found if len(found) == len(pools) else None
+
+
+def _place(order_id: str, line: OrderLine) -> str | None:
+    if not line.pool or SHARD in line.pool:
+        return retry_busy(lambda: shards.find(line.sku_id, line.quantity, order_id), Busy)
+    item = read.get(Products, *pool_key(line.sku_id, line.pool)[1])
+    return line.pool if item is not None and item.free >= line.quantity and not item.closed else None
 
 
 def _mark_free(order: Order, tx: Transaction) -> Order:

@@ -11,9 +11,9 @@ from msgspec import Meta
 from chalicelib.cart import service as carts
 from chalicelib.cart.tables import CartLine, Carts, lines_of
 from chalicelib.catalogue import categories, offers, shards
-from chalicelib.catalogue.categories import TRIES, Busy
+from chalicelib.catalogue.categories import Busy
 from chalicelib.catalogue.offers import Offer
-from chalicelib.catalogue.tables import take_stock
+from chalicelib.catalogue.tables import shards_of, take_stock
 from chalicelib.catalogue.tree import Forest
 from chalicelib.core import clock, ids, metrics
 from chalicelib.core.errors import FieldError, MallError, invalid
@@ -43,6 +43,8 @@ from chalicelib.web.types import Fen, Id, LongLine, Quantity
 WATCH_SECONDS = 60
 
 _EXISTS = "the order exists"
+#: Each may meet conflicts of its own; all of them together stay within the time that API Gateway waits.
+_TRIES = 5
 
 
 #: Coupons to use, at most one for each place; or the best that the member has.
@@ -105,7 +107,7 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
     """
     order_id = ids.derived("o", member_id, key)
     digest = ids.digest(msgspec.json.encode(asked))
-    return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), Busy, TRIES)
+    return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), Busy, _TRIES)
 
 
 def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:
@@ -183,6 +185,8 @@ def _commit(
         raise refusal(fault.failed) or Busy from fault
     metrics.add(Metric.ORDERS_PLACED)
     cache.forget("catalogue")
+    for line in order.lines:
+        shards.taken(line.sku_id, line.pool, line.quantity)
     if deal is not None:
         cache.forget(CACHE)
     return order
@@ -191,13 +195,18 @@ def _commit(
 def _short(lines: list[OrderLine], offered: dict[str, Offer]) -> Exception:
     """What it means that these lines' pieces were gone: that there are no more, or that other shards may have some."""
     cache.forget("catalogue")
-    skus = [line.sku_id for line in lines]
-    spread = [line.sku_id for line in lines if (over := offered[line.sku_id].shards) and line.pool in ("", *over)]
-    if len(spread) < len(skus):
-        return MallError("out_of_stock", skus=[sku_id for sku_id in skus if sku_id not in spread])
-    for sku_id in spread:
-        shards.look_again(sku_id, offered[sku_id].shards)
-    return Busy()
+    gone = [line.sku_id for line in lines if not _elsewhere(line, offered[line.sku_id].shards)]
+    return MallError("out_of_stock", skus=gone) if gone else Busy()
+
+
+def _elsewhere(line: OrderLine, over: list[str]) -> bool:
+    """Whether there may be pieces elsewhere than where the line wanted to take them from."""
+    if line.pool not in ("", *over):
+        return False  # an activity's own
+    if not over:
+        return bool(shards_of(shards.own(line.sku_id)))  # it was spread in this moment
+    shards.look_again(line.sku_id, over, line.quantity)
+    return True
 
 
 def _pools(order_id: str, lines: list[Pieces], offered: dict[str, Offer], deal: Deal | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from chalicelib.catalogue import shards
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.jobs import service as jobs
@@ -15,7 +16,6 @@ from chalicelib.orders.grant import grant, order_of, refund_id, refund_of, succe
 from chalicelib.orders.groups import groups
 from chalicelib.orders.refund_rules import new_refund, with_refund
 from chalicelib.orders.rules import Order, Pieces, Refund, noted
-from chalicelib.store import cache
 from chalicelib.store.transaction import Transaction
 
 #: WeChat says that a refund is under way: ask again after this.
@@ -70,7 +70,7 @@ def _make(
         return grant(order, tx, refund, restock, by)
 
     after = changes.change(found.order.order_id, decide, found=found)
-    cache.forget("catalogue")
+    shards.forget()
     refund = _of(after, number)
     return msgspec.structs.replace(refund, state=refund.first_state, finished_at=None)
 
@@ -88,7 +88,7 @@ def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
         return grant(order, tx, refund, restock, by) if refund.state == "requested" else order
 
     after = changes.change(order_id, decide)
-    cache.forget("catalogue")
+    shards.forget()
     return _of(after, number)
 
 

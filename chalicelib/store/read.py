@@ -38,12 +38,13 @@ def get_raw(table: type[Table], *key: str, consistent: bool = True) -> Raw | Non
 
 
 def batch_get(keys: Sequence[Key], consistent: bool = True) -> list[Any]:
-    """The items at these distinct keys, of any tables, in the order of the keys; None where there is none.
+    """The items at these keys, of any tables, in the order of the keys; None where there is none.
 
     One round trip for up to 100 keys; what DynamoDB leaves over is asked for again.
     """
     found: dict[tuple[str, ...], Any] = {}
-    asked = [key for key in keys if all(key[1])]  # nothing is at an empty key
+    # DynamoDB refuses a key that is named twice; and nothing is at an empty one.
+    asked = list(dict.fromkeys(key for key in keys if all(key[1])))
     for start in range(0, len(asked), BATCH_MAX):
         for table, raw in _batch(asked[start : start + BATCH_MAX], consistent):
             found[(table.Meta.table_name, *_key_of(table, raw))] = table.from_raw_data(raw)

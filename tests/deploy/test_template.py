@@ -18,7 +18,7 @@ from chalicelib.core.metrics import NAMESPACE, Metric
 from chalicelib.core.settings import settings
 from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
 from chalicelib.store import tools
-from infra import alarms, functions, permissions, sam, tables
+from infra import alarms, functions, package, permissions, sam, tables
 from infra.functions import FUNCTIONS, Function
 
 pytestmark = pytest.mark.slow
@@ -120,6 +120,23 @@ def test_each_further_worker_is_told_its_part_of_the_shards() -> None:
         assert [json.loads(one["Properties"]["Input"])["detail"] for one in others] == [{"part": 1}, {"part": 2}]
         assert {one["Properties"]["Schedule"] for one in others} == {"rate(1 minute)"}
         assert {one["Properties"]["RetryPolicy"]["MaximumRetryAttempts"] for one in others} == {0}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 16])
+def test_a_worker_that_is_not_woken_any_more_is_missed(workers: int) -> None:
+    """Each is woken five times in the five minutes that the alarm looks at, give or take one."""
+    for name in ("RunDueJobs", "RunDueCalls"):
+        alarm = alarms.alarms("prod", workers)[f"{name}Missing"]
+        assert (alarm.below, alarm.silence, alarm.seconds) == (True, "breaching", 300)
+        assert 5 * (workers - 1) + 1 < alarm.at <= 5 * workers - 1
+
+
+def test_there_are_workers_and_no_more_of_them_than_shards() -> None:
+    shards = {"YUTANG_JOB_SHARDS": "4"}
+    assert [package.worker_count(shards | {"YUTANG_JOB_WORKERS": number}) for number in ("1", "4")] == [1, 4]
+    for number in ("0", "5", "-1"):
+        with pytest.raises(SystemExit, match="YUTANG_JOB_WORKERS must be from 1 to YUTANG_JOB_SHARDS"):
+            package.worker_count(shards | {"YUTANG_JOB_WORKERS": number})
 
 
 @pytest.mark.parametrize(("name", "lane"), [("RunOwedJobs", INSIDE), ("RunOwedCalls", OUTSIDE)])
@@ -279,7 +296,7 @@ def test_every_alarm_tells_somebody_of_something_that_is_counted(resources: Json
         if properties["Namespace"] == NAMESPACE:
             assert properties["MetricName"] in set(Metric)
             assert {"Name": "Stage", "Value": "prod"} in properties["Dimensions"]
-    assert {f"{name}Alarm" for name in alarms.alarms("prod")} == set(found)
+    assert {f"{name}Alarm" for name in alarms.alarms("prod", workers=1)} == set(found)
     watched = {properties["MetricName"] for properties in found.values()}
     assert {
         "5XXError",

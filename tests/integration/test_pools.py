@@ -60,7 +60,14 @@ def take(sku_id: str, quantity: int = 1, pool: str = "") -> bool:
 
 
 def give_back(sku_id: str, quantity: int = 1, pool: str = "") -> bool:
-    return does(lambda tx: return_stock(tx, sku_id, quantity, pool))
+    """And whoever cares is told, as an order tells."""
+
+    def act(tx: Transaction) -> None:
+        return_stock(tx, sku_id, quantity, pool)
+        lines = msgspec.json.encode([[sku_id, quantity, pool]]).decode()
+        jobs.emit(tx, "stock.returned", secrets.token_hex(6), lines=lines)
+
+    return does(act)
 
 
 def set_aside(sku_id: str, pool: str, quantity: int = ASIDE) -> bool:
@@ -217,6 +224,7 @@ def test_many_workers_at_once_move_pieces_once(sku_id: str, pool: str, minutes: 
     for _ in range(4):
         minutes.seconds += 0.01  # another job
         assert give_back(sku_id, 1, pool)
+        assert close(sku_id, pool)
     waiting = owed(sku_id, pool)
     assert len(waiting) == 5
     with ThreadPoolExecutor(5) as crowd:

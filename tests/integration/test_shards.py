@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from chalicelib.catalogue import stock, transfer
 from chalicelib.catalogue.shards import SHARDS_MAX
 from chalicelib.jobs import service as jobs
+from chalicelib.orders import place
 from chalicelib.orders.changes import load
+from chalicelib.orders.rules import LINES_MAX
 from chalicelib.store import cache
 from local.clock import LocalClock
 from tests.support import shards
@@ -85,7 +87,6 @@ def test_the_pieces_are_shared_out_and_come_together_again(operator: Operator, s
     assert spread(operator, sku, 3) == {"shards": 3, "own": 0, "free": [7, 7, 6]}
     assert spread(operator, sku, SHARDS_MAX)["free"] == [1] * 20 + [0] * 12
     assert spread(operator, sku, 0) == {"shards": 0, "own": 20, "free": []}
-    jobs.run_due()
     assert shards.differences(sku, []) == []
 
 
@@ -241,3 +242,96 @@ def test_the_last_pieces_in_many_shards_go_to_as_many_shoppers(operator: Operato
             told.update(answer.status for answer in answers)
     assert told[201] == STOCK
     assert stock.of(sku).free == 0
+
+
+def test_an_order_that_no_shard_can_fill_leaves_the_others_to_sell(
+    operator: Operator, shopper: Shopper, sku: str
+) -> None:
+    spread(operator, sku, 4)
+    order(shopper, sku, 7).ok(201)
+    left = operator.get(f"/v1/admin/skus/{sku}/shards").ok()
+    assert (left["own"], sorted(left["free"])) == (0, [0, 3, 5, 5])
+    supply(operator, sku, -4).ok()
+    left = operator.get(f"/v1/admin/skus/{sku}/shards").ok()
+    assert (left["own"], sorted(left["free"])) == (0, [0, 1, 3, 5])
+    order(shopper, sku, 1).ok(201)
+
+
+def test_pieces_that_lie_beside_the_shards_are_shared_out_by_spreading_as_before(
+    operator: Operator, shopper: Shopper, sku: str, mall_clock: LocalClock
+) -> None:
+    spread(operator, sku, 4)
+    placed = order(shopper, sku, 5).ok(201)
+    spread(operator, sku, 2)
+    shopper.post(f"/v1/orders/{placed['order_id']}/cancel").ok()
+    mall_clock.advance(1)
+    while jobs.run_due():
+        pass
+    assert operator.get(f"/v1/admin/skus/{sku}/shards").ok() == {"shards": 2, "own": 5, "free": [8, 7]}
+    assert spread(operator, sku, 2) == {"shards": 2, "own": 0, "free": [10, 10]}
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 4), (4, 8), (8, 4), (4, 0)])
+def test_an_order_during_which_the_shards_change_is_placed_all_the_same(
+    operator: Operator, shopper: Shopper, sku: str, before: int, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spread(operator, sku, before)
+    price, changed = place._price, []
+
+    def meanwhile(*given: Any) -> Any:
+        if not changed:
+            changed.append(spread(operator, sku, after))
+        return price(*given)
+
+    monkeypatch.setattr(place, "_price", meanwhile)
+    order(shopper, sku, 1).ok(201)
+    now = operator.get(f"/v1/admin/skus/{sku}/shards").ok()
+    assert (changed[0]["shards"], now["own"] + sum(now["free"])) == (after, STOCK - 1)
+    assert max(now["free"], default=1) > 0, "the new shards are not emptied for one"
+    order(shopper, sku, 1).ok(201)
+
+
+def test_a_sku_that_was_removed_and_added_again_can_be_spread(operator: Operator, product: Any, sku: str) -> None:
+    path = f"/v1/admin/products/{product['product_id']}"
+    first = {name: product["skus"][0][name] for name in ("sku_code", "price_fen", "specs")}
+    other = {"sku_code": "other", "price_fen": 1, "stock": 1, "specs": first["specs"]}
+    spread(operator, sku, 4)
+    spread(operator, sku, 0)
+    operator.call("PATCH", path, {"skus": [other]}).ok()
+    again = operator.call("PATCH", path, {"skus": [first | {"stock": 6}]}).ok()["skus"][0]
+    assert again["sku_id"] == sku
+    assert spread(operator, sku, 4)["free"] == [2, 2, 1, 1]
+
+
+def test_an_order_of_as_many_lines_as_there_may_be_is_closed_and_refunded(
+    operator: Operator, shopper: Shopper, sandbox: str, mall_clock: LocalClock
+) -> None:
+    """All of them in shards."""
+    skus = [
+        {"sku_code": f"s{number:02}", "specs": {"规格": f"{number}"}, "price_fen": PRICE, "stock": 4}
+        for number in range(LINES_MAX)
+    ]
+    specs = [{"name": "规格", "values": [f"{number}" for number in range(LINES_MAX)]}]
+    product = operator.product(skus=skus, specs=specs)
+    lines = [(one["sku_id"], 1) for one in product["skus"]]
+    for sku_id, _ in lines:
+        spread(operator, sku_id, 2)
+    body = shopper.order_body(lines, LINES_MAX * PRICE)
+
+    def placed() -> str:
+        order_id: str = shopper.post("/v1/orders", body, key=f"{random.random()}").ok(201)["order_id"]
+        return order_id
+
+    shopper.post(f"/v1/orders/{placed()}/cancel").ok()
+    overdue, paid = placed(), placed()
+    shopper.sandbox.pay(shopper.start_payment(paid), notify="none")
+    shopper.send(*payment_callback(shopper.sandbox, paid)).ok()
+    for sku_id, _ in lines[:3]:
+        spread(operator, sku_id, 0)  # what comes back finds its shard closed
+    shopper.post(f"/v1/orders/{paid}/refunds", {"reason": "不想要了"}, key="refund").ok(202)
+    mall_clock.advance(16 * 60)
+    for _ in range(3):
+        jobs.run_due()
+        mall_clock.advance(61)
+    assert [shopper.order(each)["state"] for each in (overdue, paid)] == ["closed", "closed"]
+    assert {operator.stock(sku_id) for sku_id, _ in lines} == {(4, 0)}

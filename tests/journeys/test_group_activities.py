@@ -185,6 +185,13 @@ def test_a_products_page_and_the_list_show_what_runs_and_forget_what_is_over(
     assert activity_id in [each["activity_id"] for each in operator.get(f"{ADMIN}?limit=100").ok()["items"]]
 
 
+def test_two_activities_of_one_product_are_both_listed(operator: Operator, control: Control, send: Transport) -> None:
+    first = operator.group_activity({3: PRICE}, ends_at=control.at(600))
+    product = operator.get(f"/v1/admin/products/{first['product_id']}").ok()
+    second = operator.group_activity({2: PRICE}, product=product, ends_at=control.at(600))
+    assert {first["activity_id"], second["activity_id"]} <= set(running(Visitor(send)))
+
+
 def test_ended_early_it_opens_no_more_lobbies_and_lets_the_open_ones_live(
     operator: Operator, arrive: Arrive, control: Control, send: Transport
 ) -> None:

@@ -78,13 +78,14 @@ class Scene:
 
 
 class Make(Protocol):
-    def __call__(self, **more: Any) -> Scene: ...
+    def __call__(self, shards: int = 0, **more: Any) -> Scene: ...
 
 
 @pytest.fixture
 def make(operator: Operator, control: Control, wechat: Sandbox, arrive: Arrive) -> Make:
-    def make(**more: Any) -> Scene:
+    def make(shards: int = 0, **more: Any) -> Scene:
         activity = operator.group_activity({3: PRICE}, pieces=10, **more)
+        operator.put(f"/v1/admin/skus/{sku_of(activity)}/shards", {"shards": shards}).ok()
         leader, late = arrive(), arrive()
         lead = leader.open_lobby(activity)
         order_id = late.take_seat(sku_of(activity), lobby_id=lead["group"]["lobby_id"]).ok(201)["order_id"]
@@ -138,9 +139,9 @@ def test_a_leader_of_whose_payment_nobody_tells_has_a_lobby_all_the_same(
     arrive().join_lobby(lead)
 
 
-@pytest.mark.parametrize("how", ["cancelled", "cancelled, never told", "time is over"])
+@pytest.mark.parametrize("how", ["cancelled", "cancelled, never told", "time is over", "its shard is no more"])
 def test_paid_after_the_hold_it_takes_a_seat_that_is_still_free(how: str, make: Make, slip_through: Slip) -> None:
-    scene = make()
+    scene = make(shards=3 if how == "its shard is no more" else 0)
     if how == "time is over":
         scene.control.run_jobs(advance=HOLD_MINUTES * 60 + 1)
     else:
@@ -148,6 +149,8 @@ def test_paid_after_the_hold_it_takes_a_seat_that_is_still_free(how: str, make: 
     assert scene.late.order(scene.order_id)["state"] == "closed"
     assert (scene.lobby()["held"], scene.lobby()["left"]) == (0, 2)
     assert scene.operator.stock(scene.sku) == (9, 1)
+    if how == "its shard is no more":
+        scene.operator.put(f"/v1/admin/skus/{scene.sku}/shards", {"shards": 5}).ok()
     if how == "cancelled, never told":
         slip_through(scene, "none")
         scene.control.run_jobs(advance=HOLD_MINUTES * 60 + 71)
