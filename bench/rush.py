@@ -12,7 +12,7 @@ import heapq
 import itertools
 import random
 from collections import Counter, deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -20,11 +20,11 @@ import msgspec
 
 from bench.keys import Asked, Bucket, Keys
 from bench.touches import Touched, Touches
-from chalicelib.catalogue.categories import TRIES
-from chalicelib.catalogue.rules import GATHER, OWN, chosen
+from chalicelib.catalogue.rules import GATHER, OWN, chosen, gathered
 from chalicelib.core import ids
 from chalicelib.core.settings import Settings
 from chalicelib.core.shards import even
+from chalicelib.orders import place
 from chalicelib.store import transaction
 
 _DEFAULTS = Settings()
@@ -127,7 +127,7 @@ class _Process:
 
     def __init__(self, starts: float = 0.0) -> None:
         self.starts = starts
-        self.seen: Mapping[str, int] | None = None
+        self.seen: dict[str, int] | None = None
         self.fresh = self.known = -1.0
 
 
@@ -265,7 +265,7 @@ class Rush:
     def _place(self, process: _Process, buyer: _Buyer) -> _Steps:
         yield self._sale.work + process.starts
         process.starts = 0.0
-        for _ in range(TRIES):
+        for _ in range(place.TRIES):
             answer = yield from self._place_once(process, buyer)
             if answer is not Answer.BUSY:
                 return answer
@@ -288,7 +288,7 @@ class Rush:
         if spread:
             pool = self._chosen(process, buyer)
             if pool == GATHER:
-                failed = yield from self._gather()
+                failed = yield from self._gather(buyer.quantity)
                 if not (yield from self._look(process)):
                     return Answer.THROTTLED
                 if failed is not None:
@@ -340,7 +340,8 @@ class Rush:
         self._keys.spend_writes(self._units.own_entries)
         yield self._sale.transaction
         self._last_sold = self._now
-        process.seen = None  # place forgets the catalogue
+        if process.seen is not None:  # what is remembered of the shards is counted down
+            process.seen[pool] = max(0, process.seen[pool] - buyer.quantity)
         return Answer.PLACED
 
     def _short(self, process: _Process) -> _Steps:
@@ -362,11 +363,12 @@ class Rush:
         shards = (Asked((SHARD, pool), "products", reads[SHARD]) for pool in self._pools)
         return [Asked((PRODUCT, 0), "products", reads[PRODUCT]), *shards]
 
-    def _gather(self) -> Generator[float, None, Answer | None]:
-        """Move what is free in shards to the SKU's own item; None when that is done. It costs each as an order does."""
+    def _gather(self, wanted: int) -> Generator[float, None, Answer | None]:
+        """Move what is wanted from shards to the SKU's own item; None when that is done. It costs each as an order
+        does."""
         if not (yield from self._keys.batch(self._everywhere())):
             return Answer.THROTTLED
-        found = {pool: self._free[pool] for pool in self._pools if self._free[pool]}
+        found = gathered(self._free, wanted)
         for wait in _conflict_waits() if found else ():
             touched = [self._stock(pool) for pool in (OWN, *found)]
             reached = self._keys.write(touched) and self._unlocked(OWN, *found)

@@ -183,3 +183,15 @@ def chosen(seen: Mapping[str, int] | None, shards: Sequence[str], quantity: int,
     if seen[OWN] >= quantity:
         return OWN
     return GATHER if sum(seen.values()) >= quantity else None
+
+
+def gathered(seen: Mapping[str, int], wanted: int) -> dict[str, int]:
+    """How many pieces come from which shards, so that OWN has as many as are wanted: what it lacks, from the fullest,
+    so that the others go on selling; fewer only when that is all there is."""
+    missing = wanted - seen[OWN]
+    taken: dict[str, int] = {}
+    for pool, free in sorted(seen.items(), key=lambda place: -place[1]):
+        if pool != OWN and (pieces := min(free, missing)) > 0:
+            taken[pool] = pieces
+            missing -= pieces
+    return taken

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from chalicelib.catalogue.categories import TRIES, Busy, commit
-from chalicelib.catalogue.rules import GATHER, OWN, Stock, chosen, product_of
+from chalicelib.catalogue.rules import GATHER, OWN, Stock, chosen, gathered, product_of
 from chalicelib.catalogue.tables import STOCK, Products, new_shards, pool_key, shards_of, stock_key
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
@@ -94,23 +94,19 @@ def gather_all(wanted: Mapping[str, int]) -> None:
 
 
 def gather(sku_id: str, shards: Sequence[str], wanted: int) -> None:
-    """Have so many pieces in the SKU's own item: what it lacks comes from the shards that have most, so that the others
-    go on selling. Raises Busy when somebody else took from them meanwhile."""
-    seen = look(sku_id, shards).free
-    missing = wanted - seen.pop(OWN)
+    """Have so many pieces in the SKU's own item, as far as the shards have what it lacks. Raises Busy when somebody
+    else took from them meanwhile."""
+    moved = gathered(look(sku_id, shards).free, wanted)
+    if not moved:
+        return
     tx = Transaction()
-    moved = 0
-    for pool, free in sorted(seen.items(), key=lambda place: -place[1]):
-        if pieces := min(free, missing - moved):
-            fewer = [Products.free.set(Products.free - pieces), Products.supplied.set(Products.supplied - pieces)]
-            tx.update(*pool_key(sku_id, pool), fewer, Products.free >= pieces, Busy)
-            moved += pieces
-        if moved >= missing:
-            break
-    if moved > 0:
-        to_own = [Products.free.set(Products.free + moved), Products.taken.set(Products.taken - moved)]
-        tx.update(*stock_key(sku_id), to_own, Products.taken >= moved, Busy)
-        commit(tx)
+    for pool, pieces in moved.items():
+        fewer = [Products.free.set(Products.free - pieces), Products.supplied.set(Products.supplied - pieces)]
+        tx.update(*pool_key(sku_id, pool), fewer, Products.free >= pieces, Busy)
+    total = sum(moved.values())
+    to_own = [Products.free.set(Products.free + total), Products.taken.set(Products.taken - total)]
+    tx.update(*stock_key(sku_id), to_own, Products.taken >= total, Busy)
+    commit(tx)
 
 
 def look(sku_id: str, shards: Sequence[str]) -> Seen:

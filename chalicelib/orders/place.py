@@ -44,7 +44,7 @@ WATCH_SECONDS = 60
 
 _EXISTS = "the order exists"
 #: Each may meet conflicts of its own; all of them together stay within the time that API Gateway waits.
-_TRIES = 5
+TRIES = 5
 
 
 #: Coupons to use, at most one for each place; or the best that the member has.
@@ -107,7 +107,7 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
     """
     order_id = ids.derived("o", member_id, key)
     digest = ids.digest(msgspec.json.encode(asked))
-    return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), Busy, _TRIES)
+    return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), Busy, TRIES)
 
 
 def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:

@@ -338,3 +338,13 @@ def test_an_order_takes_from_its_shard_else_the_next_with_enough_else_from_what_
     seen: dict[str, int] | None, quantity: int, pool: str | None
 ) -> None:
     assert rules.chosen(seen, ["0", "1", "2"], quantity, first=1) == pool
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=6), st.integers(0, 20), st.integers(1, 60))
+def test_what_an_order_lacks_is_gathered_and_no_more_from_the_fullest(frees: list[int], own: int, wanted: int) -> None:
+    seen = {rules.OWN: own} | {str(shard): free for shard, free in enumerate(frees)}
+    taken = rules.gathered(seen, wanted)
+    assert sum(taken.values()) == min(max(0, wanted - own), sum(frees))
+    assert all(0 < pieces <= seen[pool] for pool, pieces in taken.items())
+    untouched = [free for shard, free in enumerate(frees) if str(shard) not in taken]
+    assert all(seen[pool] >= max(untouched, default=0) for pool in taken)
