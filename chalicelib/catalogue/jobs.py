@@ -79,14 +79,10 @@ def stock_returned(job: jobs.Job) -> None:
 
     A pool that is closed only after this look owes its emptying itself.
     """
-    returned = list(dict.fromkeys(product_of(sku_id) for sku_id, *_ in _lines(job)))
-    for start in range(0, len(returned), _RELISTS_MAX):
-        tx = Transaction()
-        _relist_soon(tx, returned[start : start + _RELISTS_MAX])
-        tx.commit()
     places = [(sku_id, pool_id) for sku_id, _, *pools in _lines(job) for pool_id in pools if pool_id]
     pools = read.batch_get([pool_key(*place) for place in places])
-    tx = Transaction()
+    tx = Transaction()  # an order has at most 50 lines: two actions each
+    _relist_soon(tx, dict.fromkeys(product_of(sku_id) for sku_id, *_ in _lines(job)))
     for place, pool in zip(places, pools, strict=True):
         if pool is not None and pool.closed:
             owe_emptying(tx, *place)
