@@ -92,25 +92,14 @@ class Cold(NamedTuple):
 
 class First(NamedTuple):
     """CPU milliseconds until the first request is answered, by what is deployed and by what `chalice package` alone
-    would deploy, and the floor: the least of all rounds, which is what it takes when nobody else is at work."""
+    would deploy, and the floor: medians. And how many times the one is the other: medians over the rounds, so that a
+    machine that is busy for a while is busy for both."""
 
     deployed: float
     plain: float
     floor: float
-
-    @property
-    def to_floor(self) -> float:
-        """How many times the floor it is."""
-        return self.deployed / self.floor
-
-    @property
-    def to_plain(self) -> float:
-        """How much of what Chalice's own takes."""
-        return self.deployed / self.plain
-
-    def least(self, other: First) -> First:
-        """The least of both."""
-        return First(*map(min, self, other))
+    to_floor: float
+    to_plain: float
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -147,7 +136,10 @@ def measure_first(folder: Path, plain: Path, rounds: int = ROUNDS) -> First:
         first = _FIRST.format(event=_EVENT)
         works = ((folder, first), (plain, first), (folder, _FLOOR))
         times = [[start(where, work, environment).cpu_ms for where, work in works] for _ in range(rounds)]
-    return First(*(min(each) for each in zip(*times, strict=True)))
+    deployed, bare, least = (round(statistics.median(each), 1) for each in zip(*times, strict=True))
+    to_floor = statistics.median(ours / floor for ours, _, floor in times)
+    to_plain = statistics.median(ours / chalice for ours, chalice, _ in times)
+    return First(deployed, bare, least, round(to_floor, 2), round(to_plain, 2))
 
 
 class _Empty(http.server.BaseHTTPRequestHandler):

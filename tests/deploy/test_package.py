@@ -74,13 +74,10 @@ def test_the_first_answer_is_near_the_floor_and_far_below_what_chalice_ships(
     built: Path, unpacked: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     plain = cold.unpack(built / "chalice.zip", tmp_path)
-    first = cold.measure_first(unpacked, plain, rounds=3)
-    for _ in range(9):  # others may have the processor: what counts is what it needs when nobody has
+    for _ in range(12):  # others may have the processor: what counts is what it needs when nobody has
+        first = cold.measure_first(unpacked, plain, rounds=3)
         if first.to_floor <= 1.3:
             break
-        first = first.least(cold.measure_first(unpacked, plain, rounds=2))
-    record_property(
-        "cold start", first._asdict() | {"to floor": round(first.to_floor, 2), "to plain": round(first.to_plain, 2)}
-    )
+    record_property("cold start", first._asdict())
     assert first.to_floor <= 1.3
     assert first.to_plain <= 0.6
