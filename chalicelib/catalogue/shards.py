@@ -48,11 +48,12 @@ def spread(sku_id: str, shards: int) -> None:
 
 def _spread(sku_id: str, shards: int) -> None:
     item = own(sku_id)
-    seen = look(sku_id, shards_of(item))
-    if len(seen.shards) == shards and (seen.free[OWN] == 0 or not shards):
+    old = shards_of(item)
+    seen = look(sku_id, old)
+    if len(old) == shards and (seen.free[OWN] == 0 or not shards):
         return
     tx = Transaction()
-    for pool in seen.shards:
+    for pool in old:
         free = seen.free[pool]
         none = [Products.free.set(0), Products.supplied.set(Products.supplied - free), Products.closed.set(True)]
         tx.update(*pool_key(sku_id, pool), none, Products.free == free, Busy)
@@ -96,6 +97,8 @@ def gather_all(wanted: Mapping[str, int]) -> None:
 def gather(sku_id: str, shards: Sequence[str], wanted: int) -> None:
     """Have so many pieces in the SKU's own item, as far as the shards have what it lacks. Raises Busy when somebody
     else took from them meanwhile."""
+    if not shards:
+        return
     moved = gathered(look(sku_id, shards).free, wanted)
     if not moved:
         return

@@ -16,6 +16,7 @@ from tests import wechat_fixtures
 from tests.wechat_fixtures import Wechat
 
 if TYPE_CHECKING:
+    from tests.support.client import Operator, Shopper
     from tests.support.reconciliation import Shop
 
 
@@ -39,6 +40,23 @@ def short_time_outs(wechat: Wechat) -> Iterator[None]:
     settings.use(environment | {"YUTANG_WECHAT_READ_SECONDS": "0.3"})
     yield
     settings.use(environment)
+
+
+@pytest.fixture
+def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Operator:
+    """The owner, whose calls this process answers."""
+    from tests.support.client import Operator, in_process
+    from tests.support.operators import owner_token
+
+    return Operator(in_process(), owner_token())
+
+
+@pytest.fixture
+def shopper(operator: Operator, sandbox: str) -> Shopper:
+    """Somebody who has just come to the operator's mall."""
+    from tests.support.client import Sandbox, Shopper
+
+    return Shopper.arrive(operator.send, Sandbox(sandbox))
 
 
 @pytest.fixture

@@ -10,21 +10,10 @@ from typing import Any
 import pytest
 
 from local.clock import LocalClock
-from tests.support.client import Answer, Operator, Sandbox, Shopper, in_process
-from tests.support.operators import owner_token
+from tests.support.client import Answer, Operator, Sandbox, Shopper
 from tests.support.wechat import payment_callback
 
 PRICE, STOCK = 3000, 100
-
-
-@pytest.fixture
-def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Operator:
-    return Operator(in_process(), owner_token())
-
-
-@pytest.fixture
-def shopper(operator: Operator, sandbox: str) -> Shopper:
-    return Shopper.arrive(operator.send, Sandbox(sandbox))
 
 
 @pytest.fixture

@@ -12,22 +12,10 @@ import pytest
 from chalicelib.core.errors import MallError
 from chalicelib.orders import changes, close, deliver, pay, refunds
 from chalicelib.orders.rules import Order, Pieces
-from local.clock import LocalClock
-from tests.support.client import Answer, Operator, Sandbox, Shopper, in_process
-from tests.support.operators import owner_token
+from tests.support.client import Answer, Operator, Shopper
 from tests.support.wechat import payment_callback
 
 PRICE, STOCK = 500, 20
-
-
-@pytest.fixture
-def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Operator:
-    return Operator(in_process(), owner_token())
-
-
-@pytest.fixture
-def shopper(operator: Operator, sandbox: str) -> Shopper:
-    return Shopper.arrive(operator.send, Sandbox(sandbox))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chalicelib.catalogue import shards as stock_shards
 from chalicelib.catalogue import stock, transfer
 from chalicelib.catalogue.shards import SHARDS_MAX
 from chalicelib.jobs import service as jobs
@@ -21,21 +22,10 @@ from chalicelib.orders.rules import LINES_MAX
 from chalicelib.store import cache
 from local.clock import LocalClock
 from tests.support import shards
-from tests.support.client import Answer, Operator, Sandbox, Shopper, in_process
-from tests.support.operators import owner_token
+from tests.support.client import Answer, Operator, Sandbox, Shopper
 from tests.support.wechat import payment_callback
 
 PRICE, STOCK = 500, 20
-
-
-@pytest.fixture
-def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Operator:
-    return Operator(in_process(), owner_token())
-
-
-@pytest.fixture
-def shopper(operator: Operator, sandbox: str) -> Shopper:
-    return Shopper.arrive(operator.send, Sandbox(sandbox))
 
 
 @pytest.fixture
@@ -335,3 +325,20 @@ def test_an_order_of_as_many_lines_as_there_may_be_is_closed_and_refunded(
         mall_clock.advance(61)
     assert [shopper.order(each)["state"] for each in (overdue, paid)] == ["closed", "closed"]
     assert {operator.stock(sku_id) for sku_id, _ in lines} == {(4, 0)}
+
+
+def test_of_two_operators_who_spread_at_once_one_comes_after_the_other(
+    operator: Operator, sku: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spread(operator, sku, 4)
+    look, others = stock_shards.look, []
+
+    def meanwhile(*given: Any) -> Any:
+        if not others:
+            others.append(sku)
+            spread(operator, sku, 6)
+        return look(*given)
+
+    monkeypatch.setattr(stock_shards, "look", meanwhile)
+    assert spread(operator, sku, 2) == {"shards": 2, "own": 0, "free": [10, 10]}
+    assert shards.differences(sku, []) == []
