@@ -197,7 +197,7 @@ def test_the_centre_shows_what_this_member_can_claim(somebody: Client) -> None:
     first, second = template(total=3), template(audience={"new_customers": True})
     somebody.post(f"/v1/coupon-templates/{first.template_id}/claim").ok(201)
     fresh()
-    shown = _all_pages(somebody, "/v1/coupon-templates", limit=1)
+    shown = somebody.items("/v1/coupon-templates", limit=1)
     mine = [each for each in shown if each["template_id"] in (first.template_id, second.template_id)]
     assert [(each["template_id"], each["left"], each["claimed"]) for each in mine] == [
         (second.template_id, 10, 0),
@@ -220,11 +220,11 @@ def test_states_by_the_clock_and_by_orders(somebody: Client, advance: Callable[[
     uses.use(tx, member_id, held[1], "o1", "no")
     tx.commit()
     assert _ids(somebody, "unused") == set(held[2:])
-    assert [each["order_id"] for each in _all_pages(somebody, "/v1/me/coupons?state=locked")] == ["o1"]
+    assert [each["order_id"] for each in somebody.items("/v1/me/coupons?state=locked")] == ["o1"]
     assert (_ids(somebody, "locked"), _ids(somebody, "used")) == ({held[0]}, {held[1]})
     advance(86_400.5)
     assert (_ids(somebody, "unused"), _ids(somebody, "expired")) == (set(), set(held[2:]))
-    assert {each["state"] for each in _all_pages(somebody, "/v1/me/coupons?state=expired")} == {"expired"}
+    assert {each["state"] for each in somebody.items("/v1/me/coupons?state=expired")} == {"expired"}
     assert (_ids(somebody, "locked"), _ids(somebody, "used")) == ({held[0]}, {held[1]})
 
 
@@ -232,24 +232,11 @@ def test_cursors_are_of_one_list_of_one_member(somebody: Client) -> None:
     made = template(limit_per_member=3)
     for _ in range(3):
         somebody.post(f"/v1/coupon-templates/{made.template_id}/claim").ok(201)
-    assert len(_all_pages(somebody, "/v1/me/coupons", limit=2)) == 3
+    assert len(somebody.items("/v1/me/coupons", limit=2)) == 3
     cursor = somebody.get("/v1/me/coupons?limit=2").ok()["next_cursor"]
     shopper(member()).get(f"/v1/me/coupons?cursor={cursor}").refused(400, "cursor_invalid")
     somebody.get(f"/v1/me/coupons?state=used&cursor={cursor}").refused(400, "cursor_invalid")
 
 
-def _all_pages(client: Client, path: str, limit: int = 100) -> list[Any]:
-    found: list[Any] = []
-    cursor = ""
-    while True:
-        join = "&" if "?" in path else "?"
-        page = client.get(f"{path}{join}limit={limit}" + (f"&cursor={cursor}" if cursor else "")).ok()
-        assert len(page["items"]) <= limit
-        found += page["items"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return found
-
-
 def _ids(client: Client, state: str) -> set[str]:
-    return {each["coupon_id"] for each in _all_pages(client, f"/v1/me/coupons?state={state}")}
+    return {each["coupon_id"] for each in client.items(f"/v1/me/coupons?state={state}")}

@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -80,17 +81,8 @@ def give_back(operator: Operator, order_id: str, sku: str, quantity: int) -> Non
     run_jobs()
 
 
-def items(shopper: Shopper, path: str, **query: Any) -> list[Any]:
-    """Everything in a list, page by page; no cursor says who somebody is."""
-    found: list[Any] = []
-    cursor = None
-    while True:
-        asked = "&".join(f"{name}={value}" for name, value in (query | ({"cursor": cursor} if cursor else {})).items())
-        page = shopper.get(f"{path}?{asked}").ok()
-        found += page["items"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return found
+def items(shopper: Shopper, path: str, limit: int = 20, **query: Any) -> list[Any]:
+    return shopper.items(f"{path}?{urlencode(query)}", limit)
 
 
 def month_of(instant: Any) -> str:

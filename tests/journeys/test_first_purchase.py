@@ -72,7 +72,7 @@ def test_a_shopper_finds_pillows_in_an_imported_catalogue_and_buys_two(
 
     shopper = arrive()
     pillows = {line["name"] for line in lines if line["on_sale"] and "枕" in line["name"]}
-    hits = poll(lambda: shopper.get("/v1/products?q=枕&limit=100").ok()["items"])
+    hits = poll(lambda: shopper.items("/v1/products?q=枕"))
     assert pillows <= {hit["name"] for hit in hits}
     assert len(pillows) >= 2
     cheap = sorted((hit for hit in hits if hit["name"] in pillows and hit["in_stock"]), key=lambda h: h["price_fen"])
@@ -116,7 +116,7 @@ def test_a_shopper_finds_pillows_in_an_imported_catalogue_and_buys_two(
         sum(leg["amount_fen"] for entry in entries for leg in entry["postings"] if leg["account"] == "wechat")
         == (quote["payable_fen"])
     )
-    queue = operator.get("/v1/admin/orders?queue=awaiting_shipment&limit=100").ok()["items"]
+    queue = operator.items("/v1/admin/orders?queue=awaiting_shipment")
     assert order_id in {one["order_id"] for one in queue}
     assert differences() == []
 

@@ -30,14 +30,7 @@ def page(visitor: Visitor, activity: Activity) -> list[str]:
 
 def running(visitor: Visitor) -> list[str]:
     """All activities that shoppers are shown, page by page."""
-    found: list[str] = []
-    cursor = ""
-    while True:
-        answer = visitor.get(f"/v1/group-activities?limit=50{cursor}").ok()
-        found += [each["activity_id"] for each in answer["items"]]
-        if answer["next_cursor"] is None:
-            return found
-        cursor = f"&cursor={answer['next_cursor']}"
+    return [each["activity_id"] for each in visitor.items("/v1/group-activities", limit=50)]
 
 
 def opens(who: Shopper, activity: Activity, **more: Any) -> Any:
@@ -182,7 +175,7 @@ def test_a_products_page_and_the_list_show_what_runs_and_forget_what_is_over(
     assert activity_id not in running(visitor)
     assert page(visitor, activity) == []
     assert visitor.get(f"/v1/group-activities/{activity_id}").ok()["ends_at"] == shown["ends_at"]  # by its link
-    assert activity_id in [each["activity_id"] for each in operator.get(f"{ADMIN}?limit=100").ok()["items"]]
+    assert activity_id in [each["activity_id"] for each in operator.items(ADMIN)]
 
 
 def test_two_activities_of_one_product_are_both_listed(operator: Operator, control: Control, send: Transport) -> None:

@@ -149,7 +149,7 @@ def test_in_its_last_seconds_nobody_joins_who_could_not_pay_any_more(
 
 def waits(operator: Operator, activity: Activity) -> dict[str, dict[str, str]]:
     """The orders of this activity whose refunds are on their way, and what WeChat said last of each refund."""
-    items = operator.get("/v1/admin/orders?queue=refund_waiting&limit=100").ok()["items"]
+    items = operator.items("/v1/admin/orders?queue=refund_waiting")
     ours = [order for order in items if order.get("group", {}).get("activity_id") == activity["activity_id"]]
     return {order["order_id"]: order.get("waits_for", {}) for order in ours}
 

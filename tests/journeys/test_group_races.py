@@ -63,10 +63,10 @@ def test_of_fifty_lobbies_at_their_end_the_full_ones_have_succeeded_and_the_othe
 ) -> None:  # fmt: skip
     activity = operator.group_activity({3: (PRICE, 1200)}, pieces=1000)
     sku = sku_of(activity)
-    path = f"/v1/admin/group-activities/{activity['activity_id']}/lobbies?limit=100"
+    path = f"/v1/admin/group-activities/{activity['activity_id']}/lobbies"
 
     def lobbies() -> dict[str, Any]:
-        return {lobby["lobby_id"]: lobby for lobby in operator.get(path).ok()["items"]}
+        return {lobby["lobby_id"]: lobby for lobby in operator.items(path)}
 
     def buy(who: Shopper, payable_fen: int, **group: str) -> Any:
         order = who.take_seat(sku, payable_fen=payable_fen, **group).ok(201)
@@ -107,7 +107,7 @@ def test_of_fifty_lobbies_at_their_end_the_full_ones_have_succeeded_and_the_othe
 
         def all_paid_back() -> bool:
             control.run_jobs(advance=6)
-            waiting = operator.get("/v1/admin/orders?queue=refund_waiting&limit=100").ok()["items"]
+            waiting = operator.items("/v1/admin/orders?queue=refund_waiting")
             if any(order.get("group", {}).get("activity_id") == activity["activity_id"] for order in waiting):
                 return False
             given = [one["state"] for one in refunds()]

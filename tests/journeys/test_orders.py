@@ -246,14 +246,8 @@ def test_operators_queues_hold_what_is_to_be_done_oldest_first(
 
     def queue(name: str) -> list[str]:
         """Of the queue, in pages of two, the orders of this test."""
-        found: list[str] = []
-        cursor = ""
-        while True:
-            page = operator.get(f"/v1/admin/orders?queue={name}&limit=2{cursor}").ok()
-            found += [order["order_id"] for order in page["items"]]
-            if page["next_cursor"] is None:
-                return [order_id for order_id in found if order_id in bought]
-            cursor = f"&cursor={page['next_cursor']}"
+        found = [order["order_id"] for order in operator.items(f"/v1/admin/orders?queue={name}", limit=2)]
+        return [order_id for order_id in found if order_id in bought]
 
     assert poll(lambda: len(found := queue("awaiting_shipment")) == 6 and found) == bought
     operator.ship(bought[0])

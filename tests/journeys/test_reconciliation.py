@@ -31,11 +31,9 @@ def test_what_went_wrong_yesterday_is_on_the_operator_s_desk_this_morning(
     to(control, tomorrow.replace(hour=10, minute=6))
 
     operator = Operator.arrive(send)
-    compared = poll(
-        lambda: [one for one in operator.get("/v1/admin/reconciliation/days").ok()["items"] if one["day"] == str(day)]
-    )
+    compared = poll(lambda: [one for one in operator.items("/v1/admin/reconciliation/days") if one["day"] == str(day)])
     assert compared[0]["differences"] >= 2
-    listed = operator.get("/v1/admin/reconciliation/differences?limit=100").ok()["items"]
+    listed = operator.items("/v1/admin/reconciliation/differences")
     mine = {one["number"]: one for one in listed if one["number"] in (good, bad, "ByHand")}
     assert {number: (one["kind"], one["ours_fen"], one["theirs_fen"]) for number, one in mine.items()} == {
         bad: ("amount", 2 * PRICE, 1),
@@ -50,7 +48,7 @@ def test_what_went_wrong_yesterday_is_on_the_operator_s_desk_this_morning(
     closed = poll(
         lambda: {
             one["number"]: one["reason"]
-            for one in operator.get("/v1/admin/reconciliation/differences?state=closed&limit=100").ok()["items"]
+            for one in operator.items("/v1/admin/reconciliation/differences?state=closed")
             if one["number"] in mine
         }.get(bad)
     )

@@ -90,14 +90,7 @@ class Shop:
 
     def differences(self, state: str = "open") -> list[dict[str, Any]]:
         """All of them, by the API."""
-        found: list[dict[str, Any]] = []
-        path = f"/v1/admin/reconciliation/differences?state={state}&limit=100"
-        page = self.operator.get(path).ok()
-        while True:
-            found += page["items"]
-            if page["next_cursor"] is None:
-                return found
-            page = self.operator.get(f"{path}&cursor={page['next_cursor']}").ok()
+        return self.operator.items(f"/v1/admin/reconciliation/differences?state={state}")
 
     def told(self, day: date) -> set[tuple[Any, ...]]:
         """The open differences of that day in short: kind, subject, number, ours and theirs in fen."""
