@@ -33,8 +33,8 @@ DOORS = (
 #: Those with endpoints for operators, and the document of them all: no shopper waits for these to be imported.
 OFFICE = (
     "catalogue.admin_routes", "catalogue.transfer_routes", "coupons.admin_routes", "orders.admin_routes",
-    "groupbuy.admin_routes", "distribution.admin_routes", "reconciliation.routes", "operators.routes", "jobs.routes",
-    "web.openapi",
+    "groupbuy.admin_routes", "distribution.admin_routes", "pricing.admin_routes", "reconciliation.routes",
+    "operators.routes", "jobs.routes", "shop.routes", "web.openapi",
 )  # fmt: skip
 #: Every module that declares jobs, or what jobs of other wings ask of its wing.
 WORK = (
@@ -56,12 +56,18 @@ class Mall(Chalice):
 
     def open(self, doors: tuple[str, ...]) -> None:
         """Import these modules and serve what is declared; nothing more when they are open."""
-        from chalicelib.operators.guard import OperatorGuard
         from chalicelib.web import edge
         from chalicelib.web.endpoint import ENDPOINTS
 
         _import(doors)
-        edge.register(self, OperatorGuard(), ENDPOINTS)
+        edge.register(self, _guard, ENDPOINTS)
+
+
+def _guard() -> Any:
+    """Who admits operators; no shopper waits for it to be imported."""
+    from chalicelib.operators.guard import OperatorGuard
+
+    return OperatorGuard()
 
 
 def _import(modules: tuple[str, ...]) -> None:

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+import msgspec
+
 from bench.costs import total
 from bench.recorder import Recorder
 from bench.units import Units
@@ -185,7 +187,7 @@ class Bench:
             took.append((clock.monotonic() - begun) * 1000)
             lags.append((clock.now() - expiry).total_seconds() * 1000)
 
-        jobs._kinds["lobby.settle"] = known._replace(handler=settle)
+        jobs._kinds["lobby.settle"] = msgspec.structs.replace(known, handler=settle)
         over, end = threading.Event(), clock.monotonic() + seconds + _PATIENCE_SECONDS
         with ThreadPoolExecutor(1) as shoppers:
             shopping = shoppers.submit(self._shop, over)

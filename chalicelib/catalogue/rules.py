@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -130,7 +130,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     in_stock: bool
 
 
-class Named(NamedTuple):
+class Named(msgspec.Struct, frozen=True):
     """A category, product or SKU that something outside the catalogue names, and the field that names it."""
 
     field: str

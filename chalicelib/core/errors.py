@@ -6,17 +6,19 @@ and in English; `{names}` in a text are filled from the exception's data. docs/e
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 
-class FieldError(NamedTuple):
+class FieldError(msgspec.Struct, frozen=True):
     """What is wrong with one field of a request; `field` as the client wrote it, such as `lines[0].quantity`."""
 
     field: str
     message: str
 
 
-class Meaning(NamedTuple):
+class Meaning(msgspec.Struct, frozen=True):
     """What a code means: HTTP status, and the text for a person."""
 
     status: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -33,7 +33,7 @@ class Got(msgspec.Struct, frozen=True):
     count: int
 
 
-class Use(NamedTuple):
+class Use(msgspec.Struct, frozen=True):
     """What a used coupon took off, and what was paid for its order, as the order has it."""
 
     off_fen: int

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
@@ -17,7 +19,7 @@ from chalicelib.store import cursor, read
 _LISTING = "coupon-centre"
 
 
-class Offer(NamedTuple):
+class Offer(msgspec.Struct, frozen=True):
     """A template that a member can claim from, what is left of it, and how many they have got already."""
 
     template: Template

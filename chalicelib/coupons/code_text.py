@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import unicodedata
-from typing import NamedTuple
+
+import msgspec
 
 BATCH_BITS = 20
 SERIAL_BITS = 17
@@ -23,7 +24,7 @@ _LENGTH = (BATCH_BITS + SERIAL_BITS + MAC_BITS) // 5
 _GROUP = 4
 
 
-class Code(NamedTuple):
+class Code(msgspec.Struct, frozen=True):
     """The parts of a code."""
 
     batch: int

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import NamedTuple
+
+import msgspec
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
@@ -28,7 +29,7 @@ _TRIES = 20
 _TAKEN = "another batch has this number"
 
 
-class Made(NamedTuple):
+class Made(msgspec.Struct, frozen=True):
     """A new batch, and its codes where they are told at once."""
 
     batch_id: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+
+import msgspec
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
@@ -28,7 +29,7 @@ _NONE_LEFT = "none left in this shard"
 _STALE = "the member has got one meanwhile"
 
 
-class Given(NamedTuple):
+class Given(msgspec.Struct, frozen=True):
     """A coupon, and whether it was given just now."""
 
     held: Held

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -87,7 +87,7 @@ class _Again(Exception):
     """Somebody got in between the read and the write."""
 
 
-class _Next(NamedTuple):
+class _Next(msgspec.Struct, frozen=True):
     """The members of a step, the position after them, and whether they are the last."""
 
     members: list[str]

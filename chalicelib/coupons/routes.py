@@ -84,9 +84,12 @@ def redeem(call: Call, body: CodeInput) -> CouponView:
 @endpoint("POST /v1/me/coupons/share", MEMBER, errors=("not_found",))
 def share(call: Call, body: ShareInput) -> ShareView:
     """Share a coupon: the token that friends claim it with. Always the same one."""
-    token, template, rewards = shares.share(call.caller, body.template_id)
+    shared = shares.share(call.caller, body.template_id)
     return ShareView(
-        share_token=token, template_id=template.template_id, rewards=rewards, share_limit=template.share_limit
+        share_token=shared.token,
+        template_id=shared.template.template_id,
+        rewards=shared.rewards,
+        share_limit=shared.template.share_limit,
     )
 
 

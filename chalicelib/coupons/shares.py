@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple
+
+import msgspec
 
 from chalicelib.core import ids, log
 from chalicelib.core.errors import FieldError, MallError
@@ -20,7 +21,7 @@ from chalicelib.store.transaction import ConditionFailed, Transaction
 _NO_REWARD = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "unauthenticated", "not_found")
 
 
-class Share(NamedTuple):
+class Share(msgspec.Struct, frozen=True):
     """A member's token for a template, how many they have got for friends by now, and how many they may."""
 
     token: str

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
 
@@ -35,7 +34,7 @@ _LISTING = "coupon-templates"
 _STALE = "the template has changed"
 
 
-class Known(NamedTuple):
+class Known(msgspec.Struct, frozen=True):
     """A template as it was read."""
 
     template: Template
@@ -135,13 +134,14 @@ def _published() -> list[Template]:
 
 
 def _change_once(template_id: str, asked: TemplateChange) -> Template:
-    before, version = load(template_id)
+    known = load(template_id)
+    before = known.template
     shards = max(before.shards, rules.shards_for(asked.total))
     after = msgspec.structs.replace(_template(asked, template_id, before.created_at, shards), state=before.state)
     if after.valid.until != before.valid.until:
         _check_end(after)
     tx = Transaction()
-    tx.put(template_item(after, version + 1), CouponTemplates.version == version, _STALE)
+    tx.put(template_item(after, known.version + 1), CouponTemplates.version == known.version, _STALE)
     more = after.total - before.total
     if more > 0:
         stock.supply(tx, template_id, even(more, shards))
@@ -155,12 +155,13 @@ def _change_once(template_id: str, asked: TemplateChange) -> Template:
 
 def _move(template_id: str, decide: Callable[[Template], TemplateState]) -> Template:
     def once() -> Template:
-        before, version = load(template_id)
+        known = load(template_id)
+        before = known.template
         after = msgspec.structs.replace(before, state=decide(before))
         if after == before:
             return before
         tx = Transaction()
-        tx.put(template_item(after, version + 1), CouponTemplates.version == version, _STALE)
+        tx.put(template_item(after, known.version + 1), CouponTemplates.version == known.version, _STALE)
         return _commit(tx, after)
 
     return retry_busy(once, _Again)

@@ -8,12 +8,8 @@ import chalicelib.distribution.ties
 import chalicelib.distribution.view_routes
 import chalicelib.distribution.withdrawal_routes  # noqa: F401 - these answer orders, and declare jobs and endpoints
 from chalicelib.distribution import service
-from chalicelib.distribution.service import DISTRIBUTION
 from chalicelib.distribution.views import DistributorView, distributor_view
-from chalicelib.shop.routes import expose
 from chalicelib.web.endpoint import MEMBER, Call, endpoint
-
-expose(DISTRIBUTION)
 
 
 @endpoint("POST /v1/distributor", MEMBER, errors=("distribution_off",))

@@ -37,7 +37,7 @@ _BOARD_READ = 30
 #: Where in the list of those whom a member brought: the instant, and how many of that instant it is. No cursor may say
 #: who they are.
 Place = tuple[str, int]
-_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
+_MONTH = r"20[0-9]{2}-(0[1-9]|1[0-2])"
 
 
 class DistributorView(msgspec.Struct, kw_only=True):
@@ -282,7 +282,7 @@ def _brought_by_others(member_id: str, limit: int, position: Any) -> tuple[list[
 
 def month_named(text: str) -> str | None:
     """The month, "2026-11", where that is one; None for anything else and for a month to come."""
-    return text if _MONTH.fullmatch(text) and text <= month(clock.now()) else None
+    return text if re.fullmatch(_MONTH, text) and text <= month(clock.now()) else None
 
 
 def leaderboard(member_id: str, asked: str | None) -> Leaderboard:

@@ -24,15 +24,12 @@ from chalicelib.distribution.withdrawal_views import (
 )
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Entry
-from chalicelib.shop.routes import expose
 from chalicelib.store import cursor
 from chalicelib.web.endpoint import CALLBACK, MEMBER, OPERATOR, Call, Reply, endpoint
 from chalicelib.web.types import Answer, Cursor, Fen, Id, LongLine, Page, PageQuery
 
 if TYPE_CHECKING:
     from chalicelib.wechat.api import Notification
-
-expose(withdrawals.WITHDRAWALS)
 
 READ, REVIEW = "withdrawals.read", "withdrawals.review"
 ONE = "/v1/admin/withdrawals/{withdrawal_id}"

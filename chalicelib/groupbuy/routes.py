@@ -9,13 +9,9 @@ import chalicelib.groupbuy.settle  # noqa: F401 - declares its jobs
 from chalicelib.groupbuy import activities, lobbies
 from chalicelib.groupbuy.lobbies import LobbyCard, LobbyView, Proof
 from chalicelib.groupbuy.rules import Activity
-from chalicelib.groupbuy.seats import GROUP_BUY
 from chalicelib.groupbuy.views import ActivityView, activity_fields
-from chalicelib.shop.routes import expose
 from chalicelib.web.endpoint import PUBLIC, VISITOR, Call, endpoint
 from chalicelib.web.types import Page, PageQuery
-
-expose(GROUP_BUY)
 
 
 def _view(activity: Activity, member_id: str, stock: dict[str, int] | None = None) -> ActivityView:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -94,7 +94,7 @@ class Job(msgspec.Struct):
 Handler = Callable[[Job], None]
 
 
-class _Kind(NamedTuple):
+class _Kind(msgspec.Struct, frozen=True):
     handler: Handler
     lane: Lane
 

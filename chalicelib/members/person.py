@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -29,7 +29,7 @@ _ITEMS_MAX = 200
 Pages = Callable[[str, str | None], tuple[list[Any], str | None]]
 
 
-class Keeper(NamedTuple):
+class Keeper(msgspec.Struct, frozen=True):
     """A wing that keeps something of members."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -33,7 +33,7 @@ from chalicelib.web import limits, tokens
 LOGINS_PER_MINUTE = 30
 
 
-class LoggedIn(NamedTuple):
+class LoggedIn(msgspec.Struct, frozen=True):
     """A token, until when it is good, whose it is, and whether they have just joined."""
 
     token: str

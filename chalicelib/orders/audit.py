@@ -16,6 +16,7 @@ from chalicelib.coupons.rules import Held
 from chalicelib.ledger import rules as ledger
 from chalicelib.ledger.members import COMMISSIONS
 from chalicelib.ledger.rules import Entry
+from chalicelib.orders.books import of_order
 from chalicelib.orders.rules import Order
 
 #: Accounts that only entries about orders change.
@@ -120,32 +121,6 @@ def _was_used(order: Order, held: Held) -> bool:
     return held.state == "used" and held.order_id == order.order_id
 
 
-def of_order(order: Order, entries: list[Entry]) -> list[Difference]:
-    """What the order says of its money, against what was posted for it."""
-    paid = sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause in ("paid", "paid-late"))
-    refunded = -sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause.startswith("refunded:"))
-    owed = -ledger.balances(entries).get(ledger.REFUNDS_OWED, 0)
-    granted = sum(r.amount_fen for r in order.refunds if r.state in ("approved", "processing", "failed"))
-    done = sum(r.amount_fen for r in order.refunds if r.state == "succeeded")
-    checks = [
-        ("paid", order.paid_fen, "entries say", paid),
-        ("refunded", order.refunded_fen, "entries say", refunded),
-        ("refunded", order.refunded_fen, "its refunds say", done),
-        ("refunds owed", granted, "entries say", owed),
-        ("payments without an order", 0, "entries say", -ledger.balances(entries).get(ledger.SURPLUS, 0)),
-    ]
-    found = [
-        Difference(order.order_id, f"{name}: the order says {ours} fen, {who} {theirs}")
-        for name, ours, who, theirs in checks
-        if ours != theirs
-    ]
-    if order.paid_fen and order.paid_fen != order.payable_fen:
-        found.append(Difference(order.order_id, f"paid {order.paid_fen} fen of {order.payable_fen}"))
-    if done + granted > order.paid_fen:
-        found.append(Difference(order.order_id, f"refunds of {done + granted} fen exceed {order.paid_fen} paid"))
-    return found
-
-
 def _of_stock(orders: Iterable[Order], stocks: Iterable[Stock]) -> list[Difference]:
     """Pieces taken, against what orders hold and what pools were supplied; free + taken = supplied."""
     kept = list(stocks)
@@ -208,7 +183,3 @@ def _of_unpaid(orders: Iterable[Order], unpaid: Mapping[str, int]) -> list[Diffe
         for member_id in sorted(there.keys() | unpaid.keys())
         if unpaid.get(member_id, 0) != there[member_id]
     ]
-
-
-def _amount(entry: Entry, account: str) -> int:
-    return sum(posting.amount_fen for posting in entry.postings if posting.account == account)

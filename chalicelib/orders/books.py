@@ -1,9 +1,12 @@
-"""What an order's money is made of, for the journal: goods, freight, and what coupons and promotions cost. Pure."""
+"""What an order's money is made of, for the journal: goods, freight, and what coupons and promotions cost; and whether
+the journal says of it what the order says. Pure."""
 
 from __future__ import annotations
 
+from chalicelib.core.audit import Difference
 from chalicelib.core.money import refund_fen
-from chalicelib.ledger.rules import Sale
+from chalicelib.ledger import rules as ledger
+from chalicelib.ledger.rules import Entry, Sale
 from chalicelib.orders.rules import Order, OrderLine, Refund
 
 #: States of a refund that was granted: its part of the order is given back, whether it is paid out or not.
@@ -54,6 +57,32 @@ def paid_for(order: Order, sku_id: str) -> int:
     return line.payable_fen - sum(part.amount_fen for part in parts if part.sku_id == sku_id)
 
 
+def of_order(order: Order, entries: list[Entry]) -> list[Difference]:
+    """What the order says of its money, against what was posted for it."""
+    paid = sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause in ("paid", "paid-late"))
+    refunded = -sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause.startswith("refunded:"))
+    owed = -ledger.balances(entries).get(ledger.REFUNDS_OWED, 0)
+    granted = sum(r.amount_fen for r in order.refunds if r.state in ("approved", "processing", "failed"))
+    done = sum(r.amount_fen for r in order.refunds if r.state == "succeeded")
+    checks = [
+        ("paid", order.paid_fen, "entries say", paid),
+        ("refunded", order.refunded_fen, "entries say", refunded),
+        ("refunded", order.refunded_fen, "its refunds say", done),
+        ("refunds owed", granted, "entries say", owed),
+        ("payments without an order", 0, "entries say", -ledger.balances(entries).get(ledger.SURPLUS, 0)),
+    ]
+    found = [
+        Difference(order.order_id, f"{name}: the order says {ours} fen, {who} {theirs}")
+        for name, ours, who, theirs in checks
+        if ours != theirs
+    ]
+    if order.paid_fen and order.paid_fen != order.payable_fen:
+        found.append(Difference(order.order_id, f"paid {order.paid_fen} fen of {order.payable_fen}"))
+    if done + granted > order.paid_fen:
+        found.append(Difference(order.order_id, f"refunds of {done + granted} fen exceed {order.paid_fen} paid"))
+    return found
+
+
 def _part(line: OrderLine, of_fen: int, quantity: int) -> int:
     """The part of an amount of the line that goes with these pieces; all parts add up, in whatever order."""
     before = line.cancelled + line.returned
@@ -78,3 +107,7 @@ def _pieces(order: Order) -> int:
 
 def _pieces_back(order: Order) -> int:
     return sum(line.cancelled + line.returned for line in order.lines)
+
+
+def _amount(entry: Entry, account: str) -> int:
+    return sum(posting.amount_fen for posting in entry.postings if posting.account == account)

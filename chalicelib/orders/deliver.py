@@ -13,7 +13,7 @@ from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes, referrals
-from chalicelib.orders.audit import of_order
+from chalicelib.orders.books import of_order
 from chalicelib.orders.rules import PARCELS_MAX, Order, Pieces, Shipment, pieces_to_ship, shipped, step
 from chalicelib.shop.service import order_rules
 from chalicelib.store.transaction import Transaction

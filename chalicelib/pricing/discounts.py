@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -36,7 +36,7 @@ class UnusableCoupon(msgspec.Struct, frozen=True):
     why: Unusable
 
 
-class _Usable(NamedTuple):
+class _Usable(msgspec.Struct, frozen=True):
     """A coupon that can be used, the lines in its scope, and what it takes off alone."""
 
     coupon: Coupon
@@ -54,7 +54,7 @@ class _Usable(NamedTuple):
         return -self.alone_fen, self.coupon.valid_until, self.coupon.coupon_id
 
 
-class _Choice(NamedTuple):
+class _Choice(msgspec.Struct, frozen=True):
     """Coupons for the goods, and what they take off together."""
 
     coupons: tuple[_Usable, ...]
@@ -72,7 +72,7 @@ class _Choice(NamedTuple):
         )
 
 
-class Couponed(NamedTuple):
+class Couponed(msgspec.Struct, frozen=True):
     """What coupons did: the basket then, the freight then, each discount, and what could be used and what not."""
 
     basket: Basket
@@ -200,7 +200,7 @@ def _best(basket: Basket, usable: Sequence[_Usable]) -> list[_Usable]:
                 break
             left = left or basket.less(_parts(basket, main))
             together = main.alone_fen + _off(left, extra.coupon.terms, extra.lines)
-            best = min(best, bound._replace(total_fen=together), key=lambda each: each.rank)
+            best = min(best, msgspec.structs.replace(bound, total_fen=together), key=lambda each: each.rank)
     return [*best.coupons, *freights[:1]]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -28,7 +28,7 @@ _Instant = Annotated[datetime, Meta(tz=True)]
 _SomeFen = Annotated[int, Meta(ge=1, le=FEN_MAX // 10)]
 
 
-class Share(NamedTuple):
+class Share(msgspec.Struct, frozen=True):
     """What a line has of a promotion: fen off, and how many of its pieces have a named price now."""
 
     fen: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from chalicelib.catalogue import naming, offers
@@ -27,7 +25,7 @@ _CACHE = "pricing"
 PRICING = declare("pricing", PricingRules)
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct, frozen=True):
     """All that is kept, by id."""
 
     templates: dict[str, FreightTemplate]

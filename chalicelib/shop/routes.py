@@ -1,4 +1,4 @@
-"""Operators: what the mall's settings are, and changing them."""
+"""Operators: what the mall's settings are, and changing them. Imported after the wings, whose sections these are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def list_settings() -> AllSettings:
     return AllSettings(service.everything())
 
 
-def expose(section: service.Section[Any]) -> None:
+def _expose(section: service.Section[Any]) -> None:
     """Declare GET and PUT /v1/admin/settings/<section>, typed by the section's struct."""
 
     def read() -> Any:
@@ -51,4 +51,5 @@ def _name(handler: Callable[..., Any], name: str, documentation: str, types: dic
     handler.__annotations__ = types
 
 
-expose(service.ORDERS)
+for _section in service.SECTIONS.values():
+    _expose(_section)

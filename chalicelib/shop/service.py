@@ -3,7 +3,7 @@
     DISTRIBUTION = declare("distribution", DistributionRules)
     DISTRIBUTION.current().freeze_days
 
-and `shop.routes.expose(DISTRIBUTION)` gives operators its endpoints.
+and `shop.routes` gives operators the endpoints of each.
 """
 
 from __future__ import annotations

@@ -137,8 +137,12 @@ def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _members(of: type, wanted: Callable[[Any], bool]) -> list[tuple[str, Any]]:
-    """What inspect.getmembers finds of what stands in a class and its bases, in a tenth of the time."""
-    found = {name: value for base in reversed(of.__mro__) for name, value in vars(base).items()}
+    """What inspect.getmembers finds of what stands in a class and its bases, in a fraction of the time.
+
+    PynamoDB's own bases have neither attributes nor indexes.
+    """
+    bases = (base for base in reversed(of.__mro__) if not base.__module__.startswith(("pynamodb.", "builtins")))
+    found = {name: value for base in bases for name, value in vars(base).items()}
     return sorted(((name, value) for name, value in found.items() if wanted(value)), key=lambda pair: pair[0])
 
 

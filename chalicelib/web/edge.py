@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -29,13 +29,17 @@ from chalicelib.web.endpoint import (
 
 
 class Guard(Protocol):
-    """What the edge asks of the wing that knows the operators (it lies above; app.py registers it)."""
+    """What the edge asks of the wing that knows the operators (it lies above; app.py registers how it is come by)."""
 
     def enter(self, token: tokens.Token, endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Any:
         """Admit the operator and open the entry of the audit log. Raises `unauthenticated` or `forbidden`."""
 
     def leave(self, entry: Any, status: int) -> None:
         """Close the entry with how the call ended."""
+
+
+#: Gives the guard when an operator comes: nobody else waits for that wing to be imported.
+Office = Callable[[], Guard]
 
 
 class _Answer(Response):
@@ -48,7 +52,7 @@ class _Answer(Response):
         return told
 
 
-def register(app: Chalice, guard: Guard, endpoints: Iterable[Endpoint]) -> None:
+def register(app: Chalice, guard: Office, endpoints: Iterable[Endpoint]) -> None:
     """Give these endpoints to Chalice as routes, all methods of a path together; paths that it has stay as they are."""
     # Chalice refuses to send a picture to who does not name its very type in Accept, which no browser does. With no
     # binary types it does not look; infra/template.json has API Gateway take everything as binary instead.
@@ -64,7 +68,7 @@ def register(app: Chalice, guard: Guard, endpoints: Iterable[Endpoint]) -> None:
         app.route(path, methods=sorted(by_path[path]), content_types=[])(_view(app, guard, by_path[path]))
 
 
-def _view(app: Chalice, guard: Guard, methods: dict[str, Endpoint]) -> Any:
+def _view(app: Chalice, guard: Office, methods: dict[str, Endpoint]) -> Any:
     def view(**path: str) -> Response:
         request = app.current_request
         assert request is not None
@@ -73,7 +77,7 @@ def _view(app: Chalice, guard: Guard, methods: dict[str, Endpoint]) -> Any:
     return view
 
 
-def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: Guard) -> Response:
+def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: Office) -> Response:
     """Answer one request. Every way out is a Response; only a crash of the process is not."""
     request_id = request.context.get("requestId") or ids.new("r")
     with log.request(request_id), metrics.gather():
@@ -91,7 +95,7 @@ def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard:
     return _Answer(body=body, status_code=reply.status, headers=headers)
 
 
-def _answered(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: Guard, request_id: str) -> Reply:
+def _answered(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: Office, request_id: str) -> Reply:
     language = "en" if request.headers.get("accept-language", "").lower().startswith("en") else "zh"
     try:
         with segment(f"{endpoint.method} {endpoint.path}"):
@@ -114,7 +118,12 @@ def _problem(error: MallError, language: str, request_id: str) -> Reply:
 
 
 def _perform(
-    endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: Guard, request_id: str, language: str
+    endpoint: Endpoint,
+    request: Request,
+    path: Mapping[str, str],
+    guard: Office,
+    request_id: str,
+    language: str,
 ) -> Reply:
     authorization = request.headers.get("authorization")
     token = None
@@ -137,7 +146,8 @@ def _perform(
         limits.once_more(endpoint.handler.__name__, call.caller, endpoint.per_minute)
     if endpoint.audience is not OPERATOR or token is None:
         return _handle(endpoint, call, path)
-    entry = guard.enter(token, endpoint, call, path)
+    operators = guard()
+    entry = operators.enter(token, endpoint, call, path)
     status = 500
     try:
         reply = _handle(endpoint, call, path)
@@ -146,7 +156,7 @@ def _perform(
         status = error.status
         raise
     finally:
-        guard.leave(entry, status)
+        operators.leave(entry, status)
     return reply
 
 

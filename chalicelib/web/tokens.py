@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
+import msgspec
 from itsdangerous import BadData, URLSafeSerializer
 
 from chalicelib.core import clock
@@ -17,7 +18,7 @@ Kind = Literal["member", "operator"]
 _LENGTH_MAX = 1024
 
 
-class Token(NamedTuple):
+class Token(msgspec.Struct, frozen=True):
     """Whom a token speaks for, and when it was issued, so that older ones can be called in."""
 
     subject: str

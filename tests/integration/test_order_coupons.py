@@ -176,6 +176,7 @@ def test_one_for_the_freight_and_two_for_the_goods_and_none_twice(
 def test_the_audit_names_a_coupon_that_is_not_where_its_order_says(
     shopper: Shopper, operator: Operator, sku: str
 ) -> None:
+    from chalicelib.coupons.audit import Use
     from chalicelib.coupons.tables import coupon_key, held
     from chalicelib.orders.audit import audit_coupons, coupon_uses
     from chalicelib.orders.changes import load
@@ -193,7 +194,7 @@ def test_the_audit_names_a_coupon_that_is_not_where_its_order_says(
     assert now() == []
     paid = load(order_id)
     item = read.batch_get([coupon_key(shopper.member_id, coupon)])[0]
-    assert coupon_uses([paid], [held(item)]) == {coupon: (500, PRICE - 500)}
+    assert coupon_uses([paid], [held(item)]) == {coupon: Use(500, PRICE - 500)}
     assert coupon_uses([], [held(item)]) == {}
     assert len(audit_coupons([], [held(item)])) == 1
     assert len(audit_coupons([paid], [])) == 1

@@ -191,7 +191,7 @@ class Mall:
 
     def open(self) -> None:
         app = Chalice(app_name="audiences", configure_logs=False)
-        edge.register(app, OperatorGuard(), [self.spy(endpoint) for endpoint in ENDPOINTS])
+        edge.register(app, OperatorGuard, [self.spy(endpoint) for endpoint in ENDPOINTS])
         self._client = WsgiClient(gateway(app))
 
     def spy(self, endpoint: Endpoint) -> Endpoint:
