@@ -30,7 +30,7 @@ from chalicelib.groupbuy.rules import Lobby, SeatItem
 from chalicelib.ledger.audit import audit_balances
 from chalicelib.ledger.members import Balance
 from chalicelib.ledger.rules import Entry
-from chalicelib.orders.audit import PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
+from chalicelib.orders.audit import Counted, PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
 from chalicelib.orders.rules import Order
 from local.mall import Mall, running
 from local.processes import StartError
@@ -58,7 +58,7 @@ class Books(msgspec.Struct, frozen=True):
     templates: list[Template]
     shards: list[Shard]
     got: list[Got]
-    unpaid: dict[str, int]
+    unpaid: dict[str, Counted]
     accounts: Accounts
     distribution: Records
     payments: list[Payment] | None = None
@@ -139,7 +139,7 @@ def read(sandbox_url: str | None) -> Books:
     withdrawals, allowances = told_apart(tools.scan(Withdrawals))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
-        unpaid={item.member_id: int(item.orders) for item in tools.scan(Unpaid)},
+        unpaid={item.member_id: Counted(int(item.orders), item.newcomer or "") for item in tools.scan(Unpaid)},
         entries=[item.entry for item in tools.scan(Journal)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],

@@ -18,7 +18,7 @@ from chalicelib.core import ids
 from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import yuan
 from chalicelib.orders.groups import Size
-from chalicelib.orders.rules import SeatState
+from chalicelib.orders.rules import OrderLine, SeatState
 from chalicelib.web.types import Id, PriceFen
 
 Kind = Literal["fixed", "ladder", "lottery"]
@@ -280,6 +280,12 @@ def ladder_fate(terms: Terms, step: int, sku_id: str, quantity: int, unit_fen: i
     back = (unit_fen - price) * quantity
     why = f"拼团满{step}人，单价{yuan(unit_fen)}降至{yuan(price)}元，{quantity}件退{yuan(back)}元"
     return Fate(seat="taken", ships=True, what="group_succeeded", why=why, back_fen=back)
+
+
+def back_of(line: OrderLine, back_fen: int) -> int:
+    """What of a difference in price goes back, in fen: all, unless a coupon took so much off before that the rest would
+    be below the floor. A price below the floor by itself is paid as it is."""
+    return min(back_fen, line.payable_fen - min(line.amount_fen - back_fen, line.floor_fen))
 
 
 def lottery_fate(lottery: Lottery, won: bool) -> Fate:

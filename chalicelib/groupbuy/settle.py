@@ -171,10 +171,9 @@ def _apply(order_id: str, fate_of: Callable[[Order], Fate], terms: Terms, job: J
         if fate.free:
             goods = {line.sku_id: line.payable_fen - line.reduced_fen for line in after.lines}
             return reduce(after, tx, fate.what, goods, freight_left(after), fate.why)
-        if fate.back_fen:
-            line = after.lines[0]
-            back = {line.sku_id: min(fate.back_fen, line.payable_fen)}
-            return reduce(after, tx, fate.what, back, 0, fate.why)
+        back_fen = rules.back_of(after.lines[0], fate.back_fen)
+        if back_fen:
+            return reduce(after, tx, fate.what, {after.lines[0].sku_id: back_fen}, 0, fate.why)
         return after
 
     changes.change(order_id, decide, job)

@@ -33,6 +33,14 @@ class Stock(msgspec.Struct, frozen=True):
     pool: str = ""
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """What is counted of one member: the orders that wait for their payment, and which has a price for new customers
+    ("": none)."""
+
+    orders: int
+    newcomer: str = ""
+
+
 class Payment(msgspec.Struct, frozen=True):
     """A payment in WeChat's books; it was made, whatever of it has been refunded since."""
 
@@ -54,11 +62,11 @@ def audit(
     stocks: Iterable[Stock] | None = None,
     payments: Iterable[Payment] | None = None,
     refunds: Iterable[PaidRefund] | None = None,
-    unpaid: Mapping[str, int] | None = None,
+    unpaid: Mapping[str, Counted] | None = None,
 ) -> list[Difference]:
     """Every difference; none, when all money and stock is accounted for.
 
-    Stocks, WeChat's books, and what is counted of unpaid orders, are left out when None.
+    Stocks, WeChat's books, and what is counted of members' orders, are left out when None.
     """
     by_id = {order.order_id: order for order in orders}
     by_order: dict[str, list[Entry]] = {order_id: [] for order_id in by_id}
@@ -175,11 +183,23 @@ def _of_refunds(orders: Mapping[str, Order], refunds: Mapping[str, PaidRefund]) 
     ]
 
 
-def _of_unpaid(orders: Iterable[Order], unpaid: Mapping[str, int]) -> list[Difference]:
-    """What is counted of each member's unpaid orders, against those there are."""
-    there = Counter(order.member_id for order in orders if order.state == "awaiting_payment")
-    return [
-        Difference(member_id, f"{unpaid.get(member_id, 0)} unpaid orders are counted, there are {there[member_id]}")
-        for member_id in sorted(there.keys() | unpaid.keys())
-        if unpaid.get(member_id, 0) != there[member_id]
+def _of_unpaid(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
+    """What is counted of each member's orders, against those there are."""
+    kept = list(orders)
+    there = Counter(order.member_id for order in kept if order.state == "awaiting_payment")
+    newcomers = [order for order in kept if order.newcomer and order.state != "closed"]
+    first = {order.member_id: order.order_id for order in newcomers}
+    found = [
+        Difference(order.order_id, f"has the price for new customers, as {first[order.member_id]} has")
+        for order in newcomers
+        if first[order.member_id] != order.order_id
     ]
+    for member_id in sorted(there.keys() | unpaid.keys() | first.keys()):
+        counted = unpaid.get(member_id, Counted(0))
+        if counted.orders != there[member_id]:
+            what = f"{counted.orders} unpaid orders are counted, there are {there[member_id]}"
+            found.append(Difference(member_id, what))
+        if counted.newcomer != first.get(member_id, ""):
+            what = f"{counted.newcomer} is kept as a new customer's, orders say {first.get(member_id, '')}"
+            found.append(Difference(member_id, what))
+    return found

@@ -12,7 +12,7 @@ from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import Job, LeaseLost
 from chalicelib.orders.groups import CACHE
 from chalicelib.orders.rules import Order, Pieces
-from chalicelib.orders.tables import Orders, count_settled, item
+from chalicelib.orders.tables import Orders, count_changed, item
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
@@ -78,8 +78,7 @@ def _change_once(found: Found, decide: Decision, job: Job | None) -> Order:
     if after is found.order:
         return after
     tx.put(item(after, found.version + 1), Orders.version == found.version, _STALE)
-    if found.order.state == "awaiting_payment" != after.state:
-        count_settled(tx, after.member_id)
+    count_changed(tx, found.order, after)
     if job is not None:
         job.finish(tx)
     try:

@@ -9,31 +9,37 @@ from chalicelib.core import clock
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.coupons import uses
 from chalicelib.coupons.rules import Held
-from chalicelib.coupons.tables import coupon_key, held
+from chalicelib.coupons.tables import Coupons, coupon_key, held
 from chalicelib.jobs import service as jobs
 from chalicelib.orders.rules import Order, OrderCoupon
 from chalicelib.pricing.rules import Quote
 from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
 
+#: What a purchase says of coupons: which to use, or the best.
+Chosen = Sequence[str] | Literal["best"]
 
-def of_member(member_id: str, chosen: Sequence[str] | Literal["best"]) -> list[Held]:
-    """What a quote must know of: the member's open coupons, and those that are chosen though they are not open.
 
-    Raises `not_found` naming the field, for a coupon that there is not, also for another's.
-    """
-    found = uses.open_coupons(member_id)
-    known = {one.coupon.coupon_id for one in found}
-    missing = [] if chosen == "best" else [one for one in dict.fromkeys(chosen) if one not in known]
-    if not missing:
-        return found
-    items = read.batch_get([coupon_key(member_id, coupon_id) for coupon_id in missing])
-    for coupon_id, item in zip(missing, items, strict=True):
-        if item is None:
-            field = f"coupon_ids[{list(chosen).index(coupon_id)}]"
-            raise MallError("not_found", errors=(FieldError(field, "no such coupon"),))
-        found.append(held(item))
+def keys(member_id: str, chosen: Chosen) -> list[read.Key]:
+    """What must be read of the chosen coupons; `picked` takes it."""
+    return [] if chosen == "best" else [coupon_key(member_id, coupon_id) for coupon_id in chosen]
+
+
+def picked(items: Sequence[Coupons | None]) -> list[Held]:
+    """The chosen coupons, as they are. Raises `not_found` naming the field, for a coupon that there is not, also for
+    another's."""
+    found = [held(item) for item in items if item is not None]
+    if len(found) < len(items):
+        field = f"coupon_ids[{items.index(None)}]"
+        raise MallError("not_found", errors=(FieldError(field, "no such coupon"),))
     return found
+
+
+def of_member(member_id: str, known: Sequence[Held]) -> list[Held]:
+    """All that a quote must know of: the member's open coupons, and those that were read by themselves, which the index
+    of the open ones may not show as they are."""
+    own = {one.coupon.coupon_id for one in known}
+    return [*known, *(one for one in uses.open_coupons(member_id) if one.coupon.coupon_id not in own)]
 
 
 def of_order(price: Quote, known: Sequence[Held]) -> list[OrderCoupon]:
@@ -50,11 +56,11 @@ def of_order(price: Quote, known: Sequence[Held]) -> list[OrderCoupon]:
     ]
 
 
-def lock(tx: Transaction, order: Order) -> None:
+def lock(tx: Transaction, order: Order, chosen: Chosen) -> None:
     """Take the order's coupons as part of `tx`, which fails with `coupon_taken` when another order has one."""
-    for position, coupon in enumerate(order.coupons):
-        errors = (FieldError(f"coupon_ids[{position}]", "in another order"),)
-        taken = MallError("coupon_taken", errors=errors)
+    for coupon in order.coupons:
+        field = "coupon_ids" if chosen == "best" else f"coupon_ids[{chosen.index(coupon.coupon_id)}]"
+        taken = MallError("coupon_taken", errors=(FieldError(field, "in another order"),))
         uses.lock(tx, order.member_id, coupon.coupon_id, order.order_id, order.created_at, taken)
 
 

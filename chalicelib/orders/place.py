@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -27,11 +27,11 @@ from chalicelib.orders import coupons
 from chalicelib.orders.groups import CACHE, Deal, GroupInput, check, groups, refusal
 from chalicelib.orders.referrals import Referral, referrers
 from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
-from chalicelib.orders.tables import Orders, count_unpaid, item
+from chalicelib.orders.tables import Orders, Unpaid, count_placed, item
 from chalicelib.orders.views import has_bought
 from chalicelib.pricing import rules as pricing
 from chalicelib.pricing import service as freight
-from chalicelib.pricing.basket import DEFAULT_TEMPLATE, Item
+from chalicelib.pricing.basket import DEFAULT_TEMPLATE, Item, floor_fen
 from chalicelib.pricing.promotions import new_customer_matters
 from chalicelib.shop.service import order_rules
 from chalicelib.store import cache, read
@@ -86,15 +86,17 @@ def quote(member_id: str, asked: QuoteInput) -> pricing.Quote:
     lines = [Pieces(line.sku_id, line.quantity) for line in _wanted(member_id, asked)]
     skus = [line.sku_id for line in lines]
     others = [] if asked.address_id is None else [addresses_key(member_id)]
-    group = _group_keys(member_id, asked)
+    group, chosen = _group_keys(member_id, asked), coupons.keys(member_id, asked.coupon_ids)
     known, unknown = offers.recalled(skus)
-    found = read.batch_get([*others, *group, *offers.keys(unknown)], consistent=False)
+    found = read.batch_get([*others, *chosen, *group, *offers.keys(unknown)], consistent=False)
     address = None if asked.address_id is None else _address(found[0], asked.address_id)
     found = found[len(others) :]
+    picked, found = coupons.picked(found[: len(chosen)]), found[len(chosen) :]
     deal = _deal(member_id, "", asked, lines, found[: len(group)])
     offered = _offered(lines, known | offers.learned(unknown, found[len(group) :]))
-    held = coupons.of_member(member_id, asked.coupon_ids)
-    return _price(member_id, asked, held, lines, offered, address.region_code if address else None, deal)
+    held = coupons.of_member(member_id, picked)
+    region_code = address.region_code if address else None
+    return _price(member_id, asked, held, lines, offered, region_code, deal, clock.now())
 
 
 def place(member_id: str, key: str, asked: OrderInput) -> Order:
@@ -107,14 +109,22 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
     """
     order_id = ids.derived("o", member_id, key)
     digest = ids.digest(msgspec.json.encode(asked))
-    return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), Busy, TRIES)
+    try:
+        return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), Busy, TRIES)
+    except MallError:
+        # The same request, sent twice at once, may have taken just what this one was refused.
+        placed = read.get(Orders, order_id)
+        if placed is None:
+            raise
+        return _again(placed.order, digest)
 
 
 def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:
     people: list[read.Key] = [(Orders, (order_id,)), profile_key(member_id), addresses_key(member_id)]
     group, ties = _group_keys(member_id, asked), referrers().keys(member_id)
+    chosen = coupons.keys(member_id, asked.coupon_ids)
     if asked.from_cart:
-        placed, profile, addresses, cart, *tied = read.batch_get([*people, (Carts, (member_id,)), *ties])
+        placed, profile, addresses, cart, *own = read.batch_get([*people, (Carts, (member_id,)), *ties, *chosen])
         if placed is not None:
             return _again(placed.order, digest)
         wanted: list[CartLine] | list[LineInput] = _selected(lines_of(cart), asked)
@@ -125,15 +135,12 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
         wanted = _wanted(member_id, asked)
         gone = [] if asked.group else shards.gone({line.sku_id: line.quantity for line in wanted})
         if gone:  # said without a look at the product, which everybody else looks at, too
-            placed = read.get(Orders, order_id)
-            if placed is not None:
-                return _again(placed.order, digest)
             raise MallError("out_of_stock", skus=gone)
-        keys = [*people, *ties, *group, *offers.keys(line.sku_id for line in wanted)]
+        keys = [*people, *ties, *chosen, *group, *offers.keys(line.sku_id for line in wanted)]
         placed, profile, addresses, *found = read.batch_get(keys)
         if placed is not None:
             return _again(placed.order, digest)
-        tied, found = found[: len(ties)], found[len(ties) :]
+        own, found = found[: len(ties) + len(chosen)], found[len(ties) + len(chosen) :]
     if profile is None:
         raise MallError("unauthenticated")
     address = _address(addresses, asked.address_id)
@@ -141,21 +148,26 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
     deal = _deal(member_id, order_id, asked, lines, found[: len(group)])
     offered = _offered(lines, offers.from_items((line.sku_id for line in lines), found[len(group) :]))
     pools = _pools(order_id, lines, offered, deal)
-    held = coupons.of_member(member_id, asked.coupon_ids) if asked.coupon_ids else []
-    price = _price(member_id, asked, held, lines, offered, address.region_code, deal)
+    picked = coupons.picked(own[len(ties) :])
+    held = coupons.of_member(member_id, []) if asked.coupon_ids == "best" else picked
+    now = clock.now()
+    price = _price(member_id, asked, held, lines, offered, address.region_code, deal, now)
     if price.payable_fen != asked.expected_payable_fen:
+        if asked.coupon_ids != "best":  # the new quote tells of the other coupons, too
+            held = coupons.of_member(member_id, picked)
+            price = _price(member_id, asked, held, lines, offered, address.region_code, deal, now)
         raise MallError("price_changed", quote=price)
-    order = _order(order_id, profile.profile, digest, asked, address, price, offered, deal, pools)
-    referral = referrers().referral(profile.profile, tied)
+    order = _order(order_id, profile.profile, digest, asked, address, price, offered, deal, pools, now)
+    referral = referrers().referral(profile.profile, own[: len(ties)])
     order = msgspec.structs.replace(
         order, coupons=coupons.of_order(price, held), discounts=price.discounts, chain=referral.chain
     )
     cart_lines = [line for line in wanted if isinstance(line, CartLine)]
-    return _commit(order, offered, cart_lines, digest, deal, referral)
+    return _commit(order, asked, offered, cart_lines, deal, referral)
 
 
 def _commit(
-    order: Order, offered: dict[str, Offer], cart_lines: list[CartLine], digest: str, deal: Deal | None,
+    order: Order, asked: OrderInput, offered: dict[str, Offer], cart_lines: list[CartLine], deal: Deal | None,
     referral: Referral,
 ) -> Order:  # fmt: skip
     tx = Transaction()
@@ -163,8 +175,8 @@ def _commit(
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, line, line.pool)
     limit = order_rules().unpaid_max
-    count_unpaid(tx, order.member_id, limit, MallError("too_many_unpaid", limit=limit))
-    coupons.lock(tx, order)
+    count_placed(tx, order, limit, Busy if order.newcomer else MallError("too_many_unpaid", limit=limit))
+    coupons.lock(tx, order, asked.coupon_ids)
     if deal is not None:
         groups().hold(tx, order, deal)
     if referral.tie is not None:
@@ -179,7 +191,7 @@ def _commit(
         if _EXISTS in fault.failed:
             existing = read.get(Orders, order.order_id)
             assert existing is not None
-            return _again(existing.order, digest)
+            return _again(existing.order, order.body_digest)
         if short := [line for line in fault.failed if isinstance(line, OrderLine)]:
             raise _short(short, offered) from None
         raise refusal(fault.failed) or Busy from fault
@@ -296,11 +308,10 @@ def _offered(lines: list[Pieces], offered: dict[str, Offer]) -> dict[str, Offer]
 
 def _price(
     member_id: str, asked: QuoteInput | OrderInput, held: list[Held], lines: list[Pieces], offered: dict[str, Offer],
-    region_code: str | None, deal: Deal | None,
+    region_code: str | None, deal: Deal | None, now: datetime,
 ) -> pricing.Quote:  # fmt: skip
     """What the lines cost this member, who has these coupons."""
     promotions = freight.promotions() if deal is None else {}
-    now = clock.now()
     forest = categories.remembered() if held or promotions else None
     items = [_item(line, offered[line.sku_id], deal, forest) for line in lines]
     benefits = pricing.Benefits(
@@ -308,13 +319,21 @@ def _price(
         promotions=promotions,
         coupons=held,
         chosen=asked.coupon_ids,
-        new_customer=new_customer_matters(promotions, offered, now) and not has_bought(member_id, or_ordered=True),
+        new_customer=new_customer_matters(promotions, offered, now) and _is_new(member_id),
         floor_bp=freight.PRICING.current().floor_bp,
     )
     price = pricing.quote(items, freight.templates(), region_code, benefits)
     if price.payable_fen > FEN_MAX:
         raise MallError("invalid", errors=(FieldError("lines", "the order is too large"),))
     return price
+
+
+def _is_new(member_id: str) -> bool:
+    """Whether no order of this member stands, paid or not. What the index does not show yet, their own item does."""
+    if has_bought(member_id, or_ordered=True):
+        return False
+    counted = read.get(Unpaid, member_id)
+    return counted is None or (counted.orders == 0 and counted.newcomer is None)
 
 
 def _item(line: Pieces, offer: Offer, deal: Deal | None, forest: Forest | None) -> Item:
@@ -334,9 +353,9 @@ def _item(line: Pieces, offer: Offer, deal: Deal | None, forest: Forest | None) 
 
 def _order(
     order_id: str, profile: Any, digest: str, asked: OrderInput, address: Address, price: pricing.Quote,
-    offered: dict[str, Offer], deal: Deal | None, pools: dict[str, str],
+    offered: dict[str, Offer], deal: Deal | None, pools: dict[str, str], now: datetime,
 ) -> Order:  # fmt: skip
-    now = clock.now()
+    floor_bp = freight.PRICING.current().floor_bp if deal is not None else 0
     lines = [
         OrderLine(
             sku_id=line.sku_id,
@@ -350,6 +369,7 @@ def _order(
             discount_fen=line.discount_fen,
             payable_fen=line.payable_fen,
             pool=pools[line.sku_id],
+            floor_fen=floor_fen(offered[line.sku_id].sku.price_fen * line.quantity, floor_bp),
         )
         for line in price.lines
     ]

@@ -21,6 +21,7 @@ from chalicelib.web.types import LongLine, Page, PageQuery
 _PLACE_ERRORS = (
     "cart_empty", "not_found", "product_unavailable", "region_not_served", "invalid",
     "activity_over", "lobby_over", "lobby_full", "already_in_lobby", "not_for_you", "purchase_limit",
+    "coupon_unusable",
 )  # fmt: skip
 
 
@@ -48,7 +49,7 @@ def quote(call: Call, body: QuoteInput) -> Quote:
     MEMBER,
     status=201,
     idempotent=True,
-    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "too_many_unpaid", "conflict"),
+    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "coupon_taken", "too_many_unpaid", "conflict"),
 )
 def place_order(call: Call, body: OrderInput) -> OrderView:
     """Place an order at the price the shopper saw.

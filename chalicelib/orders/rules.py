@@ -45,7 +45,8 @@ PAY_GRACE = timedelta(seconds=60)
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was ordered of one SKU, at the price then. Of `quantity` pieces, `shipped` have left; `cancelled` were
     refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again.
-    `pool` is where set-aside pieces come from; by `reduced_fen` the price was lowered after payment."""
+    `pool` is where set-aside pieces come from; by `reduced_fen` the price was lowered after payment. `floor_fen`: the
+    least that a coupon brings a line of a group-buy to."""
 
     sku_id: str
     product_id: str
@@ -63,6 +64,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     restocked: int = 0
     pool: str = ""
     reduced_fen: int = 0
+    floor_fen: int = 0
 
     @property
     def to_ship(self) -> int:
@@ -205,6 +207,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def refund(self, refund_id: str) -> Refund | None:
         """The refund of that id, or None."""
         return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
+
+    @property
+    def newcomer(self) -> bool:
+        """Whether it has a price for new customers, which a member gets once."""
+        return any(off.kind == "new_customer_price" for off in self.discounts)
 
     @property
     def pieces(self) -> list[Pieces]:

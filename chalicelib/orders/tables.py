@@ -8,6 +8,7 @@
 | operators: refunds on their way, oldest first | Query by_refund in each shard, BatchGet the page | the same |
 | place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |
 | one more that is unpaid, and one less | Update member in `unpaid_orders`, in the same transaction | 2 WRU |
+| does any order stand, where a new customer pays less | Query by_member, Get `unpaid_orders` | 1.5 RRU |
 
 A queue is what an operator works through: the order's state, or a refund that needs somebody.
 It is sharded, because every order of the mall passes through it.
@@ -16,6 +17,7 @@ It is sharded, because every order of the mall passes through it.
 from __future__ import annotations
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
@@ -85,24 +87,37 @@ class Orders(Table):
 
 
 class Unpaid(Table):
-    """How many orders of a member wait for their payment, and hold stock meanwhile."""
+    """How many orders of a member wait for their payment, and hold stock meanwhile; and the one that has the price for
+    new customers, until it closes."""
 
     class Meta(TableMeta):
         table_name = name("unpaid_orders")
 
     member_id = UnicodeAttribute(hash_key=True)
     orders = NumberAttribute()
+    newcomer = UnicodeAttribute(null=True)
 
 
-def count_unpaid(tx: Transaction, member_id: str, at_most: int, otherwise: object) -> None:
-    """One more, as part of `tx`, which fails with `otherwise` when the member has so many."""
-    room = Unpaid.orders.does_not_exist() | (Unpaid.orders < at_most)
-    tx.update(Unpaid, (member_id,), [Unpaid.orders.add(1)], room, otherwise)
+def count_placed(tx: Transaction, order: Order, at_most: int, otherwise: object) -> None:
+    """One more, as part of `tx`, which fails with `otherwise` when the member has so many; or has any, when the order
+    has the price for new customers."""
+    actions: list[Action] = [Unpaid.orders.add(1)]
+    room = Unpaid.orders.does_not_exist() | (Unpaid.orders < (1 if order.newcomer else at_most))
+    if order.newcomer:
+        actions.append(Unpaid.newcomer.set(order.order_id))
+        room &= Unpaid.newcomer.does_not_exist()
+    tx.update(Unpaid, (order.member_id,), actions, room, otherwise)
 
 
-def count_settled(tx: Transaction, member_id: str) -> None:
-    """One of them was paid, or closed."""
-    tx.update(Unpaid, (member_id,), [Unpaid.orders.add(-1)])
+def count_changed(tx: Transaction, before: Order, after: Order) -> None:
+    """The order was paid, or closed, or neither, as part of `tx`."""
+    actions: list[Action] = []
+    if before.state == "awaiting_payment" != after.state:
+        actions.append(Unpaid.orders.add(-1))
+    if before.state != "closed" == after.state and after.newcomer:
+        actions.append(Unpaid.newcomer.remove())
+    if actions:
+        tx.update(Unpaid, (after.member_id,), actions)
 
 
 def item(order: Order, version: int) -> Orders:

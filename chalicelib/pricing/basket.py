@@ -16,6 +16,11 @@ DEFAULT_TEMPLATE = "default"
 _WHOLE_BP = 10_000
 
 
+def floor_fen(amount_fen: int, floor_bp: int) -> int:
+    """So many basis points of an amount, rounded up."""
+    return -(-amount_fen * floor_bp // _WHOLE_BP)
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """What is bought of one SKU.
 
@@ -41,7 +46,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     def floor_fen(self, floor_bp: int) -> int:
         """The least that the line may be brought down to: basis points of its amount at the sale price, rounded up."""
         price = self.unit_price_fen if self.sale_price_fen is None else self.sale_price_fen
-        return -(-price * self.quantity * floor_bp // _WHOLE_BP)
+        return floor_fen(price * self.quantity, floor_bp)
 
 
 class LineDiscount(msgspec.Struct, frozen=True):

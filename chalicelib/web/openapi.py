@@ -179,17 +179,17 @@ def _responses(declared: Endpoint, by_type: Schemas) -> dict[str, Json]:
         if declared.cache_seconds is not None:
             responses["304"] = {"description": "What If-None-Match names is still so", "headers": kept}
     by_status: dict[int, list[str]] = {}
-    for code in _codes(declared):
+    for code in codes(declared):
         by_status.setdefault(CODES[code].status, []).append(code)
-    for status, codes in sorted(by_status.items()):
-        responses[str(status)] = _refusal(status, codes)
+    for status, stated in sorted(by_status.items()):
+        responses[str(status)] = _refusal(status, stated)
     if declared.audience is CALLBACK:
         for number, text in ((400, "It is not for this mall"), (401, "It cannot be believed")):
             responses[str(number)] = {"description": text, "content": _content(_JSON, by_type[declared.output])}
     return responses
 
 
-def _codes(declared: Endpoint) -> list[str]:
+def codes(declared: Endpoint) -> list[str]:
     """Every code that the endpoint may answer: its own, and those that follow from its declaration."""
     follows = {
         "malformed": declared.body is not None or declared.query is not None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -70,7 +72,8 @@ def over_http(base_url: str) -> Transport:
 
 
 def in_process() -> Transport:
-    """To the application in this process, through the same gateway that a local mall has."""
+    """To the application in this process, through the same gateway that a local mall has. Whatever a test asks, a
+    refusal that the OpenAPI document does not state fails it."""
     from werkzeug.test import Client as WsgiClient
 
     from app import app
@@ -80,9 +83,26 @@ def in_process() -> Transport:
 
     def send(method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
         reply = client.open(path, method=method, headers=headers, data=body)
-        return Answer(reply.status_code, {k.lower(): v for k, v in reply.headers.items()}, reply.data)
+        answer = Answer(reply.status_code, {k.lower(): v for k, v in reply.headers.items()}, reply.data)
+        if answer.headers.get("content-type") == "application/problem+json":
+            _stated(method, path.partition("?")[0], answer.json["code"])
+        return answer
 
     return send
+
+
+def _stated(method: str, path: str, code: str) -> None:
+    from chalicelib.web.endpoint import ENDPOINTS
+    from chalicelib.web.openapi import codes
+
+    fitting = (one for one in ENDPOINTS if one.method == method and _pattern(one.path).fullmatch(path))
+    asked = min(fitting, key=lambda one: one.path.count("{"), default=None)
+    assert asked is None or code == "internal" or code in codes(asked), f"{method} {path} does not state {code}"
+
+
+@functools.cache
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
 
 
 class Client:
