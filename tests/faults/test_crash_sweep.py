@@ -2,13 +2,13 @@
 
 Each flow with a fault at its k-th call that may change something (to DynamoDB or to WeChat) for every k: the process
 dies before it or after it, or its answer is lost; and once with every call failing at first: it never arrives, or
-DynamoDB refuses it. Every order has a coupon: locked, used and given back with it.
+DynamoDB refuses it. Every order has a coupon: locked, used and given back with it; and the price for new customers.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,11 @@ from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
 from tests.support.wechat import payment_callback
 
 STOCK = 1000
+#: The first SKU's price, and what a new customer pays.
+PRICE, WELCOME = 2099, 1999
 #: What the coupon takes off, 200 of it of the first line and 100 of the second; and what is left to pay.
 OFF = 300
-TOTAL = 1999 + 3 * 333 - OFF
+TOTAL = WELCOME + 3 * 333 - OFF
 
 
 @dataclass
@@ -74,13 +76,13 @@ class Flow(Steps[Purchase]):
 @pytest.fixture
 def sweep(
     dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
-) -> Sweep[Flow, Purchase]:
+) -> Iterator[Sweep[Flow, Purchase]]:
     send = in_process()
     operator = Operator(send, owner_token())
 
     skus = [
         {"sku_code": f"{name}{secrets.token_hex(4)}", "specs": {"颜色": name}, "price_fen": price, "stock": STOCK}
-        for name, price in (("a", 1999), ("b", 333))
+        for name, price in (("a", PRICE), ("b", 333))
     ]
     product = operator.product(skus=skus)
     lines = [(product["skus"][0]["sku_id"], 1), (product["skus"][1]["sku_id"], 3)]
@@ -89,6 +91,12 @@ def sweep(
         "limit_per_member": 1, "valid": {"days": 30}, "how": ["claim"],
     }  # fmt: skip
     template_id = operator.post("/v1/admin/coupon-templates", coupons).ok(201)["template_id"]
+    promotion = f"/v1/admin/promotions/p-{secrets.token_hex(6)}"
+    welcome = {
+        "kind": "new_customer_price", "name": "新客价", "prices": [{"sku_id": lines[0][0], "price_fen": WELCOME}],
+        "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2099-01-01T00:00:00Z",
+    }  # fmt: skip
+    operator.put(promotion, welcome).ok()
 
     def new_world(_: Flow) -> Purchase:
         forget_all()
@@ -97,7 +105,8 @@ def sweep(
         coupon = shopper.post(f"/v1/coupon-templates/{template_id}/claim").ok(201)["coupon_id"]
         return Purchase(send, Sandbox(sandbox), mall_clock, operator, shopper, lines, taken, coupon)
 
-    return Sweep(outside, new_world, _check, may_change, calmly)
+    yield Sweep(outside, new_world, _check, may_change, calmly)
+    operator.delete(promotion).ok(204)
 
 
 def _stocks(lines: list[tuple[str, int]]) -> list[Any]:
@@ -284,8 +293,9 @@ def _audit(world: Purchase, taken: tuple[int, int]) -> Any:
     """The audit of this world alone: its order, its stock, WeChat's books of it."""
     from chalicelib.coupons.tables import coupon_key, held
     from chalicelib.ledger import service as ledger
-    from chalicelib.orders.audit import Stock, audit, audit_coupons
+    from chalicelib.orders.audit import Counted, Stock, audit, audit_coupons
     from chalicelib.orders.changes import load
+    from chalicelib.orders.tables import Unpaid
     from chalicelib.store import read
 
     stocks = []
@@ -294,5 +304,8 @@ def _audit(world: Purchase, taken: tuple[int, int]) -> Any:
         stocks.append(Stock(stock.sku_id, stock.free, stock.taken - before, stock.supplied - before))
     orders = [load(world.order_id)]
     coupon = held(read.batch_get([coupon_key(world.shopper.member_id, world.coupon_id)])[0])
-    money = audit(orders, ledger.of(world.order_id), stocks, *world.books([world.order_id]))
+    assert orders[0].newcomer
+    kept = read.get(Unpaid, world.shopper.member_id)
+    counted = {} if kept is None else {kept.member_id: Counted(int(kept.orders), kept.newcomer or "")}
+    money = audit(orders, ledger.of(world.order_id), stocks, *world.books([world.order_id]), counted)
     return money + audit_coupons(orders, [coupon])

@@ -138,6 +138,20 @@ def test_everybody_in_a_ladder_has_paid_the_price_of_its_step_in_the_end(
     assert bool(fate.back_fen) == bool(fate.why)
 
 
+@given(st.integers(1, 9), st.integers(0, 99999), st.data())
+def test_a_ladder_with_a_coupon_ends_at_its_price_but_not_below_the_floor(
+    quantity: int, floor_fen: int, data: st.DataObject
+) -> None:
+    """Who had a coupon pays what is left at the step's price; a coupon never brings that below the floor."""
+    amount = quantity * data.draw(st.integers(1, 99999))
+    off = data.draw(st.integers(0, max(0, amount - floor_fen)))
+    back = data.draw(st.integers(0, amount))
+    paid = msgspec.structs.replace(line("a", quantity, amount - off, off), floor_fen=floor_fen)
+    kept = paid.payable_fen - rules.back_of(paid, back)
+    assert kept == max(min(amount - back, floor_fen), amount - back - off)
+    assert 0 <= kept <= paid.payable_fen
+
+
 @given(ladders(), st.data())
 def test_after_a_ladder_s_refund_the_pieces_give_back_exactly_what_is_left(ladder: Terms, data: st.DataObject) -> None:
     """Difference first, then piece by piece in any order and number: all together what was paid, never more."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
 from chalicelib.core.money import split_fen
+from chalicelib.orders.audit import Counted, audit
 from chalicelib.orders.refund_rules import REFUNDS_MAX, granted, new_refund, with_refund
 from chalicelib.orders.rules import (
     TRANSITIONS,
@@ -30,6 +31,7 @@ from chalicelib.orders.rules import (
     shipped,
     step,
 )
+from chalicelib.pricing.basket import Discount, LineDiscount
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 PLACE = Receiver(
@@ -118,6 +120,29 @@ def test_the_table_has_these_ways_and_no_other() -> None:
         "completed",
         "closed",
     }
+
+
+def test_the_audit_names_what_is_counted_wrong_of_a_member() -> None:
+    welcome = Discount(
+        source="promotion", id="p", name="新客价", kind="new_customer_price", discount_fen=1,
+        lines=[LineDiscount("a", 1)],
+    )  # fmt: skip
+    first = msgspec.structs.replace(order(line("a", 1, 9, 1), state="awaiting_payment"), discounts=[welcome])
+    second = msgspec.structs.replace(first, order_id="o2")
+    over = msgspec.structs.replace(first, order_id="o3", state="closed")
+
+    def told(*orders: Order, **counted: Counted) -> list[str]:
+        return [f"{one.about}: {one.what}" for one in audit(orders, [], unpaid=counted)]
+
+    assert told(first, over, m=Counted(1, "o")) == []
+    assert told(over, m=Counted(0)) == []
+    assert told(first) == [
+        "m: 0 unpaid orders are counted, there are 1", "m:  is kept as a new customer's, orders say o",
+    ]  # fmt: skip
+    assert told(over, m=Counted(1, "o3")) == [
+        "m: 1 unpaid orders are counted, there are 0", "m: o3 is kept as a new customer's, orders say ",
+    ]  # fmt: skip
+    assert "o: has the price for new customers, as o2 has" in told(first, second, m=Counted(2, "o2"))
 
 
 def test_an_order_that_is_closed_unpaid_frees_all_its_pieces() -> None:
