@@ -114,7 +114,7 @@ FLOORS: dict[str, list[Need]] = {
         Read("members", "addresses", "where it goes"),
         Read("products", "product", "the price"),
         Read("products", "stock#", "which SKU is short is said before anything is tried"),
-        Read("coupons.by_end", "", "which coupons could be used: whether the price is what the shopper saw", False),
+        Read("coupons", "coupon#", "what it takes off: whether the price is what the shopper saw"),
         Write("orders", "", "the order, found by its member and in its queue"),
         Write("products", "stock#", "the pieces"),
         Write("coupons", "coupon#", "one coupon is in one order"),

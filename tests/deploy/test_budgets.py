@@ -32,7 +32,7 @@ TRIPS = {
     "get a coupon": (4, 4),
     "place order, 1 line": (4, 2),
     "place order, 2 lines of the cart": (5, 3),
-    "place order, 1 line, with a coupon": (6, 4),
+    "place order, 1 line, with a coupon": (5, 3),
     "start payment": (1, 1),
     "payment callback": (2, 2),
     "payment callback, with a coupon": (2, 2),
