@@ -39,6 +39,8 @@ class Metric(StrEnum):
     JOBS_DEAD = "JobsDead"
     #: By Kind: jobs put back because something outside is not ready.
     JOBS_WAITING = "JobsWaiting"
+    #: Each try to pay out a refund that was granted an hour ago or longer; and refunds that WeChat has refused.
+    REFUNDS_STUCK = "RefundsStuck"
     DYNAMODB_BUSY = "DynamoDBBusy"
     #: Orders, withdrawals and balances that the journal tells otherwise.
     BOOKS_DIFFER = "BooksDiffer"

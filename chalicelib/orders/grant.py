@@ -56,8 +56,13 @@ def grant(
     if refund.amount_fen == 0:  # a gift given back: there is nothing to push
         return succeeded(after, refund)
     referrals.tell(tx, "refunded", after, refund.refund_id)
-    jobs.schedule(tx, "refund.push", refund.refund_id)
+    owe_push(tx, refund.refund_id)
     return after
+
+
+def owe_push(tx: Transaction, refund: str) -> None:
+    """Owe the job that pays it out, as part of `tx`; it knows since when, so that operators hear of one that waits."""
+    jobs.schedule(tx, "refund.push", refund, None, since=clock.stamp(clock.now()))
 
 
 def whole(order: Order, tx: Transaction, cause: str, reason: str, coupons_free: bool = False) -> Order:

@@ -16,13 +16,12 @@ from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
-from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
 from chalicelib.orders import changes, coupons, referrals
 from chalicelib.orders.books import sold
-from chalicelib.orders.grant import refund_id, whole
+from chalicelib.orders.grant import owe_push, refund_id, whole
 from chalicelib.orders.groups import groups
 from chalicelib.orders.refund_rules import with_refund
 from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, OrderLine, Refund, noted, step
@@ -253,6 +252,6 @@ def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:
     )
     ledger.post(tx, entries.paid_late(order.order_id, now, amount))
     ledger.post(tx, entries.surplus_owed(refund.refund_id, order.order_id, now, amount))
-    jobs.schedule(tx, "refund.push", refund.refund_id)
+    owe_push(tx, refund.refund_id)
     paid = msgspec.structs.replace(order, paid_fen=amount, paid_at=now, transaction_id=transaction_id)
     return noted(with_refund(paid, refund), "paid_late", "wechat", now)

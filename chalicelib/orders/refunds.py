@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import msgspec
 
 from chalicelib.catalogue import shards
-from chalicelib.core import clock, ids, log
+from chalicelib.core import clock, ids, log, metrics
 from chalicelib.core.errors import FieldError, MallError
-from chalicelib.jobs import service as jobs
+from chalicelib.core.metrics import Metric
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes, referrals
-from chalicelib.orders.grant import grant, order_of, refund_id, refund_of, succeeded
+from chalicelib.orders.grant import grant, order_of, owe_push, refund_id, refund_of, succeeded
 from chalicelib.orders.groups import groups
 from chalicelib.orders.refund_rules import new_refund, with_refund
 from chalicelib.orders.rules import Order, Pieces, Refund, noted
@@ -26,6 +28,9 @@ _PARK_SECONDS = 600.0
 _REFUSALS_MAX = 3
 #: After so many failures in a row, some five minutes, operators see why a refund waits.
 _PATIENCE = 7
+#: One that is not paid out so long after it was granted is counted at each try, whatever the reason: WeChat has most of
+#: them done within minutes.
+_LATE = timedelta(hours=1)
 _PARKED = frozenset({"NOT_ENOUGH", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED", "RATE_LIMITED"})
 
 
@@ -123,7 +128,7 @@ def ask_again(order_id: str, number: str, by: str) -> Refund:
             return order
         if refund.state != "failed":
             raise MallError("order_state", state=refund.state)
-        jobs.schedule(tx, "refund.push", number)
+        owe_push(tx, number)
         if refund.outcome == "CLOSED":
             changed = msgspec.structs.replace(refund, state="approved", outcome="", closed=refund.closed + 1)
         else:
@@ -141,6 +146,8 @@ def push(job: Job) -> None:
     refund = _of(order, job.key)
     if refund.state not in ("approved", "processing"):
         return
+    if clock.now() - _since(job, refund) >= _LATE:
+        metrics.add(Metric.REFUNDS_STUCK)
     from chalicelib.wechat import pay as wechat
     from chalicelib.wechat.errors import WechatError
 
@@ -170,6 +177,11 @@ def push(job: Job) -> None:
     settle(refund.number, result.state, result.amount_fen, job, found)
     if result.state == "PROCESSING":
         raise Later(_ASK_SECONDS)
+
+
+def _since(job: Job, refund: Refund) -> datetime:
+    stamp = job.task.payload.get("since")
+    return clock.from_stamp(stamp) if stamp else refund.created_at  # jobs of older versions do not say
 
 
 def _note_wait(order_id: str, number: str, why: str) -> None:
@@ -210,6 +222,7 @@ def settle(
         if (refund.state, refund.outcome) == (after, "" if after == "processing" else outcome):
             return order
         if after == "failed":
+            metrics.add(Metric.REFUNDS_STUCK)
             log.error("refund_failed", refund_id=number, reason=outcome)
         changed = msgspec.structs.replace(refund, state=after, outcome="" if after == "processing" else outcome)
         return noted(with_refund(order, changed), f"refund_{after}", "wechat", clock.now())

@@ -10,13 +10,14 @@ from pynamodb.constants import KEY
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.core import clock, ids, log
+from chalicelib.core import clock, ids, log, metrics
 from chalicelib.core.errors import unavailable
+from chalicelib.core.metrics import Metric
 from chalicelib.store.base import Table, call, hash_key, range_key
 
 _CONFLICT_TRIES = 6
 _CONFLICT_WAIT_SECONDS = 0.05
-_RETRY_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_THROTTLES = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
 
 #: DynamoDB's limit on the actions of one transaction.
 ACTIONS_MAX = 100
@@ -99,13 +100,21 @@ class Transaction:
         raise unavailable(1)
 
     def _refused(self, codes: list[str]) -> None:
-        """Raise what the reasons mean; return when the same transaction may be tried again."""
-        failed = [index for index, code in enumerate(codes) if code == "ConditionalCheckFailed"]
-        if failed:
-            raise ConditionFailed([self._otherwise[index] for index in failed])
-        strange = set(codes) - _RETRY_REASONS - {"None"}
+        """Raise what the reasons mean; return when the same transaction may be tried again.
+
+        That is also where conditions did not hold: of an item that another transaction has, or that was throttled,
+        nobody looked at the condition, and what it means may come before what the others do.
+        """
+        strange = set(codes) - _THROTTLES - {"TransactionConflict", "ConditionalCheckFailed", "None"}
         if strange:
             raise RuntimeError(f"DynamoDB refused a transaction: {sorted(strange)}")
+        if not _THROTTLES.isdisjoint(codes):
+            log.warning("dynamodb_busy", operation="TransactWriteItems", reason="ThrottlingError")
+            metrics.add(Metric.DYNAMODB_BUSY)
+        if set(codes) <= {"ConditionalCheckFailed", "None"}:
+            raise ConditionFailed(
+                [self._otherwise[index] for index, code in enumerate(codes) if code == "ConditionalCheckFailed"]
+            )
 
     def _add(self, kind: str, arguments: dict[str, Any], otherwise: object, key: dict[str, Any] | None = None) -> None:
         place = arguments["TableName"], *(value["S"] for _, value in sorted((key or arguments["Key"]).items()))

@@ -306,7 +306,7 @@ def test_every_alarm_tells_somebody_of_something_that_is_counted(resources: Json
         "JobsDead",
         "JobLag",
         "Refused",
-        "JobsWaiting",
+        "RefundsStuck",
         "BooksDiffer",
         "BillsDiffer",
     } <= watched

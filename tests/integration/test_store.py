@@ -11,13 +11,14 @@ import pytest
 from botocore.exceptions import ClientError
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
-from chalicelib.core import clock
+from chalicelib.core import clock, metrics
 from chalicelib.core.errors import MallError
+from chalicelib.core.metrics import Metric
 from chalicelib.pricing.tables import Pricing
 from chalicelib.store import base, cursor, read, tools
 from chalicelib.store.base import Table, TableMeta, name, retry_busy
 from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction, remove, save, write
-from tests.support.outside import Outside, boundary
+from tests.support.outside import Mode, Outside, boundary
 
 
 class Things(Table):
@@ -125,13 +126,42 @@ def test_a_transaction_has_one_to_a_hundred_actions(shelf: str) -> None:
     assert len(things(shelf)) == ACTIONS_MAX
 
 
-def test_a_conflict_with_another_transaction_is_tried_again(shelf: str, outside: Outside, no_wait: list[float]) -> None:
+@pytest.mark.parametrize("mode", ["conflict", "throttled_inside", "over_capacity"])
+def test_a_transaction_that_another_one_or_a_throttle_cancels_is_tried_again(
+    shelf: str, outside: Outside, no_wait: list[float], mode: Mode
+) -> None:
     tx = Transaction()
     tx.create(Things(shelf, "a", count=1))
-    outside.arm(1, "conflict")
+    tx.create(Things(shelf, "b", count=2))
+    outside.arm(1, mode)
     tx.commit()
     assert outside.calls == ["TransactWriteItems"] * 2
-    assert (things(shelf), len(no_wait)) == ({"a": 1}, 1)
+    assert (things(shelf), len(no_wait)) == ({"a": 1, "b": 2}, 1)
+
+
+def test_a_refusal_of_which_dynamodb_tells_only_a_part_is_asked_for_again(
+    shelf: str, outside: Outside, no_wait: list[float]
+) -> None:
+    put(shelf, a=1)
+    tx = Transaction()
+    tx.create(Things(shelf, "a"), "done before")  # what matters: then nothing else was missing
+    tx.check(Things, (shelf, "b"), Things.shelf.exists(), "missing")
+    outside.arm(1, "half_told")
+    with pytest.raises(ConditionFailed) as refusal:
+        tx.commit()
+    assert (refusal.value.failed, len(no_wait)) == (("done before", "missing"), 1)
+
+
+def test_what_throttles_a_transaction_is_counted(
+    shelf: str, outside: Outside, no_wait: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Metric] = []
+    monkeypatch.setattr(metrics, "add", counted.append)
+    tx = Transaction()
+    tx.create(Things(shelf, "a"))
+    outside.arm(1, "throttled_inside")
+    tx.commit()
+    assert counted == [Metric.DYNAMODB_BUSY]
 
 
 def test_an_endless_conflict_ends_as_unavailable_and_writes_nothing(

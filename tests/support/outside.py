@@ -21,7 +21,10 @@ from requests.adapters import HTTPAdapter
 
 from chalicelib.core import clock
 
-Mode = Literal["crash_before", "crash_after", "answer_lost", "refused", "conflict", "broken"]
+Mode = Literal[
+    "crash_before", "crash_after", "answer_lost", "refused", "conflict", "broken",
+    "throttled", "throttled_inside", "over_capacity", "left_over", "half_told",
+]  # fmt: skip
 
 #: At one call: the process dies before or after it, or it is done and its answer is lost.
 POINTS: tuple[Mode, ...] = ("crash_before", "crash_after", "answer_lost")
@@ -29,8 +32,12 @@ POINTS: tuple[Mode, ...] = ("crash_before", "crash_after", "answer_lost")
 #: because of another transaction, or throttles it.
 WEATHER: tuple[Mode, ...] = ("refused", "conflict")
 
-#: What a storm does: a lost answer, no connection, a throttle or a conflict, an internal error.
-STORM: tuple[Mode, ...] = ("answer_lost", "refused", "conflict", "broken")
+#: What a storm does: a lost answer, no connection, an internal error; a conflict with another transaction; a throttle
+#: of the call, or of one item of a transaction; part of what was asked for; part of the reasons why not.
+STORM: tuple[Mode, ...] = (
+    "answer_lost", "refused", "broken", "conflict", "throttled", "throttled_inside", "over_capacity", "left_over",
+    "half_told",
+)  # fmt: skip
 
 _READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan"})
 
@@ -124,17 +131,55 @@ def _spoil_dynamodb(request: Any) -> Callable[[Mode, Callable[[], Any]], Any]:
         if mode == "refused":
             raise ConnectionClosedError(endpoint_url=request.url)
         if mode == "broken":
-            return _response(request.url, 500, {"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError"})
+            return _response(request.url, 500, _error("InternalServerError"))
         operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
-        body: dict[str, Any] = {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "slow"}
-        if operation == "TransactWriteItems":
-            count = len(json.loads(request.body)["TransactItems"])
-            reasons = [{"Code": "TransactionConflict", "Message": "conflict"}] + [{"Code": "None"}] * (count - 1)
-            kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
-            body = {"__type": kind, "Message": "cancelled", "CancellationReasons": reasons}
-        return _response(request.url, 400, body)
+        asked = json.loads(request.body)
+        if operation == "BatchGetItem" and mode == "left_over":
+            return _response(request.url, 200, _left_over(asked["RequestItems"], json.loads(send().content)))
+        if operation == "TransactWriteItems" and mode == "half_told":
+            return _half_told(request.url, send())
+        if operation == "TransactWriteItems" and mode in _REASONS:
+            codes = ["None"] * (len(asked["TransactItems"]) - 1) + [_REASONS[mode]]
+            reasons = {"CancellationReasons": [{"Code": code} for code in codes]}
+            return _response(request.url, 400, _error("TransactionCanceledException") | reasons)
+        code = "ProvisionedThroughputExceededException" if mode == "over_capacity" else "ThrottlingException"
+        return _response(request.url, 400, _error(code))
 
     return spoil
+
+
+#: Why DynamoDB cancels a transaction although all conditions hold. Source: its API reference, TransactWriteItems.
+_REASONS: dict[Mode, str] = {
+    "conflict": "TransactionConflict",
+    "throttled_inside": "ThrottlingError",
+    "over_capacity": "ProvisionedThroughputExceeded",
+}
+
+
+def _left_over(asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer without every other key of each table, which is left over."""
+    for table, part in asked.items():
+        left = part["Keys"][::2]
+        answer["UnprocessedKeys"][table] = part | {"Keys": left}
+        answer["Responses"][table] = [
+            item for item in answer["Responses"].get(table, []) if not any(key.items() <= item.items() for key in left)
+        ]
+    return answer
+
+
+def _half_told(url: str, told: Any) -> Any:
+    """The answer as it is; but of several conditions that did not hold the first was not looked at: a conflict."""
+    answer = json.loads(told.content)
+    reasons = answer.get("CancellationReasons", [])
+    failed = [reason for reason in reasons if reason["Code"] == "ConditionalCheckFailed"]
+    if len(failed) < 2:
+        return told
+    failed[0]["Code"] = "TransactionConflict"
+    return _response(url, told.status_code, answer)
+
+
+def _error(code: str) -> dict[str, Any]:
+    return {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}
 
 
 def _response(url: str, status: int, body: dict[str, Any]) -> AWSResponse:
