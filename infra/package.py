@@ -37,6 +37,8 @@ _PARAMETERS = {
     "YUTANG_WECHAT_APPID": "WechatAppid",
     "YUTANG_WECHAT_MCHID": "WechatMchid",
     "YUTANG_WECHAT_MERCHANT_SERIAL": "WechatMerchantSerial",
+    # Nobody reads it: Lambda replaces every environment of a function whose variables change.
+    "YUTANG_SECRETS_VERSION": "SecretsVersion",
 }
 _DROPPED = re.compile(
     r"""

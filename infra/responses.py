@@ -20,9 +20,13 @@ _REFUSALS = {
 }
 
 
+#: Seconds after which it is worth trying again. The firewall counts over five minutes, and looks every few seconds.
+_RETRY_AFTER = {"WAF_FILTERED": 60}
+
+
 def gateway_responses() -> dict[str, Any]:
     """For the API's definition, under x-amazon-apigateway-gateway-responses."""
-    return {name: _response(MallError(code)) for name, code in _REFUSALS.items()}
+    return {name: _response(MallError(code, retry_after=_RETRY_AFTER.get(name))) for name, code in _REFUSALS.items()}
 
 
 def _response(error: MallError) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What the mall is told from outside: endpoints, names, limits; and secrets, by value or by name.
 
 Nobody else reads the environment. A secret's variable holds its value, or says where it is kept:
-`secretsmanager:NAME` or `ssm:NAME`; it is then fetched once, when first needed. Rules that a merchant
-changes while the mall runs are not here but in the `shop` wing.
+`secretsmanager:NAME` or `ssm:NAME`; it is then fetched once, when first needed, and kept: after a change, a deployment
+with another SecretsVersion (infra/template.json) starts every function anew. Rules that a merchant changes while the
+mall runs are not here but in the `shop` wing.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app import DOORS, OFFICE, WORK
 from bench import cold
 from infra import package
 
@@ -63,6 +64,16 @@ def test_it_is_the_same_every_time(built: Path, tmp_path: Path) -> None:
 def test_it_starts_by_itself_and_imports_little(unpacked: Path) -> None:
     modules = cold.start(unpacked).modules
     assert [name for name in modules if name.startswith(LAZY)] == []
+
+
+@pytest.mark.parametrize("handler", ["run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls"])
+def test_a_worker_starts_with_all_jobs_and_without_what_answers_requests(handler: str, unpacked: Path) -> None:
+    modules = set(cold.start(unpacked, environment=cold.ENVIRONMENT | {"_HANDLER": f"app.{handler}"}).modules)
+    assert {f"chalicelib.{name}" for name in WORK} <= modules
+    assert not {f"chalicelib.{name}" for name in (*DOORS, *OFFICE)} & modules
+    assert {name for name in modules if name.startswith("chalicelib.") and name.endswith("routes")} == set()
+    assert not {f"chalicelib.web.{name}" for name in ("edge", "endpoint", "openapi", "problems")} & modules
+    assert [name for name in modules if name.startswith(("chalicelib.operators", *LAZY))] == []
 
 
 def test_every_use_case_finds_its_modules(unpacked: Path) -> None:

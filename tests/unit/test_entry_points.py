@@ -76,8 +76,9 @@ def test_the_api_opens_the_office_when_an_operator_comes(everything: dict[str, A
     }
 
 
-def test_a_worker_knows_every_job_and_no_endpoint(everything: dict[str, Any]) -> None:
-    worker = known("app.run_due_jobs")
+@pytest.mark.parametrize("handler", ["run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls"])
+def test_a_worker_knows_every_job_and_no_endpoint(handler: str, everything: dict[str, Any]) -> None:
+    worker = known(f"app.{handler}")
     for what in ("kinds", "subscribers", "keepers", "asked"):
         assert worker[what] == everything[what]
     assert (worker["endpoints"], worker["routes"]) == (0, {})

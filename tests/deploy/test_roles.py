@@ -1,0 +1,216 @@
+"""The roles of the built template: exactly the permissions that are declared or known to be needed, each on what it is
+for and under its condition. One less, one more or another in its place is a difference, whichever it is."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra import permissions
+from infra.functions import FUNCTIONS, Function
+
+pytestmark = pytest.mark.slow
+
+Json = dict[str, Any]
+#: One permission: whose role, allowed or not, the action, on what, and under which condition of the template.
+Right = tuple[str, str, str, str, str]
+
+ROLES = [f"{function.logical_id}Role" for function in FUNCTIONS]
+#: Lambda's quota of a role's own policies, in characters without spaces.
+POLICY_MAX = 10_240
+#: What Lambda itself asks a function's role for (AWS's Lambda developer guide: execution role, VPC, DynamoDB streams).
+LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
+XRAY = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+VPC = (
+    "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+)  # fmt: skip
+STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
+FIXED = {"api": "AllFixed", "run-due-calls": "CallsFixed", "run-owed-calls": "CallsFixed"}
+READS_THE_STREAM = {"run-owed-jobs", "run-owed-calls"}
+NOTHING = {"Ref": "AWS::NoValue"}
+SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:yutang/prod/%s-??????"
+
+
+def text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def granted(resources: Json) -> set[Right]:
+    """Every permission that the template's roles have; what is not of the form known here is one too, as it stands."""
+    found = set()
+    for name, resource in resources.items():
+        if not resource["Type"].startswith("AWS::IAM::"):
+            continue
+        properties = dict(resource["Properties"]) if resource["Type"] == "AWS::IAM::Role" else {"": resource}
+        trust = properties.pop("AssumeRolePolicyDocument", None)
+        found.add((name, "trust", text(trust), "", str(resource.get("Condition", ""))))
+        for policy in properties.pop("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                found |= set(rights(name, statement))
+        found |= {(name, "?", other, text(value), "") for other, value in properties.items()}
+    return found
+
+
+def rights(role: str, statement: Json, condition: str = "") -> Iterator[Right]:
+    """Those of one statement."""
+    if statement.keys() == {"Fn::If"}:
+        condition, within, otherwise = statement["Fn::If"]
+        yield from rights(role, within, condition)
+        if otherwise != NOTHING:
+            yield from rights(role, otherwise, f"not {condition}")
+    elif statement.keys() == {"Effect", "Action", "Resource"}:
+        told = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        for action in statement["Action"]:
+            for resource in told:
+                yield role, statement["Effect"], action, text(resource), condition
+    else:
+        yield role, "?", text(statement), "", condition
+
+
+def expected(function: Function) -> set[Right]:
+    """Every permission that the function is to have."""
+    role, declared = f"{function.logical_id}Role", permissions.declared()[function.name]
+
+    def allow(actions: tuple[str, ...], on: Any, condition: str = "") -> set[Right]:
+        return {(role, "Allow", action, text(on), condition) for action in actions}
+
+    trusted = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    found = {(role, "trust", text({"Version": "2012-10-17", "Statement": [trusted]}), "", "")}
+    found |= allow(LOGS, {"Fn::GetAtt": [f"{function.logical_id}Logs", "Arn"]})
+    found |= allow(XRAY, "*", "HasXRay")  # these know no narrower resource, nor do network interfaces
+    if function.name in FIXED:
+        found |= allow(VPC, "*", FIXED[function.name])
+    if function.name in READS_THE_STREAM:
+        found |= allow(STREAM, {"Fn::GetAtt": ["JobsTable", "StreamArn"]})
+        found |= allow(("sqs:SendMessage",), {"Fn::GetAtt": ["UnreadJobs", "Arn"]})
+    for name, actions in declared.tables.items():
+        table, _, index = name.partition("/")
+        logical = re.sub(r"(?:^|[-_])(\w)", lambda match: match[1].upper(), table) + "Table"
+        arn = {"Fn::Sub": f"${{{logical}.Arn}}/index/{index}"} if index else {"Fn::GetAtt": [logical, "Arn"]}
+        found |= allow(tuple(f"dynamodb:{action}" for action in actions), arn)
+    for secret in declared.secrets:
+        found |= allow(("secretsmanager:GetSecretValue",), {"Fn::Sub": SECRET % secret})
+    return found
+
+
+def test_the_roles_grant_what_is_needed_and_nothing_else(resources: Json) -> None:
+    wanted = {right for function in FUNCTIONS for right in expected(function)}
+    assert granted(resources) - wanted == set()
+    assert wanted - granted(resources) == set()
+
+
+@pytest.fixture(scope="module", params=FUNCTIONS, ids=[function.name for function in FUNCTIONS])
+def one(request: pytest.FixtureRequest, resources: Json) -> tuple[str, Json, set[Right]]:
+    """The name of a function's role, the template's resources reduced to it, and what it is to grant."""
+    role = f"{request.param.logical_id}Role"
+    return role, {role: resources[role]}, expected(request.param)
+
+
+def test_a_data_action_is_on_tables_by_name(resources: Json) -> None:
+    wide = {right[2] for right in granted(resources) if right[3] == '"*"' or "*" in right[2]}
+    assert wide == {*XRAY, *VPC}
+
+
+def statements(roles: Json, role: str) -> list[Json]:
+    """The list of a role's statements, to be changed."""
+    (policy,) = roles[role]["Properties"]["Policies"]
+    found: list[Json] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def bare(statement: Json) -> Json:
+    """The statement, out of its condition."""
+    found: Json = statement["Fn::If"][1] if "Fn::If" in statement else statement
+    return found
+
+
+def parts(roles: Json, role: str) -> Iterator[tuple[str | int, ...]]:
+    """Where each statement, action and resource of the role stands."""
+    for number, statement in enumerate(statements(roles, role)):
+        at = (role, "Properties", "Policies", 0, "PolicyDocument", "Statement", number)
+        yield at
+        within = (*at, "Fn::If", 1) if "Fn::If" in statement else at
+        for name in ("Action", "Resource"):
+            several = bare(statement)[name]
+            yield from ((*within, name, index) for index in range(len(several)) if isinstance(several, list))
+
+
+def test_every_permission_that_is_taken_away_is_missed(one: tuple[str, Json, set[Right]]) -> None:
+    role, roles, wanted = one
+    everything = list(parts(roles, role))
+    assert len(everything) > len(statements(roles, role)) + 30
+    for *way, last in everything:
+        less = copy.deepcopy(roles)
+        within: Any = less
+        for step in way:
+            within = within[step]
+        del within[last]
+        assert wanted - granted(less), (*way, last)
+
+
+SPARE = [
+    ("sqs:DeleteQueue", {"Fn::GetAtt": ["UnreadJobs", "Arn"]}),
+    ("ssm:PutParameter", "*"),
+    ("iam:PassRole", "*"),
+    ("ec2:TerminateInstances", "*"),
+    ("dynamodb:Scan", {"Fn::GetAtt": ["OrdersTable", "Arn"]}),
+    ("dynamodb:DeleteTable", "*"),
+    ("secretsmanager:PutSecretValue", "*"),
+    ("logs:*", "*"),
+]
+
+
+def test_a_permission_too_many_is_found(one: tuple[str, Json, set[Right]]) -> None:
+    role, roles, wanted = one
+    for action, resource in SPARE:
+        more = copy.deepcopy(roles)
+        statements(more, role).append({"Effect": "Allow", "Action": [action], "Resource": resource})
+        assert granted(more) - wanted == {(role, "Allow", action, text(resource), "")}
+        for number in range(len(statements(roles, role))):  # on what another statement is for
+            more = copy.deepcopy(roles)
+            bare(statements(more, role)[number])["Action"].append(action)
+            assert granted(more) - wanted
+    for name, value in (("ManagedPolicyArns", ["arn:x"]), ("PermissionsBoundary", "arn:x")):
+        more = copy.deepcopy(roles)
+        more[role]["Properties"][name] = value
+        assert granted(more) - wanted == {(role, "?", name, text(value), "")}
+    policy = {"Type": "AWS::IAM::Policy", "Properties": {"Roles": [{"Ref": role}], "PolicyDocument": {}}}
+    assert granted({**roles, "More": policy}) - wanted
+
+
+def test_another_resource_effect_or_condition_in_its_place_is_found(one: tuple[str, Json, set[Right]]) -> None:
+    role, roles, wanted = one
+    for number, statement in enumerate(statements(roles, role)):
+        within = bare(statement)
+        others = [bare(one)["Resource"] for one in statements(roles, role) if one is not statement]
+        for change in (
+            *({"Resource": other} for other in others if text(other) != text(within["Resource"])),
+            {"Effect": "Deny"},
+            {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+        ):
+            changed = copy.deepcopy(roles)
+            bare(statements(changed, role)[number]).update(change)
+            assert granted(changed) != wanted
+        changed = copy.deepcopy(roles)
+        conditional = {"Fn::If": ["HasDomain", within, NOTHING]}
+        statements(changed, role)[number] = within if "Fn::If" in statement else conditional
+        assert granted(changed) != wanted
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_is_within_what_iam_takes(role: str, resources: Json) -> None:
+    made = {logical: one["Properties"] for logical, one in resources.items() if one["Type"] == "AWS::DynamoDB::Table"}
+    names = {f"${{{logical}.Arn}}": properties["TableName"] for logical, properties in made.items()}
+
+    def arn(match: re.Match[str]) -> str:
+        return f"arn:aws-cn:dynamodb:cn-northwest-1:123456789012:table/{names[match[0]]}"
+
+    policy = json.dumps(resources[role]["Properties"]["Policies"][0]["PolicyDocument"], separators=(",", ":"))
+    policy = re.sub(r'\{"Fn::GetAtt":\["(\w+Table)","Arn"\]\}', r'"${\1.Arn}"', policy)
+    assert len(re.sub(r"\$\{\w+Table\.Arn\}", arn, policy)) < POLICY_MAX * 0.9
