@@ -90,7 +90,11 @@ class Books(msgspec.Struct, frozen=True):
 def main() -> int:
     """Audit the mall that is named; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m local.audit", description="Audits a mall; nothing is changed.")
-    parser.add_argument("--prefix", default="yutang-", help="of the running mall's tables, where it is not make run's")
+    parser.add_argument(
+        "--prefix",
+        default=os.environ.get("YUTANG_TABLE_PREFIX") or "yutang-",
+        help="of the running mall's tables, where it is not make run's",
+    )
     parser.add_argument("--tables", metavar="PREFIX", help="a deployed mall's or a copy's: what its tables begin with")
     parser.add_argument("--region", help="where those are")
     given = parser.parse_args()
