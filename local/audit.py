@@ -1,7 +1,11 @@
-"""`make audit`: read all of the running mall (orders, entries, balances, stock, coupons, commissions, withdrawals),
-and the sandbox's books, and compare them.
+"""`make audit`: read all of a mall (orders, entries, balances, stock, coupons, commissions, lobbies, withdrawals) and
+compare it.
 
-The exit status is 1 when they do not agree, and every difference is named. Reads whole tables.
+    python -m local.audit                                     the mall that `make run` opened, and the sandbox's books
+    python -m local.audit --tables PREFIX --region REGION     a deployed mall, or a copy that was restored
+
+The second finds its AWS credentials where every AWS client does, and only reads. The exit status is 1 when something
+does not agree, and every difference is named. Whole tables are read, into memory.
 """
 
 from __future__ import annotations
@@ -10,14 +14,17 @@ import argparse
 import os
 import sys
 import time
-from datetime import date
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import requests
+from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.core import settings
 from chalicelib.core.audit import Difference
-from chalicelib.core.settings import settings
+from chalicelib.core.errors import MallError
 from chalicelib.coupons.audit import Got, Shard
 from chalicelib.coupons.audit import audit as audit_templates
 from chalicelib.coupons.rules import Figures, Held, Template
@@ -28,11 +35,11 @@ from chalicelib.distribution.withdrawal_rules import Allowance, Withdrawal
 from chalicelib.groupbuy.audit import audit as audit_lobbies
 from chalicelib.groupbuy.rules import Lobby, SeatItem
 from chalicelib.ledger.audit import audit_balances
-from chalicelib.ledger.members import Balance
+from chalicelib.ledger.members import Balance, Month
 from chalicelib.ledger.rules import Entry
 from chalicelib.orders.audit import Counted, PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
 from chalicelib.orders.rules import Order
-from local.mall import Mall, running
+from local.mall import running
 from local.processes import StartError
 
 #: Between two looks: a callback that is under way has arrived by then.
@@ -40,10 +47,10 @@ _AGAIN_SECONDS = 2.0
 
 
 class Accounts(msgspec.Struct, frozen=True):
-    """What members' accounts stand at, and what came and went by month (`ledger.service.Month`)."""
+    """What members' accounts stand at, and what came and went by month."""
 
     balances: dict[str, Balance]
-    months: dict[str, list[Any]]
+    months: dict[str, list[Month]]
 
 
 class Books(msgspec.Struct, frozen=True):
@@ -81,38 +88,57 @@ class Books(msgspec.Struct, frozen=True):
 
 
 def main() -> int:
-    """Audit the mall that `make run` opened; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m local.audit", description="Audits the running mall.")
-    parser.add_argument("--prefix", default="yutang-", help="of its tables, where it is not make run's")
-    arguments = parser.parse_args()
+    """Audit the mall that is named; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local.audit", description="Audits a mall; nothing is changed.")
+    parser.add_argument(
+        "--prefix",
+        default=os.environ.get("YUTANG_TABLE_PREFIX") or "yutang-",
+        help="of the running mall's tables, where it is not make run's",
+    )
+    parser.add_argument("--tables", metavar="PREFIX", help="a deployed mall's or a copy's: what its tables begin with")
+    parser.add_argument("--region", help="where those are")
+    given = parser.parse_args()
+    if (given.tables is None) != (given.region is None):
+        parser.error("--tables and --region belong together")
     try:
-        return int(not agrees(running(arguments.prefix)))
+        if given.tables is not None:
+            return int(not agrees({"YUTANG_TABLE_PREFIX": given.tables, "AWS_REGION": given.region}, None))
+        mall = running(given.prefix)
+        return int(not agrees(mall.environment, mall.sandbox_url))
     except StartError as fault:
         print(f"audit: {fault}", file=sys.stderr)
-        return 1
+    except (ClientError, BotoCoreError, MallError) as fault:  # MallError: from what the client raised
+        print(
+            f"audit: the tables {given.tables or given.prefix}* cannot be read: {fault.__cause__ or fault}",
+            file=sys.stderr,
+        )
+    return 1
 
 
-def agrees(mall: Mall) -> bool:
+def agrees(environment: Mapping[str, str], sandbox_url: str | None) -> bool:
     """Print what was compared and every difference; whether there is none. Once in a process, which is then the mall's.
 
     Shoppers go on while it reads, one table after the other: what differs is looked at again, and named if it stays.
     """
-    os.environ.update(mall.environment)  # before tables are imported: they are named after it
-    assert settings().dynamodb_endpoint == mall.dynamodb_endpoint
-    books = read(mall.sandbox_url)
+    assert "chalicelib.store.base" not in sys.modules, "tables have their names already"
+    os.environ.update(environment)
+    settings.use(os.environ)
+    books = read(sandbox_url)
     found = books.differences()
     if found:
         time.sleep(_AGAIN_SECONDS)
-        books = read(mall.sandbox_url)
+        books = read(sandbox_url)
         found = [one for one in books.differences() if one in found]
-    print(
+    compared = (
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
         f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons of {len(books.templates)} templates, "
         f"{len(books.accounts.balances)} balances, {len(books.distribution.commissions)} commissions, "
-        f"{len(books.withdrawals)} withdrawals, "
-        f"{len(books.payments or [])} payments, {len(books.refunds or [])} refunds and {len(books.transfers or [])} "
-        "transfers in WeChat's books"
+        f"{len(books.withdrawals)} withdrawals"
     )
+    if books.payments is not None:
+        compared += f", {len(books.payments)} payments, {len(books.refunds or [])} refunds"
+        compared += f" and {len(books.transfers or [])} transfers in WeChat's books"
+    print(compared)
     for one in found:
         print(f"  {one.about}: {one.what}")
     print(f"{len(found)} differences" if found else "no difference")
@@ -174,10 +200,15 @@ def _accounts() -> Accounts:
     from chalicelib.ledger.tables import NOW, Balances
     from chalicelib.store import tools
 
-    items = list(tools.scan(Balances))
-    balances = {item.member_id: ledger.balance_of(item) for item in items if item.part == NOW}
-    members = {item.member_id for item in items}
-    return Accounts(balances, {each: ledger.months(each, date.max) for each in members})
+    balances: dict[str, Balance] = {}
+    months: dict[str, list[Month]] = defaultdict(list)
+    for raw in tools.scan_raw(Balances):
+        member_id = raw["member_id"]["S"]
+        if raw["part"]["S"] == NOW:
+            balances[member_id] = ledger.balance_of(Balances.from_raw_data(raw))
+        else:
+            months[member_id].append(ledger.month_of(raw))
+    return Accounts(balances, months)
 
 
 def _distribution() -> Records:

@@ -1,12 +1,14 @@
 """`make drill`: a mall is lost and restored, and must agree with WeChat's books to the fen.
 
-A mall of its own plays `make demo`; somebody orders; its tables are exported. Then the worst: the shopper pays while
-the mall is down, and every table is gone. It is restored as it was before the payment, opened again, and finds out by
-itself. The audit at the end must find no difference; the exit status is 1 otherwise.
+A mall of its own, with tables of its own also in an engine that others use, plays `make demo`; somebody orders; its
+tables are exported. Then the worst: the shopper pays while the mall is down, and every table is gone. It is restored as
+it was before the payment, opened again, and finds out by itself. The audit at the end must find no difference; the exit
+status is 1 otherwise.
 """
 
 from __future__ import annotations
 
+import secrets
 import sys
 import tempfile
 import time
@@ -21,9 +23,13 @@ def main() -> int:
     """Drill; the exit status."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        prefix = f"drill-{secrets.token_hex(4)}-"
         try:
-            with Mall(folder / "mall", say=lambda what: print(f"  {what}", flush=True)) as mall:
-                drill(mall, folder / "export")
+            with Mall(folder / "mall", prefix=prefix, say=lambda what: print(f"  {what}", flush=True)) as mall:
+                try:
+                    drill(mall, folder / "export")
+                finally:
+                    mall.run("local.snapshot", "wipe")
         except (StartError, Unexpected) as fault:
             print(f"drill: {fault}", file=sys.stderr)
             return 1

@@ -17,8 +17,7 @@ from msgspec import Meta
 from chalicelib.core import ids
 from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import yuan
-from chalicelib.orders.groups import Size
-from chalicelib.orders.rules import OrderLine, SeatState
+from chalicelib.orders.rules import OrderLine, SeatState, Size
 from chalicelib.web.types import Id, PriceFen
 
 Kind = Literal["fixed", "ladder", "lottery"]

@@ -8,9 +8,8 @@ import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.audit import Difference
-from chalicelib.ledger.members import Balance, Turnover, effect, month
+from chalicelib.ledger.members import Balance, Month, Turnover, effect, month
 from chalicelib.ledger.rules import Entry
-from chalicelib.ledger.service import Month
 
 
 def audit_balances(

@@ -71,6 +71,14 @@ class Turnover(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Month(msgspec.Struct, frozen=True):
+    """What came and went in a month; `days`: commissions of its days, less what was taken back, by day of the month."""
+
+    month: str
+    turnover: Turnover
+    days: dict[int, int]
+
+
 class Effect(msgspec.Struct, frozen=True):
     """What an entry does to the accounts of the one member it concerns."""
 

@@ -58,6 +58,15 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
         """What was paid for it."""
         return self.goods_fen + self.freight_fen - self.coupons_fen - self.promotions_fen
 
+    def less(self, part: Sale) -> Sale:
+        """What is left without this part of it."""
+        return Sale(
+            goods_fen=self.goods_fen - part.goods_fen,
+            freight_fen=self.freight_fen - part.freight_fen,
+            coupons_fen=self.coupons_fen - part.coupons_fen,
+            promotions_fen=self.promotions_fen - part.promotions_fen,
+        )
+
 
 def entry(cause: str, about: str, at: datetime, *legs: tuple[str, int]) -> Entry:
     """The entry of these legs, those of nothing left out. Raises ValueError as `check` does."""

@@ -10,7 +10,7 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock
 from chalicelib.core.settings import settings
-from chalicelib.ledger.members import Balance, Effect, Turnover, effect, month
+from chalicelib.ledger.members import Balance, Effect, Month, Turnover, effect, month
 from chalicelib.ledger.rules import Entry, check
 from chalicelib.ledger.tables import NOW, Balances, Journal, day_attribute, day_shard, item
 from chalicelib.store import cursor, read
@@ -109,14 +109,6 @@ def all_of_member(member_id: str) -> list[Entry]:
         page, after = of_member(member_id, read.BATCH_MAX, after)
         found += page
     return found
-
-
-class Month(msgspec.Struct, frozen=True):
-    """What came and went in a month; `days`: commissions of its days, less what was taken back, by day of the month."""
-
-    month: str
-    turnover: Turnover
-    days: dict[int, int]
 
 
 def balances(member_ids: Sequence[str]) -> dict[str, Balance]:

@@ -4,10 +4,9 @@ the journal says of it what the order says. Pure."""
 from __future__ import annotations
 
 from chalicelib.core.audit import Difference
-from chalicelib.core.money import refund_fen
 from chalicelib.ledger import rules as ledger
 from chalicelib.ledger.rules import Entry, Sale
-from chalicelib.orders.rules import Order, OrderLine, Refund
+from chalicelib.orders.rules import Order, OrderLine
 
 #: States of a refund that was granted: its part of the order is given back, whether it is paid out or not.
 GRANTED = ("approved", "processing", "succeeded", "failed")
@@ -23,31 +22,31 @@ def sold(order: Order) -> Sale:
     )
 
 
-def given_back(order: Order, refund: Refund) -> Sale:
-    """What a refund takes out of `order`, which has not granted it yet.
+def given_back(order: Order) -> Sale:
+    """What all granted refunds of the order took out of it.
 
     With its pieces go back what coupons and promotions took off them; what a coupon took off the freight goes back
-    with the last pieces of an order of which nothing was sent. So all parts of an order add up to the whole.
+    with the last pieces of an order of which nothing was sent. So all parts of an order add up to the whole, in
+    whatever order they go back; what one of them took is what this grew by.
     """
-    lines = {line.sku_id: line for line in order.lines}
-    coupons = promotions = 0
-    for part in refund.lines:
-        if part.quantity:  # of no piece, where only a price is lowered
-            line = lines[part.sku_id]
-            by_coupons, discount = _coupons_of(order, line.sku_id), line.discount_fen
-            part_of_coupons = _part(line, by_coupons, part.quantity)
-            coupons += part_of_coupons
-            promotions += _part(line, discount, part.quantity) - part_of_coupons
-    freight = refund.freight_fen
-    if not order.shipments and _pieces_back(order) + sum(part.quantity for part in refund.lines) == _pieces(order):
-        freight += _freight_coupons(order)
-        coupons += _freight_coupons(order)
+    refunds = [refund for refund in order.refunds if refund.state in GRANTED and not refund.late]
+    coupons = sum(_gone(line, _coupons_of(order, line.sku_id)) for line in order.lines)
+    discounts = sum(_gone(line, line.discount_fen) for line in order.lines)
+    whole = not order.shipments and all(line.cancelled + line.returned == line.quantity for line in order.lines)
+    off_freight = _freight_coupons(order) if whole else 0
     return Sale(
-        goods_fen=refund.goods_fen + coupons + promotions - (freight - refund.freight_fen),
-        freight_fen=freight,
-        coupons_fen=coupons,
-        promotions_fen=promotions,
+        goods_fen=sum(refund.goods_fen for refund in refunds) + discounts,
+        freight_fen=sum(refund.freight_fen for refund in refunds) + off_freight,
+        coupons_fen=coupons + off_freight,
+        promotions_fen=discounts - coupons,
     )
+
+
+def left(order: Order) -> Sale:
+    """What the journal's sales and discounts come to: nothing, where no payment was taken for the order."""
+    if order.paid_at is None or any(refund.late for refund in order.refunds):
+        return Sale()
+    return sold(order).less(given_back(order))
 
 
 def paid_for(order: Order, sku_id: str) -> int:
@@ -61,15 +60,20 @@ def of_order(order: Order, entries: list[Entry]) -> list[Difference]:
     """What the order says of its money, against what was posted for it."""
     paid = sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause in ("paid", "paid-late"))
     refunded = -sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause.startswith("refunded:"))
-    owed = -ledger.balances(entries).get(ledger.REFUNDS_OWED, 0)
+    stands = ledger.balances(entries)
+    sale = left(order)
     granted = sum(r.amount_fen for r in order.refunds if r.state in ("approved", "processing", "failed"))
     done = sum(r.amount_fen for r in order.refunds if r.state == "succeeded")
     checks = [
         ("paid", order.paid_fen, "entries say", paid),
         ("refunded", order.refunded_fen, "entries say", refunded),
         ("refunded", order.refunded_fen, "its refunds say", done),
-        ("refunds owed", granted, "entries say", owed),
-        ("payments without an order", 0, "entries say", -ledger.balances(entries).get(ledger.SURPLUS, 0)),
+        ("refunds owed", granted, "entries say", -stands.get(ledger.REFUNDS_OWED, 0)),
+        ("payments without an order", 0, "entries say", -stands.get(ledger.SURPLUS, 0)),
+        ("goods", sale.goods_fen, "entries say", -stands.get(ledger.GOODS, 0)),
+        ("freight", sale.freight_fen, "entries say", -stands.get(ledger.FREIGHT, 0)),
+        ("coupons", sale.coupons_fen, "entries say", stands.get(ledger.COUPONS, 0)),
+        ("promotions", sale.promotions_fen, "entries say", stands.get(ledger.PROMOTIONS, 0)),
     ]
     found = [
         Difference(order.order_id, f"{name}: the order says {ours} fen, {who} {theirs}")
@@ -83,10 +87,9 @@ def of_order(order: Order, entries: list[Entry]) -> list[Difference]:
     return found
 
 
-def _part(line: OrderLine, of_fen: int, quantity: int) -> int:
-    """The part of an amount of the line that goes with these pieces; all parts add up, in whatever order."""
-    before = line.cancelled + line.returned
-    return refund_fen(of_fen, line.quantity, before, of_fen * before // line.quantity, quantity)
+def _gone(line: OrderLine, of_fen: int) -> int:
+    """The part of an amount of the line that has gone with the pieces that were given back."""
+    return of_fen * (line.cancelled + line.returned) // line.quantity
 
 
 def _coupons_of(order: Order, sku_id: str) -> int:
@@ -99,14 +102,6 @@ def _freight_coupons(order: Order) -> int:
     return sum(
         discount.discount_fen - sum(line.discount_fen for line in discount.lines) for discount in order.discounts
     )
-
-
-def _pieces(order: Order) -> int:
-    return sum(line.quantity for line in order.lines)
-
-
-def _pieces_back(order: Order) -> int:
-    return sum(line.cancelled + line.returned for line in order.lines)
 
 
 def _amount(entry: Entry, account: str) -> int:

@@ -50,7 +50,7 @@ def grant(
     if (order.state, after.state) == ("awaiting_shipment", "shipped"):
         sent(tx, after)
     changes.give_back(tx, refund.refund_id, order, back)
-    parts = given_back(order, refund)
+    parts = given_back(after).less(given_back(order))
     if parts != Sale():
         ledger.post(tx, entries.refund_granted(refund.refund_id, order.order_id, now, parts))
     if refund.amount_fen == 0:  # a gift given back: there is nothing to push

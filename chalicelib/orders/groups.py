@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
-from msgspec import Meta
 
 from chalicelib.core.errors import MallError, invalid
-from chalicelib.orders.rules import Order, Pieces, Seat
+from chalicelib.orders.rules import Order, Pieces, Seat, Size
 from chalicelib.store.read import Key
 from chalicelib.store.transaction import Transaction
 from chalicelib.web.types import Id
-
-Size = Annotated[int, Meta(ge=2, le=100)]
 
 
 class GroupInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.pricing.basket import Discount
@@ -22,6 +23,9 @@ State = Literal["awaiting_payment", "awaiting_group", "awaiting_shipment", "ship
 #: released: not paid in time, or given up; failed: the lobby failed; won, lost: of a lottery.
 SeatState = Literal["held", "taken", "released", "failed", "won", "lost"]
 RefundState = Literal["requested", "approved", "processing", "succeeded", "rejected", "failed"]
+
+#: People of a lobby.
+Size = Annotated[int, Meta(ge=2, le=100)]
 
 #: What may happen to an order in each state, and the state after it.
 TRANSITIONS: dict[State, dict[str, State]] = {

@@ -1,4 +1,4 @@
-"""`make audit` on a running mall: a purchase adds up, and whatever is tampered with is named."""
+"""`make audit` on a running mall, and on tables alone: a purchase adds up, and whatever is tampered with is named."""
 
 from __future__ import annotations
 
@@ -13,28 +13,37 @@ import pytest
 from local.mall import Mall
 from local.processes import ROOT
 from tests.support.client import Operator, Shopper
+from tests.support.outside import boundary
 
 Audit = Callable[[], tuple[int, str]]
 
 
+def _run(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """The status and the output of an audit in a terminal whose environment is this and nothing else."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local.audit", *arguments],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
 @pytest.fixture
 def audit(mall: Mall) -> Audit:
-    """The status and the output of an audit of that mall, told of it as a terminal would."""
-    ports = {
-        "PORT": mall.ports.api, "SANDBOX_PORT": mall.ports.sandbox, "CONTROL_PORT": mall.ports.control,
-        "DYNAMODB_PORT": mall.ports.dynamodb,
+    """An audit of that mall, told where it is and nothing of its settings."""
+    ports = {"PORT": mall.ports.api, "SANDBOX_PORT": mall.ports.sandbox, "CONTROL_PORT": mall.ports.control}
+    environment = {name: str(port) for name, port in ports.items()} | {
+        "YUTANG_LOCAL": str(mall.data), "DYNAMODB_ENDPOINT": mall.dynamodb_endpoint,
     }  # fmt: skip
-    environment = mall.environment | {name: str(port) for name, port in ports.items()}
-    environment["YUTANG_LOCAL"] = str(mall.data)
+    return lambda: _run(environment, "--prefix", mall.environment["YUTANG_TABLE_PREFIX"])
 
-    def run() -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "local.audit", "--prefix", mall.environment["YUTANG_TABLE_PREFIX"]],
-            cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
 
-    return run
+@pytest.fixture
+def audit_tables(mall: Mall) -> Audit:
+    """An audit of the same tables as those of a deployed mall: told what they are called and who may read them."""
+    variables = ("DYNAMODB_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    environment = {name: mall.environment[name] for name in variables}
+    named = ("--tables", mall.environment["YUTANG_TABLE_PREFIX"], "--region", mall.environment["AWS_REGION"])
+    return lambda: _run(environment, *named)
 
 
 @pytest.fixture
@@ -116,3 +125,33 @@ def test_a_mall_that_is_not_there() -> None:
     )
     assert done.returncode == 1
     assert "no mall answers at http://127.0.0.1:1" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_tables_alone_are_audited_without_a_mall_around_them(audit_tables: Audit, order: Any, mall: Mall) -> None:
+    order_id = order["order_id"]
+    status, said = audit_tables()
+    assert order_id not in said and order["lines"][0]["sku_id"] not in said, said
+    assert " stocks, " in said and "WeChat" not in said
+    assert (status, "no difference" in said) in ((0, True), (1, False))
+    with _tampered(mall, "ledger", lambda _: None, about=order_id, cause="paid"):
+        status, said = audit_tables()
+    assert status == 1
+    assert f"{order_id}: paid: the order says {order['paid_fen']} fen, entries say 0" in said
+
+
+def test_tables_that_are_not_there(mall: Mall) -> None:
+    environment = {name: mall.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    environment["DYNAMODB_ENDPOINT"] = mall.dynamodb_endpoint
+    status, said = _run(environment, "--tables", "nowhere-", "--region", "cn-north-1")
+    assert status == 1
+    assert "the tables nowhere-* cannot be read" in said and "ResourceNotFound" in said and "Traceback" not in said
+    assert _run({}, "--tables", "nowhere-")[0] == 2
+
+
+def test_an_audit_only_reads(dynamodb: str) -> None:
+    from local.audit import read
+
+    with boundary() as outside:
+        read(None)
+    assert "Scan" in outside.calls
+    assert set(outside.calls) <= {"Scan", "GetItem"}
