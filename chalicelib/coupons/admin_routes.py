@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.coupons import codes, grants, templates
-from chalicelib.coupons.grants import GrantInput, GrantView
+from chalicelib.coupons.grants import GrantInput, GrantView, MoreInput, MoreView
 from chalicelib.coupons.rules import Template, TemplateChange, TemplateInput
 from chalicelib.coupons.views import TemplateView, template_view
 from chalicelib.web.endpoint import OPERATOR, Call, Reply, endpoint
@@ -98,6 +98,21 @@ def export_codes(template_id: str, batch_id: str) -> str:
 def grant(call: Call, template_id: str, body: GrantInput) -> GrantView:
     """Give one to each of these members, to an audience, or to everybody; it goes on by itself."""
     return grants.create(template_id, call.caller, call.idempotency_key, body)
+
+
+@endpoint(
+    f"POST {ONE}/grants/{{grant_id}}/members",
+    OPERATOR,
+    permission=WRITE,
+    status=202,
+    idempotent=True,
+    errors=("invalid", "coupon_not_offered", "conflict"),
+    body_max=grants.BODY_MAX,
+)
+def grant_more(call: Call, template_id: str, grant_id: str, body: MoreInput) -> MoreView:
+    """Add members to a grant's list, in requests of up to 10,000 and in any order; who is listed twice gets one. Also a
+    grant that has ended goes on then."""
+    return grants.add(template_id, grant_id, call.caller, call.idempotency_key, body)
 
 
 @endpoint(f"GET {ONE}/grants/{{grant_id}}", OPERATOR, permission=READ)

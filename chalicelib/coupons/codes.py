@@ -99,7 +99,7 @@ def redeem(member_id: str, text: str) -> Held:
     def redeemed(tx: Transaction) -> None:
         used = CouponCodes(code_key(code.batch, code.serial)[1][0], member_id=member_id)
         tx.create(used, MallError("code_used"))
-        guesses.confirm(tx, member_id)
+        guesses.confirm(tx, member_id, wrong)
 
     cause = (str(code.batch), str(code.serial))
     given = give(templates.remembered(batch.template_id), member_id, "code", cause, redeemed)

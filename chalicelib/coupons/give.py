@@ -88,12 +88,13 @@ def coupon_of(template: Template, member_id: str, how: How, cause: tuple[str, ..
     """The coupon that this cause gives when it is got now."""
     valid_from, valid_until = template.valid.of(now)
     return Coupon(
-        coupon_id=_id(template, member_id, how, cause), template_id=template.template_id, member_id=member_id,
+        coupon_id=coupon_id(template, member_id, how, cause), template_id=template.template_id, member_id=member_id,
         name=template.name, terms=template.terms, valid_from=valid_from, valid_until=valid_until, got_at=now, how=how,
     )  # fmt: skip
 
 
-def _id(template: Template, member_id: str, how: How, cause: tuple[str, ...]) -> str:
+def coupon_id(template: Template, member_id: str, how: How, cause: tuple[str, ...]) -> str:
+    """The id of the coupon that this cause gives."""
     return ids.derived("c", template.template_id, member_id, how, *cause)
 
 
@@ -107,7 +108,7 @@ def _once(
     now = clock.now()
     keys = [profile_key(member_id), got_key(member_id, template.template_id)]
     if cause is not None:
-        keys.append(coupon_key(member_id, _id(template, member_id, how, cause)))
+        keys.append(coupon_key(member_id, coupon_id(template, member_id, how, cause)))
     profile, counted, *there = read.batch_get(keys)
     if there and there[0] is not None:
         return Given(held(there[0]), False)

@@ -1,8 +1,11 @@
 """Grants: a coupon for each member of a list or an audience, in steps that may be cut off anywhere.
 
-A grant has parts (so many listed members each, or a shard of the mall's roster), and each part a job of its own, so
-that parts run side by side. A step is one transaction: the coupons of the next members, their counters, the stock, and
-how far the part is by then. So a step is done or not, whoever dies, and its counts are those of the coupons.
+A grant has parts (its list, or a shard of the mall's roster each), and each part a job of its own. A step is one
+transaction: the coupons of the next members, their counters, the stock, and how far the part is by then. So a step is
+done or not, whoever dies, and its counts are those of the coupons.
+
+A list may be added to at any time, also when all who were listed have been reached. A coupon's id is of the grant and
+its member, so that who is listed twice gets one.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
@@ -20,11 +23,14 @@ from chalicelib.core.settings import settings
 from chalicelib.coupons import give, rules, stock, templates
 from chalicelib.coupons.rules import Audience, Template
 from chalicelib.coupons.tables import (
+    IDS,
     PART,
     CouponGrants,
     Grant,
     Listed,
+    added_key,
     coupon_item,
+    coupon_key,
     got_key,
     got_of,
     grant_key,
@@ -42,11 +48,11 @@ from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
 from chalicelib.web.types import Id
 
-#: Members that one grant lists; with 25 characters an id they are 280 KB, so its body may be larger than others.
+#: Members that one request lists; with 25 characters an id they are 280 KB, so its body may be larger than others.
 LISTED_MAX = 10_000
 BODY_MAX = 384 * 1024
-#: Listed members of one part, so that a list has at most 20 parts and a part's list is 14 KB.
-PART_MEMBERS = 500
+#: Listed members of one item, which each of its steps reads: 14 KB, and 20 of them for a request.
+ITEM_MEMBERS = 500
 #: Members of one step: two actions of its transaction each, beside up to 32 for the stock and one for the part.
 STEP_MEMBERS = 30
 #: A job works so long and then gives way to others that are due. It is of the lane OUTSIDE though it calls nobody: a
@@ -61,22 +67,41 @@ _MOVED = "the part has been moved on by another worker"
 _STALE = "a member or the stock has changed"
 
 
-class GrantInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who gets one: these members, or an audience, or everybody who has joined by now."""
+Members = Annotated[list[Id], Meta(min_length=1, max_length=LISTED_MAX)]
 
-    members: Annotated[list[Id], Meta(min_length=1, max_length=LISTED_MAX)] | None = None
+
+class GrantInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who gets one: these members (more can be added), or an audience, or everybody who has joined by now."""
+
+    members: Members | None = None
     audience: Audience | None = None
     all: bool = False
 
 
+class MoreInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Further members of a list."""
+
+    members: Members
+
+
+class MoreView(msgspec.Struct, kw_only=True):
+    """How many members this request added to the list; who is named in it twice counts once."""
+
+    grant_id: str
+    template_id: str
+    added: int
+
+
 class GrantView(msgspec.Struct, kw_only=True):
-    """How far a grant is: `done` members of `total` (known for a list) were `given` one or `skipped`, because they are
-    not in the audience, have all they may, or are gone. `sold_out` and `over` ended before everybody was reached."""
+    """How far a grant is: `done` members of `total` were `given` one or `skipped`, because they are not in the
+    audience, have all they may, have one of this grant already, or are gone. Of a list `total` is how many were listed
+    by now, of an audience or everybody null until all of them have been looked at. `done` means that everybody who was
+    listed was reached; `sold_out` and `over` ended before that."""
 
     grant_id: str
     template_id: str
     state: State
-    total: int | UnsetType = UNSET
+    total: int | None
     done: int
     given: int
     skipped: int
@@ -96,7 +121,7 @@ class _Next(msgspec.Struct, frozen=True):
 
 
 def create(template_id: str, operator: str, key: str, asked: GrantInput) -> GrantView:
-    """Begin the grant that this operator's Idempotency-Key stands for; a repetition finds it.
+    """Begin the grant that this operator's Idempotency-Key stands for; a repetition is told the same.
 
     Raises `not_found`, `invalid`, `coupon_not_offered`, `idempotency_key_reused`.
     """
@@ -108,12 +133,28 @@ def create(template_id: str, operator: str, key: str, asked: GrantInput) -> Gran
     if read.get(CouponGrants, *grant_key(grant_id)[1]) is None:
         if "grant" not in template.how:
             raise invalid("template_id", "this template is not for grants")
-        if not template.is_offered(clock.now()):
-            raise MallError("coupon_not_offered")
+        _check_offered(template)
         _begin(grant_id, template_id, digest, asked)
-    if _head(grant_id, template_id).digest != digest:
+    head = _head(grant_id, template_id)
+    if head.digest != digest:
         raise MallError("idempotency_key_reused")
-    return view(template_id, grant_id)
+    return GrantView(
+        grant_id=grant_id, template_id=template_id, state="running", total=head.total, done=0, given=0, skipped=0,
+        created_at=head.at,
+    )  # fmt: skip
+
+
+def add(template_id: str, grant_id: str, operator: str, key: str, asked: MoreInput) -> MoreView:
+    """Add these members to the grant's list, once for this operator's Idempotency-Key; a repetition is told the same.
+
+    A grant that had ended goes on: with them, and where the coupons had run out with those who were not reached.
+    Raises `not_found`, `invalid` when the grant has no list, `coupon_not_offered`, `idempotency_key_reused`,
+    `conflict`, `unavailable`.
+    """
+    if _head(grant_id, template_id).total is None:
+        raise invalid("grant_id", "this grant is not to a list")
+    added = added_key(grant_id, ids.derived("", operator, key))
+    return retry_busy(lambda: _add(template_id, grant_id, added, asked), _Again)
 
 
 def view(template_id: str, grant_id: str) -> GrantView:
@@ -123,9 +164,12 @@ def view(template_id: str, grant_id: str) -> GrantView:
     states = {str(part.state) for part in parts}
     state = next(each for each in ("running", "sold_out", "over", "done") if each in states)
     given, skipped = (sum(int(getattr(part, name)) for part in parts) for name in ("given", "skipped"))
+    done = given + skipped
+    total = done if state == "done" else None
+    if head.total is not None:
+        total = int(parts[0].listed_count)
     return GrantView(
-        grant_id=grant_id, template_id=template_id, state=state,
-        total=UNSET if head.total is None else head.total, done=given + skipped, given=given, skipped=skipped,
+        grant_id=grant_id, template_id=template_id, state=state, total=total, done=done, given=given, skipped=skipped,
         created_at=head.at,
     )  # fmt: skip
 
@@ -148,26 +192,63 @@ def step(template_id: str, grant_id: str, number: int) -> bool:
     return retry_busy(lambda: _step(template_id, grant_id, number), _Again)
 
 
+def _check_offered(template: Template) -> None:
+    if not template.is_offered(clock.now()):
+        raise MallError("coupon_not_offered")
+
+
 def _begin(grant_id: str, template_id: str, digest: str, asked: GrantInput) -> None:
     listed = None if asked.members is None else list(dict.fromkeys(asked.members))
-    parts = settings().member_shards if listed is None else -(-len(listed) // PART_MEMBERS)
+    total = None if listed is None else len(listed)
     head = Grant(
-        grant_id=grant_id, template_id=template_id, digest=digest, at=clock.now(), parts=parts,
-        total=None if listed is None else len(listed), audience=asked.audience,
-    )  # fmt: skip
+        grant_id=grant_id, template_id=template_id, digest=digest, at=clock.now(), total=total, audience=asked.audience
+    )
     tx = Transaction()
     tx.create(CouponGrants(*_key(grant_key(grant_id)), grant=head), _STALE)
-    for number in range(parts):
+    for number in range(settings().member_shards if listed is None else 1):
         part = CouponGrants(*_key(part_key(grant_id, number)), position="", given=0, skipped=0, state="running")
+        part.listed_count = total or 0
         tx.create(part, _STALE)
-        if listed is not None:
-            some = Listed(listed[number * PART_MEMBERS : (number + 1) * PART_MEMBERS])
-            tx.create(CouponGrants(*_key(ids_key(grant_id, number)), listed=some), _STALE)
-        jobs.schedule(tx, "coupons.grant", f"{grant_id}|{number}", template_id=template_id)
+        _schedule(tx, template_id, grant_id, number)
+    _list(tx, grant_id, listed or [], 0)
     try:
         tx.commit()
     except ConditionFailed:
         return  # the same request came twice at once
+
+
+def _add(template_id: str, grant_id: str, added: read.Key, asked: MoreInput) -> MoreView:
+    """Under the number of those listed so far: it says which items are the next, and no step that has seen fewer can
+    end the part."""
+    digest = ids.digest(msgspec.json.encode(asked))
+    listed = list(dict.fromkeys(asked.members))
+    known, part = read.batch_get([added, part_key(grant_id, 0)])
+    if known is None:
+        _check_offered(templates.load(template_id).template)
+        before = int(part.listed_count)
+        tx = Transaction()
+        tx.create(CouponGrants(*_key(added), digest=digest), _STALE)
+        changes = [CouponGrants.listed_count.set(before + len(listed)), CouponGrants.state.set("running")]
+        same = (CouponGrants.listed_count == before) & (CouponGrants.state == part.state)
+        tx.update(*part_key(grant_id, 0), changes, same, _STALE)
+        _list(tx, grant_id, listed, before)
+        if part.state != "running":
+            _schedule(tx, template_id, grant_id, 0)
+        _commit(tx)
+    elif known.digest != digest:
+        raise MallError("idempotency_key_reused")
+    return MoreView(grant_id=grant_id, template_id=template_id, added=len(listed))
+
+
+def _list(tx: Transaction, grant_id: str, members: list[str], before: int) -> None:
+    """Write down these members of the list, behind so many others, as part of `tx`."""
+    for start in range(0, len(members), ITEM_MEMBERS):
+        some = Listed(members[start : start + ITEM_MEMBERS])
+        tx.create(CouponGrants(*_key(ids_key(grant_id, before + start)), listed=some), _STALE)
+
+
+def _schedule(tx: Transaction, template_id: str, grant_id: str, number: int) -> None:
+    jobs.schedule(tx, "coupons.grant", f"{grant_id}|{number}", template_id=template_id)
 
 
 def _head(grant_id: str, template_id: str) -> Grant:
@@ -178,8 +259,7 @@ def _head(grant_id: str, template_id: str) -> Grant:
 
 
 def _step(template_id: str, grant_id: str, number: int) -> bool:
-    keys = [grant_key(grant_id), part_key(grant_id, number), ids_key(grant_id, number)]
-    head, part, listed, known = read.batch_get([*keys, template_key(template_id)])
+    head, part, known = read.batch_get([grant_key(grant_id), part_key(grant_id, number), template_key(template_id)])
     if part.state != "running":
         return False
     template: Template = known.template
@@ -188,34 +268,51 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
         return _move(part, part.position, state="over")
     if template.state != "published":
         raise jobs.Later(PAUSED_SECONDS)
-    following = _following(head.grant, number, part.position, listed)
+    following = _following(head.grant, number, part)
     frees, profiles, got = _look(template, following.members)
-    wanted = [each for each in following.members if _may_have(template, head.grant, profiles[each], got[each], now)]
-    portions = rules.portions(frees, len(wanted), number % template.shards)
+    had = _had(template, grant_id, [each for each in following.members if 0 < got[each] < template.limit_per_member])
+    wanted = [
+        each
+        for each in following.members
+        if each not in had and _may_have(template, head.grant, profiles[each], got[each], now)
+    ]
+    turn = number + int(part.given) // STEP_MEMBERS  # each step begins at another shard of the stock
+    portions = rules.portions(frees, len(wanted), turn % template.shards)
     given = wanted[: sum(portions.values())]
-    seen = following.members
+    seen, position = following.members, following.position
     state = "done" if following.last else "running"
     if len(given) < len(wanted):
         seen = seen[: seen.index(wanted[len(given)])]
         state = "sold_out"
+        if head.grant.total is not None:  # whoever adds to the list sets it going again, from here
+            position = str(int(part.position or 0) + len(seen))
     tx = Transaction()
     for shard, pieces in portions.items():
         stock.take(tx, template.template_id, shard, pieces, _STALE)
     for member_id in given:
         give.count(tx, template, member_id, got[member_id], _STALE)
         tx.create(coupon_item(give.coupon_of(template, member_id, "grant", (grant_id,), now)), _STALE)
-    return _move(part, following.position, state, len(given), len(seen) - len(given), tx)
+    return _move(part, position, state, len(given), len(seen) - len(given), tx)
 
 
-def _following(grant: Grant, number: int, position: str, listed: Any) -> _Next:
+def _following(grant: Grant, number: int, part: CouponGrants) -> _Next:
     """Listed members are counted off; of everybody, the position is where the last one stands in the roster."""
-    if listed is None:
-        found, after = members.everybody(number, grant.at, position, STEP_MEMBERS)
-        return _Next(found, after or position, after is None)
-    start = int(position or 0)
-    everybody = listed.listed.members
-    end = start + STEP_MEMBERS
-    return _Next(everybody[start:end], str(end), end >= len(everybody))
+    if grant.total is None:
+        found, after = members.everybody(number, grant.at, part.position, STEP_MEMBERS)
+        return _Next(found, after or part.position, after is None)
+    start = int(part.position or 0)
+    found = _listed(grant.grant_id, start)
+    end = start + len(found)
+    return _Next(found, str(end), end >= int(part.listed_count))
+
+
+def _listed(grant_id: str, start: int) -> list[str]:
+    """The next members of a list from number `start` on, as far as the item has them in which that one is."""
+    where = CouponGrants.part.between(ids_key(grant_id, 0)[1][1], ids_key(grant_id, start)[1][1])
+    found, _ = read.query(CouponGrants, grant_id, where=where, forward=False, limit=1, consistent=True)
+    item = CouponGrants.from_raw_data(found[0])
+    skipped = start - int(item.part.removeprefix(IDS))
+    return item.listed.members[skipped : skipped + STEP_MEMBERS]
 
 
 def _look(template: Template, member_ids: Sequence[str]) -> tuple[list[int], dict[str, Profile | None], dict[str, int]]:
@@ -230,6 +327,13 @@ def _look(template: Template, member_ids: Sequence[str]) -> tuple[list[int], dic
         {each: None if item is None else item.profile for each, item in zip(member_ids, profiles, strict=True)},
         {each: got_of(item) for each, item in zip(member_ids, got, strict=True)},
     )
+
+
+def _had(template: Template, grant_id: str, member_ids: Sequence[str]) -> set[str]:
+    """Who of them has one of this grant. Who has got none of the template is not worth the look."""
+    keys = [coupon_key(each, give.coupon_id(template, each, "grant", (grant_id,))) for each in member_ids]
+    items = read.batch_get(keys)
+    return {each for each, item in zip(member_ids, items, strict=True) if item is not None}
 
 
 def _may_have(template: Template, grant: Grant, profile: Profile | None, got: int, now: datetime) -> bool:
@@ -258,13 +362,21 @@ def _move(
         CouponGrants.given.set(CouponGrants.given + given),
         CouponGrants.skipped.set(CouponGrants.skipped + skipped),
     ]
-    same = (CouponGrants.position == part.position) & (CouponGrants.state == "running")
+    same = (
+        (CouponGrants.position == part.position)
+        & (CouponGrants.state == "running")
+        & (CouponGrants.listed_count == part.listed_count)
+    )
     step.update(CouponGrants, (part.grant_id, part.part), changes, same, _MOVED)
+    _commit(step)
+    return state == "running"
+
+
+def _commit(tx: Transaction) -> None:
     try:
-        step.commit()
+        tx.commit()
     except ConditionFailed as fault:
         raise _Again from fault
-    return state == "running"
 
 
 def _key(key: read.Key) -> Any:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
-from chalicelib.coupons.rules import GUESS_PRESSURE, GUESSES_MAX, PRESSURE_SECONDS, Guesses
+from chalicelib.coupons.rules import (
+    GUESS_PRESSURE,
+    GUESSES_MAX,
+    GUESSES_UNDER_PRESSURE,
+    PRESSURE_SECONDS,
+    Guesses,
+)
 from chalicelib.coupons.tables import CouponCounters, Coupons, guesses_key, guesses_of, window_key
 from chalicelib.store import cache, read
 from chalicelib.store.transaction import ConditionFailed, Transaction, write
@@ -25,12 +31,17 @@ def check(guesses: Guesses) -> None:
         raise MallError("too_many_requests", retry_after=current.until - clock.unix())
 
 
-def confirm(tx: Transaction, member_id: str) -> None:
-    """That the member has guesses left, as part of `tx`, so that of many codes at once none is one too many.
+def confirm(tx: Transaction, member_id: str, guesses: Guesses) -> None:
+    """That the member, whose wrong codes `check` let pass, has guesses left, as part of `tx`, so that of many codes at
+    once none is one too many.
 
-    `tx` fails with `too_many_requests` otherwise. One action of it.
+    Who had so few that the pressure was not asked about is held to what it leaves: should others of theirs have come in
+    between, they are asked to come again, and it is asked about then. `tx` fails with `too_many_requests` otherwise.
+    One action of it.
     """
-    some = Coupons.until.does_not_exist() | (Coupons.until <= clock.unix()) | (Coupons.wrong < GUESSES_MAX)
+    few = not guesses.at(clock.unix()).is_spent(under_pressure=True)
+    most = GUESSES_UNDER_PRESSURE if few else GUESSES_MAX
+    some = Coupons.until.does_not_exist() | (Coupons.until <= clock.unix()) | (Coupons.wrong < most)
     tx.check(*guesses_key(member_id), some, MallError("too_many_requests", retry_after=1))
 
 

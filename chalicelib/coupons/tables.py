@@ -19,8 +19,9 @@
 | are there many wrong ones (once a second in a process) | BatchGet guesses#<window>#<shard> | 4 RRU |
 | a right one | get a coupon, and Put code#<batch>.<serial>, check (member, "guesses") | 11 WRU |
 | whose is this share token; one more for them | Get, Update share#<token> | 1 RRU, 2 WRU |
-| a step of a grant, 30 members | Get head, part, ids or a page of the roster; their coupons, the part | 5 WRU each |
-| how far a grant is | Query grant, "grant" and "part#" | 0.5 RRU per 4 KB |
+| a step of a grant, 30 members | Get head, part; Query ids or the roster; their coupons, the part | 5 WRU each |
+| how far a grant is | Query grant, "grant" and "part#" | 1 RRU per 4 KB |
+| more members for a grant's list | Get part, added; Update part, Put added, ids | 2 or 4 WRU, 28 for each 500 |
 
 What a member has got and what is left of a template lie apart: counters per member in the member's partition, each
 shard of a stock in a partition of its own. So those who ask for a hot template meet at one of its shards only.
@@ -44,7 +45,7 @@ GOT = "got#"
 GUESSES = "guesses"
 STOCK, USED = "stock#", "used#"
 BATCH, CODE, SHARE = "batch#", "code#", "share#"
-GRANT, PART, IDS = "grant", "part#", "ids#"
+GRANT, PART, IDS, ADDED = "grant", "part#", "ids#", "added#"
 #: Hash keys of the one list of all templates, and of those that are published: there are dozens, changed by hand.
 ALL, PUBLISHED = "all", "published"
 #: Where templates without a last day stand in their list.
@@ -179,25 +180,25 @@ class CouponCodes(Table):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an operator grants to whom: `total` members that are listed, or everybody in `audience` who had joined."""
+    """What an operator grants to whom: to a list, which has `total` members at first, or to everybody in `audience` who
+    had joined."""
 
     grant_id: str
     template_id: str
     digest: str
     at: datetime
-    parts: int
     total: int | None = None
     audience: Audience | None = None
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """The members of a part of a grant to a list."""
+    """Some members of a grant's list, in its order."""
 
     members: list[str]
 
 
 class CouponGrants(Table):
-    """A grant's head, its parts, and the members of each part where they are listed."""
+    """A grant's head, its parts, and its list, which is one part."""
 
     class Meta(TableMeta):
         table_name = name("coupon_grants")
@@ -211,8 +212,12 @@ class CouponGrants(Table):
     given = NumberAttribute(null=True)
     skipped = NumberAttribute(null=True)
     state = UnicodeAttribute(null=True)
-    # part "ids#<number>"
+    #: How many members its list has by now, of which the position is the number of those that were looked at; else 0.
+    listed_count = NumberAttribute(null=True)
+    # part "ids#<how many are listed before them>"
     listed = Document(Listed, null=True)
+    # part "added#<whose Idempotency-Key>": a request that added members, by its body
+    digest = UnicodeAttribute(null=True)
 
 
 def template_item(template: Template, version: int) -> CouponTemplates:
@@ -284,9 +289,14 @@ def part_key(grant_id: str, number: int) -> Key:
     return CouponGrants, (grant_id, f"{PART}{number:03}")
 
 
-def ids_key(grant_id: str, number: int) -> Key:
-    """Where the members of a part of a grant are listed."""
-    return CouponGrants, (grant_id, f"{IDS}{number:03}")
+def ids_key(grant_id: str, before: int) -> Key:
+    """Where the members of a grant's list are that come after so many others."""
+    return CouponGrants, (grant_id, f"{IDS}{before:012}")
+
+
+def added_key(grant_id: str, request: str) -> Key:
+    """Where it is written that a request added members to a grant's list."""
+    return CouponGrants, (grant_id, ADDED + request)
 
 
 def got_of(item: Coupons | None) -> int:

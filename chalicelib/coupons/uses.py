@@ -16,18 +16,44 @@ from chalicelib.coupons.tables import Coupons, coupon_key, held, open_shelf, use
 from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
 
-#: So many of a member's coupons a quote looks at: those that end first.
-OPEN_MAX = 100
+#: Of a member's coupons that can be used by now, a quote looks at so many: those that end first. The best of 50 of them
+#: is found within 20 ms, whatever they are; of 100 it took up to 30.
+READY_MAX = 100
+#: Of those that are locked or not valid yet it says so for so many.
+OTHERS_MAX = 100
+#: They are looked for among so many open ones, by the page.
+OPEN_MAX = 500
+_PAGE = 100
 
 
 def open_coupons(member_id: str) -> list[Held]:
-    """The member's unused and locked coupons that are not over, those that end first at the front; at most OPEN_MAX.
+    """The member's coupons that are not over, those that end first at the front: up to READY_MAX that are unused and
+    valid by now, and up to OTHERS_MAX that are locked or not valid yet, of the first OPEN_MAX.
 
-    One Query of an index, so it may be a moment old: the lock decides. Raises `unavailable`.
+    One Query of an index for each hundred until there are READY_MAX, so it may be a moment old: the lock decides.
+    Raises `unavailable`.
     """
-    where = Coupons.ends > clock.stamp(clock.now())
-    items, _ = read.query(Coupons, open_shelf(member_id), index=Coupons.by_end, where=where, limit=OPEN_MAX)
-    return [held(Coupons.from_raw_data(raw)) for raw in items]
+    now = clock.stamp(clock.now())
+    found: list[Held] = []
+    ready = others = looked_at = 0
+    after: read.Raw | None = None
+    while looked_at < OPEN_MAX and ready < READY_MAX:
+        page, after = read.query(
+            Coupons, open_shelf(member_id), index=Coupons.by_end, where=Coupons.ends > now, limit=_PAGE, after=after
+        )
+        looked_at += len(page)
+        for raw in page:
+            if raw["state"]["S"] == "unused" and raw["begins"]["S"] <= now:
+                ready += 1
+                wanted = ready <= READY_MAX
+            else:
+                others += 1
+                wanted = others <= OTHERS_MAX
+            if wanted:
+                found.append(held(Coupons.from_raw_data(raw)))
+        if after is None:
+            break
+    return found
 
 
 def lock(

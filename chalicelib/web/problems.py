@@ -152,6 +152,7 @@ _ZH: list[tuple[str, str]] = [
     (r"^(\d+) were issued already$", r"已发出 \1 张"),
     (r"^its time is over$", "已经过期"),
     (r"^this template is not for (codes|grants)$", "这个模板不含此种发放方式"),
+    (r"^this grant is not to a list$", "这次发放没有会员名单"),
     (r"^either members, or audience, or all: true$", "members、audience、all: true 只能给出一个"),
     (r"^must be later than starts_at$", "应晚于 starts_at"),
     (r"^at most (\d+) promotions; delete one that is over$", r"最多 \1 个促销，请先删除已结束的"),

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.core.errors import MallError
 from chalicelib.coupons import claims, grants, rules, templates
-from chalicelib.coupons.grants import GrantInput, GrantView
-from chalicelib.coupons.rules import Template
+from chalicelib.coupons.grants import GrantInput, GrantView, MoreInput, MoreView
+from chalicelib.coupons.rules import Template, TemplateChange
 from chalicelib.coupons.tables import Coupons
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import LEASE_SECONDS
@@ -24,10 +25,10 @@ from chalicelib.members import tables as members_tables
 from chalicelib.operators import passwords
 from chalicelib.store import tools
 from tests.support.client import Client, in_process
-from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, template, told
+from tests.support.coupons import at_once, body, coupons_of, crowd, figures, fresh, member, template, told
 from tests.support.jobs import forget_all
 from tests.support.operators import owner_token
-from tests.support.outside import Crash, boundary
+from tests.support.outside import POINTS, Crash, Mode, boundary, may_change
 
 PATH = "/v1/admin/coupon-templates"
 
@@ -67,13 +68,18 @@ def own_roster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three members a step, seven a part."""
+    """Three members a step, seven an item of the list."""
     monkeypatch.setattr(grants, "STEP_MEMBERS", 3)
-    monkeypatch.setattr(grants, "PART_MEMBERS", 7)
+    monkeypatch.setattr(grants, "ITEM_MEMBERS", 7)
 
 
 def granted(made: Template, **asked: Any) -> GrantView:
     return grants.create(made.template_id, "tester", secrets.token_hex(8), msgspec.convert(asked, GrantInput))
+
+
+def added(made: Template, grant: GrantView, people: Sequence[str], key: str = "") -> MoreView:
+    asked = MoreInput(members=list(people))
+    return grants.add(made.template_id, grant.grant_id, "tester", key or secrets.token_hex(8), asked)
 
 
 def ended(made: Template, grant: GrantView) -> GrantView:
@@ -125,7 +131,7 @@ def test_whichever_write_of_a_grant_goes_wrong(mode: Any, advance: Callable[[flo
     with boundary() as outside:
         jobs.run_due()
         writes = [at for at, name in enumerate(outside.calls, 1) if name not in ("BatchGetItem", "GetItem", "Query")]
-    assert len(writes) >= 8  # of each of two parts: taken, two or three steps, ended
+    assert len(writes) >= 6  # taken, four steps (the list is in two items), ended
     for at in writes:
         made = template(total=100, how=["grant"])
         grant = granted(made, members=people)
@@ -143,11 +149,11 @@ def test_two_workers_at_once_do_no_step_twice(short_steps: None) -> None:
     made = template(total=20, how=["grant"])
     grant = granted(made, members=people)
 
-    def work(number: int) -> None:
-        while told(lambda: grants.step(made.template_id, grant.grant_id, number)):
+    def work(_: int) -> None:
+        while told(lambda: grants.step(made.template_id, grant.grant_id, 0)):
             pass
 
-    at_once(work, [0, 1, 2] * 2, threads=6)
+    at_once(work, range(4), threads=4)
     assert counts(grants.view(made.template_id, grant.grant_id)) == ("done", 20, 20, 0)
     assert given_by(made, people) == people
 
@@ -191,7 +197,7 @@ def test_everybody_and_an_audience(advance: Callable[[float], None], own_roster:
     grant, part = granted(made, all=True), granted(chosen, audience={"tags": ["vip"]})
     late = crowd(3, tags=["vip"])
     view = ended(made, grant)
-    assert (counts(view), view.total) == (("done", 70, 70, 0), msgspec.UNSET)
+    assert (grant.total, counts(view), view.total) == (None, ("done", 70, 70, 0), 70)
     assert given_by(made, people + vips + late) == people + vips
     assert counts(ended(chosen, part)) == ("done", 70, 20, 50)
     assert given_by(chosen, people + vips + late) == vips
@@ -234,7 +240,7 @@ def test_progress_and_repetition(operator: Client) -> None:
     jobs.run_due()
     done = first | {"state": "done", "done": 3, "given": 3}
     assert operator.get(f"{path}/{first['grant_id']}").ok() == done
-    assert operator.post(path, {"members": people}, key="k1").ok(202) == done
+    assert operator.post(path, {"members": people}, key="k1").ok(202) == first
     operator.post(path, {"members": people[:2]}, key="k1").refused(422, "idempotency_key_reused")
     again = operator.post(path, {"members": people}, key="k2").ok(202)
     jobs.run_due()
@@ -257,8 +263,117 @@ def test_what_is_refused(operator: Client) -> None:
     operator.get(f"{path}/cg404").refused(404, "not_found")
 
 
-def test_ten_thousand_at_most(operator: Client) -> None:
+def test_a_list_in_many_requests_in_any_order_and_twice(short_steps: None) -> None:
+    people = crowd(20)
+    made = template(total=100, limit_per_member=5, how=["grant"])
+    requests = [people[:4], people[2:11], people[11:12], people[12:17], people[15:]]
+    grant = granted(made, members=requests[0])
+    for position in (3, 1):
+        added(made, grant, requests[position], f"k{position}")
+    grants.step(made.template_id, grant.grant_id, 0)
+    for position in (1, 4, 2, 3, 4):  # whoever was cut off sends them all again
+        told_so = added(made, grant, requests[position], f"k{position}")
+        assert told_so.added == len(requests[position])
+    listed = sum(map(len, requests))
+    assert grants.view(made.template_id, grant.grant_id).total == listed == 24
+    view = ended(made, grant)
+    assert (view.total, counts(view)) == (24, ("done", 24, 20, 4))
+    assert given_by(made, people) == people
+    assert figures(made) == (20, 80)
+
+
+def test_a_list_that_was_done_goes_on_with_who_is_added(short_steps: None) -> None:
+    people = crowd(12)
+    made = template(total=10, how=["grant"])
+    grant = granted(made, members=people[:2])
+    assert counts(ended(made, grant)) == ("done", 2, 2, 0)
+    added(made, grant, people[2:4])
+    assert grants.view(made.template_id, grant.grant_id).state == "running"
+    assert counts(ended(made, grant)) == ("done", 4, 4, 0)
+    added(made, grant, people[4:])
+    view = ended(made, grant)
+    assert (view.total, counts(view)) == (12, ("sold_out", 10, 10, 0))
+    more = body(total=20, how=["grant"])
+    templates.change(made.template_id, msgspec.convert(more, TemplateChange))
+    added(made, grant, [people[0]])
+    assert counts(ended(made, grant)) == ("done", 13, 12, 1)
+    assert given_by(made, people) == people
+
+
+def test_adding_to_a_list_at_once_and_while_it_is_worked_through(short_steps: None) -> None:
+    people = crowd(22)
+    made = template(total=22, how=["grant"])
+    grant = granted(made, members=people[:4])
+
+    def act(number: int) -> None:
+        if number < 6:
+            chosen = people[4 + 3 * number : 7 + 3 * number]
+            while isinstance(told(lambda: added(made, grant, chosen, f"k{number}")), str):
+                pass
+        else:
+            while told(lambda: grants.step(made.template_id, grant.grant_id, 0)):
+                pass
+
+    at_once(act, [0, 6, 1, 2, 7, 3, 4, 5], threads=8)
+    view = ended(made, grant)
+    assert (view.total, counts(view)) == (22, ("done", 22, 22, 0))
+    assert given_by(made, people) == people
+
+
+@pytest.mark.parametrize("mode", POINTS)
+def test_whichever_write_of_adding_goes_wrong_it_is_added_once(mode: Mode, short_steps: None) -> None:
+    people = crowd(12)
+    struck, at = True, 0
+    while struck:
+        at += 1
+        made = template(total=100, how=["grant"])
+        grant = granted(made, members=people[:1])
+        assert counts(ended(made, grant)) == ("done", 1, 1, 0)
+        with boundary() as outside:
+            outside.arm(at, mode, may_change)
+            with contextlib.suppress(Crash, MallError):
+                added(made, grant, people, "k")
+            struck = outside.struck
+        assert added(made, grant, people, "k").added == 12
+        view = ended(made, grant)
+        assert (view.total, counts(view)) == (13, ("done", 13, 12, 1)), at
+    assert at > 1
+    assert given_by(made, people) == people
+
+
+def test_what_is_refused_of_those_who_are_added(operator: Client) -> None:
+    people = crowd(3)
+    made = template(how=["grant"])
+    path = f"{PATH}/{made.template_id}/grants"
+    grant_id = operator.post(path, {"members": people[:1]}, key="k1").ok(202)["grant_id"]
+    more = f"{path}/{grant_id}/members"
+    told_so = operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202)
+    assert told_so == {"grant_id": grant_id, "template_id": made.template_id, "added": 3}
+    jobs.run_due()
+    assert operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202) == told_so
+    assert operator.get(f"{path}/{grant_id}").ok()["total"] == 4
+    operator.post(more, {"members": people}, key="k2").refused(422, "idempotency_key_reused")
+    operator.post(more, {"members": people}).refused(400, "idempotency_key_missing")
+    operator.post(more, {"members": []}, key="k3").refused(400, "malformed")
+    operator.post(f"{path}/cg404/members", {"members": people}, key="k3").refused(404, "not_found")
+    other = f"{PATH}/{template(how=['grant']).template_id}/grants/{grant_id}/members"
+    operator.post(other, {"members": people}, key="k3").refused(404, "not_found")
+    roster = operator.post(path, {"all": True}, key="k4").ok(202)["grant_id"]
+    operator.post(f"{path}/{roster}/members", {"members": people}, key="k3").refused(422, "invalid")
+    templates.pause(made.template_id)
+    operator.post(more, {"members": people}, key="k3").refused(409, "coupon_not_offered")
+    assert operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202) == told_so
+    forget_all()
+
+
+def test_ten_thousand_in_a_request(operator: Client) -> None:
     path = f"{PATH}/{template(total=1, how=['grant']).template_id}/grants"
-    listed = [f"m{number:024}" for number in range(10_001)]
-    assert operator.post(path, {"members": listed[1:]}, key="k").ok(202)["total"] == 10_000
-    operator.post(path, {"members": listed}, key="k2").refused(400, "malformed")
+    listed = [f"m{number:024}" for number in range(20_001)]
+    first = operator.post(path, {"members": listed[1:10_001]}, key="k").ok(202)
+    assert first["total"] == 10_000
+    operator.post(path, {"members": listed[:10_001]}, key="k2").refused(400, "malformed")
+    more = f"{path}/{first['grant_id']}/members"
+    assert operator.post(more, {"members": listed[10_001:]}, key="k").ok(202)["added"] == 10_000
+    operator.post(more, {"members": listed[:10_001]}, key="k2").refused(400, "malformed")
+    assert operator.get(f"{path}/{first['grant_id']}").ok()["total"] == 20_000
+    forget_all()

@@ -16,7 +16,12 @@ from chalicelib.coupons import uses
 from chalicelib.coupons.rules import Coupon, Terms
 from chalicelib.coupons.tables import Coupons, coupon_item, coupon_key, held
 from chalicelib.store import read
+from chalicelib.store.base import call
 from chalicelib.store.transaction import ConditionFailed, Transaction, save
+from tests.support.outside import boundary
+
+#: DynamoDB's limit on the items of one BatchWriteItem.
+BATCH_MAX = 25
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +36,25 @@ def member() -> str:
 
 def give(member_id: str, begins: float = -1, ends: float = 60) -> str:
     """A coupon that is valid for these seconds from now."""
-    now = clock.now()
-    coupon = Coupon(
-        coupon_id=ids.new("c"), template_id="t1", member_id=member_id, name="立减", got_at=now, how="claim",
-        terms=Terms(kind="amount_off", amount_fen=100), valid_from=later(begins), valid_until=later(ends),
-    )  # fmt: skip
+    coupon = made(member_id, begins, ends)
     save(coupon_item(coupon))
     return coupon.coupon_id
+
+
+def made(member_id: str, begins: float, ends: float) -> Coupon:
+    return Coupon(
+        coupon_id=ids.new("c"), template_id="t1", member_id=member_id, name="立减", got_at=clock.now(), how="claim",
+        terms=Terms(kind="amount_off", amount_fen=100), valid_from=later(begins), valid_until=later(ends),
+    )  # fmt: skip
+
+
+def give_many(member_id: str, count: int, begins: float, ends: float) -> list[str]:
+    """So many, each of which ends a second after the one before it."""
+    coupons = [made(member_id, begins, ends + number) for number in range(count)]
+    for start in range(0, count, BATCH_MAX):
+        puts = [{"PutRequest": {"Item": coupon_item(each).serialize()}} for each in coupons[start : start + BATCH_MAX]]
+        assert not call("BatchWriteItem", {"RequestItems": {Coupons.Meta.table_name: puts}})["UnprocessedItems"]
+    return [each.coupon_id for each in coupons]
 
 
 def later(seconds: float) -> datetime:
@@ -124,3 +141,26 @@ def test_a_quote_sees_what_is_open_and_not_over_soonest_end_first(member: str) -
     give(f"{member}-2")
     early = give(member, begins=30, ends=60)
     assert opened(member) == [(early, "unused"), (short, "unused"), (long, "unused")]
+
+
+def test_a_quote_sees_a_hundred_that_can_be_used_behind_any_that_cannot(member: str) -> None:
+    early = give_many(member, 150, begins=30, ends=60)
+    ready = give_many(member, 120, begins=-1, ends=1000)
+    assert does(uses.lock, member, ready[1], "o1", clock.now())
+    seen = [coupon_id for coupon_id, _ in opened(member)]
+    assert seen == [*early[: uses.OTHERS_MAX], ready[0], *ready[2:101]]
+    assert len(ready[2:101]) == uses.READY_MAX - 1
+
+
+def test_a_quote_looks_at_five_hundred_open_coupons_and_mostly_at_one_page(member: str) -> None:
+    early = give_many(member, uses.OPEN_MAX - 1, begins=30, ends=60)
+    last, beyond = give(member, ends=1000), give(member, ends=2000)
+    with boundary() as outside:
+        seen = [coupon_id for coupon_id, _ in opened(member)]
+    assert (outside.calls, seen) == (["Query"] * 5, [*early[: uses.OTHERS_MAX], last])
+    assert does(uses.lock, member, beyond, "o1", clock.now())  # whoever names it has it all the same
+    other = f"{member}-2"
+    give_many(other, 100, begins=-1, ends=60)
+    with boundary() as outside:
+        assert len(opened(other)) == 100
+    assert outside.calls == ["Query"]

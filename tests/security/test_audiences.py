@@ -134,6 +134,7 @@ AUDIENCES = {
     "POST /v1/admin/coupon-templates/{template_id}/codes/{batch_id}/export": "coupons.write",
     "POST /v1/admin/coupon-templates/{template_id}/grants": "coupons.write",
     "GET /v1/admin/coupon-templates/{template_id}/grants/{grant_id}": "coupons.read",
+    "POST /v1/admin/coupon-templates/{template_id}/grants/{grant_id}/members": "coupons.write",
     # withdrawals
     "POST /v1/distributor/withdrawals": "member",
     "GET /v1/distributor/withdrawals": "member",

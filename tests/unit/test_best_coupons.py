@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
 from chalicelib.coupons.rules import COUPONS_MAX, Held, Scope
+from chalicelib.coupons.uses import READY_MAX
 from chalicelib.pricing.basket import Item
 from chalicelib.pricing.promotions import Promotion, ThresholdOff
 from chalicelib.pricing.rules import Quote
@@ -155,17 +157,34 @@ WALLETS: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 
 
+def _some_work() -> int:
+    """What the machine that the times are of does in 6 ms."""
+    found: dict[int, int] = {}
+    for number in range(30_000):
+        found[number % 97] = found.get(number % 97, 0) + min(number, 500) * 7 // 100
+    return sum(found.values())
+
+
+def cpu_ms(work: Callable[[], Any]) -> float:
+    start = time.process_time()
+    work()
+    return (time.process_time() - start) * 1000
+
+
+@pytest.mark.parametrize(("coupons", "most_ms"), [(50, 20), (READY_MAX, 60)])
 @pytest.mark.parametrize("of", WALLETS)
-def test_the_best_of_50_coupons_for_50_lines_is_found_within_20_ms(of: str) -> None:
+def test_the_best_for_50_lines_is_found_within_20_ms_of_50_coupons_and_60_of_all_that_are_looked_at(
+    of: str, coupons: int, most_ms: float
+) -> None:
     wallet = [
-        held(f"k{n:02}", stacking="extra" if n % 2 else "main", until=NOW + DAY * (1 + n % 9), **terms)
-        for n, terms in enumerate(WALLETS[of])
+        held(f"k{n:03}", stacking="extra" if n % 2 else "main", until=NOW + DAY * (1 + n % 9), **WALLETS[of][n % 50])
+        for n in range(coupons)
     ]
-    seconds = []
-    for _ in range(7):
-        start = time.process_time()
-        quote = price(LINES, *wallet, chosen="best", region=PUDONG, promotions=RUNNING, floor_bp=1000)
-        seconds.append(time.process_time() - start)
-    assert quote.coupons
-    # Measured: 1 to 11 ms. A machine that is three times as slow passes.
-    assert min(seconds) < 0.06
+
+    def best() -> Quote:
+        return price(LINES, *wallet, chosen="best", region=PUDONG, promotions=RUNNING, floor_bp=1000)
+
+    assert best().coupons
+    times, references = zip(*[(cpu_ms(best), cpu_ms(_some_work)) for _ in range(7)], strict=True)
+    slower = max(1.0, min(references) / 6)  # than the machine that they were measured on: 1 to 9 ms, 2 to 30 ms
+    assert min(times) < most_ms * slower
