@@ -166,6 +166,27 @@ def test_a_bound_member_is_not_poached_while_protected_and_is_free_afterwards(
     assert (balance(first)[0], balance(second)[0]) == (0, 400)
 
 
+def test_a_link_binds_once_and_another_that_was_opened_meanwhile_when_protection_is_over(
+    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
+) -> None:
+    set_rules(operator, protection_days=7)
+    first, second = new(operator, sandbox), new(operator, sandbox)
+    once, twice = (new(operator, sandbox, first, sells=False) for _ in range(2))
+    mall_clock.advance(5 * DAY)
+    come_by(twice, second.post("/v1/distributor").ok()["invite_code"])
+    run_jobs()
+    bought(twice, [(sku, 1)])
+    assert (inviter_of(twice), balance(first)[0], balance(second)[0]) == (first.member_id, 200, 0)
+    mall_clock.advance(3 * DAY)
+    for member in (once, twice):
+        bought(member, [(sku, 2)])
+    assert (inviter_of(once), inviter_of(twice)) == (None, second.member_id)
+    assert (balance(first)[0], balance(second)[0]) == (200, 400)
+    come_by(once, first.post("/v1/distributor").ok()["invite_code"])  # opened anew, it binds anew
+    bought(once, [(sku, 3)])
+    assert (inviter_of(once), balance(first)[0]) == (first.member_id, 800)
+
+
 def test_nobody_is_bound_to_themselves_or_to_who_may_not_sell(operator: Operator, sandbox: str) -> None:
     alone = new(operator, sandbox)
     come_by(alone, alone.post("/v1/distributor").ok()["invite_code"])
@@ -200,6 +221,20 @@ def test_where_the_first_order_binds_a_visit_alone_does_not(
     mall_clock.advance(16 * DAY)
     bought(late, [(sku, 1)])
     assert (inviter_of(late), balance(seller)[0]) == (None, 0)
+
+
+def test_a_link_that_cannot_bind_takes_nothing_from_one_that_can(operator: Operator, sandbox: str, sku: str) -> None:
+    set_rules(operator, bind_on="first_order")
+    seller, gone = new(operator, sandbox), new(operator, sandbox)
+    member = new(operator, sandbox, seller)
+    for number in range(5):
+        come_by(member, member.post("/v1/distributor/links", {"channel": f"own-{number}"}).ok()["token"])
+    come_by(member, gone.post("/v1/distributor").ok()["invite_code"])
+    come_by(member, "no-such-link")
+    operator.post(f"/v1/admin/distributors/{gone.member_id}/suspend").ok()
+    run_jobs()
+    bought(member, [(sku, 1)])
+    assert (inviter_of(member), balance(seller)[0]) == (seller.member_id, 200)
 
 
 def test_a_purchase_of_ones_own_earns_only_where_the_mall_says_so(operator: Operator, sandbox: str, sku: str) -> None:
