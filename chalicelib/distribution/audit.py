@@ -32,7 +32,6 @@ class TieRecord(msgspec.Struct, frozen=True):
     tie: Tie
     orders: int
     paid_fen: int
-    kept: bool
 
 
 class DistributorRecord(msgspec.Struct, frozen=True):
@@ -48,6 +47,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     commissions: list[Commission] = []
     ties: list[TieRecord] = []
     distributors: list[DistributorRecord] = []
+    #: Who counts as a customer of whom: distributor and member.
+    customers: list[tuple[str, str]] = []
     sales: list[MonthlySales] = []
     rules: DistributionRules = DistributionRules()
     rules_version: int = 0
@@ -201,22 +202,28 @@ def _of_distributors(records: Records) -> list[Difference]:
     sales: Counter[str] = Counter()
     kept: Counter[str] = Counter()
     gone: Counter[str] = Counter()
+    bought, taken_back = set[tuple[str, str]](), set[tuple[str, str]]()
     for one in records.commissions:
         if one.own_customer and one.state == "available":
             sales[one.member_id] += one.base_fen
             kept[one.member_id] += bool(one.base_fen)
+            bought.add((one.member_id, one.buyer_id))
         elif one.own_customer and one.state == "reversed":
-            gone[one.member_id] += 1  # maybe after it was released: an order once counted stays counted
-    customers = Counter(one.tie.inviter for one in records.ties if one.kept)
-    found: list[Difference] = []
+            gone[one.member_id] += 1  # maybe after it was released: what once counted stays counted
+            taken_back.add((one.member_id, one.buyer_id))
+    named = set(records.customers)
+    found = [Difference(who, f"{whose} bought and kept, and is no customer") for who, whose in sorted(bought - named)]
+    for who, whose in sorted(named - bought - taken_back):
+        found.append(Difference(who, f"{whose} is a customer, and the commissions say nothing of it"))
+    customers = Counter(who for who, _ in records.customers)
     for record in records.distributors:
         who, has = record.distributor.member_id, record.figures
         if has.sales_fen != sales[who]:
             found.append(Difference(who, f"has sold {has.sales_fen} fen, the commissions say {sales[who]}"))
         if not kept[who] <= has.orders <= kept[who] + gone[who]:
             found.append(Difference(who, f"has {has.orders} orders, the commissions say {kept[who]}"))
-        if has.customers < customers[who]:
-            found.append(Difference(who, f"has {has.customers} customers, the ties say {customers[who]}"))
+        if has.customers != customers[who]:
+            found.append(Difference(who, f"has {has.customers} customers, and {customers[who]} are named"))
     return found
 
 

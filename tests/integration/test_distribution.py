@@ -372,6 +372,28 @@ def test_a_tier_is_reached_by_what_was_kept_and_rewards_once(
     assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("gold", (0, 1350 + 600))
 
 
+def test_a_customer_counts_once_for_a_distributor_however_often_they_come_back(
+    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
+) -> None:
+    tiers = [{"tier_id": "silver", "name": "银牌", "customers": 2, "reward_fen": 50}]
+    set_rules(operator, freeze_days=0, protection_days=5, tiers=tiers)
+    seller, other = new(operator, sandbox), new(operator, sandbox)
+    customer = new(operator, sandbox, sells=False)
+    for time, who in enumerate((seller, seller, other, seller), 1):
+        come_by(customer, who.post("/v1/distributor").ok()["invite_code"])
+        run_jobs()
+        deliver(operator, customer, bought(customer, [(sku, time)]))
+        run_jobs()
+        mall_clock.advance(5 * DAY)
+    told = [operator.get(f"/v1/admin/distributors/{one.member_id}").ok() for one in (seller, other)]
+    assert [(one["orders"], one["customers"], one["tier"]) for one in told] == [(3, 1, "standard"), (1, 1, "standard")]
+    second = new(operator, sandbox, seller, sells=False)
+    deliver(operator, second, bought(second, [(sku, 1)]))
+    run_jobs()
+    told = [operator.get(f"/v1/admin/distributors/{seller.member_id}").ok()]
+    assert [(one["orders"], one["customers"], one["tier"]) for one in told] == [(4, 2, "silver")]
+
+
 def test_told_in_any_order_and_by_many_at_once_the_commissions_are_the_same(
     operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
 ) -> None:
