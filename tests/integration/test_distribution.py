@@ -346,6 +346,16 @@ def test_the_products_rate_goes_first_then_the_tiers_then_the_default_and_the_ca
     operator.put(f"/v1/admin/distributors/{a.member_id}/tier", {"tier": "iron"}).refused(422, "invalid")
 
 
+def test_the_cap_is_that_of_the_goods_that_were_kept(operator: Operator, people: list[Shopper]) -> None:
+    a, b, c = people
+    set_rules(operator, levels=1, order_cap_bp=2500)
+    half, none = (operator.product(price_fen=1000, commission_bp=own)["skus"][0]["sku_id"] for own in (5000, 0))
+    order_id = bought(c, [(half, 1), (none, 1)])
+    assert balance(b)[0] == 500
+    give_back(operator, order_id, none, 1)
+    assert (balance(b)[0], balance(a)[0]) == (250, 0)
+
+
 def test_a_tier_is_reached_by_what_was_kept_and_rewards_once(
     operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
 ) -> None:

@@ -92,9 +92,9 @@ PLANTED: dict[str, Callable[[Books], Any]] = {
     "o1: pays stranger on level 1, who is not in its chain": lambda b: change(b, 0, member_id="stranger"),
     "o1: pays above on level 2, who is not in its chain": lambda b: with_order(b, chain=["seller"]),
     "o1: has somebody twice in its chain": lambda b: with_order(b, chain=["seller", "buyer"]),
-    "o1: pays 375 fen of commissions, at most 300 are allowed": lambda b: setattr(
-        b, "records", replace(b.records, rules=replace(RULES, order_cap_fen=300))
-    ),
+    "o1: pays 375 fen of commissions, at most 300 are allowed": lambda b: change(b, 0, cap_fen=300),
+    "o1: pays 375 fen, level 1 says 376": lambda b: change(b, 0, order_earned_fen=376),
+    "s0: 100 fen are left, by the rule 67": lambda b: change(b, 0, cap_fen=150),
     "seller on level 1: pending 0 available 150, the entries say pending 250 available 0": lambda b: (
         b.entries.__delitem__(slice(1, 3))
     ),
