@@ -214,6 +214,7 @@ def _accounts() -> Accounts:
 def _distribution() -> Records:
     from chalicelib.distribution.service import DISTRIBUTION
     from chalicelib.distribution.tables import (
+        CUSTOMER,
         DISTRIBUTOR,
         MONTH,
         TIE,
@@ -229,11 +230,12 @@ def _distribution() -> Records:
     return Records(
         commissions=[item.commission for item in tools.scan(Commissions)],
         ties=[
-            TieRecord(item.tie, int(item.orders or 0), int(item.paid_fen or 0), bool(item.kept))
-            for item in items
-            if item.part == TIE
+            TieRecord(item.tie, int(item.orders or 0), int(item.paid_fen or 0)) for item in items if item.part == TIE
         ],
         distributors=[DistributorRecord(item.distributor, figures(item)) for item in items if item.part == DISTRIBUTOR],
+        customers=[
+            (item.member_id, item.part.removeprefix(CUSTOMER)) for item in items if item.part.startswith(CUSTOMER)
+        ],
         sales=[monthly_sales(item) for item in items if item.part.startswith(MONTH)],
         rules=rules,
         rules_version=version,

@@ -18,6 +18,7 @@ from chalicelib.distribution.rules import (
     Figures,
     MonthlySales,
     Tie,
+    left,
     order_cap,
 )
 from chalicelib.ledger.members import Balance, effect, month
@@ -32,7 +33,6 @@ class TieRecord(msgspec.Struct, frozen=True):
     tie: Tie
     orders: int
     paid_fen: int
-    kept: bool
 
 
 class DistributorRecord(msgspec.Struct, frozen=True):
@@ -48,6 +48,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     commissions: list[Commission] = []
     ties: list[TieRecord] = []
     distributors: list[DistributorRecord] = []
+    #: Who counts as a customer of whom: distributor and member.
+    customers: list[tuple[str, str]] = []
     sales: list[MonthlySales] = []
     rules: DistributionRules = DistributionRules()
     rules_version: int = 0
@@ -62,7 +64,7 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
     posted = _posted(entries)
     found: list[Difference] = []
     for order_id in sorted(by_order.keys() | posted.keys()):
-        found += _of_order(order_id, by_id.get(order_id), by_order[order_id], posted.get(order_id, {}), records)
+        found += _of_order(order_id, by_id.get(order_id), by_order[order_id], posted.get(order_id, {}))
     for commission in records.commissions:
         if commission.order_id in by_id:
             found += _of_commission(commission, by_id[commission.order_id])
@@ -89,7 +91,6 @@ def _of_order(
     order: Order | None,
     made: list[Commission],
     posted: Mapping[tuple[str, int], Balance],
-    records: Records,
 ) -> list[Difference]:
     """All commissions of an order together: who earns, how much at most, and what was posted for it."""
     if order is None:
@@ -102,12 +103,13 @@ def _of_order(
     ]
     if len(set(order.chain)) < len(order.chain) or order.member_id in order.chain[1:]:
         found.append(Difference(order_id, "has somebody twice in its chain"))
-    earned = sum(line.earned_fen for one in made for line in one.lines)
-    goods = sum(line.paid_fen for line in made[0].lines) if made else 0
-    same_rules = all(one.rules_version == records.rules_version for one in made)
-    cap = order_cap(goods, records.rules) if same_rules else goods
-    if earned > cap:
-        found.append(Difference(order_id, f"pays {earned} fen of commissions, at most {cap} are allowed"))
+    earned = sum(one.earned_fen for one in made)
+    for one in made:
+        cap = order_cap(sum(line.paid_fen for line in one.lines), one.cap_bp, one.cap_fen)
+        if earned > cap:
+            found.append(Difference(order_id, f"pays {earned} fen of commissions, at most {cap} are allowed"))
+        if earned != one.order_earned_fen:
+            found.append(Difference(order_id, f"pays {earned} fen, level {one.level} says {one.order_earned_fen}"))
     expected = {(one.member_id, one.level): _stands(one) for one in made}
     for key in sorted(expected.keys() | posted.keys()):
         ours, theirs = expected.get(key, Balance()), posted.get(key, Balance())
@@ -134,17 +136,17 @@ def _of_commission(commission: Commission, order: Order) -> list[Difference]:
         found.append(Difference(about, f"the buyer is {order.member_id}, not {commission.buyer_id}"))
     if [line.sku_id for line in commission.lines] != [line.sku_id for line in order.lines]:
         return [*found, Difference(about, "its lines are not those of the order")]
-    for line in commission.lines:
-        paid, left = _payable(order, line.sku_id), paid_for(order, line.sku_id)
-        whole = msgspec.structs.replace(line, amount_fen=line.earned_fen)
+    by_rule = left(commission, [line.base_fen for line in commission.lines])
+    for line, ruled in zip(commission.lines, by_rule, strict=True):
+        paid, kept = _payable(order, line.sku_id), paid_for(order, line.sku_id)
         if line.paid_fen > paid:
             found.append(Difference(about, f"{line.sku_id}: of {line.paid_fen} fen paid, the order says {paid}"))
-        if line.base_fen != left:
-            found.append(Difference(about, f"{line.sku_id}: on {line.base_fen} fen, of the order {left} are left"))
-        if line.earned_fen > line.full_fen or line.full_fen != whole.by_rule(line.paid_fen):
+        if line.base_fen != kept:
+            found.append(Difference(about, f"{line.sku_id}: on {line.base_fen} fen, of the order {kept} are left"))
+        if line.earned_fen > line.full_fen or line.full_fen != line.by_rule(line.paid_fen):
             found.append(Difference(about, f"{line.sku_id}: {line.earned_fen} fen are not {line.rate_bp} basis points"))
-        elif line.amount_fen != whole.after(line.base_fen).amount_fen:
-            what = f"{line.amount_fen} fen are left, by the rule {whole.after(line.base_fen).amount_fen}"
+        elif line.amount_fen != ruled.amount_fen:
+            what = f"{line.amount_fen} fen are left, by the rule {ruled.amount_fen}"
             found.append(Difference(about, f"{line.sku_id}: {what}"))
     if commission.state == "reversed" and commission.base_fen:
         found.append(Difference(about, f"is reversed, and {commission.base_fen} fen were not given back"))
@@ -201,22 +203,28 @@ def _of_distributors(records: Records) -> list[Difference]:
     sales: Counter[str] = Counter()
     kept: Counter[str] = Counter()
     gone: Counter[str] = Counter()
+    bought, taken_back = set[tuple[str, str]](), set[tuple[str, str]]()
     for one in records.commissions:
         if one.own_customer and one.state == "available":
             sales[one.member_id] += one.base_fen
             kept[one.member_id] += bool(one.base_fen)
+            bought.add((one.member_id, one.buyer_id))
         elif one.own_customer and one.state == "reversed":
-            gone[one.member_id] += 1  # maybe after it was released: an order once counted stays counted
-    customers = Counter(one.tie.inviter for one in records.ties if one.kept)
-    found: list[Difference] = []
+            gone[one.member_id] += 1  # maybe after it was released: what once counted stays counted
+            taken_back.add((one.member_id, one.buyer_id))
+    named = set(records.customers)
+    found = [Difference(who, f"{whose} bought and kept, and is no customer") for who, whose in sorted(bought - named)]
+    for who, whose in sorted(named - bought - taken_back):
+        found.append(Difference(who, f"{whose} is a customer, and the commissions say nothing of it"))
+    customers = Counter(who for who, _ in records.customers)
     for record in records.distributors:
         who, has = record.distributor.member_id, record.figures
         if has.sales_fen != sales[who]:
             found.append(Difference(who, f"has sold {has.sales_fen} fen, the commissions say {sales[who]}"))
         if not kept[who] <= has.orders <= kept[who] + gone[who]:
             found.append(Difference(who, f"has {has.orders} orders, the commissions say {kept[who]}"))
-        if has.customers < customers[who]:
-            found.append(Difference(who, f"has {has.customers} customers, the ties say {customers[who]}"))
+        if has.customers != customers[who]:
+            found.append(Difference(who, f"has {has.customers} customers, and {customers[who]} are named"))
     return found
 
 

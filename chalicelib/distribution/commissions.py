@@ -22,6 +22,7 @@ from chalicelib.distribution.tables import (
     board,
     commission_item,
     commission_key,
+    customer_item,
     distributor_key,
     month_key,
     tie_key,
@@ -200,13 +201,10 @@ def _release(tx: Transaction, commission: Commission) -> None:
         ledger.post(tx, entries.released(*about, commission.amount_fen))
     if not commission.own_customer or not commission.base_fen:
         return
-    tie = read.get(Distributors, commission.buyer_id, TIE)
-    brought = tie is not None and tie.inviter == commission.member_id and not tie.kept
-    if brought:
-        first = (Distributors.inviter == commission.member_id) & Distributors.kept.does_not_exist()
-        tx.update(*tie_key(commission.buyer_id), [Distributors.kept.set(True)], first, _STALE)
     counts = [Distributors.sales_fen.add(commission.base_fen), Distributors.orders.add(1)]
-    if brought:
+    customer = customer_item(commission.member_id, commission.buyer_id)
+    if read.get(Distributors, customer.member_id, customer.part) is None:  # once, however often they are bound
+        tx.create(customer, _STALE)
         counts.append(Distributors.customers.add(1))
     tx.update(*distributor_key(commission.member_id), counts)
     if DISTRIBUTION.current().tiers:

@@ -197,7 +197,7 @@ def rate(product_bp: int | None, tier: Tier | None, level: int, rules: Distribut
 
 class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
     """A commission's part of one order line. Of `paid_fen`, `base_fen` has not been refunded; of `earned_fen` (which is
-    `full_fen`, the rate's share rounded down, unless the order's cap made it less), `amount_fen` is left."""
+    `full_fen`, the rate's share rounded down, unless the order's cap made it less), `amount_fen` is left (`left`)."""
 
     sku_id: str
     product_id: str
@@ -216,15 +216,17 @@ class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
         return _share(paid_fen, self.rate_bp)
 
     def after(self, base_fen: int) -> CommissionLine:
-        """The line when so much of what was paid is left: the same rule on that, and never more than before."""
+        """The line when so much of what was paid is left: the same rule on that."""
         amount = self.by_rule(base_fen) * self.earned_fen // self.full_fen if self.full_fen else 0
-        return msgspec.structs.replace(self, base_fen=base_fen, amount_fen=min(amount, self.amount_fen))
+        return msgspec.structs.replace(self, base_fen=base_fen, amount_fen=amount)
 
 
 class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one order pays one distributor: one for each level. `rules_version` is that of the settings it was made by.
 
     `own_customer`: the buyer is one whom the distributor brought themselves; such an order counts for their tier.
+    `cap_bp` and `cap_fen` are the order's cap by those settings, under which all levels together earned
+    `order_earned_fen`.
     """
 
     order_id: str
@@ -236,9 +238,17 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: list[CommissionLine]
     state: CommissionState
     created_at: datetime
+    cap_bp: int
+    cap_fen: int | None
+    order_earned_fen: int
     available_at: datetime | None = None
     own_customer: bool = False
     on_board: bool = False
+
+    @property
+    def earned_fen(self) -> int:
+        """What it came to as the order was paid."""
+        return sum(line.earned_fen for line in self.lines)
 
     @property
     def base_fen(self) -> int:
@@ -265,40 +275,59 @@ def commissions(
 ) -> list[Commission]:  # fmt: skip
     """The commissions of a paid order, one for each taker; `products`: the rates of those that have one.
 
-    All together are at most the cap of the order as it was paid; what is above is taken off in proportion, to the fen.
-    Refunds then take their part of that, whether they were granted before this or come later.
+    All together are at most the order's cap; what is above is taken off in proportion, to the fen. Refunds then take
+    their part of that, and of the cap, whether they were granted before this or come later.
     """
     made = [[_line(line, products, taker, rules) for line in order.lines] for taker in takers]
     amounts = [line.full_fen for lines in made for line in lines]
-    cap = order_cap(sum(_price(line) for line in order.lines), rules)
-    if sum(amounts) > cap:
-        amounts = split_fen(cap, amounts)
-    left = iter(amounts)
+    amounts = _at_most(
+        order_cap(sum(_price(line) for line in order.lines), rules.order_cap_bp, rules.order_cap_fen), amounts
+    )
+    share = iter(amounts)
     capped = [
-        [
-            msgspec.structs.replace(line, earned_fen=fen, amount_fen=fen).after(paid_for(order, line.sku_id))
-            for line, fen in zip(lines, left, strict=False)
-        ]
+        [msgspec.structs.replace(line, earned_fen=fen, amount_fen=fen) for line, fen in zip(lines, share, strict=False)]
         for lines in made
     ]
     return [
-        Commission(
-            order_id=order.order_id, level=taker.level, member_id=taker.member_id, buyer_id=order.member_id,
-            tier=taker.tier, rules_version=version, lines=lines, state="pending", created_at=now,
+        reduced(
+            Commission(
+                order_id=order.order_id, level=taker.level, member_id=taker.member_id, buyer_id=order.member_id,
+                tier=taker.tier, rules_version=version, lines=lines, state="pending", created_at=now,
+                cap_bp=rules.order_cap_bp, cap_fen=rules.order_cap_fen, order_earned_fen=sum(amounts),
+            ),
+            order,
         )
         for taker, lines in zip(takers, capped, strict=True)
     ]  # fmt: skip
 
 
-def order_cap(goods_fen: int, rules: DistributionRules) -> int:
-    """The most that all commissions of an order of these goods come to, in fen."""
-    by_share = _share(goods_fen, rules.order_cap_bp)
-    return by_share if rules.order_cap_fen is None else min(by_share, rules.order_cap_fen)
+def order_cap(goods_fen: int, cap_bp: int, cap_fen: int | None) -> int:
+    """The most that all commissions of an order come to, of which these goods were paid for and kept; in fen."""
+    by_share = _share(goods_fen, cap_bp)
+    return by_share if cap_fen is None else min(by_share, cap_fen)
+
+
+def left(commission: Commission, bases: Sequence[int]) -> list[CommissionLine]:
+    """The lines when of what was paid for each so much is left, in fen: each by its rule, and all together at most this
+    commission's part of the cap of that. Only of what is left: in whatever parts and order the rest went back."""
+    lines = [line.after(base) for line, base in zip(commission.lines, bases, strict=True)]
+    whole = commission.order_earned_fen
+    cap = order_cap(sum(bases), commission.cap_bp, commission.cap_fen)
+    amounts = _at_most(cap * commission.earned_fen // whole if whole else 0, [line.amount_fen for line in lines])
+    return [msgspec.structs.replace(line, amount_fen=fen) for line, fen in zip(lines, amounts, strict=True)]
+
+
+def _at_most(cap: int, amounts: list[int]) -> list[int]:
+    """The amounts, taken off in proportion where they come to more than that."""
+    return split_fen(cap, amounts) if sum(amounts) > cap else amounts
 
 
 def reduced(commission: Commission, order: Order) -> Commission:
-    """The commission when refunds have left this of its order; the same one when they have taken nothing more."""
-    lines = [line.after(paid_for(order, line.sku_id)) for line in commission.lines]
+    """The commission when refunds have left this of its order; the same one when they have taken nothing more.
+
+    What was taken back stays so, also when the order was read before that refund was granted.
+    """
+    lines = left(commission, [min(line.base_fen, paid_for(order, line.sku_id)) for line in commission.lines])
     if lines == commission.lines:
         return commission
     after = msgspec.structs.replace(commission, lines=lines)

@@ -9,6 +9,7 @@
 | the best of a month | Query by_sales in each shard | 0.5 RRU a shard |
 | what an order pays | BatchGet (order, level) with the order | 1 RRU each |
 | make a commission, change it | Put under its version, with its entry and balance (ledger) | 2 WRU per KB + 1 |
+| does the buyer count as a customer already | Get (distributor, "customer#<buyer>"), at a release | 1 RRU |
 | a distributor's commissions, newest first | Query by_member, BatchGet the page | 0.5 RRU + 0.5 each |
 | whose is this link | Get link | 0.5 RRU |
 | the picture of its code | Get picture, some 60 KB | 8 RRU, which clients and caches keep for a day |
@@ -34,6 +35,7 @@ from chalicelib.store.read import Key
 TIE = "tie"
 DISTRIBUTOR = "distributor"
 MONTH = "month#"
+CUSTOMER = "customer#"
 
 
 class ByInviter(GlobalSecondaryIndex["Distributors"]):
@@ -71,7 +73,8 @@ class BySales(GlobalSecondaryIndex["Distributors"]):
 
 class Distributors(Table):
     """The parts of a member in distribution: whom they are bound to ("tie"), that they are a distributor, and their
-    sales of a month ("month#2026-11") while there is a leaderboard."""
+    sales of a month ("month#2026-11") while there is a leaderboard. And, under a distributor's id, each customer who
+    counts for their tier ("customer#<member>"): there once, however often the two are bound."""
 
     class Meta(TableMeta):
         table_name = name("distributors")
@@ -83,8 +86,6 @@ class Distributors(Table):
     # part "tie": and what the member has bought since, by orders that paid the inviter something
     tie = Document(Tie, null=True)
     inviter = UnicodeAttribute(null=True)
-    #: Some of it was kept: the member counts as a customer for the inviter's tier.
-    kept = BooleanAttribute(null=True)
     paid_fen = NumberAttribute(null=True)
     # part "distributor"
     distributor = Document(Distributor, null=True)
@@ -177,6 +178,11 @@ def tie_item(tie: Tie, version: int) -> Distributors:
     """A new tie as it is stored; the member has bought nothing yet."""
     since = _since(tie.bound_at, tie.member_id)
     return Distributors(tie.member_id, TIE, tie=tie, inviter=tie.inviter, since=since, version=version)
+
+
+def customer_item(member_id: str, customer_id: str) -> Distributors:
+    """Says that somebody counts as a customer of a distributor: they have bought and kept something."""
+    return Distributors(member_id, CUSTOMER + customer_id)
 
 
 def distributor_item(distributor: Distributor, version: int) -> Distributors:

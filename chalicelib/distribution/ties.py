@@ -13,7 +13,7 @@ from chalicelib.distribution.rules import INVITE_DAYS, DistributionRules, Tie, n
 from chalicelib.distribution.service import DISTRIBUTION
 from chalicelib.distribution.tables import DISTRIBUTOR, TIE, Distributors, Links, distributor_key, tie_item, tie_key
 from chalicelib.jobs import service as jobs
-from chalicelib.members.rules import Profile
+from chalicelib.members.rules import Invite, Profile
 from chalicelib.orders.referrals import Referral, register
 from chalicelib.store import read
 from chalicelib.store.base import retry_busy
@@ -58,7 +58,8 @@ def bind(member_id: str, token: str) -> Tie | None:
 
     def once() -> Tie | None:
         tie, own = read.batch_get([tie_key(member_id), distributor_key(member_id)])
-        binding = _binding(member_id, token, tie, own, DISTRIBUTION.fresh())
+        rules, link = DISTRIBUTION.fresh(), read.get(Links, token)
+        binding = None if link is None else _binding(member_id, link, tie, own, rules)
         if binding is None:
             return None
         tx = Transaction()
@@ -72,14 +73,13 @@ def bind(member_id: str, token: str) -> Tie | None:
     return retry_busy(once, _Again)
 
 
-def _binding(member_id: str, token: str, tie: Any, own: Any, rules: DistributionRules) -> Binding | None:
+def _binding(member_id: str, link: Links, tie: Any, own: Any, rules: DistributionRules) -> Binding | None:
     """How the member can be bound by this link, as they are now; None when they cannot."""
     now = clock.now()
     if not rules.enabled or (tie is not None and tie.tie.live(now)):
         return None
-    link = read.get(Links, token)
-    inviter_id = "" if link is None else link.link.member_id
-    inviter = None if inviter_id in ("", member_id) else read.get(Distributors, inviter_id, DISTRIBUTOR)
+    inviter_id = link.link.member_id
+    inviter = None if inviter_id == member_id else read.get(Distributors, inviter_id, DISTRIBUTOR)
     if inviter is None or inviter.distributor.state != "active":
         return None
     leaf = own is None or not own.has_customers
@@ -87,7 +87,7 @@ def _binding(member_id: str, token: str, tie: Any, own: Any, rules: Distribution
     if above is None:
         return None
     return Binding(
-        tie=new_tie(member_id, inviter_id, token, rules, now),
+        tie=new_tie(member_id, inviter_id, link.token, rules, now),
         version=0 if tie is None else int(tie.version),
         leaf=leaf,
         first=not inviter.has_customers,
@@ -135,7 +135,7 @@ class _Referrers:
     def referral(self, profile: Profile, items: Sequence[Any]) -> Referral:
         """The distributors above the member; with self-purchase, and where they are one, the member first.
 
-        A member who is not bound and was invited lately is bound by this order.
+        A member who is not bound and was invited lately is bound by this order, to the last who can be.
         """
         if not items:
             return Referral()
@@ -143,9 +143,9 @@ class _Referrers:
         tie, own = items
         binding = None
         if tie is None or not tie.tie.live(now):
-            invite = profile.invite
-            if invite is not None and now < invite.at + timedelta(days=INVITE_DAYS):
-                binding = _binding(profile.member_id, invite.token, tie, own, rules)
+            links = read.batch_get([(Links, (invite.token,)) for invite in _open(profile, tie, now)])
+            ways = (_binding(profile.member_id, link, tie, own, rules) for link in links if link is not None)
+            binding = next((way for way in ways if way is not None), None)
             inviter = None if binding is None else binding.tie.inviter
         else:
             inviter = tie.tie.inviter
@@ -160,6 +160,15 @@ class _Referrers:
     def bind(self, tx: Transaction, referral: Referral) -> None:
         """Write the tie."""
         _write(tx, referral.tie)
+
+
+def _open(profile: Profile, tie: Any, now: datetime) -> list[Invite]:
+    """The invitations by which the member can be bound, the latest first: those of the last days, and since they were
+    bound; an earlier one has had its time."""
+    since = now - timedelta(days=INVITE_DAYS)
+    if tie is not None:
+        since = max(since, tie.tie.bound_at)
+    return [invite for invite in profile.invites if invite.at > since]
 
 
 def _inviter(member_id: str, now: datetime) -> str | None:

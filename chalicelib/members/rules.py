@@ -13,6 +13,8 @@ from chalicelib.core.errors import MallError
 from chalicelib.web.types import Id
 
 ADDRESSES_MAX = 20
+#: So many links by which a member was invited are remembered: one that leads nowhere takes no other's place.
+INVITES_MAX = 8
 
 Segment = Literal["new", "first_order", "repeat", "loyal", "silent"]
 #: What people write, in any script, on one line: no control characters, no line end after it either.
@@ -37,7 +39,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Invite(msgspec.Struct, frozen=True):
-    """The link by which somebody invited the member last."""
+    """A link by which somebody invited the member, and when it was opened last."""
 
     token: str
     at: datetime
@@ -56,9 +58,18 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     joined_at: datetime
     first_source: Source | None = None
     last_source: Source | None = None
-    invite: Invite | None = None
+    #: The latest first, each link once.
+    invites: list[Invite] = []
     orders_completed: int = 0
     last_completed_at: datetime | None = None
+
+
+def invited(invites: Sequence[Invite], source: Source | None) -> list[Invite]:
+    """The invitations after a visit from there, the latest first."""
+    if source is None or source.inviter is None:
+        return list(invites)
+    others = [one for one in invites if one.token != source.inviter]
+    return [Invite(source.inviter, source.at), *others][:INVITES_MAX]
 
 
 #: Who has not said what they are called.

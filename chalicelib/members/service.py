@@ -12,7 +12,7 @@ from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.jobs import service as jobs
-from chalicelib.members.rules import Address, Addresses, Invite, Profile, Source
+from chalicelib.members.rules import Address, Addresses, Profile, Source, invited
 from chalicelib.members.tables import (
     ADDRESSES,
     PROFILE,
@@ -60,7 +60,7 @@ def login(code: str, source: Source | None) -> LoggedIn:
             joined_at=clock.now(),
             first_source=source,
             last_source=source,
-            invite=_invite(source),
+            invites=invited([], source),
         )
         is_new = _join(identity, joining)
         # Who was first with this identity made the member; then theirs is this one.
@@ -84,14 +84,10 @@ def visited(member_id: str, source: Source) -> Profile:
     """
 
     def touched(member: Profile) -> Profile:
-        first, invite = member.first_source or source, _invite(source) or member.invite
-        return msgspec.structs.replace(member, first_source=first, last_source=source, invite=invite)
+        first, invites = member.first_source or source, invited(member.invites, source)
+        return msgspec.structs.replace(member, first_source=first, last_source=source, invites=invites)
 
     return change_profile(member_id, touched, also=lambda tx: _tell_invited(tx, member_id, source))
-
-
-def _invite(source: Source | None) -> Invite | None:
-    return None if source is None or source.inviter is None else Invite(source.inviter, source.at)
 
 
 def _tell_invited(tx: Transaction, member_id: str, source: Source | None) -> None:

@@ -166,6 +166,27 @@ def test_a_bound_member_is_not_poached_while_protected_and_is_free_afterwards(
     assert (balance(first)[0], balance(second)[0]) == (0, 400)
 
 
+def test_a_link_binds_once_and_another_that_was_opened_meanwhile_when_protection_is_over(
+    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
+) -> None:
+    set_rules(operator, protection_days=7)
+    first, second = new(operator, sandbox), new(operator, sandbox)
+    once, twice = (new(operator, sandbox, first, sells=False) for _ in range(2))
+    mall_clock.advance(5 * DAY)
+    come_by(twice, second.post("/v1/distributor").ok()["invite_code"])
+    run_jobs()
+    bought(twice, [(sku, 1)])
+    assert (inviter_of(twice), balance(first)[0], balance(second)[0]) == (first.member_id, 200, 0)
+    mall_clock.advance(3 * DAY)
+    for member in (once, twice):
+        bought(member, [(sku, 2)])
+    assert (inviter_of(once), inviter_of(twice)) == (None, second.member_id)
+    assert (balance(first)[0], balance(second)[0]) == (200, 400)
+    come_by(once, first.post("/v1/distributor").ok()["invite_code"])  # opened anew, it binds anew
+    bought(once, [(sku, 3)])
+    assert (inviter_of(once), balance(first)[0]) == (first.member_id, 800)
+
+
 def test_nobody_is_bound_to_themselves_or_to_who_may_not_sell(operator: Operator, sandbox: str) -> None:
     alone = new(operator, sandbox)
     come_by(alone, alone.post("/v1/distributor").ok()["invite_code"])
@@ -200,6 +221,20 @@ def test_where_the_first_order_binds_a_visit_alone_does_not(
     mall_clock.advance(16 * DAY)
     bought(late, [(sku, 1)])
     assert (inviter_of(late), balance(seller)[0]) == (None, 0)
+
+
+def test_a_link_that_cannot_bind_takes_nothing_from_one_that_can(operator: Operator, sandbox: str, sku: str) -> None:
+    set_rules(operator, bind_on="first_order")
+    seller, gone = new(operator, sandbox), new(operator, sandbox)
+    member = new(operator, sandbox, seller)
+    for number in range(5):
+        come_by(member, member.post("/v1/distributor/links", {"channel": f"own-{number}"}).ok()["token"])
+    come_by(member, gone.post("/v1/distributor").ok()["invite_code"])
+    come_by(member, "no-such-link")
+    operator.post(f"/v1/admin/distributors/{gone.member_id}/suspend").ok()
+    run_jobs()
+    bought(member, [(sku, 1)])
+    assert (inviter_of(member), balance(seller)[0]) == (seller.member_id, 200)
 
 
 def test_a_purchase_of_ones_own_earns_only_where_the_mall_says_so(operator: Operator, sandbox: str, sku: str) -> None:
@@ -311,6 +346,16 @@ def test_the_products_rate_goes_first_then_the_tiers_then_the_default_and_the_ca
     operator.put(f"/v1/admin/distributors/{a.member_id}/tier", {"tier": "iron"}).refused(422, "invalid")
 
 
+def test_the_cap_is_that_of_the_goods_that_were_kept(operator: Operator, people: list[Shopper]) -> None:
+    a, b, c = people
+    set_rules(operator, levels=1, order_cap_bp=2500)
+    half, none = (operator.product(price_fen=1000, commission_bp=own)["skus"][0]["sku_id"] for own in (5000, 0))
+    order_id = bought(c, [(half, 1), (none, 1)])
+    assert balance(b)[0] == 500
+    give_back(operator, order_id, none, 1)
+    assert (balance(b)[0], balance(a)[0]) == (250, 0)
+
+
 def test_a_tier_is_reached_by_what_was_kept_and_rewards_once(
     operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
 ) -> None:
@@ -335,6 +380,28 @@ def test_a_tier_is_reached_by_what_was_kept_and_rewards_once(
     deliver(operator, c, third)
     run_jobs()
     assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("gold", (0, 1350 + 600))
+
+
+def test_a_customer_counts_once_for_a_distributor_however_often_they_come_back(
+    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
+) -> None:
+    tiers = [{"tier_id": "silver", "name": "银牌", "customers": 2, "reward_fen": 50}]
+    set_rules(operator, freeze_days=0, protection_days=5, tiers=tiers)
+    seller, other = new(operator, sandbox), new(operator, sandbox)
+    customer = new(operator, sandbox, sells=False)
+    for time, who in enumerate((seller, seller, other, seller), 1):
+        come_by(customer, who.post("/v1/distributor").ok()["invite_code"])
+        run_jobs()
+        deliver(operator, customer, bought(customer, [(sku, time)]))
+        run_jobs()
+        mall_clock.advance(5 * DAY)
+    told = [operator.get(f"/v1/admin/distributors/{one.member_id}").ok() for one in (seller, other)]
+    assert [(one["orders"], one["customers"], one["tier"]) for one in told] == [(3, 1, "standard"), (1, 1, "standard")]
+    second = new(operator, sandbox, seller, sells=False)
+    deliver(operator, second, bought(second, [(sku, 1)]))
+    run_jobs()
+    told = [operator.get(f"/v1/admin/distributors/{seller.member_id}").ok()]
+    assert [(one["orders"], one["customers"], one["tier"]) for one in told] == [(4, 2, "silver")]
 
 
 def test_told_in_any_order_and_by_many_at_once_the_commissions_are_the_same(

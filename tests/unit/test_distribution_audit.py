@@ -60,8 +60,9 @@ def agreeing() -> Books:
     ]
     records = Records(
         commissions=[released(ours), theirs],
-        ties=[TieRecord(tie("buyer", "seller"), 1, 1500, True), TieRecord(tie("seller", "above"), 0, 0, False)],
+        ties=[TieRecord(tie("buyer", "seller"), 1, 1500), TieRecord(tie("seller", "above"), 0, 0)],
         distributors=[DistributorRecord(*one) for one in people],
+        customers=[("seller", "buyer")],
         sales=[MonthlySales("seller", "2026-11", 1500)],
         rules=RULES,
         rules_version=1,
@@ -91,9 +92,9 @@ PLANTED: dict[str, Callable[[Books], Any]] = {
     "o1: pays stranger on level 1, who is not in its chain": lambda b: change(b, 0, member_id="stranger"),
     "o1: pays above on level 2, who is not in its chain": lambda b: with_order(b, chain=["seller"]),
     "o1: has somebody twice in its chain": lambda b: with_order(b, chain=["seller", "buyer"]),
-    "o1: pays 375 fen of commissions, at most 300 are allowed": lambda b: setattr(
-        b, "records", replace(b.records, rules=replace(RULES, order_cap_fen=300))
-    ),
+    "o1: pays 375 fen of commissions, at most 300 are allowed": lambda b: change(b, 0, cap_fen=300),
+    "o1: pays 375 fen, level 1 says 376": lambda b: change(b, 0, order_earned_fen=376),
+    "s0: 100 fen are left, by the rule 67": lambda b: change(b, 0, cap_fen=150),
     "seller on level 1: pending 0 available 150, the entries say pending 250 available 0": lambda b: (
         b.entries.__delitem__(slice(1, 3))
     ),
@@ -113,21 +114,21 @@ PLANTED: dict[str, Callable[[Books], Any]] = {
     "s0: 99 fen are left, by the rule 100": lambda b: change_line(b, 0, amount_fen=99),
     "o1 level 1: is reversed, and 1500 fen were not given back": lambda b: change(b, 0, state="reversed"),
     "o1 level 1: is available before the order was received": lambda b: with_order(b, received_at=None),
-    "brought themselves, in a ring of 3": lambda b: b.records.ties.append(
-        TieRecord(tie("above", "buyer"), 0, 0, False)
-    ),
-    "lone: brought themselves, in a ring of 1": lambda b: b.records.ties.append(
-        TieRecord(tie("lone", "lone"), 0, 0, False)
-    ),
+    "brought themselves, in a ring of 3": lambda b: b.records.ties.append(TieRecord(tie("above", "buyer"), 0, 0)),
+    "lone: brought themselves, in a ring of 1": lambda b: b.records.ties.append(TieRecord(tie("lone", "lone"), 0, 0)),
     "buyer: is counted 2 orders of 1500 fen, the commissions say 1 of 1500": lambda b: b.records.ties.__setitem__(
-        0, TieRecord(tie("buyer", "seller"), 2, 1500, True)
+        0, TieRecord(tie("buyer", "seller"), 2, 1500)
     ),
     "buyer: is counted 1 orders of 1500 fen, the commissions say 0 of 0": lambda b: b.records.ties.__setitem__(
-        0, TieRecord(tie("buyer", "seller", bound_days_ago=-1), 1, 1500, True)
+        0, TieRecord(tie("buyer", "seller", bound_days_ago=-1), 1, 1500)
     ),
     "seller: has sold 1 fen, the commissions say 1500": lambda b: first_distributor(b, Figures(1, 1, 1)),
     "seller: has 2 orders, the commissions say 1": lambda b: first_distributor(b, Figures(1500, 2, 1)),
-    "seller: has 0 customers, the ties say 1": lambda b: first_distributor(b, Figures(1500, 1, 0)),
+    "seller: has 2 customers, and 1 are named": lambda b: first_distributor(b, Figures(1500, 1, 2)),
+    "seller: buyer bought and kept, and is no customer": lambda b: b.records.customers.clear(),
+    "above: buyer is a customer, and the commissions say nothing of it": lambda b: b.records.customers.append(
+        ("above", "buyer")
+    ),
     "seller 2026-11: sales of 0 fen, the commissions say 1500": lambda b: b.records.sales.clear(),
 }
 
@@ -146,7 +147,7 @@ def test_what_is_planted_is_named(difference: str) -> None:
 
 def test_a_tie_that_was_over_before_another_was_made_is_no_ring() -> None:
     books = agreeing()
-    books.records.ties.append(TieRecord(tie("above", "buyer", days=2, bound_days_ago=9), 0, 0, False))
+    books.records.ties.append(TieRecord(tie("above", "buyer", days=2, bound_days_ago=9), 0, 0))
     assert books.differences() == []
 
 

@@ -45,6 +45,10 @@ def some_rules(draw: st.DrawFn) -> DistributionRules:
     )  # fmt: skip
 
 
+def cap_of(goods_fen: int, rules: DistributionRules) -> int:
+    return order_cap(goods_fen, rules.order_cap_bp, rules.order_cap_fen)
+
+
 @st.composite
 def orders(draw: st.DrawFn) -> Order:
     lines = draw(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 100_000)), min_size=1, max_size=4))
@@ -105,7 +109,7 @@ def test_an_order_never_pays_more_than_its_cap_and_a_line_never_more_than_its_ra
     made = pays(order, rules, own)
     goods = sum(line.payable_fen for line in order.lines)
     total, whole = sum(one.amount_fen for one in made), sum(line.full_fen for one in made for line in one.lines)
-    assert total == min(whole, order_cap(goods, rules))
+    assert total == min(whole, cap_of(goods, rules))
     assert total <= goods
     assert len(made) <= rules.levels <= 2
     for one in made:
@@ -177,6 +181,25 @@ def test_a_refund_of_one_of_three_pieces_leaves_the_rate_of_the_other_two() -> N
     one = reduced(pays(order, RULES)[0], refunded(order, "r", (0, 1)))
     assert [(line.base_fen, line.amount_fen) for line in one.lines] == [(667, 66), (990, 99)]
     assert one.state == "pending"
+
+
+def test_the_cap_is_that_of_what_was_kept() -> None:
+    rules = msgspec.structs.replace(RULES, order_cap_bp=2500)
+    order = paid_order((1, 1000), (1, 1000))
+    first, second = pays(order, rules, {"p0": 5000, "p1": 0})
+    assert (first.amount_fen, second.amount_fen) == (455, 45)
+    kept = refunded(order, "r", (1, 1))
+    assert (reduced(first, kept).amount_fen, reduced(second, kept).amount_fen) == (227, 22)
+
+
+@given(orders(), products(), some_rules(), parts)
+def test_what_is_left_is_never_above_the_cap_of_what_was_kept(
+    order: Order, own: dict[str, int | None], rules: DistributionRules, asked: list[tuple[int, int]]
+) -> None:
+    made = pays(order, rules, own)
+    for now in in_parts(order, asked):
+        kept = sum(paid_for(now, line.sku_id) for line in order.lines)
+        assert sum(reduced(one, now).amount_fen for one in made) <= cap_of(kept, rules)
 
 
 # Ties

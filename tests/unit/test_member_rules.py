@@ -13,9 +13,13 @@ from chalicelib.core.errors import MallError
 from chalicelib.members.routes import AddressInput, ProfileChange
 from chalicelib.members.rules import (
     ADDRESSES_MAX,
+    INVITES_MAX,
     Address,
     Addresses,
+    Invite,
     Profile,
+    Source,
+    invited,
     segment,
     segment_of,
     with_purchase,
@@ -104,6 +108,17 @@ def test_there_is_one_default_as_long_as_there_is_any_address(steps: list[tuple[
             book = book.remove(known[number % len(known)])
             assert len(book.items) == len(known) - 1
         assert sum(each.is_default for each in book.items) == (1 if book.items else 0)
+
+
+def test_the_last_links_are_remembered_the_latest_first_and_each_once() -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    numbered = [f"t{number}" for number in range(INVITES_MAX)]
+    invites: list[Invite] = []
+    for minute, token in enumerate(["again", *numbered, "t0", None, "again"]):
+        invites = invited(invites, Source(inviter=token, at=at + timedelta(minutes=minute)))
+    assert [one.token for one in invites] == ["again", "t0", *numbered[:1:-1]]
+    assert [one.at for one in invites] == sorted((one.at for one in invites), reverse=True)
+    assert invited(invites, None) == invites
 
 
 def test_the_newest_takes_over_from_a_default_that_goes() -> None:
