@@ -11,6 +11,7 @@ from chalicelib.distribution.admin_views import (
     AdminDistributor,
     AdminDistributorDetail,
     AdminLedgerLine,
+    Sort,
 )
 from chalicelib.distribution.rules import DistributorState, TierId
 from chalicelib.web.endpoint import OPERATOR, endpoint
@@ -24,9 +25,10 @@ class TierChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class DistributorsQuery(PageQuery, kw_only=True):
-    """In which state."""
+    """In which state, and by what."""
 
     state: DistributorState = "pending"
+    sort: Sort = "applied"
 
 
 class AdminCommissionsQuery(PageQuery, kw_only=True):
@@ -38,8 +40,11 @@ class AdminCommissionsQuery(PageQuery, kw_only=True):
 
 @endpoint("GET /v1/admin/distributors", OPERATOR, permission="distributors.read", errors=("cursor_invalid",))
 def list_distributors(query: DistributorsQuery) -> Page[AdminDistributor]:
-    """The distributors in a state, who applied first before the others."""
-    return Page(*admin_views.in_state(query.state, query.limit, query.cursor))
+    """The distributors in a state with their figures: who applied first before the others, or who has sold most.
+
+    By sales, one whose sales change while you turn the pages may be on two of them, or on none.
+    """
+    return Page(*admin_views.in_state(query.state, query.sort, query.limit, query.cursor))
 
 
 @endpoint("GET /v1/admin/distributors/{member_id}", OPERATOR, permission="distributors.read")

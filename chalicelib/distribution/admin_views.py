@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -30,10 +30,13 @@ from chalicelib.ledger.members import Balance, effect
 from chalicelib.ledger.rules import Entry, Posting
 from chalicelib.store import cursor, read
 
+Sort = Literal["applied", "sales"]
+
 
 class AdminDistributor(msgspec.Struct, kw_only=True):
     """A distributor in an operators' list: what they brought and was kept (fen paid for goods, orders, customers), and
-    what stands in their account, in fen. They are known by their member's id."""
+    what stands in their account, in fen; together that is `earned_fen`, all that was earned and not taken back. They
+    are known by their member's id."""
 
     distributor_id: str
     member_id: str
@@ -44,6 +47,7 @@ class AdminDistributor(msgspec.Struct, kw_only=True):
     sales_fen: int
     orders: int
     customers: int
+    earned_fen: int
     pending_fen: int
     available_fen: int
     withdrawing_fen: int
@@ -106,13 +110,25 @@ class AccountAudit(msgspec.Struct):
     differences: list[Difference]
 
 
-def in_state(state: DistributorState, limit: int, given: str | None) -> tuple[list[AdminDistributor], str | None]:
-    """A page of the distributors in a state, who applied first before the others. Raises `cursor_invalid`."""
-    listing = f"distributors:{state}"
-    page, position = read.merged(
-        Distributors, (state_shard(state, shard) for shard in shards()), index=Distributors.by_state,
-        along=Distributors.since, after=cursor.read(listing, given), limit=limit,
-    )  # fmt: skip
+def in_state(
+    state: DistributorState, sort: Sort, limit: int, given: str | None
+) -> tuple[list[AdminDistributor], str | None]:
+    """A page of the distributors in a state: who applied first before the others, or who has sold most. One whose sales
+    change meanwhile may be on two pages, or on none. Raises `cursor_invalid`."""
+    listing = f"distributors:{state}:{sort}"
+    under = [state_shard(state, shard) for shard in shards()]
+    after = cursor.read(listing, given)
+    position: Any
+    if sort == "sales":
+        by_sales = Distributors.by_sales
+        page, position = read.ranked(
+            Distributors, under, index=by_sales, along=Distributors.sales_fen, limit=limit, after=after
+        )
+    else:
+        by_state = Distributors.by_state
+        page, position = read.merged(
+            Distributors, under, index=by_state, along=Distributors.since, limit=limit, after=after
+        )
     return _rows([raw["member_id"]["S"] for raw in page]), cursor.write(listing, position)
 
 
@@ -133,6 +149,7 @@ def _fields(item: Distributors, nickname: str, balance: Balance) -> dict[str, An
         "distributor_id": distributor.member_id,
         **{name: getattr(distributor, name) for name in same},
         **msgspec.structs.asdict(figures(item)),
+        "earned_fen": sum(msgspec.structs.astuple(balance)),
         **{f"{kind}_fen": fen for kind, fen in msgspec.structs.asdict(balance).items()},
         "nickname": nickname,
     }

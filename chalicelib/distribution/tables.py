@@ -6,6 +6,8 @@
 | bind, by a visit or an order | Put tie, check (member, "distributor"), and Update the inviter's, once | 5 or 7 WRU |
 | whom did I bring, newest first | Query by_inviter | 0.5 RRU per 4 KB, some 25 members |
 | distributors by state, oldest first | Query by_state in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
+| the same by sales, the most first | Query by_sales in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
+| count a sale that was kept, or given back | Update (member, "distributor"), which moves it in by_sales | 2 + 2 WRU |
 | the best of a month | Query by_sales in each shard | 0.5 RRU a shard |
 | what an order pays | BatchGet (order, level) with the order | 1 RRU each |
 | make a commission, change it | Put under its version, with its entry and balance (ledger) | 2 WRU per KB + 1 |
@@ -59,7 +61,7 @@ class ByState(GlobalSecondaryIndex["Distributors"]):
 
 
 class BySales(GlobalSecondaryIndex["Distributors"]):
-    """One shard of a month's leaderboard, by sales."""
+    """One shard of a month's leaderboard ("2026-11#3"), or of the distributors of a state ("active#3"), by sales."""
 
     class Meta:
         index_name = "by_sales"
@@ -187,12 +189,14 @@ def distributor_item(distributor: Distributor, version: int) -> Distributors:
         distributor=distributor,
         version=version,
         queue=queue_of(distributor),
+        board=queue_of(distributor),
+        sales_fen=0,
         since=_since(distributor.applied_at, distributor.member_id),
     )
 
 
 def queue_of(distributor: Distributor) -> str:
-    """Where the distributor stands in the index of states."""
+    """Where the distributor stands in the index of states, and in that of sales."""
     return state_shard(distributor.state, _shard(distributor.member_id))
 
 

@@ -450,6 +450,47 @@ def test_operators_see_distributors_by_state_and_where_every_fen_comes_from(
         operator.get(f"/v1/admin/distributors/nobody{path}").refused(404, "not_found")
 
 
+def test_operators_see_who_has_sold_most_before_the_others(
+    operator: Operator, people: list[Shopper], sandbox: str, sku: str
+) -> None:
+    set_rules(operator, freeze_days=0)
+    _, b, c = people
+    rival = new(operator, sandbox)
+    customer = new(operator, sandbox, brought_by=rival)
+    new_ones = [new(operator, sandbox) for _ in range(6)]  # who have sold nothing, in every shard
+
+    def sold() -> list[tuple[str, int]]:
+        rows = items(operator, "/v1/admin/distributors", limit=3, state="active", sort="sales")  # type: ignore[arg-type]
+        by_time = items(operator, "/v1/admin/distributors", limit=50, state="active")  # type: ignore[arg-type]
+        assert sorted(row["member_id"] for row in rows) == sorted(row["member_id"] for row in by_time)
+        assert [row["sales_fen"] for row in rows] == sorted((row["sales_fen"] for row in by_time), reverse=True)
+        ours = {one.member_id for one in (b, rival, *new_ones)}
+        return [(row["member_id"], row["sales_fen"]) for row in rows if row["member_id"] in ours and row["sales_fen"]]
+
+    assert sold() == []
+    order_id = bought(c, (sku, 3))
+    deliver(operator, c, order_id)
+    deliver(operator, customer, bought(customer, (sku, 2)))
+    run_jobs()
+    assert sold() == [(b.member_id, 3 * PRICE), (rival.member_id, 2 * PRICE)]
+    give_back(operator, order_id, sku, 2)
+    assert sold() == [(rival.member_id, 2 * PRICE), (b.member_id, PRICE)]
+    operator.post(f"/v1/admin/distributors/{rival.member_id}/suspend").ok()
+    assert sold() == [(b.member_id, PRICE)]
+    suspended = items(operator, "/v1/admin/distributors", state="suspended", sort="sales")  # type: ignore[arg-type]
+    row = next(row for row in suspended if row["member_id"] == rival.member_id)
+    assert (row["sales_fen"], row["earned_fen"], row["available_fen"]) == (2 * PRICE, 400, 400)
+    operator.post(f"/v1/admin/distributors/{rival.member_id}/approve").ok()
+    assert sold() == [(rival.member_id, 2 * PRICE), (b.member_id, PRICE)]
+
+
+def test_a_list_by_sales_goes_on_only_where_it_was_begun(operator: Operator, people: list[Shopper]) -> None:
+    cursor = operator.get("/v1/admin/distributors?state=active&sort=sales&limit=1").ok()["next_cursor"]
+    for query in ("state=active", "state=pending&sort=sales"):
+        operator.get(f"/v1/admin/distributors?{query}&cursor={cursor}").refused(400, "cursor_invalid")
+    operator.get("/v1/admin/distributors?sort=name").refused(400, "malformed")
+
+
 def test_an_operator_can_have_one_account_recomputed(operator: Operator, people: list[Shopper], sku: str) -> None:
     from chalicelib.ledger.tables import NOW, Balances
     from chalicelib.store.transaction import Transaction
