@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
 from chalicelib.distribution import admin_views, service
@@ -32,10 +34,11 @@ class DistributorsQuery(PageQuery, kw_only=True):
 
 
 class AdminCommissionsQuery(PageQuery, kw_only=True):
-    """Of an order, or of a distributor."""
+    """Of an order, of a distributor, or made on a day (Asia/Shanghai)."""
 
     order_id: Id | None = None
     member_id: Id | None = None
+    day: date | None = None
 
 
 @endpoint("GET /v1/admin/distributors", OPERATOR, permission="distributors.read", errors=("cursor_invalid",))
@@ -75,8 +78,8 @@ def audit_account(member_id: str) -> AccountAudit:
 
 @endpoint("GET /v1/admin/commissions", OPERATOR, permission="distributors.read", errors=("cursor_invalid", "invalid"))
 def list_admin_commissions(query: AdminCommissionsQuery) -> Page[AdminCommission]:
-    """The commissions of an order by level, or those of a distributor, the latest first."""
-    return Page(*admin_views.commissions(query.order_id, query.member_id, query.limit, query.cursor))
+    """The commissions of an order by level, or those of a distributor or a day, the latest first."""
+    return Page(*admin_views.commissions(query.order_id, query.member_id, query.day, query.limit, query.cursor))
 
 
 @endpoint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +17,7 @@ from chalicelib.distribution.service import DISTRIBUTION
 from chalicelib.distribution.tables import (
     Commissions,
     Distributors,
+    day_shard,
     distributor_key,
     figures,
     shards,
@@ -208,22 +209,28 @@ def audit(member_id: str) -> AccountAudit:
 
 
 def commissions(
-    order_id: str | None, member_id: str | None, limit: int, given: str | None
+    order_id: str | None, member_id: str | None, day: date | None, limit: int, given: str | None
 ) -> tuple[list[AdminCommission], str | None]:
-    """The commissions of an order by level, or a page of a distributor's, the latest first.
+    """The commissions of an order by level, or a page of a distributor's or a day's (Asia/Shanghai), the latest first.
 
-    Raises `invalid` unless one of the two is named, `cursor_invalid`.
+    Raises `invalid` unless one of the three is named, `cursor_invalid`.
     """
-    if (order_id is None) == (member_id is None):
-        raise invalid("order_id", "name an order or a member, one of them")
+    if [order_id, member_id, day].count(None) != 2:
+        raise invalid("order_id", "name an order, a member or a day, one of them")
     if order_id is not None:
         return [_record(item.commission) for item in read.query_all(Commissions, order_id, consistent=True)], None
-    assert member_id is not None
-    listing = f"admin-commissions:{member_id}"
-    page, after = read.query(
-        Commissions, member_id, index=Commissions.by_member, forward=False, limit=limit,
-        after=cursor.read(listing, given),
-    )  # fmt: skip
+    listing = f"admin-commissions:{member_id}:{day}"
+    behind = cursor.read(listing, given)
+    after: Any
+    if member_id is not None:
+        by_member = Commissions.by_member
+        page, after = read.query(Commissions, member_id, index=by_member, forward=False, limit=limit, after=behind)
+    else:
+        assert day is not None
+        page, after = read.merged(
+            Commissions, (day_shard(day, shard) for shard in shards()), index=Commissions.by_day,
+            along=Commissions.made, after=behind, limit=limit, forward=False,
+        )  # fmt: skip
     return [_record(one) for one in records(page) if one is not None], cursor.write(listing, after)
 
 

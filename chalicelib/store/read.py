@@ -133,18 +133,19 @@ def merged(
     along: Attribute[str],
     after: str | None,
     limit: int,
+    forward: bool = True,
 ) -> tuple[list[Raw], str | None]:
     """A page of a list that is sharded over these hash keys of an index, in the order of its range key `along`, as raw
     attributes; and the range key behind which the next page starts (None: no more). Range keys differ from each other.
     """
-    where = None if after is None else along > after
+    where = None if after is None else along > after if forward else along < after
     found: list[Raw] = []
     more = False
     for under in unders:
-        page, rest = query(table, under, index=index, where=where, limit=limit)
+        page, rest = query(table, under, index=index, where=where, forward=forward, limit=limit)
         found += page
         more = more or rest is not None
-    found.sort(key=lambda raw: raw[along.attr_name]["S"])
+    found.sort(key=lambda raw: raw[along.attr_name]["S"], reverse=not forward)
     shown = found[:limit]
     more = more or len(found) > limit
     return shown, shown[-1][along.attr_name]["S"] if shown and more else None

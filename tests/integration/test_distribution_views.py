@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -489,6 +490,32 @@ def test_a_list_by_sales_goes_on_only_where_it_was_begun(operator: Operator, peo
     for query in ("state=active", "state=pending&sort=sales"):
         operator.get(f"/v1/admin/distributors?{query}&cursor={cursor}").refused(400, "cursor_invalid")
     operator.get("/v1/admin/distributors?sort=name").refused(400, "malformed")
+
+
+def test_operators_see_the_commissions_of_a_day_the_latest_first(
+    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
+) -> None:
+    a, b, c = people
+    as_shopper: Any = operator
+    while clock.day(clock.now()) == clock.day(clock.now() - timedelta(hours=1)):  # to the first hour of a new day
+        mall_clock.advance(3600)
+    orders = []
+    for _ in range(3):
+        orders.append(bought(c, (sku, 1)))
+        mall_clock.advance(60)
+    today = clock.day(clock.now())
+    for limit in (1, 4, 20):
+        of_today = items(as_shopper, "/v1/admin/commissions", limit, day=today.isoformat())
+        ours = [(one["order_id"], one["level"]) for one in of_today if one["member_id"] in (a.member_id, b.member_id)]
+        assert ours == [(order_id, level) for order_id in orders[::-1] for level in (2, 1)]
+    give_back(operator, orders[0], sku, 1)  # which changes nothing of when it was made
+    mall_clock.advance(DAY)
+    bought(c, (sku, 1))
+    still = items(as_shopper, "/v1/admin/commissions", day=today.isoformat())
+    assert [one["order_id"] for one in still if one["member_id"] == b.member_id] == orders[::-1]
+    assert operator.get("/v1/admin/commissions?day=2020-02-29").ok()["items"] == []
+    operator.get("/v1/admin/commissions?day=2026-02-30").refused(400, "malformed")
+    operator.get(f"/v1/admin/commissions?day={today}&member_id=y").refused(422, "invalid")
 
 
 def test_an_operator_can_have_one_account_recomputed(operator: Operator, people: list[Shopper], sku: str) -> None:
