@@ -45,6 +45,7 @@ ANSWERS: dict[str, Answer] = {
     "orders.by_refund": Answer("every refund", "order_shards"),
     "ledger.by_day": Answer("every payment", "order_shards"),
     "members.by_joining": Answer("every new member", "member_shards"),
+    "commissions.by_day": Answer("every promoted order", "distribution_shards"),
     "distributors.by_sales": Answer("every promoted order", "distribution_shards"),
     "lobbies.shelf": Answer("orders of one activity", "lobby_shards"),
     "listings": Answer(

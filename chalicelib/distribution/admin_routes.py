@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
 from chalicelib.distribution import admin_views, service
@@ -11,6 +13,7 @@ from chalicelib.distribution.admin_views import (
     AdminDistributor,
     AdminDistributorDetail,
     AdminLedgerLine,
+    Sort,
 )
 from chalicelib.distribution.rules import DistributorState, TierId
 from chalicelib.web.endpoint import OPERATOR, endpoint
@@ -24,22 +27,27 @@ class TierChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class DistributorsQuery(PageQuery, kw_only=True):
-    """In which state."""
+    """In which state, and by what."""
 
     state: DistributorState = "pending"
+    sort: Sort = "applied"
 
 
 class AdminCommissionsQuery(PageQuery, kw_only=True):
-    """Of an order, or of a distributor."""
+    """Of an order, of a distributor, or made on a day (Asia/Shanghai)."""
 
     order_id: Id | None = None
     member_id: Id | None = None
+    day: date | None = None
 
 
 @endpoint("GET /v1/admin/distributors", OPERATOR, permission="distributors.read", errors=("cursor_invalid",))
 def list_distributors(query: DistributorsQuery) -> Page[AdminDistributor]:
-    """The distributors in a state, who applied first before the others."""
-    return Page(*admin_views.in_state(query.state, query.limit, query.cursor))
+    """The distributors in a state with their figures: who applied first before the others, or who has sold most.
+
+    By sales, one whose sales change while you turn the pages may be on two of them, or on none.
+    """
+    return Page(*admin_views.in_state(query.state, query.sort, query.limit, query.cursor))
 
 
 @endpoint("GET /v1/admin/distributors/{member_id}", OPERATOR, permission="distributors.read")
@@ -70,8 +78,8 @@ def audit_account(member_id: str) -> AccountAudit:
 
 @endpoint("GET /v1/admin/commissions", OPERATOR, permission="distributors.read", errors=("cursor_invalid", "invalid"))
 def list_admin_commissions(query: AdminCommissionsQuery) -> Page[AdminCommission]:
-    """The commissions of an order by level, or those of a distributor, the latest first."""
-    return Page(*admin_views.commissions(query.order_id, query.member_id, query.limit, query.cursor))
+    """The commissions of an order by level, or those of a distributor or a day, the latest first."""
+    return Page(*admin_views.commissions(query.order_id, query.member_id, query.day, query.limit, query.cursor))
 
 
 @endpoint(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ from chalicelib.distribution.service import DISTRIBUTION
 from chalicelib.distribution.tables import (
     Commissions,
     Distributors,
+    day_shard,
     distributor_key,
     figures,
     shards,
@@ -30,10 +31,13 @@ from chalicelib.ledger.members import Balance, effect
 from chalicelib.ledger.rules import Entry, Posting
 from chalicelib.store import cursor, read
 
+Sort = Literal["applied", "sales"]
+
 
 class AdminDistributor(msgspec.Struct, kw_only=True):
     """A distributor in an operators' list: what they brought and was kept (fen paid for goods, orders, customers), and
-    what stands in their account, in fen. They are known by their member's id."""
+    what stands in their account, in fen; together that is `earned_fen`, all that was earned and not taken back. They
+    are known by their member's id."""
 
     distributor_id: str
     member_id: str
@@ -44,6 +48,7 @@ class AdminDistributor(msgspec.Struct, kw_only=True):
     sales_fen: int
     orders: int
     customers: int
+    earned_fen: int
     pending_fen: int
     available_fen: int
     withdrawing_fen: int
@@ -106,13 +111,25 @@ class AccountAudit(msgspec.Struct):
     differences: list[Difference]
 
 
-def in_state(state: DistributorState, limit: int, given: str | None) -> tuple[list[AdminDistributor], str | None]:
-    """A page of the distributors in a state, who applied first before the others. Raises `cursor_invalid`."""
-    listing = f"distributors:{state}"
-    page, position = read.merged(
-        Distributors, (state_shard(state, shard) for shard in shards()), index=Distributors.by_state,
-        along=Distributors.since, after=cursor.read(listing, given), limit=limit,
-    )  # fmt: skip
+def in_state(
+    state: DistributorState, sort: Sort, limit: int, given: str | None
+) -> tuple[list[AdminDistributor], str | None]:
+    """A page of the distributors in a state: who applied first before the others, or who has sold most. One whose sales
+    change meanwhile may be on two pages, or on none. Raises `cursor_invalid`."""
+    listing = f"distributors:{state}:{sort}"
+    under = [state_shard(state, shard) for shard in shards()]
+    after = cursor.read(listing, given)
+    position: Any
+    if sort == "sales":
+        by_sales = Distributors.by_sales
+        page, position = read.ranked(
+            Distributors, under, index=by_sales, along=Distributors.sales_fen, limit=limit, after=after
+        )
+    else:
+        by_state = Distributors.by_state
+        page, position = read.merged(
+            Distributors, under, index=by_state, along=Distributors.since, limit=limit, after=after
+        )
     return _rows([raw["member_id"]["S"] for raw in page]), cursor.write(listing, position)
 
 
@@ -133,6 +150,7 @@ def _fields(item: Distributors, nickname: str, balance: Balance) -> dict[str, An
         "distributor_id": distributor.member_id,
         **{name: getattr(distributor, name) for name in same},
         **msgspec.structs.asdict(figures(item)),
+        "earned_fen": sum(msgspec.structs.astuple(balance)),
         **{f"{kind}_fen": fen for kind, fen in msgspec.structs.asdict(balance).items()},
         "nickname": nickname,
     }
@@ -191,22 +209,28 @@ def audit(member_id: str) -> AccountAudit:
 
 
 def commissions(
-    order_id: str | None, member_id: str | None, limit: int, given: str | None
+    order_id: str | None, member_id: str | None, day: date | None, limit: int, given: str | None
 ) -> tuple[list[AdminCommission], str | None]:
-    """The commissions of an order by level, or a page of a distributor's, the latest first.
+    """The commissions of an order by level, or a page of a distributor's or a day's (Asia/Shanghai), the latest first.
 
-    Raises `invalid` unless one of the two is named, `cursor_invalid`.
+    Raises `invalid` unless one of the three is named, `cursor_invalid`.
     """
-    if (order_id is None) == (member_id is None):
-        raise invalid("order_id", "name an order or a member, one of them")
+    if [order_id, member_id, day].count(None) != 2:
+        raise invalid("order_id", "name an order, a member or a day, one of them")
     if order_id is not None:
         return [_record(item.commission) for item in read.query_all(Commissions, order_id, consistent=True)], None
-    assert member_id is not None
-    listing = f"admin-commissions:{member_id}"
-    page, after = read.query(
-        Commissions, member_id, index=Commissions.by_member, forward=False, limit=limit,
-        after=cursor.read(listing, given),
-    )  # fmt: skip
+    listing = f"admin-commissions:{member_id}:{day}"
+    behind = cursor.read(listing, given)
+    after: Any
+    if member_id is not None:
+        by_member = Commissions.by_member
+        page, after = read.query(Commissions, member_id, index=by_member, forward=False, limit=limit, after=behind)
+    else:
+        assert day is not None
+        page, after = read.merged(
+            Commissions, (day_shard(day, shard) for shard in shards()), index=Commissions.by_day,
+            along=Commissions.made, after=behind, limit=limit, forward=False,
+        )  # fmt: skip
     return [_record(one) for one in records(page) if one is not None], cursor.write(listing, after)
 
 

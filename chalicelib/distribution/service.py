@@ -169,6 +169,8 @@ def _put(tx: Transaction, after: Distributor, kept: Distributors) -> None:
         Distributors.distributor.set(after),
         Distributors.version.set(version + 1),
         Distributors.queue.set(queue_of(after)),
+        Distributors.board.set(queue_of(after)),
+        Distributors.sales_fen.set(Distributors.sales_fen | 0),
     ]
     tx.update(*distributor_key(after.member_id), actions, Distributors.version == version, _Again)
 

@@ -6,11 +6,15 @@
 | bind, by a visit or an order | Put tie, check (member, "distributor"), and Update the inviter's, once | 5 or 7 WRU |
 | whom did I bring, newest first | Query by_inviter | 0.5 RRU per 4 KB, some 25 members |
 | distributors by state, oldest first | Query by_state in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
+| the same by sales, the most first | Query by_sales in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
+| count a sale that was kept, or given back | Update (member, "distributor"), which moves it in by_sales | 2 + 2 WRU |
 | the best of a month | Query by_sales in each shard | 0.5 RRU a shard |
 | what an order pays | BatchGet (order, level) with the order | 1 RRU each |
-| make a commission, change it | Put under its version, with its entry and balance (ledger) | 2 WRU per KB + 1 |
+| make a commission | Put it, with its entry and balance (ledger) | 2 WRU per KB + 2 |
+| change it | Put under its version, with its entry and balance | 2 WRU per KB, + 1 with its state |
 | does the buyer count as a customer already | Get (distributor, "customer#<buyer>"), at a release | 1 RRU |
 | a distributor's commissions, newest first | Query by_member, BatchGet the page | 0.5 RRU + 0.5 each |
+| the commissions of a day, newest first | Query by_day in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
 | whose is this link | Get link | 0.5 RRU |
 | the picture of its code | Get picture, some 60 KB | 8 RRU, which clients and caches keep for a day |
 | customers of my customers | Query by_inviter, BatchGet whether they have any, Query those who do | 0.5 RRU each |
@@ -21,7 +25,7 @@ in the transaction that binds them, and set on the inviter in the one that gives
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
@@ -61,7 +65,7 @@ class ByState(GlobalSecondaryIndex["Distributors"]):
 
 
 class BySales(GlobalSecondaryIndex["Distributors"]):
-    """One shard of a month's leaderboard, by sales."""
+    """One shard of a month's leaderboard ("2026-11#3"), or of the distributors of a state ("active#3"), by sales."""
 
     class Meta:
         index_name = "by_sales"
@@ -114,6 +118,17 @@ class ByTaker(GlobalSecondaryIndex["Commissions"]):
     made = UnicodeAttribute(range_key=True)
 
 
+class ByDay(GlobalSecondaryIndex["Commissions"]):
+    """One shard of the commissions that were made on a day of Asia/Shanghai, by time."""
+
+    class Meta:
+        index_name = "by_day"
+        projection = KeysOnlyProjection()
+
+    day = UnicodeAttribute(hash_key=True)
+    made = UnicodeAttribute(range_key=True)
+
+
 class Commissions(Table):
     """What an order pays on one level."""
 
@@ -126,9 +141,11 @@ class Commissions(Table):
     version = NumberAttribute()
     member_id = UnicodeAttribute()
     made = UnicodeAttribute()
+    day = UnicodeAttribute()
     state = UnicodeAttribute()
 
     by_member = ByTaker()
+    by_day = ByDay()
 
 
 class Links(Table):
@@ -193,12 +210,14 @@ def distributor_item(distributor: Distributor, version: int) -> Distributors:
         distributor=distributor,
         version=version,
         queue=queue_of(distributor),
+        board=queue_of(distributor),
+        sales_fen=0,
         since=_since(distributor.applied_at, distributor.member_id),
     )
 
 
 def queue_of(distributor: Distributor) -> str:
-    """Where the distributor stands in the index of states."""
+    """Where the distributor stands in the index of states, and in that of sales."""
     return state_shard(distributor.state, _shard(distributor.member_id))
 
 
@@ -218,7 +237,7 @@ def board_shard(month: str, shard: int) -> str:
 
 
 def shards() -> range:
-    """The shards of states and boards."""
+    """The shards of states, boards and days."""
     return range(settings().distribution_shards)
 
 
@@ -240,14 +259,20 @@ def commission_item(commission: Commission, version: int) -> Commissions:
         commission=commission,
         version=version,
         member_id=commission.member_id,
-        made=f"{clock.stamp(commission.created_at)}|{commission.order_id}",
+        made=f"{clock.stamp(commission.created_at)}|{commission.order_id}|{commission.level}",
+        day=day_shard(clock.day(commission.created_at), _shard(commission.order_id)),
         state=commission.state,
     )
+
+
+def day_shard(day: date, shard: int) -> str:
+    """One shard of the commissions of a day."""
+    return f"{day}#{shard}"
 
 
 def _since(instant: datetime, member_id: str) -> str:
     return f"{clock.stamp(instant)}|{member_id}"
 
 
-def _shard(member_id: str) -> int:
-    return ids.shard(member_id, settings().distribution_shards)
+def _shard(of: str) -> int:
+    return ids.shard(of, settings().distribution_shards)

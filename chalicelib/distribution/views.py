@@ -294,13 +294,11 @@ def leaderboard(member_id: str, asked: str | None) -> Leaderboard:
     if name is None or not DISTRIBUTION.current().leaderboard:
         raise MallError("not_found")
     service.item(member_id)
-    rows: list[tuple[int, str]] = []
-    for shard in shards():
-        page, _ = read.query(
-            Distributors, board_shard(name, shard), index=Distributors.by_sales, forward=False, limit=_BOARD_READ
-        )
-        rows += [(-int(raw["sales_fen"]["N"]), raw["member_id"]["S"]) for raw in page]
-    best = [(member, -sales) for sales, member in sorted(rows)[:_BOARD_READ] if sales < 0]
+    rows, _ = read.ranked(
+        Distributors, (board_shard(name, shard) for shard in shards()), index=Distributors.by_sales,
+        along=Distributors.sales_fen, limit=_BOARD_READ,
+    )  # fmt: skip
+    best = [(raw["member_id"]["S"], sales) for raw in rows if (sales := int(raw["sales_fen"]["N"])) > 0]
     shown = _working([member for member, _ in best])
     best = [(member, sales) for member, sales in best if member in shown][:_BOARD_LENGTH]
     names = nicknames([member for member, _ in best])

@@ -133,21 +133,50 @@ def merged(
     along: Attribute[str],
     after: str | None,
     limit: int,
+    forward: bool = True,
 ) -> tuple[list[Raw], str | None]:
     """A page of a list that is sharded over these hash keys of an index, in the order of its range key `along`, as raw
     attributes; and the range key behind which the next page starts (None: no more). Range keys differ from each other.
     """
-    where = None if after is None else along > after
+    where = None if after is None else along > after if forward else along < after
     found: list[Raw] = []
     more = False
     for under in unders:
-        page, rest = query(table, under, index=index, where=where, limit=limit)
+        page, rest = query(table, under, index=index, where=where, forward=forward, limit=limit)
         found += page
         more = more or rest is not None
-    found.sort(key=lambda raw: raw[along.attr_name]["S"])
+    found.sort(key=lambda raw: raw[along.attr_name]["S"], reverse=not forward)
     shown = found[:limit]
     more = more or len(found) > limit
     return shown, shown[-1][along.attr_name]["S"] if shown and more else None
+
+
+def ranked(
+    table: type[Table],
+    unders: Iterable[str],
+    *,
+    index: Index[Any],
+    along: Attribute[float],
+    limit: int,
+    after: dict[str, Raw] | None = None,
+) -> tuple[list[Raw], dict[str, Raw] | None]:
+    """A page of a list that is sharded over these hash keys of an index, the highest number `along` its range first, as
+    raw attributes; and behind which of each shard the next page starts (None: no more).
+
+    Numbers may be alike. A row whose number changes between two pages may be on both of them, or on none.
+    """
+    places = dict(after or {})
+    found: list[tuple[str, Raw]] = []
+    more = False
+    for under in unders:
+        page, rest = query(table, under, index=index, forward=False, limit=limit, after=places.get(under))
+        found += [(under, raw) for raw in page]
+        more = more or rest is not None
+    found.sort(key=lambda each: -int(each[1][along.attr_name]["N"]))  # a shard's rows stay in its order
+    names = [*_key_names(table), hash_key(index).attr_name, along.attr_name]
+    for under, raw in found[:limit]:
+        places[under] = {name: raw[name] for name in names}
+    return [raw for _, raw in found[:limit]], places if more or len(found) > limit else None
 
 
 def _raw_key(table: type[Table], key: Sequence[str]) -> Raw:

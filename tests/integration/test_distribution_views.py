@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -448,6 +449,73 @@ def test_operators_see_distributors_by_state_and_where_every_fen_comes_from(
         assert [error["field"] for error in refusal["errors"]] == ["order_id"]
     for path in ("", "/ledger", "/audit"):
         operator.get(f"/v1/admin/distributors/nobody{path}").refused(404, "not_found")
+
+
+def test_operators_see_who_has_sold_most_before_the_others(
+    operator: Operator, people: list[Shopper], sandbox: str, sku: str
+) -> None:
+    set_rules(operator, freeze_days=0)
+    _, b, c = people
+    rival = new(operator, sandbox)
+    customer = new(operator, sandbox, brought_by=rival)
+    new_ones = [new(operator, sandbox) for _ in range(6)]  # who have sold nothing, in every shard
+
+    def sold() -> list[tuple[str, int]]:
+        rows = items(operator, "/v1/admin/distributors", limit=3, state="active", sort="sales")  # type: ignore[arg-type]
+        by_time = items(operator, "/v1/admin/distributors", limit=50, state="active")  # type: ignore[arg-type]
+        assert sorted(row["member_id"] for row in rows) == sorted(row["member_id"] for row in by_time)
+        assert [row["sales_fen"] for row in rows] == sorted((row["sales_fen"] for row in by_time), reverse=True)
+        ours = {one.member_id for one in (b, rival, *new_ones)}
+        return [(row["member_id"], row["sales_fen"]) for row in rows if row["member_id"] in ours and row["sales_fen"]]
+
+    assert sold() == []
+    order_id = bought(c, (sku, 3))
+    deliver(operator, c, order_id)
+    deliver(operator, customer, bought(customer, (sku, 2)))
+    run_jobs()
+    assert sold() == [(b.member_id, 3 * PRICE), (rival.member_id, 2 * PRICE)]
+    give_back(operator, order_id, sku, 2)
+    assert sold() == [(rival.member_id, 2 * PRICE), (b.member_id, PRICE)]
+    operator.post(f"/v1/admin/distributors/{rival.member_id}/suspend").ok()
+    assert sold() == [(b.member_id, PRICE)]
+    suspended = items(operator, "/v1/admin/distributors", state="suspended", sort="sales")  # type: ignore[arg-type]
+    row = next(row for row in suspended if row["member_id"] == rival.member_id)
+    assert (row["sales_fen"], row["earned_fen"], row["available_fen"]) == (2 * PRICE, 400, 400)
+    operator.post(f"/v1/admin/distributors/{rival.member_id}/approve").ok()
+    assert sold() == [(rival.member_id, 2 * PRICE), (b.member_id, PRICE)]
+
+
+def test_a_list_by_sales_goes_on_only_where_it_was_begun(operator: Operator, people: list[Shopper]) -> None:
+    cursor = operator.get("/v1/admin/distributors?state=active&sort=sales&limit=1").ok()["next_cursor"]
+    for query in ("state=active", "state=pending&sort=sales"):
+        operator.get(f"/v1/admin/distributors?{query}&cursor={cursor}").refused(400, "cursor_invalid")
+    operator.get("/v1/admin/distributors?sort=name").refused(400, "malformed")
+
+
+def test_operators_see_the_commissions_of_a_day_the_latest_first(
+    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
+) -> None:
+    a, b, c = people
+    as_shopper: Any = operator
+    while clock.day(clock.now()) == clock.day(clock.now() - timedelta(hours=1)):  # to the first hour of a new day
+        mall_clock.advance(3600)
+    orders = []
+    for _ in range(3):
+        orders.append(bought(c, (sku, 1)))
+        mall_clock.advance(60)
+    today = clock.day(clock.now())
+    for limit in (1, 4, 20):
+        of_today = items(as_shopper, "/v1/admin/commissions", limit, day=today.isoformat())
+        ours = [(one["order_id"], one["level"]) for one in of_today if one["member_id"] in (a.member_id, b.member_id)]
+        assert ours == [(order_id, level) for order_id in orders[::-1] for level in (2, 1)]
+    give_back(operator, orders[0], sku, 1)  # which changes nothing of when it was made
+    mall_clock.advance(DAY)
+    bought(c, (sku, 1))
+    still = items(as_shopper, "/v1/admin/commissions", day=today.isoformat())
+    assert [one["order_id"] for one in still if one["member_id"] == b.member_id] == orders[::-1]
+    assert operator.get("/v1/admin/commissions?day=2020-02-29").ok()["items"] == []
+    operator.get("/v1/admin/commissions?day=2026-02-30").refused(400, "malformed")
+    operator.get(f"/v1/admin/commissions?day={today}&member_id=y").refused(422, "invalid")
 
 
 def test_an_operator_can_have_one_account_recomputed(operator: Operator, people: list[Shopper], sku: str) -> None:
