@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local import dynamodb as engine
 from local import processes
@@ -28,6 +29,10 @@ _LONGEST = (
     "test_withdrawal_sweep", "test_coupon_grants", "test_mixed_load", "test_callbacks", "test_group_races",
     "test_refunds", "test_group_draws", "test_ties_machine", "test_artefact", "test_coupon_races",
 )  # fmt: skip
+
+# A machine that is busy with something else is no reason to fail.
+settings.register_profile("mall", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mall")
 
 _places = pytest.StashKey[environment.Places]()
 _engine = pytest.StashKey[processes.Process]()
