@@ -95,8 +95,8 @@ class MoreView(msgspec.Struct, kw_only=True):
 class GrantView(msgspec.Struct, kw_only=True):
     """How far a grant is: `done` members of `total` were `given` one or `skipped`, because they are not in the
     audience, have all they may, have one of this grant already, or are gone. Of a list `total` is how many were listed
-    by now, of an audience or everybody null until all of them have been looked at. `done` means that everybody who was
-    listed was reached; `sold_out` and `over` ended before that."""
+    by now, of an audience or everybody null until all of them have been looked at. `done` means that all of them were
+    reached; `sold_out` and `over` ended before that."""
 
     grant_id: str
     template_id: str

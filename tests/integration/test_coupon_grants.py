@@ -322,7 +322,7 @@ def test_adding_to_a_list_at_once_and_while_it_is_worked_through(short_steps: No
 
 @pytest.mark.parametrize("mode", POINTS)
 def test_whichever_write_of_adding_goes_wrong_it_is_added_once(mode: Mode, short_steps: None) -> None:
-    people = crowd(12)
+    people = crowd(6)
     struck, at = True, 0
     while struck:
         at += 1
@@ -334,9 +334,9 @@ def test_whichever_write_of_adding_goes_wrong_it_is_added_once(mode: Mode, short
             with contextlib.suppress(Crash, MallError):
                 added(made, grant, people, "k")
             struck = outside.struck
-        assert added(made, grant, people, "k").added == 12
+        assert added(made, grant, people, "k").added == 6
         view = ended(made, grant)
-        assert (view.total, counts(view)) == (13, ("done", 13, 12, 1)), at
+        assert (view.total, counts(view)) == (7, ("done", 7, 6, 1)), at
     assert at > 1
     assert given_by(made, people) == people
 

@@ -51,50 +51,50 @@ def advance() -> Iterator[Callable[[float], None]]:
 
 @pytest.fixture
 def four_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stock lies in four shards from 600 pieces on."""
-    monkeypatch.setattr(rules, "PIECES_PER_SHARD", 150)
+    """A stock lies in four shards from 240 pieces on."""
+    monkeypatch.setattr(rules, "PIECES_PER_SHARD", 60)
 
 
 def claim_of(template_id: str) -> Callable[[str], Held]:
     return lambda member_id: claims.claim(member_id, template_id)
 
 
-def test_a_thousand_claims_at_once_of_a_hundred(dynamodb: str) -> None:
-    made = template(total=100)
-    people = crowd(400)
-    asked = random.Random(1).choices(people, k=600) + people
+def test_three_hundred_claims_at_once_of_thirty(dynamodb: str) -> None:
+    made = template(total=30)
+    people = crowd(120)
+    asked = random.Random(1).choices(people, k=180) + people
     answers = at_once(claim_of(made.template_id), asked)
     got = [each for each in answers if isinstance(each, Held)]
-    assert len(asked) == 1000
-    assert len(got) == 100
+    assert len(asked) == 300
+    assert len(got) == 30
     assert Counter(each for each in answers if isinstance(each, str)).keys() <= {"sold_out", "claim_limit"}
     assert max(Counter(each.coupon.member_id for each in got).values()) == 1
-    assert figures(made) == (100, 0)
-    assert sum(len(coupons_of(each)) for each in people) == 100
+    assert figures(made) == (30, 0)
+    assert sum(len(coupons_of(each)) for each in people) == 30
 
 
 def test_all_of_a_sharded_stock_is_found_and_no_more(four_shards: None) -> None:
-    made = template(total=600, limit_per_member=3)
+    made = template(total=240, limit_per_member=3)
     assert made.shards == 4
-    people = crowd(300)
-    answers = at_once(claim_of(made.template_id), random.Random(2).sample(people * 4, 900))
+    people = crowd(120)
+    answers = at_once(claim_of(made.template_id), random.Random(2).sample(people * 4, 360))
     got = [each for each in answers if isinstance(each, Held)]
-    assert len(got) == 600
-    assert len({each.coupon.coupon_id for each in got}) == 600
+    assert len(got) == 240
+    assert len({each.coupon.coupon_id for each in got}) == 240
     assert max(Counter(each.coupon.member_id for each in got).values()) <= 3
-    assert figures(made) == (600, 0)
+    assert figures(made) == (240, 0)
 
 
 def test_the_last_ones_are_found_wherever_they_lie(four_shards: None) -> None:
-    made = template(total=600)
+    made = template(total=240)
     for shard, kept in ((0, 0), (1, 0), (2, 2), (3, 1)):
         tx = Transaction()
-        stock.take(tx, made.template_id, shard, 150 - kept, "no")
+        stock.take(tx, made.template_id, shard, 60 - kept, "no")
         tx.commit()
     answers = at_once(claim_of(made.template_id), crowd(20), threads=8)
     assert sum(isinstance(each, Held) for each in answers) == 3
     assert [each for each in answers if isinstance(each, str)] == ["sold_out"] * 17
-    assert figures(made) == (600, 0)
+    assert figures(made) == (240, 0)
 
 
 def test_a_member_with_a_higher_limit_gets_so_many(dynamodb: str) -> None:
