@@ -226,9 +226,9 @@ def _distribution() -> Records:
     from chalicelib.store import tools
 
     items = list(tools.scan(Distributors))
-    rules, version = DISTRIBUTION.versioned()
+    commissions = [item.commission for item in tools.scan(Commissions)]
     return Records(
-        commissions=[item.commission for item in tools.scan(Commissions)],
+        commissions=commissions,
         ties=[
             TieRecord(item.tie, int(item.orders or 0), int(item.paid_fen or 0)) for item in items if item.part == TIE
         ],
@@ -237,8 +237,7 @@ def _distribution() -> Records:
             (item.member_id, item.part.removeprefix(CUSTOMER)) for item in items if item.part.startswith(CUSTOMER)
         ],
         sales=[monthly_sales(item) for item in items if item.part.startswith(MONTH)],
-        rules=rules,
-        rules_version=version,
+        rules={version: DISTRIBUTION.at(version) for version in {one.rules_version for one in commissions}},
     )
 
 

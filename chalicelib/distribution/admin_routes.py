@@ -15,7 +15,7 @@ from chalicelib.distribution.admin_views import (
     AdminLedgerLine,
     Sort,
 )
-from chalicelib.distribution.rules import DistributorState, TierId
+from chalicelib.distribution.rules import DistributionRules, DistributorState, TierId
 from chalicelib.web.endpoint import OPERATOR, endpoint
 from chalicelib.web.types import Id, Page, PageQuery
 
@@ -110,3 +110,15 @@ def set_tier(member_id: str, body: TierChange) -> AdminDistributorDetail:
     """Put a distributor into a tier, whatever they have reached; from there they only rise by themselves."""
     service.set_tier(member_id, body.tier)
     return admin_views.detail(member_id)
+
+
+@endpoint("POST /v1/admin/distribution/off", OPERATOR, permission="settings.write", errors=("conflict",))
+def switch_off() -> DistributionRules:
+    """Stop distribution for all: nothing new is earned, what was earned stays, and so do all other settings."""
+    return service.switch(False)
+
+
+@endpoint("POST /v1/admin/distribution/on", OPERATOR, permission="settings.write", errors=("conflict",))
+def switch_on() -> DistributionRules:
+    """Let distribution run by the settings that it had."""
+    return service.switch(True)

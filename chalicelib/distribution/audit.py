@@ -17,9 +17,11 @@ from chalicelib.distribution.rules import (
     Distributor,
     Figures,
     MonthlySales,
+    Rate,
     Tie,
     left,
     order_cap,
+    rate,
 )
 from chalicelib.ledger.members import Balance, effect, month
 from chalicelib.ledger.rules import Entry
@@ -43,7 +45,7 @@ class DistributorRecord(msgspec.Struct, frozen=True):
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is kept of distribution; the rules, and of which version, are those of now."""
+    """All that is kept of distribution, and its settings by version."""
 
     commissions: list[Commission] = []
     ties: list[TieRecord] = []
@@ -51,8 +53,7 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     #: Who counts as a customer of whom: distributor and member.
     customers: list[tuple[str, str]] = []
     sales: list[MonthlySales] = []
-    rules: DistributionRules = DistributionRules()
-    rules_version: int = 0
+    rules: Mapping[int, DistributionRules | None] = {}
 
 
 def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -> list[Difference]:
@@ -66,6 +67,7 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
     for order_id in sorted(by_order.keys() | posted.keys()):
         found += _of_order(order_id, by_id.get(order_id), by_order[order_id], posted.get(order_id, {}))
     for commission in records.commissions:
+        found += _of_version(commission, records.rules.get(commission.rules_version))
         if commission.order_id in by_id:
             found += _of_commission(commission, by_id[commission.order_id])
     return found + _rings(records.ties) + _of_ties(records) + _of_distributors(records) + _of_boards(records)
@@ -152,6 +154,25 @@ def _of_commission(commission: Commission, order: Order) -> list[Difference]:
         found.append(Difference(about, f"is reversed, and {commission.base_fen} fen were not given back"))
     if commission.state == "available" and order.received_at is None:
         found.append(Difference(about, "is available before the order was received"))
+    return found
+
+
+def _of_version(commission: Commission, rules: DistributionRules | None) -> list[Difference]:
+    """What a commission was made by, against the settings that held then."""
+    about, version = f"{commission.order_id} level {commission.level}", commission.rules_version
+    if rules is None:
+        return [Difference(about, f"was made by version {version} of the settings, which is not kept")]
+    found: list[Difference] = []
+    if not rules.enabled or commission.level > rules.levels:
+        found.append(Difference(about, f"version {version} pays no such level"))
+    frozen = commission.freeze_days, commission.cap_bp, commission.cap_fen
+    if frozen != (rules.freeze_days, rules.order_cap_bp, rules.order_cap_fen):
+        found.append(Difference(about, f"its days or its cap are not those of version {version}"))
+    for line in commission.lines:
+        own_bp = line.rate_bp if line.source == "product" else None
+        if rate(own_bp, rules.tier(commission.tier), commission.level, rules) != Rate(line.rate_bp, line.source):
+            what = f"{line.sku_id}: {line.rate_bp} basis points of the {line.source} are not of version {version}"
+            found.append(Difference(about, what))
     return found
 
 

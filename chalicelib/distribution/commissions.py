@@ -156,7 +156,7 @@ def _change(tx: Transaction, commission: Commission, version: int, order: Order)
     if after is not commission:
         _take_back(tx, commission, after)
     elif order.received_at is not None and commission.available_at is None:
-        at = order.received_at + timedelta(days=DISTRIBUTION.fresh().freeze_days)
+        at = order.received_at + timedelta(days=commission.freeze_days)
         after = msgspec.structs.replace(commission, available_at=at)
         jobs.schedule(tx, "commission.release", order.order_id, max(at, now))
     elif _due(commission, order):

@@ -225,8 +225,8 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one order pays one distributor: one for each level. `rules_version` is that of the settings it was made by.
 
     `own_customer`: the buyer is one whom the distributor brought themselves; such an order counts for their tier.
-    `cap_bp` and `cap_fen` are the order's cap by those settings, under which all levels together earned
-    `order_earned_fen`.
+    Of those settings it has the days until it can be withdrawn, and the order's cap (`cap_bp`, `cap_fen`), under which
+    all levels together earned `order_earned_fen`.
     """
 
     order_id: str
@@ -238,6 +238,7 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: list[CommissionLine]
     state: CommissionState
     created_at: datetime
+    freeze_days: int
     cap_bp: int
     cap_fen: int | None
     order_earned_fen: int
@@ -293,6 +294,7 @@ def commissions(
             Commission(
                 order_id=order.order_id, level=taker.level, member_id=taker.member_id, buyer_id=order.member_id,
                 tier=taker.tier, rules_version=version, lines=lines, state="pending", created_at=now,
+                freeze_days=rules.freeze_days,
                 cap_bp=rules.order_cap_bp, cap_fen=rules.order_cap_fen, order_earned_fen=sum(amounts),
             ),
             order,

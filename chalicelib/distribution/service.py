@@ -47,6 +47,12 @@ class _Again(Exception):
     """Somebody changed the distributor between the read and the write."""
 
 
+def switch(on: bool) -> DistributionRules:
+    """Let distribution run, or stop it for all: nothing new is earned from then on. All other settings stay, and what
+    was earned. Twice is no error. Raises `conflict`, `unavailable`."""
+    return DISTRIBUTION.edit(lambda rules: msgspec.structs.replace(rules, enabled=on))
+
+
 def apply(member_id: str) -> Distributor:
     """The member becomes a distributor, or waits to be approved; whoever is one already stays what they are.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from chalicelib.core.errors import MallError
 from chalicelib.shop import service
 from chalicelib.web.endpoint import OPERATOR, endpoint
 
@@ -23,19 +25,29 @@ def list_settings() -> AllSettings:
     return AllSettings(service.everything())
 
 
+class SettingsQuery(msgspec.Struct):
+    """As they were after so many changes (0: the defaults); as they are, where none is named."""
+
+    version: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+
+
 def _expose(section: service.Section[Any]) -> None:
     """Declare GET and PUT /v1/admin/settings/<section>, typed by the section's struct."""
 
-    def read() -> Any:
-        return section.fresh()
+    def read(query: SettingsQuery) -> Any:
+        found = section.fresh() if query.version is None else section.at(query.version)
+        if found is None:
+            raise MallError("not_found")
+        return found
 
     def change(body: Any) -> Any:
         return section.change(body)
 
     path = f"/v1/admin/settings/{section.name}"
-    _name(read, f"read_{section.name}", f"The settings of {section.name}.", {"return": section.struct})
+    asked = {"query": SettingsQuery, "return": section.struct}
+    _name(read, f"read_{section.name}", f"The settings of {section.name}.", asked)
     _name(change, f"change_{section.name}", _CHANGE, {"body": section.struct, "return": section.struct})
-    endpoint(f"GET {path}", OPERATOR, permission="settings.read")(read)
+    endpoint(f"GET {path}", OPERATOR, permission="settings.read", errors=("not_found",))(read)
     endpoint(f"PUT {path}", OPERATOR, permission="settings.write", errors=("conflict", "invalid"))(change)
 
 

@@ -17,7 +17,7 @@ from chalicelib.shop.rules import OrderRules
 from chalicelib.shop.tables import ShopSettings
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
-from chalicelib.store.transaction import ConditionFailed, save
+from chalicelib.store.transaction import ConditionFailed, Transaction
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -46,14 +46,24 @@ class Section(Generic[_S]):
         item = read.get(ShopSettings, self.name)
         return self.parse(item), 0 if item is None else int(item.version)
 
+    def at(self, version: int) -> _S | None:
+        """The settings after so many changes, as `versioned` counts them (0: the defaults); None: not so many yet."""
+        if version == 0:
+            return self.struct()
+        item = read.get(ShopSettings, _kept(self.name, version))
+        return None if item is None else self.parse(item)
+
     def change(self, value: _S) -> _S:
-        """Replace the section; other processes see it a moment later.
+        """Replace the section, as `edit` does."""
+        return self.edit(lambda _: value)
+
+    def edit(self, decide: Callable[[_S], _S]) -> _S:
+        """Change the section to what `decide` makes of it, which may be called again; other processes see it a moment
+        later.
 
         Raises `conflict`, `unavailable`, and what the section's own check raises: `invalid`.
         """
-        if self._check is not None:
-            self._check(value)
-        retry_busy(lambda: self._save(value), ConditionFailed)
+        value = retry_busy(lambda: self._save(decide), ConditionFailed)
         cache.forget(_CACHE)
         return value
 
@@ -63,11 +73,24 @@ class Section(Generic[_S]):
         known = {field: given[field] for field in self.struct.__struct_fields__ if field in given}
         return msgspec.convert(known, self.struct)
 
-    def _save(self, value: _S) -> None:
+    def _save(self, decide: Callable[[_S], _S]) -> _S:
         item = read.get(ShopSettings, self.name)
+        value = decide(self.parse(item))
+        if self._check is not None:
+            self._check(value)
         unchanged = ShopSettings.section.does_not_exist() if item is None else ShopSettings.version == item.version
-        version = 1 if item is None else item.version + 1
-        save(ShopSettings(self.name, document=msgspec.json.encode(value).decode(), version=version), unchanged)
+        version = 1 if item is None else int(item.version) + 1
+        document = msgspec.json.encode(value).decode()
+        tx = Transaction()
+        tx.put(ShopSettings(self.name, document=document, version=version), unchanged)
+        tx.put(ShopSettings(_kept(self.name, version), document=document, version=version))
+        tx.commit()
+        return value
+
+
+def _kept(name: str, version: int) -> str:
+    """Where a version of a section stays: what was decided by it is explained by it."""
+    return f"{name}#{version}"
 
 
 #: Every declared section, by name.

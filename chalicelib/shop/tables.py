@@ -4,7 +4,8 @@
 |---|---|---|
 | one section (once a second in a process) | Get section | 0.5 RRU |
 | all sections, for the operator | BatchGet of the declared sections | 1 RRU each |
-| change a section | Put under its version | 1 WRU |
+| change a section | Put under its version, Put that version for ever | 2 WRU a KB each |
+| a section as it was | Get (section#version) | 0.5 RRU a KB |
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from chalicelib.store.base import Table, TableMeta, name
 
 
 class ShopSettings(Table):
-    """A section as a JSON document; which struct it is, its name says."""
+    """A section as a JSON document; which struct it is, its name says. And each of its versions ("orders#3")."""
 
     class Meta(TableMeta):
         table_name = name("settings")

@@ -266,6 +266,28 @@ def test_switched_off_nothing_new_is_earned_and_what_was_earned_stays(
     assert (balance(b), balance(a)) == ((0, 200), (0, 100))
 
 
+def test_the_switch_changes_no_other_setting_and_what_was_earned_keeps_its_days_and_its_rules(
+    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
+) -> None:
+    _, b, c = people
+    tiers = [{"tier_id": "gold", "name": "金牌", "orders": 9, "reward_fen": 50}]
+    before = set_rules(operator, freeze_days=3, order_cap_bp=2000, tiers=tiers)
+    order_id = bought(c, [(sku, 1)])
+    for _ in range(2):  # twice is no error
+        assert operator.post("/v1/admin/distribution/off").ok() == before | {"enabled": False}
+    bought(c, [(sku, 2)])
+    assert operator.post("/v1/admin/distribution/on").ok() == before
+    assert operator.get("/v1/admin/settings/distribution").ok() == before
+    set_rules(operator, freeze_days=30, rates_bp=[1, 1], order_cap_bp=1)
+    deliver(operator, c, order_id)
+    run_jobs()
+    mall_clock.advance(3 * DAY)
+    run_jobs()
+    assert balance(b) == (0, 200)
+    version = operator.get(f"/v1/admin/commissions?order_id={order_id}").ok()["items"][0]["rules_version"]
+    assert operator.get(f"/v1/admin/settings/distribution?version={version}").ok() == before
+
+
 def test_a_suspended_distributor_earns_nothing_and_whoever_brought_them_still_does(
     operator: Operator, people: list[Shopper], sku: str
 ) -> None:

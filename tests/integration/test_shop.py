@@ -101,6 +101,33 @@ def test_who_may_only_read(dynamodb: str) -> None:
     auditor.put("/v1/admin/settings/orders", {}).refused(403, "forbidden")
 
 
+def test_what_held_at_a_version_can_be_read_for_ever(merchant: Client) -> None:
+    for days in (3, 4):
+        merchant.put("/v1/admin/settings/orders", {"receive_days": days}).ok()
+    kept = [service.ORDERS.at(version) for version in range(3)]
+    assert kept == [OrderRules(), OrderRules(receive_days=3), OrderRules(receive_days=4)]
+    assert merchant.get("/v1/admin/settings/orders?version=1").ok()["receive_days"] == 3
+    merchant.get("/v1/admin/settings/orders?version=1000").refused(404, "not_found")
+    merchant.get("/v1/admin/settings/orders?version=-1").refused(400, "malformed")
+
+
+def test_one_field_is_changed_whoever_changes_others_at_the_same_time() -> None:
+    def more(rules: OrderRules) -> OrderRules:
+        return msgspec.structs.replace(rules, unpaid_max=rules.unpaid_max + 1)
+
+    def change(_: int) -> str:
+        try:
+            service.ORDERS.edit(more)
+        except MallError as refusal:
+            return refusal.code
+        return "done"
+
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(change, range(8)))
+    assert set(told) <= {"done", "conflict"}
+    assert service.ORDERS.fresh().unpaid_max == 50 + told.count("done")
+
+
 def test_documents_of_older_and_newer_versions() -> None:
     save(ShopSettings("orders", document='{"receive_days": 4, "from_the_future": true}', version=7))
     assert service.ORDERS.fresh() == OrderRules(receive_days=4)

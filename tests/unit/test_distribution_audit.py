@@ -64,8 +64,7 @@ def agreeing() -> Books:
         distributors=[DistributorRecord(*one) for one in people],
         customers=[("seller", "buyer")],
         sales=[MonthlySales("seller", "2026-11", 1500)],
-        rules=RULES,
-        rules_version=1,
+        rules={1: RULES},
     )
     return Books(after, posted, records)
 
@@ -82,6 +81,10 @@ def change_line(books: Books, number: int, **changes: Any) -> None:
 
 def first_distributor(books: Books, figures: Figures) -> None:
     books.records.distributors[0] = DistributorRecord(books.records.distributors[0].distributor, figures)
+
+
+def rules_by(books: Books, version: int, rules: DistributionRules | None) -> None:
+    books.records = replace(books.records, rules={**books.records.rules, version: rules})
 
 
 def with_order(books: Books, **changes: Any) -> None:
@@ -122,6 +125,14 @@ PLANTED: dict[str, Callable[[Books], Any]] = {
     "buyer: is counted 1 orders of 1500 fen, the commissions say 0 of 0": lambda b: b.records.ties.__setitem__(
         0, TieRecord(tie("buyer", "seller", bound_days_ago=-1), 1, 1500)
     ),
+    "o1 level 1: was made by version 2 of the settings, which is not kept": lambda b: change(b, 0, rules_version=2),
+    "o1 level 2: version 1 pays no such level": lambda b: rules_by(b, 1, replace(RULES, levels=1)),
+    "o1 level 1: version 1 pays no such level": lambda b: rules_by(b, 1, replace(RULES, enabled=False)),
+    "o1 level 2: its days or its cap are not those of version 1": lambda b: change(b, 1, freeze_days=8),
+    "s0: 1000 basis points of the default are not of version 1": lambda b: rules_by(
+        b, 1, replace(RULES, rates_bp=[9, 9])
+    ),
+    "s0: 1000 basis points of the tier are not of version 1": lambda b: change_line(b, 0, source="tier"),
     "seller: has sold 1 fen, the commissions say 1500": lambda b: first_distributor(b, Figures(1, 1, 1)),
     "seller: has 2 orders, the commissions say 1": lambda b: first_distributor(b, Figures(1500, 2, 1)),
     "seller: has 2 customers, and 1 are named": lambda b: first_distributor(b, Figures(1500, 1, 2)),
@@ -153,5 +164,5 @@ def test_a_tie_that_was_over_before_another_was_made_is_no_ring() -> None:
 
 def test_rules_that_were_changed_since_are_not_held_against_what_was_earned_before() -> None:
     books = agreeing()
-    books.records = replace(books.records, rules=replace(RULES, order_cap_fen=1), rules_version=2)
+    rules_by(books, 2, replace(RULES, order_cap_fen=1, freeze_days=1, rates_bp=[1, 1]))
     assert books.differences() == []
