@@ -5,13 +5,14 @@ Whether the notice or the job learns of an end first, it comes to `settle`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from chalicelib.core import clock, log
 from chalicelib.distribution.withdrawal_rules import FORGOTTEN, STATES, Withdrawal, ask_again_seconds
-from chalicelib.distribution.withdrawals import PUSH, Found, change, failed, find, succeeded
+from chalicelib.distribution.withdrawals import CANCEL, PUSH, Found, change, failed, find, succeeded
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
 from chalicelib.store.transaction import Transaction
 
@@ -30,17 +31,23 @@ _REFUSALS_MAX = 3
 _PATIENCE = 7
 #: WeChat does not know of it any more: an operator has to look, and nothing hurries.
 _FORGOTTEN_SECONDS = 6 * 3600.0
+#: So long after it was called off no request for it can arrive any more: a worker that has not seen it yet lives for
+#: 85 s at the most (jobs.service.LEASE_SECONDS), and WeChat takes no signature that is older than 300 s.
+_STRAY = timedelta(seconds=600)
+#: In these states of a transfer its receiver has not confirmed, and WeChat calls it off.
+_CANCELLABLE = frozenset({"ACCEPTED", "PROCESSING", "WAIT_USER_CONFIRM"})
 
 
 @handles(PUSH, lane=OUTSIDE)
 def push(job: Job) -> None:
     """Bring a withdrawal to its end: hand it to WeChat, ask until its receiver has taken it or it has failed.
 
-    Its own number is the only one that WeChat ever hears; so whatever was lost on the way, asking again pays once.
+    Its own number is the only one that WeChat ever hears; so whatever was lost on the way, asking again pays once. Once
+    it is called off, `cancel` brings it to its end.
     """
     found = find(job.key)
     withdrawal = found.withdrawal
-    if not withdrawal.open or withdrawal.handed_over is None:
+    if not withdrawal.open or withdrawal.handed_over is None or withdrawal.called_off is not None:
         return
     from chalicelib.wechat.errors import WechatError
 
@@ -53,15 +60,59 @@ def push(job: Job) -> None:
             _give_up(job, found, fault.code)
             return
     if result is None:
-        if withdrawal.is_told(clock.now()):  # it was there, and will be again
-            raise Later(_PARK_SECONDS)
-        if withdrawal.outcome != FORGOTTEN:
-            log.error("withdrawal_forgotten", withdrawal_id=job.key)
-            _note(found, FORGOTTEN)
-        raise Later(_FORGOTTEN_SECONDS)
+        _wait_to_be_told(found)
     after = settle(result, job, found)
     if after.open:
         raise Later(ask_again_seconds(withdrawal.handed_over, clock.now()))
+
+
+@handles(CANCEL, lane=OUTSIDE)
+def cancel(job: Job) -> None:
+    """Have WeChat call a withdrawal off, and ask until it says how it ended: also paid, when the receiver was quicker.
+
+    Nothing is sent any more. One that WeChat has not heard of has failed once no request can be on its way to it.
+    """
+    found = find(job.key)
+    withdrawal = found.withdrawal
+    if not withdrawal.open or withdrawal.called_off is None:
+        return
+    result = _query(withdrawal)
+    now = clock.now()
+    if result is None:
+        if not withdrawal.is_told(now) or now < withdrawal.called_off + _STRAY:
+            _wait_to_be_told(found)
+        after = change(job.key, lambda one, tx: failed(one, tx) if one == withdrawal else one, job, found)
+    else:
+        after = settle(_called_off(result, found, withdrawal.called_off), job, found)
+    if after.open:
+        raise Later(ask_again_seconds(withdrawal.called_off, now))
+
+
+def _called_off(result: TransferResult, found: Found, since: datetime) -> TransferResult:
+    """How far the transfer is once WeChat was asked to call it off, where it can be."""
+    if result.state not in _CANCELLABLE:
+        return result
+    from chalicelib.wechat import transfers as wechat
+    from chalicelib.wechat.errors import WechatError
+
+    try:
+        return wechat.cancel_transfer(result.out_bill_no)
+    except WechatError as fault:
+        if fault.passing:
+            raise
+        _note(found, fault.code)  # its receiver may just have confirmed: ask again
+        raise Later(ask_again_seconds(since, clock.now())) from fault
+
+
+def _wait_to_be_told(found: Found) -> NoReturn:
+    """WeChat tells of no transfer of that number: it will again, or has forgotten it."""
+    withdrawal = found.withdrawal
+    if withdrawal.is_told(clock.now()):
+        raise Later(_PARK_SECONDS)
+    if withdrawal.outcome != FORGOTTEN:
+        log.error("withdrawal_forgotten", withdrawal_id=withdrawal.withdrawal_id)
+        _note(found, FORGOTTEN)
+    raise Later(_FORGOTTEN_SECONDS)
 
 
 def _ask(withdrawal: Withdrawal) -> TransferResult | None:
@@ -148,7 +199,7 @@ def settle(result: TransferResult, job: Job | None = None, found: Found | None =
             withdrawal,
             state=state,
             package_info=result.package_info or withdrawal.package_info,
-            outcome="PROCESSING" if result.state in ("ACCEPTED", "PROCESSING") else "",
+            outcome="PROCESSING" if result.state == "PROCESSING" else "",
         )
         return withdrawal if after == withdrawal else after
 

@@ -141,6 +141,15 @@ def reject_withdrawal(call: Call, withdrawal_id: str, body: Refusal) -> AdminWit
     return admin_view(withdrawals.reject(withdrawal_id, body.reason, _by(call)))
 
 
+@endpoint(f"POST {ONE}/cancel", OPERATOR, permission=REVIEW, errors=("withdrawal_state", "conflict"))
+def cancel_withdrawal(call: Call, withdrawal_id: str, body: Refusal) -> AdminWithdrawalView:
+    """Call a withdrawal off that its distributor has not confirmed yet; they read why. Twice is no error.
+
+    It ends as WeChat says: it was paid after all, if they were quicker.
+    """
+    return admin_view(withdrawals.cancel(withdrawal_id, body.reason, _by(call)))
+
+
 @endpoint(f"POST {ONE}/conclude", OPERATOR, permission=REVIEW, errors=("withdrawal_state", "conflict"))
 def conclude_withdrawal(call: Call, withdrawal_id: str, body: Conclusion) -> AdminWithdrawalView:
     """Say how a withdrawal ended that waits for FORGOTTEN, once you have seen it in WeChat Pay's console."""

@@ -83,8 +83,9 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Commission that a member takes out. Its id is the number of its transfer, for ever; of `amount_fen`, tax and fee
     are kept back and the rest is sent to `openid`.
 
-    `handed_over`: since when WeChat may have heard of it. `package_info`: what lets the receiver confirm. `outcome`:
-    WeChat's last word on why it failed or does not go on; `reason`: an operator's.
+    `handed_over`: since when WeChat may have heard of it; `called_off`: since when it is not sent any more, and WeChat
+    is to call it off. `package_info`: what lets the receiver confirm. `outcome`: WeChat's last word on why it failed or
+    does not go on; `reason`: an operator's.
     """
 
     withdrawal_id: str
@@ -98,6 +99,7 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rules_version: int
     created_at: datetime
     handed_over: datetime | None = None
+    called_off: datetime | None = None
     finished_at: datetime | None = None
     package_info: str = ""
     outcome: str = ""
@@ -120,8 +122,8 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def at_first(self) -> Withdrawal:
         """As it was answered when it was asked for."""
-        fresh = {"finished_at": None, "package_info": "", "outcome": "", "reason": "", "decided_by": ""}
-        return msgspec.structs.replace(self, state=self.first_state, **fresh)
+        fresh = {"package_info": "", "outcome": "", "reason": "", "decided_by": ""}
+        return msgspec.structs.replace(self, state=self.first_state, called_off=None, finished_at=None, **fresh)
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,11 +39,13 @@ class WithdrawalView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 class AdminWithdrawalView(WithdrawalView, kw_only=True, omit_defaults=True):
     """A withdrawal as operators see it. `waits_for`: WeChat's last word on why it does not go on (NOT_ENOUGH or
-    PROCESSING: the merchant's balance there is short; FORGOTTEN: only you can say how it ended)."""
+    PROCESSING: the merchant's balance there is short; FORGOTTEN: only you can say how it ended). `called_off_at`: since
+    when WeChat is asked to call it off."""
 
     member_id: str
     rules_version: int
     handed_over_at: datetime | None = None
+    called_off_at: datetime | None = None
     decided_by: str = ""
     waits_for: str = ""
 
@@ -72,6 +74,7 @@ def admin_view(withdrawal: Withdrawal) -> AdminWithdrawalView:
         member_id=withdrawal.member_id,
         rules_version=withdrawal.rules_version,
         handed_over_at=withdrawal.handed_over,
+        called_off_at=withdrawal.called_off,
         decided_by=withdrawal.decided_by,
         waits_for=withdrawal.outcome if withdrawal.open else "",
     )
@@ -82,7 +85,7 @@ def _fields(withdrawal: Withdrawal) -> dict[str, Any]:
         "withdrawal_id", "state", "amount_fen", "tax_fen", "fee_fen", "net_fen", "created_at", "finished_at",
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(withdrawal, field) for field in same}
-    if withdrawal.state == "awaiting_confirmation":
+    if withdrawal.state == "awaiting_confirmation" and withdrawal.called_off is None:
         fields["package_info"] = withdrawal.package_info or None
     if withdrawal.state == "failed":
         fields["reason"] = withdrawal.reason or withdrawal.outcome

@@ -47,6 +47,7 @@ from chalicelib.store.transaction import ConditionFailed, Transaction
 WITHDRAWALS = declare("withdrawals", WithdrawalRules, check)
 
 PUSH = "withdrawal.push"
+CANCEL = "withdrawal.cancel"
 
 _SHORT = "the balance is short"
 
@@ -150,6 +151,27 @@ def reject(withdrawal_id: str, reason: str, by: str) -> Withdrawal:
             return withdrawal
         _check_reviewing(withdrawal)
         return failed(withdrawal, tx, reason=reason, decided_by=by)
+
+    return change(withdrawal_id, decide)
+
+
+def cancel(withdrawal_id: str, reason: str, by: str) -> Withdrawal:
+    """An operator wants a withdrawal called off that its receiver has not confirmed; twice is no error. Nothing is sent
+    from now on, and WeChat is asked to call off what it has. How it ends is what WeChat says: it was paid, where the
+    receiver was quicker.
+
+    Raises `not_found`, `conflict`, and `withdrawal_state` for one that is to be decided, on its way, forgotten or over.
+    """
+
+    def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
+        if withdrawal.called_off is not None:
+            return withdrawal
+        now = clock.now()
+        on_its_way = withdrawal.state == "processing" and withdrawal.package_info
+        if not withdrawal.open or on_its_way or not withdrawal.is_told(now):
+            raise MallError("withdrawal_state", state=withdrawal.state)
+        jobs.schedule(tx, CANCEL, withdrawal_id)
+        return msgspec.structs.replace(withdrawal, called_off=now, outcome="", reason=reason, decided_by=by)
 
     return change(withdrawal_id, decide)
 

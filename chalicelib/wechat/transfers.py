@@ -26,7 +26,8 @@ _REPORT = (("岗位类型", "推广员"), ("报酬说明", "推广商品的佣�
 _REMARK_CHARACTERS = 32
 
 #: FAIL, CANCELLED and SUCCESS are final. PROCESSING: the money is not set aside yet, which lasts while the balance is
-#: short. WAIT_USER_CONFIRM: set aside, and the receiver has until a day after the transfer was made.
+#: short. WAIT_USER_CONFIRM: set aside, and the receiver has until a day after the transfer was made. TRANSFERING: they
+#: have confirmed, and it is on its way. CANCELING: it is being called off.
 TransferState = Literal[
     "ACCEPTED", "PROCESSING", "WAIT_USER_CONFIRM", "TRANSFERING", "SUCCESS", "FAIL", "CANCELING", "CANCELLED"
 ]
@@ -95,6 +96,15 @@ def query_transfer(out_bill_no: str) -> TransferResult | None:
             return None
         raise
     return api.decode(reply, _Bill).result()
+
+
+def cancel_transfer(out_bill_no: str) -> TransferResult:
+    """Have the transfer of that number called off, before its receiver confirms; again is no error.
+
+    CANCELING is its answer and no end: ask how it ends. Refusals to expect: INVALID_REQUEST (the receiver has
+    confirmed, or it is over), NOT_FOUND.
+    """
+    return api.decode(api.call("POST", f"{_PATH}/out-bill-no/{api.part(out_bill_no)}/cancel"), _Bill).result()
 
 
 def read_transfer(notification: Notification) -> TransferResult:

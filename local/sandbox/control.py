@@ -63,7 +63,7 @@ class _Pay(_Notice, kw_only=True):
 
 
 class _Transfer(_Notice, kw_only=True):
-    outcome: Literal["confirm", "expire", "fail"]
+    outcome: Literal["transfering", "confirm", "expire", "fail", "cancel"]
     fail_reason: Annotated[str, Meta(pattern=r"\A[A-Z0-9_]{1,64}\Z")] | None = None
 
     def __post_init__(self) -> None:
@@ -71,9 +71,20 @@ class _Transfer(_Notice, kw_only=True):
             raise ValueError("fail_reason: only of a transfer that fails")
 
 
+_WAITING = ("ACCEPTED", "PROCESSING", "WAIT_USER_CONFIRM")
+#: Of what may become of a transfer: in which states it can, the state after it, and WeChat's reason.
+_OUTCOMES: dict[str, tuple[tuple[str, ...], str, str | None]] = {
+    "transfering": (("WAIT_USER_CONFIRM",), "TRANSFERING", None),
+    "confirm": (("WAIT_USER_CONFIRM", "TRANSFERING"), "SUCCESS", None),
+    "expire": (_WAITING, "FAIL", "OVERDUE_CLOSE"),
+    "fail": ((*_WAITING, "TRANSFERING"), "FAIL", "PAYEE_ACCOUNT_ABNORMAL"),
+    "cancel": (_WAITING, "CANCELLED", None),
+}
+
+
 class _Fault(msgspec.Struct, forbid_unknown_fields=True):
     path: Annotated[str, Meta(min_length=1)]
-    kind: Literal["error", "timeout", "timeout_after_effect", "bad_signature", "slow", "not_enough"]
+    kind: Literal["error", "timeout", "timeout_after_effect", "bad_signature", "slow", "not_enough", "accepted"]
     times: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     seconds: Annotated[float, Meta(ge=0, le=60)] | None = None
 
@@ -338,21 +349,17 @@ def _spoil_bill(world: World, day: str, body: _Spoil) -> None:
 
 
 def _end_transfer(world: World, out_bill_no: str, body: _Transfer) -> None:
-    """The receiver takes it, lets the day pass, or WeChat does not let them have it."""
+    """The receiver takes it, at once or with the money on its way for a while; lets the day pass; WeChat does not let
+    them have it; or the merchant calls it off in WeChat's console."""
     with world.store.transaction() as db:
         now = settle(world, db)
         bill = bill_of(db, "out_bill_no", out_bill_no)
         if bill is None:
             raise _Denied(404, "no such out_bill_no")
-        open_states = ("WAIT_USER_CONFIRM",) if body.outcome == "confirm" else ("WAIT_USER_CONFIRM", "PROCESSING")
-        if bill["state"] not in open_states:
+        may_be, state, reason = _OUTCOMES[body.outcome]
+        if bill["state"] not in may_be:
             raise _Denied(409, f"the transfer is {bill['state']}")
-        state, reason = {
-            "confirm": ("SUCCESS", None),
-            "expire": ("FAIL", "OVERDUE_CLOSE"),
-            "fail": ("FAIL", body.fail_reason or "PAYEE_ACCOUNT_ABNORMAL"),
-        }[body.outcome]
-        end_transfer(
-            world, db, bill, state, now, fail_reason=reason, mode=body.notify, delay_seconds=body.after_seconds
-        )
+        mode = "none" if state == "TRANSFERING" else body.notify  # WeChat tells of ends only
+        reason = body.fail_reason or reason
+        end_transfer(world, db, bill, state, now, fail_reason=reason, mode=mode, delay_seconds=body.after_seconds)
     world.wake.set()

@@ -17,7 +17,8 @@ from local.sandbox.world import Refused, World, digits, rfc3339, set_aside, sett
 _SCENE = "1005"
 _REPORT = {"岗位类型", "报酬说明"}
 _TOLD_SECONDS = 30 * 86400
-_FINAL = ("SUCCESS", "FAIL", "CANCELLED")
+#: Until its receiver has confirmed, a transfer can be called off.
+_CANCELLABLE = ("ACCEPTED", "PROCESSING", "WAIT_USER_CONFIRM")
 
 
 def blueprint(world: World) -> flask.Blueprint:
@@ -63,7 +64,7 @@ def _create(world: World, raw: bytes) -> dict[str, Any]:
                 raise Refused(400, "INVALID_REQUEST", "商户单号已存在，参数与首次请求时不一致")
         else:
             db.execute(
-                "INSERT INTO transfer VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'PROCESSING', NULL, NULL, ?, ?)",
+                "INSERT INTO transfer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)",
                 (
                     body.out_bill_no,
                     "133" + digits(37),
@@ -73,6 +74,7 @@ def _create(world: World, raw: bytes) -> dict[str, Any]:
                     body.transfer_remark,
                     body.user_name,
                     body.notify_url,
+                    "ACCEPTED" if flask.g.fault and flask.g.fault["kind"] == "accepted" else "PROCESSING",
                     now,
                     now,
                 ),
@@ -125,8 +127,8 @@ def _cancel(world: World, out_bill_no: str) -> dict[str, Any]:
         bill = bill_of(db, "out_bill_no", out_bill_no)
         if bill is None:
             raise Refused(404, "NOT_FOUND", "记录不存在")
-        if bill["state"] in _FINAL:
-            raise Refused(400, "INVALID_REQUEST", "单据已终态，不能撤销")
+        if bill["state"] not in (*_CANCELLABLE, "CANCELING"):
+            raise Refused(400, "INVALID_REQUEST", "当前单据状态不支持撤销")
         if bill["state"] != "CANCELING":
             db.execute(
                 "UPDATE transfer SET state = 'CANCELING', changed_at = ? WHERE out_bill_no = ?", (now, out_bill_no)

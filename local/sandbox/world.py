@@ -17,8 +17,10 @@ from local.sandbox.store import Store
 
 #: A refund is on its way for so long, by the mall's clock.
 REFUND_SECONDS = 5
-#: So long after it was made a transfer that nobody took is over; so long one takes to be called off.
+#: So long after it was made a transfer that nobody took is over; so long one is only ACCEPTED that is to be (see the
+#: faults); so long one takes to be called off.
 TRANSFER_SECONDS = 86400
+ACCEPTED_SECONDS = 5
 CANCEL_SECONDS = 5
 BEIJING = timezone(timedelta(hours=8))
 
@@ -67,6 +69,10 @@ def settle(world: World, db: sqlite3.Connection) -> float:
 
 
 def _settle_transfers(world: World, db: sqlite3.Connection, now: float) -> None:
+    db.execute(
+        "UPDATE transfer SET state = 'PROCESSING', changed_at = ? WHERE state = 'ACCEPTED' AND made_at <= ?",
+        (now, now - ACCEPTED_SECONDS),
+    )
     late = db.execute(
         "SELECT * FROM transfer WHERE state IN ('PROCESSING', 'WAIT_USER_CONFIRM') AND made_at <= ?",
         (now - TRANSFER_SECONDS,),
@@ -96,7 +102,7 @@ def end_transfer(
     world: World, db: sqlite3.Connection, bill: sqlite3.Row, state: str, at: float, *, fail_reason: str | None = None,
     mode: str = "normal", delay_seconds: float = 0,
 ) -> None:  # fmt: skip
-    """The transfer is over since `at`: SUCCESS, FAIL or CANCELLED, of which the merchant is told as `mode` says."""
+    """The transfer is in this state since `at`, mostly its last one, of which the merchant is told as `mode` says."""
     db.execute(
         "UPDATE transfer SET state = ?, fail_reason = ?, changed_at = ? WHERE out_bill_no = ?",
         (state, fail_reason, at, bill["out_bill_no"]),

@@ -1,4 +1,4 @@
-"""The crash sweep over withdrawals: asked for, reviewed, handed to WeChat, confirmed, failed, expired, refused.
+"""The crash sweep over withdrawals: asked for, reviewed, handed to WeChat, confirmed, called off, failed, refused.
 
 Each with a fault at its k-th call that may change something (to DynamoDB or to WeChat) for every k, and once with every
 call failing at first. In the end the member has been paid once or has the money again, and nothing is in between.
@@ -77,6 +77,49 @@ def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside)
     yield Sweep(outside, new_world, _check, may_change)
     operator.put("/v1/admin/settings/withdrawals", {}).ok()
     wechat.post("balance", {"available_fen": PLENTY_FEN})  # no payment stands behind what was sent here
+
+
+def _call_off(world: Payout) -> None:
+    world.operator.post(world.path + "/cancel", {"reason": "账户待核实"})
+    world.work("withdrawal")
+
+
+def _call_off_again(world: Payout) -> None:
+    world.operator.post(world.path + "/cancel", {"reason": "账户待核实"}).ok()
+    for seconds in (11, 605):  # WeChat takes 5 s; of what it has not heard of it never will after ten minutes
+        world.clock.advance(seconds)
+        world.rest()
+
+
+def _called_off(world: Payout) -> None:
+    world.at_wechat()
+    world.operator.post(world.path + "/cancel", {"reason": "账户待核实"}).ok()
+    world.work("withdrawal")
+
+
+def _at_wechat(world: Payout) -> None:
+    world.at_wechat()
+
+
+def _parked(world: Payout) -> None:
+    world.sandbox.post("faults", {"path": "/v3/fund-app/mch-transfer", "kind": "not_enough"})
+    world.at_wechat()
+
+
+def _asked_in_time(world: Payout) -> None:
+    world.clock.advance(11)
+    world.work("withdrawal")
+
+
+def _nothing_to_call_off(world: Payout) -> None:
+    _parked(world)
+    world.operator.post(world.path + "/cancel", {"reason": "账户待核实"}).ok()
+    world.work("withdrawal")
+
+
+def _ten_minutes_later(world: Payout) -> None:
+    world.clock.advance(605)
+    world.work("withdrawal")
 
 
 def _nothing(world: Payout) -> None:
@@ -162,6 +205,10 @@ FLOWS = [
     Flow("confirmed, notice lost", _ended("confirm"), _asked, _nothing, "succeeded", "SUCCESS", PAID),
     Flow("failed", _ended("fail"), _notice, _notice_again, "failed", "FAIL", AGAIN),
     Flow("nobody confirms", _day_over, _asked, _nothing, "failed", "FAIL", AGAIN),
+    Flow("called off", _at_wechat, _call_off, _call_off_again, "failed", "CANCELLED", AGAIN),
+    Flow("called off, and asked for", _called_off, _asked_in_time, _nothing, "failed", "CANCELLED", AGAIN),
+    Flow("called off, not at WeChat", _parked, _call_off, _call_off_again, "failed", None, AGAIN),
+    Flow("never at WeChat", _nothing_to_call_off, _ten_minutes_later, _nothing, "failed", None, AGAIN),
     Flow("refused", _refused_thrice, _asked_a_minute_later, _nothing, "failed", None, AGAIN),
 ]
 

@@ -136,6 +136,10 @@ def test_it_calls_a_transfer_off(wechat: Wechat, library: Any) -> None:
     for _ in range(2):
         status, answer = told(library.mch_transfer_bills_cancel("CW2"))
         assert (status, answer["state"]) == (200, "CANCELING")
+        ours = transfers.cancel_transfer("CW2")
+        assert (ours.out_bill_no, ours.transfer_bill_no, ours.state) == tuple(
+            answer[name] for name in ("out_bill_no", "transfer_bill_no", "state")
+        )
     wechat.clock.advance(6)
     assert told(library.mch_transfer_bills_query(out_bill_no="CW2"))[1]["state"] == "CANCELLED"
     assert told(library.mch_transfer_bills_cancel("CW2"))[1]["code"] == "INVALID_REQUEST"

@@ -170,6 +170,56 @@ def test_what_is_over_stays_as_it_is(wechat: Wechat) -> None:
     assert wechat.control("transfers/W00000000", {"outcome": "confirm"}, status=404)["reason"]
 
 
+def test_called_off_before_it_is_taken_the_merchant_has_the_money_again(wechat: Wechat) -> None:
+    request = wechat.transferred()
+    before = balance_fen(wechat)
+    for _ in range(2):
+        told = transfers.cancel_transfer(request.out_bill_no)
+        assert (told.out_bill_no, told.state, told.package_info) == (request.out_bill_no, "CANCELING", None)
+    wechat.control(f"transfers/{request.out_bill_no}", {"outcome": "confirm"}, status=409)
+    assert balance_fen(wechat) == before
+    wechat.clock.advance(6)
+    result = transfers.query_transfer(request.out_bill_no)
+    assert result is not None and (result.state, result.fail_reason) == ("CANCELLED", None)
+    assert balance_fen(wechat) == before + 300
+    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    assert transfers.read_transfer(api.read_callback(headers, raw)) == result
+
+
+@pytest.mark.parametrize("outcome", ["transfering", "confirm", "expire", "cancel"])
+def test_what_its_receiver_has_confirmed_or_is_over_is_not_called_off(wechat: Wechat, outcome: str) -> None:
+    request = wechat.transferred()
+    wechat.end(request, outcome)
+    error = refused(lambda: transfers.cancel_transfer(request.out_bill_no))
+    assert (error.code, error.passing) == ("INVALID_REQUEST", False)
+    error = refused(lambda: transfers.cancel_transfer("W00000000"))
+    assert (error.code, error.passing) == ("NOT_FOUND", False)
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("confirm", "SUCCESS"), ("fail", "FAIL")])
+def test_the_money_may_be_on_its_way_for_a_while(wechat: Wechat, outcome: str, state: str) -> None:
+    request = wechat.transferred()
+    wechat.end(request, "transfering")
+    wechat.clock.advance(2 * DAY)  # whoever has confirmed is not too late
+    on_its_way = transfers.transfer(request)
+    assert (on_its_way.state, on_its_way.package_info) == ("TRANSFERING", None)
+    assert wechat.control("notifications")["notifications"] == []
+    wechat.end(request, outcome)
+    result = transfers.query_transfer(request.out_bill_no)
+    assert result is not None and result.state == state
+
+
+def test_wechat_may_take_a_transfer_on_before_it_looks_at_it(wechat: Wechat) -> None:
+    wechat.paid()
+    wechat.fault(TRANSFERS, "accepted")
+    request = a_transfer()
+    made = transfers.transfer(request)
+    assert (made.state, made.package_info) == ("ACCEPTED", None)
+    assert transfers.transfer(request) == made
+    wechat.clock.advance(6)
+    assert transfers.transfer(request).state == "WAIT_USER_CONFIRM"
+
+
 # --- a short balance ------------------------------------------------------------------------------
 
 

@@ -146,6 +146,7 @@ AUDIENCES = {
     "GET /v1/admin/withdrawals/{withdrawal_id}/ledger": "withdrawals.read",
     "POST /v1/admin/withdrawals/{withdrawal_id}/approve": "withdrawals.review",
     "POST /v1/admin/withdrawals/{withdrawal_id}/reject": "withdrawals.review",
+    "POST /v1/admin/withdrawals/{withdrawal_id}/cancel": "withdrawals.review",
     "POST /v1/admin/withdrawals/{withdrawal_id}/conclude": "withdrawals.review",
     "GET /v1/admin/tax-report": "withdrawals.read",
     "GET /v1/admin/settings/withdrawals": "settings.read",
