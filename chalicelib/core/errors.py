@@ -108,6 +108,11 @@ CODES: dict[str, Meaning] = {
         422, "超出单笔或当日的提现限制", "This is outside the limits of one withdrawal, or of a day's"
     ),
     "withdrawal_state": Meaning(409, "提现当前状态不允许该操作", "The withdrawal's state does not allow this"),
+    "too_many_entries": Meaning(
+        422,
+        "该账户分录超过 {limit} 条，请用命令核对全部账目：python -m local.audit --tables PREFIX --region REGION",
+        "More than {limit} entries; audit all accounts with python -m local.audit --tables PREFIX --region REGION",
+    ),
     # reconciliation
     "difference_closed": Meaning(409, "该差异已处理", "This difference was closed before"),
     "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),

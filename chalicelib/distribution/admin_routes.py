@@ -67,11 +67,15 @@ def explain_account(member_id: str, query: PageQuery) -> Page[AdminLedgerLine]:
     return Page(*admin_views.explain(member_id, query.limit, query.cursor))
 
 
-@endpoint("GET /v1/admin/distributors/{member_id}/audit", OPERATOR, permission="distributors.read")
+@endpoint(
+    "GET /v1/admin/distributors/{member_id}/audit", OPERATOR, permission="distributors.read",
+    errors=("too_many_entries",),
+)  # fmt: skip
 def audit_account(member_id: str) -> AccountAudit:
     """Recompute a distributor's balance and months from the journal, and name every difference.
 
-    What is posted meanwhile may show as one: then ask again.
+    What is posted meanwhile may show as one: then ask again. Accounts of more than 10,000 entries are for the command
+    that audits a whole mall.
     """
     return admin_views.audit(member_id)
 

@@ -199,7 +199,7 @@ def _line(entry: Entry) -> AdminLedgerLine:
 
 def audit(member_id: str) -> AccountAudit:
     """Recompute a distributor's balance and months from their entries. What is posted meanwhile may show as different:
-    then look again. Raises `not_found` for who never applied."""
+    then look again. Raises `not_found` for who never applied, `too_many_entries` for an account that takes too long."""
     service.item(member_id)
     entries = ledger.all_of_member(member_id)
     balances = {member_id: ledger.balance(member_id)}

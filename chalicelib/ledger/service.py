@@ -9,6 +9,7 @@ import msgspec
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock
+from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.ledger.members import Balance, Effect, Month, Turnover, effect, month
 from chalicelib.ledger.rules import Entry, check
@@ -16,6 +17,8 @@ from chalicelib.ledger.tables import NOW, Balances, Journal, day_attribute, day_
 from chalicelib.store import cursor, read
 from chalicelib.store.transaction import Transaction
 
+#: So many entries of a member are read for one answer: some hundred calls, a few seconds.
+ALL_MAX = 10_000
 #: What a transaction is told when the entry is there already: somebody else did the same work.
 POSTED = "posted before"
 
@@ -103,12 +106,20 @@ def balance(member_id: str) -> Balance:
 
 
 def all_of_member(member_id: str) -> list[Entry]:
-    """Every entry that changed the member's balance, newest first; one of this moment may be missing."""
-    found, after = of_member(member_id, read.BATCH_MAX, None)
-    while after is not None:
-        page, after = of_member(member_id, read.BATCH_MAX, after)
-        found += page
-    return found
+    """Every entry that changed the member's balance, newest first; one of this moment may be missing.
+
+    Raises `too_many_entries` when there are more than ALL_MAX; no entry has been read then, only the index.
+    """
+    keys: list[read.Key] = []
+    after: read.Raw | None = None
+    while True:
+        room = ALL_MAX + 1 - len(keys)
+        page, after = read.query(Journal, member_id, index=Journal.by_member, forward=False, limit=room, after=after)
+        keys += [(Journal, (raw["about"]["S"], raw["cause"]["S"])) for raw in page]
+        if len(keys) > ALL_MAX:
+            raise MallError("too_many_entries", limit=ALL_MAX)
+        if after is None:
+            return [item.entry for item in read.batch_get(keys)]
 
 
 def balances(member_ids: Sequence[str]) -> dict[str, Balance]:

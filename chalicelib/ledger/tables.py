@@ -6,7 +6,7 @@
 | the same, for a member | and Update (member, "now") and (member, month), and the index by_member | 7 WRU |
 | the same, where money moves at WeChat | and the index by_day | 1 WRU more |
 | explain this order, this withdrawal | Query about | 0.5 RRU per 4 KB |
-| explain this balance, newest first | Query by_member, BatchGet the page | 0.5 RRU + 0.5 per entry |
+| explain this balance, newest first; recompute it | Query by_member, BatchGet the page | 0.5 RRU + 1 per entry |
 | a day's money at WeChat | Query by_day in each shard | 0.5 RRU per 4 KB, some 10 entries |
 | what a member has | Get (member, "now") | 1 RRU |
 | what came and went by month | Query member, up to the month | 1 RRU per 4 KB, some 20 months |

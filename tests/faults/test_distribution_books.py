@@ -26,9 +26,10 @@ from tests.support.own_tables import own_tables
 if TYPE_CHECKING:
     from chalicelib.ledger.rules import Entry
     from chalicelib.orders.rules import Order
+    from local.audit import Books
     from tests.support.sweep import Calmly
 
-ORDERS = int(os.environ.get("BOOKS_ORDERS", "80"))
+ORDERS = int(os.environ.get("BOOKS_ORDERS", "60"))
 SEED = int(os.environ.get("BOOKS_SEED") or random.SystemRandom().randrange(10**6))
 CAP_BP = 2000
 DAY = 86400
@@ -346,9 +347,23 @@ def test_after_so_many_orders_refunds_and_withdrawals_every_book_closes(played: 
     print(dict(posted), dict(done))
     assert min(posted[cause] for cause in ("paid", "granted", "refunded", "commission", "begun")) > 0
     assert done["refunds"] and done["succeeded"]
+    _check_nobody_left_out(books)
     _check_cap(books.orders, books.entries)
     for member_id in played.sellers:
         _check_statements(member_id)
+
+
+def _check_nobody_left_out(books: Books) -> None:
+    """Whoever brought the shopper of a paid order earns by it, on each level, unless all was given back before that."""
+    from chalicelib.orders.books import paid_for
+
+    earn: dict[str, list[str]] = {}
+    for one in sorted(books.distribution.commissions, key=lambda one: one.level):
+        earn.setdefault(one.order_id, []).append(one.member_id)
+    for order in books.orders:
+        kept = order.paid_at is not None and any(paid_for(order, line.sku_id) for line in order.lines)
+        right = [order.chain] if kept else [[], order.chain] if order.paid_at is not None else [[]]
+        assert earn.get(order.order_id, []) in right, order.order_id
 
 
 def _check_cap(orders: list[Order], entries: list[Entry]) -> None:

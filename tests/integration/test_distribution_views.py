@@ -537,6 +537,23 @@ def test_an_operator_can_have_one_account_recomputed(operator: Operator, people:
     tx.commit()
 
 
+def test_an_account_with_too_many_entries_for_one_answer_names_the_command(
+    operator: Operator, people: list[Shopper], sku: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.ledger import service as ledger
+
+    _, b, c = people
+    for _ in range(3):
+        bought(c, (sku, 1))
+    path = f"/v1/admin/distributors/{b.member_id}/audit"
+    monkeypatch.setattr(ledger, "ALL_MAX", 3)
+    assert operator.get(path).ok() == {"entries": 3, "differences": []}
+    monkeypatch.setattr(ledger, "ALL_MAX", 2)
+    refusal = operator.get(path).refused(422, "too_many_entries")
+    assert refusal["limit"] == 2
+    assert "python -m local.audit --tables PREFIX --region REGION" in refusal["detail"]
+
+
 def test_all_that_was_done_here_agrees(operator: Operator, people: list[Shopper], sku: str, sandbox: str) -> None:
     """The audit of the whole mall of these tests, and of these people before and after a purchase."""
     from local import audit
