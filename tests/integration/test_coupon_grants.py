@@ -300,6 +300,25 @@ def test_a_list_that_was_done_goes_on_with_who_is_added(short_steps: None) -> No
     assert given_by(made, people) == people
 
 
+def test_who_is_added_while_the_last_step_is_made_is_not_left_out(
+    monkeypatch: pytest.MonkeyPatch, short_steps: None
+) -> None:
+    people = crowd(4)
+    made = template(total=10, how=["grant"])
+    grant = granted(made, members=people[:2])
+    look = grants._look
+
+    def late(*arguments: Any) -> Any:
+        monkeypatch.setattr(grants, "_look", look)
+        added(made, grant, people[2:])
+        return look(*arguments)
+
+    monkeypatch.setattr(grants, "_look", late)
+    view = ended(made, grant)
+    assert (view.total, counts(view)) == (4, ("done", 4, 4, 0))
+    assert given_by(made, people) == people
+
+
 def test_adding_to_a_list_at_once_and_while_it_is_worked_through(short_steps: None) -> None:
     people = crowd(22)
     made = template(total=22, how=["grant"])
@@ -314,7 +333,7 @@ def test_adding_to_a_list_at_once_and_while_it_is_worked_through(short_steps: No
             while told(lambda: grants.step(made.template_id, grant.grant_id, 0)):
                 pass
 
-    at_once(act, [0, 6, 1, 2, 7, 3, 4, 5], threads=8)
+    at_once(act, [0, 0, 6, 1, 2, 7, 3, 3, 4, 5], threads=8)
     view = ended(made, grant)
     assert (view.total, counts(view)) == (22, ("done", 22, 22, 0))
     assert given_by(made, people) == people
