@@ -107,7 +107,7 @@ def _make(tx: Transaction, order_item: Orders) -> None:
     """New commissions for those of the order's chain who are active; nothing is added to `tx` when there is nobody."""
     order: Order = order_item.order
     rules, version = DISTRIBUTION.versioned()
-    if not rules.enabled:
+    if not rules.runs_in(order.address.region_code):
         return
     chain = order.chain[: rules.levels]
     tie, *people = read.batch_get([tie_key(order.member_id), *(distributor_key(member_id) for member_id in chain)])

@@ -18,6 +18,7 @@ from chalicelib.core.errors import invalid
 from chalicelib.core.money import split_fen
 from chalicelib.orders.books import paid_for
 from chalicelib.orders.rules import Order, OrderLine
+from chalicelib.pricing.freight import Region, covers
 from chalicelib.web.types import Count, Fen, Line, PriceFen
 
 #: The law's ceiling; a setting above it is refused when it is loaded.
@@ -61,10 +62,12 @@ class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     `rates_bp` by level; `protection_days`: how long a customer stays bound, 0 for ever; `freeze_days` after receipt
     a commission can be withdrawn, fewer than the refund window means that a refund may reach what was withdrawn. All
     commissions of an order together are at most `order_cap_bp` of its goods, and `order_cap_fen`. `approval`: whether
-    an operator approves who applies. The pages are the mini-program's, for links.
+    an operator approves who applies. Orders that go to `stopped_regions` pay nobody (administrative codes: 310000 is
+    all of 上海市). The pages are the mini-program's, for links.
     """
 
     enabled: bool = False
+    stopped_regions: Annotated[list[Region], Meta(max_length=400)] = []
     levels: Annotated[int, Meta(ge=1, le=LEVELS_MAX)] = 1
     rates_bp: Annotated[list[BasisPoints], Meta(min_length=1, max_length=LEVELS_MAX)] = msgspec.field(
         default_factory=lambda: [1000, 300]
@@ -81,6 +84,10 @@ class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     leaderboard: bool = False
     home_page: PagePath = "pages/index/index"
     product_page: PagePath = "pages/product/product"
+
+    def runs_in(self, region_code: str) -> bool:
+        """Whether orders that go there pay anybody."""
+        return self.enabled and not any(covers(region, region_code) for region in self.stopped_regions)
 
     def tier(self, tier_id: str) -> Tier | None:
         """The tier of that id, or None: none was reached, or the merchant has removed it."""

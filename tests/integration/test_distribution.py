@@ -288,6 +288,24 @@ def test_the_switch_changes_no_other_setting_and_what_was_earned_keeps_its_days_
     assert operator.get(f"/v1/admin/settings/distribution?version={version}").ok() == before
 
 
+def test_in_a_stopped_region_nothing_new_is_earned_and_what_was_earned_stays(
+    operator: Operator, people: list[Shopper], sku: str
+) -> None:
+    _, b, c = people  # C lives in 310115
+    first = bought(c, [(sku, 1)])
+    for pieces, regions, earned in (
+        (2, ["440000", "310000"], 0), (3, ["310100"], 0), (4, ["310115"], 0), (5, ["310104", "320000"], 5 * 200),
+    ):  # fmt: skip
+        set_rules(operator, stopped_regions=regions)
+        bought(c, [(sku, pieces)])
+        assert balance(b)[0] == 200 + earned
+    set_rules(operator, stopped_regions=["310000"])
+    give_back(operator, first, sku, 1)
+    assert balance(b)[0] == 5 * 200
+    refusal = operator.put("/v1/admin/settings/distribution", RULES | {"stopped_regions": ["31"]})
+    assert refusal.refused(400, "malformed")["errors"][0]["field"] == "stopped_regions[0]"
+
+
 def test_a_suspended_distributor_earns_nothing_and_whoever_brought_them_still_does(
     operator: Operator, people: list[Shopper], sku: str
 ) -> None:
