@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from chalicelib.core import clock
 from chalicelib.core.audit import Difference
 from chalicelib.distribution.withdrawal_rules import STATES, Allowance, Withdrawal
 from chalicelib.ledger import members
@@ -101,14 +100,12 @@ def _of_transfers(ours: Mapping[str, Withdrawal], theirs: Mapping[str, Transfer]
 
 
 def _of_allowance(member_id: str, allowance: Allowance, withdrawals: list[Withdrawal]) -> list[Difference]:
-    """What is counted of a member's day and month, against the withdrawals that were made in them and did not fail."""
+    """What is counted of a member's day, month and year, against the withdrawals that were made in them."""
     told = Allowance(day=allowance.day)
     for one in withdrawals:
-        day = clock.day(one.created_at)
-        if one.state == "failed" or (day.year, day.month) != (told.day.year, told.day.month):
-            continue
-        with_it = told.with_one(one)
-        told = with_it if day == told.day else msgspec.structs.replace(with_it, count=told.count, fen=told.fen)
+        told = told.with_one(one)
+        if one.state == "failed":
+            told = told.without(one)
     if told == allowance:
         return []
     return [Difference(member_id, f"its allowance is {allowance}, its withdrawals say {told}")]

@@ -127,41 +127,57 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a member has withdrawn on a day, and in its month, that has not failed: how often, how much, what tax."""
+    """What a member has withdrawn on a day, in its month and its year, that has not failed: how often, how much, which
+    tax. `first_month` is the year's first (1-12, 0: none) in which they asked for any, whatever became of it.
+    """
 
     day: date
     count: int = 0
     fen: int = 0
     month_fen: int = 0
     month_tax_fen: int = 0
+    year_fen: int = 0
+    year_tax_fen: int = 0
+    first_month: int = 0
+
+    @property
+    def months(self) -> int:
+        """The months of the year from the first one on, this one included."""
+        return self.day.month - (self.first_month or self.day.month) + 1
 
     def on(self, today: date) -> Allowance:
-        """The same on a later day: a new day begins with nothing, a new month as well."""
+        """The same on a later day: a new day begins with nothing, a new month and a new year as well."""
         if today <= self.day:
             return self
-        if (today.year, today.month) != (self.day.year, self.day.month):
+        if today.year != self.day.year:
             return Allowance(day=today)
-        return msgspec.structs.replace(self, day=today, count=0, fen=0)
+        new_month = {"month_fen": 0, "month_tax_fen": 0} if today.month != self.day.month else {}
+        return msgspec.structs.replace(self, day=today, count=0, fen=0, **new_month)
 
     def with_one(self, given: Withdrawal) -> Allowance:
-        """With this withdrawal, made on that day."""
+        """With this withdrawal."""
         return self._plus(1, given)
 
     def without(self, given: Withdrawal) -> Allowance:
-        """Without this withdrawal, which has failed; unchanged where its day and its month are over."""
-        made = clock.day(given.created_at)
-        if (made.year, made.month) != (self.day.year, self.day.month):
-            return self
-        after = self._plus(-1, given)
-        return after if made == self.day else msgspec.structs.replace(after, count=self.count, fen=self.fen)
+        """Without this withdrawal, which has failed."""
+        return self._plus(-1, given)
 
     def _plus(self, sign: int, given: Withdrawal) -> Allowance:
+        """With it once more or less, in what is not over of its day, its month and its year."""
+        made = clock.day(given.created_at)
+        if made.year != self.day.year:
+            return self
+        fen, tax = sign * given.amount_fen, sign * given.tax_fen
+        in_day, in_month = made == self.day, made.month == self.day.month
         return Allowance(
             day=self.day,
-            count=self.count + sign,
-            fen=self.fen + sign * given.amount_fen,
-            month_fen=self.month_fen + sign * given.amount_fen,
-            month_tax_fen=self.month_tax_fen + sign * given.tax_fen,
+            count=self.count + sign * in_day,
+            fen=self.fen + fen * in_day,
+            month_fen=self.month_fen + fen * in_month,
+            month_tax_fen=self.month_tax_fen + tax * in_month,
+            year_fen=self.year_fen + fen,
+            year_tax_fen=self.year_tax_fen + tax,
+            first_month=min(self.first_month or made.month, made.month),
         )
 
 
@@ -179,32 +195,33 @@ def check_limits(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> 
 
 
 def kept_back(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> tuple[int, int]:
-    """Tax and fee of a withdrawal, after what was withdrawn in its month. Raises `invalid` when too little is left."""
-    tax = min(amount_fen, TAXES[rules.tax](amount_fen, before.month_fen, before.month_tax_fen))
+    """Tax and fee of a withdrawal, after what was withdrawn before it. Raises `invalid` when too little is left."""
+    tax = min(amount_fen, TAXES[rules.tax](amount_fen, before))
     fee = amount_fen * rules.fee_bp // _WHOLE_BP
     if amount_fen - tax - fee < NET_FEN_MIN:
         raise invalid("amount_fen", f"after tax and fee at least {NET_FEN_MIN} fen must be left")
     return tax, fee
 
 
-#: What is withheld of an amount, given the month's amount before it and what was withheld of that.
-TaxRule = Callable[[int, int, int], int]
+#: What is withheld of an amount, given what was withdrawn before it in its month and its year, what was withheld of
+#: that, and how many months of the year it has been: what rules by payment, by month and by the year so far need.
+TaxRule = Callable[[int, Allowance], int]
 
 
-def no_tax(_amount_fen: int, _month_fen: int, _withheld_fen: int) -> int:
+def no_tax(_amount_fen: int, _before: Allowance) -> int:
     """Nothing is withheld."""
     return 0
 
 
-def labour_tax(amount_fen: int, month_fen: int, withheld_fen: int) -> int:
+def labour_tax(amount_fen: int, before: Allowance) -> int:
     """Income tax on labour remuneration, by calendar month (State Taxation Administration, announcement 61 of 2018).
 
     The month's tax so far, less what was withheld: rounded down on the month's sum, so that however a sum is split, all
     parts together withhold exactly what it would as one. What was taken out before the mall withheld anything is not
     made up for; what was withheld too much, because something failed afterwards, is set off.
     """
-    owed_before = labour_tax_of(month_fen)
-    return max(0, labour_tax_of(month_fen + amount_fen) - max(withheld_fen, owed_before))
+    owed_before = labour_tax_of(before.month_fen)
+    return max(0, labour_tax_of(before.month_fen + amount_fen) - max(before.month_tax_fen, owed_before))
 
 
 #: Of the taxable part: from so much on, so many percent, less so much.

@@ -10,8 +10,8 @@
 | operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 each |
 | who was paid what in a quarter | Query by_quarter, shard after shard, by member | 0.5 RRU per 4 KB, some 6 |
 
-A member's allowance ("allowance#<member>") is what they have withdrawn today and this month: one item, so that two
-withdrawals at once cannot both fit below one limit.
+A member's allowance ("allowance#<member>") is what they have withdrawn today, this month and this year: one item, so
+that two withdrawals at once cannot both fit below one limit.
 """
 
 from __future__ import annotations

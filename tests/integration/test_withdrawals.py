@@ -762,6 +762,37 @@ def test_tax_is_withheld_by_the_month_and_reported_by_the_quarter(
     assert differences(wechat, other) == []
 
 
+def test_a_rule_of_the_merchant_s_withholds_by_the_year_so_far(
+    operator: Operator, shopper: Shopper, wechat: Sandbox, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.distribution.withdrawal_rules import TAXES, Allowance
+
+    def by_the_year(amount_fen: int, before: Allowance) -> int:
+        taxable = max(0, before.year_fen + amount_fen - 10_000 * before.months)
+        return max(0, taxable // 10 - before.year_tax_fen)
+
+    monkeypatch.setitem(TAXES, "labour", by_the_year)  # type: ignore[arg-type]
+    to_quarter(mall_clock)
+    set_rules(operator, tax="labour", per_day=10)
+    assert paid(shopper, wechat, 20_000)["tax_fen"] == 1_000  # 100 yuan of the first month are free
+    waiting = at_wechat(shopper, 10_000)
+    assert mine(shopper, waiting)["tax_fen"] == 1_000
+    mall_clock.advance(29 * DAY)  # to the first days of the next month: what waited was too late
+    run_jobs()
+    assert mine(shopper, waiting)["state"] == "failed"
+    # 200 and 300 yuan, of which 200 are free: 30 yuan, less the 10 of the first month
+    assert paid(shopper, wechat, 30_000)["tax_fen"] == 2_000
+    while month_now() != 1:
+        mall_clock.advance(28 * DAY)
+    assert paid(shopper, wechat, 15_000)["tax_fen"] == 500  # a new year begins with nothing
+
+
+def month_now() -> int:
+    from chalicelib.core import clock
+
+    return clock.day(clock.now()).month
+
+
 def to_quarter(mall_clock: LocalClock) -> None:
     """To the third day of the next quarter: what other tests paid lies before it."""
     from datetime import timedelta

@@ -42,8 +42,10 @@ def found(state: WithdrawalState, posted: list[Entry] | None = None, **more: Any
 
 @pytest.mark.parametrize("state", THERE)
 def test_what_agrees_is_not_named(state: WithdrawalState) -> None:
-    counted = Allowance(day=clock.day(AT)) if state == "failed" else Allowance(
-        day=clock.day(AT), count=1, fen=1000, month_fen=1000, month_tax_fen=30
+    month = clock.day(AT).month
+    counted = Allowance(day=clock.day(AT), first_month=month) if state == "failed" else Allowance(
+        day=clock.day(AT), count=1, fen=1000, month_fen=1000, month_tax_fen=30, year_fen=1000, year_tax_fen=30,
+        first_month=month,
     )  # fmt: skip
     assert found(state, transfers=[Transfer("w1", 965, THERE[state])], allowances={"m1": counted}) == []
 

@@ -75,12 +75,12 @@ def test_who_gets_more_in_a_month_pays_no_less_tax_and_is_left_no_less(one: int,
 
 @given(st.lists(AMOUNTS, min_size=1, max_size=60))
 def test_however_a_month_is_split_the_same_is_withheld_to_the_fen(parts: list[int]) -> None:
-    gross = withheld = 0
+    month = NOTHING
     for part in parts:
-        tax = labour_tax(part, gross, withheld)
+        tax = labour_tax(part, month)
         assert 0 <= tax <= part
-        gross, withheld = gross + part, withheld + tax
-    assert withheld == labour_tax_of(sum(parts))
+        month = month.with_one(withdrawal(part, tax_fen=tax))
+    assert (month.month_fen, month.month_tax_fen) == (sum(parts), labour_tax_of(sum(parts)))
 
 
 @given(st.lists(AMOUNTS, min_size=1, max_size=20), st.data())
@@ -89,7 +89,7 @@ def test_when_some_fail_afterwards_the_rest_of_the_month_withholds_enough_and_ne
 ) -> None:
     month = Allowance(day=TODAY)
     for part in parts:
-        tax = labour_tax(part, month.month_fen, month.month_tax_fen)
+        tax = labour_tax(part, month)
         assert 0 <= tax <= part
         made = withdrawal(part, tax_fen=tax)
         month = month.with_one(made)
@@ -100,12 +100,13 @@ def test_when_some_fail_afterwards_the_rest_of_the_month_withholds_enough_and_ne
 
 @given(AMOUNTS, SUMS)
 def test_what_was_taken_out_untaxed_before_the_mall_withheld_is_not_made_up_for(amount: int, before: int) -> None:
-    assert labour_tax(amount, before, 0) == labour_tax_of(before + amount) - labour_tax_of(before)
+    untaxed = Allowance(day=TODAY, month_fen=before)
+    assert labour_tax(amount, untaxed) == labour_tax_of(before + amount) - labour_tax_of(before)
 
 
 @given(AMOUNTS, SUMS, st.sampled_from(sorted(TAXES)), st.integers(0, 1000))
 def test_what_is_kept_back_and_what_is_sent_make_the_amount(amount: int, month: int, tax: str, fee_bp: int) -> None:
-    before = Allowance(day=TODAY, month_fen=month, month_tax_fen=TAXES[tax](month, 0, 0))
+    before = Allowance(day=TODAY, month_fen=month, month_tax_fen=TAXES[tax](month, NOTHING))
     rules = msgspec.convert({"tax": tax, "fee_bp": fee_bp}, WithdrawalRules)
     try:
         tax_fen, fee_fen = kept_back(amount, before, rules)
@@ -116,6 +117,48 @@ def test_what_is_kept_back_and_what_is_sent_make_the_amount(amount: int, month: 
     assert tax_fen >= 0
     assert fee_fen == amount * fee_bp // 10_000
     assert amount - tax_fen - fee_fen >= 10
+
+
+#: Of the year's taxable sum: from so many yuan on, so many percent, less so many yuan.
+BRACKETS = ((960_000, 45, 181_920), (660_000, 35, 85_920), (420_000, 30, 52_920), (300_000, 25, 31_920),
+            (144_000, 20, 16_920), (36_000, 10, 2_520), (0, 3, 0))  # fmt: skip
+
+
+def by_the_year(amount_fen: int, before: Allowance) -> int:
+    """A rule that a merchant may plug in: cumulative withholding (State Taxation Administration, announcement 16 of
+    2025). A fifth of the year's sum is cost, 5,000 yuan of each month are free; of the rest by the table, less what was
+    withheld."""
+    taxable = max(0, (before.year_fen + amount_fen) * 4 // 5 - 500_000 * before.months)
+    percent, off = next((percent, off) for above, percent, off in BRACKETS if taxable > above * 100 or not above)
+    return max(0, taxable * percent // 100 - off * 100 - before.year_tax_fen)
+
+
+def of_a_month(before: Allowance, month: int, yuan: int) -> tuple[Allowance, float]:
+    """So much is withdrawn in a month, in parts; what stands afterwards, and what was withheld in yuan."""
+    at = datetime(2026, month, 3, 4, tzinfo=UTC)
+    before, withheld = before.on(at.date()), 0
+    left = yuan * 100
+    while left:
+        part = min(left, AMOUNT_FEN_MAX)
+        tax, _ = kept_back(part, before, WithdrawalRules(tax="labour"))
+        before, withheld, left = before.with_one(withdrawal(part, at, tax)), withheld + tax, left - part
+    return before, withheld / 100
+
+
+def test_a_rule_by_the_year_so_far_can_be_plugged_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TAXES, "labour", by_the_year)  # type: ignore[arg-type]
+    so_far = Allowance(day=date(2026, 1, 31))
+    withheld = []
+    for month, yuan in ((3, 15_000), (4, 15_000), (6, 60_000), (7, 1_000)):
+        so_far, tax = of_a_month(so_far, month, yuan)
+        withheld.append(tax)
+    # 15,000 * 0.8 - 5,000 = 7,000 at 3 %; twice that; 90,000 * 0.8 - 4 * 5,000 = 52,000 at 10 % less 2,520 is 2,680;
+    # 91,000 * 0.8 - 25,000 = 47,800 makes 2,260, and more was withheld
+    assert withheld == [210, 210, 2_260, 0]
+    assert (so_far.months, so_far.first_month, so_far.year_fen, so_far.year_tax_fen) == (5, 3, 9_100_000, 268_000)
+    assert (so_far.month_fen, so_far.month_tax_fen) == (100_000, 0)
+    new_year = so_far.on(date(2027, 1, 1))
+    assert (new_year, new_year.months) == (Allowance(day=date(2027, 1, 1)), 1)
 
 
 def test_too_little_left_to_send_is_refused() -> None:
@@ -152,21 +195,28 @@ def test_a_limit_that_is_broken_is_named(amount_fen: int, before: Allowance, lim
     assert (refused.value.code, refused.value.data["limit"]) == ("withdrawal_limit", limit)
 
 
-def test_a_day_begins_with_nothing_a_month_too_and_time_never_goes_back() -> None:
-    before = Allowance(day=TODAY, count=3, fen=300, month_fen=900, month_tax_fen=9)
+def test_a_day_begins_with_nothing_a_month_and_a_year_too_and_time_never_goes_back() -> None:
+    year = {"year_fen": 5_000, "year_tax_fen": 50, "first_month": 2}
+    before = Allowance(day=TODAY, count=3, fen=300, month_fen=900, month_tax_fen=9, **year)
     assert before.on(TODAY) == before
-    assert before.on(date(2026, 11, 23)) == Allowance(day=date(2026, 11, 23), month_fen=900, month_tax_fen=9)
-    assert before.on(date(2026, 12, 1)) == Allowance(day=date(2026, 12, 1))
+    assert before.on(date(2026, 11, 23)) == Allowance(day=date(2026, 11, 23), month_fen=900, month_tax_fen=9, **year)
+    assert before.on(date(2026, 12, 1)) == Allowance(day=date(2026, 12, 1), **year)
+    assert before.on(date(2027, 1, 1)) == Allowance(day=date(2027, 1, 1))
     assert before.on(date(2026, 11, 21)) == before
 
 
-def test_what_fails_is_given_back_to_the_day_and_the_month_in_which_it_was_made() -> None:
+def test_what_fails_is_given_back_to_the_day_the_month_and_the_year_in_which_it_was_made() -> None:
     made = withdrawal(100, tax_fen=7)
-    assert NOTHING.with_one(made).without(made) == NOTHING
-    tomorrow = Allowance(day=date(2026, 11, 23), count=1, fen=50, month_fen=150, month_tax_fen=8)
-    assert tomorrow.without(made) == Allowance(day=date(2026, 11, 23), count=1, fen=50, month_fen=50, month_tax_fen=1)
-    december = Allowance(day=date(2026, 12, 1), count=1, fen=50, month_fen=50)
-    assert december.without(made) == december
+    november = {"first_month": 11}
+    assert NOTHING.with_one(made).without(made) == Allowance(day=TODAY, **november)
+    tomorrow = NOTHING.with_one(made).on(date(2026, 11, 23))
+    later = tomorrow.with_one(withdrawal(50, NOON + timedelta(days=1), 1))
+    of_later = {"month_fen": 50, "month_tax_fen": 1, "year_fen": 50, "year_tax_fen": 1} | november
+    assert later.without(made) == Allowance(day=later.day, count=1, fen=50, **of_later)
+    december = later.on(date(2026, 12, 1))
+    assert december.without(made) == Allowance(day=december.day, year_fen=50, year_tax_fen=1, **november)
+    january = december.on(date(2027, 1, 1))
+    assert january.without(made) == january
 
 
 def test_no_mall_can_send_what_wechat_would_not_take() -> None:
