@@ -36,8 +36,9 @@ permissions: $(INSTALLED) ## what each function may do, written anew from what t
 bench: $(INSTALLED) ## what the mall costs
 	$(BIN)/python -m bench
 
-package: $(INSTALLED) ## what is deployed, into build/package: make package [STAGE=prod] [REGION=cn-north-1]
-	@$(BIN)/python -m infra.package --stage $(or $(STAGE),prod) --region $(or $(REGION),cn-north-1)
+package: $(INSTALLED) ## what is deployed, into build/package: make package [STAGE=prod] [REGION=cn-north-1] [TABLES=deployed.json]
+	@$(BIN)/python -m infra.package --stage $(or $(STAGE),prod) --region $(or $(REGION),cn-north-1) \
+	  $(if $(TABLES),--tables "$(TABLES)")
 
 lint: $(INSTALLED) ## style
 	$(BIN)/ruff check .

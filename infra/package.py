@@ -2,9 +2,11 @@
 
     python -m infra.package --stage prod --region cn-north-1        (make package)
 
-leaves build/package/deployment.zip and build/package/sam.json. Of the 23 MB that Chalice packs, 15 are botocore's
-descriptions of services that the mall does not use; and nothing is compiled, although Lambda cannot write .pyc files:
-every cold start would compile everything anew.
+leaves build/package/deployment.zip and build/package/sam.json. With `--tables deployed.json`, the template that is
+deployed now, its tables stay as they are: for going back to an older version of the code (docs/operations.md).
+
+Of the 23 MB that Chalice packs, 15 are botocore's descriptions of services that the mall does not use; and nothing is
+compiled, although Lambda cannot write .pyc files: every cold start would compile everything anew.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from infra import alarms, functions, responses, tables
+
+Json = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -62,21 +66,21 @@ class Sizes(NamedTuple):
     unpacked: int
 
 
-def package(stage: str, out: Path, region: str = "cn-north-1") -> Sizes:
-    """Package the stage into the folder `out`: deployment.zip and sam.json."""
+def package(stage: str, out: Path, region: str = "cn-north-1", deployed_now: Json | None = None) -> Sizes:
+    """Package the stage into the folder `out`: deployment.zip and sam.json; with the tables of what is deployed now."""
     with tempfile.TemporaryDirectory() as temporary:
         source = _stage(Path(temporary) / "source")
         template = source / "merge.json"
-        template.write_bytes(msgspec.json.encode(merged_template(stage)))
+        template.write_bytes(msgspec.json.encode(merged_template(stage, deployed_now)))
         _chalice(source, stage, template, out, region)
     deployed = out / "deployment.zip"
     raw = deployed.rename(out / "chalice.zip")
     return Sizes(raw.stat().st_size, *finish(raw, deployed))
 
 
-def merged_template(stage: str) -> dict[str, Any]:
+def merged_template(stage: str, deployed_now: Json | None = None) -> Json:
     """What is merged into Chalice's template: template.json and all that is made from the code."""
-    template: dict[str, Any] = msgspec.json.decode(TEMPLATE.read_bytes())
+    template: Json = msgspec.json.decode(TEMPLATE.read_bytes())
     config = msgspec.json.decode((ROOT / ".chalice" / "config.json").read_bytes())
     variables = config["stages"][stage]["environment_variables"]
     definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
@@ -85,7 +89,9 @@ def merged_template(stage: str) -> dict[str, Any]:
     kept = {name.removeprefix("YUTANG_").lower(): value for name, value in variables.items() if ":" in value}
     workers = worker_count(variables)
     template["Resources"] |= functions.resources(given, kept, workers)
-    template["Resources"] |= tables.resources(variables["YUTANG_TABLE_PREFIX"])
+    prefix = variables["YUTANG_TABLE_PREFIX"]
+    template["Resources"] |= tables.resources(prefix)
+    template["Resources"] |= tables.kept(deployed_now, prefix) if deployed_now else {}
     template["Resources"] |= alarms.resources(stage, workers)
     network = msgspec.json.decode(NETWORK.read_bytes())
     template["Resources"] |= {name: resource | {"Condition": "CallsFixed"} for name, resource in network.items()}
@@ -116,7 +122,8 @@ def _chalice(source: Path, stage: str, template: Path, out: Path, region: str) -
     command = ("-c", "from chalice.cli import main; raise SystemExit(main())", "--project-dir", str(source))
     options = ("--stage", stage, "--merge-template", str(template), str(out.resolve()))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("YUTANG_")}
-    environment |= {"AWS_DEFAULT_REGION": region}
+    # With a fixed seed: the order of the API's paths in the template follows the hashes.
+    environment |= {"AWS_DEFAULT_REGION": region, "PYTHONHASHSEED": "0"}
     done = subprocess.run(
         [sys.executable, *command, "package", *options],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -176,13 +183,15 @@ def main() -> int:
     parser.add_argument("--stage", default="prod")
     parser.add_argument("--region", default="cn-north-1", help="for which the template is checked")
     parser.add_argument("--out", type=Path, default=BUILD / "package")
+    parser.add_argument("--tables", type=Path, help="the template that is deployed, whose tables stay as they are")
     arguments = parser.parse_args()
-    sizes = package(arguments.stage, arguments.out, arguments.region)
+    deployed_now = msgspec.json.decode(arguments.tables.read_bytes()) if arguments.tables else None
+    sizes = package(arguments.stage, arguments.out, arguments.region, deployed_now)
     lint(arguments.out / "sam.json", arguments.region)
     before, after, unpacked = (size / 1e6 for size in sizes)
     print(f"{arguments.out / 'deployment.zip'}: {after:.1f} MB ({before:.1f} MB as Chalice packed it), "
           f"{unpacked:.1f} MB unpacked")  # fmt: skip
-    print(f"{arguments.out / 'sam.json'}: deploy with `aws cloudformation package` and `deploy`")
+    print(f"{arguments.out / 'sam.json'}: deployed as docs/operations.md says")
     return 0
 
 

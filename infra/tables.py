@@ -23,6 +23,19 @@ def resources(prefix: str) -> Json:
     return {logical_id(table): _resource(table, prefix) for table in tools.tables()}
 
 
+def kept(template: Json, prefix: str) -> Json:
+    """The tables of a template that is deployed, for an older version of the code to be deployed with.
+
+    Raises SystemExit when they are another mall's, which has another prefix.
+    """
+    found = {name: one for name, one in template["Resources"].items() if one["Type"] == "AWS::DynamoDB::Table"}
+    names = [one["Properties"]["TableName"] for one in found.values()]
+    others = [name for name in names if not name.startswith(prefix)]
+    if others or not names:
+        raise SystemExit(f"these are not the tables of {prefix}: {others}")
+    return found
+
+
 def logical_id(table: type[Table]) -> str:
     """What the template calls the table: OrdersTable."""
     return permissions.logical_id(_plain_name(table))
