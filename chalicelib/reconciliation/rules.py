@@ -6,7 +6,8 @@ time, so that what one side has before midnight and the other after it is no dif
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Literal
 
@@ -18,7 +19,8 @@ from chalicelib.ledger.rules import Entry, wechat_fen
 Subject = Literal["payment", "refund", "transfer"]
 #: missing_here: WeChat moved money that we know nothing of. missing_there: we booked what no bill has. amount: both
 #: have it, with other sums. state: one side says that the money moved, the other knows of it and says that it did not.
-DifferenceKind = Literal["missing_here", "missing_there", "amount", "state"]
+#: unread: the day is too long for a worker, and nothing of it was compared.
+DifferenceKind = Literal["missing_here", "missing_there", "amount", "state", "unread"]
 DifferenceState = Literal["open", "closed"]
 TheirState = Literal["done", "pending", "failed"]
 
@@ -28,11 +30,13 @@ Key = tuple[Subject, str]
 #: Who closes a difference that a later run no longer finds, and with what reason.
 SYSTEM = "system"
 RESOLVED = "resolved"
+#: WeChat's word for what has moved.
+_DONE = "SUCCESS"
 #: A refund in one of these states may rightly be on its way at WeChat.
 _PUSHED = frozenset({"approved", "processing", "succeeded", "failed"})
 
 
-class Ours(msgspec.Struct, frozen=True):
+class Ours(msgspec.Struct, frozen=True, gc=False):
     """Money that our journal says has moved at WeChat."""
 
     key: Key
@@ -40,7 +44,7 @@ class Ours(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Theirs(msgspec.Struct, frozen=True):
+class Theirs(msgspec.Struct, frozen=True, gc=False):
     """What a bill says of one number.
 
     `state`: whether the money has moved, has not yet, or never will. `number` and `word` are WeChat's for it and its
@@ -129,12 +133,81 @@ def ours_of(entry: Entry) -> Ours | None:
 
 def sums(told: Iterable[Ours | Theirs]) -> DaySums:
     """How many payments, refunds and transfers have moved money, and how much."""
-    counted = dict.fromkeys(DaySums.__struct_fields__, 0)
+    counts: Counter[Subject] = Counter()
+    fen: Counter[Subject] = Counter()
     for one in told:
         if isinstance(one, Ours) or one.state != "failed":
-            counted[f"{one.key[0]}s"] += 1
-            counted[f"{one.key[0]}s_fen"] += one.amount_fen
-    return DaySums(**counted)
+            counts[one.key[0]] += 1
+            fen[one.key[0]] += one.amount_fen
+    return DaySums(
+        payments=counts["payment"], payments_fen=fen["payment"], refunds=counts["refund"], refunds_fen=fen["refund"],
+        transfers=counts["transfer"], transfers_fen=fen["transfer"],
+    )  # fmt: skip
+
+
+class Told:
+    """What the bills of a day say, each thing by its key.
+
+    There may be hundreds of thousands of them: those that have simply moved, nearly all, are held as a number and fen.
+    """
+
+    def __init__(self, lines: Iterable[Theirs]) -> None:
+        self._moved: dict[Subject, dict[str, int]] = {"payment": {}, "refund": {}, "transfer": {}}
+        self._others: dict[Key, list[Theirs]] = {}
+        for line in lines:
+            self._take(line)
+        #: Of all that the bills say.
+        self.sums = sums(self._each())
+
+    def _take(self, line: Theirs) -> None:
+        subject, number = line.key
+        moved = self._moved[subject]
+        if number in moved:
+            self._others[line.key] = [_moved(line.key, moved.pop(number)), line]
+        elif line.key in self._others:
+            self._others[line.key].append(line)
+        elif (line.state, line.word, line.number) == ("done", _DONE, number):
+            moved[number] = line.amount_fen
+        else:
+            self._others[line.key] = [line]
+
+    def agree(self, ours: Iterable[Ours]) -> tuple[DaySums, dict[Key, Ours]]:
+        """The sums of ours, and those of ours that the bills do not tell alike. What both tell alike is forgotten."""
+        differ: dict[Key, Ours] = {}
+
+        def each() -> Iterator[Ours]:
+            for one in ours:
+                subject, number = one.key
+                if self._moved[subject].get(number) == one.amount_fen:
+                    del self._moved[subject][number]
+                else:
+                    differ[one.key] = one
+                yield one
+
+        return sums(each()), differ
+
+    def left(self) -> dict[Key, Theirs]:
+        """What was not forgotten; several lines of one number are one thing."""
+        return {one.key: one for one in self._each()}
+
+    def _each(self) -> Iterator[Theirs]:
+        for subject, moved in self._moved.items():
+            for number, fen in moved.items():
+                yield _moved((subject, number), fen)
+        yield from map(_together, self._others.values())
+
+
+def _moved(key: Key, fen: int) -> Theirs:
+    return Theirs(key, key[1], fen, "done", _DONE)
+
+
+def _together(lines: list[Theirs]) -> Theirs:
+    """What several lines of one number come to: those that have moved money, else those that may, else the last."""
+    for state in ("done", "pending"):
+        some = [line for line in lines if line.state == state]
+        if some:
+            return msgspec.structs.replace(some[-1], amount_fen=sum(line.amount_fen for line in some))
+    return lines[-1]
 
 
 def match(
@@ -189,6 +262,11 @@ def _difference(
     )
 
 
+def unread(day: date, now: datetime) -> BillDifference:
+    """The difference of a day of which nothing was compared."""
+    return _difference(day, now, "unread", ("payment", ""), None, None, "")
+
+
 def day_of(difference_id: str) -> str:
     """The day within a difference's id."""
     return difference_id[:10]
@@ -205,6 +283,8 @@ def settle(
     changed: list[BillDifference] = []
     missing = {one.difference_id for one in before.values() if one.state == "open"}
     for one in found:
+        if one.kind == "unread":
+            missing.clear()  # nobody knows whether they are gone
         known = before.get(one.difference_id)
         missing.discard(one.difference_id)
         if known is None or (known.closed_by == SYSTEM and known.state == "closed"):

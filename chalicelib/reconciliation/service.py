@@ -7,7 +7,7 @@ from datetime import date, time, timedelta
 
 import msgspec
 
-from chalicelib.core import clock, metrics
+from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError, invalid, malformed
 from chalicelib.core.metrics import Metric
 from chalicelib.jobs import service as jobs
@@ -22,6 +22,7 @@ from chalicelib.reconciliation import books
 from chalicelib.reconciliation.rules import (
     BillDifference,
     ComparedDay,
+    DaySums,
     DifferenceState,
     Key,
     Known,
@@ -31,7 +32,7 @@ from chalicelib.reconciliation.rules import (
     match,
     ours_of,
     settle,
-    sums,
+    unread,
 )
 from chalicelib.reconciliation.tables import RUN, Reconciliations, difference_item, run_item
 from chalicelib.store import cursor, read
@@ -46,6 +47,9 @@ _CATCH_UP_DAYS = 7
 #: WeChat keeps bills for three months, and a comparison looks a week further back.
 _DAYS_MAX = 80
 _WRITES = 50
+#: For reading a day, of what a worker lives at most (jobs.LEASE_SECONDS). One that began too late for it is ended by
+#: Lambda, and the next try, a lease later, begins elsewhere in a worker's minute.
+_SECONDS_MAX = 50.0
 
 
 class _Again(Exception):
@@ -100,27 +104,45 @@ def ask(day: str) -> date:
 def run(day: date) -> ComparedDay:
     """Hold the bills of the day against the journal, and write what differs. The same again changes nothing.
 
+    A day that is too long for a worker's memory or time has one difference, that nothing was compared.
     Raises WechatError when the bills cannot be had or believed, and `conflict`.
     """
-    from chalicelib.reconciliation import statements
+    from chalicelib.wechat.errors import WechatError
 
-    told = statements.of(day)
-    booked = _by_key(ledger.of_day(day))
-    ours = booked | _by_key(ledger.find(list(_entry_keys(told.theirs.keys() - booked.keys()))))
-    known = _known([one.key for one in told.theirs.values() if one.key not in ours or one.state == "failed"])
-    unseen = statements.unseen(_asked(booked, booked.keys() - told.theirs.keys()), day)
-    now = clock.now()
-    found = match(day, now, told.theirs.values(), ours, known, unseen)
-    done = ComparedDay(
-        day=day, ran_at=now, theirs=sums(told.theirs.values()), ours=sums(booked.values()), fees_fen=told.fees_fen,
-        differences=len(found),
-    )  # fmt: skip
+    try:
+        done, found = _compared(day)
+    except WechatError as fault:
+        if fault.code != "bill_too_large":
+            raise
+        log.error("bill_too_large", day=day.isoformat())
+        now = clock.now()
+        done = ComparedDay(day=day, ran_at=now, theirs=DaySums(), ours=DaySums(), fees_fen=0, differences=1)
+        found = [unread(day, now)]
     return retry_busy(lambda: _write(done, found), _Again)
 
 
-def _by_key(entries: Iterable[Entry | None]) -> dict[Key, Ours]:
+def _compared(day: date) -> tuple[ComparedDay, list[BillDifference]]:
+    from chalicelib.reconciliation import statements
+
+    end = clock.monotonic() + _SECONDS_MAX
+    statement = statements.of(day, end)
+    sums, booked = statement.told.agree(_ours(statements.until(end, ledger.of_day(day))))
+    theirs = statement.told.left()
+    again = _ours(ledger.find(list(_entry_keys(theirs.keys() - booked.keys()))))
+    ours = booked | {one.key: one for one in again}
+    known = _known([one.key for one in theirs.values() if one.key not in ours or one.state == "failed"])
+    unseen = statements.unseen(_asked(booked, booked.keys() - theirs.keys()), day, end)
+    now = clock.now()
+    found = match(day, now, theirs.values(), ours, known, unseen)
+    done = ComparedDay(
+        day=day, ran_at=now, theirs=statement.told.sums, ours=sums, fees_fen=statement.fees_fen, differences=len(found)
+    )
+    return done, found
+
+
+def _ours(entries: Iterable[Entry | None]) -> Iterator[Ours]:
     found = (ours_of(entry) for entry in entries if entry is not None)
-    return {one.key: one for one in found if one is not None}
+    return (one for one in found if one is not None)
 
 
 def _entry_keys(keys: Iterable[Key]) -> Iterator[tuple[str, str]]:

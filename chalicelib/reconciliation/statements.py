@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from typing import TypeVar
 
 import msgspec
 
+from chalicelib.core import clock
 from chalicelib.orders.grant import refund_of
-from chalicelib.reconciliation.rules import Key, Theirs, TheirState
+from chalicelib.reconciliation.rules import Key, Theirs, TheirState, Told
 from chalicelib.wechat import bills
 from chalicelib.wechat.bills import FlowRow, TradeRow
+from chalicelib.wechat.errors import WechatError
+
+_T = TypeVar("_T")
 
 #: WeChat's words in the fund-flow bill.
 _FEE = "手续费"
@@ -24,51 +30,64 @@ LOOK_BACK_DAYS = 7
 class Statement(msgspec.Struct, frozen=True):
     """The bills of a day, and what WeChat kept of its payments, in fen."""
 
-    theirs: dict[Key, Theirs]
+    told: Told
     fees_fen: int
 
 
-def of(day: date) -> Statement:
-    """Both bills of the day. Raises WechatError, STATEMENT_CREATING among it while one is not ready."""
-    flow = bills.fund_flow_bill(day)
-    theirs = of_trades(bills.trade_bill(day)) + of_flow(flow)
-    return Statement({one.key: one for one in theirs}, -sum(row.amount_fen for row in flow if _FEE in row.kind))
+def of(day: date, end: float) -> Statement:
+    """Both bills of the day. Raises WechatError: STATEMENT_CREATING while one is not ready, bill_too_large also when
+    they are not read when clock.monotonic() is at `end`.
+    """
+    transfers, fees_fen = of_flow(until(end, bills.fund_flow_bill(day)))
+    return Statement(Told(itertools.chain(of_trades(until(end, bills.trade_bill(day))), transfers)), fees_fen)
 
 
-def unseen(keys: dict[Key, date], day: date) -> set[Key]:
-    """Those of `keys` that no bill of the days before `day` has either, from the one on which each was asked for."""
+def until(end: float, things: Iterable[_T]) -> Iterator[_T]:
+    """All of them. Raises WechatError bill_too_large when one comes after `end`."""
+    for thing in things:
+        if clock.monotonic() > end:
+            raise WechatError("bill_too_large")
+        yield thing
+
+
+def unseen(keys: dict[Key, date], day: date, end: float) -> set[Key]:
+    """Those of `keys` that no bill of the days before `day` has either, from the one on which each was asked for.
+
+    Raises as `of` does.
+    """
     left = dict(keys)
     for back in range(1, LOOK_BACK_DAYS + 1):
         earlier = day - timedelta(days=back)
         asked = {key[0] for key, since in left.items() if since <= earlier}
         if not asked:
             break
-        told: list[Theirs] = []
+        lines: list[Theirs] = []
         if asked & {"payment", "refund"}:
-            told += of_trades(bills.trade_bill(earlier))
+            lines += [line for line in of_trades(until(end, bills.trade_bill(earlier))) if line.key in left]
         if "transfer" in asked:
-            told += of_flow(bills.fund_flow_bill(earlier))
-        seen = {one.key for one in told if one.state != "failed"}
+            lines += [line for line in of_flow(until(end, bills.fund_flow_bill(earlier)))[0] if line.key in left]
+        seen = {one.key for one in Told(lines).left().values() if one.state != "failed"}
         left = {key: since for key, since in left.items() if key not in seen}
     return set(left)
 
 
-def of_trades(rows: Iterable[TradeRow]) -> list[Theirs]:
-    """Payments and refunds, one for each of our numbers."""
-    told: dict[Key, list[Theirs]] = {}
+def of_trades(rows: Iterable[TradeRow]) -> Iterator[Theirs]:
+    """Payments and refunds, line by line: a number may have several."""
     for row in rows:
         key: Key = ("refund", refund_of(row.out_refund_no)) if row.out_refund_no else ("payment", row.out_trade_no)
-        state = _STATES.get(row.state, "failed")
-        one = Theirs(key, row.out_refund_no or row.out_trade_no, row.amount_fen, state, row.state)
-        told.setdefault(key, []).append(one)
-    return [_together(lines) for lines in told.values()]
+        yield Theirs(
+            key, row.out_refund_no or row.out_trade_no, row.amount_fen, _STATES.get(row.state, "failed"), row.state
+        )
 
 
-def of_flow(rows: Iterable[FlowRow]) -> list[Theirs]:
-    """Transfers, one for each of our numbers; one that came back has failed."""
+def of_flow(rows: Iterable[FlowRow]) -> tuple[list[Theirs], int]:
+    """Transfers, one for each of our numbers, where one that came back has failed; and what WeChat kept in fees."""
     moved: dict[str, list[int]] = {}
+    fees_fen = 0
     for row in rows:
-        if _TRANSFER in row.kind or _TRANSFER in row.name:
+        if _FEE in row.kind:
+            fees_fen -= row.amount_fen
+        elif _TRANSFER in row.kind or _TRANSFER in row.name:
             moved.setdefault(row.number, []).append(-row.amount_fen)
     told: list[Theirs] = []
     for number, amounts in moved.items():
@@ -77,13 +96,4 @@ def of_flow(rows: Iterable[FlowRow]) -> list[Theirs]:
             told.append(Theirs(("transfer", number), number, went, "done", "SUCCESS"))
         else:
             told.append(Theirs(("transfer", number), number, max(amounts), "failed", "RETURNED"))
-    return told
-
-
-def _together(lines: list[Theirs]) -> Theirs:
-    """What several lines of one number come to: those that have moved money, else those that may, else the last."""
-    for state in ("done", "pending"):
-        some = [line for line in lines if line.state == state]
-        if some:
-            return msgspec.structs.replace(some[-1], amount_fen=sum(line.amount_fen for line in some))
-    return lines[-1]
+    return told, fees_fen

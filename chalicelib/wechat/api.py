@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
@@ -35,21 +36,27 @@ class Notification(msgspec.Struct, frozen=True):
 
 def call(method: str, path: str, body: bytes = b"") -> bytes:
     """The verified body of a 2xx reply; WechatError for everything else."""
-    reply, request_id = _send(method, path, body)
+    reply = http.send(*_signed(method, path, body))
+    if not 200 <= reply.status < 300:
+        raise _refusal(reply)
     if signature.defect({name.lower(): value for name, value in reply.headers.items()}, reply.body):
         raise WechatError(
-            "reply_unverifiable", http=reply.status, request_id=request_id, retryable=True, outcome_unknown=True
+            "reply_unverifiable", http=reply.status, request_id=_id(reply), retryable=True, outcome_unknown=True
         )
     return reply.body
 
 
-def download(path: str, bytes_max: int) -> bytes:
-    """The body of a 2xx reply that WeChat does not sign; WechatError for everything else, also for too many bytes."""
-    return _send("GET", path, b"", bytes_max)[0].body
+@contextmanager
+def download(path: str) -> Iterator[Iterator[bytes]]:
+    """The body of a 2xx reply that WeChat does not sign, piece by piece; WechatError for everything else."""
+    with http.stream(*_signed("GET", path, b"")) as reply:
+        if not 200 <= reply.status < 300:
+            raise _refusal(http.Reply(reply.status, reply.headers, next(reply.pieces, b"")))
+        yield reply.pieces
 
 
-def _send(method: str, path: str, body: bytes, bytes_max: int | None = None) -> tuple[http.Reply, str]:
-    """A 2xx reply to this request, not verified, and WeChat's id of it."""
+def _signed(method: str, path: str, body: bytes) -> tuple[str, requests.PreparedRequest]:
+    """Where to send this request, and the request as it goes over the wire."""
     base_url = settings().wechat_pay_url
     request = requests.Request(method, base_url + path, data=body or None).prepare()
     request.headers["Accept"] = request.headers["Content-Type"] = "application/json"
@@ -59,11 +66,7 @@ def _send(method: str, path: str, body: bytes, bytes_max: int | None = None) -> 
         request.headers["Wechatpay-Serial"] = key_id
     # signed as it goes over the wire, whatever the library made of the address
     request.headers["Authorization"] = signature.authorization(method, request.path_url, body)
-    reply = http.send(base_url, request, bytes_max)
-    request_id = reply.headers.get("Request-ID", "")
-    if not 200 <= reply.status < 300:
-        raise _refusal(reply, request_id)
-    return reply, request_id
+    return base_url, request
 
 
 def post(path: str, body: dict[str, Any]) -> bytes:
@@ -131,7 +134,11 @@ class _Refusal(msgspec.Struct):
     code: str
 
 
-def _refusal(reply: http.Reply, request_id: str) -> WechatError:
+def _id(reply: http.Reply) -> str:
+    return reply.headers.get("Request-ID", "")
+
+
+def _refusal(reply: http.Reply) -> WechatError:
     try:
         code = msgspec.json.decode(reply.body, type=_Refusal).code[:64]
     except msgspec.MsgspecError:
@@ -139,7 +146,7 @@ def _refusal(reply: http.Reply, request_id: str) -> WechatError:
     return WechatError(
         code,
         http=reply.status,
-        request_id=request_id,
+        request_id=_id(reply),
         retryable=reply.status >= 500 or reply.status == 429 or code in _RETRYABLE_CODES,
         outcome_unknown=reply.status >= 500,
     )

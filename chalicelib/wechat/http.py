@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import requests
@@ -15,6 +16,7 @@ from chalicelib.wechat.errors import WechatError
 
 #: Connections unused for longer are not trusted: a gateway on the way may have forgotten them while Lambda slept.
 _IDLE_SECONDS = 50
+_PIECE_BYTES = 65536
 
 _sessions: dict[str, tuple[requests.Session, int]] = {}
 
@@ -27,33 +29,39 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def send(base_url: str, request: requests.PreparedRequest, bytes_max: int | None = None) -> Reply:
+class Stream(NamedTuple):
+    """A reply whose body is still to come."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
+
+
+def send(base_url: str, request: requests.PreparedRequest) -> Reply:
     """Send `request`, as it is, to the service at `base_url`; never again by itself.
 
     Raises WechatError when no reply came: `connect_failed` and `connect_timeout` (nothing was sent), or
-    `read_timeout` and `connection_lost` (it may have been carried out); or one of more than `bytes_max` bytes, of
-    which no more is read: `reply_too_large`.
+    `read_timeout` and `connection_lost` (it may have been carried out).
     """
+    with _sent(base_url, request, stream=False) as response:
+        return Reply(response.status_code, response.headers, response.content)
+
+
+@contextmanager
+def stream(base_url: str, request: requests.PreparedRequest) -> Iterator[Stream]:
+    """The same, for a reply that is read piece by piece inside; also a piece that does not come raises."""
+    with _sent(base_url, request, stream=True) as response, response:
+        yield Stream(response.status_code, response.headers, response.iter_content(_PIECE_BYTES))
+
+
+@contextmanager
+def _sent(base_url: str, request: requests.PreparedRequest, stream: bool) -> Iterator[requests.Response]:
     limits = (settings().wechat_connect_seconds, settings().wechat_read_seconds)
     try:
         with segment("WeChat"):  # without the path, in which a number of somebody's may stand
-            response = _session(base_url).send(
-                request, timeout=limits, allow_redirects=False, stream=bytes_max is not None
-            )
-            body = response.content if bytes_max is None else _bounded(response, bytes_max)
+            yield _session(base_url).send(request, timeout=limits, allow_redirects=False, stream=stream)
     except requests.RequestException as error:
         raise _failure(error) from None  # the library's texts carry the whole address, and so the AppSecret
-    return Reply(response.status_code, response.headers, body)
-
-
-def _bounded(response: requests.Response, bytes_max: int) -> bytes:
-    body = bytearray()
-    with response:
-        for chunk in response.iter_content(65536):
-            body += chunk
-            if len(body) > bytes_max:
-                raise WechatError("reply_too_large", http=response.status_code)
-    return bytes(body)
 
 
 def _session(base_url: str) -> requests.Session:

@@ -19,6 +19,7 @@ from chalicelib.reconciliation import service
 from chalicelib.reconciliation.rules import DaySums
 from chalicelib.reconciliation.tables import Reconciliations
 from chalicelib.store import read, tools, transaction
+from chalicelib.wechat import bills
 from chalicelib.wechat.errors import WechatError
 from tests.support.jobs import forget_all, stored
 from tests.support.reconciliation import PRICE, Shop, post
@@ -268,6 +269,30 @@ def test_a_bill_that_cannot_be_believed_changes_nothing(shop: Shop, kind: str, b
     assert everything() == []
     shop.repair(day)
     assert service.run(day).differences == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "limit"), [(bills, "TRADES_MAX", 1), (bills, "FLOW_MAX", 1), (service, "_SECONDS_MAX", 0.0)]
+)
+def test_a_day_that_is_too_long_for_a_worker_is_a_difference_until_it_could_be_compared(
+    shop: Shop, where: Any, name: str, limit: float
+) -> None:
+    day = shop.today
+    shop.paid()
+    shop.transferred(500)
+    shop.spoil(day, "add", "stranger", amount_fen=77)
+    shop.next_morning(day)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, name, limit)
+        assert service.run(day).differences == 1
+        assert shop.told(day) == {("unread", "payment", "", None, None)}
+        assert service.run(day).differences == 1
+    service.run(day)
+    assert shop.told(day) == {("missing_here", "payment", "stranger", None, 77)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, name, limit)
+        service.run(day)
+        assert {one[0] for one in shop.told(day)} == {"missing_here", "unread"}
 
 
 def test_a_run_that_dies_at_any_write_is_made_whole_by_the_next(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -52,6 +51,19 @@ def trade_bill(lines: list[str], paid: int, back: int, *, count: int | None = No
     return ("\ufeff" + end.join([TRADE_COLUMNS, *lines, TRADE_TOTALS, totals, ""])).encode()
 
 
+def trades(content: bytes, size: int = 1000) -> list[bills.TradeRow]:
+    """The rows of a trade bill that comes in pieces of so many bytes."""
+    return list(bills.read_trade_bill(pieces(content, size)))
+
+
+def flows(content: bytes, size: int = 1000) -> list[bills.FlowRow]:
+    return list(bills.read_fund_flow_bill(pieces(content, size)))
+
+
+def pieces(content: bytes, size: int) -> list[bytes]:
+    return [content[start : start + size] for start in range(0, len(content), size)]
+
+
 def refused(read: Any, content: bytes) -> str:
     with pytest.raises(WechatError) as caught:
         read(content)
@@ -59,21 +71,22 @@ def refused(read: Any, content: bytes) -> str:
     return caught.value.code
 
 
-@given(st.lists(st.tuples(st.booleans(), FEN, NAMES), max_size=8), st.sampled_from(["\n", "\r\n"]))
-def test_every_line_is_read_to_the_fen_whatever_its_name(given_lines: list[tuple[bool, int, str]], end: str) -> None:
+@given(
+    st.lists(st.tuples(st.booleans(), FEN, NAMES), max_size=8), st.sampled_from(["\n", "\r\n"]), st.integers(1, 2000)
+)
+def test_every_line_is_read_to_the_fen_whatever_its_name(
+    given_lines: list[tuple[bool, int, str]], end: str, size: int
+) -> None:
     lines = [(refund if back else payment)(f"N{i}", fen, name) for i, (back, fen, name) in enumerate(given_lines)]
     sums = [sum(fen for back, fen, _ in given_lines if back is which) for which in (False, True)]
-    rows = bills.read_trade_bill(trade_bill(lines, *sums, end=end))
+    rows = trades(trade_bill(lines, *sums, end=end), size)
     assert [(bool(row.out_refund_no), row.amount_fen) for row in rows] == [(back, fen) for back, fen, _ in given_lines]
     assert [row.out_refund_no or row.out_trade_no for row in rows] == [f"N{i}" for i in range(len(lines))]
 
 
 def test_a_payment_and_a_refund() -> None:
-    paid, back = bills.read_trade_bill(trade_bill([payment("P1", 1990), refund("R1", 5, state="PROCESSING")], 1990, 5))
-    assert paid == bills.TradeRow(
-        at=datetime(2026, 11, 21, 15, 59, 59, tzinfo=UTC), out_trade_no="P1", transaction_id="4200P1", amount_fen=1990,
-        state="SUCCESS",
-    )  # fmt: skip
+    paid, back = trades(trade_bill([payment("P1", 1990), refund("R1", 5, state="PROCESSING")], 1990, 5))
+    assert paid == bills.TradeRow(out_trade_no="P1", amount_fen=1990, state="SUCCESS")
     assert (back.out_trade_no, back.out_refund_no, back.amount_fen, back.state) == ("of-R1", "R1", 5, "PROCESSING")
 
 
@@ -81,7 +94,7 @@ def test_columns_that_wechat_adds_are_passed_over() -> None:
     text = trade_bill([payment("P1", 1)], 1, 0).decode()
     more = text.replace("费率备注", "费率备注,新的").replace("`0.01,`0.00,`\r\n", "`0.01,`0.00,`,`x\r\n", 1)
     assert more != text
-    assert [row.amount_fen for row in bills.read_trade_bill(more.encode())] == [1]
+    assert [row.amount_fen for row in trades(more.encode())] == [1]
 
 
 @given(FEN)
@@ -112,7 +125,7 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
     ],
 )
 def test_a_trade_bill_that_does_not_add_up_is_not_believed(content: bytes) -> None:
-    assert refused(bills.read_trade_bill, content) == "bill_summary"
+    assert refused(trades, content) == "bill_summary"
 
 
 GOOD = trade_bill([payment("P1", 100)], 100, 0)
@@ -124,15 +137,18 @@ GOOD = trade_bill([payment("P1", 100)], 100, 0)
         b"",
         b"\xff\xfe",
         GOOD.partition(TRADE_TOTALS.encode())[0],
-        GOOD.replace("交易时间".encode(), "时间".encode()),
+        GOOD.partition(b"\n`1,")[0],
+        GOOD + b"`more",
+        GOOD.replace("商户订单号".encode(), "订单号".encode()),
+        GOOD.replace("总交易单数".encode(), "单数".encode()),
+        GOOD.replace("龙井茶".encode(), b"a" * 100_000),
         GOOD.replace(b",`JSAPI", b""),
-        GOOD.replace(b"2026-11-21 23", b"2026-11-21T23"),
         GOOD.replace(b"`1.00", b"`1.001"),
         b"<html>busy</html>",
     ],
 )
 def test_what_is_no_bill_is_not_believed(content: bytes) -> None:
-    assert refused(bills.read_trade_bill, content) == "bill_malformed"
+    assert refused(trades, content) == "bill_malformed"
 
 
 def flow(kind: str, way: str, fen: int, number: str = "W1", note: str = "") -> str:
@@ -146,7 +162,7 @@ def flow_bill(lines: list[str], *totals: str) -> bytes:
 @given(NAMES)
 def test_a_fund_flow_bill(note: str) -> None:
     lines = [flow("交易", "收入", 1000, "P1"), flow("商家转账", "支出", 300, "W1", note)]
-    rows = bills.read_fund_flow_bill(flow_bill(lines, "2", "1", "10.00", "1", "3.00"))
+    rows = flows(flow_bill(lines, "2", "1", "10.00", "1", "3.00"))
     assert [(row.number, row.kind, row.amount_fen) for row in rows] == [("P1", "交易", 1000), ("W1", "商家转账", -300)]
 
 
@@ -154,9 +170,9 @@ def test_a_fund_flow_bill(note: str) -> None:
     "totals", [("2", "1", "10.00", "0", "0.00"), ("1", "0", "10.00", "0", "0.00"), ("1", "1", "9.99", "0", "0.00")]
 )
 def test_a_fund_flow_bill_that_does_not_add_up_is_not_believed(totals: tuple[str, ...]) -> None:
-    assert refused(bills.read_fund_flow_bill, flow_bill([flow("交易", "收入", 1000)], *totals)) == "bill_summary"
+    assert refused(flows, flow_bill([flow("交易", "收入", 1000)], *totals)) == "bill_summary"
 
 
 def test_a_movement_of_no_known_direction_is_not_believed() -> None:
     content = flow_bill([flow("交易", "不明", 1000)], "1", "0", "0.00", "0", "0.00")
-    assert refused(bills.read_fund_flow_bill, content) == "bill_malformed"
+    assert refused(flows, content) == "bill_malformed"

@@ -22,11 +22,13 @@ from chalicelib.reconciliation.rules import (
     Ours,
     Subject,
     Theirs,
+    Told,
     closed,
     match,
     ours_of,
     settle,
     sums,
+    unread,
 )
 from chalicelib.wechat.bills import FlowRow, TradeRow
 
@@ -74,11 +76,17 @@ def test_every_difference_is_found_and_nothing_else(things: list[tuple[Subject, 
             known[key] = Known(here, key[1])
         if there != "nothing":
             state, fen = there.split()
-            theirs.append(Theirs(key, key[1], int(fen), state, state.upper()))  # type: ignore[arg-type]
+            word = "SUCCESS" if state == "done" else state.upper()
+            theirs.append(Theirs(key, key[1], int(fen), state, word))  # type: ignore[arg-type]
         if (kind := CASES[here, there]) is not None:
             expected.add((kind, *key))
     order.shuffle(theirs)
+    told = Told(theirs)
+    ours_sums, booked = told.agree(ours.values())
+    assert (told.sums, ours_sums) == (sums(theirs), sums(ours.values()))
+    left = told.left()
     found = match(DAY, NOW, theirs, ours, known, unseen)
+    assert match(DAY, NOW, left.values(), booked, known, unseen) == found
     assert {(one.kind, one.subject, one.number) for one in found} == expected
     assert len(found) == len({one.difference_id for one in found}) == len(expected)
     assert all(one.difference_id.startswith("2026-11-21-") for one in found)
@@ -153,6 +161,14 @@ def test_what_an_operator_has_closed_stays_closed() -> None:
     assert settle(by_id(one), [], LATER) == []
 
 
+def test_a_run_that_could_not_compare_closes_nothing_but_is_closed_by_one_that_can() -> None:
+    one, none = difference("A"), unread(DAY, NOW)
+    assert (none.kind, none.ours_fen, none.theirs_fen) == ("unread", None, None)
+    assert settle(by_id(one), [none], LATER) == [none]
+    (gone,) = settle(by_id(one, none), [one], LATER)
+    assert (gone.difference_id, gone.reason) == (none.difference_id, "resolved")
+
+
 def test_an_open_difference_tells_what_was_found_last() -> None:
     one, other = difference("A"), difference("A", 2)
     (changed,) = settle(by_id(one), [msgspec.structs.replace(other, found_at=LATER)], LATER)
@@ -160,17 +176,17 @@ def test_an_open_difference_tells_what_was_found_last() -> None:
 
 
 def trade(number: str, fen: int, state: str = "SUCCESS", refund: str = "") -> TradeRow:
-    return TradeRow(at=AT, out_trade_no=number, transaction_id="42", amount_fen=fen, state=state, out_refund_no=refund)
+    return TradeRow(out_trade_no=number, amount_fen=fen, state=state, out_refund_no=refund)
 
 
 def test_one_number_in_several_lines_is_one_thing() -> None:
-    told = {one.key: one for one in statements.of_trades([
+    told = Told(statements.of_trades([
         trade("o1", 100), trade("o1", 100),
         trade("o2", 100, "FAIL", "o2-r1"), trade("o2", 100, "SUCCESS", "o2-r1-1"),
         trade("o3", 100, "FAIL", "o3-r1"), trade("o3", 100, "PROCESSING", "o3-r1-1"),
         trade("o4", 100, "CHANGE", "o4-r1"), trade("o5", 100, "REVOKED"),
-    ])}  # fmt: skip
-    assert {key: (one.amount_fen, one.state) for key, one in told.items()} == {
+    ]))  # fmt: skip
+    assert {key: (one.amount_fen, one.state) for key, one in told.left().items()} == {
         ("payment", "o1"): (200, "done"),
         ("refund", "o2-r1"): (100, "done"),
         ("refund", "o3-r1"): (100, "pending"),
@@ -180,17 +196,19 @@ def test_one_number_in_several_lines_is_one_thing() -> None:
 
 
 def flow(number: str, fen: int, kind: str = "转账", name: str = "商家转账") -> FlowRow:
-    return FlowRow(at=AT, number=number, name=name, kind=kind, amount_fen=fen)
+    return FlowRow(number=number, name=name, kind=kind, amount_fen=fen)
 
 
 def test_of_the_fund_flow_only_transfers_are_compared_and_one_that_came_back_has_failed() -> None:
     rows = [flow("w1", -300), flow("w2", -500), flow("w2", 500, "转账退回"), flow("o1", 100, "交易", "交易")]
-    assert [(one.key, one.amount_fen, one.state) for one in statements.of_flow(rows)] == [
+    transfers, fees_fen = statements.of_flow([*rows, flow("o1", -6, "扣除交易手续费", "交易")])
+    assert [(one.key, one.amount_fen, one.state) for one in transfers] == [
         (("transfer", "w1"), 300, "done"),
         (("transfer", "w2"), 500, "failed"),
     ]
+    assert fees_fen == 6
 
 
 def test_sums_leave_out_what_has_failed() -> None:
-    told = [*statements.of_trades([trade("o1", 100), trade("o2", 5, "REVOKED"), trade("o1", 40, refund="o1-r1")])]
-    assert sums(told) == DaySums(payments=1, payments_fen=100, refunds=1, refunds_fen=40)
+    told = Told(statements.of_trades([trade("o1", 100), trade("o2", 5, "REVOKED"), trade("o1", 40, refund="o1-r1")]))
+    assert told.sums == DaySums(payments=1, payments_fen=100, refunds=1, refunds_fen=40)
