@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -271,6 +272,19 @@ def test_statements_close_over_the_months(
     year = clock.day(clock.now()).year
     for nonsense in (f"{year + 1}-01", "2001-01", f"{year}-13", f"{year}-1", "now", "2026-11-01"):
         b.get(f"/v1/distributor/statements/{nonsense}").refused(404, "not_found")
+
+
+def test_a_month_is_closed_a_minute_after_its_end_when_its_last_entry_is_written(
+    people: list[Shopper], mall_clock: LocalClock
+) -> None:
+    _, b, _ = people
+    now = clock.now().astimezone(clock.SHANGHAI)
+    ends = (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(day=1)
+    mall_clock.advance((ends - now).total_seconds() + 5)
+    statement = f"/v1/distributor/statements/{month_of(now)}"
+    assert b.get(statement).ok()["closed"] is False
+    mall_clock.advance(60)
+    assert b.get(statement).ok()["closed"] is True
 
 
 def test_the_account_is_told_in_words_and_adds_up(operator: Operator, people: list[Shopper], sku: str) -> None:
