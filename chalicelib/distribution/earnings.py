@@ -19,6 +19,8 @@ from chalicelib.ledger.rules import Entry
 from chalicelib.store import cursor, read
 
 _READS_MAX = 8
+#: So long after a month's end its last entries may still be on their way into the books.
+_CLOSING = timedelta(minutes=1)
 #: No commission is older, and further on no instant can be told.
 _YEARS = range(2000, 3000)
 
@@ -68,7 +70,8 @@ class CommissionView(msgspec.Struct, kw_only=True):
 
 class Statement(msgspec.Struct, kw_only=True):
     """What the mall owed a distributor before and after a month (pending and held for withdrawals included), and what
-    came between, in fen: opening + earned + rewarded - reversed - withdrawn = closing. This month is not `closed`."""
+    came between, in fen: opening + earned + rewarded - reversed - withdrawn = closing. A month is `closed` a minute
+    after its end."""
 
     month: str
     closed: bool
@@ -180,7 +183,7 @@ def statement(member_id: str, asked: str) -> Statement:
     Raises `not_found` for who never applied, and for what is no month from then to now.
     """
     applied: datetime = service.item(member_id).distributor.applied_at
-    name, this_month = month_named(asked), month(clock.now())
+    name, over = month_named(asked), month(clock.now() - _CLOSING)
     if name is None or name < month(applied):
         raise MallError("not_found")
     opening = closing = 0
@@ -193,7 +196,7 @@ def statement(member_id: str, asked: str) -> Statement:
             opening += one.turnover.net
         closing += one.turnover.net
     return Statement(
-        month=name, closed=name < this_month, opening_fen=opening, earned_fen=earned, rewarded_fen=rewarded,
+        month=name, closed=name < over, opening_fen=opening, earned_fen=earned, rewarded_fen=rewarded,
         reversed_fen=taken_back, withdrawn_fen=withdrawn, closing_fen=closing,
     )  # fmt: skip
 

@@ -274,6 +274,19 @@ def test_statements_close_over_the_months(
         b.get(f"/v1/distributor/statements/{nonsense}").refused(404, "not_found")
 
 
+def test_a_month_is_closed_a_minute_after_its_end_when_its_last_entry_is_written(
+    people: list[Shopper], mall_clock: LocalClock
+) -> None:
+    _, b, _ = people
+    now = clock.now().astimezone(clock.SHANGHAI)
+    ends = (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(day=1)
+    mall_clock.advance((ends - now).total_seconds() + 5)
+    statement = f"/v1/distributor/statements/{month_of(now)}"
+    assert b.get(statement).ok()["closed"] is False
+    mall_clock.advance(60)
+    assert b.get(statement).ok()["closed"] is True
+
+
 def test_the_account_is_told_in_words_and_adds_up(operator: Operator, people: list[Shopper], sku: str) -> None:
     set_rules(operator, freeze_days=0)
     _, b, c = people
