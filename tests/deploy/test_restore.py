@@ -13,6 +13,8 @@ from moto import mock_aws
 from chalicelib.core.settings import settings
 from infra import restore, tables
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 #: What CreateTable takes of a template's table; the other settings are made by calls of their own.
 CREATED = ("TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra import permissions
+from infra import permissions, sam
 from infra.functions import FUNCTIONS, Function
 
 pytestmark = pytest.mark.slow
@@ -110,6 +110,22 @@ def one(request: pytest.FixtureRequest, resources: Json) -> tuple[str, Json, set
     """The name of a function's role, the template's resources reduced to it, and what it is to grant."""
     role = f"{request.param.logical_id}Role"
     return role, {role: resources[role]}, expected(request.param)
+
+
+def test_only_the_api_and_the_schedules_may_wake_a_function(template: Json) -> None:
+    """Those of the streams fetch for themselves. Roles and permissions as SAM's transform leaves them."""
+    made = sam.expanded(template, "cn-north-1")["Resources"]
+    woken = {
+        (one["Properties"]["FunctionName"]["Ref"], one["Properties"]["Principal"], one["Properties"]["Action"])
+        for one in made.values()
+        if one["Type"] == "AWS::Lambda::Permission" and one["Properties"]["SourceArn"]
+    }
+    assert woken == {
+        ("APIHandler", "apigateway.amazonaws.com", "lambda:InvokeFunction"),
+        ("RunDueJobs", "events.amazonaws.com", "lambda:InvokeFunction"),
+        ("RunDueCalls", "events.amazonaws.com", "lambda:InvokeFunction"),
+    }
+    assert sum(one["Type"].startswith(("AWS::Lambda::Perm", "AWS::IAM")) for one in made.values()) == 3 + len(ROLES)
 
 
 def test_a_data_action_is_on_tables_by_name(resources: Json) -> None:
