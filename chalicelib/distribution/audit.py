@@ -67,9 +67,10 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
     for order_id in sorted(by_order.keys() | posted.keys()):
         found += _of_order(order_id, by_id.get(order_id), by_order[order_id], posted.get(order_id, {}))
     for commission in records.commissions:
-        found += _of_version(commission, records.rules.get(commission.rules_version))
         if commission.order_id in by_id:
-            found += _of_commission(commission, by_id[commission.order_id])
+            order = by_id[commission.order_id]
+            found += _of_commission(commission, order)
+            found += _of_version(commission, order, records.rules.get(commission.rules_version))
     return found + _rings(records.ties) + _of_ties(records) + _of_distributors(records) + _of_boards(records)
 
 
@@ -157,14 +158,14 @@ def _of_commission(commission: Commission, order: Order) -> list[Difference]:
     return found
 
 
-def _of_version(commission: Commission, rules: DistributionRules | None) -> list[Difference]:
+def _of_version(commission: Commission, order: Order, rules: DistributionRules | None) -> list[Difference]:
     """What a commission was made by, against the settings that held then."""
     about, version = f"{commission.order_id} level {commission.level}", commission.rules_version
     if rules is None:
         return [Difference(about, f"was made by version {version} of the settings, which is not kept")]
     found: list[Difference] = []
-    if not rules.enabled or commission.level > rules.levels:
-        found.append(Difference(about, f"version {version} pays no such level"))
+    if not rules.runs_in(order.address.region_code) or commission.level > rules.levels:
+        found.append(Difference(about, f"version {version} pays no such level, or nobody there"))
     frozen = commission.freeze_days, commission.cap_bp, commission.cap_fen
     if frozen != (rules.freeze_days, rules.order_cap_bp, rules.order_cap_fen):
         found.append(Difference(about, f"its days or its cap are not those of version {version}"))

@@ -126,8 +126,10 @@ PLANTED: dict[str, Callable[[Books], Any]] = {
         0, TieRecord(tie("buyer", "seller", bound_days_ago=-1), 1, 1500)
     ),
     "o1 level 1: was made by version 2 of the settings, which is not kept": lambda b: change(b, 0, rules_version=2),
-    "o1 level 2: version 1 pays no such level": lambda b: rules_by(b, 1, replace(RULES, levels=1)),
-    "o1 level 1: version 1 pays no such level": lambda b: rules_by(b, 1, replace(RULES, enabled=False)),
+    "o1 level 2: version 1 pays no such level, or nobody there": lambda b: rules_by(b, 1, replace(RULES, levels=1)),
+    "o1 level 1: version 1 pays no such level, or nobody there": lambda b: rules_by(
+        b, 1, replace(RULES, stopped_regions=["310000"])
+    ),
     "o1 level 2: its days or its cap are not those of version 1": lambda b: change(b, 1, freeze_days=8),
     "s0: 1000 basis points of the default are not of version 1": lambda b: rules_by(
         b, 1, replace(RULES, rates_bp=[9, 9])
