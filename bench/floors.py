@@ -85,6 +85,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("coupon_counters", "stock#", "no more go out than there are"),
     ],
     "place order, 1 line": [
+        Write("limits", "", "how often one person orders is bounded", transactional=False),
         Read("orders", "", "was it placed before under this Idempotency-Key"),
         Read("members", "profile", "the openid that will pay"),
         Read("members", "addresses", "where it goes"),
@@ -96,6 +97,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
     "place order, 2 lines of the cart": [
+        Write("limits", "", "how often one person orders is bounded", transactional=False),
         Read("orders", "", "was it placed before under this Idempotency-Key"),
         Read("members", "profile", "the openid that will pay"),
         Read("members", "addresses", "where it goes"),
@@ -109,6 +111,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
     "place order, 1 line, with a coupon": [
+        Write("limits", "", "how often one person orders is bounded", transactional=False),
         Read("orders", "", "was it placed before under this Idempotency-Key"),
         Read("members", "profile", "the openid that will pay"),
         Read("members", "addresses", "where it goes"),
@@ -121,7 +124,10 @@ FLOORS: dict[str, list[Need]] = {
         Write("jobs", "", "what looks after it until it is paid or closed"),
         Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
-    "start payment": [Read("orders", "", "what is to be paid; WeChat keeps the payment, we keep nothing of it")],
+    "start payment": [
+        Write("limits", "", "how often one person asks WeChat is bounded", transactional=False),
+        Read("orders", "", "what is to be paid; WeChat keeps the payment, we keep nothing of it"),
+    ],
     "payment callback": [
         _ORDER,
         _CHANGED,

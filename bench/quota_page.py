@@ -8,7 +8,8 @@ from typing import Any
 
 from bench import quotas, traffic
 from bench.markdown import table
-from bench.usage import DAY_SECONDS, Mall, Prices
+from bench.usage import DAY_SECONDS, Mall, Prices, memory_mb
+from chalicelib.reconciliation.rules import SECONDS_MAX
 
 #: The region whose figures are shown where those of the other are much the same.
 HOME = "ap-southeast-1"
@@ -22,6 +23,7 @@ def met(mall: Mall) -> str:
     """At the busiest second, and of the stack."""
     peaks = [quotas.peak(mall, size) for size in traffic.SIZES]
     stack = mall.found.stack
+    memory, one_cpu, size = memory_mb()["run-due-calls"], int(traffic.VCPU_MB.number), quotas.DAY_PAYMENTS
     rush = math.ceil(_RUSH * peaks[-1].partition * quotas.shards("job_shards") / quotas.PARTITION_WRITES)
 
     def row(name: str, quota: float, values: list[float], answer: str) -> tuple[Any, ...]:
@@ -54,7 +56,14 @@ A second with {_RUSH} times the orders of the busiest one of {traffic.SIZES[-1]:
 
 A body of more than 6 MB Lambda neither takes nor gives: pages are bounded, and an import is sent in parts. WeChat
 documents 150 refunds a second, 300 questions about refunds, 100 transfers; at {traffic.SIZES[-1]:,} orders a day the
-busiest second has {peaks[-1].orders * traffic.KINDS["refunded"].number:.1f} refunds."""
+busiest second has {peaks[-1].orders * traffic.KINDS["refunded"].number:.1f} refunds.
+
+WeChat's bills of a day are compared by one job of `run-due-calls`, which has {SECONDS_MAX:.0f} s for it. By its CPU,
+its waiting left out, it gets through some {about(quotas.reconciled(memory))} payments with its {memory:,} MB; with
+{one_cpu:,} MB, a whole vCPU, through {about(quotas.reconciled(one_cpu))}, as many as it is let read
+({quotas.DAY_CPU_S} s for {size:,}: `python -m bench.day {size}`). Memory is no limit before that. A longer day is an
+open difference (`unread`), of which `BillsDiffer` tells; with more memory for the function in .chalice/config.json the
+next morning compares it."""
 
 
 def partitions(mall: Mall) -> str:

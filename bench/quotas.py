@@ -15,6 +15,8 @@ from bench.figures import Meeting, Step
 from bench.usage import DAY_SECONDS, ROOT, STAGE, Mall, duration_ms
 from chalicelib.core.settings import Settings
 from chalicelib.coupons.rules import SHARDS_MAX
+from chalicelib.reconciliation.rules import SECONDS_MAX
+from chalicelib.wechat.bills import TRADES_MAX
 from infra.functions import FUNCTIONS
 
 #: Quotas of a new account in a new table, as AWS documents them. All but the partition's can be raised by asking.
@@ -25,9 +27,17 @@ PARTITION_WRITES = 1_000
 PARTITION_READS = 3_000
 API_RESOURCES = 300
 STACK_RESOURCES = 500
+#: CPU seconds to reconcile a day of so many payments: `python -m bench.day 1000000`.
+DAY_CPU_S, DAY_PAYMENTS = 25.2, 1_000_000
 #: The search is 16 documents (docs/decisions/0003-search.md).
 _SEARCH_CHUNKS = 16
 _NOTHING = "nothing does yet"
+
+
+def reconciled(memory: int) -> float:
+    """Payments of a day that a function with so many MB gets through in its time, by its CPU, and is let read."""
+    cpu_s = DAY_CPU_S / DAY_PAYMENTS * max(1.0, traffic.VCPU_MB.number / memory)
+    return min(SECONDS_MAX / cpu_s, float(TRADES_MAX))
 
 
 class Answer(NamedTuple):

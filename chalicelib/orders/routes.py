@@ -54,6 +54,7 @@ def quote(call: Call, body: QuoteInput) -> Quote:
     status=201,
     idempotent=True,
     errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "coupon_taken", "too_many_unpaid", "conflict"),
+    per_minute=300,
 )
 def place_order(call: Call, body: OrderInput) -> OrderView:
     """Place an order at the price the shopper saw.
@@ -80,6 +81,7 @@ def get_order(call: Call, order_id: str) -> OrderView:
     "POST /v1/orders/{order_id}/payment",
     MEMBER,
     errors=("order_state", "pay_time_over", "payment_refused", "lobby_over", "conflict"),
+    per_minute=300,
 )
 def start_payment(call: Call, order_id: str) -> Payment:
     """What wx.requestPayment wants; an order that costs nothing is paid at once and answers `{paid: true}`."""

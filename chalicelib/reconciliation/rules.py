@@ -27,6 +27,9 @@ TheirState = Literal["done", "pending", "failed"]
 #: A payment, a refund or a transfer: what it is, and our number of it.
 Key = tuple[Subject, str]
 
+#: For reading a day, of what a worker lives at most (jobs.LEASE_SECONDS). A run that began too late for it is ended by
+#: Lambda, and the next try, a lease later, begins elsewhere in a worker's minute.
+SECONDS_MAX = 50.0
 #: Who closes a difference that a later run no longer finds, and with what reason.
 SYSTEM = "system"
 RESOLVED = "resolved"

@@ -20,6 +20,7 @@ from chalicelib.orders.rules import Order
 from chalicelib.orders.tables import Orders
 from chalicelib.reconciliation import books
 from chalicelib.reconciliation.rules import (
+    SECONDS_MAX,
     BillDifference,
     ComparedDay,
     DaySums,
@@ -47,9 +48,6 @@ _CATCH_UP_DAYS = 7
 #: WeChat keeps bills for three months, and a comparison looks a week further back.
 _DAYS_MAX = 80
 _WRITES = 50
-#: For reading a day, of what a worker lives at most (jobs.LEASE_SECONDS). One that began too late for it is ended by
-#: Lambda, and the next try, a lease later, begins elsewhere in a worker's minute.
-_SECONDS_MAX = 50.0
 
 
 class _Again(Exception):
@@ -124,7 +122,7 @@ def run(day: date) -> ComparedDay:
 def _compared(day: date) -> tuple[ComparedDay, list[BillDifference]]:
     from chalicelib.reconciliation import statements
 
-    end = clock.monotonic() + _SECONDS_MAX
+    end = clock.monotonic() + SECONDS_MAX
     statement = statements.of(day, end)
     sums, booked = statement.told.agree(_ours(statements.until(end, ledger.of_day(day))))
     theirs = statement.told.left()

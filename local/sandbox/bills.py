@@ -25,17 +25,17 @@ _KEPT_DAYS = 92
 TRADE, FLOW = "trade", "fund_flow"
 FEE = "扣除交易手续费"
 
-_TRADE_COLUMNS = (
+TRADE_COLUMNS = (
     "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,"
     "应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,"
     "手续费,费率,订单金额,申请退款金额,费率备注"
 )
-_TRADE_SUMMARY = "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额"
-_FLOW_COLUMNS = (
+TRADE_SUMMARY = "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额"
+FLOW_COLUMNS = (
     "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,"
     "备注,业务凭证号"
 )
-_FLOW_SUMMARY = "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额"
+FLOW_SUMMARY = "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额"
 
 Row = dict[str, Any]
 
@@ -187,7 +187,7 @@ def _trade_lines(world: World, rows: list[Row], broken: bool) -> list[str]:
         str(len(rows)), _yuan(paid + broken), _yuan(back), "0.00", _yuan(fee_fen(paid - back)), _yuan(paid + broken),
         _yuan(back),
     )  # fmt: skip
-    return [_TRADE_COLUMNS, *map(line, rows), _TRADE_SUMMARY, _line(totals)]
+    return [TRADE_COLUMNS, *map(line, rows), TRADE_SUMMARY, _line(totals)]
 
 
 def _flow_lines(world: World, rows: list[Row], broken: bool) -> list[str]:
@@ -200,7 +200,7 @@ def _flow_lines(world: World, rows: list[Row], broken: bool) -> list[str]:
     came = [row["amount_fen"] for row in rows if row["amount_fen"] > 0]
     went = [-row["amount_fen"] for row in rows if row["amount_fen"] <= 0]
     totals = str(len(rows) + broken), str(len(came)), _yuan(sum(came)), str(len(went)), _yuan(sum(went))
-    return [_FLOW_COLUMNS, *map(line, rows), _FLOW_SUMMARY, _line(totals)]
+    return [FLOW_COLUMNS, *map(line, rows), FLOW_SUMMARY, _line(totals)]
 
 
 def _number(row: Row) -> str:

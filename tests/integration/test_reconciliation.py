@@ -272,7 +272,7 @@ def test_a_bill_that_cannot_be_believed_changes_nothing(shop: Shop, kind: str, b
 
 
 @pytest.mark.parametrize(
-    ("where", "name", "limit"), [(bills, "TRADES_MAX", 1), (bills, "FLOW_MAX", 1), (service, "_SECONDS_MAX", 0.0)]
+    ("where", "name", "limit"), [(bills, "TRADES_MAX", 1), (bills, "FLOW_MAX", 1), (service, "SECONDS_MAX", 0.0)]
 )
 def test_a_day_that_is_too_long_for_a_worker_is_a_difference_until_it_could_be_compared(
     shop: Shop, where: Any, name: str, limit: float

@@ -1,0 +1,23 @@
+"""A day's reconciliation fits into a worker, however many payments the day had."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import day, quotas
+from bench.usage import memory_mb
+from chalicelib.wechat.bills import TRADES_MAX
+
+
+@pytest.mark.slow
+def test_a_payment_takes_so_little_memory_that_the_longest_day_fits() -> None:
+    few, many = day.measure(2_000), day.measure(42_000)
+    each = (many.peak_mb - few.peak_mb) / (many.payments - few.payments)
+    assert few.peak_mb + each * TRADES_MAX < memory_mb()["run-due-calls"]
+    assert many.peak_mb < 120
+
+
+def test_more_memory_takes_a_worker_further_until_it_may_read_no_more() -> None:
+    found = [quotas.reconciled(memory) for memory in (128, 512, 1769, 10_240)]
+    assert found == sorted(found)
+    assert found[-1] == TRADES_MAX
