@@ -189,9 +189,7 @@ def _commit(
         tx.commit()
     except ConditionFailed as fault:
         if _EXISTS in fault.failed:
-            existing = read.get(Orders, order.order_id)
-            assert existing is not None
-            return _again(existing.order, order.body_digest)
+            raise Busy from fault
         if short := [line for line in fault.failed if isinstance(line, OrderLine)]:
             raise _short(short, offered) from None
         raise refusal(fault.failed) or Busy from fault
