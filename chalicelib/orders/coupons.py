@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError, MallError
@@ -12,12 +11,10 @@ from chalicelib.coupons.rules import Held
 from chalicelib.coupons.tables import Coupons, coupon_key, held
 from chalicelib.jobs import service as jobs
 from chalicelib.orders.rules import Order, OrderCoupon
+from chalicelib.pricing.discounts import Chosen
 from chalicelib.pricing.rules import Quote
 from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
-
-#: What a purchase says of coupons: which to use, or the best.
-Chosen = Sequence[str] | Literal["best"]
 
 
 def keys(member_id: str, chosen: Chosen) -> list[read.Key]:

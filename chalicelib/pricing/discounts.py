@@ -29,6 +29,10 @@ class CouponDiscount(msgspec.Struct, frozen=True):
     discount_fen: int
 
 
+#: What a purchase says of coupons: which to use, or the best.
+Chosen = Sequence[str] | Literal["best"]
+
+
 class UnusableCoupon(msgspec.Struct, frozen=True):
     """A coupon that cannot be used for this, and why."""
 
@@ -83,9 +87,7 @@ class Couponed(msgspec.Struct, frozen=True):
     unusable: list[UnusableCoupon]
 
 
-def couponed(
-    basket: Basket, freight_fen: int, held: Sequence[Held], chosen: Sequence[str] | Literal["best"], now: datetime
-) -> Couponed:
+def couponed(basket: Basket, freight_fen: int, held: Sequence[Held], chosen: Chosen, now: datetime) -> Couponed:
     """The chosen ones of a member's coupons taken off goods and freight. Every chosen id is one of `held`.
 
     Raises `coupon_unusable` with the reason, naming the coupon by its position in `chosen`.

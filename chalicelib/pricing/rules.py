@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from chalicelib.coupons.rules import Held
 from chalicelib.pricing.basket import Basket, Discount, Item
-from chalicelib.pricing.discounts import CouponDiscount, UnusableCoupon, couponed
+from chalicelib.pricing.discounts import Chosen, CouponDiscount, UnusableCoupon, couponed
 from chalicelib.pricing.freight import FreightTemplate, freight_fen
 from chalicelib.pricing.promotions import Promotion, promoted
 
@@ -33,7 +33,7 @@ class Benefits(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     promotions: Mapping[str, Promotion] = {}
     coupons: Sequence[Held] = ()
-    chosen: Sequence[str] | Literal["best"] = ()
+    chosen: Chosen = ()
     new_customer: bool = False
     floor_bp: int = 0
 

@@ -201,25 +201,30 @@ def test_no_more_when_they_come_at_once() -> None:
     assert wrong_of(member_id) <= GUESSES_MAX
 
 
+def wrong_ones_come_in(patch: pytest.MonkeyPatch, member_id: str, code: str, times: int) -> None:
+    """Between the look at a code and its redemption the member enters so many wrong ones."""
+    real = codes.give
+
+    def late(*arguments: Any) -> Any:
+        for _ in range(times):
+            assert tried(member_id, wrong(code)) == "code_unknown"
+        return real(*arguments)
+
+    patch.setattr(codes, "give", late)
+
+
 @pytest.mark.parametrize("pressure", [False, True])
 def test_the_right_one_among_many_at_once_counts_as_one_of_the_allowed(
     pressure: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, other = codes.make(coded().template_id, 2).codes
     member_id = member()
-    real = codes.give
     allowed = GUESSES_UNDER_PRESSURE if pressure else GUESSES_MAX
     if pressure:
         monkeypatch.setattr(guesses, "GUESS_PRESSURE", -1)
 
-    def late(*arguments: Any) -> Any:
-        """Between the look at the code and its redemption the others come in."""
-        for _ in range(allowed):
-            assert tried(member_id, wrong(code)) == "code_unknown"
-        return real(*arguments)
-
     with monkeypatch.context() as patch:
-        patch.setattr(codes, "give", late)
+        wrong_ones_come_in(patch, member_id, code, allowed)
         assert tried(member_id, code) == "too_many_requests"
     assert coupons_of(member_id) == []
     assert tried(member_id, code) == "too_many_requests"
@@ -231,15 +236,9 @@ def test_the_right_one_beside_a_few_wrong_ones_is_good_when_it_is_entered_again(
 ) -> None:
     code = codes.make(coded().template_id, 1).codes[0]
     member_id = member()
-    real = codes.give
-
-    def late(*arguments: Any) -> Any:
-        for _ in range(GUESSES_UNDER_PRESSURE):
-            assert tried(member_id, wrong(code)) == "code_unknown"
-        return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(codes, "give", late)
+        wrong_ones_come_in(patch, member_id, code, GUESSES_UNDER_PRESSURE)
         refused = shopper(member_id).post("/v1/coupon-codes/redeem", {"code": code})
         refused.refused(429, "too_many_requests")
         assert refused.headers["retry-after"] == "1"

@@ -66,6 +66,12 @@ def one_connection_a_thread(url: str) -> Transport:
     return send
 
 
+def claimed(template_id: str, claims: list[Client]) -> list[Answer]:
+    """What each of these is answered who claim one at once."""
+    with ThreadPoolExecutor(AT_ONCE) as crowd:
+        return list(crowd.map(lambda member: member.post(f"/v1/coupon-templates/{template_id}/claim"), claims))
+
+
 def test_all_of_a_stock_in_shards_is_found_by_those_who_come_at_once_and_no_more(
     mall: Mall, operator: Operator
 ) -> None:
@@ -73,12 +79,7 @@ def test_all_of_a_stock_in_shards_is_found_by_those_who_come_at_once_and_no_more
     template_id = template(operator, total=total, limit_per_member=3)
     claims = members(mall, 4000 if FULL else 180) * 3
     secrets.SystemRandom().shuffle(claims)
-
-    def claim(member: Client) -> Answer:
-        return member.post(f"/v1/coupon-templates/{template_id}/claim")
-
-    with ThreadPoolExecutor(AT_ONCE) as crowd:
-        answers = list(crowd.map(claim, claims))
+    answers = claimed(template_id, claims)
     told = Counter(answer.json.get("code", "a coupon") for answer in answers)
     assert told == {"a coupon": total, "sold_out": len(claims) - total}
     assert len({answer.json["coupon_id"] for answer in answers if answer.status == 201}) == total
@@ -92,12 +93,7 @@ def test_of_a_thousand_claims_at_once_a_hundred_find_a_coupon_and_nobody_has_two
     everybody = members(mall, 400)
     claims = [everybody[number % 400] for number in range(1000)]
     secrets.SystemRandom().shuffle(claims)
-
-    def claim(member: Client) -> Answer:
-        return member.post(f"/v1/coupon-templates/{template_id}/claim")
-
-    with ThreadPoolExecutor(AT_ONCE) as crowd:
-        answers = list(crowd.map(claim, claims))
+    answers = claimed(template_id, claims)
     told = Counter(answer.json.get("code", "a coupon") for answer in answers)
     assert told["a coupon"] == 100
     assert told.keys() == {"a coupon", "sold_out", "claim_limit"}
