@@ -30,7 +30,7 @@ OTHERS = {
 }
 #: Pieces come back while people still ask for them.
 BACK = Sale(buyers=20_000, pieces=2000, shards=16, job_shards=JOB_SHARDS, back=((7.0, 2000),))
-#: As many as in tests/journeys/test_last_pieces.py, where they meet at a real engine.
+#: As many as in tests/e2e/test_last_pieces.py, where they meet at a real engine.
 SMALL = [Sale(buyers=200, pieces=50, rush=1.0, shards=shards, wants_more=0) for shards in (0, 8)]
 SALES = sorted(
     dict.fromkeys([*BASE, *MORE_JOBS, *OTHERS.values(), BACK, *SMALL]), key=lambda sale: (-sale.buyers, sale.shards)
@@ -276,7 +276,7 @@ def _honesty(found: dict[Sale, Outcome]) -> str:
 - The limit of a whole table, which warm throughput and its quota set, is not in the model.
 - The jobs of the first orders run a minute later, payments come in meanwhile: neither is in it.
 - DynamoDB Local has no such limits, so that the model is held against it only in what must be true whatever the speed.
-  `tests/journeys/test_last_pieces.py` lets 200 shoppers order the last 50 pieces of a real engine, without shards and
+  `tests/e2e/test_last_pieces.py` lets 200 shoppers order the last 50 pieces of a real engine, without shards and
   with 8: 50 have one, 150 are told. The model says the same: {none.orders} and {none.told} without,
   {eight.orders} and {eight.told} with 8. `tests/unit/test_flash.py` holds that, and this page to bench/flash.json."""
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from local.mall import Mall
-from tests.journeys.test_refunds import ledger, paid_out
+from tests.e2e.test_refunds import ledger, paid_out
 from tests.support.client import Control, Operator, Sandbox, Shopper, poll
 from tests.support.groups import Arrive, Seated, agree, seat, settled, sku_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.test_refunds import ledger, paid_out
+from tests.e2e.test_refunds import ledger, paid_out
 from tests.support.client import Control, Operator, Sandbox, poll
 from tests.support.groups import Activity, Arrive, Seated, fill, seat, settled, sku_of
 
