@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
-TYPED := $(wildcard app.py) chalicelib local $(if $(wildcard bench/*.py),bench) $(if $(wildcard infra/*.py),infra)
+TYPED := $(wildcard app.py) chalicelib local tools $(if $(wildcard bench/*.py),bench) $(if $(wildcard infra/*.py),infra)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test demo drill import audit permissions bench package lint format types clean
@@ -19,13 +19,13 @@ demo: $(INSTALLED) ## play purchases, group-buys and a commission in the mall th
 
 import: $(INSTALLED) ## put a catalogue into it: make import FILE=products.csv [CATEGORIES=categories.csv]
 	@test -n "$(FILE)" || { echo "make import FILE=products.csv [CATEGORIES=categories.csv]"; exit 2; }
-	@$(BIN)/python -m local.import_catalogue "$(FILE)" $(if $(CATEGORIES),--categories "$(CATEGORIES)")
+	@$(BIN)/python -m tools.import_catalogue "$(FILE)" $(if $(CATEGORIES),--categories "$(CATEGORIES)")
 
 audit: $(INSTALLED) ## hold orders, journal, balances, stock, coupons, commissions and WeChat's books against each other
-	@$(BIN)/python -m local.audit
+	@$(BIN)/python -m tools.audit
 
 drill: $(INSTALLED) ## lose a mall of its own and restore it: export, wipe, restore, audit
-	@$(BIN)/python -m local.drill
+	@$(BIN)/python -m tools.drill
 
 test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder

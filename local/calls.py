@@ -2,7 +2,8 @@
 
 A role in infra/ grants what was seen while the mall was tested, and nothing else. Only something new costs anything:
 one line in a file of this process. What a test does within a job or a request, through something it has hooked in there
-(a shopper who is quicker, an outage), is not the mall's doing and is not written.
+(a shopper who is quicker, an outage), is not the mall's doing and is not written. It is part of a local mall's
+processes (the API and the worker begin it), so it stands here and not with the tools that a person runs.
 """
 
 from __future__ import annotations

@@ -194,8 +194,7 @@ class Mall:
 
     def furnish(self) -> None:
         """Put the demonstration catalogue in. Raises StartError."""
-        places = ("--api", self.api_url, "--sandbox", self.sandbox_url, "--control", self.control_url)
-        self.run("local.demo_mall", *places)
+        self.run("local.demo.furnish", "--api", self.api_url)
 
     @contextlib.contextmanager
     def closed(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ import importlib
 
 from chalicelib.operators import service as operators
 from chalicelib.store import tools
-from local.demo_mall import NAME, PASSWORD
+from local.owner import NAME, PASSWORD
 
 
 def create_all() -> int:

@@ -110,8 +110,8 @@ CODES: dict[str, Meaning] = {
     "withdrawal_state": Meaning(409, "提现当前状态不允许该操作", "The withdrawal's state does not allow this"),
     "too_many_entries": Meaning(
         422,
-        "该账户分录超过 {limit} 条，请用命令核对全部账目：python -m local.audit --tables PREFIX --region REGION",
-        "More than {limit} entries; audit all accounts with python -m local.audit --tables PREFIX --region REGION",
+        "该账户分录超过 {limit} 条，请用命令核对全部账目：见 docs/operations.md",
+        "More than {limit} entries; audit all accounts with the command in docs/operations.md",
     ),
     # reconciliation
     "difference_closed": Meaning(409, "该差异已处理", "This difference was closed before"),

@@ -58,7 +58,7 @@ def differences(mall: Mall) -> Callable[[], list[str]]:
     """Audits the whole mall, everything that earlier tests did in it included; what does not agree."""
 
     def audit() -> list[str]:
-        code = "from local.audit import differences as d; print(*(f'{x.about}: {x.what}' for x in d(%r)), sep='\\n')"
+        code = "from tools.audit import differences as d; print(*(f'{x.about}: {x.what}' for x in d(%r)), sep='\\n')"
         done = subprocess.run(
             [sys.executable, "-c", code % mall.sandbox_url], cwd=ROOT, env=mall.environment, capture_output=True,
             text=True, check=True, timeout=60,

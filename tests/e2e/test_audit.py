@@ -21,7 +21,7 @@ Audit = Callable[[], tuple[int, str]]
 def _run(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
     """The status and the output of an audit in a terminal whose environment is this and nothing else."""
     done = subprocess.run(
-        [sys.executable, "-m", "local.audit", *arguments],
+        [sys.executable, "-m", "tools.audit", *arguments],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
@@ -121,7 +121,7 @@ def test_a_coupon_that_nobody_has_is_named(audit: Audit, operator: Operator, sho
 
 def test_a_mall_that_is_not_there() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "local.audit"], cwd=ROOT, env={"PORT": "1"}, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tools.audit"], cwd=ROOT, env={"PORT": "1"}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert "no mall answers at http://127.0.0.1:1" in done.stderr and "Traceback" not in done.stderr
@@ -149,7 +149,7 @@ def test_tables_that_are_not_there(mall: Mall) -> None:
 
 
 def test_an_audit_only_reads(dynamodb: str) -> None:
-    from local.audit import read
+    from tools.audit import read
 
     with boundary() as outside:
         read(None)

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from local import drill
-from local.demo import Demo
 from local.mall import Mall
+from tools import drill
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +26,7 @@ class Lossy(Mall):
 
     def run(self, module: str, *arguments: str) -> str:
         said = super().run(module, *arguments)
-        if (module, arguments[:1]) == ("local.snapshot", ("export",)):
+        if (module, arguments[:1]) == ("tools.snapshot", ("export",)):
             file = Path(arguments[1]) / f"{self.environment['YUTANG_TABLE_PREFIX']}products.jsonl"
             lines = file.read_text().splitlines(keepends=True)
             ordered = next(line for line in lines if _taken(json.loads(line)))
@@ -53,9 +52,9 @@ def test_a_restore_that_lacks_an_item_is_told_and_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(drill, "Mall", Lossy)
-    monkeypatch.setattr(Demo, "play", lambda _: None)  # the one order is enough
+    monkeypatch.setattr(drill, "play", lambda _: None)  # the one order is enough
     assert drill.main() == 1
     told = capsys.readouterr()
-    assert "drill: python -m local.audit failed" in told.err
+    assert "drill: python -m tools.audit failed" in told.err
     assert Lossy.lost and f"{Lossy.lost}: orders hold " in told.err and " of no stock" in told.err
     assert "no difference" not in told.out

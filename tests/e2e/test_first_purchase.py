@@ -60,7 +60,7 @@ def test_a_shopper_finds_pillows_in_an_imported_catalogue_and_buys_two(
     arrive: Callable[[], Shopper], differences: Callable[[], list[str]],
 ) -> None:  # fmt: skip
     products, categories = catalogue
-    arguments = ("local.import_catalogue", str(products), "--categories", str(categories), "--api", mall.api_url)
+    arguments = ("tools.import_catalogue", str(products), "--categories", str(categories), "--api", mall.api_url)
     lines = [json.loads(line) for line in products.read_text().splitlines() if line.strip()]
     said = mall.run(*arguments)
     assert f"{len(lines)} lines: {len(lines)} created, 0 changed, 0 unchanged, 0 failed" in said

@@ -26,8 +26,8 @@ from tests.support.own_tables import own_tables
 if TYPE_CHECKING:
     from chalicelib.ledger.rules import Entry
     from chalicelib.orders.rules import Order
-    from local.audit import Books
     from tests.support.sweep import Calmly
+    from tools.audit import Books
 
 ORDERS = int(os.environ.get("BOOKS_ORDERS", "60"))
 SEED = int(os.environ.get("BOOKS_SEED") or random.SystemRandom().randrange(10**6))
@@ -337,7 +337,7 @@ def played(dynamodb: str, calmly: Calmly) -> Iterator[Mall]:
 
 
 def test_after_so_many_orders_refunds_and_withdrawals_every_book_closes(played: Mall) -> None:
-    from local.audit import read
+    from tools.audit import read
 
     books = read(None)
     assert books.differences() == []

@@ -115,7 +115,7 @@ def test_on_a_bad_day_everybody_is_answered_and_in_the_end_everything_adds_up(
 ) -> None:
     from chalicelib.core.errors import MallError
     from chalicelib.jobs import service as jobs
-    from local.audit import read
+    from tools.audit import read
 
     where, shoppers, code = shop
     outside.storm(SHARE, random.Random(3))

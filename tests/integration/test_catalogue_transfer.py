@@ -12,8 +12,9 @@ import pytest
 from chalicelib.catalogue import categories, lines, products, rules, stock, transfer
 from chalicelib.catalogue.lines import Format
 from chalicelib.store import base
-from local import demo_mall, import_catalogue
+from local.demo import furnish
 from tests.integration.test_catalogue_products import fresh, id_of, make
+from tools import import_catalogue
 
 __all__ = ["fresh"]
 
@@ -131,8 +132,8 @@ def test_what_goes_out_comes_in_unchanged(format: Format) -> None:
 
 
 def test_the_demonstration_catalogue_is_good() -> None:
-    tree = transfer.import_categories(demo_mall.CATEGORIES.read_bytes(), "jsonl")
-    goods = transfer.import_products(demo_mall.PRODUCTS.read_bytes(), "jsonl")
+    tree = transfer.import_categories(furnish.CATEGORIES.read_bytes(), "jsonl")
+    goods = transfer.import_products(furnish.PRODUCTS.read_bytes(), "jsonl")
     assert (tree.failed, goods.failed) == (0, 0)
     assert goods.created >= 14
     assert not any(each.warnings for each in [*tree.lines, *goods.lines])

@@ -14,6 +14,7 @@ import pytest
 
 from chalicelib.core import clock
 from local.clock import LocalClock
+from local.processes import ROOT
 from tests.support.client import Operator, Sandbox, Shopper, in_process
 from tests.support.distribution import (
     come_by,
@@ -550,7 +551,7 @@ def test_an_operator_can_have_one_account_recomputed(operator: Operator, people:
     tx.commit()
 
 
-def test_an_account_with_too_many_entries_for_one_answer_names_the_command(
+def test_an_account_with_too_many_entries_for_one_answer_names_the_page_with_the_command(
     operator: Operator, people: list[Shopper], sku: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from chalicelib.ledger import service as ledger
@@ -564,12 +565,14 @@ def test_an_account_with_too_many_entries_for_one_answer_names_the_command(
     monkeypatch.setattr(ledger, "ALL_MAX", 2)
     refusal = operator.get(path).refused(422, "too_many_entries")
     assert refusal["limit"] == 2
-    assert "python -m local.audit --tables PREFIX --region REGION" in refusal["detail"]
+    assert "docs/operations.md" in refusal["detail"]
+    command = "`python -m tools.audit --tables PREFIX --region REGION` audits a deployed mall"
+    assert command in (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
 def test_all_that_was_done_here_agrees(operator: Operator, people: list[Shopper], sku: str, sandbox: str) -> None:
     """The audit of the whole mall of these tests, and of these people before and after a purchase."""
-    from local import audit
+    from tools import audit
 
     _, _, c = people
     order_id = bought(c, (sku, 3))

@@ -16,9 +16,9 @@ from chalicelib.groupbuy.tables import MEMBER, Activities
 from chalicelib.jobs.tables import Jobs
 from chalicelib.orders.rules import Order
 from chalicelib.store import tools
-from local import audit
 from tests.support.group_play import Play, got
 from tests.support.group_stage import Setting
+from tools import audit
 
 
 def check_end(play: Play) -> Counter[str]:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 #: Imported by the use case that needs one; or never, in a deployed mall.
 BANNED = (
     "requests", "cryptography", "boto3", "aws_xray_sdk", "flask", "waitress", "werkzeug", "wechatpayv3", "moto",
-    "chalicelib.wechat", "chalicelib.store.tools", "local", "tests", "bench", "infra",
+    "chalicelib.wechat", "chalicelib.store.tools", "local", "tools", "tests", "bench", "infra",
 )  # fmt: skip
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from local.demo import Demo
+from local.demo.stage import Demo
 
 _PIECES = 2
 _COUPON_FEN, _PERCENT = 1000, 10

@@ -1,8 +1,8 @@
 """A mall's tables as files, one for each, and back again: what a restore to a point in time is on one machine.
 
-    python -m local.snapshot export FOLDER      every item, as DynamoDB's JSON, a line each
-    python -m local.snapshot wipe               every table gone
-    python -m local.snapshot restore FOLDER     the tables made anew, with every item in them
+    python -m tools.snapshot export FOLDER      every item, as DynamoDB's JSON, a line each
+    python -m tools.snapshot wipe               every table gone
+    python -m tools.snapshot restore FOLDER     the tables made anew, with every item in them
 
 For the mall that the environment names, with nobody in it: items are read one table after the other.
 """
@@ -84,7 +84,7 @@ def _file(folder: Path, table: type[Table]) -> Path:
 
 def main() -> None:
     """Do what is asked, and say what it came to."""
-    parser = argparse.ArgumentParser(prog="python -m local.snapshot", description="Exports and restores a mall.")
+    parser = argparse.ArgumentParser(prog="python -m tools.snapshot", description="Exports and restores a mall.")
     parser.add_argument("what", choices=("export", "wipe", "restore"))
     parser.add_argument("folder", type=Path, nargs="?")
     arguments = parser.parse_args()

@@ -14,7 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from local.demo import Demo, Unexpected
+from local.demo import purchase
+from local.demo.play import play
+from local.demo.stage import Demo, Unexpected
 from local.mall import Mall
 from local.processes import StartError
 
@@ -29,7 +31,7 @@ def main() -> int:
                 try:
                     drill(mall, folder / "export")
                 finally:
-                    mall.run("local.snapshot", "wipe")
+                    mall.run("tools.snapshot", "wipe")
         except (StartError, Unexpected) as fault:
             print(f"drill: {fault}", file=sys.stderr)
             return 1
@@ -42,27 +44,27 @@ def drill(mall: Mall, folder: Path) -> None:
     mall.environment |= {name: str(port) for name, port in ports.items()} | {"YUTANG_LOCAL": str(mall.data)}
     mall.furnish()
     demo = Demo(mall)
-    demo.play()
+    play(demo)
     demo.arrive("高远舟")
-    order = demo.place(demo.choose())
+    order = purchase.place(demo, purchase.choose(demo))
     path = f"/v1/orders/{order['order_id']}"
     demo.step("Paying has begun; now everything is exported: the point in time to which the mall will be restored")
     payment = demo.shopper.call("POST", f"{path}/payment", tell="package")
     with mall.closed():
         began = time.monotonic()
-        print(f"    {mall.run('local.snapshot', 'export', str(folder)).strip()}")
+        print(f"    {mall.run('tools.snapshot', 'export', str(folder)).strip()}")
         demo.step("The mall is down. The shopper pays all the same, and no callback finds anybody")
         prepay_id = payment["package"].removeprefix("prepay_id=")
         demo.wechat.call("POST", "/_control/pay", {"prepay_id": prepay_id, "notify": "none"}, tell="transaction_id")
         demo.step("All tables are gone; and restored")
-        print(f"    {mall.run('local.snapshot', 'wipe').strip()}")
-        print(f"    {mall.run('local.snapshot', 'restore', str(folder)).strip()}")
+        print(f"    {mall.run('tools.snapshot', 'wipe').strip()}")
+        print(f"    {mall.run('tools.snapshot', 'restore', str(folder)).strip()}")
         print(f"    {time.monotonic() - began:.1f} s for export, wipe and restore")
     demo.step("Open again: the watch over the order asks WeChat, and learns that it was paid")
     demo.advance(120)
     demo.wait(demo.shopper, path, lambda now: now["state"] == "awaiting_shipment", "state paid_fen")
     demo.step("The audit: orders, journal, balances, stock, coupons and WeChat's books against each other")
-    print(mall.run("local.audit"), end="")
+    print(mall.run("tools.audit"), end="")
 
 
 if __name__ == "__main__":

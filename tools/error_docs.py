@@ -1,4 +1,7 @@
-"""Writes docs/errors.md from the table of codes: `python -m local.error_docs`."""
+"""Writes docs/errors.md from the table of codes.
+
+python -m tools.error_docs
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ Every refusal is `application/problem+json` with one of these codes. A code neve
 change, and are in the language that `Accept-Language` asks for (Chinese unless it begins with `en`). 429 and 503 say
 in `Retry-After` when to come again; 400 and 422 name the fields in `errors`. A `{name}` is filled in.
 
-Made by `python -m local.error_docs` from `chalicelib/core/errors.py`; a test holds that it is up to date.
+Made by `python -m tools.error_docs` from `chalicelib/core/errors.py`; a test holds that it is up to date.
 
 | code | status | text | 中文 |
 |---|---|---|---|

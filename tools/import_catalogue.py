@@ -1,6 +1,6 @@
 """Puts a catalogue from files into a mall that runs, categories first, and says what became of each line.
 
-    python -m local.import_catalogue products.csv --categories categories.csv
+    python -m tools.import_catalogue products.csv --categories categories.csv
 
 .jsonl and .csv, by the file's name. The operator is NAME with PASSWORD (admin / admin of a local mall). A long file
 goes in parts below the mall's limits. Running it again changes nothing; the exit status is 1 when any line failed.
@@ -51,7 +51,7 @@ Report = dict[int, dict[str, Any]]
 
 def main() -> int:
     """Import the files of the command line; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m local.import_catalogue", description="Imports a catalogue.")
+    parser = argparse.ArgumentParser(prog="python -m tools.import_catalogue", description="Imports a catalogue.")
     parser.add_argument("file", type=Path, help="products, .jsonl or .csv")
     parser.add_argument("--categories", type=Path, help="their categories, .jsonl or .csv")
     parser.add_argument("--api", default=f"http://127.0.0.1:{os.environ.get('PORT') or 8000}", help="where the mall is")

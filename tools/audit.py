@@ -1,8 +1,8 @@
 """`make audit`: read all of a mall (orders, entries, balances, stock, coupons, commissions, lobbies, withdrawals) and
 compare it.
 
-    python -m local.audit                                     the mall that `make run` opened, and the sandbox's books
-    python -m local.audit --tables PREFIX --region REGION     a deployed mall, or a copy that was restored
+    python -m tools.audit                                     the mall that `make run` opened, and the sandbox's books
+    python -m tools.audit --tables PREFIX --region REGION     a deployed mall, or a copy that was restored
 
 The second finds its AWS credentials where every AWS client does, and only reads. The exit status is 1 when something
 does not agree, and every difference is named. Whole tables are read, into memory.
@@ -89,7 +89,7 @@ class Books(msgspec.Struct, frozen=True):
 
 def main() -> int:
     """Audit the mall that is named; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m local.audit", description="Audits a mall; nothing is changed.")
+    parser = argparse.ArgumentParser(prog="python -m tools.audit", description="Audits a mall; nothing is changed.")
     parser.add_argument(
         "--prefix",
         default=os.environ.get("YUTANG_TABLE_PREFIX") or "yutang-",

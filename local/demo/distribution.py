@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from local.demo import Demo, Person
+from local.demo.stage import DAY, Demo, Person
 
 _RATES = [1000, 500]
 _FREEZE_DAYS = 7
-_DAY = 86400
 
 
 def play(demo: Demo) -> None:
@@ -66,7 +64,7 @@ def _sell(demo: Demo, seller: Person, link: Any) -> int:
 
 def _wait_for_it(demo: Demo, seller: Person, earned: int) -> None:
     """The days pass."""
-    demo.advance(_FREEZE_DAYS * _DAY + 1)
+    demo.advance(_FREEZE_DAYS * DAY + 1)
     has = lambda now: now["available_fen"] == earned  # noqa: E731
     demo.wait(seller, "/v1/distributor", has, "pending_fen available_fen")
 

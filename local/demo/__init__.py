@@ -1,0 +1,1 @@
+"""The demonstration mall: what `make run` puts into an empty mall, and the play of `make demo`."""
