@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 TYPED := $(wildcard app.py) chalicelib local tools $(if $(wildcard bench/*.py),bench) $(if $(wildcard infra/*.py),infra)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo drill import audit permissions bench package lint format types clean
+.PHONY: help run test unit check demo drill import audit permissions bench package lint format types clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -29,6 +29,11 @@ drill: $(INSTALLED) ## lose a mall of its own and restore it: export, wipe, rest
 
 test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+unit: $(INSTALLED) ## the fast lane: the tests that need no engine and no server, within a minute
+	$(BIN)/python -m pytest -q tests/unit
+
+check: lint types unit ## before every commit: style, types, the fast lane
 
 permissions: $(INSTALLED) ## what each function may do, written anew from what the last full `make test` saw
 	@$(BIN)/python -m infra.permissions .pytest_cache/d/yutang-calls
