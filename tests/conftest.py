@@ -57,10 +57,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def _share_an_engine(config: pytest.Config) -> None:
     """One engine for all workers: it takes twenty seconds of CPU to warm up."""
-    if engine.external_endpoint() is None and not config.option.collectonly:
+    if engine.external_endpoint() is None and not config.option.collectonly and not _only_units(config):
         port = processes.free_port()
         config.stash[_engine] = engine.start(port, None, config.cache.mkdir("yutang-engine") / "dynamodb.log")
         os.environ[environment.ENGINE_PORT] = str(port)
+
+
+def _only_units(config: pytest.Config) -> bool:
+    """Whether nothing but tests/unit is asked for, where nothing may need an engine."""
+    folder = config.rootpath / "tests" / "unit"
+    asked = (config.invocation_params.dir / name.partition("::")[0] for name in config.args)
+    return all(path.resolve().is_relative_to(folder) for path in asked)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
