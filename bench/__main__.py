@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.support import environment
+from local import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 

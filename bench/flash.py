@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from tests.support import environment
+from local import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "bench" / "flash.json"
@@ -41,7 +41,7 @@ def main() -> int:
 
 def _measured(folder: Path, places: environment.Places) -> Any:
     running, measuring = importlib.import_module("bench.run"), importlib.import_module("bench.touches")
-    operators = importlib.import_module("tests.support.client")
+    operators = importlib.import_module("local.client")
     with running.in_this_process(folder, places) as (send, sandbox, _):
         return measuring.Measurement(send, sandbox, operators.Operator.arrive(send)).run()
 

@@ -21,9 +21,9 @@ from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
 from chalicelib.jobs.tables import Jobs
 from chalicelib.store import tools
 from chalicelib.web.limits import Limits
+from local.client import Sandbox, Shopper, Transport
 from local.clock import LocalClock
-from tests.support.client import Sandbox, Shopper, Transport
-from tests.support.jobs import forget_all
+from local.jobs import forget_all
 
 #: Bytes that DynamoDB bills for each item and each entry of an index beside its own (documentation, "Billing for
 #: storage": 100 bytes of overhead).

@@ -24,9 +24,9 @@ from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE
 from chalicelib.jobs.tables import Task
 from chalicelib.store import base
+from local.client import Operator, Sandbox, Shopper, Transport
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, Transport
-from tests.support.wechat import payment_callback
+from local.notices import payment_callback
 
 _SIZE = 2
 _MINUTES = 10

@@ -27,8 +27,8 @@ from chalicelib.pricing import service as freight
 from chalicelib.shop.service import order_rules
 from chalicelib.store import cache, read
 from chalicelib.wechat import http, mini
+from local.client import Answer, Transport
 from local.clock import LocalClock
-from tests.support.client import Answer, Transport
 
 #: API Gateway compresses from here on (.chalice/config.json, minimum_compression_size).
 _COMPRESSED_FROM = 1024

@@ -13,9 +13,9 @@ from chalicelib.jobs.tables import Jobs
 from chalicelib.pricing import service as freight
 from chalicelib.shop.service import order_rules
 from chalicelib.store import cache, read
+from local.client import Operator, Sandbox, Shopper, Transport
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, Transport
-from tests.support.wechat import payment_callback
+from local.notices import payment_callback
 
 #: A deadline and a bit: after this no order waits for its payment any more.
 _PAST_DEADLINE_SECONDS = 3600.0

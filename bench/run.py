@@ -21,11 +21,11 @@ from chalicelib.core import clock
 from chalicelib.operators.service import bootstrap
 from infra import package
 from local import dynamodb, processes
+from local.client import Operator, Sandbox, Transport, in_process
 from local.clock import LocalClock
+from local.environment import Places
 from local.mall import Mall
 from local.tables import create_all
-from tests.support.client import Operator, Sandbox, Transport, in_process
-from tests.support.environment import Places
 
 #: Products beside those that are bought, so that a page of a list is full.
 _OTHERS = 20

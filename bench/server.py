@@ -17,10 +17,10 @@ from bench.http import STOCK, CpuTime
 from bench.shops.yutang import stock_up
 from chalicelib.core import clock
 from chalicelib.core import settings as core
+from local.client import Answer, Client, Control, Operator, Sandbox, Shopper, over_http
 from local.clock import LocalClock
 from local.mall import Mall
-from tests.support.client import Answer, Client, Control, Operator, Sandbox, Shopper, over_http
-from tests.support.wechat import payment_callback
+from local.notices import payment_callback
 
 _T = TypeVar("_T")
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from bench.meter import Meter
 from bench.purchase import DETAIL
-from tests.support import coupons
-from tests.support.client import SHANGHAI, Client, Operator, Sandbox, Shopper
-from tests.support.wechat import payment_callback
+from local.client import SHANGHAI, Client, Operator, Sandbox, Shopper, coupon_template
+from local.notices import payment_callback
 
 _SEATS = 3
 _PRICE_FEN, _GROUP_FEN = 3990, 2990
@@ -67,7 +66,7 @@ class Mall:
 
     def offer_coupons(self) -> None:
         """A coupon that everybody may claim."""
-        template = coupons.body(total=100_000)
+        template = coupon_template(total=100_000)
         self.template = self.operator().post("/v1/admin/coupon-templates", template).ok(201)["template_id"]
 
 

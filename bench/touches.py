@@ -22,7 +22,7 @@ from bench.units import Units
 from chalicelib.catalogue import shards
 from chalicelib.catalogue.tables import shards_of
 from chalicelib.core import clock
-from tests.support.client import Operator, Sandbox, Shopper, Transport
+from local.client import Operator, Sandbox, Shopper, Transport
 
 MEMBERS = 6
 _SHARDS = 4

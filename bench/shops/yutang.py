@@ -17,11 +17,11 @@ import msgspec
 
 from bench import http
 from chalicelib.core import clock, settings
+from local.client import Answer, Client, Operator, Sandbox, Transport
+from local.client import Shopper as Member
 from local.clock import LocalClock
 from local.mall import running
-from tests.support.client import Answer, Client, Operator, Sandbox, Transport
-from tests.support.client import Shopper as Member
-from tests.support.wechat import payment_callback
+from local.notices import payment_callback
 
 SORTS = ("default", "new", "sales", "price_asc", "price_desc")
 PAGE = 20

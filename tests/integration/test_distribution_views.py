@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.core import clock
+from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, in_process
 from tests.support.distribution import (
     come_by,
     deliver,

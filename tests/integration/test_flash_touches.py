@@ -5,8 +5,8 @@ from __future__ import annotations
 from bench import flash
 from bench.flash_page import read
 from bench.touches import Measurement
+from local.client import Operator, Sandbox, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, in_process
 from tests.support.operators import owner_token
 
 

@@ -1,4 +1,4 @@
-"""WeChat Pay's notices, made by the tests: genuine ones, or with something wrong."""
+"""Makes WeChat Pay's notices, in a process that has the sandbox's keys: genuine ones, or with something wrong."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core import clock
+from local.client import Sandbox
 from local.keys import load_or_make
 from local.sandbox.crypto import Signer
-from tests.support.client import Sandbox
 
 PAYMENT = "/v1/callbacks/wechat/payment"
 

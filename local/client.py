@@ -1,4 +1,4 @@
-"""A mini-program, an operator's tool and WeChat, as the tests play them: over HTTP, or in this process."""
+"""A mini-program, an operator's tool and WeChat, as tests and bench play them: over HTTP, or in this process."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
+        """Decodes the body; None when it is empty."""
         return json.loads(self.body) if self.body else None
 
     def ok(self, status: int = 200) -> Any:
@@ -56,7 +57,9 @@ class Answer:
 class Transport(Protocol):
     """How a request gets to the mall."""
 
-    def __call__(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer: ...
+    def __call__(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
+        """Sends the request and waits for its answer."""
+        ...
 
 
 def over_http(base_url: str) -> Transport:
@@ -113,6 +116,7 @@ class Client:
         self.token = token
 
     def call(self, method: str, path: str, body: Any = None, *, key: str = "", **headers: str) -> Answer:
+        """Sends a request, `body` as JSON unless it is bytes, with the token and this idempotency key."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
             given.setdefault("Authorization", f"Bearer {self.token}")
@@ -124,6 +128,7 @@ class Client:
         return self.send(method, path, given, raw)
 
     def get(self, path: str, **headers: str) -> Answer:
+        """Sends a GET."""
         return self.call("GET", path, **headers)
 
     def items(self, path: str, limit: int = 100) -> list[Any]:
@@ -140,12 +145,15 @@ class Client:
             cursor = f"&cursor={page['next_cursor']}"
 
     def post(self, path: str, body: Any = None, *, key: str = "", **headers: str) -> Answer:
+        """Sends a POST, by default of an empty object."""
         return self.call("POST", path, {} if body is None else body, key=key, **headers)
 
     def put(self, path: str, body: Any) -> Answer:
+        """Sends a PUT."""
         return self.call("PUT", path, body)
 
     def delete(self, path: str) -> Answer:
+        """Sends a DELETE."""
         return self.call("DELETE", path)
 
 
@@ -158,11 +166,13 @@ class Sandbox:
         self._session.trust_env = False
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Tells the sandbox something; its answer."""
         reply = self._session.post(f"{self.url}/_control/{path}", json=body, timeout=30)
         assert reply.status_code == 200, (reply.status_code, reply.text)
         return reply.json()
 
     def get(self, path: str) -> Any:
+        """Asks the sandbox something."""
         reply = self._session.get(f"{self.url}/_control/{path}", timeout=30)
         assert reply.status_code == 200, (reply.status_code, reply.text)
         return reply.json()
@@ -173,9 +183,11 @@ class Sandbox:
         return self.post("pay", {"prepay_id": prepay_id, "notify": notify, **more})
 
     def payments(self, order_id: str) -> list[dict[str, Any]]:
+        """Returns the payments of this order that WeChat has received."""
         return [one for one in self.get("ledger")["payments"] if one["out_trade_no"] == order_id]
 
     def refunds(self, order_id: str) -> list[dict[str, Any]]:
+        """Returns the refunds of this order that WeChat has made."""
         return [one for one in self.get("ledger")["refunds"] if one["out_trade_no"] == order_id]
 
     def trade(self, order_id: str) -> dict[str, Any] | None:
@@ -202,6 +214,7 @@ class Control:
         self._session.trust_env = False
 
     def status(self) -> Any:
+        """Returns what the mall says of itself: its clock, its jobs."""
         return self._answer(self._session.get(f"{self.url}/status", timeout=60))
 
     def at(self, seconds: float) -> str:
@@ -235,6 +248,14 @@ def offered(sku_id: str, prices: dict[int, int | tuple[int, int]]) -> list[dict[
     return [{"sku_id": sku_id, "size": size, **dict(zip(names, fen, strict=False))} for size, fen in both.items()]
 
 
+def coupon_template(**more: Any) -> dict[str, Any]:
+    """A coupon template as an operator writes it: 5 yuan off, a week, one each of ten, for whoever claims."""
+    return {
+        "name": "五元券", "kind": "amount_off", "amount_fen": 500, "threshold_fen": 2000, "total": 10,
+        "limit_per_member": 1, "valid": {"days": 7}, "how": ["claim"],
+    } | more  # fmt: skip
+
+
 @dataclass
 class Shopper(Client):
     """A logged-in member with an address."""
@@ -259,10 +280,12 @@ class Shopper(Client):
         return shopper
 
     def quote(self, lines: list[tuple[str, int]]) -> Any:
+        """Asks what these lines cost."""
         body = {"lines": [{"sku_id": s, "quantity": q} for s, q in lines], "address_id": self.address_id}
         return self.post("/v1/quotes", body).ok()
 
     def order_body(self, lines: list[tuple[str, int]], payable_fen: int | None = None) -> dict[str, Any]:
+        """Returns the body that orders these lines, at the quoted price unless one is given."""
         payable = self.quote(lines)["payable_fen"] if payable_fen is None else payable_fen
         return {
             "lines": [{"sku_id": s, "quantity": q} for s, q in lines],
@@ -276,9 +299,11 @@ class Shopper(Client):
         return self.post("/v1/orders", body, key=key or secrets.token_hex(8)).ok(201)
 
     def order(self, order_id: str) -> Any:
+        """Reads an order."""
         return self.get(f"/v1/orders/{order_id}").ok()
 
     def start_payment(self, order_id: str) -> Any:
+        """Begins the payment; what wx.requestPayment is given."""
         return self.post(f"/v1/orders/{order_id}/payment").ok()
 
     def buy(self, lines: list[tuple[str, int]]) -> str:
@@ -336,7 +361,8 @@ class Operator(Client):
     """An operator, logged in."""
 
     @classmethod
-    def arrive(cls, send: Transport, name: str = "admin", password: str = "admin") -> Operator:
+    def arrive(cls, send: Transport, name: str = "admin", password: str = "admin") -> Operator:  # noqa: S107 (every local mall's)
+        """Logs in."""
         operator = cls(send)
         operator.token = operator.post("/v1/admin/login", {"name": name, "password": password}).ok()["token"]
         return operator

@@ -1,4 +1,7 @@
-"""What the process of the tests is told, before anything of chalicelib is imported."""
+"""Prepares the environment of a process that plays the mall itself, before anything of chalicelib is imported.
+
+Tables are named after the environment as soon as chalicelib is imported, so this module imports nothing of it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from local.processes import HOST
 
 @dataclass(frozen=True)
 class Places:
-    """Where the servers of this test process are, or will be once a fixture starts them."""
+    """Where the servers of this process are, or will be once somebody starts them."""
 
     worker: str
     engine_port: int
