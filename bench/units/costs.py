@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.floors import FLOORS, Need, Read
-from bench.recorder import Touch, Trip
-from bench.units import Units, read_units
+from bench.units.floors import FLOORS, Need, Read
+from bench.units.recorder import Touch, Trip
+from bench.units.request_units import Units, read_units
 
 #: What a write unit costs in read units, on demand, in every Region.
 WRITE_PRICE = 5.0
@@ -34,7 +34,7 @@ def price(units: Units) -> float:
 
 
 def costs(cold: dict[str, list[Trip]], busy: dict[str, list[Trip]]) -> list[Cost]:
-    """Every call's cost, in the order of bench/floors.py."""
+    """Every call's cost, in the order of bench/units/floors.py."""
     return [Cost(call, len(cold[call]), len(busy[call]), total(busy[call]), floor(call, busy[call])) for call in FLOORS]
 
 

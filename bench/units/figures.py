@@ -1,4 +1,4 @@
-"""The figures of whole lives, as bench/results.json keeps them (bench/lives.py measures them)."""
+"""The figures of whole lives, as bench/results.json keeps them (bench/units/scenario.py measures them)."""
 
 from __future__ import annotations
 

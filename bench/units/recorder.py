@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from bench.units import Index, Item, Units, index_writes, item_size, read_units, write_units
+from bench.units.request_units import Index, Item, Units, index_writes, item_size, read_units, write_units
 from chalicelib.core.settings import settings
 from chalicelib.store import base, tools
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import quota_page, quotas, traffic
-from bench.markdown import table
-from bench.quota_page import HOME
-from bench.traffic import Taken
-from bench.usage import (
+from bench.cost import quota_page, quotas, traffic
+from bench.cost.quota_page import HOME
+from bench.cost.traffic import Taken
+from bench.cost.usage import (
     DAY_MINUTES,
     DAY_SECONDS,
     ROOT,
@@ -28,6 +27,7 @@ from bench.usage import (
     memory_mb,
     prices,
 )
+from bench.markdown import table
 
 _THOUSAND = 1000
 _MEMORIES = (512, 1024, 1769)
@@ -35,7 +35,7 @@ _EXAMPLE = 10_000
 _SUMMED = ("reads", "writes", "index_writes", "cpu_ms")
 _MADE = (
     "Made by `python -m bench.cost` (and by `make bench`, which measures) from `bench/results.json`, "
-    "`bench/traffic.py` and `bench/prices.json`. Do not edit: `tests/unit/test_cost.py` holds it to them."
+    "`bench/cost/traffic.py` and `bench/cost/prices.json`. Do not edit: `tests/unit/test_cost.py` holds it to them."
 )
 _CHINA = "cn-north-1"
 
@@ -160,10 +160,10 @@ def _kinds(malls: Mapping[str, Mall], listed: Prices) -> str:
     )  # fmt: skip
     return f"""## What an order takes
 
-Measured (`bench/stories.py`), each call once: from the quote until no job is owed any more; request units by DynamoDB's
-rules, transactions at twice the price; of a group-buy one order of three. Of the write units of a plain order
-{jobs_share:.0f} % are jobs, which are written, leased and ended. That its product is listed anew, {relist:g} WRU, is
-counted for every order here; in a busy mall it is done once a minute for all orders of a product.
+Measured (`bench/units/journey.py`), each call once: from the quote until no job is owed any more; request units by
+DynamoDB's rules, transactions at twice the price; of a group-buy one order of three. Of the write units of a plain
+order {jobs_share:.0f} % are jobs, which are written, leased and ended. That its product is listed anew, {relist:g} WRU,
+is counted for every order here; in a busy mall it is done once a minute for all orders of a product.
 
 {table(head, rows)}"""
 
@@ -282,7 +282,3 @@ def _money(cost: float, region: str, listed: Prices) -> str:
     if cost >= 100:
         return f"{sign}{cost:,.0f}"
     return f"{sign}{cost:.2f}" if cost >= 1 or cost == 0 else f"{sign}{cost:.3f}"
-
-
-if __name__ == "__main__":
-    write()

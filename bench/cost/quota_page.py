@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bench import quotas, traffic
+from bench.cost import quotas, traffic
+from bench.cost.usage import DAY_SECONDS, Mall, Prices, memory_mb
 from bench.markdown import table
-from bench.usage import DAY_SECONDS, Mall, Prices, memory_mb
 from chalicelib.reconciliation.rules import SECONDS_MAX
 
 #: The region whose figures are shown where those of the other are much the same.
@@ -61,9 +61,9 @@ busiest second has {peaks[-1].orders * traffic.KINDS["refunded"].number:.1f} ref
 WeChat's bills of a day are compared by one job of `run-due-calls`, which has {SECONDS_MAX:.0f} s for it. By its CPU,
 its waiting left out, it gets through some {about(quotas.reconciled(memory))} payments with its {memory:,} MB; with
 {one_cpu:,} MB, a whole vCPU, through {about(quotas.reconciled(one_cpu))}, as many as it is let read
-({quotas.DAY_CPU_S} s for {size:,}: `python -m bench.day {size}`). Memory is no limit before that. A longer day is an
-open difference (`unread`), of which `BillsDiffer` tells; with more memory for the function in .chalice/config.json the
-next morning compares it."""
+({quotas.DAY_CPU_S} s for {size:,}: `python -m bench.load.reconciliation {size}`). Memory is no limit before that. A
+longer day is an open difference (`unread`), of which `BillsDiffer` tells; with more memory for the function in
+.chalice/config.json the next morning compares it."""
 
 
 def partitions(mall: Mall) -> str:

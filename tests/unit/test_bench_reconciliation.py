@@ -6,15 +6,16 @@ import sys
 
 import pytest
 
-from bench import day, quotas
-from bench.usage import memory_mb
+from bench.cost import quotas
+from bench.cost.usage import memory_mb
+from bench.load import reconciliation
 from chalicelib.wechat.bills import TRADES_MAX
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process has in memory is read from the kernel")
 def test_a_payment_takes_so_little_memory_that_the_longest_day_fits() -> None:
-    few, many = day.measure(2_000), day.measure(42_000)
+    few, many = reconciliation.measure(2_000), reconciliation.measure(42_000)
     each = (many.peak_mb - few.peak_mb) / (many.payments - few.payments)
     assert few.peak_mb + each * TRADES_MAX < memory_mb()["run-due-calls"]
     assert many.peak_mb < 120

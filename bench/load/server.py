@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from bench.http import STOCK, CpuTime
-from bench.shops.yutang import stock_up
+from bench.load.http import STOCK, CpuTime
+from bench.load.shops.yutang import stock_up
 from chalicelib.core import clock
 from chalicelib.core import settings as core
 from local.client import Answer, Client, Control, Operator, Sandbox, Shopper, over_http

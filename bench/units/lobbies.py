@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bench.costs import total
-from bench.recorder import Recorder
-from bench.units import Units
+from bench.units.costs import total
+from bench.units.recorder import Recorder
+from bench.units.request_units import Units
 from chalicelib.core import clock, ids
 from chalicelib.groupbuy.rules import Price, Terms
 from chalicelib.groupbuy.tables import LOBBY, Lobbies, place, shelf_of

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench import traffic
-from bench.figures import Meeting, Step
-from bench.usage import DAY_SECONDS, ROOT, STAGE, Mall, duration_ms
+from bench.cost import traffic
+from bench.cost.usage import DAY_SECONDS, ROOT, STAGE, Mall, duration_ms
+from bench.units.figures import Meeting, Step
 from chalicelib.core.settings import Settings
 from chalicelib.coupons.rules import SHARDS_MAX
 from chalicelib.reconciliation.rules import SECONDS_MAX
@@ -27,7 +27,7 @@ PARTITION_WRITES = 1_000
 PARTITION_READS = 3_000
 API_RESOURCES = 300
 STACK_RESOURCES = 500
-#: CPU seconds to reconcile a day of so many payments: `python -m bench.day 1000000`.
+#: CPU seconds to reconcile a day of so many payments: `python -m bench.load.reconciliation 1000000`.
 DAY_CPU_S, DAY_PAYMENTS = 25.2, 1_000_000
 #: The search is 16 documents (docs/decisions/0003-search.md).
 _SEARCH_CHUNKS = 16

@@ -1,6 +1,7 @@
-"""Four operations of a mall, and a race for its last pieces, over kept-alive HTTP/1.1 connections (Linux).
+r"""Four operations of a mall, and a race for its last pieces, over kept-alive HTTP/1.1 connections (Linux).
 
-    python -m bench.http --shop bench.shops.yutang --url http://127.0.0.1:8000 --pids 4711 --beside database=4712,4713
+    python -m bench.load.http --shop bench.load.shops.yutang --url http://127.0.0.1:8000 \
+        --pids 4711 --beside database=4712,4713
 
 Nothing here knows Yutang: a module of two functions (`Shop`) says with which calls a mall does each operation. Every
 connection is a thread of this process, which makes the next call when the last one is answered. The CPU time is the
@@ -331,8 +332,8 @@ def race_sentence(race: Race) -> str:
 
 def main() -> int:
     """Measure, and print the figures."""
-    parser = argparse.ArgumentParser(prog="python -m bench.http", description="Measure a mall over HTTP.")
-    parser.add_argument("--shop", required=True, help="module with prepare and arrive (see bench.http.Shop)")
+    parser = argparse.ArgumentParser(prog="python -m bench.load.http", description="Measure a mall over HTTP.")
+    parser.add_argument("--shop", required=True, help="module with prepare and arrive (see bench.load.http.Shop)")
     parser.add_argument("--url", required=True)
     parser.add_argument("--pids", required=True, type=_pids, help="the server's processes, with commas between them")
     parser.add_argument("--beside", action="append", default=[], metavar="NAME=PIDS", help="others, shown apart")

@@ -1,8 +1,8 @@
 """What a mall uses and what that costs: measured request units, CPU and bytes (bench/results.json), times a stated
-traffic (bench/traffic.py), times AWS's prices (bench/prices.json).
+traffic (bench/cost/traffic.py), times AWS's prices (bench/cost/prices.json).
 
-A usage is how much is used of what has a price, by the price's name in bench/prices.json. Money is in the currency of
-the region. A GB is 2**30 bytes, a month 30 days.
+A usage is how much is used of what has a price, by the price's name in bench/cost/prices.json. Money is in the currency
+of the region. A GB is 2**30 bytes, a month 30 days.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 
 import msgspec
 
-from bench import traffic
-from bench.cold import Cold
-from bench.figures import Life, Lives, Step
-from bench.stack import Stack
+from bench.cost import traffic
+from bench.package.cold import Cold
+from bench.package.stack import Stack
+from bench.units.figures import Life, Lives, Step
 from infra import alarms
 from infra.functions import FUNCTIONS
 from infra.package import TEMPLATE
 
-ROOT = Path(__file__).resolve().parent.parent
-PRICES = ROOT / "bench" / "prices.json"
+ROOT = Path(__file__).resolve().parent.parent.parent
+PRICES = ROOT / "bench" / "cost" / "prices.json"
 STAGE = "prod"
 
 GB = 2**30
@@ -91,7 +91,7 @@ class Region(msgspec.Struct):
 
 
 class Prices(msgspec.Struct, kw_only=True):
-    """bench/prices.json."""
+    """bench/cost/prices.json."""
 
     looked_up: str
     regions: dict[str, Region]

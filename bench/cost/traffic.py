@@ -1,5 +1,5 @@
 """What a mall is taken to be asked for. Nothing here is measured: these are assumptions, each with its reason, and
-docs/cost.md shows them all. What each call and each job takes is measured (bench/lives.py)."""
+docs/cost.md shows them all. What each call and each job takes is measured (bench/units/scenario.py)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Taken(NamedTuple):
     why: str
 
 
-#: Calls of one visit, by the names of bench/stories.py.
+#: Calls of one visit, by the names of bench/units/journey.py.
 VISIT: dict[str, Taken] = {
     "login (known member)": Taken(0.9, "the mini-program logs in as it opens"),
     "login (new member)": Taken(0.1, "one visitor in ten is new"),

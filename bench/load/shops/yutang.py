@@ -1,4 +1,4 @@
-"""Yutang as bench/http.py drives it: the mall that `make run` opened, or whose ports and folder are in PORT,
+"""Yutang as bench/load/http.py drives it: the mall that `make run` opened, or whose ports and folder are in PORT,
 SANDBOX_PORT, CONTROL_PORT and YUTANG_LOCAL.
 
 A checkout is all five calls that come to the API: the product into the cart, the quote, the order of the cart, the
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bench import http
+from bench.load import http
 from chalicelib.core import clock, settings
 from local.client import Answer, Client, Operator, Sandbox, Transport
 from local.client import Shopper as Member

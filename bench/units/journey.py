@@ -1,4 +1,4 @@
-"""The lives that are measured: a visit, and orders of several kinds from the quote to the last job that they owe."""
+"""The journeys that are measured: a visit, and orders of several kinds from the quote to the last job that they owe."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from bench.meter import Meter
-from bench.purchase import DETAIL
+from bench.units.meter import Meter
+from bench.units.purchase import DETAIL
 from local.client import SHANGHAI, Client, Operator, Sandbox, Shopper, coupon_template
 from local.notices import payment_callback
 
@@ -17,7 +17,7 @@ _RULES: dict[str, Any] = {"enabled": True, "levels": 2, "rates_bp": [1000, 500],
 #: Days from the parcel to the member's word that it came; then the rest of the time to receive it by itself, and of
 #: that to ask for a refund, and of that until a commission can be withdrawn.
 _ON_ITS_WAY_DAYS, _REST_DAYS = 3, 20
-#: As many as a story needs.
+#: As many as a journey needs.
 _PEOPLE = _SEATS
 #: Longer than there is to pay.
 _TO_PAY_HOURS = 2
@@ -32,7 +32,7 @@ class Mall:
         self.template = ""
 
     def operator(self) -> Operator:
-        """Logged in anew: their days are short, and lives are long."""
+        """Logged in anew: their days are short, and journeys are long."""
         return Operator.arrive(self.send)
 
     def product(self) -> Any:
@@ -71,7 +71,7 @@ class Mall:
 
 
 #: A life: given the mall, the product and those who may buy it, plays one or more orders to their end; how many.
-Story = Callable[[Mall, Any, list[Shopper]], int]
+Journey = Callable[[Mall, Any, list[Shopper]], int]
 
 
 def visit(mall: Mall, product: Any, _: list[Shopper]) -> int:

@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from bench.purchase import forget_catalogue, forget_everything
-from bench.recorder import Recorder, Trip
-from bench.units import Units
+from bench.units.purchase import forget_catalogue, forget_everything
+from bench.units.recorder import Recorder, Trip
+from bench.units.request_units import Units
 from chalicelib.catalogue import shards
 from chalicelib.catalogue.tables import shards_of
 from chalicelib.core import clock
@@ -26,7 +26,7 @@ from local.client import Operator, Sandbox, Shopper, Transport
 
 MEMBERS = 6
 _SHARDS = 4
-#: As in bench/purchase.py: long enough that the order is of a usual size.
+#: As in bench/units/purchase.py: long enough that the order is of a usual size.
 _SPECS = {"规格": "1 千克"}
 
 Key = tuple[str, str]

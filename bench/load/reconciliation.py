@@ -1,4 +1,6 @@
-"""What it takes to reconcile a day of so many payments: `python -m bench.day 20000 100000` prints CPU and memory.
+"""What it takes to reconcile a day of so many payments.
+
+    python -m bench.load.reconciliation 20000 100000    prints CPU and memory
 
 Bills as WeChat sends them, packed, and journal pages of 1 MB as DynamoDB answers them come from files; a process that
 was just started compares them, and finds that they agree. Its waiting for WeChat and DynamoDB is not in it.
@@ -56,7 +58,7 @@ def measure(payments: int) -> Spent:
     """Compare a day of so many payments, each with its fee, all of them booked."""
     with tempfile.TemporaryDirectory() as name:
         _make(Path(name), payments)
-        command = [sys.executable, "-m", "bench.day", "--in", name, str(payments)]
+        command = [sys.executable, "-m", "bench.load.reconciliation", "--in", name, str(payments)]
         environment = os.environ | {"AWS_REGION": "cn-north-1"}
         told = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
     return msgspec.json.decode(told.splitlines()[-1], type=Spent)

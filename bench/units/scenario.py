@@ -9,12 +9,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bench import stories
-from bench.figures import Life, Lives, Meeting, Place, Reading, Step
-from bench.meter import Invocation, Meter, Sample
-from bench.recorder import Recorder, indexes, plain
-from bench.stories import Mall, Story
-from bench.units import index_entry, item_size
+from bench.units import journey
+from bench.units.figures import Life, Lives, Meeting, Place, Reading, Step
+from bench.units.journey import Journey, Mall
+from bench.units.meter import Invocation, Meter, Sample
+from bench.units.recorder import Recorder, indexes, plain
+from bench.units.request_units import index_entry, item_size
 from chalicelib.core.entry import entry
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
@@ -33,18 +33,18 @@ _ID = re.compile(r"\b[a-z]?[a-z2-7]{24}\b")
 #: For so long a worker looks ahead; only that it is a span matters here, because nothing is due.
 _SECONDS = 65.0
 
-STORIES: dict[str, Story] = {
-    "plain": stories.plain,
-    "coupon and commission": stories.commissioned,
-    "group-buy": stories.grouped,
-    "not paid": stories.unpaid,
-    "refunded": stories.refunded,
+JOURNEYS: dict[str, Journey] = {
+    "plain": journey.plain,
+    "coupon and commission": journey.commissioned,
+    "group-buy": journey.grouped,
+    "not paid": journey.unpaid,
+    "refunded": journey.refunded,
 }
 VISIT = "visit"
 
 
 class Bench:
-    """Plays every story several times: for its units, and again for its CPU."""
+    """Plays every journey several times: for its units, and again for its CPU."""
 
     def __init__(self, send: Transport, sandbox: Sandbox, mall_clock: LocalClock, times: int) -> None:
         self._times = times
@@ -57,14 +57,14 @@ class Bench:
     def run(self) -> Lives:
         """Everything."""
         forget_all()
-        orders = [self._life(name, story) for name, story in STORIES.items()]
+        orders = [self._life(name, walk) for name, walk in JOURNEYS.items()]
         product = self._units.product()
-        same = [self._play(self._units, stories.plain, product, self._units.people())[0] for _ in range(self._times)]
+        same = [self._play(self._units, journey.plain, product, self._units.people())[0] for _ in range(self._times)]
         return Lives(
-            visit=self._life(VISIT, stories.visit), orders=orders, one_product=_meetings(same, 1), looks=self._looks()
+            visit=self._life(VISIT, journey.visit), orders=orders, one_product=_meetings(same, 1), looks=self._looks()
         )
 
-    def _life(self, name: str, story: Story) -> Life:
+    def _life(self, name: str, walk: Journey) -> Life:
         """Each time another product, and other members."""
         before: Counter[str] = Counter()
         after: Counter[str] = Counter()
@@ -72,11 +72,11 @@ class Bench:
         for _ in range(self._times):
             product, people = self._prepared(self._units)
             before += _stored()
-            samples, count = self._play(self._units, story, product, people)
+            samples, count = self._play(self._units, walk, product, people)
             after += _stored()
             played.append(samples)
             orders += count
-        timed = [self._play(self._cpu, story, *self._prepared(self._cpu))[0] for _ in range(self._times)]
+        timed = [self._play(self._cpu, walk, *self._prepared(self._cpu))[0] for _ in range(self._times)]
         cpu: dict[str, list[float]] = defaultdict(list)
         for sample in (sample for samples in timed for sample in samples):
             cpu[sample.name].append(sample.cpu_ms)
@@ -99,10 +99,10 @@ class Bench:
         return product, mall.people()
 
     @staticmethod
-    def _play(mall: Mall, story: Story, product: Any, people: list[Shopper]) -> tuple[list[Sample], int]:
+    def _play(mall: Mall, walk: Journey, product: Any, people: list[Shopper]) -> tuple[list[Sample], int]:
         samples: list[Sample] = []
         mall.meter.samples = samples
-        return samples, story(mall, product, people)
+        return samples, walk(mall, product, people)
 
     def _looks(self) -> list[Step]:
         """Each schedule's worker finds nothing due, and nothing that will be while it could wait."""

@@ -9,8 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from bench.markdown import table
-from bench.rush import HOT, JOBS, PRODUCT, QUEUE, SETTINGS, SHARD, Outcome, Sale
-from bench.touches import Touched, Touches
+from bench.simulation.flash_simulation import HOT, JOBS, PRODUCT, QUEUE, SETTINGS, SHARD, Outcome, Sale
+from bench.units.key_heat import Touched, Touches
 
 RUSHES = (10.0, 60.0)
 SHARDS = (0, 4, 8, 16, 32)
@@ -45,7 +45,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """bench/flash.json."""
+    """bench/simulation/flash.json."""
 
     touches: Touches
     runs: list[Run]
@@ -57,7 +57,7 @@ def read(data: bytes) -> Kept:
 
 
 def written(kept: Kept) -> bytes:
-    """The content of bench/flash.json: a line for each key and each sale."""
+    """The content of bench/simulation/flash.json: a line for each key and each sale."""
     touches = ",\n".join(
         f"  {_json(step)}: [\n" + ",\n".join(f"    {_json(touch)}" for touch in getattr(kept.touches, step)) + "\n  ]"
         for step in Touches.__struct_fields__
@@ -96,8 +96,8 @@ def _head() -> str:
 {ADVISED.buyers:,} buyers want {ADVISED.pieces:,} pieces. What to set before, what buyers see, and what limits the sale.
 
 Simulated, not measured on AWS: what an order reads and writes was measured, DynamoDB's limits are a model, which is
-stated below. Written by `python -m bench.flash`; do not edit, the next run writes it anew. `--kept` computes it again
-from the touches in bench/flash.json, without an engine."""
+stated below. Written by `python -m bench.simulation`; do not edit, the next run writes it anew. `--kept` computes it
+again from the touches in bench/simulation/flash.json, without an engine."""
 
 
 def _advice(touches: Touches, found: dict[Sale, Outcome]) -> str:
@@ -237,8 +237,8 @@ def _model(touches: Touches) -> str:
     sale = Sale()
     return f"""## The model
 
-What an order touches (`bench/touches.py`: orders of several members, recorded at the store's client; units by
-`bench/units.py`). A key that the orders of two members touch is shared; `n` stands for a number.
+What an order touches (`bench/units/key_heat.py`: orders of several members, recorded at the store's client; units by
+`bench/units/request_units.py`). A key that the orders of two members touch is shared; `n` stands for a number.
 
 {table(("", "table or index", "hash key", "RRU", "WRU", ""), rows)}
 
@@ -278,7 +278,8 @@ def _honesty(found: dict[Sale, Outcome]) -> str:
 - DynamoDB Local has no such limits, so that the model is held against it only in what must be true whatever the speed.
   `tests/journeys/test_last_pieces.py` lets 200 shoppers order the last 50 pieces of a real engine, without shards and
   with 8: 50 have one, 150 are told. The model says the same: {none.orders} and {none.told} without,
-  {eight.orders} and {eight.told} with 8. `tests/unit/test_flash.py` holds that, and this page to bench/flash.json."""
+  {eight.orders} and {eight.told} with 8. `tests/unit/test_flash.py` holds that, and this page to
+  bench/simulation/flash.json."""
 
 
 def _shared(touches: Touches) -> dict[str, Touched]:

@@ -1,8 +1,9 @@
 """A flash sale as discrete events: buyers who press, and processes that place their orders at keys that are shared.
 
 What the code decides is asked of the code: the shard of an order, where its pieces come from, how often and after which
-waits a transaction is tried again. What an order touches was measured (bench/touches.py). What DynamoDB, Lambda and API
-Gateway do is the model of docs/flash-sale.md (that of the keys is bench/keys.py). Repeatable by its seed.
+waits a transaction is tried again. What an order touches was measured (bench/units/key_heat.py). What DynamoDB, Lambda
+and API Gateway do is the model of docs/flash-sale.md (that of the keys is bench/simulation/keys.py). Repeatable by
+its seed.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench.keys import Asked, Bucket, Keys
-from bench.touches import Touched, Touches
+from bench.simulation.keys import Asked, Bucket, Keys
+from bench.units.key_heat import Touched, Touches
 from chalicelib.catalogue.rules import GATHER, OWN, chosen, gathered
 from chalicelib.core import ids
 from chalicelib.core.settings import Settings
@@ -29,7 +30,7 @@ from chalicelib.store import transaction
 
 _DEFAULTS = Settings()
 
-#: The keys that orders share: their place and pattern (bench/touches.py), by what they are called here.
+#: The keys that orders share: their place and pattern (bench/units/key_heat.py), by what they are called here.
 PRODUCT, SHARD, JOBS, QUEUE, SETTINGS = "product", "shard", "jobs", "queue", "settings"
 HOT = {
     ("products", "{product}"): PRODUCT,
@@ -161,7 +162,7 @@ def _by_name(touched: Sequence[Touched]) -> dict[str, Touched]:
     return {HOT[touch.place, touch.pattern]: touch for touch in touched if touch.pattern}
 
 
-class Rush:
+class FlashSimulation:
     """One sale, run to its end by `run`."""
 
     def __init__(self, sale: Sale, touches: Touches) -> None:

@@ -2,7 +2,7 @@
 
 Jobs are run as Lambda runs them: one that is owed at once by the stream's function, one that is due later by the
 schedule's, each lane's by its own. Nothing looks for them, so that a job costs what it costs itself; the looking is
-measured apart (`bench/lives.py`).
+measured apart (`bench/units/scenario.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from bench.recorder import Recorder, Trip
+from bench.units.recorder import Recorder, Trip
 from chalicelib.core import clock
 from chalicelib.core.entry import entry
 from chalicelib.distribution.service import DISTRIBUTION

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.recorder import Recorder, Trip
+from bench.units.recorder import Recorder, Trip
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.tables import Jobs
 from chalicelib.pricing import service as freight
@@ -54,7 +54,7 @@ class Purchase:
     trips: dict[str, list[Trip]] = field(default_factory=dict)
 
     def run(self) -> dict[str, list[Trip]]:
-        """The trips of each call, by its name in bench/floors.py."""
+        """The trips of each call, by its name in bench/units/floors.py."""
         for _ in range(self.others):
             self._product("小黄鱼")
         product, other = self._product("大黄鱼"), self._product("带鱼")
