@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.support import environment
+from local import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,7 +35,7 @@ def main() -> int:
     for file, content in ((where / "bench" / "results.json", figures), (where / "docs" / "bench.md", page)):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
-    importlib.import_module("bench.cost").write(where)
+    importlib.import_module("bench.cost.cost_page").write(where)
     print(page)
     return 0
 

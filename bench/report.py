@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 
-from bench import lobbies
-from bench.cold import Cold
-from bench.costs import Cost
-from bench.figures import Lives
-from bench.floors import FLOORS, Read
-from bench.http import OPERATIONS, OPERATIONS_EACH, Measured, loads_table, race_sentence
+from bench.load.http import OPERATIONS, OPERATIONS_EACH, Measured, loads_table, race_sentence
+from bench.load.server import Cpu
 from bench.markdown import table
-from bench.server import Cpu
-from bench.stack import Stack
-from bench.units import Units
+from bench.package.cold import Cold
+from bench.package.stack import Stack
+from bench.units import lobbies
+from bench.units.costs import Cost
+from bench.units.figures import Lives
+from bench.units.floors import FLOORS, Read
+from bench.units.request_units import Units
 from infra.package import Sizes
 
 #: Milliseconds of the API's CPU that we aim at: half of the best peer's for reads, a quarter for writes (PEERS).
@@ -83,8 +83,8 @@ def _units(costs: list[Cost]) -> str:
     head = ("call", "round trips, first call", "round trips", "RRU", "WRU", "floor, RRU + WRU", "ratio")
     return f"""## DynamoDB
 
-Request units by DynamoDB's rules from the items' sizes (`bench/units.py`; local engines count otherwise). "First
-call": the process remembers nothing. The other figures are of a process that remembers what every call asks for
+Request units by DynamoDB's rules from the items' sizes (`bench/units/request_units.py`; local engines count otherwise).
+"First call": the process remembers nothing. The other figures are of a process that remembers what every call asks for
 (freight templates, the shop's rules), and nothing of the catalogue. The ratio is the price over that of the floor
 below, with a write unit at five read units; the aim is at most {RATIO_AIM}. The floor is that of this mall's promises
 and documents, at the sizes and with the index entries that they have: a ratio of 1 says that a call touches nothing
@@ -125,11 +125,12 @@ def _http(results: Results) -> str:
     alone = {each.call.partition(",")[0]: each.median_ms for each in results.cpu if "another" in each.call}
     return f"""## Four operations over HTTP
 
-A mall of {results.http.products:,} products, driven over kept-alive HTTP by a process of its own (`bench/http.py`):
-medians of three rounds of {loads[0].operations} operations at {loads[0].connections} and at {loads[-1].connections}
-connections; latencies of all rounds together. Pages and products are chosen at random, a shopper stays for
-{OPERATIONS_EACH} operations, and the process remembers what it read for a second, as any does. A checkout is all its
-{_CHECKOUT_CALLS} calls: into the cart, quote, order of the cart, start of the payment, WeChat's notice of it.
+A mall of {results.http.products:,} products, driven over kept-alive HTTP by a process of its own
+(`bench/load/http.py`): medians of three rounds of {loads[0].operations} operations at
+{loads[0].connections} and at {loads[-1].connections} connections; latencies of all rounds together.
+Pages and products are chosen at random, a shopper stays for {OPERATIONS_EACH} operations, and the process remembers
+what it read for a second, as any does. A checkout is all its {_CHECKOUT_CALLS} calls: into the cart, quote, order of
+the cart, start of the payment, WeChat's notice of it.
 
 {loads_table(loads)}
 
@@ -154,15 +155,15 @@ lists and details come from what the process remembers; where it remembers nothi
 
 {_beside(results)}
 
-Another mall is put beside these by a module with the two functions of `bench.http.Shop`: `prepare` puts products on
-sale, `arrive` gives a shopper with `product_list`, `product_detail`, `add_to_cart` and `checkout`
-(`bench/shops/yutang.py` is Yutang's, `tests/support/toy_shop.py` that of a toy). Then, with the
+Another mall is put beside these by a module with the two functions of `bench.load.http.Shop`: `prepare` puts products
+on sale, `arrive` gives a shopper with `product_list`, `product_detail`, `add_to_cart` and `checkout`
+(`bench/load/shops/yutang.py` is Yutang's, `tests/support/toy_shop.py` that of a toy). Then, with the
 process ids of its server and of what works for it (children are counted with them):
 
-    python -m bench.http --shop my_mall --url http://127.0.0.1:3000 --pids 4711 --beside database=4712
+    python -m bench.load.http --shop my_mall --url http://127.0.0.1:3000 --pids 4711 --beside database=4712
 
 The module is found from the folder where the command runs, or in PYTHONPATH. For the mall that `make run` opened it is
-`bench.shops.yutang`."""
+`bench.load.shops.yutang`."""
 
 
 def _beside(results: Results) -> str:
@@ -221,7 +222,8 @@ def _floors() -> str:
             rows.append((call if number == 0 else "", what, item, _how(need), need.why))
     return f"""## The floors
 
-What each call cannot do without (`bench/floors.py`), each at its real size in the run; `*` stands for all such items.
+What each call cannot do without (`bench/units/floors.py`), each at its real size in the run; `*` stands for all such
+items.
 
 {table(("call", "", "item", "", "why"), rows)}"""
 

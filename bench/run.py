@@ -12,20 +12,23 @@ from pathlib import Path
 
 import msgspec
 
-from bench import cold, lives, lobbies, report, server, stack
-from bench.costs import Cost, costs
-from bench.figures import Lives
-from bench.http import Measured
-from bench.purchase import Purchase, forget_catalogue, forget_everything
+from bench import report
+from bench.load import server
+from bench.load.http import Measured
+from bench.package import cold, stack
+from bench.units import lobbies, scenario
+from bench.units.costs import Cost, costs
+from bench.units.figures import Lives
+from bench.units.purchase import Purchase, forget_catalogue, forget_everything
 from chalicelib.core import clock
 from chalicelib.operators.service import bootstrap
 from infra import package
 from local import dynamodb, processes
+from local.client import Operator, Sandbox, Transport, in_process
 from local.clock import LocalClock
+from local.environment import Places
 from local.mall import Mall
 from local.tables import create_all
-from tests.support.client import Operator, Sandbox, Transport, in_process
-from tests.support.environment import Places
 
 #: Products beside those that are bought, so that a page of a list is full.
 _OTHERS = 20
@@ -90,7 +93,7 @@ def _purchases(send: Transport, sandbox: Sandbox, mall_clock: LocalClock) -> tup
         for forget in (forget_everything, forget_catalogue)
     )
     print("whole lives ...", flush=True)
-    whole = lives.Bench(send, sandbox, mall_clock, _LIVES).run()
+    whole = scenario.Bench(send, sandbox, mall_clock, _LIVES).run()
     print("group-buy ...", flush=True)
     groups = lobbies.Bench(send, sandbox, mall_clock, Operator.arrive(send)).run(_LOBBIES, _DUE)
     return costs(first, busy), whole, groups
@@ -107,7 +110,7 @@ def _http(folder: Path) -> Measured:
         }  # fmt: skip
         beside = (f"--beside={shown}={pids[name]}" for name, shown in _BESIDE.items())
         command = [
-            sys.executable, "-m", "bench.http", "--shop=bench.shops.yutang", f"--url={mall.api_url}",
+            sys.executable, "-m", "bench.load.http", "--shop=bench.load.shops.yutang", f"--url={mall.api_url}",
             f"--pids={pids['api']}", *beside, f"--products={_PRODUCTS}", f"--operations={_OPERATIONS}",
             f"--json={figures}",
         ]  # fmt: skip

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from local import dynamodb as engine
-from local import processes
+from local import environment, processes
 from local.calls import record_if_asked
 from local.clock import LocalClock
 from local.mall import Mall
-from tests.support import environment, permissions
+from tests.support import permissions
 
 #: Files that take longest (--durations=0), longest first.
 _LONGEST = (

@@ -32,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The deployed zip as Lambda unpacks it."""
-    from bench import cold
+    from bench.package import cold
 
     return cold.unpack(built / "deployment.zip", tmp_path_factory.mktemp("task"))
 

@@ -14,13 +14,13 @@ from werkzeug.test import Client as WsgiClient
 from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
 from chalicelib.jobs.tables import Jobs
 from chalicelib.store import read
+from local.client import Answer, Operator, Sandbox, Shopper, Transport
 from local.clock import LocalClock
 from local.gateway import Gateway
-from tests.support.client import Answer, Operator, Sandbox, Shopper, Transport
+from local.jobs import forget_all
+from local.notices import payment_callback
 from tests.support.functions import Function, deployed, schedule_event, stream_event
-from tests.support.jobs import forget_all
 from tests.support.operators import owner_token
-from tests.support.wechat import payment_callback
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from bench.costs import Cost, costs
-from bench.floors import FLOORS
-from bench.purchase import Purchase, forget_catalogue, forget_everything
-from bench.recorder import Recorder
+from bench.units.costs import Cost, costs
+from bench.units.floors import FLOORS
+from bench.units.purchase import Purchase, forget_catalogue, forget_everything
+from bench.units.recorder import Recorder
+from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, in_process
 from tests.support.operators import owner_token
 
 pytestmark = pytest.mark.slow

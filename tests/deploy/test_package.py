@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import DOORS, OFFICE, WORK
-from bench import cold
+from bench.package import cold
 from infra import package
 
 pytestmark = pytest.mark.slow

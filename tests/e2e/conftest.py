@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from local.client import Control, Operator, Sandbox, Shopper, Transport, over_http
 from local.clock import LocalClock
 from local.mall import Mall
 from local.processes import ROOT
-from tests.support.client import Control, Operator, Sandbox, Shopper, Transport, over_http
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from local.client import Operator, Shopper
 from local.mall import Mall
 from local.processes import ROOT
-from tests.support.client import Operator, Shopper
 from tests.support.outside import boundary
 
 Audit = Callable[[], tuple[int, str]]

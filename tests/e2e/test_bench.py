@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.http import OPERATIONS, Measured
+from bench.load.http import OPERATIONS, Measured
 from local.mall import Mall
 from local.processes import ROOT
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_its_own_shop_is_measured_and_sells_no_piece_twice(mall: Mall, tmp_path: Path) -> None:
     figures, ports = tmp_path / "figures.json", mall.ports
     command = [
-        sys.executable, "-m", "bench.http", "--shop=bench.shops.yutang", f"--url={mall.api_url}",
+        sys.executable, "-m", "bench.load.http", "--shop=bench.load.shops.yutang", f"--url={mall.api_url}",
         f"--pids={mall.pids['api']}", f"--beside=worker={mall.pids['worker']}", "--products=5", "--operations=16",
         f"--json={figures}",
     ]  # fmt: skip

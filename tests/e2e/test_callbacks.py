@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from local.client import Answer, Control, Operator, Sandbox, Shopper, Transport, poll
 from local.clock import LocalClock
 from local.keys import load_or_make
 from local.mall import Mall
 from local.sandbox.crypto import Signer
-from tests.support.client import Answer, Control, Operator, Sandbox, Shopper, Transport, poll
 
 PAYMENT, REFUND = "/v1/callbacks/wechat/payment", "/v1/callbacks/wechat/refund"
 PRICE, STOCK = 1990, 10

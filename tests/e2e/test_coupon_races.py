@@ -15,9 +15,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from local.client import Answer, Client, Operator, Transport, over_http
 from local.mall import Mall
 from local.processes import ROOT
-from tests.support.client import Answer, Client, Operator, Transport, over_http
 from tests.support.groups import Arrive, agree
 
 FULL = os.environ.get("FULL") == "1"

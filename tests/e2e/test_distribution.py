@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from local.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 from local.mall import Mall
-from tests.support.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 from tests.support.groups import agree
 
 DAY = 86400

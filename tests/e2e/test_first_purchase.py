@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from local.client import Control, Operator, Sandbox, Shopper, over_http, poll
 from local.mall import Mall
 from local.processes import ROOT
-from tests.support.client import Control, Operator, Sandbox, Shopper, over_http, poll
 
 SHARED = ROOT.parent / "shared" / "data"
 MADE = 130

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from tests.support.client import Client as Visitor
-from tests.support.client import Control, Operator, Sandbox, Shopper, Transport, offered, poll
+from local.client import Client as Visitor
+from local.client import Control, Operator, Sandbox, Shopper, Transport, offered, poll
 from tests.support.groups import Activity, Arrive, fill, seat, settled, sku_of
 
 PRICE, LEADER = 1500, 1200

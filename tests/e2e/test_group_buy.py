@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import Client as Visitor
-from tests.support.client import Control, Operator, Sandbox, Transport, poll
+from local.client import Client as Visitor
+from local.client import Control, Operator, Sandbox, Transport, poll
 from tests.support.groups import Activity, Arrive, seat, settled, sku_of
 
 PRICE, LEADER = 1500, 1200

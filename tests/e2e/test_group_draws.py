@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from local.client import Client as Visitor
+from local.client import Control, Operator, Sandbox, Shopper, Transport, poll
 from tests.e2e.test_refunds import paid_out
-from tests.support.client import Client as Visitor
-from tests.support.client import Control, Operator, Sandbox, Shopper, Transport, poll
 from tests.support.groups import Activity, Arrive, Seated, agree, fill, seat, settled, sku_of
 
 PRICE = 9900

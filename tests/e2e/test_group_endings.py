@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from local.client import Control, Operator, Sandbox, poll
 from tests.e2e.test_refunds import ledger, paid_out
-from tests.support.client import Control, Operator, Sandbox, poll
 from tests.support.groups import Activity, Arrive, Seated, fill, seat, settled, sku_of
 
 HALF_AN_HOUR = 30 * 60 + 1

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from local.client import Control, Operator, Sandbox, Shopper, poll
 from local.mall import Mall
 from tests.e2e.test_refunds import ledger, paid_out
-from tests.support.client import Control, Operator, Sandbox, Shopper, poll
 from tests.support.groups import Arrive, Seated, agree, seat, settled, sku_of
 
 PRICE = 1500

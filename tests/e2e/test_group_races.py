@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from local.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 from local.mall import Mall
-from tests.support.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 from tests.support.groups import Arrive, agree, sku_of
 
 AT_ONCE = 40

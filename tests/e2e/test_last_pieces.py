@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from local.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 from local.mall import Mall
-from tests.support.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 
 SHOPPERS, PIECES, STARTED = 200, 50, 5
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import SHANGHAI, Control, Operator, Sandbox, Shopper, Transport, poll
+from local.client import SHANGHAI, Control, Operator, Sandbox, Shopper, Transport, poll
 
 DAY = 86_400
 LHASA = {**SHANGHAI, "region_code": "540102", "province": "西藏自治区", "city": "拉萨市", "district": "城关区"}

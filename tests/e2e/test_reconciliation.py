@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chalicelib.core.clock import SHANGHAI
-from tests.support.client import Control, Operator, Sandbox, Shopper, Transport, poll
+from local.client import Control, Operator, Sandbox, Shopper, Transport, poll
 
 PRICE = 1990
 

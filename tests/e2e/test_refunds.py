@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from local.client import Control, Operator, Sandbox, Shopper, poll
 from local.mall import Mall
-from tests.support.client import Control, Operator, Sandbox, Shopper, poll
 
 PRICES = (1999, 333)
 STOCK = 20

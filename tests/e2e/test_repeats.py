@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from local.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 from local.mall import Mall
-from tests.support.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 
 
 def test_twenty_times_at_once_with_one_key_is_one_order_and_one_answer(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import SHANGHAI, Answer, Operator, Sandbox, Shopper
+from local.client import SHANGHAI, Answer, Operator, Sandbox, Shopper
 
 
 @pytest.fixture

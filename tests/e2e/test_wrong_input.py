@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
+from local.client import SHANGHAI, Answer, Operator, Sandbox, Shopper
 from local.mall import Mall
-from tests.support.client import SHANGHAI, Answer, Operator, Sandbox, Shopper
 
 HUGE = 10**30
 

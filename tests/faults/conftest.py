@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.environment import Places
+from local.environment import Places
 from tests.support.outside import Outside, boundary
 
 if TYPE_CHECKING:

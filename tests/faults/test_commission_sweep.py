@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, in_process
+from local.jobs import forget_all
 from tests.support.distribution import (
     balance,
     balance_differences,
@@ -25,7 +26,6 @@ from tests.support.distribution import (
     quick_member,
     set_rules,
 )
-from tests.support.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
 from tests.support.sweep import Steps, Sweep, World, dead_jobs

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, in_process
-from tests.support.jobs import forget_all
+from local.jobs import forget_all
+from local.notices import payment_callback
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
 from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
-from tests.support.wechat import payment_callback
 
 STOCK = 1000
 #: The first SKU's price, and what a new customer pays.

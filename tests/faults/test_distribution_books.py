@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.client import SHANGHAI
+from local.client import SHANGHAI
 from tests.support.distribution import bare_member, quick_distributor
 from tests.support.group_stage import Clock
 from tests.support.own_tables import own_tables

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from chalicelib.groupbuy.rules import Lottery
-from tests.support import environment
+from local import environment
 from tests.support.group_checks import check_end
 from tests.support.group_play import Deed, Play
 from tests.support.group_stage import Setting, Stage, stages

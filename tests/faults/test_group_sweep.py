@@ -23,8 +23,9 @@ from chalicelib.orders import changes, close, refunds
 from chalicelib.orders.rules import Order, SeatState, State
 from chalicelib.store import read
 from chalicelib.web import tokens
+from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, in_process
+from local.jobs import forget_all
 from tests.support.group_world import (
     LEADER,
     LEADER_FEN,
@@ -39,7 +40,6 @@ from tests.support.group_world import (
     Offer,
     Seen,
 )  # fmt: skip
-from tests.support.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
 from tests.support.sweep import Calmly, Steps, Sweep, dead_jobs

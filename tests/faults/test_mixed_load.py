@@ -17,14 +17,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from local.client import Answer, Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from tests.support.client import Answer, Operator, Sandbox, Shopper, in_process
+from local.notices import payment_callback
 from tests.support.distribution import quick_distributor, quick_member, set_rules
 from tests.support.operators import owner_token
 from tests.support.outside import Outside
 from tests.support.own_tables import own_tables
 from tests.support.sweep import World
-from tests.support.wechat import payment_callback
 
 SHOPPERS, AT_ONCE, SHARE = 40, 4, 0.2
 PRICE = 1990

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from local.client import Operator, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, in_process
 from tests.support.distribution import bare_member, quick_distributor, set_rules
 from tests.support.lean import lean
 from tests.support.operators import owner_token

@@ -16,7 +16,7 @@ from tests import wechat_fixtures
 from tests.wechat_fixtures import Wechat
 
 if TYPE_CHECKING:
-    from tests.support.client import Operator, Shopper
+    from local.client import Operator, Shopper
     from tests.support.reconciliation import Shop
 
 
@@ -45,7 +45,7 @@ def short_time_outs(wechat: Wechat) -> Iterator[None]:
 @pytest.fixture
 def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Operator:
     """The owner, whose calls this process answers."""
-    from tests.support.client import Operator, in_process
+    from local.client import Operator, in_process
     from tests.support.operators import owner_token
 
     return Operator(in_process(), owner_token())
@@ -54,7 +54,7 @@ def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Operator:
 @pytest.fixture
 def shopper(operator: Operator, sandbox: str) -> Shopper:
     """Somebody who has just come to the operator's mall."""
-    from tests.support.client import Sandbox, Shopper
+    from local.client import Sandbox, Shopper
 
     return Shopper.arrive(operator.send, Sandbox(sandbox))
 
@@ -66,8 +66,8 @@ def shop(dynamodb: str, sandbox: str, mall_clock: LocalClock, monkeypatch: pytes
     from chalicelib.reconciliation.tables import Reconciliations
     from chalicelib.store import tools
     from chalicelib.store.transaction import remove
-    from tests.support.client import Operator, Sandbox, in_process
-    from tests.support.jobs import forget_all
+    from local.client import Operator, Sandbox, in_process
+    from local.jobs import forget_all
     from tests.support.operators import owner_token
     from tests.support.reconciliation import PRICE, Shop
 

@@ -23,8 +23,8 @@ from chalicelib.orders.tables import Orders
 from chalicelib.reconciliation import books, service
 from chalicelib.store import read
 from chalicelib.store.transaction import remove, write
+from local.client import Shopper
 from tests.support import withdrawals
-from tests.support.client import Shopper
 from tests.support.reconciliation import PRICE, Shop, post
 
 

@@ -12,8 +12,8 @@ from chalicelib.core import clock
 from chalicelib.operators import passwords
 from chalicelib.operators import service as operators
 from chalicelib.web import tokens
+from local.client import Client, in_process
 from tests.integration.test_catalogue_products import fresh
-from tests.support.client import Client, in_process
 
 __all__ = ["fresh"]
 

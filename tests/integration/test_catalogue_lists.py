@@ -11,8 +11,8 @@ import pytest
 from chalicelib.catalogue import products, reads, search
 from chalicelib.core.settings import settings
 from chalicelib.store import base, cache
+from local.client import Client, in_process
 from tests.integration.test_catalogue_products import category, fresh, id_of, make, sku
-from tests.support.client import Client, in_process
 
 __all__ = ["fresh"]
 

@@ -27,8 +27,9 @@ from chalicelib.coupons.tables import CouponCounters, Coupons, guesses_key, gues
 from chalicelib.operators import passwords
 from chalicelib.store import cache, read
 from chalicelib.store.transaction import remove
-from tests.support.client import Client, in_process
-from tests.support.coupons import at_once, body, coupons_of, crowd, figures, fresh, member, shopper, template, told
+from local.client import Client, in_process
+from local.client import coupon_template as body
+from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, shopper, template, told
 from tests.support.operators import owner_token
 from tests.support.outside import boundary
 

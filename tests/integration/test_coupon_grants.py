@@ -24,9 +24,10 @@ from chalicelib.members import service as members
 from chalicelib.members import tables as members_tables
 from chalicelib.operators import passwords
 from chalicelib.store import tools
-from tests.support.client import Client, in_process
-from tests.support.coupons import at_once, body, coupons_of, crowd, figures, fresh, member, template, told
-from tests.support.jobs import forget_all
+from local.client import Client, in_process
+from local.client import coupon_template as body
+from local.jobs import forget_all
+from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, template, told
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, Crash, Mode, boundary, may_change
 

@@ -16,9 +16,9 @@ from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import LEASE_SECONDS
 from chalicelib.members import service as members
 from chalicelib.store.transaction import Transaction
-from tests.support.client import Client
+from local.client import Client
+from local.jobs import forget_all
 from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, shopper, template, told
-from tests.support.jobs import forget_all
 from tests.support.outside import POINTS, Crash, Mode, boundary, may_change
 
 

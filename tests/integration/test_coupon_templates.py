@@ -17,8 +17,9 @@ from chalicelib.jobs import service as jobs
 from chalicelib.jobs.tables import Task
 from chalicelib.operators import passwords
 from chalicelib.store.transaction import Transaction
-from tests.support.client import Client, in_process
-from tests.support.coupons import at_once, body, coupons_of, crowd, figures, fresh, member, template, told
+from local.client import Client, in_process
+from local.client import coupon_template as body
+from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, template, told
 from tests.support.operators import owner_token
 
 PATH = "/v1/admin/coupon-templates"

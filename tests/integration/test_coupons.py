@@ -16,19 +16,9 @@ from chalicelib.coupons import claims, codes, give, rules, stock, templates, use
 from chalicelib.coupons.rules import Held, TemplateChange
 from chalicelib.store.transaction import Transaction
 from chalicelib.web import tokens
-from tests.support.client import Client
-from tests.support.coupons import (
-    at_once,
-    body,
-    coupons_of,
-    crowd,
-    figures,
-    fresh,
-    member,
-    shopper,
-    template,
-    told,
-)
+from local.client import Client
+from local.client import coupon_template as body
+from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, shopper, template, told
 from tests.support.outside import POINTS, Crash, Mode, boundary
 
 

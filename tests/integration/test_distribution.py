@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, in_process
 from tests.support.distribution import (
     RULES,
     balance,

@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.core import clock
+from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
 from local.processes import ROOT
-from tests.support.client import Operator, Sandbox, Shopper, in_process
 from tests.support.distribution import (
     come_by,
     deliver,

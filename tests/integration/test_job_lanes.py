@@ -24,8 +24,9 @@ from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
 from infra import functions, permissions
 from local.clock import LocalClock
+from local.jobs import forget_all
 from local.worker import Worker, control
-from tests.support.jobs import Work, counts, exhausted, fail, forget_all, later, new_name, stored
+from tests.support.jobs import Work, counts, exhausted, fail, later, new_name, stored
 
 WINDOW = 65.0
 

@@ -20,9 +20,10 @@ from chalicelib.store import read
 from chalicelib.store.base import call
 from chalicelib.store.transaction import ConditionFailed, Transaction
 from chalicelib.wechat.errors import WechatError
+from local.client import Operator, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, in_process
-from tests.support.jobs import Work, counts, exhausted, fail, forget_all, later, new_name, stored
+from local.jobs import forget_all
+from tests.support.jobs import Work, counts, exhausted, fail, later, new_name, stored
 from tests.support.operators import owner_token
 
 

@@ -24,7 +24,7 @@ from chalicelib.store.transaction import ConditionFailed, Transaction
 from chalicelib.web import tokens
 from chalicelib.wechat import mini
 from chalicelib.wechat.errors import WechatError
-from tests.support.client import SHANGHAI, Client, in_process
+from local.client import SHANGHAI, Client, in_process
 
 SOURCE = {"scene": 1047, "channel": "poster-1", "inviter": "m1", "live_room": "r1"}
 

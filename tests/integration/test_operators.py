@@ -16,7 +16,7 @@ from chalicelib.operators import audit, passwords, service
 from chalicelib.operators.tables import OPERATOR, OWNERS, Audit, AuditEntry, Operators
 from chalicelib.store import read, tools
 from infra.operator import main
-from tests.support.client import Client, in_process
+from local.client import Client, in_process
 
 PASSWORD = "long enough for anyone"
 # Far from any other test's day, so that the day's log is this test's.

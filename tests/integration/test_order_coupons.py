@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from local.client import Answer, Operator, Sandbox, Shopper
 from local.clock import LocalClock
-from tests.support.client import Answer, Operator, Sandbox, Shopper
-from tests.support.wechat import payment_callback
+from local.notices import payment_callback
 
 PRICE, STOCK = 3000, 100
 

@@ -9,8 +9,8 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.store import tools
 from chalicelib.web import limits
+from local.client import Operator, Shopper
 from local.clock import LocalClock
-from tests.support.client import Operator, Shopper
 
 PER_MINUTE = 300
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from local.client import Answer, Operator, Sandbox, Shopper
 from local.clock import LocalClock
-from tests.support.client import Answer, Operator, Sandbox, Shopper
+from local.notices import payment_callback
 from tests.support.distribution import run_jobs
-from tests.support.wechat import payment_callback
 
 YEARS = {"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2099-01-01T00:00:00Z"}
 PRICE, WELCOME = 3000, 100

@@ -12,8 +12,8 @@ import pytest
 from chalicelib.core.errors import MallError
 from chalicelib.orders import changes, close, deliver, pay, refunds
 from chalicelib.orders.rules import Order, Pieces
-from tests.support.client import Answer, Operator, Shopper
-from tests.support.wechat import payment_callback
+from local.client import Answer, Operator, Shopper
+from local.notices import payment_callback
 
 PRICE, STOCK = 500, 20
 

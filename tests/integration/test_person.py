@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from local.client import SHANGHAI, Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from tests.support.client import SHANGHAI, Operator, Sandbox, Shopper, in_process
 from tests.support.distribution import come_by, deliver, distributor, pay, run_jobs, set_rules
 from tests.support.operators import owner_token
 

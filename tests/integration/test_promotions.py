@@ -16,7 +16,7 @@ from chalicelib.pricing.tables import ALL, PROMOTION, Pricing
 from chalicelib.shop.tables import ShopSettings
 from chalicelib.store import cache
 from chalicelib.store.transaction import remove
-from tests.support.client import Client, Operator, in_process
+from local.client import Client, Operator, in_process
 from tests.support.operators import owner_token
 
 RUNS = {"name": "满减", "starts_at": "2026-11-01T00:00:00+08:00", "ends_at": "2026-12-01T00:00:00.000Z"}

@@ -21,7 +21,8 @@ from chalicelib.reconciliation.tables import Reconciliations
 from chalicelib.store import read, tools, transaction
 from chalicelib.wechat import bills
 from chalicelib.wechat.errors import WechatError
-from tests.support.jobs import forget_all, stored
+from local.jobs import forget_all
+from tests.support.jobs import stored
 from tests.support.reconciliation import PRICE, Shop, post
 
 

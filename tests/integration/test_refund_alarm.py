@@ -13,10 +13,10 @@ from chalicelib.jobs import service as jobs
 from chalicelib.orders import changes
 from chalicelib.wechat import pay as wechat
 from chalicelib.wechat.errors import WechatError
+from local.client import Operator, Shopper
 from local.clock import LocalClock
-from tests.support.client import Operator, Shopper
-from tests.support.jobs import forget_all
-from tests.support.wechat import payment_callback
+from local.jobs import forget_all
+from local.notices import payment_callback
 
 PRICE, HOUR = 500, 3600
 #: What the alarm looks at, in seconds.

@@ -20,10 +20,10 @@ from chalicelib.orders import place
 from chalicelib.orders.changes import load
 from chalicelib.orders.rules import LINES_MAX
 from chalicelib.store import cache
+from local.client import Answer, Operator, Sandbox, Shopper
 from local.clock import LocalClock
+from local.notices import payment_callback
 from tests.support import shards
-from tests.support.client import Answer, Operator, Sandbox, Shopper
-from tests.support.wechat import payment_callback
 
 PRICE, STOCK = 500, 20
 

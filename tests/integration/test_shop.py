@@ -20,7 +20,7 @@ from chalicelib.shop.tables import ShopSettings
 from chalicelib.store import cache, read
 from chalicelib.store.transaction import remove, save
 from chalicelib.web import tokens
-from tests.support.client import Client, in_process
+from local.client import Client, in_process
 
 DEFAULTS = {"pay_minutes": 15, "receive_days": 10, "refund_days": 7, "unpaid_max": 50}
 

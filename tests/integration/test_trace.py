@@ -16,7 +16,7 @@ import pytest
 #: One request, as a function of Lambda that is traced answers it; its body is what the shopper typed.
 ASK = """
 import sys
-from tests.support.client import in_process
+from local.client import in_process
 
 method, path, body = sys.argv[1:]
 print(in_process()(method, path, {"Content-Type": "application/json"}, body.encode() or None).status)

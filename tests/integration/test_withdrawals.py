@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper, in_process
-from tests.support.jobs import forget_all
+from local.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.sweep import dead_jobs
 from tests.support.withdrawals import (

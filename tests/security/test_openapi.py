@@ -37,9 +37,9 @@ from chalicelib.store import cache
 from chalicelib.store.transaction import save
 from chalicelib.web import tokens
 from chalicelib.web.endpoint import ENDPOINTS
+from local.client import Client, in_process
+from local.environment import Places
 from local.serve import gateway
-from tests.support.client import Client, in_process
-from tests.support.environment import Places
 from tests.support.lean import lean
 
 EXAMPLES = 8

@@ -20,7 +20,7 @@ from chalicelib.members.tables import Members, profile_item
 from chalicelib.store import cache, read
 from chalicelib.store.base import call
 from chalicelib.web import tokens
-from tests.support.client import Client, in_process
+from local.client import Client, coupon_template, in_process
 
 _BATCH_MAX = 25
 
@@ -28,16 +28,8 @@ _T = TypeVar("_T")
 _A = TypeVar("_A")
 
 
-def body(**more: Any) -> dict[str, Any]:
-    """A template as an operator writes it: 5 yuan off, a week, one each of ten, for whoever claims."""
-    return {
-        "name": "五元券", "kind": "amount_off", "amount_fen": 500, "threshold_fen": 2000, "total": 10,
-        "limit_per_member": 1, "valid": {"days": 7}, "how": ["claim"],
-    } | more  # fmt: skip
-
-
 def template(**more: Any) -> Template:
-    return templates.create(msgspec.convert(body(**more), TemplateInput))
+    return templates.create(msgspec.convert(coupon_template(**more), TemplateInput))
 
 
 def figures(made: Template) -> tuple[int, int]:

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from chalicelib.jobs import service as jobs
-from tests.support.client import SHANGHAI, Operator, Sandbox, Shopper, Transport
-from tests.support.wechat import payment_callback
+from local.client import SHANGHAI, Operator, Sandbox, Shopper, Transport
+from local.notices import payment_callback
 
 #: Two paid levels of 10 % and 5 %, unless a test says otherwise.
 RULES: dict[str, Any] = {"enabled": True, "levels": 2, "rates_bp": [1000, 500], "freeze_days": 7}

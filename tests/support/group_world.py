@@ -27,9 +27,9 @@ from chalicelib.orders.tables import Orders
 from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
 from chalicelib.wechat.pay import Trade
-from tests.support.client import Answer, Shopper
+from local.client import Answer, Shopper
+from local.notices import payment_callback
 from tests.support.sweep import World
-from tests.support.wechat import payment_callback
 
 #: Who is in the lobby; the first opens it.
 LEADER, SECOND, THIRD = range(3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.client import Control, Shopper, poll
+from local.client import Control, Shopper, poll
 
 Activity = dict[str, Any]
 Arrive = Callable[[], Shopper]

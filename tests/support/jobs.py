@@ -13,12 +13,8 @@ from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE, Lane
 from chalicelib.jobs.tables import Jobs
 from chalicelib.store import tools
-from chalicelib.store.base import call
 from chalicelib.store.transaction import Transaction
 from local.clock import LocalClock
-
-#: Of deletions in one call.
-_BATCH_MAX = 25
 
 _numbers = itertools.count()
 
@@ -51,15 +47,6 @@ def new_name(what: str) -> str:
 
 def stored() -> list[Jobs]:
     return sorted(tools.scan(Jobs), key=lambda job: job.due)
-
-
-def forget_all() -> None:
-    """Nothing is owed by whatever was before."""
-    found = list(tools.scan(Jobs))
-    for start in range(0, len(found), _BATCH_MAX):
-        keys = [{"shard": {"S": job.shard}, "due": {"S": job.due}} for job in found[start : start + _BATCH_MAX]]
-        requests = {Jobs.Meta.table_name: [{"DeleteRequest": {"Key": key}} for key in keys]}
-        assert not call("BatchWriteItem", {"RequestItems": requests}).get("UnprocessedItems")
 
 
 def counts() -> tuple[int, int, int]:

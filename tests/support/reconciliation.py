@@ -14,8 +14,8 @@ from chalicelib.ledger.rules import Entry
 from chalicelib.orders import pay
 from chalicelib.store.transaction import Transaction
 from chalicelib.wechat import transfers
+from local.client import Operator, Sandbox, Shopper
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Shopper
 from tests.support.distribution import quick_member
 
 #: Of a piece.

@@ -20,8 +20,8 @@ from chalicelib.jobs.service import LEASE_SECONDS
 from chalicelib.jobs.tables import DEAD, Jobs
 from chalicelib.orders.audit import PaidRefund, Payment
 from chalicelib.store import tools
+from local.client import Operator, Sandbox, Transport
 from local.clock import LocalClock
-from tests.support.client import Operator, Sandbox, Transport
 from tests.support.outside import Crash, Mode, Outside, every_call, may_change
 
 #: In so many rounds of running what is due, or letting time pass where nothing is, a healthy mall comes to rest.

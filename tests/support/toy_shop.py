@@ -1,10 +1,10 @@
-"""The toy mall as bench/http.py drives it."""
+"""The toy mall as bench/load/http.py drives it."""
 
 from __future__ import annotations
 
 import secrets
 
-from bench.http import Session
+from bench.load.http import Session
 
 
 def prepare(session: Session, products: int, stock: int) -> list[str]:

@@ -6,9 +6,9 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from tests.support.client import Client, Sandbox, Shopper, Transport
+from local.client import Client, Sandbox, Shopper, Transport
+from local.notices import notice
 from tests.support.distribution import balance_differences
-from tests.support.wechat import notice
 
 TRANSFER = "/v1/callbacks/wechat/transfer"
 #: What WeChat's merchant has, unless a test says otherwise: enough for all.

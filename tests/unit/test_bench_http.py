@@ -1,4 +1,4 @@
-"""bench/http.py measures any mall that a module says how to use: here a toy in a process of its own."""
+"""bench/load/http.py measures any mall that a module says how to use: here a toy in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import http
-from bench.http import CpuTime, Load, Measured, Race, percentile
+from bench.load import http
+from bench.load.http import CpuTime, Load, Measured, Race, percentile
 from local import processes
 from local.processes import HOST, ROOT
 from tests.support import toy_shop
@@ -41,7 +41,7 @@ def test_the_command_measures_a_mall_that_it_knows_only_by_a_module(toy: tuple[s
     url, pid = toy
     figures = tmp_path / "figures.json"
     command = [
-        sys.executable, "-m", "bench.http", f"--shop={SHOP}", f"--url={url}", f"--pids={pid}",
+        sys.executable, "-m", "bench.load.http", f"--shop={SHOP}", f"--url={url}", f"--pids={pid}",
         f"--beside=tests={os.getpid()}", f"--products={PRODUCTS}", f"--operations={OPERATIONS}", f"--json={figures}",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.units import Index, index_units, item_size, number_size, read_units, value_size, write_units
+from bench.units.request_units import Index, index_units, item_size, number_size, read_units, value_size, write_units
 
 KB = 1024
 

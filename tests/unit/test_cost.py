@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import cost, quotas, traffic, usage
-from bench.figures import Meeting, Step
-from bench.lives import family
-from bench.stack import beginnings
-from bench.units import Index, index_writes
-from bench.usage import Mall, Price, awake_seconds, bill, duration_ms, step_usage
+from bench.cost import cost_page, quotas, traffic, usage
+from bench.cost.usage import Mall, Price, awake_seconds, bill, duration_ms, step_usage
+from bench.package.stack import beginnings
+from bench.units.figures import Meeting, Step
+from bench.units.request_units import Index, index_writes
+from bench.units.scenario import family
 from chalicelib.core.settings import Settings
 from local.processes import ROOT
 
@@ -35,11 +35,11 @@ def mall(region: str = HOME) -> Mall:
 
 def test_the_page_is_up_to_date() -> None:
     written = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
-    assert written == cost.page(MEASURED, PRICES), "run: python -m bench.cost"
+    assert written == cost_page.page(MEASURED, PRICES), "run: python -m bench.cost"
 
 
 def test_the_page_shows_every_assumption() -> None:
-    page = cost.page(MEASURED, PRICES)
+    page = cost_page.page(MEASURED, PRICES)
     assumed = {price.assumed for each in PRICES.prices.values() for price in each.regions.values() if price.assumed}
     assert len(assumed) > 5
     assert [each for each in assumed if f"**assumed**: {each}" not in page] == []

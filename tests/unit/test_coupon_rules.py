@@ -26,7 +26,7 @@ from chalicelib.coupons.rules import (
     Validity,
 )
 from chalicelib.members.rules import Profile
-from tests.support.coupons import body
+from local.client import coupon_template as body
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 FREES = st.lists(st.integers(0, 20), min_size=1, max_size=32)

@@ -7,11 +7,11 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from bench import flash
-from bench.flash_page import ADVISED, BACK, SALES, SMALL, page, read, written
-from bench.keys import Asked, Bucket, Keys
-from bench.rush import Outcome, Rush, Sale
-from bench.touches import Touched
+from bench.simulation import flash
+from bench.simulation.flash_page import ADVISED, BACK, SALES, SMALL, page, read, written
+from bench.simulation.flash_simulation import FlashSimulation, Outcome, Sale
+from bench.simulation.keys import Asked, Bucket, Keys
+from bench.units.key_heat import Touched
 
 KEPT = read(flash.FILE.read_bytes())
 #: Small, and all at once, so that the limits are met.
@@ -19,7 +19,7 @@ CROWD = Sale(buyers=3000, pieces=300, rush=0.3)
 
 
 def run(sale: Sale) -> Outcome:
-    return Rush(sale, KEPT.touches).run()
+    return FlashSimulation(sale, KEPT.touches).run()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -126,15 +126,15 @@ def drive(keys: Keys, wanted: list[Asked]) -> tuple[list[float], bool]:
 
 
 def test_the_page_is_what_its_figures_say() -> None:
-    assert flash.PAGE.read_text(encoding="utf-8") == page(KEPT), "run: python -m bench.flash --kept"
+    assert flash.PAGE.read_text(encoding="utf-8") == page(KEPT), "run: python -m bench.simulation --kept"
     assert flash.FILE.read_bytes() == written(KEPT)
 
 
 def test_the_figures_are_of_these_sales_and_the_simulation_still_gives_them() -> None:
     kept = {run.sale: run.outcome for run in KEPT.runs}
-    assert list(kept) == SALES, "run: python -m bench.flash --kept"
+    assert list(kept) == SALES, "run: python -m bench.simulation --kept"
     for sale in SMALL:
-        assert run(sale) == kept[sale], "run: python -m bench.flash --kept"
+        assert run(sale) == kept[sale], "run: python -m bench.simulation --kept"
 
 
 def test_in_every_sale_of_the_page_with_shards_all_was_sold_and_nobody_was_told_so_too_late() -> None:

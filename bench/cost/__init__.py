@@ -1,0 +1,1 @@
+"""What was measured, times a stated traffic, times AWS's prices; and the quotas that a mall meets."""

@@ -1,0 +1,1 @@
+"""Malls that bench/load/http.py can drive: a module for each."""

@@ -1,1 +1,0 @@
-"""Malls that bench/http.py can drive: a module for each."""

@@ -1,0 +1,1 @@
+"""Request units and CPU of calls, of whole orders and of their jobs, measured in this process."""

@@ -1,0 +1,65 @@
+"""Makes WeChat Pay's notices, in a process that has the sandbox's keys: genuine ones, or with something wrong."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from chalicelib.core import clock
+from local.client import Sandbox
+from local.keys import load_or_make
+from local.sandbox.crypto import Signer
+
+PAYMENT = "/v1/callbacks/wechat/payment"
+
+
+def signer() -> Signer:
+    """WeChat's side of this process's keys."""
+    return _signer(os.environ["YUTANG_TEST_KEYS"])
+
+
+@functools.cache
+def _signer(keys: str) -> Signer:
+    return Signer(load_or_make(Path(keys)))  # to read and check RSA keys takes longer than many a call
+
+
+def notice(event_type: str, plain: dict[str, Any], defect: str | None = None) -> tuple[dict[str, str], bytes]:
+    """Headers and body of a notice about `plain`, signed now."""
+    subject = {"TRANSACTION": "transaction", "REFUND": "refund", "MCHTRANSFER": "mch_payment"}[
+        event_type.partition(".")[0]
+    ]
+    sign = signer()
+    envelope = {
+        "id": "test", "create_time": "2026-11-21T10:00:00+08:00", "resource_type": "encrypt-resource",
+        "event_type": event_type, "summary": "", "resource": sign.encrypted(json.dumps(plain).encode(), subject),
+    }  # fmt: skip
+    body = json.dumps(envelope).encode()
+    headers = sign.headers(body, clock.now().timestamp(), defect)
+    return headers | {"Content-Type": "application/json"}, body
+
+
+def transaction(sandbox: Sandbox, order_id: str, **changed: Any) -> dict[str, Any]:
+    """The payment of this order as WeChat tells it; `changed` falsifies it."""
+    from chalicelib.core.settings import settings
+
+    payment = sandbox.trade(order_id)
+    assert payment is not None
+    assert payment["transaction_id"], "nobody has paid"
+    total = changed.pop("total", payment["total_fen"])
+    return {
+        "appid": settings().wechat_appid, "mchid": settings().wechat_mchid, "out_trade_no": order_id,
+        "transaction_id": payment["transaction_id"], "trade_state": "SUCCESS", "trade_state_desc": "支付成功",
+        "success_time": "2026-11-21T10:00:00+08:00", "payer": {"openid": "o"},
+        "amount": {"total": total, "payer_total": total, "currency": "CNY", "payer_currency": "CNY"},
+    } | changed  # fmt: skip
+
+
+def payment_callback(
+    sandbox: Sandbox, order_id: str, defect: str | None = None, **changed: Any
+) -> tuple[str, str, dict[str, str], bytes]:
+    """The request with which WeChat tells of this order's payment, as a transport takes it."""
+    headers, body = notice("TRANSACTION.SUCCESS", transaction(sandbox, order_id, **changed), defect)
+    return "POST", PAYMENT, headers, body
