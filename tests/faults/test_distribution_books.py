@@ -241,7 +241,7 @@ class Mall:
             return
         number = number or self.chance.choice(self.withdrawals[-20:])
         withdrawal = load(number)
-        if withdrawal.handed_over is None:
+        if withdrawal.submitted_at is None:
             return
         end = self.chance.choice(["SUCCESS", "SUCCESS", "FAIL", "CANCELLED"])
         drawn = [["ACCEPTED"], ["WAIT_USER_CONFIRM"], ["TRANSFERING", "WAIT_USER_CONFIRM", end], [end], [end, end]]
