@@ -28,7 +28,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.coupons.audit import Got, Shard
 from chalicelib.coupons.audit import audit as audit_templates
 from chalicelib.coupons.rules import Figures, Held, Template
-from chalicelib.distribution.audit import DistributorRecord, Records, TieRecord
+from chalicelib.distribution.audit import BindingRecord, DistributorRecord, Records
 from chalicelib.distribution.audit import audit as audit_distribution
 from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
 from chalicelib.distribution.withdrawal_rules import Allowance, Withdrawal
@@ -214,10 +214,10 @@ def _accounts() -> Accounts:
 def _distribution() -> Records:
     from chalicelib.distribution.service import DISTRIBUTION
     from chalicelib.distribution.tables import (
+        BINDING,
         CUSTOMER,
         DISTRIBUTOR,
         MONTH,
-        TIE,
         Commissions,
         Distributors,
         figures,
@@ -229,8 +229,10 @@ def _distribution() -> Records:
     commissions = [item.commission for item in tools.scan(Commissions)]
     return Records(
         commissions=commissions,
-        ties=[
-            TieRecord(item.tie, int(item.orders or 0), int(item.paid_fen or 0)) for item in items if item.part == TIE
+        bindings=[
+            BindingRecord(item.binding, int(item.orders or 0), int(item.paid_fen or 0))
+            for item in items
+            if item.part == BINDING
         ],
         distributors=[DistributorRecord(item.distributor, figures(item)) for item in items if item.part == DISTRIBUTOR],
         customers=[

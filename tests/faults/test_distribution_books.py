@@ -99,7 +99,7 @@ class Mall:
             self.skus.append(made.skus[0].sku_id)
 
     def _bind(self, pairs: Any) -> None:
-        from chalicelib.distribution.ties import bind
+        from chalicelib.distribution.bindings import bind
 
         for member_id, code in pairs:
             assert bind(member_id, code) is not None
