@@ -79,9 +79,9 @@ FLOORS: dict[str, list[Need]] = {
         Write("limits", "", "how often one person asks is bounded", transactional=False),
         Read("coupon_templates", "", "what it gives, and to whom"),
         Read("members", "profile", "whether it is for such a member"),
-        Read("coupons", "got#", "how many they have got"),
+        Read("coupons", "received#", "how many they have got"),
         Write("coupons", "coupon#", "the coupon, found by its end"),
-        Write("coupons", "got#", "nobody gets more than they may"),
+        Write("coupons", "received#", "nobody gets more than they may"),
         Write("coupon_counters", "stock#", "no more go out than there are"),
     ],
     "place order, 1 line": [

@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.core import settings
 from chalicelib.core.audit import Difference
 from chalicelib.core.errors import MallError
-from chalicelib.coupons.audit import Got, Shard
+from chalicelib.coupons.audit import Received, Shard
 from chalicelib.coupons.audit import audit as audit_templates
 from chalicelib.coupons.rules import Figures, Held, Template
 from chalicelib.distribution.audit import BindingRecord, DistributorRecord, Records
@@ -64,7 +64,7 @@ class Books(msgspec.Struct, frozen=True):
     coupons: list[Held]
     templates: list[Template]
     shards: list[Shard]
-    got: list[Got]
+    received: list[Received]
     unpaid: dict[str, Counted]
     accounts: Accounts
     distribution: Records
@@ -79,7 +79,7 @@ class Books(msgspec.Struct, frozen=True):
         money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds, self.unpaid)
         seats = audit_lobbies(self.orders, self.lobbies, self.seats)
         uses = coupon_uses(self.orders, self.coupons)
-        counted = audit_templates(self.templates, self.shards, self.got, self.coupons, uses)
+        counted = audit_templates(self.templates, self.shards, self.received, self.coupons, uses)
         owed = audit_balances(self.entries, self.accounts.balances, self.accounts.months)
         commissions = audit_distribution(self.orders, self.entries, self.distribution)
         paid_out = audit_withdrawals(self.withdrawals, self.entries, self.transfers, self.allowances)
@@ -153,7 +153,7 @@ def differences(sandbox_url: str | None) -> list[Difference]:
 def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
     from chalicelib.catalogue.tables import POOL, STOCK, Products
-    from chalicelib.coupons.tables import COUPON, GOT, CouponCounters, Coupons, CouponTemplates, got_of, held
+    from chalicelib.coupons.tables import COUPON, RECEIVED, CouponCounters, Coupons, CouponTemplates, held, received_of
     from chalicelib.distribution.withdrawal_tables import Withdrawals, told_apart
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.ledger.tables import Journal
@@ -173,10 +173,10 @@ def read(sandbox_url: str | None) -> Books:
         coupons=[held(item) for item in of_members if item.part.startswith(COUPON)],
         templates=[item.template for item in tools.scan(CouponTemplates)],
         shards=[shard for item in tools.scan(CouponCounters) if (shard := _shard(item)) is not None],
-        got=[
-            Got(item.member_id, item.part.removeprefix(GOT), got_of(item))
+        received=[
+            Received(item.member_id, item.part.removeprefix(RECEIVED), received_of(item))
             for item in of_members
-            if item.part.startswith(GOT)
+            if item.part.startswith(RECEIVED)
         ],
         accounts=_accounts(),
         distribution=_distribution(),
