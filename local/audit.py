@@ -156,8 +156,8 @@ def read(sandbox_url: str | None) -> Books:
     from chalicelib.coupons.tables import COUPON, RECEIVED, CouponCounters, Coupons, CouponTemplates, held, received_of
     from chalicelib.distribution.withdrawal_tables import Withdrawals, told_apart
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
-    from chalicelib.ledger.tables import Journal
-    from chalicelib.orders.tables import Orders, Unpaid
+    from chalicelib.ledger.tables import LedgerEntries
+    from chalicelib.orders.tables import Orders, UnpaidOrders
     from chalicelib.store import tools
 
     seats = list(tools.scan(Lobbies))
@@ -165,8 +165,8 @@ def read(sandbox_url: str | None) -> Books:
     withdrawals, allowances = told_apart(tools.scan(Withdrawals))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
-        unpaid={item.member_id: Counted(int(item.orders), item.newcomer or "") for item in tools.scan(Unpaid)},
-        entries=[item.entry for item in tools.scan(Journal)],
+        unpaid={item.member_id: Counted(int(item.orders), item.newcomer or "") for item in tools.scan(UnpaidOrders)},
+        entries=[item.entry for item in tools.scan(LedgerEntries)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
         seats=[(item.lobby_id, seat_of(item)) for item in seats if item.part != LOBBY],

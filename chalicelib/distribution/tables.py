@@ -1,4 +1,4 @@
-"""Distribution. Tables `distributors`, `commissions`, `links`, `link-pictures`.
+"""Distribution. Tables `distributors`, `commissions`, `links`, `link_pictures`.
 
 | who asks | how | units |
 |---|---|---|
@@ -107,7 +107,7 @@ class Distributors(Table):
     by_sales = BySales()
 
 
-class ByTaker(GlobalSecondaryIndex["Commissions"]):
+class ByMember(GlobalSecondaryIndex["Commissions"]):
     """A distributor's commissions by time."""
 
     class Meta:
@@ -144,7 +144,7 @@ class Commissions(Table):
     day = UnicodeAttribute()
     state = UnicodeAttribute()
 
-    by_member = ByTaker()
+    by_member = ByMember()
     by_day = ByDay()
 
 
@@ -163,12 +163,12 @@ class LinkPictures(Table):
     times as large as one, and whoever is bound by a link reads that."""
 
     class Meta(TableMeta):
-        table_name = name("link-pictures")
+        table_name = name("link_pictures")
 
     token = UnicodeAttribute(hash_key=True)
     #: Base64.
     picture = UnicodeAttribute()
-    media = UnicodeAttribute()
+    content_type = UnicodeAttribute()
 
 
 def binding_key(member_id: str) -> Key:

@@ -27,7 +27,7 @@ from chalicelib.orders import coupons
 from chalicelib.orders.groups import CACHE, Deal, GroupInput, check, groups, refusal
 from chalicelib.orders.referrals import Referral, referrers
 from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
-from chalicelib.orders.tables import Orders, Unpaid, count_placed, item
+from chalicelib.orders.tables import Orders, UnpaidOrders, count_placed, item
 from chalicelib.orders.views import has_bought
 from chalicelib.pricing import rules as pricing
 from chalicelib.pricing import service as freight
@@ -330,7 +330,7 @@ def _is_new(member_id: str) -> bool:
     """Whether no order of this member stands, paid or not. What the index does not show yet, their own item does."""
     if has_bought(member_id, or_ordered=True):
         return False
-    counted = read.get(Unpaid, member_id)
+    counted = read.get(UnpaidOrders, member_id)
     return counted is None or (counted.orders == 0 and counted.newcomer is None)
 
 
