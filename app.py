@@ -40,7 +40,7 @@ OFFICE = (
 WORK = (
     "members.jobs", "members.person", "catalogue.jobs", "coupons.jobs", "coupons.grants", "coupons.shares",
     "coupons.person", "cart.person", "orders.close", "orders.deliver", "orders.refunds", "orders.person",
-    "groupbuy.settle", "distribution.service", "distribution.ties", "distribution.commissions",
+    "groupbuy.settle", "distribution.service", "distribution.bindings", "distribution.commissions",
     "distribution.transfers", "distribution.person", "distribution.withdrawal_person", "reconciliation.service",
 )  # fmt: skip
 

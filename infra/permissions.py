@@ -130,7 +130,7 @@ def table_arn(name: str) -> Json:
 
 def logical_id(table: str) -> str:
     """What the template calls a table: OrdersTable, CouponCodesTable."""
-    return "".join(word.title() for word in table.replace("_", "-").split("-")) + "Table"
+    return "".join(word.title() for word in table.split("_")) + "Table"
 
 
 def read(folder: Path) -> list[Seen]:

@@ -25,10 +25,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.core import settings
 from chalicelib.core.audit import Difference
 from chalicelib.core.errors import MallError
-from chalicelib.coupons.audit import Got, Shard
+from chalicelib.coupons.audit import Received, Shard
 from chalicelib.coupons.audit import audit as audit_templates
 from chalicelib.coupons.rules import Figures, Held, Template
-from chalicelib.distribution.audit import DistributorRecord, Records, TieRecord
+from chalicelib.distribution.audit import BindingRecord, DistributorRecord, Records
 from chalicelib.distribution.audit import audit as audit_distribution
 from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
 from chalicelib.distribution.withdrawal_rules import Allowance, Withdrawal
@@ -64,7 +64,7 @@ class Books(msgspec.Struct, frozen=True):
     coupons: list[Held]
     templates: list[Template]
     shards: list[Shard]
-    got: list[Got]
+    received: list[Received]
     unpaid: dict[str, Counted]
     accounts: Accounts
     distribution: Records
@@ -79,7 +79,7 @@ class Books(msgspec.Struct, frozen=True):
         money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds, self.unpaid)
         seats = audit_lobbies(self.orders, self.lobbies, self.seats)
         uses = coupon_uses(self.orders, self.coupons)
-        counted = audit_templates(self.templates, self.shards, self.got, self.coupons, uses)
+        counted = audit_templates(self.templates, self.shards, self.received, self.coupons, uses)
         owed = audit_balances(self.entries, self.accounts.balances, self.accounts.months)
         commissions = audit_distribution(self.orders, self.entries, self.distribution)
         paid_out = audit_withdrawals(self.withdrawals, self.entries, self.transfers, self.allowances)
@@ -153,11 +153,11 @@ def differences(sandbox_url: str | None) -> list[Difference]:
 def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
     from chalicelib.catalogue.tables import POOL, STOCK, Products
-    from chalicelib.coupons.tables import COUPON, GOT, CouponCounters, Coupons, CouponTemplates, got_of, held
+    from chalicelib.coupons.tables import COUPON, RECEIVED, CouponCounters, Coupons, CouponTemplates, held, received_of
     from chalicelib.distribution.withdrawal_tables import Withdrawals, told_apart
     from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
-    from chalicelib.ledger.tables import Journal
-    from chalicelib.orders.tables import Orders, Unpaid
+    from chalicelib.ledger.tables import LedgerEntries
+    from chalicelib.orders.tables import Orders, UnpaidOrders
     from chalicelib.store import tools
 
     seats = list(tools.scan(Lobbies))
@@ -165,18 +165,18 @@ def read(sandbox_url: str | None) -> Books:
     withdrawals, allowances = told_apart(tools.scan(Withdrawals))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
-        unpaid={item.member_id: Counted(int(item.orders), item.newcomer or "") for item in tools.scan(Unpaid)},
-        entries=[item.entry for item in tools.scan(Journal)],
+        unpaid={item.member_id: Counted(int(item.orders), item.newcomer or "") for item in tools.scan(UnpaidOrders)},
+        entries=[item.entry for item in tools.scan(LedgerEntries)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
         seats=[(item.lobby_id, seat_of(item)) for item in seats if item.part != LOBBY],
         coupons=[held(item) for item in of_members if item.part.startswith(COUPON)],
         templates=[item.template for item in tools.scan(CouponTemplates)],
         shards=[shard for item in tools.scan(CouponCounters) if (shard := _shard(item)) is not None],
-        got=[
-            Got(item.member_id, item.part.removeprefix(GOT), got_of(item))
+        received=[
+            Received(item.member_id, item.part.removeprefix(RECEIVED), received_of(item))
             for item in of_members
-            if item.part.startswith(GOT)
+            if item.part.startswith(RECEIVED)
         ],
         accounts=_accounts(),
         distribution=_distribution(),
@@ -214,10 +214,10 @@ def _accounts() -> Accounts:
 def _distribution() -> Records:
     from chalicelib.distribution.service import DISTRIBUTION
     from chalicelib.distribution.tables import (
+        BINDING,
         CUSTOMER,
         DISTRIBUTOR,
         MONTH,
-        TIE,
         Commissions,
         Distributors,
         figures,
@@ -229,8 +229,10 @@ def _distribution() -> Records:
     commissions = [item.commission for item in tools.scan(Commissions)]
     return Records(
         commissions=commissions,
-        ties=[
-            TieRecord(item.tie, int(item.orders or 0), int(item.paid_fen or 0)) for item in items if item.part == TIE
+        bindings=[
+            BindingRecord(item.binding, int(item.orders or 0), int(item.paid_fen or 0))
+            for item in items
+            if item.part == BINDING
         ],
         distributors=[DistributorRecord(item.distributor, figures(item)) for item in items if item.part == DISTRIBUTOR],
         customers=[

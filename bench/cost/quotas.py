@@ -53,23 +53,23 @@ ANSWERS: dict[str, Answer] = {
     "jobs": Answer("every order", "job_shards"),
     "orders.by_queue": Answer("every order", "order_shards"),
     "orders.by_refund": Answer("every refund", "order_shards"),
-    "ledger.by_day": Answer("every payment", "order_shards"),
+    "ledger_entries.by_day": Answer("every payment", "order_shards"),
     "members.by_joining": Answer("every new member", "member_shards"),
     "commissions.by_day": Answer("every promoted order", "distribution_shards"),
     "distributors.by_sales": Answer("every promoted order", "distribution_shards"),
-    "lobbies.shelf": Answer("orders of one activity", "lobby_shards"),
+    "lobbies.by_partition": Answer("orders of one activity", "lobby_shards"),
     "listings": Answer(
         "products that have sold", 1, "a product is listed anew once a minute, however many orders name it"
     ),
-    "search": Answer("products that have sold", _SEARCH_CHUNKS, "the same, over 16 documents"),
+    "search_chunks": Answer("products that have sold", _SEARCH_CHUNKS, "the same, over 16 documents"),
     "coupon_counters": Answer("coupons of one template", SHARDS_MAX, "up to 32 shards, by the template's total"),
-    "audit": Answer("every parcel sent by hand"),
-    "audit.by_operator": Answer("parcels sent by one operator"),
+    "audit_entries": Answer("every parcel sent by hand"),
+    "audit_entries.by_operator": Answer("parcels sent by one operator"),
     "balances": _ONE_DISTRIBUTOR,
     "commissions.by_member": _ONE_DISTRIBUTOR,
     "distributors": _ONE_DISTRIBUTOR,
     "distributors.by_inviter": Answer("new customers of one distributor"),
-    "ledger.by_member": _ONE_DISTRIBUTOR,
+    "ledger_entries.by_member": _ONE_DISTRIBUTOR,
     "products": Answer("orders of one product", 1, "flash sales: see below"),
     "group_activities": Answer("orders of one activity"),
     "lobbies": Answer("orders of one lobby", 1, "a lobby has few seats"),
@@ -178,7 +178,7 @@ def readings(mall: Mall) -> list[Hot]:
         for number, step in mall.steps(life, often):
             times[step.name] += number
         for each in life.readings:
-            count = _SEARCH_CHUNKS if each.place == "search" else 1
+            count = _SEARCH_CHUNKS if each.place == "search_chunks" else 1
             per_visit[(each.place, each.pattern)] += share * times[each.step] * each.reads / count
             once[(each.place, each.pattern)] = max(once[(each.place, each.pattern)], each.reads / count)
     found = [Hot(*key, units, PARTITION_READS / units, once[key]) for key, units in per_visit.items()]

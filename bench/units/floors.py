@@ -34,8 +34,10 @@ _ORDER = Read("orders", "", "the order decides what may be done with it, and its
 _CHANGED = Write("orders", "", "the order is what changes, with the queue that operators find it in")
 _GUARD: list[Need] = [
     Read("operators", "operator", "a change of role takes effect at once"),
-    Write("audit", "", "nothing happens unlogged: the entry is written before the call runs", transactional=False),
-    Write("audit", "", "and closed with how it ended", transactional=False),
+    Write(
+        "audit_entries", "", "nothing happens unlogged: the entry is written before the call runs", transactional=False
+    ),
+    Write("audit_entries", "", "and closed with how it ended", transactional=False),
 ]
 
 FLOORS: dict[str, list[Need]] = {
@@ -55,7 +57,7 @@ FLOORS: dict[str, list[Need]] = {
     "categories": [Read("categories", "tree", "the answer is this document", consistent=False)],
     "product list": [Read("listings", "all#default", "twenty cards and the one that tells of a next page", False)],
     "search": [
-        Read("search", "*", "the words are looked for in every row", consistent=False),
+        Read("search_chunks", "*", "the words are looked for in every row", consistent=False),
         Read("products", "card*", "the cards of what was found", consistent=False),
     ],
     "product detail": [Read("products", "", "product, detail and stocks: the page shows all of them", False)],
@@ -79,9 +81,9 @@ FLOORS: dict[str, list[Need]] = {
         Write("limits", "", "how often one person asks is bounded", transactional=False),
         Read("coupon_templates", "", "what it gives, and to whom"),
         Read("members", "profile", "whether it is for such a member"),
-        Read("coupons", "got#", "how many they have got"),
+        Read("coupons", "received#", "how many they have got"),
         Write("coupons", "coupon#", "the coupon, found by its end"),
-        Write("coupons", "got#", "nobody gets more than they may"),
+        Write("coupons", "received#", "nobody gets more than they may"),
         Write("coupon_counters", "stock#", "no more go out than there are"),
     ],
     "place order, 1 line": [
@@ -131,7 +133,7 @@ FLOORS: dict[str, list[Need]] = {
     "payment callback": [
         _ORDER,
         _CHANGED,
-        Write("ledger", "", "the money"),
+        Write("ledger_entries", "", "the money"),
         Write("jobs", "", "whoever cares for a paid order is told"),
         Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
@@ -139,7 +141,7 @@ FLOORS: dict[str, list[Need]] = {
         _ORDER,
         _CHANGED,
         Write("coupons", "coupon#", "it is used, and stands with those that are"),
-        Write("ledger", "", "the money"),
+        Write("ledger_entries", "", "the money"),
         Write("jobs", "", "whoever cares for a paid order is told"),
         Write("jobs", "", "whoever counts used coupons is told"),
         Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
@@ -167,7 +169,7 @@ FLOORS: dict[str, list[Need]] = {
         _ORDER,
         _CHANGED,
         Write("products", "stock#", "the pieces go back"),
-        Write("ledger", "", "the money owed"),
+        Write("ledger_entries", "", "the money owed"),
         Write("jobs", "", "what brings the refund to its end"),
         Write("jobs", "", "whoever cares for returned stock is told"),
     ],

@@ -19,7 +19,7 @@ from bench.units.recorder import Recorder
 from bench.units.request_units import Units
 from chalicelib.core import clock, ids
 from chalicelib.groupbuy.rules import Price, Terms
-from chalicelib.groupbuy.tables import LOBBY, Lobbies, place, shelf_of
+from chalicelib.groupbuy.tables import LOBBY, Lobbies, partition_of, position
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import INSIDE
 from chalicelib.jobs.tables import Task
@@ -223,7 +223,8 @@ class Bench:
                 terms = self._terms(ids.derived("g", "bench", str(number)))
                 item = Lobbies(
                     terms.lobby_id, LOBBY, terms=terms, state="open", free=1, held=0, taken=1,
-                    paid_fen=5900, expires=clock.stamp(at), shelf=shelf_of(terms), place=place(terms, "open", 1, at),
+                    paid_fen=5900, expires_at=clock.stamp(at), partition=partition_of(terms),
+                    position=position(terms, "open", 1, at),
                 )  # fmt: skip
                 lobbies.append(item)
                 owed.append(jobs._item(Task("lobby.settle", terms.lobby_id), at))
@@ -240,5 +241,5 @@ class Bench:
         return Terms(
             lobby_id=lobby_id, activity_id=self._activity, product_id="p", kind="fixed", variant="control", size=_SIZE,
             prices=[Price(sku_id=self._sku, size=_SIZE, price_fen=5900)], lobby_minutes=_MINUTES, opened_at=now,
-            bound=now, leader_id=self._shoppers[0].member_id,
+            latest_end_at=now, leader_id=self._shoppers[0].member_id,
         )  # fmt: skip

@@ -49,14 +49,14 @@ def page(category_id: str | None, published: bool | None, limit: int, position: 
     """
     scope = f"{category_id or placing.ALL}#{placing.ADMIN}"
     keep = None if published is None else Listings.published == published
-    after = None if position is None else {"listing": {"S": scope}, "place": {"S": position}}
+    after = None if position is None else {"listing": {"S": scope}, "sort_key": {"S": position}}
     found: list[str] = []
     for _ in range(_QUERIES_MAX):
         items, after = read.query(Listings, scope, keep=keep, limit=limit - len(found), after=after)
         found += [raw["product_id"]["S"] for raw in items]
         if after is None or len(found) == limit:
             break
-    return found, None if after is None else after["place"]["S"]
+    return found, None if after is None else after["sort_key"]["S"]
 
 
 def _line(item: Any) -> ProductLine:

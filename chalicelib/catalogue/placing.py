@@ -1,6 +1,6 @@
 """Where a product stands in lists and in search, and what it shows there. Pure.
 
-A place is text of fixed width that sorts as the list reads, and ends in the product's id. Numbers that read from
+A sort key is text of fixed width that sorts as the list reads, and ends in the product's id. Numbers that read from
 large to small are turned round, so that every list but `price_desc` is read forward.
 """
 
@@ -49,15 +49,15 @@ def entries(product: Product, sold: int, path: Sequence[str]) -> list[tuple[str,
     Every product stands in the operators' lists; the published ones also in the shoppers'.
     """
     newest = f"{_MS_MAX - ms(product.created_at):013d}"
-    places = {ADMIN: f"{newest}|{product.product_id}"}
+    sort_keys = {ADMIN: f"{newest}|{product.product_id}"}
     if product.published:
-        places |= {
+        sort_keys |= {
             "default": f"{product.sort:07d}|{newest}|{product.product_id}",
             "new": f"{newest}|{product.product_id}",
             "sales": f"{_SOLD_MAX - min(sold, _SOLD_MAX):010d}|{newest}|{product.product_id}",
             "price": f"{cheapest(product).price_fen:010d}|{product.product_id}",
         }
-    return [(f"{scope}#{order}", place) for scope in (ALL, *path) for order, place in places.items()]
+    return [(f"{scope}#{order}", sort_key) for scope in (ALL, *path) for order, sort_key in sort_keys.items()]
 
 
 def row(product: Product, sold: int) -> Row:

@@ -100,10 +100,10 @@ def _page(category_id: str | None, sort: str, limit: int, position: Any) -> tupl
     """The cards, as they are stored: they go out without being decoded."""
     order, forward = _ORDERS[sort]
     scope = f"{category_id or placing.ALL}#{order}"
-    after = None if position is None else {"listing": {"S": scope}, "place": {"S": position}}
+    after = None if position is None else {"listing": {"S": scope}, "sort_key": {"S": position}}
     items, _ = read.query(Listings, scope, forward=forward, limit=limit + 1, after=after)
     cards = [raw["card"]["S"] for raw in items[:limit]]
-    return cards, items[limit - 1]["place"]["S"] if len(items) > limit else None
+    return cards, items[limit - 1]["sort_key"]["S"] if len(items) > limit else None
 
 
 def _found(category_id: str | None, words: list[str], sort: str, limit: int, position: Any) -> tuple[list[str], Any]:

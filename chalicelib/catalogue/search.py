@@ -13,7 +13,7 @@ import msgspec
 from chalicelib.catalogue import placing
 from chalicelib.catalogue.categories import Busy
 from chalicelib.catalogue.rules import Row
-from chalicelib.catalogue.tables import Search
+from chalicelib.catalogue.tables import SearchChunks
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
 from chalicelib.store import cache, read
@@ -36,15 +36,15 @@ def put(tx: Transaction, product_id: str, row: Row | None) -> None:
     Raises `catalogue_full` when the chunk has no room.
     """
     chunk = f"c{ids.shard(product_id, CHUNKS):02d}"
-    item = read.get(Search, chunk)
+    item = read.get(SearchChunks, chunk)
     before = _decoder.decode(item.rows) if item is not None else []
     after = [other for other in before if other.product_id != product_id] + ([row] if row is not None else [])
     text = _encoder.encode(after)
     if len(text) > _CHUNK_BYTES_MAX:
         raise MallError("catalogue_full")
     version = int(item.version) if item is not None else 0
-    untouched = Search.version == version if version else Search.chunk.does_not_exist()
-    tx.put(Search(chunk, rows=text.decode(), version=version + 1), untouched, Busy)
+    untouched = SearchChunks.version == version if version else SearchChunks.chunk.does_not_exist()
+    tx.put(SearchChunks(chunk, rows=text.decode(), version=version + 1), untouched, Busy)
 
 
 def digest(row: Row | None) -> str:
@@ -58,7 +58,7 @@ def rows() -> list[Row]:
 
 
 def _load() -> list[Row]:
-    keys: list[read.Key] = [(Search, (f"c{number:02d}",)) for number in range(CHUNKS)]
+    keys: list[read.Key] = [(SearchChunks, (f"c{number:02d}",)) for number in range(CHUNKS)]
     found: list[Row] = []
     for item in read.batch_get(keys, consistent=False):
         if item is None:

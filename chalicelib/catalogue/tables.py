@@ -1,4 +1,4 @@
-"""The catalogue. Tables `products`, `listings`, `categories`, `search`, `movements`.
+"""The catalogue. Tables `products`, `listings`, `categories`, `search_chunks`, `movements`.
 
 | who asks | how | units |
 |---|---|---|
@@ -14,7 +14,7 @@
 | all products of a category, for operators | Query listings "<scope>#admin" | 0.5 RRU per 4 KB |
 | the category tree | Get categories "tree" | 0.5 RRU per 4 KB |
 | is this category in use | Get or Update categories "used#<category>" | 0.5 RRU, 2 WRU |
-| search | BatchGet of the 16 chunks of search | 0.5 RRU per 4 KB, at least 8 |
+| search | BatchGet of the 16 items of search_chunks | 0.5 RRU per 4 KB, at least 8 |
 | was this stock movement made before | Get movements (sku, cause) | 1 RRU |
 
 A product is an item collection: the short document that every sale needs ("product"), the long one that only its
@@ -50,7 +50,7 @@ USED = "used#"
 
 
 class Listed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a product stands: the keys of its entries in `listings`, and the digest of its row in `search`."""
+    """Where a product stands: the keys of its entries in `listings`, and the digest of its row in `search_chunks`."""
 
     entries: list[tuple[str, str]] = []
     row: str = ""
@@ -94,7 +94,7 @@ class Listings(Table):
         table_name = name("listings")
 
     listing = UnicodeAttribute(hash_key=True)
-    place = UnicodeAttribute(range_key=True)
+    sort_key = UnicodeAttribute(range_key=True)
     card = Document(Card, null=True)
     # in "<scope>#admin", where every product stands, there is no card
     product_id = UnicodeAttribute(null=True)
@@ -121,11 +121,11 @@ class Categories(Table):
     products = NumberAttribute(null=True)
 
 
-class Search(Table):
+class SearchChunks(Table):
     """A sixteenth of the published products, chosen by their ids, as one document (docs/decisions/0003-search.md)."""
 
     class Meta(TableMeta):
-        table_name = name("search")
+        table_name = name("search_chunks")
 
     chunk = UnicodeAttribute(hash_key=True)
     #: JSON list of `rules.Row`; text, so that a process can leave an unchanged chunk undecoded.

@@ -25,7 +25,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     figures: Figures
 
 
-class Got(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True):
     """How many of a template a member is said to have got."""
 
     member_id: str
@@ -43,7 +43,7 @@ class Use(msgspec.Struct, frozen=True):
 def audit(
     templates: Iterable[Template],
     shards: Iterable[Shard],
-    got: Iterable[Got],
+    received: Iterable[Received],
     coupons: Iterable[Held],
     uses: Mapping[str, Use],
 ) -> list[Difference]:
@@ -61,7 +61,7 @@ def audit(
     ]
     for template_id, template in known.items():
         found += _of_template(template, counted[template_id], there[template_id], uses)
-    return found + _of_members(got, (one for its in there.values() for one in its))
+    return found + _of_members(received, (one for its in there.values() for one in its))
 
 
 def _of_template(
@@ -92,8 +92,8 @@ def _of_template(
     return found
 
 
-def _of_members(got: Iterable[Got], coupons: Iterable[Held]) -> list[Difference]:
-    says = {(one.member_id, one.template_id): one.count for one in got}
+def _of_members(received: Iterable[Received], coupons: Iterable[Held]) -> list[Difference]:
+    says = {(one.member_id, one.template_id): one.count for one in received}
     has = Counter((one.coupon.member_id, one.coupon.template_id) for one in coupons)
     return [
         Difference(template_id, f"{member_id} is said to have got {says.get(key, 0)}, and has {has[key]}")

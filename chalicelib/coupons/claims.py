@@ -12,7 +12,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.coupons import stock, templates
 from chalicelib.coupons.give import give
 from chalicelib.coupons.rules import CouponState, Held, How, Template
-from chalicelib.coupons.tables import Coupons, got_key, got_of, held, open_shelf, used_shelf
+from chalicelib.coupons.tables import Coupons, held, open_partition, received_key, received_of, used_partition
 from chalicelib.members.tables import profile_key
 from chalicelib.store import cursor, read
 
@@ -53,15 +53,15 @@ def centre(member_id: str, limit: int, given: str | None) -> tuple[list[Offer], 
     after = cursor.read(_LISTING, given)
     now = clock.now()
     shown = templates.offered("claim")
-    keys = [profile_key(member_id), *(got_key(member_id, each.template_id) for each in shown)]
+    keys = [profile_key(member_id), *(received_key(member_id, each.template_id) for each in shown)]
     profile, *counted = read.batch_get(keys, consistent=False)
     if profile is None:
         raise MallError("unauthenticated")
-    got = {each.template_id: got_of(item) for each, item in zip(shown, counted, strict=True)}
+    received = {each.template_id: received_of(item) for each, item in zip(shown, counted, strict=True)}
     mine = [each for each in shown if each.audience.admits(profile.profile, now) and _is_after(each, after)]
     page = mine[:limit]
     left = stock.left(page)
-    offers = [Offer(each, left[each.template_id], got[each.template_id]) for each in page]
+    offers = [Offer(each, left[each.template_id], received[each.template_id]) for each in page]
     return offers, cursor.write(_LISTING, _place(page[-1]) if len(mine) > limit else None)
 
 
@@ -73,11 +73,11 @@ def mine(member_id: str, state: CouponState, limit: int, given: str | None) -> t
     listing = f"coupons:{member_id}:{state}"
     after = cursor.read(listing, given)
     options = _options(state)
-    shelf = used_shelf(member_id) if state == "used" else open_shelf(member_id)
+    partition = used_partition(member_id) if state == "used" else open_partition(member_id)
     found: list[read.Raw] = []
     while True:
         items, after = read.query(
-            Coupons, shelf, index=Coupons.by_end, limit=limit - len(found), after=after, **options
+            Coupons, partition, index=Coupons.by_end, limit=limit - len(found), after=after, **options
         )
         found += items
         if after is None or len(found) >= limit:
@@ -88,9 +88,9 @@ def mine(member_id: str, state: CouponState, limit: int, given: str | None) -> t
 def _options(state: CouponState) -> dict[str, Any]:
     now = clock.stamp(clock.now())
     options: dict[CouponState, dict[str, Any]] = {
-        "unused": {"where": Coupons.ends > now, "keep": Coupons.state == "unused"},
+        "unused": {"where": Coupons.ends_at > now, "keep": Coupons.state == "unused"},
         "locked": {"keep": Coupons.state == "locked"},
-        "expired": {"where": Coupons.ends <= now, "keep": Coupons.state == "unused", "forward": False},
+        "expired": {"where": Coupons.ends_at <= now, "keep": Coupons.state == "unused", "forward": False},
         "used": {"forward": False},
     }
     return options[state]

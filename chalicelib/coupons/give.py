@@ -15,7 +15,7 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.coupons import stock, templates
 from chalicelib.coupons.rules import Coupon, Held, How, Template
-from chalicelib.coupons.tables import Coupons, coupon_item, coupon_key, got_key, got_of, held
+from chalicelib.coupons.tables import Coupons, coupon_item, coupon_key, held, received_key, received_of
 from chalicelib.members.rules import Profile
 from chalicelib.members.tables import profile_key
 from chalicelib.store import read
@@ -70,18 +70,20 @@ def give(
     return retry_busy(once, _Again, _TRIES)
 
 
-def check_member(template: Template, profile: Profile, got: int, now: datetime) -> None:
+def check_member(template: Template, profile: Profile, received: int, now: datetime) -> None:
     """Whether this member may have one more. Raises `not_for_you`, `claim_limit`."""
     if not template.audience.admits(profile, now):
         raise MallError("not_for_you")
-    if got >= template.limit_per_member:
+    if received >= template.limit_per_member:
         raise MallError("claim_limit", limit=template.limit_per_member)
 
 
-def count(tx: Transaction, template: Template, member_id: str, got: int, otherwise: object) -> None:
+def count(tx: Transaction, template: Template, member_id: str, received: int, otherwise: object) -> None:
     """Count one more for the member, who has got so many by now, as part of `tx`: one action of it."""
-    unchanged = Coupons.got.does_not_exist() if got == 0 else Coupons.got == got
-    tx.update(*got_key(member_id, template.template_id), [Coupons.got.set(got + 1)], unchanged, otherwise)
+    unchanged = Coupons.received.does_not_exist() if received == 0 else Coupons.received == received
+    tx.update(
+        *received_key(member_id, template.template_id), [Coupons.received.set(received + 1)], unchanged, otherwise
+    )
 
 
 def coupon_of(template: Template, member_id: str, how: How, cause: tuple[str, ...], now: datetime) -> Coupon:
@@ -89,7 +91,8 @@ def coupon_of(template: Template, member_id: str, how: How, cause: tuple[str, ..
     valid_from, valid_until = template.valid.of(now)
     return Coupon(
         coupon_id=coupon_id(template, member_id, how, cause), template_id=template.template_id, member_id=member_id,
-        name=template.name, terms=template.terms, valid_from=valid_from, valid_until=valid_until, got_at=now, how=how,
+        name=template.name, terms=template.terms, valid_from=valid_from, valid_until=valid_until, received_at=now,
+        how=how,
     )  # fmt: skip
 
 
@@ -106,7 +109,7 @@ def _once(
     also: Callable[[Transaction], None] | None,
 ) -> Given:
     now = clock.now()
-    keys = [profile_key(member_id), got_key(member_id, template.template_id)]
+    keys = [profile_key(member_id), received_key(member_id, template.template_id)]
     if cause is not None:
         keys.append(coupon_key(member_id, coupon_id(template, member_id, how, cause)))
     profile, counted, *there = read.batch_get(keys)
@@ -116,13 +119,13 @@ def _once(
         raise MallError("unauthenticated")
     if not template.is_offered(now):
         raise MallError("coupon_not_offered")
-    got = got_of(counted)
-    check_member(template, profile.profile, got, now)
+    received = received_of(counted)
+    check_member(template, profile.profile, received, now)
     shard = stock.choose(template, member_id)
-    coupon = coupon_of(template, member_id, how, (str(got + 1),) if cause is None else cause, now)
+    coupon = coupon_of(template, member_id, how, (str(received + 1),) if cause is None else cause, now)
     tx = Transaction()
     stock.take(tx, template.template_id, shard, 1, _NONE_LEFT)
-    count(tx, template, member_id, got, _STALE)
+    count(tx, template, member_id, received, _STALE)
     tx.create(coupon_item(coupon), _STALE)
     if also is not None:
         also(tx)

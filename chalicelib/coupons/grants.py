@@ -31,11 +31,11 @@ from chalicelib.coupons.tables import (
     added_key,
     coupon_item,
     coupon_key,
-    got_key,
-    got_of,
     grant_key,
     ids_key,
     part_key,
+    received_key,
+    received_of,
     template_key,
 )
 from chalicelib.jobs import service as jobs
@@ -163,13 +163,13 @@ def view(template_id: str, grant_id: str) -> GrantView:
     parts = list(read.query_all(CouponGrants, grant_id, where=CouponGrants.part.startswith(PART), consistent=True))
     states = {str(part.state) for part in parts}
     state = next(each for each in ("running", "sold_out", "over", "done") if each in states)
-    given, skipped = (sum(int(getattr(part, name)) for part in parts) for name in ("given", "skipped"))
-    done = given + skipped
+    issued, skipped = (sum(int(getattr(part, name)) for part in parts) for name in ("issued", "skipped"))
+    done = issued + skipped
     total = done if state == "done" else None
     if head.total is not None:
         total = int(parts[0].listed_count)
     return GrantView(
-        grant_id=grant_id, template_id=template_id, state=state, total=total, done=done, given=given, skipped=skipped,
+        grant_id=grant_id, template_id=template_id, state=state, total=total, done=done, given=issued, skipped=skipped,
         created_at=head.at,
     )  # fmt: skip
 
@@ -206,7 +206,7 @@ def _begin(grant_id: str, template_id: str, digest: str, asked: GrantInput) -> N
     tx = Transaction()
     tx.create(CouponGrants(*_key(grant_key(grant_id)), grant=head), _STALE)
     for number in range(settings().member_shards if listed is None else 1):
-        part = CouponGrants(*_key(part_key(grant_id, number)), position="", given=0, skipped=0, state="running")
+        part = CouponGrants(*_key(part_key(grant_id, number)), position="", issued=0, skipped=0, state="running")
         part.listed_count = total or 0
         tx.create(part, _STALE)
         _schedule(tx, template_id, grant_id, number)
@@ -269,14 +269,16 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
     if template.state != "published":
         raise jobs.Later(PAUSED_SECONDS)
     following = _following(head.grant, number, part)
-    frees, profiles, got = _look(template, following.members)
-    had = _had(template, grant_id, [each for each in following.members if 0 < got[each] < template.limit_per_member])
+    frees, profiles, received = _look(template, following.members)
+    had = _had(
+        template, grant_id, [each for each in following.members if 0 < received[each] < template.limit_per_member]
+    )
     wanted = [
         each
         for each in following.members
-        if each not in had and _may_have(template, head.grant, profiles[each], got[each], now)
+        if each not in had and _may_have(template, head.grant, profiles[each], received[each], now)
     ]
-    turn = number + int(part.given) // STEP_MEMBERS  # each step begins at another shard of the stock
+    turn = number + int(part.issued) // STEP_MEMBERS  # each step begins at another shard of the stock
     portions = rules.portions(frees, len(wanted), turn % template.shards)
     given = wanted[: sum(portions.values())]
     seen, position = following.members, following.position
@@ -290,7 +292,7 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
     for shard, pieces in portions.items():
         stock.take(tx, template.template_id, shard, pieces, _STALE)
     for member_id in given:
-        give.count(tx, template, member_id, got[member_id], _STALE)
+        give.count(tx, template, member_id, received[member_id], _STALE)
         tx.create(coupon_item(give.coupon_of(template, member_id, "grant", (grant_id,), now)), _STALE)
     return _move(part, position, state, len(given), len(seen) - len(given), tx)
 
@@ -318,14 +320,16 @@ def _listed(grant_id: str, start: int) -> list[str]:
 def _look(template: Template, member_ids: Sequence[str]) -> tuple[list[int], dict[str, Profile | None], dict[str, int]]:
     """What is free in each shard of the stock, the members' profiles, and how many each has got: one round trip."""
     stocks = stock.keys(template)
-    people = [key(each) for each in member_ids for key in (profile_key, lambda one: got_key(one, template.template_id))]
+    people = [
+        key(each) for each in member_ids for key in (profile_key, lambda one: received_key(one, template.template_id))
+    ]
     items = read.batch_get([*stocks, *people])
     frees = stock.frees(items[: len(stocks)])
-    profiles, got = items[len(stocks) :: 2], items[len(stocks) + 1 :: 2]
+    profiles, received = items[len(stocks) :: 2], items[len(stocks) + 1 :: 2]
     return (
         frees,
         {each: None if item is None else item.profile for each, item in zip(member_ids, profiles, strict=True)},
-        {each: got_of(item) for each, item in zip(member_ids, got, strict=True)},
+        {each: received_of(item) for each, item in zip(member_ids, received, strict=True)},
     )
 
 
@@ -336,11 +340,11 @@ def _had(template: Template, grant_id: str, member_ids: Sequence[str]) -> set[st
     return {each for each, item in zip(member_ids, items, strict=True) if item is not None}
 
 
-def _may_have(template: Template, grant: Grant, profile: Profile | None, got: int, now: datetime) -> bool:
+def _may_have(template: Template, grant: Grant, profile: Profile | None, received: int, now: datetime) -> bool:
     if profile is None or (grant.audience is not None and not grant.audience.admits(profile, now)):
         return False
     try:
-        give.check_member(template, profile, got, now)
+        give.check_member(template, profile, received, now)
     except MallError:
         return False
     return True
@@ -350,7 +354,7 @@ def _move(
     part: CouponGrants,
     position: str,
     state: str,
-    given: int = 0,
+    issued: int = 0,
     skipped: int = 0,
     tx: Transaction | None = None,
 ) -> bool:
@@ -359,7 +363,7 @@ def _move(
     changes = [
         CouponGrants.position.set(position),
         CouponGrants.state.set(state),
-        CouponGrants.given.set(CouponGrants.given + given),
+        CouponGrants.issued.set(CouponGrants.issued + issued),
         CouponGrants.skipped.set(CouponGrants.skipped + skipped),
     ]
     same = (

@@ -28,7 +28,7 @@ def check(guesses: Guesses) -> None:
     """Whether this member's codes are looked at. Raises `too_many_requests`, which says when they are again."""
     current = guesses.at(clock.unix())
     if current.is_spent(False) or (current.is_spent(True) and _under_pressure()):
-        raise MallError("too_many_requests", retry_after=current.until - clock.unix())
+        raise MallError("too_many_requests", retry_after=current.window_ends - clock.unix())
 
 
 def confirm(tx: Transaction, member_id: str, guesses: Guesses) -> None:
@@ -41,7 +41,7 @@ def confirm(tx: Transaction, member_id: str, guesses: Guesses) -> None:
     """
     few = not guesses.at(clock.unix()).is_spent(under_pressure=True)
     most = GUESSES_UNDER_PRESSURE if few else GUESSES_MAX
-    some = Coupons.until.does_not_exist() | (Coupons.until <= clock.unix()) | (Coupons.wrong < most)
+    some = Coupons.window_ends.does_not_exist() | (Coupons.window_ends <= clock.unix()) | (Coupons.wrong_codes < most)
     tx.check(*guesses_key(member_id), some, MallError("too_many_requests", retry_after=1))
 
 
@@ -53,12 +53,12 @@ def count(member_id: str, guesses: Guesses) -> MallError:
     key = guesses_key(member_id)
     for _ in range(_TRIES):
         more = guesses.one_more(clock.unix())
-        unchanged = Coupons.until.does_not_exist()
-        if guesses.until:
-            unchanged = (Coupons.until == guesses.until) & (Coupons.wrong == guesses.wrong)
+        unchanged = Coupons.window_ends.does_not_exist()
+        if guesses.window_ends:
+            unchanged = (Coupons.window_ends == guesses.window_ends) & (Coupons.wrong_codes == guesses.wrong_codes)
         actions = [
-            Coupons.wrong.set(more.wrong), Coupons.until.set(more.until),
-            Coupons.expires.set(clock.from_ms(more.until * 1000)),
+            Coupons.wrong_codes.set(more.wrong_codes), Coupons.window_ends.set(more.window_ends),
+            Coupons.expires.set(clock.from_ms(more.window_ends * 1000)),
         ]  # fmt: skip
         try:
             write(*key, actions, unchanged)
@@ -76,7 +76,7 @@ def _count_in_all(member_id: str) -> None:
     window = clock.unix() // PRESSURE_SECONDS
     ends = clock.from_ms((window + 2) * PRESSURE_SECONDS * 1000)
     key = window_key(window, ids.shard(member_id, _SHARDS))
-    write(*key, [CouponCounters.wrong.add(1), CouponCounters.expires.set(ends)])
+    write(*key, [CouponCounters.wrong_codes.add(1), CouponCounters.expires.set(ends)])
 
 
 def _under_pressure() -> bool:
@@ -88,6 +88,6 @@ def _under_pressure() -> bool:
 def _in_all(window: int) -> int:
     def load() -> int:
         items = read.batch_get([window_key(window, shard) for shard in range(_SHARDS)], consistent=False)
-        return sum(0 if item is None else int(item.wrong) for item in items)
+        return sum(0 if item is None else int(item.wrong_codes) for item in items)
 
     return cache.remember((_CACHE, str(window)), load)

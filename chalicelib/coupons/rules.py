@@ -105,12 +105,12 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     until: Annotated[datetime, Meta(tz=True)] | None = None
     days: Annotated[int, Meta(ge=1, le=3650)] | None = None
 
-    def of(self, got_at: datetime) -> tuple[datetime, datetime]:
+    def of(self, received_at: datetime) -> tuple[datetime, datetime]:
         """Of a coupon that was got then."""
         if self.days is not None:
-            return got_at, got_at + timedelta(days=self.days)
+            return received_at, received_at + timedelta(days=self.days)
         assert self.until is not None
-        return self.begins or got_at, self.until
+        return self.begins or received_at, self.until
 
 
 class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -140,7 +140,7 @@ class Coupon(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     terms: Terms
     valid_from: datetime
     valid_until: datetime
-    got_at: datetime
+    received_at: datetime
     how: How
 
 
@@ -312,20 +312,20 @@ def portions(frees: Sequence[int], pieces: int, first: int) -> dict[int, int]:
 
 
 class Guesses(msgspec.Struct, frozen=True):
-    """Wrong codes of one member, counted until `until` (Unix seconds)."""
+    """Wrong codes of one member, counted until `window_ends` (Unix seconds)."""
 
-    wrong: int = 0
-    until: int = 0
+    wrong_codes: int = 0
+    window_ends: int = 0
 
     def at(self, now: int) -> Guesses:
         """What still counts."""
-        return self if now < self.until else Guesses()
+        return self if now < self.window_ends else Guesses()
 
     def one_more(self, now: int) -> Guesses:
         """With one more wrong code; the hour begins with the first."""
         current = self.at(now)
-        return Guesses(current.wrong + 1, current.until or now + GUESS_SECONDS)
+        return Guesses(current.wrong_codes + 1, current.window_ends or now + GUESS_SECONDS)
 
     def is_spent(self, under_pressure: bool) -> bool:
         """Whether no more codes are looked at."""
-        return self.wrong >= (GUESSES_UNDER_PRESSURE if under_pressure else GUESSES_MAX)
+        return self.wrong_codes >= (GUESSES_UNDER_PRESSURE if under_pressure else GUESSES_MAX)

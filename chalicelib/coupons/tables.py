@@ -3,13 +3,13 @@
 | who asks | how | units |
 |---|---|---|
 | one template (once a second in a process) | Get template | 1 RRU |
-| templates that are published and not over (likewise) | Query on_offer | 0.5 RRU per 4 KB |
+| templates that are published and not over (likewise) | Query by_offer | 0.5 RRU per 4 KB |
 | all templates, newest first, for operators | Query by_age | 0.5 RRU per 4 KB |
 | how much is left, and was got | BatchGet stock#<template>#<shard>, all shards | 0.5 RRU a shard, 1 to decide by |
 | what used coupons took off | BatchGet used#<template>#<shard>, all shards | 0.5 RRU a shard |
 | count a used coupon | Update used#<template>#<shard>, in the job's last transaction | 2 WRU |
-| get a coupon | Update one shard of the stock, (member, "got#<template>"), Put the coupon, in one transaction | 7 WRU |
-| what a member has got | BatchGet (member, "got#<template>") | 0.5 or 1 RRU each |
+| get a coupon | Update a shard of the stock, (member, "received#<template>"), Put coupon, in one transaction | 7 WRU |
+| what a member has got | BatchGet (member, "received#<template>") | 0.5 or 1 RRU each |
 | one coupon, for an order | BatchGet (member, "coupon#<coupon>") with the rest | 1 RRU |
 | open coupons, for a quote; unused, expired, locked ones | Query by_end "<member>\\|open" | 0.5 RRU per 4 KB |
 | used coupons | Query by_end "<member>\\|used" | 0.5 RRU per 4 KB |
@@ -41,7 +41,7 @@ from chalicelib.store.base import Document, Table, TableMeta, name
 from chalicelib.store.read import Key
 
 COUPON = "coupon#"
-GOT = "got#"
+RECEIVED = "received#"
 GUESSES = "guesses"
 STOCK, USED = "stock#", "used#"
 BATCH, CODE, SHARE = "batch#", "code#", "share#"
@@ -65,11 +65,11 @@ class ByAge(GlobalSecondaryIndex["CouponTemplates"]):
     made = UnicodeAttribute(range_key=True)
 
 
-class OnOffer(GlobalSecondaryIndex["CouponTemplates"]):
+class ByOffer(GlobalSecondaryIndex["CouponTemplates"]):
     """The published templates by their last day; no other template stands here."""
 
     class Meta:
-        index_name = "on_offer"
+        index_name = "by_offer"
         projection = AllProjection()
 
     offer = UnicodeAttribute(hash_key=True)
@@ -91,7 +91,7 @@ class CouponTemplates(Table):
     ends = UnicodeAttribute()
 
     by_age = ByAge()
-    on_offer = OnOffer()
+    by_offer = ByOffer()
 
 
 class CouponCounters(Table):
@@ -109,7 +109,7 @@ class CouponCounters(Table):
     off_fen = NumberAttribute(null=True)
     paid_fen = NumberAttribute(null=True)
     # "guesses#<window>#<shard>": wrong codes of everybody
-    wrong = NumberAttribute(null=True)
+    wrong_codes = NumberAttribute(null=True)
     expires = TTLAttribute(null=True)
 
 
@@ -120,8 +120,8 @@ class ByEnd(GlobalSecondaryIndex["Coupons"]):
         index_name = "by_end"
         projection = AllProjection()
 
-    shelf = UnicodeAttribute(hash_key=True)
-    ends = UnicodeAttribute(range_key=True)
+    partition = UnicodeAttribute(hash_key=True)
+    ends_at = UnicodeAttribute(range_key=True)
 
 
 class Coupons(Table):
@@ -137,17 +137,17 @@ class Coupons(Table):
     state = UnicodeAttribute(null=True)
     #: The order that has locked or used it.
     order_id = UnicodeAttribute(null=True)
-    begins = UnicodeAttribute(null=True)
-    ends = UnicodeAttribute(null=True)
-    #: `shelf`: open while it is unused or locked.
-    shelf = UnicodeAttribute(null=True)
+    begins_at = UnicodeAttribute(null=True)
+    ends_at = UnicodeAttribute(null=True)
+    #: "<member_id>|open" while it is unused or locked, "<member_id>|used" afterwards.
+    partition = UnicodeAttribute(null=True)
     #: Rubbish collection: of a coupon long after its end, of guesses when they do not count any more.
     expires = TTLAttribute(null=True)
-    # part "got#<template_id>": how many of the template this member has ever got
-    got = NumberAttribute(null=True)
+    # part "received#<template_id>": how many of the template this member has ever got
+    received = NumberAttribute(null=True)
     # part "guesses": wrong codes, and until when they count (Unix seconds)
-    wrong = NumberAttribute(null=True)
-    until = NumberAttribute(null=True)
+    wrong_codes = NumberAttribute(null=True)
+    window_ends = NumberAttribute(null=True)
 
     by_end = ByEnd()
 
@@ -209,7 +209,7 @@ class CouponGrants(Table):
     grant = Document(Grant, null=True)
     # part "part#<number>": how far it is, and how it ended
     position = UnicodeAttribute(null=True)
-    given = NumberAttribute(null=True)
+    issued = NumberAttribute(null=True)
     skipped = NumberAttribute(null=True)
     state = UnicodeAttribute(null=True)
     #: How many members its list has by now, of which the position is the number of those that were looked at; else 0.
@@ -254,9 +254,9 @@ def window_key(window: int, shard: int) -> Key:
     return CouponCounters, (f"{GUESSES}#{window}#{shard}",)
 
 
-def got_key(member_id: str, template_id: str) -> Key:
+def received_key(member_id: str, template_id: str) -> Key:
     """Where it is counted what a member has got of a template."""
-    return Coupons, (member_id, GOT + template_id)
+    return Coupons, (member_id, RECEIVED + template_id)
 
 
 def guesses_key(member_id: str) -> Key:
@@ -299,14 +299,14 @@ def added_key(grant_id: str, request: str) -> Key:
     return CouponGrants, (grant_id, ADDED + request)
 
 
-def got_of(item: Coupons | None) -> int:
-    """How many a member has got, by the item at `got_key`."""
-    return 0 if item is None else int(item.got or 0)
+def received_of(item: Coupons | None) -> int:
+    """How many a member has got, by the item at `received_key`."""
+    return 0 if item is None else int(item.received or 0)
 
 
 def guesses_of(item: Coupons | None) -> Guesses:
     """The wrong codes in the item at `guesses_key`."""
-    return Guesses() if item is None else Guesses(int(item.wrong or 0), int(item.until or 0))
+    return Guesses() if item is None else Guesses(int(item.wrong_codes or 0), int(item.window_ends or 0))
 
 
 def coupon_key(member_id: str, coupon_id: str) -> Key:
@@ -319,12 +319,12 @@ def held(item: Coupons) -> Held:
     return Held(coupon=item.coupon, state=item.state, order_id=item.order_id or "")  # type: ignore[arg-type]
 
 
-def open_shelf(member_id: str) -> str:
+def open_partition(member_id: str) -> str:
     """Where a member's unused and locked coupons stand."""
     return f"{member_id}|open"
 
 
-def used_shelf(member_id: str) -> str:
+def used_partition(member_id: str) -> str:
     """Where a member's used coupons stand."""
     return f"{member_id}|used"
 
@@ -336,8 +336,8 @@ def coupon_item(coupon: Coupon) -> Coupons:
         COUPON + coupon.coupon_id,
         coupon=coupon,
         state="unused",
-        begins=clock.stamp(coupon.valid_from),
-        ends=clock.stamp(coupon.valid_until),
-        shelf=open_shelf(coupon.member_id),
+        begins_at=clock.stamp(coupon.valid_from),
+        ends_at=clock.stamp(coupon.valid_until),
+        partition=open_partition(coupon.member_id),
         expires=coupon.valid_until + KEPT,
     )

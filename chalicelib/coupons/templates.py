@@ -129,7 +129,7 @@ def figures(templates: Sequence[Template]) -> list[Figures]:
 
 def _published() -> list[Template]:
     where = CouponTemplates.ends > clock.stamp(clock.now())
-    items = read.query_all(CouponTemplates, PUBLISHED, index=CouponTemplates.on_offer, where=where)
+    items = read.query_all(CouponTemplates, PUBLISHED, index=CouponTemplates.by_offer, where=where)
     return sorted((item.template for item in items), key=lambda each: (each.created_at, each.template_id), reverse=True)
 
 

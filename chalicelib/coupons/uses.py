@@ -12,7 +12,7 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock
 from chalicelib.coupons.rules import Held
-from chalicelib.coupons.tables import Coupons, coupon_key, held, open_shelf, used_shelf
+from chalicelib.coupons.tables import Coupons, coupon_key, held, open_partition, used_partition
 from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
 
@@ -39,11 +39,16 @@ def open_coupons(member_id: str) -> list[Held]:
     after: read.Raw | None = None
     while looked_at < OPEN_MAX and ready < READY_MAX:
         page, after = read.query(
-            Coupons, open_shelf(member_id), index=Coupons.by_end, where=Coupons.ends > now, limit=_PAGE, after=after
+            Coupons,
+            open_partition(member_id),
+            index=Coupons.by_end,
+            where=Coupons.ends_at > now,
+            limit=_PAGE,
+            after=after,
         )
         looked_at += len(page)
         for raw in page:
-            if raw["state"]["S"] == "unused" and raw["begins"]["S"] <= now:
+            if raw["state"]["S"] == "unused" and raw["begins_at"]["S"] <= now:
                 ready += 1
                 wanted = ready <= READY_MAX
             else:
@@ -61,20 +66,24 @@ def lock(
 ) -> None:
     """An order takes the coupon: unused, and valid at `now` -> locked."""
     stamp = clock.stamp(now)
-    free_now = (Coupons.state == "unused") & (Coupons.begins <= stamp) & (Coupons.ends > stamp)
+    free_now = (Coupons.state == "unused") & (Coupons.begins_at <= stamp) & (Coupons.ends_at > stamp)
     actions = [Coupons.state.set("locked"), Coupons.order_id.set(order_id)]
     tx.update(*coupon_key(member_id, coupon_id), actions, free_now, otherwise)
 
 
 def use(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwise: object = None) -> None:
     """Its order is paid: locked by this order -> used, also when its time is over by now."""
-    actions = [Coupons.state.set("used"), Coupons.shelf.set(used_shelf(member_id))]
+    actions = [Coupons.state.set("used"), Coupons.partition.set(used_partition(member_id))]
     tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "locked"), otherwise)
 
 
 def take_again(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwise: object = None) -> None:
     """An order that was closed is paid after all: unused -> used."""
-    actions = [Coupons.state.set("used"), Coupons.order_id.set(order_id), Coupons.shelf.set(used_shelf(member_id))]
+    actions = [
+        Coupons.state.set("used"),
+        Coupons.order_id.set(order_id),
+        Coupons.partition.set(used_partition(member_id)),
+    ]
     tx.update(*coupon_key(member_id, coupon_id), actions, Coupons.state == "unused", otherwise)
 
 
@@ -86,7 +95,7 @@ def free(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwi
 
 def give_back(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwise: object = None) -> None:
     """Its order is refunded whole: used by this order -> unused. Whether its terms allow that, the caller has seen."""
-    actions = [Coupons.state.set("unused"), Coupons.order_id.remove(), Coupons.shelf.set(open_shelf(member_id))]
+    actions = [Coupons.state.set("unused"), Coupons.order_id.remove(), Coupons.partition.set(open_partition(member_id))]
     tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "used"), otherwise)
 
 

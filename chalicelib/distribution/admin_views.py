@@ -17,12 +17,12 @@ from chalicelib.distribution.service import DISTRIBUTION
 from chalicelib.distribution.tables import (
     Commissions,
     Distributors,
+    binding_key,
     day_shard,
     distributor_key,
     figures,
     shards,
     state_shard,
-    tie_key,
 )
 from chalicelib.distribution.views import TierProgress, nicknames, progress
 from chalicelib.ledger import service as ledger
@@ -55,7 +55,7 @@ class AdminDistributor(msgspec.Struct, kw_only=True):
     withdrawn_fen: int
 
 
-class TieView(msgspec.Struct, kw_only=True):
+class BindingView(msgspec.Struct, kw_only=True):
     """To whom a member is bound, by which link, until when (null: for ever), and what they have bought since."""
 
     inviter: str
@@ -73,7 +73,7 @@ class AdminDistributorDetail(AdminDistributor, kw_only=True):
     invite_code: str
     rewarded: list[str]
     tier_progress: TierProgress | None
-    tie: TieView | None
+    tie: BindingView | None
 
 
 class AdminLedgerLine(msgspec.Struct, kw_only=True):
@@ -165,18 +165,18 @@ def detail(member_id: str) -> AdminDistributorDetail:
         invite_code=distributor.invite_code,
         rewarded=distributor.rewarded,
         tier_progress=progress(distributor.tier, figures(kept), DISTRIBUTION.current()),
-        tie=_tie(member_id),
+        tie=_binding(member_id),
     )
 
 
-def _tie(member_id: str) -> TieView | None:
-    kept = read.get(Distributors, *tie_key(member_id)[1])
+def _binding(member_id: str) -> BindingView | None:
+    kept = read.get(Distributors, *binding_key(member_id)[1])
     if kept is None:
         return None
-    tie = kept.tie
-    return TieView(
-        inviter=tie.inviter, token=tie.token, bound_at=tie.bound_at, until=tie.until, live=tie.live(clock.now()),
-        orders=int(kept.orders or 0), paid_fen=int(kept.paid_fen or 0),
+    binding = kept.binding
+    return BindingView(
+        inviter=binding.inviter, token=binding.token, bound_at=binding.bound_at, until=binding.until,
+        live=binding.live(clock.now()), orders=int(kept.orders or 0), paid_fen=int(kept.paid_fen or 0),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The audit of distribution: commissions, ties and figures against the orders and the journal. Pure.
+"""The audit of distribution: commissions, bindings and figures against the orders and the journal. Pure.
 
 Every difference is named. Who calls it has read the tables; what a job is still to do may show as one for a moment.
 """
@@ -12,13 +12,13 @@ import msgspec
 
 from chalicelib.core.audit import Difference
 from chalicelib.distribution.rules import (
+    Binding,
     Commission,
     DistributionRules,
     Distributor,
     Figures,
     MonthlySales,
     Rate,
-    Tie,
     left,
     order_cap,
     rate,
@@ -29,10 +29,10 @@ from chalicelib.orders.books import paid_for
 from chalicelib.orders.rules import Order
 
 
-class TieRecord(msgspec.Struct, frozen=True):
-    """A tie with what is counted on it."""
+class BindingRecord(msgspec.Struct, frozen=True):
+    """A binding with what is counted on it."""
 
-    tie: Tie
+    binding: Binding
     orders: int
     paid_fen: int
 
@@ -48,7 +48,7 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     """All that is kept of distribution, and its settings by version."""
 
     commissions: list[Commission] = []
-    ties: list[TieRecord] = []
+    bindings: list[BindingRecord] = []
     distributors: list[DistributorRecord] = []
     #: Who counts as a customer of whom: distributor and member.
     customers: list[tuple[str, str]] = []
@@ -71,7 +71,7 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
             order = by_id[commission.order_id]
             found += _of_commission(commission, order)
             found += _of_version(commission, order, records.rules.get(commission.rules_version))
-    return found + _rings(records.ties) + _of_ties(records) + _of_distributors(records) + _of_boards(records)
+    return found + _rings(records.bindings) + _of_bindings(records) + _of_distributors(records) + _of_boards(records)
 
 
 def _posted(entries: Iterable[Entry]) -> dict[str, dict[tuple[str, int], Balance]]:
@@ -181,13 +181,13 @@ def _payable(order: Order, sku_id: str) -> int:
     return next(line.payable_fen for line in order.lines if line.sku_id == sku_id)
 
 
-def _rings(ties: Sequence[TieRecord]) -> list[Difference]:
-    """Members who brought themselves, by the ties that held when the last of all was made: whose clock now is, does not
-    matter then."""
-    if not ties:
+def _rings(bindings: Sequence[BindingRecord]) -> list[Difference]:
+    """Members who brought themselves, by the bindings that held when the last of all was made: whose clock now is,
+    does not matter then."""
+    if not bindings:
         return []
-    now = max(one.tie.bound_at for one in ties)
-    above = {one.tie.member_id: one.tie.inviter for one in ties if one.tie.live(now)}
+    now = max(one.binding.bound_at for one in bindings)
+    above = {one.binding.member_id: one.binding.inviter for one in bindings if one.binding.live(now)}
     found: list[Difference] = []
     done: set[str] = set()
     for start in above:
@@ -203,20 +203,20 @@ def _rings(ties: Sequence[TieRecord]) -> list[Difference]:
     return found
 
 
-def _of_ties(records: Records) -> list[Difference]:
+def _of_bindings(records: Records) -> list[Difference]:
     """What customers have bought since they were bound, by the commissions that counted it."""
     found: list[Difference] = []
     by_buyer: dict[tuple[str, str], list[Commission]] = defaultdict(list)
     for commission in records.commissions:
         if commission.own_customer:
             by_buyer[commission.buyer_id, commission.member_id].append(commission)
-    for one in records.ties:
-        tie = one.tie
-        counted = [c for c in by_buyer[tie.member_id, tie.inviter] if c.created_at >= tie.bound_at]
+    for one in records.bindings:
+        binding = one.binding
+        counted = [c for c in by_buyer[binding.member_id, binding.inviter] if c.created_at >= binding.bound_at]
         orders, paid = len(counted), sum(c.base_fen for c in counted)
         if (one.orders, one.paid_fen) != (orders, paid):
             what = f"is counted {one.orders} orders of {one.paid_fen} fen"
-            found.append(Difference(tie.member_id, f"{what}, the commissions say {orders} of {paid}"))
+            found.append(Difference(binding.member_id, f"{what}, the commissions say {orders} of {paid}"))
     return found
 
 

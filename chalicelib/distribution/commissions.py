@@ -16,16 +16,16 @@ from chalicelib.core import clock
 from chalicelib.distribution.rules import LEVELS_MAX, Commission, Taker, commissions, reduced
 from chalicelib.distribution.service import DISTRIBUTION
 from chalicelib.distribution.tables import (
-    TIE,
+    BINDING,
     Commissions,
     Distributors,
+    binding_key,
     board,
     commission_item,
     commission_key,
     customer_item,
     distributor_key,
     month_key,
-    tie_key,
 )
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import Job, Later, handles
@@ -110,7 +110,9 @@ def _make(tx: Transaction, order_item: Orders) -> None:
     if not rules.runs_in(order.address.region_code):
         return
     chain = order.chain[: rules.levels]
-    tie, *people = read.batch_get([tie_key(order.member_id), *(distributor_key(member_id) for member_id in chain)])
+    bound, *people = read.batch_get(
+        [binding_key(order.member_id), *(distributor_key(member_id) for member_id in chain)]
+    )
     takers = [
         Taker(level, item.member_id, item.distributor.tier)
         for level, item in enumerate(people, 1)
@@ -119,7 +121,7 @@ def _make(tx: Transaction, order_item: Orders) -> None:
     if not takers:
         return
     now = clock.now()
-    inviter = tie.inviter if tie is not None else ""
+    inviter = bound.inviter if bound is not None else ""
     made = [
         msgspec.structs.replace(one, own_customer=True, on_board=rules.leaderboard) if one.member_id == inviter else one
         for one in commissions(order, takers, _product_rates(order), rules, version, now)
@@ -135,7 +137,7 @@ def _make(tx: Transaction, order_item: Orders) -> None:
             ledger.post(tx, entries.earned(*about, commission.amount_fen))
         if commission.own_customer:
             counts = [Distributors.orders.add(1), Distributors.paid_fen.add(commission.base_fen)]
-            tx.update(*tie_key(order.member_id), counts, Distributors.inviter == inviter, _STALE)
+            tx.update(*binding_key(order.member_id), counts, Distributors.inviter == inviter, _STALE)
             _count_on_board(tx, commission, commission.base_fen)
 
 
@@ -213,10 +215,10 @@ def _release(tx: Transaction, commission: Commission) -> None:
 
 def _count_tie(tx: Transaction, commission: Commission, base_fen: int) -> None:
     """Count what the buyer has paid for their inviter, unless they were bound to another since."""
-    tie = read.get(Distributors, commission.buyer_id, TIE)
-    if tie is not None and tie.inviter == commission.member_id and tie.tie.bound_at <= commission.created_at:
+    bound = read.get(Distributors, commission.buyer_id, BINDING)
+    if bound is not None and bound.inviter == commission.member_id and bound.binding.bound_at <= commission.created_at:
         counts = [Distributors.paid_fen.add(base_fen)]
-        tx.update(*tie_key(commission.buyer_id), counts, Distributors.inviter == commission.member_id, _STALE)
+        tx.update(*binding_key(commission.buyer_id), counts, Distributors.inviter == commission.member_id, _STALE)
 
 
 def _count_on_board(tx: Transaction, commission: Commission, base_fen: int) -> None:

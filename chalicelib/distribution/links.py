@@ -121,12 +121,12 @@ def code(token: str) -> tuple[bytes, str]:
     """
     kept = read.get(LinkPictures, token, consistent=False)
     if kept is not None:
-        return base64.b64decode(kept.picture), kept.media
+        return base64.b64decode(kept.picture), kept.content_type
     link = _link(token)
-    picture, media = _drawn(token, link.page or _page(link.product_id))
+    picture, content_type = _drawn(token, link.page or _page(link.product_id))
     if len(picture) <= _KEPT_BYTES_MAX:
-        save(LinkPictures(token, picture=base64.b64encode(picture).decode(), media=media))
-    return picture, media
+        save(LinkPictures(token, picture=base64.b64encode(picture).decode(), content_type=content_type))
+    return picture, content_type
 
 
 def _link(token: str) -> Link:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.distribution import service
-from chalicelib.distribution.tables import DISTRIBUTOR, TIE, Distributors
+from chalicelib.distribution.tables import BINDING, DISTRIBUTOR, Distributors
 from chalicelib.ledger import service as ledger
 from chalicelib.members.person import keeps
 from chalicelib.store import read
@@ -13,9 +13,9 @@ from chalicelib.store import read
 _PAGE = 100
 
 
-def _tie(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
-    item = read.get(Distributors, member_id, TIE)
-    return [] if item is None else [{"bound_at": item.tie.bound_at, "until": item.tie.until}], None
+def _binding(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
+    item = read.get(Distributors, member_id, BINDING)
+    return [] if item is None else [{"bound_at": item.binding.bound_at, "until": item.binding.until}], None
 
 
 def _distributor(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
@@ -35,6 +35,6 @@ def _erase(member_id: str) -> None:
         service.suspend(member_id)
 
 
-keeps("bound_to", _tie)
+keeps("bound_to", _binding)
 keeps("distributor", _distributor, _owed, _erase)
 keeps("account", lambda member_id, position: ledger.of_member(member_id, _PAGE, position))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import chalicelib.distribution.bindings
 import chalicelib.distribution.commissions
 import chalicelib.distribution.person
-import chalicelib.distribution.ties
 import chalicelib.distribution.view_routes
 import chalicelib.distribution.withdrawal_routes  # noqa: F401 - these answer orders, and declare jobs and endpoints
 from chalicelib.distribution import service

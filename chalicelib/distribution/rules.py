@@ -104,7 +104,7 @@ def check(rules: DistributionRules) -> None:
             raise invalid(f"tiers[{index}].tier_id", "each tier has an id of its own, other than standard")
 
 
-class Tie(msgspec.Struct, frozen=True, kw_only=True):
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """A member is bound to a distributor, by a link, until then (None: for ever)."""
 
     member_id: str
@@ -118,10 +118,10 @@ class Tie(msgspec.Struct, frozen=True, kw_only=True):
         return self.until is None or now < self.until
 
 
-def new_tie(member_id: str, inviter: str, token: str, rules: DistributionRules, now: datetime) -> Tie:
-    """The tie of a member whom that distributor brought now."""
+def new_binding(member_id: str, inviter: str, token: str, rules: DistributionRules, now: datetime) -> Binding:
+    """The binding of a member whom that distributor brought now."""
     until = now + timedelta(days=rules.protection_days) if rules.protection_days else None
-    return Tie(member_id=member_id, inviter=inviter, token=token, bound_at=now, until=until)
+    return Binding(member_id=member_id, inviter=inviter, token=token, bound_at=now, until=until)
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,9 +1,9 @@
-"""Distribution. Tables `distributors`, `commissions`, `links`, `link-pictures`.
+"""Distribution. Tables `distributors`, `commissions`, `links`, `link_pictures`.
 
 | who asks | how | units |
 |---|---|---|
-| who brought this member; are they a distributor | BatchGet (member, "tie"), (member, "distributor") | 1 RRU each |
-| bind, by a visit or an order | Put tie, check (member, "distributor"), and Update the inviter's, once | 5 or 7 WRU |
+| who brought this member; are they a distributor | BatchGet (member, "binding"), (member, "distributor") | 1 RRU each |
+| bind, by a visit or an order | Put binding, check (member, "distributor"), Update the inviter's, once | 5 or 7 WRU |
 | whom did I bring, newest first | Query by_inviter | 0.5 RRU per 4 KB, some 25 members |
 | distributors by state, oldest first | Query by_state in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
 | the same by sales, the most first | Query by_sales in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
@@ -32,18 +32,18 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProject
 
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
-from chalicelib.distribution.rules import Commission, Distributor, Figures, Link, MonthlySales, Tie
+from chalicelib.distribution.rules import Binding, Commission, Distributor, Figures, Link, MonthlySales
 from chalicelib.store.base import Document, Table, TableMeta, name
 from chalicelib.store.read import Key
 
-TIE = "tie"
+BINDING = "binding"
 DISTRIBUTOR = "distributor"
 MONTH = "month#"
 CUSTOMER = "customer#"
 
 
 class ByInviter(GlobalSecondaryIndex["Distributors"]):
-    """Ties by who brought whom, by time."""
+    """Bindings by who brought whom, by time."""
 
     class Meta:
         index_name = "by_inviter"
@@ -76,7 +76,7 @@ class BySales(GlobalSecondaryIndex["Distributors"]):
 
 
 class Distributors(Table):
-    """The parts of a member in distribution: whom they are bound to ("tie"), that they are a distributor, and their
+    """The parts of a member in distribution: whom they are bound to ("binding"), that they are a distributor, and their
     sales of a month ("month#2026-11") while there is a leaderboard. And, under a distributor's id, each customer who
     counts for their tier ("customer#<member>"): there once, however often the two are bound."""
 
@@ -87,8 +87,8 @@ class Distributors(Table):
     part = UnicodeAttribute(range_key=True)
     version = NumberAttribute(null=True)
     since = UnicodeAttribute(null=True)
-    # part "tie": and what the member has bought since, by orders that paid the inviter something
-    tie = Document(Tie, null=True)
+    # part "binding": and what the member has bought since, by orders that paid the inviter something
+    binding = Document(Binding, null=True)
     inviter = UnicodeAttribute(null=True)
     paid_fen = NumberAttribute(null=True)
     # part "distributor"
@@ -96,7 +96,7 @@ class Distributors(Table):
     queue = UnicodeAttribute(null=True)
     has_customers = BooleanAttribute(null=True)
     customers = NumberAttribute(null=True)
-    # a tie and a distributor
+    # a binding and a distributor
     orders = NumberAttribute(null=True)
     # a distributor and a month
     sales_fen = NumberAttribute(null=True)
@@ -107,7 +107,7 @@ class Distributors(Table):
     by_sales = BySales()
 
 
-class ByTaker(GlobalSecondaryIndex["Commissions"]):
+class ByMember(GlobalSecondaryIndex["Commissions"]):
     """A distributor's commissions by time."""
 
     class Meta:
@@ -144,7 +144,7 @@ class Commissions(Table):
     day = UnicodeAttribute()
     state = UnicodeAttribute()
 
-    by_member = ByTaker()
+    by_member = ByMember()
     by_day = ByDay()
 
 
@@ -163,17 +163,17 @@ class LinkPictures(Table):
     times as large as one, and whoever is bound by a link reads that."""
 
     class Meta(TableMeta):
-        table_name = name("link-pictures")
+        table_name = name("link_pictures")
 
     token = UnicodeAttribute(hash_key=True)
     #: Base64.
     picture = UnicodeAttribute()
-    media = UnicodeAttribute()
+    content_type = UnicodeAttribute()
 
 
-def tie_key(member_id: str) -> Key:
+def binding_key(member_id: str) -> Key:
     """Where it stands whom a member is bound to."""
-    return Distributors, (member_id, TIE)
+    return Distributors, (member_id, BINDING)
 
 
 def distributor_key(member_id: str) -> Key:
@@ -191,10 +191,12 @@ def commission_key(order_id: str, level: int) -> Key:
     return Commissions, (order_id, str(level))
 
 
-def tie_item(tie: Tie, version: int) -> Distributors:
-    """A new tie as it is stored; the member has bought nothing yet."""
-    since = _since(tie.bound_at, tie.member_id)
-    return Distributors(tie.member_id, TIE, tie=tie, inviter=tie.inviter, since=since, version=version)
+def binding_item(binding: Binding, version: int) -> Distributors:
+    """A new binding as it is stored; the member has bought nothing yet."""
+    since = _since(binding.bound_at, binding.member_id)
+    return Distributors(
+        binding.member_id, BINDING, binding=binding, inviter=binding.inviter, since=since, version=version
+    )
 
 
 def customer_item(member_id: str, customer_id: str) -> Distributors:

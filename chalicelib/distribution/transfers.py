@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from chalicelib.core import clock, log
-from chalicelib.distribution.withdrawal_rules import FORGOTTEN, STATES, Withdrawal, ask_again_seconds
+from chalicelib.distribution.withdrawal_rules import STATES, UNKNOWN_AT_WECHAT, Withdrawal, ask_again_seconds
 from chalicelib.distribution.withdrawals import CANCEL, PUSH, Found, change, failed, find, succeeded
 from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
 from chalicelib.store.transaction import Transaction
@@ -47,7 +47,7 @@ def push(job: Job) -> None:
     """
     found = find(job.key)
     withdrawal = found.withdrawal
-    if not withdrawal.open or withdrawal.handed_over is None or withdrawal.called_off is not None:
+    if not withdrawal.open or withdrawal.submitted_at is None or withdrawal.cancel_requested_at is not None:
         return
     from chalicelib.wechat.errors import WechatError
 
@@ -56,14 +56,14 @@ def push(job: Job) -> None:
     except WechatError as fault:
         _wait_unless_final(job, found, fault)
         result = _query(withdrawal)
-        if result is None and withdrawal.is_told(clock.now()):
+        if result is None and withdrawal.is_queryable(clock.now()):
             _give_up(job, found, fault.code)
             return
     if result is None:
         _wait_to_be_told(found)
     after = settle(result, job, found)
     if after.open:
-        raise Later(ask_again_seconds(withdrawal.handed_over, clock.now()))
+        raise Later(ask_again_seconds(withdrawal.submitted_at, clock.now()))
 
 
 @handles(CANCEL, lane=OUTSIDE)
@@ -74,18 +74,18 @@ def cancel(job: Job) -> None:
     """
     found = find(job.key)
     withdrawal = found.withdrawal
-    if not withdrawal.open or withdrawal.called_off is None:
+    if not withdrawal.open or withdrawal.cancel_requested_at is None:
         return
     result = _query(withdrawal)
     now = clock.now()
     if result is None:
-        if not withdrawal.is_told(now) or now < withdrawal.called_off + _STRAY:
+        if not withdrawal.is_queryable(now) or now < withdrawal.cancel_requested_at + _STRAY:
             _wait_to_be_told(found)
         after = change(job.key, lambda one, tx: failed(one, tx) if one == withdrawal else one, job, found)
     else:
-        after = settle(_called_off(result, found, withdrawal.called_off), job, found)
+        after = settle(_called_off(result, found, withdrawal.cancel_requested_at), job, found)
     if after.open:
-        raise Later(ask_again_seconds(withdrawal.called_off, now))
+        raise Later(ask_again_seconds(withdrawal.cancel_requested_at, now))
 
 
 def _called_off(result: TransferResult, found: Found, since: datetime) -> TransferResult:
@@ -107,11 +107,11 @@ def _called_off(result: TransferResult, found: Found, since: datetime) -> Transf
 def _wait_to_be_told(found: Found) -> NoReturn:
     """WeChat tells of no transfer of that number: it will again, or has forgotten it."""
     withdrawal = found.withdrawal
-    if withdrawal.is_told(clock.now()):
+    if withdrawal.is_queryable(clock.now()):
         raise Later(_PARK_SECONDS)
-    if withdrawal.outcome != FORGOTTEN:
+    if withdrawal.outcome != UNKNOWN_AT_WECHAT:
         log.error("withdrawal_forgotten", withdrawal_id=withdrawal.withdrawal_id)
-        _note(found, FORGOTTEN)
+        _note(found, UNKNOWN_AT_WECHAT)
     raise Later(_FORGOTTEN_SECONDS)
 
 
@@ -121,7 +121,7 @@ def _ask(withdrawal: Withdrawal) -> TransferResult | None:
     Until its package_info is had it is asked for in the same words as at first, which begins it or answers how far it
     is. But never when WeChat may have forgotten that it paid long ago.
     """
-    if withdrawal.package_info or not withdrawal.is_told(clock.now()):
+    if withdrawal.package_info or not withdrawal.is_queryable(clock.now()):
         return _query(withdrawal)
     from chalicelib.wechat import transfers as wechat
 
@@ -187,7 +187,7 @@ def settle(result: TransferResult, job: Job | None = None, found: Found | None =
         state = STATES[result.state]
         if withdrawal.state == state and not withdrawal.open:
             return withdrawal
-        if not withdrawal.open or withdrawal.handed_over is None:
+        if not withdrawal.open or withdrawal.submitted_at is None:
             if state in ("succeeded", "failed"):
                 log.error("withdrawal_contradicted", withdrawal_id=withdrawal.withdrawal_id, reason=result.state)
             return withdrawal

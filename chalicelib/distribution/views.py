@@ -221,22 +221,22 @@ def customers(member_id: str, level: int, limit: int, given: str | None) -> tupl
     found: list[Distributors]
     if level == 1:
         read_now, after = _brought(member_id, limit, position)
-        found = [tie for tie, _ in read_now]
+        found = [bound for bound, _ in read_now]
     else:
         found, after = _brought_by_others(member_id, limit, position)
-    names = nicknames([tie.member_id for tie in found])
+    names = nicknames([bound.member_id for bound in found])
     shown = [
         Customer(
-            nickname=(names[tie.member_id] or NAMELESS) if level == 1 else masked(names[tie.member_id]),
-            bound_at=tie.tie.bound_at, orders=int(tie.orders or 0), paid_fen=int(tie.paid_fen or 0),
+            nickname=(names[bound.member_id] or NAMELESS) if level == 1 else masked(names[bound.member_id]),
+            bound_at=bound.binding.bound_at, orders=int(bound.orders or 0), paid_fen=int(bound.paid_fen or 0),
         )
-        for tie in found
+        for bound in found
     ]  # fmt: skip
     return shown, cursor.write(listing, after)
 
 
 def _brought(member_id: str, limit: int, behind: Place | None) -> tuple[list[tuple[Distributors, Place]], Place | None]:
-    """The next so many live ties to this member, each with its place, and behind which to go on (None: no more)."""
+    """The next so many live bindings to this member, each with its place, and behind which to go on (None: no more)."""
     now = clock.now()
     instant, passed = behind or ("", 0)
     where = Distributors.since <= f"{instant}|~" if instant else None
@@ -250,9 +250,9 @@ def _brought(member_id: str, limit: int, behind: Place | None) -> tuple[list[tup
         for raw in page[skip:]:
             at = raw["since"]["S"].partition("|")[0]
             instant, passed = at, passed + 1 if at == instant else 1
-            tie = Distributors.from_raw_data(raw)
-            if tie.tie.live(now):
-                found.append((tie, (instant, passed)))
+            bound = Distributors.from_raw_data(raw)
+            if bound.binding.live(now):
+                found.append((bound, (instant, passed)))
         skip = max(0, skip - len(page))
         if after is None or len(found) == limit:
             break
@@ -263,16 +263,16 @@ def _brought_by_others(member_id: str, limit: int, position: Any) -> tuple[list[
     """The same of level 2. The position is: behind whom of level 1; and whose customers come next, behind which."""
     behind, partly, inner = position or (None, "", None)
     first, more = _brought(member_id, read.BATCH_MAX, behind)
-    people = read.batch_get([distributor_key(tie.member_id) for tie, _ in first], consistent=False)
+    people = read.batch_get([distributor_key(bound.member_id) for bound, _ in first], consistent=False)
     found: list[Distributors] = []
     asked = 0
-    for (tie, place), distributor in zip(first, people, strict=True):
+    for (bound, place), distributor in zip(first, people, strict=True):
         if distributor is not None and distributor.has_customers:
             if len(found) == limit or asked == _ASKED_MAX:
                 return found, (behind, partly, inner)
             asked += 1
-            whose = ids.digest(tie.member_id.encode())
-            page, rest = _brought(tie.member_id, limit - len(found), inner if whose == partly else None)
+            whose = ids.digest(bound.member_id.encode())
+            page, rest = _brought(bound.member_id, limit - len(found), inner if whose == partly else None)
             found += [each for each, _ in page]
             if rest is not None:
                 return found, (behind, whose, rest)

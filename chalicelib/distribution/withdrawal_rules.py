@@ -21,8 +21,8 @@ from chalicelib.web.types import Fen
 #: What WeChat sends at the least and, to somebody whose name it is not told, at the most.
 NET_FEN_MIN = 10
 AMOUNT_FEN_MAX = 199_999
-#: So long after it was handed over WeChat surely tells of a transfer, were there one; then its silence says nothing.
-TOLD = timedelta(days=29)
+#: For so long after a transfer was submitted WeChat surely answers a query for it; later its silence says nothing.
+QUERYABLE_FOR = timedelta(days=29)
 #: So long a receiver has to take a transfer, and a little more.
 TO_CONFIRM = timedelta(days=1, seconds=30)
 _ASK_SECONDS_MIN = 10.0
@@ -53,8 +53,8 @@ STATES: Mapping[str, WithdrawalState] = {
     "FAIL": "failed",
     "CANCELLED": "failed",
 }
-#: Why a withdrawal does not go on that WeChat no longer tells of: only an operator can say how it ended.
-FORGOTTEN = "FORGOTTEN"
+#: Why a withdrawal does not go on of which WeChat no longer knows: only an operator can say how it ended.
+UNKNOWN_AT_WECHAT = "UNKNOWN_AT_WECHAT"
 
 
 class WithdrawalRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,9 +83,9 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Commission that a member takes out. Its id is the number of its transfer, for ever; of `amount_fen`, tax and fee
     are kept back and the rest is sent to `openid`.
 
-    `handed_over`: since when WeChat may have heard of it; `called_off`: since when it is not sent any more, and WeChat
-    is to call it off. `package_info`: what lets the receiver confirm. `outcome`: WeChat's last word on why it failed or
-    does not go on; `reason`: an operator's.
+    `submitted_at`: since when WeChat may have heard of it; `cancel_requested_at`: since when it is not sent any more,
+    and WeChat is to call it off. `package_info`: what lets the receiver confirm. `outcome`: WeChat's last word on why
+    it failed or does not go on; `reason`: an operator's.
     """
 
     withdrawal_id: str
@@ -98,8 +98,8 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fee_fen: int
     rules_version: int
     created_at: datetime
-    handed_over: datetime | None = None
-    called_off: datetime | None = None
+    submitted_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
     finished_at: datetime | None = None
     package_info: str = ""
     outcome: str = ""
@@ -116,14 +116,16 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether it has not ended."""
         return bool(TRANSITIONS[self.state])
 
-    def is_told(self, now: datetime) -> bool:
-        """Whether WeChat would tell of its transfer, were there one."""
-        return self.handed_over is not None and now < self.handed_over + TOLD
+    def is_queryable(self, now: datetime) -> bool:
+        """Whether WeChat would still answer a query for its transfer, were there one."""
+        return self.submitted_at is not None and now < self.submitted_at + QUERYABLE_FOR
 
     def at_first(self) -> Withdrawal:
         """As it was answered when it was asked for."""
         fresh = {"package_info": "", "outcome": "", "reason": "", "decided_by": ""}
-        return msgspec.structs.replace(self, state=self.first_state, called_off=None, finished_at=None, **fresh)
+        return msgspec.structs.replace(
+            self, state=self.first_state, cancel_requested_at=None, finished_at=None, **fresh
+        )
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,12 +242,12 @@ def labour_tax_of(month_fen: int) -> int:
 TAXES: Mapping[str, TaxRule] = {"none": no_tax, "labour": labour_tax}
 
 
-def ask_again_seconds(handed_over: datetime, now: datetime) -> float:
+def ask_again_seconds(submitted_at: datetime, now: datetime) -> float:
     """How long to wait before WeChat is asked again: after as long as it has had it, an hour at most, and at once when
     the time to confirm ends."""
-    had = (now - handed_over).total_seconds()
+    had = (now - submitted_at).total_seconds()
     wait = min(max(had, _ASK_SECONDS_MIN), _ASK_SECONDS_MAX)
-    left = (handed_over + TO_CONFIRM - now).total_seconds()
+    left = (submitted_at + TO_CONFIRM - now).total_seconds()
     return min(wait, left) if left > 0 else wait
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from chalicelib.core.settings import settings
-from chalicelib.distribution.withdrawal_rules import Withdrawal, WithdrawalState
+from chalicelib.distribution.withdrawal_rules import UNKNOWN_AT_WECHAT, Withdrawal, WithdrawalState
 from chalicelib.distribution.withdrawal_tables import Withdrawals, quarter_shard, queue_shard, withdrawal_key
 from chalicelib.store import cursor, read
 
 #: Members on a page of the tax report.
 REPORT_PAGE = 500
+#: What operators read in `waits_for` where it is not the word that is stored.
+_WAITS_FOR = {UNKNOWN_AT_WECHAT: "FORGOTTEN"}
 
 
 class WithdrawalView(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -73,10 +75,10 @@ def admin_view(withdrawal: Withdrawal) -> AdminWithdrawalView:
         **fields,
         member_id=withdrawal.member_id,
         rules_version=withdrawal.rules_version,
-        handed_over_at=withdrawal.handed_over,
-        called_off_at=withdrawal.called_off,
+        handed_over_at=withdrawal.submitted_at,
+        called_off_at=withdrawal.cancel_requested_at,
         decided_by=withdrawal.decided_by,
-        waits_for=withdrawal.outcome if withdrawal.open else "",
+        waits_for=_WAITS_FOR.get(withdrawal.outcome, withdrawal.outcome) if withdrawal.open else "",
     )
 
 
@@ -85,7 +87,7 @@ def _fields(withdrawal: Withdrawal) -> dict[str, Any]:
         "withdrawal_id", "state", "amount_fen", "tax_fen", "fee_fen", "net_fen", "created_at", "finished_at",
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(withdrawal, field) for field in same}
-    if withdrawal.state == "awaiting_confirmation" and withdrawal.called_off is None:
+    if withdrawal.state == "awaiting_confirmation" and withdrawal.cancel_requested_at is None:
         fields["package_info"] = withdrawal.package_info or None
     if withdrawal.state == "failed":
         fields["reason"] = withdrawal.reason or withdrawal.outcome

@@ -16,8 +16,8 @@ from chalicelib.core.errors import MallError
 from chalicelib.distribution.rules import Distributor
 from chalicelib.distribution.tables import Distributors, distributor_key
 from chalicelib.distribution.withdrawal_rules import (
-    FORGOTTEN,
     TRANSITIONS,
+    UNKNOWN_AT_WECHAT,
     Allowance,
     Withdrawal,
     WithdrawalRules,
@@ -123,7 +123,7 @@ def _new(
     return Withdrawal(
         withdrawal_id=number, member_id=distributor.member_id, openid=openid, state=state, first_state=state,
         amount_fen=amount_fen, tax_fen=tax, fee_fen=fee, rules_version=version, created_at=now,
-        handed_over=now if state == "processing" else None,
+        submitted_at=now if state == "processing" else None,
     )  # fmt: skip
 
 
@@ -131,11 +131,11 @@ def approve(withdrawal_id: str, by: str) -> Withdrawal:
     """An operator lets a withdrawal go; twice is no error. Raises `not_found`, `withdrawal_state`, `conflict`."""
 
     def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
-        if withdrawal.handed_over is not None:
+        if withdrawal.submitted_at is not None:
             return withdrawal
         _check_reviewing(withdrawal)
         jobs.schedule(tx, PUSH, withdrawal_id)
-        return msgspec.structs.replace(withdrawal, state="processing", handed_over=clock.now(), decided_by=by)
+        return msgspec.structs.replace(withdrawal, state="processing", submitted_at=clock.now(), decided_by=by)
 
     return change(withdrawal_id, decide)
 
@@ -147,7 +147,7 @@ def reject(withdrawal_id: str, reason: str, by: str) -> Withdrawal:
     """
 
     def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
-        if withdrawal.state == "failed" and withdrawal.handed_over is None:
+        if withdrawal.state == "failed" and withdrawal.submitted_at is None:
             return withdrawal
         _check_reviewing(withdrawal)
         return failed(withdrawal, tx, reason=reason, decided_by=by)
@@ -164,14 +164,14 @@ def cancel(withdrawal_id: str, reason: str, by: str) -> Withdrawal:
     """
 
     def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
-        if withdrawal.called_off is not None:
+        if withdrawal.cancel_requested_at is not None:
             return withdrawal
         now = clock.now()
         on_its_way = withdrawal.state == "processing" and withdrawal.package_info
-        if not withdrawal.open or on_its_way or not withdrawal.is_told(now):
+        if not withdrawal.open or on_its_way or not withdrawal.is_queryable(now):
             raise MallError("withdrawal_state", state=withdrawal.state)
         jobs.schedule(tx, CANCEL, withdrawal_id)
-        return msgspec.structs.replace(withdrawal, called_off=now, outcome="", reason=reason, decided_by=by)
+        return msgspec.structs.replace(withdrawal, cancel_requested_at=now, outcome="", reason=reason, decided_by=by)
 
     return change(withdrawal_id, decide)
 
@@ -185,7 +185,7 @@ def conclude(withdrawal_id: str, paid: bool, reason: str, by: str) -> Withdrawal
     def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
         if withdrawal.state == ("succeeded" if paid else "failed") and withdrawal.decided_by and withdrawal.reason:
             return withdrawal
-        if not withdrawal.open or withdrawal.outcome != FORGOTTEN or withdrawal.is_told(clock.now()):
+        if not withdrawal.open or withdrawal.outcome != UNKNOWN_AT_WECHAT or withdrawal.is_queryable(clock.now()):
             raise MallError("withdrawal_state", state=withdrawal.state)
         end = succeeded if paid else failed
         return end(withdrawal, tx, reason=reason, decided_by=by)

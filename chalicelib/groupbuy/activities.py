@@ -18,7 +18,7 @@ from chalicelib.coupons import templates
 from chalicelib.groupbuy import draw, rules
 from chalicelib.groupbuy.checks import check_activity
 from chalicelib.groupbuy.rules import Activity, Kind, Lottery, Prices, SetAside, Sizes, Variant
-from chalicelib.groupbuy.tables import ALL, Activities, activity_item, activity_key
+from chalicelib.groupbuy.tables import ALL, GroupActivities, activity_item, activity_key
 from chalicelib.jobs import service as jobs
 from chalicelib.orders.groups import CACHE, refusal
 from chalicelib.store import cache, cursor, read
@@ -72,7 +72,7 @@ def create(asked: ActivityInput) -> Activity:
     now = clock.now()
     stock = {line.sku_id: line.pieces for line in asked.stock or []}
     activity_id = ids.derived("ga", ids.digest(msgspec.json.encode(asked)))
-    known = read.get(Activities, *activity_key(activity_id)[1])
+    known = read.get(GroupActivities, *activity_key(activity_id)[1])
     if known is not None:
         if not known.activity.ended_early:
             return known.activity
@@ -110,7 +110,7 @@ def end(activity_id: str) -> Activity:
 
 def load(activity_id: str) -> Known:
     """The activity as it is now. Raises `not_found`."""
-    item = read.get(Activities, *activity_key(activity_id)[1])
+    item = read.get(GroupActivities, *activity_key(activity_id)[1])
     if item is None:
         raise MallError("not_found")
     return _known(item)
@@ -123,9 +123,9 @@ def remembered(activity_id: str) -> Known:
 
 def running(limit: int, given: str | None) -> tuple[list[Activity], str | None]:
     """A page of the activities that are not over, whose product is on sale, by their end: for shoppers."""
-    found, next_cursor = _page(limit, given, Activities.ends > clock.stamp(clock.now()))
-    shelf = read.batch_get([product_key(one.product_id) for one in found], consistent=False) if found else []
-    on_sale = {item.product_id for item in shelf if item is not None and item.product.published}
+    found, next_cursor = _page(limit, given, GroupActivities.ends > clock.stamp(clock.now()))
+    products = read.batch_get([product_key(one.product_id) for one in found], consistent=False) if found else []
+    on_sale = {item.product_id for item in products if item is not None and item.product.published}
     return [one for one in found if one.product_id in on_sale], next_cursor
 
 
@@ -139,9 +139,9 @@ def _page(limit: int, given: str | None, where: Any) -> tuple[list[Activity], st
     after = cursor.read(listing, given)
     forward = where is not None
     items, rest = read.query(
-        Activities, ALL, index=Activities.by_end, where=where, forward=forward, limit=limit, after=after
+        GroupActivities, ALL, index=GroupActivities.by_end, where=where, forward=forward, limit=limit, after=after
     )
-    return [Activities.from_raw_data(raw).activity for raw in items], cursor.write(listing, rest)
+    return [GroupActivities.from_raw_data(raw).activity for raw in items], cursor.write(listing, rest)
 
 
 def offered(activity_id: str) -> tuple[Activity, dict[str, int]]:
@@ -183,7 +183,7 @@ def _change_once(activity_id: str, asked: ActivityInput) -> Activity:
         raise invalid("kind", "a lottery cannot become something else, nor something else a lottery")
     after = _activity(asked, before.stock, activity_id, before.secret_hash, before.created_at)
     tx = Transaction()
-    tx.put(activity_item(after, known.version + 1, known.secret), Activities.version == known.version, _STALE)
+    tx.put(activity_item(after, known.version + 1, known.secret), GroupActivities.version == known.version, _STALE)
     _written(tx, after)
     return _commit(tx, after)
 
@@ -196,7 +196,7 @@ def _end_once(activity_id: str) -> Activity:
         return before
     after = msgspec.structs.replace(before, ends_at=now, ended_early=True)
     tx = Transaction()
-    tx.put(activity_item(after, known.version + 1, known.secret), Activities.version == known.version, _STALE)
+    tx.put(activity_item(after, known.version + 1, known.secret), GroupActivities.version == known.version, _STALE)
     retract(tx, after.product_id, activity_id)
     _owe_end(tx, after)
     return _commit(tx, after)
@@ -268,5 +268,5 @@ def _commit(tx: Transaction, activity: Activity) -> Activity:
     return activity
 
 
-def _known(item: Activities) -> Known:
+def _known(item: GroupActivities) -> Known:
     return Known(item.activity, int(item.version or 0), item.secret, item.drawn is not None)

@@ -12,7 +12,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.groupbuy import activities, draw, rules, seats
 from chalicelib.groupbuy.rules import Activity, Kind, Lobby, LobbyState
 from chalicelib.groupbuy.settle import entries_of, paid_seats
-from chalicelib.groupbuy.tables import LOBBY, SEAT, Lobbies, lobby_key, lobby_of, seat_of, shelves
+from chalicelib.groupbuy.tables import LOBBY, SEAT, Lobbies, lobby_key, lobby_of, partitions, seat_of
 from chalicelib.groupbuy.views import OfferedPrice, offered_prices
 from chalicelib.members.rules import masked
 from chalicelib.members.tables import profile_key
@@ -98,21 +98,21 @@ def joinable(activity: Activity, member_id: str, limit: int, given: str | None) 
 
 def _joinable(activity: Activity, variant: str, limit: int, given: str | None) -> tuple[list[LobbyCard], str | None]:
     listing = f"lobbies:{activity.activity_id}:{variant}"
-    position = cursor.read(listing, given) or "open|"
+    after = cursor.read(listing, given) or "open|"
     found: list[Lobby] = []
     last = False
     for _ in range(_READS_MAX):
-        places, last = _next_places(shelves(activity, variant), position, limit)
-        for place, lobby in zip(places, _lobbies([place.rpartition("|")[2] for place in places]), strict=True):
+        positions, last = _next_positions(partitions(activity, variant), after, limit)
+        for position, lobby in zip(positions, _lobbies(_lobby_ids(positions)), strict=True):
             if len(found) == limit:
                 last = False
                 break
-            position = place
+            after = position
             if lobby is not None and _can_join(lobby):
                 found.append(lobby)
         if last or len(found) == limit:
             break
-    return _cards(found), cursor.write(listing, None if last else position)
+    return _cards(found), cursor.write(listing, None if last else after)
 
 
 def view(lobby_id: str, member_id: str) -> LobbyView:
@@ -178,23 +178,27 @@ def proof_of_activity(activity_id: str) -> Proof:
 def of_activity(activity: Activity, limit: int, given: str | None) -> tuple[list[LobbyCard], str | None]:
     """A page of all lobbies of an activity, for operators: those that end now, then failed, open and succeeded ones."""
     listing = f"admin-lobbies:{activity.activity_id}"
-    places, last = _next_places(shelves(activity), cursor.read(listing, given) or "", limit, "~")
-    found = _lobbies([place.rpartition("|")[2] for place in places])
+    positions, last = _next_positions(partitions(activity), cursor.read(listing, given) or "", limit, "~")
+    found = _lobbies(_lobby_ids(positions))
     cards = _cards([lobby for lobby in found if lobby is not None])
-    return cards, cursor.write(listing, None if last else places[-1])
+    return cards, cursor.write(listing, None if last else positions[-1])
 
 
-def _next_places(shards: list[str], after: str, limit: int, end: str = "open|~") -> tuple[list[str], bool]:
-    """The next so many places over all shards, and whether they are the last."""
-    where = Lobbies.place.between(after + "!", end)
+def _next_positions(shards: list[str], after: str, limit: int, end: str = "open|~") -> tuple[list[str], bool]:
+    """The next so many positions over all shards, and whether they are the last."""
+    where = Lobbies.position.between(after + "!", end)
     found: list[str] = []
     more = False
     for shard in shards:
-        page, rest = read.query(Lobbies, shard, index=Lobbies.shelf_index, where=where, limit=limit)
-        found += [raw["place"]["S"] for raw in page]
+        page, rest = read.query(Lobbies, shard, index=Lobbies.by_partition, where=where, limit=limit)
+        found += [raw["position"]["S"] for raw in page]
         more = more or rest is not None
     found.sort()
     return found[:limit], not more and len(found) <= limit
+
+
+def _lobby_ids(positions: list[str]) -> list[str]:
+    return [position.rpartition("|")[2] for position in positions]
 
 
 def _lobbies(lobby_ids: list[str]) -> list[Lobby | None]:

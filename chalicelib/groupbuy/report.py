@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.groupbuy import rules
 from chalicelib.groupbuy.rules import Activity, Tally
-from chalicelib.groupbuy.tables import Lobbies, shelves
+from chalicelib.groupbuy.tables import Lobbies, partitions
 from chalicelib.store import read
 
 
@@ -18,10 +18,10 @@ def of(activity: Activity) -> list[Tally]:
 
 def _of_variant(activity: Activity, variant: str) -> Tally:
     tally = Tally(variant=variant)
-    for shelf in shelves(activity, variant):
+    for partition in partitions(activity, variant):
         after: read.Raw | None = None
         while True:
-            page, after = read.query(Lobbies, shelf, index=Lobbies.shelf_index, after=after)
+            page, after = read.query(Lobbies, partition, index=Lobbies.by_partition, after=after)
             for raw in page:
                 _count(tally, raw)
             if after is None:
@@ -37,5 +37,5 @@ def _count(tally: Tally, raw: read.Raw) -> None:
     tally.opened += 1
     tally.joined += taken if raw.get("leader_left", {}).get("BOOL") else taken - 1
     tally.paid_fen += int(raw["paid_fen"]["N"])
-    tally.succeeded += raw["place"]["S"].startswith("succeeded|")
-    tally.failed += raw["place"]["S"].startswith("failed|")
+    tally.succeeded += raw["position"]["S"].startswith("succeeded|")
+    tally.failed += raw["position"]["S"].startswith("failed|")

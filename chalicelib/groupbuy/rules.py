@@ -146,7 +146,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What holds for a lobby as long as it lives, as its activity said when it was opened.
 
-    `prices` are those of its size; of a ladder, of every step. `bound` is when it ends at the latest.
+    `prices` are those of its size; of a ladder, of every step. `latest_end_at` is when it ends at the latest.
     """
 
     lobby_id: str
@@ -158,7 +158,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prices: list[Price]
     lobby_minutes: int
     opened_at: datetime
-    bound: datetime
+    latest_end_at: datetime
     leader_id: str
     limit_per_member: int | None = None
     min_fill: int | None = None
@@ -350,8 +350,9 @@ def terms_of(activity: Activity, variant: str, size: int | None, lobby_id: str, 
         chosen = max(sizes)
     return Terms(
         lobby_id=lobby_id, activity_id=activity.activity_id, product_id=activity.product_id, kind=activity.kind,
-        variant=variant, size=chosen, lobby_minutes=activity.lobby_minutes, opened_at=now, bound=activity.ends_at,
+        variant=variant, size=chosen, lobby_minutes=activity.lobby_minutes, opened_at=now,
         prices=[price for price in prices if activity.kind == "ladder" or price.size == chosen],
-        leader_id=leader_id, limit_per_member=activity.limit_per_member, min_fill=activity.min_fill,
-        new_customers_only=activity.new_customers_only, pool=activity.pool, lottery=activity.lottery,
+        latest_end_at=activity.ends_at, leader_id=leader_id, limit_per_member=activity.limit_per_member,
+        min_fill=activity.min_fill, new_customers_only=activity.new_customers_only,
+        pool=activity.pool, lottery=activity.lottery,
     )  # fmt: skip

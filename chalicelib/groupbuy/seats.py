@@ -19,15 +19,15 @@ from chalicelib.groupbuy.rules import Activity, GroupRules, Lobby, Terms
 from chalicelib.groupbuy.tables import (
     LOBBY,
     SEAT,
-    Activities,
+    GroupActivities,
     Lobbies,
     activity_key,
     bought_key,
     lobby_key,
     lobby_of,
-    place,
+    partition_of,
+    position,
     seat_key,
-    shelf_of,
 )  # fmt: skip
 from chalicelib.jobs import service as jobs
 from chalicelib.orders.groups import Deal, GroupInput, register
@@ -160,8 +160,8 @@ class Seating:
             actions.append(Lobbies.state.set("failed"))
             jobs.schedule(tx, "lobby.finish", seat.lobby_id)
         unpaid = lobby.terms.size - lobby.taken + 1
-        where = place(lobby.terms, "ending" if last else "open", unpaid, lobby.expires_at)
-        actions.append(Lobbies.place.set(where))
+        where = position(lobby.terms, "ending" if last else "open", unpaid, lobby.expires_at)
+        actions.append(Lobbies.position.set(where))
         # Who pays or leaves in the same instant makes this look again: whether it is the last must be right.
         same = (Lobbies.state == "open") & (Lobbies.taken == lobby.taken)
         tx.update(*lobby_key(seat.lobby_id), actions, same, _CHANGED)
@@ -187,14 +187,14 @@ def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int) -> None
         return
     pieces = _pieces(order)
     key = bought_key(terms.activity_id, order.member_id)
-    none = Activities.bought.does_not_exist()
+    none = GroupActivities.bought.does_not_exist()
     if sign > 0 and terms.new_customers_only and not _seat(order).leader:
-        tx.update(*key, [Activities.bought.add(pieces)], none | (Activities.bought == 0), _not_new())
+        tx.update(*key, [GroupActivities.bought.add(pieces)], none | (GroupActivities.bought == 0), _not_new())
     elif sign > 0:
-        fits = none | (Activities.bought <= limit - pieces) if limit is not None else None
-        tx.update(*key, [Activities.bought.add(pieces)], fits, MallError("purchase_limit", limit=limit))
+        fits = none | (GroupActivities.bought <= limit - pieces) if limit is not None else None
+        tx.update(*key, [GroupActivities.bought.add(pieces)], fits, MallError("purchase_limit", limit=limit))
     else:
-        tx.update(*key, [Activities.bought.add(-pieces)], Activities.bought >= pieces, _CHANGED)
+        tx.update(*key, [GroupActivities.bought.add(-pieces)], GroupActivities.bought >= pieces, _CHANGED)
 
 
 def move(tx: Transaction, order: Order, before: str, after: str) -> Seat:
@@ -240,9 +240,9 @@ def _too_late_to_open(terms: Terms) -> bool:
     """Whether the activity is over for good. One that was ended early waits for leaders who had begun to pay, and is
     wound up only some minutes after that, so that no lobby opens in one that is."""
     now = clock.now()
-    if now >= terms.bound:
+    if now >= terms.latest_end_at:
         return True
-    item = read.get(Activities, *activity_key(terms.activity_id)[1])
+    item = read.get(GroupActivities, *activity_key(terms.activity_id)[1])
     return item is not None and item.activity.ended_early and now >= item.activity.ends_at + rules.OPENING_WAIT
 
 
@@ -251,7 +251,7 @@ def _pay(tx: Transaction, lobby: Lobby, order: Order, counter: Any) -> None:
     terms = lobby.terms
     now = clock.now()
     taken = lobby.taken + 1
-    expires_at = lobby.expires_at or min(now + timedelta(minutes=terms.lobby_minutes), terms.bound)
+    expires_at = lobby.expires_at or min(now + timedelta(minutes=terms.lobby_minutes), terms.latest_end_at)
     actions = [
         counter.set(counter - 1),
         Lobbies.taken.set(Lobbies.taken + 1),
@@ -259,16 +259,16 @@ def _pay(tx: Transaction, lobby: Lobby, order: Order, counter: Any) -> None:
     ]
     condition = (Lobbies.state == lobby.state) & (counter >= 1)
     if taken == terms.size:
-        actions += [Lobbies.state.set("succeeded"), Lobbies.place.set(place(terms, "ending", 0, expires_at))]
+        actions += [Lobbies.state.set("succeeded"), Lobbies.position.set(position(terms, "ending", 0, expires_at))]
         condition &= Lobbies.taken == lobby.taken
         jobs.schedule(tx, "lobby.finish", terms.lobby_id)
     else:
         # Not the last, whoever else pays in this instant: so that they need not wait for each other.
-        actions.append(Lobbies.place.set(place(terms, "open", terms.size - taken, expires_at)))
+        actions.append(Lobbies.position.set(position(terms, "open", terms.size - taken, expires_at)))
         condition &= Lobbies.taken <= terms.size - 2
     if lobby.state == "opening":
-        actions += [Lobbies.state.set("open"), Lobbies.shelf.set(shelf_of(terms))]
-        actions.append(Lobbies.expires.set(clock.stamp(expires_at)))
+        actions += [Lobbies.state.set("open"), Lobbies.partition.set(partition_of(terms))]
+        actions.append(Lobbies.expires_at.set(clock.stamp(expires_at)))
         jobs.schedule(tx, "lobby.settle", terms.lobby_id, expires_at)
     tx.update(*lobby_key(terms.lobby_id), actions, condition, _CHANGED)
 
@@ -284,7 +284,7 @@ def _pieces(order: Order) -> int:
 
 
 def _bought(terms: Terms, member_id: str) -> int:
-    item = read.get(Activities, *bought_key(terms.activity_id, member_id)[1])
+    item = read.get(GroupActivities, *bought_key(terms.activity_id, member_id)[1])
     return 0 if item is None else int(item.bought or 0)
 
 

@@ -24,14 +24,14 @@ from chalicelib.groupbuy.rules import Activity, Fate, Lobby, Lottery, SeatItem, 
 from chalicelib.groupbuy.tables import (
     ENTRY,
     SEAT,
-    Activities,
     Draw,
+    GroupActivities,
     Lobbies,
     activity_key,
     lobby_key,
-    place,
+    partitions,
+    position,
     seat_of,
-    shelves,
 )  # fmt: skip
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.service import Job, Later, LeaseLost, handles
@@ -78,11 +78,11 @@ def _settle_once(job: Job) -> None:
     if undecided and now < lobby.expires_at + HELD_WAIT:
         raise Later(_HELD_ASK_SECONDS)
     tx = Transaction()
-    where = place(terms, "ending", terms.size - lobby.taken, lobby.expires_at)
+    where = position(terms, "ending", terms.size - lobby.taken, lobby.expires_at)
     same = (Lobbies.state == "open") & (Lobbies.taken == lobby.taken)
     if undecided:
         same &= Lobbies.held == lobby.held
-    tx.update(*lobby_key(job.key), [Lobbies.state.set(state), Lobbies.place.set(where)], same, _CHANGED)
+    tx.update(*lobby_key(job.key), [Lobbies.state.set(state), Lobbies.position.set(where)], same, _CHANGED)
     jobs.schedule(tx, "lobby.finish", job.key)
     job.finish(tx)
     try:
@@ -112,9 +112,9 @@ def finish(job: Job) -> None:
         raise faults[0]
     tx = Transaction()
     assert lobby.expires_at is not None
-    where = place(lobby.terms, lobby.state, lobby.terms.size - lobby.taken, lobby.expires_at)
+    where = position(lobby.terms, lobby.state, lobby.terms.size - lobby.taken, lobby.expires_at)
     exists = Lobbies.state == lobby.state
-    tx.update(*lobby_key(job.key), [Lobbies.finished.set(True), Lobbies.place.set(where)], exists, _CHANGED)
+    tx.update(*lobby_key(job.key), [Lobbies.finished.set(True), Lobbies.position.set(where)], exists, _CHANGED)
     job.finish(tx)
     tx.commit()
     metrics.add(Metric.LOBBIES_SUCCEEDED if lobby.state == "succeeded" else Metric.LOBBIES_FAILED)
@@ -189,8 +189,8 @@ def _enter(order_id: str, terms: Terms) -> None:
             order = msgspec.structs.replace(order, group=seats.move(tx, order, "taken", "failed"))
             seats.count_bought(tx, terms, order, -1)
             return whole(noted(order, "group_failed", "system", clock.now()), tx, "group_failed", rules.FAILED.why)
-        tx.create(Activities(terms.activity_id, ENTRY + order_id), _CHANGED)
-        tx.check(*activity_key(terms.activity_id), Activities.closed.does_not_exist(), _DRAWN)
+        tx.create(GroupActivities(terms.activity_id, ENTRY + order_id), _CHANGED)
+        tx.check(*activity_key(terms.activity_id), GroupActivities.closed.does_not_exist(), _DRAWN)
         return noted(order, "draw_entered", "system", clock.now())
 
     changes.change(order_id, decide)
@@ -200,7 +200,7 @@ def _enter(order_id: str, terms: Terms) -> None:
 def end_activity(job: Job) -> None:
     """The activity is over and all its lobbies have ended: its product's page forgets it, its pool goes back to sale,
     and a lottery is drawn."""
-    item = read.get(Activities, *activity_key(job.key)[1])
+    item = read.get(GroupActivities, *activity_key(job.key)[1])
     assert item is not None
     activity: Activity = item.activity
     over = rules.wound_up_at(activity)
@@ -221,27 +221,27 @@ def _draw(activity_id: str, lottery: Lottery) -> None:
     """Let no order take part any more, draw, reveal the secret, and owe every order its lot. Repeatable."""
     if lottery.per == "lobby":
         # Nothing is left to be drawn: this reveals the secret that the lobbies' are made from.
-        _change(activity_id, [Activities.closed.set(True), Activities.drawn.set(Draw([]))])
+        _change(activity_id, [GroupActivities.closed.set(True), GroupActivities.drawn.set(Draw([]))])
         return
-    _change(activity_id, [Activities.closed.set(True)])
+    _change(activity_id, [GroupActivities.closed.set(True)])
     if read_draw(activity_id) is None:
         won = draw.winners(secret_of(activity_id), entries_of(activity_id), lottery.winners)
-        _change(activity_id, [Activities.drawn.set(Draw(won))])
+        _change(activity_id, [GroupActivities.drawn.set(Draw(won))])
     tx = Transaction()
     jobs.schedule(tx, "group.awards", activity_id)
     tx.commit()
 
 
 def _change(activity_id: str, actions: list[Action]) -> None:
-    write(*activity_key(activity_id), actions, Activities.version.exists(), _CHANGED)
+    write(*activity_key(activity_id), actions, GroupActivities.version.exists(), _CHANGED)
 
 
 @handles("group.awards")
 def owe_awards(job: Job) -> None:
     """Owe a part of the orders that took part their lot, and the next part, in one transaction with the job's end."""
     after = job.task.payload.get("after", ENTRY)
-    where = Activities.part.between(after + "!", ENTRY + "~")
-    page, rest = read.query(Activities, job.key, where=where, limit=_AWARDS, consistent=True)
+    where = GroupActivities.part.between(after + "!", ENTRY + "~")
+    page, rest = read.query(GroupActivities, job.key, where=where, limit=_AWARDS, consistent=True)
     parts = [raw["part"]["S"] for raw in page]
     tx = Transaction()
     for part in parts:
@@ -280,7 +280,7 @@ def console(job: Job) -> None:
 
 def secret_of(activity_id: str) -> str:
     """The secret of a lottery; nothing that shoppers or operators see may hold it before the draw."""
-    item = read.get(Activities, *activity_key(activity_id)[1])
+    item = read.get(GroupActivities, *activity_key(activity_id)[1])
     assert item is not None
     assert item.secret is not None
     return item.secret
@@ -288,29 +288,29 @@ def secret_of(activity_id: str) -> str:
 
 def read_draw(activity_id: str) -> Draw | None:
     """How the draw of an activity ended; None before it."""
-    item = read.get(Activities, *activity_key(activity_id)[1])
+    item = read.get(GroupActivities, *activity_key(activity_id)[1])
     return None if item is None else item.drawn
 
 
 def is_closed(activity_id: str) -> bool:
     """Whether no order takes part in the draw of an activity any more."""
-    item = read.get(Activities, *activity_key(activity_id)[1])
+    item = read.get(GroupActivities, *activity_key(activity_id)[1])
     return item is not None and bool(item.closed)
 
 
 def entries_of(activity_id: str) -> list[str]:
     """The orders that take part in the draw of an activity, by their ids."""
-    where = Activities.part.startswith(ENTRY)
-    found = read.query_all(Activities, activity_id, where=where, consistent=True)
+    where = GroupActivities.part.startswith(ENTRY)
+    found = read.query_all(GroupActivities, activity_id, where=where, consistent=True)
     return [item.part.removeprefix(ENTRY) for item in found]
 
 
 def _unfinished(activity: Activity) -> bool:
     """Whether a lobby of the activity is open, or has ended and its orders have not been seen to."""
-    for under in shelves(activity):
+    for under in partitions(activity):
         for state in ("open", "ending"):
-            where = Lobbies.place.startswith(f"{state}|")
-            page, _ = read.query(Lobbies, under, index=Lobbies.shelf_index, where=where, limit=1)
+            where = Lobbies.position.startswith(f"{state}|")
+            page, _ = read.query(Lobbies, under, index=Lobbies.by_partition, where=where, limit=1)
             if page:
                 return True
     return False

@@ -9,13 +9,13 @@
 | a lobby, and my seat in it | BatchGet (lobby, "lobby"), (lobby, "seat#<member>") | 1 RRU each |
 | hold, take, free a seat | Update lobby, and seat, in the order's transaction | 2 WRU (lobby: per KB of terms) |
 | everybody in a lobby | Query lobby | 1 RRU per 4 KB |
-| lobbies to join, nearly full first | Query shelf in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 per lobby |
-| all lobbies of an activity, for its report | Query shelf in each shard | 0.5 RRU per 4 KB, some 25 lobbies |
+| lobbies to join, nearly full first | Query by_partition in each shard, BatchGet page | 0.5 RRU a shard + 0.5 each |
+| all lobbies of an activity, for its report | Query by_partition in each shard | 0.5 RRU per 4 KB, some 25 lobbies |
 | which lobbies are due | jobs `lobby.settle`, each at its lobby's expiry | see jobs |
 
 A lobby is a partition of its own, so that lobbies never wait for each other. Its seats are three counters under
-conditions: free + held + taken = size. `place` in the index says how many seats are unpaid; of two who pay in the same
-instant it may show the first, until the next one pays: it only sorts a list.
+conditions: free + held + taken = size. `position` in the index says how many seats are unpaid; of two who pay in the
+same instant it may show the first, until the next one pays: it only sorts a list.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SEAT = "seat#"
 ALL = "all"
 
 
-class ByEnd(GlobalSecondaryIndex["Activities"]):
+class ByEnd(GlobalSecondaryIndex["GroupActivities"]):
     """All activities by their end."""
 
     class Meta:
@@ -58,7 +58,7 @@ class Draw(msgspec.Struct, frozen=True):
     winners: list[str]
 
 
-class Activities(Table):
+class GroupActivities(Table):
     """The parts of an activity; which attributes are there follows from the part."""
 
     class Meta(TableMeta):
@@ -82,15 +82,15 @@ class Activities(Table):
     by_end = ByEnd()
 
 
-class Shelf(GlobalSecondaryIndex["Lobbies"]):
+class ByPartition(GlobalSecondaryIndex["Lobbies"]):
     """The lobbies of one shard of an activity's variant: "<state>|<unpaid seats>|<expiry>|<lobby>"."""
 
     class Meta:
-        index_name = "shelf"
+        index_name = "by_partition"
         projection = IncludeProjection(["taken", "paid_fen", "leader_left"])
 
-    shelf = UnicodeAttribute(hash_key=True)
-    place = UnicodeAttribute(range_key=True)
+    partition = UnicodeAttribute(hash_key=True)
+    position = UnicodeAttribute(range_key=True)
 
 
 class Lobbies(Table):
@@ -108,27 +108,27 @@ class Lobbies(Table):
     held = NumberAttribute(null=True)
     taken = NumberAttribute(null=True)
     paid_fen = NumberAttribute(null=True)
-    expires = UnicodeAttribute(null=True)
+    expires_at = UnicodeAttribute(null=True)
     leader_left = BooleanAttribute(null=True)
     #: Every order of the ended lobby has been seen to.
     finished = BooleanAttribute(null=True)
-    shelf = UnicodeAttribute(null=True)
-    place = UnicodeAttribute(null=True)
+    partition = UnicodeAttribute(null=True)
+    position = UnicodeAttribute(null=True)
     # part "seat#<member_id>"
     order_id = UnicodeAttribute(null=True)
     leader = BooleanAttribute(null=True)
 
-    shelf_index = Shelf()
+    by_partition = ByPartition()
 
 
 def activity_key(activity_id: str) -> Key:
     """Where an activity is."""
-    return Activities, (activity_id, ACTIVITY)
+    return GroupActivities, (activity_id, ACTIVITY)
 
 
-def activity_item(activity: Activity, version: int, secret: str | None) -> Activities:
+def activity_item(activity: Activity, version: int, secret: str | None) -> GroupActivities:
     """The activity as it is stored."""
-    return Activities(
+    return GroupActivities(
         activity.activity_id, ACTIVITY, activity=activity, version=version, secret=secret, listing=ALL,
         ends=f"{clock.stamp(activity.ends_at)}|{activity.activity_id}",
     )  # fmt: skip
@@ -136,7 +136,7 @@ def activity_item(activity: Activity, version: int, secret: str | None) -> Activ
 
 def bought_key(activity_id: str, member_id: str) -> Key:
     """Where it is counted what a member has bought in an activity."""
-    return Activities, (activity_id, MEMBER + member_id)
+    return GroupActivities, (activity_id, MEMBER + member_id)
 
 
 def lobby_key(lobby_id: str) -> Key:
@@ -153,7 +153,7 @@ def lobby_of(item: Lobbies) -> Lobby:
     """The lobby in an item of part "lobby"."""
     return Lobby(
         terms=item.terms, state=item.state, free=int(item.free), held=int(item.held), taken=int(item.taken),  # type: ignore[arg-type]
-        paid_fen=int(item.paid_fen or 0), expires_at=clock.from_stamp(item.expires) if item.expires else None,
+        paid_fen=int(item.paid_fen or 0), expires_at=clock.from_stamp(item.expires_at) if item.expires_at else None,
         finished=bool(item.finished), leader_left=bool(item.leader_left),
     )  # fmt: skip
 
@@ -168,22 +168,24 @@ def seat_of(item: Lobbies) -> SeatItem:
     )
 
 
-def shelf_of(terms: Terms) -> str:
+def partition_of(terms: Terms) -> str:
     """The shard of its activity's variant that a lobby stands in."""
-    return shelf(terms.activity_id, terms.variant, ids.shard(terms.lobby_id, settings().lobby_shards))
+    return partition(terms.activity_id, terms.variant, ids.shard(terms.lobby_id, settings().lobby_shards))
 
 
-def shelf(activity_id: str, variant: str, shard: int) -> str:
+def partition(activity_id: str, variant: str, shard: int) -> str:
     """One shard of the lobbies of an activity's variant."""
     return f"{activity_id}|{variant}#{shard}"
 
 
-def shelves(activity: Activity, variant: str | None = None) -> list[str]:
+def partitions(activity: Activity, variant: str | None = None) -> list[str]:
     """Every shard of the lobbies of an activity, or of one of its variants."""
     names = activity.variant_names if variant is None else [variant]
-    return [shelf(activity.activity_id, known, shard) for known in names for shard in range(settings().lobby_shards)]
+    return [
+        partition(activity.activity_id, known, shard) for known in names for shard in range(settings().lobby_shards)
+    ]
 
 
-def place(terms: Terms, state: str, unpaid: int, expires_at: datetime) -> str:
+def position(terms: Terms, state: str, unpaid: int, expires_at: datetime) -> str:
     """Where a lobby stands in its shard: by state ("open", "ending", "succeeded", "failed"), nearly full first."""
     return f"{state}|{unpaid:03}|{clock.stamp(expires_at)}|{terms.lobby_id}"

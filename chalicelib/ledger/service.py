@@ -13,7 +13,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.ledger.members import Balance, Effect, Month, Turnover, effect, month
 from chalicelib.ledger.rules import Entry, check
-from chalicelib.ledger.tables import NOW, Balances, Journal, day_attribute, day_shard, item
+from chalicelib.ledger.tables import NOW, Balances, LedgerEntries, day_attribute, day_shard, item
 from chalicelib.store import cursor, read
 from chalicelib.store.transaction import Transaction
 
@@ -61,13 +61,13 @@ def _count(tx: Transaction, concerned: Effect, entry: Entry) -> None:
 def of(about: str, consistent: bool = False) -> list[Entry]:
     """Every entry about an order or a withdrawal, in the order of time; not `consistent`: one of this moment may be
     missing."""
-    entries = (item.entry for item in read.query_all(Journal, about, consistent=consistent))
+    entries = (item.entry for item in read.query_all(LedgerEntries, about, consistent=consistent))
     return sorted(entries, key=lambda entry: (entry.at, not entry.cause.startswith("paid")))
 
 
 def find(keys: Sequence[tuple[str, str]]) -> list[Entry | None]:
     """The entries of these distinct (about, cause), in their order; None where nothing was posted."""
-    return [found.entry if found else None for found in read.batch_get([(Journal, key) for key in keys])]
+    return [found.entry if found else None for found in read.batch_get([(LedgerEntries, key) for key in keys])]
 
 
 def of_day(day: date) -> Iterator[Entry]:
@@ -82,8 +82,8 @@ def page_of_day(day: date, place: str, limit: int | None = None) -> tuple[list[E
     """A page of them, from that place on ("": the first), and the place of the next page (None: no more)."""
     number, _, posted = place.partition("|")
     shard = int(number or 0)
-    where = Journal.posted > posted if posted else None
-    page, after = read.query(Journal, day_shard(day, shard), index=Journal.by_day, where=where, limit=limit)
+    where = LedgerEntries.posted > posted if posted else None
+    page, after = read.query(LedgerEntries, day_shard(day, shard), index=LedgerEntries.by_day, where=where, limit=limit)
     entries = [msgspec.json.decode(raw["entry"]["S"], type=Entry) for raw in page]
     if after is not None:
         return entries, f"{shard}|{after['posted']['S']}"
@@ -94,9 +94,14 @@ def of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Entry
     """A page of the entries that changed the member's balance, newest first; one of this moment may be missing."""
     listing = f"ledger:{member_id}"
     page, after = read.query(
-        Journal, member_id, index=Journal.by_member, forward=False, limit=limit, after=cursor.read(listing, given)
+        LedgerEntries,
+        member_id,
+        index=LedgerEntries.by_member,
+        forward=False,
+        limit=limit,
+        after=cursor.read(listing, given),
     )
-    keys = [(Journal, (raw["about"]["S"], raw["cause"]["S"])) for raw in page]
+    keys = [(LedgerEntries, (raw["about"]["S"], raw["cause"]["S"])) for raw in page]
     return [item.entry for item in read.batch_get(keys)], cursor.write(listing, after)
 
 
@@ -114,8 +119,10 @@ def all_of_member(member_id: str) -> list[Entry]:
     after: read.Raw | None = None
     while True:
         room = ALL_MAX + 1 - len(keys)
-        page, after = read.query(Journal, member_id, index=Journal.by_member, forward=False, limit=room, after=after)
-        keys += [(Journal, (raw["about"]["S"], raw["cause"]["S"])) for raw in page]
+        page, after = read.query(
+            LedgerEntries, member_id, index=LedgerEntries.by_member, forward=False, limit=room, after=after
+        )
+        keys += [(LedgerEntries, (raw["about"]["S"], raw["cause"]["S"])) for raw in page]
         if len(keys) > ALL_MAX:
             raise MallError("too_many_entries", limit=ALL_MAX)
         if after is None:

@@ -1,4 +1,4 @@
-"""The journal and what members' accounts stand at. Tables `ledger`, `balances`.
+"""The journal and what members' accounts stand at. Tables `ledger_entries`, `balances`.
 
 | who asks | how | units |
 |---|---|---|
@@ -32,7 +32,7 @@ from chalicelib.store.base import Document, Table, TableMeta, name
 NOW = "now"
 
 
-class ByMember(GlobalSecondaryIndex["Journal"]):
+class ByMember(GlobalSecondaryIndex["LedgerEntries"]):
     """A member's entries by time; those that concern no member do not stand here."""
 
     class Meta:
@@ -43,7 +43,7 @@ class ByMember(GlobalSecondaryIndex["Journal"]):
     posted = UnicodeAttribute(range_key=True)
 
 
-class ByDay(GlobalSecondaryIndex["Journal"]):
+class ByDay(GlobalSecondaryIndex["LedgerEntries"]):
     """The entries of one shard of a day, in Asia/Shanghai, that move money which lies with WeChat, by time."""
 
     class Meta:
@@ -54,11 +54,11 @@ class ByDay(GlobalSecondaryIndex["Journal"]):
     posted = UnicodeAttribute(range_key=True)
 
 
-class Journal(Table):
+class LedgerEntries(Table):
     """An entry stands under what it is about, at its cause: the same cause is never posted twice."""
 
     class Meta(TableMeta):
-        table_name = name("ledger")
+        table_name = name("ledger_entries")
 
     about = UnicodeAttribute(hash_key=True)
     cause = UnicodeAttribute(range_key=True)
@@ -91,10 +91,10 @@ class Balances(Table):
     rewarded = NumberAttribute(null=True)
 
 
-def item(entry: Entry, member_id: str | None) -> Journal:
+def item(entry: Entry, member_id: str | None) -> LedgerEntries:
     """The entry as it is stored; `member_id`: whom it concerns."""
     shard = ids.shard(entry.about, settings().order_shards)
-    return Journal(
+    return LedgerEntries(
         entry.about,
         entry.cause,
         entry=entry,

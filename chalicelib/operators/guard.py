@@ -16,7 +16,7 @@ from chalicelib.web.tokens import Token
 class OperatorGuard:
     """Reads the operator at every call, so that a change of role or a disabled operator takes effect at once."""
 
-    def enter(self, token: Token, endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> audit.Place:
+    def enter(self, token: Token, endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> audit.Position:
         """Write the entry of the log, so that nothing happens unlogged, and admit the operator or not.
 
         A refused call has an entry too, closed at once. Raises `unauthenticated` or `forbidden`, and `unavailable`
@@ -38,11 +38,11 @@ class OperatorGuard:
             request_id=call.request_id,
             body=kept_body(call.raw_body, endpoint.takes == "application/json"),
         )
-        place = audit.record(entry, None if refusal is None else refusal.status)
+        position = audit.record(entry, None if refusal is None else refusal.status)
         if refusal is not None:
             raise refusal
-        return place
+        return position
 
-    def leave(self, entry: audit.Place, status: int) -> None:
+    def leave(self, entry: audit.Position, status: int) -> None:
         """Close the entry with how the call ended."""
         audit.close(entry, status)

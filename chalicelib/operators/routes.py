@@ -12,7 +12,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.operators import audit, service
 from chalicelib.operators.rules import SELF, Operator, OperatorName, Password
-from chalicelib.operators.tables import Audit, AuditEntry
+from chalicelib.operators.tables import AuditEntries, AuditEntry
 from chalicelib.store import cursor
 from chalicelib.web.endpoint import OPERATOR, PUBLIC, Call, endpoint
 from chalicelib.web.types import Page, PageQuery
@@ -172,7 +172,7 @@ def _view(operator: Operator) -> OperatorView:
     )
 
 
-def _audit_view(item: Audit) -> AuditView:
+def _audit_view(item: AuditEntries) -> AuditView:
     entry = item.entry
     return AuditView(
         at=entry.at,

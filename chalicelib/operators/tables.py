@@ -1,4 +1,4 @@
-"""Operators and what they did. Tables `operators`, `audit`.
+"""Operators and what they did. Tables `operators`, `audit_entries`.
 
 | who asks | how | units |
 |---|---|---|
@@ -6,7 +6,7 @@
 | log in | Get and Update ("attempts", name), Get ("operator", name) | 2 RRU, 1 WRU |
 | all operators, by name | Query "operator" | 0.5 RRU per 4 KB |
 | create, change one | by key, and the count of owners where it changes | 1 to 4 WRU |
-| open and close an entry of the log | Put, Update (day, place) | 2 to 4 WRU each, with the index |
+| open and close an entry of the log | Put, Update (day, position) | 2 to 4 WRU each, with the index |
 | a day's log, newest first | Query day | 0.5 RRU per 4 KB |
 | an operator's log of a day, newest first | Query by_operator "<name>/<day>" | 0.5 RRU per 4 KB |
 
@@ -65,7 +65,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: str = ""
 
 
-class ByOperator(GlobalSecondaryIndex["Audit"]):
+class ByOperator(GlobalSecondaryIndex["AuditEntries"]):
     """The entries of one operator and day."""
 
     class Meta:
@@ -73,17 +73,17 @@ class ByOperator(GlobalSecondaryIndex["Audit"]):
         projection = AllProjection()
 
     operator_day = UnicodeAttribute(hash_key=True)
-    place = UnicodeAttribute(range_key=True)
+    position = UnicodeAttribute(range_key=True)
 
 
-class Audit(Table):
+class AuditEntries(Table):
     """An entry under its Shanghai day, at `<instant>|<random>`. Without `status`, its call never ended."""
 
     class Meta(TableMeta):
-        table_name = name("audit")
+        table_name = name("audit_entries")
 
     day = UnicodeAttribute(hash_key=True)
-    place = UnicodeAttribute(range_key=True)
+    position = UnicodeAttribute(range_key=True)
     operator_day = UnicodeAttribute()
     entry = Document(AuditEntry)
     status = NumberAttribute(null=True)

@@ -27,7 +27,7 @@ from chalicelib.orders import coupons
 from chalicelib.orders.groups import CACHE, Deal, GroupInput, check, groups, refusal
 from chalicelib.orders.referrals import Referral, referrers
 from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
-from chalicelib.orders.tables import Orders, Unpaid, count_placed, item
+from chalicelib.orders.tables import Orders, UnpaidOrders, count_placed, item
 from chalicelib.orders.views import has_bought
 from chalicelib.pricing import rules as pricing
 from chalicelib.pricing import service as freight
@@ -121,10 +121,10 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
 
 def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:
     people: list[read.Key] = [(Orders, (order_id,)), profile_key(member_id), addresses_key(member_id)]
-    group, ties = _group_keys(member_id, asked), referrers().keys(member_id)
+    group, bindings = _group_keys(member_id, asked), referrers().keys(member_id)
     chosen = coupons.keys(member_id, asked.coupon_ids)
     if asked.from_cart:
-        placed, profile, addresses, cart, *own = read.batch_get([*people, (Carts, (member_id,)), *ties, *chosen])
+        placed, profile, addresses, cart, *own = read.batch_get([*people, (Carts, (member_id,)), *bindings, *chosen])
         if placed is not None:
             return _again(placed.order, digest)
         wanted: list[CartLine] | list[LineInput] = _selected(lines_of(cart), asked)
@@ -136,11 +136,11 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
         gone = [] if asked.group else shards.gone({line.sku_id: line.quantity for line in wanted})
         if gone:  # said without a look at the product, which everybody else looks at, too
             raise MallError("out_of_stock", skus=gone)
-        keys = [*people, *ties, *chosen, *group, *offers.keys(line.sku_id for line in wanted)]
+        keys = [*people, *bindings, *chosen, *group, *offers.keys(line.sku_id for line in wanted)]
         placed, profile, addresses, *found = read.batch_get(keys)
         if placed is not None:
             return _again(placed.order, digest)
-        own, found = found[: len(ties) + len(chosen)], found[len(ties) + len(chosen) :]
+        own, found = found[: len(bindings) + len(chosen)], found[len(bindings) + len(chosen) :]
     if profile is None:
         raise MallError("unauthenticated")
     address = _address(addresses, asked.address_id)
@@ -148,7 +148,7 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
     deal = _deal(member_id, order_id, asked, lines, found[: len(group)])
     offered = _offered(lines, offers.from_items((line.sku_id for line in lines), found[len(group) :]))
     pools = _pools(order_id, lines, offered, deal)
-    picked = coupons.picked(own[len(ties) :])
+    picked = coupons.picked(own[len(bindings) :])
     held = coupons.of_member(member_id, []) if asked.coupon_ids == "best" else picked
     now = clock.now()
     price = _price(member_id, asked, held, lines, offered, address.region_code, deal, now)
@@ -158,7 +158,7 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
             price = _price(member_id, asked, held, lines, offered, address.region_code, deal, now)
         raise MallError("price_changed", quote=price)
     order = _order(order_id, profile.profile, digest, asked, address, price, offered, deal, pools, now)
-    referral = referrers().referral(profile.profile, own[: len(ties)])
+    referral = referrers().referral(profile.profile, own[: len(bindings)])
     order = msgspec.structs.replace(
         order, coupons=coupons.of_order(price, held), discounts=price.discounts, chain=referral.chain
     )
@@ -179,7 +179,7 @@ def _commit(
     coupons.lock(tx, order, asked.coupon_ids)
     if deal is not None:
         groups().hold(tx, order, deal)
-    if referral.tie is not None:
+    if referral.binding is not None:
         referrers().bind(tx, referral)
     if cart_lines:
         carts.take_out(tx, order.member_id, cart_lines)
@@ -330,7 +330,7 @@ def _is_new(member_id: str) -> bool:
     """Whether no order of this member stands, paid or not. What the index does not show yet, their own item does."""
     if has_bought(member_id, or_ordered=True):
         return False
-    counted = read.get(Unpaid, member_id)
+    counted = read.get(UnpaidOrders, member_id)
     return counted is None or (counted.orders == 0 and counted.newcomer is None)
 
 

@@ -22,7 +22,7 @@ class Referral(msgspec.Struct, frozen=True):
     """Who brought the member, from level 1 up; and whatever `bind` needs to write, where the order is what binds."""
 
     chain: list[str] = []
-    tie: Any = None
+    binding: Any = None
 
 
 class Referrers(Protocol):

@@ -62,7 +62,7 @@ class ByRefund(GlobalSecondaryIndex["Orders"]):
         index_name = "by_refund"
         projection = KeysOnlyProjection()
 
-    refunding = UnicodeAttribute(hash_key=True)
+    refund_queue = UnicodeAttribute(hash_key=True)
     placed = UnicodeAttribute(range_key=True)
 
 
@@ -78,7 +78,7 @@ class Orders(Table):
     member_id = UnicodeAttribute()
     state = UnicodeAttribute()
     queue = UnicodeAttribute()
-    refunding = UnicodeAttribute(null=True)
+    refund_queue = UnicodeAttribute(null=True)
     placed = UnicodeAttribute()
 
     by_member = ByMember()
@@ -86,7 +86,7 @@ class Orders(Table):
     by_refund = ByRefund()
 
 
-class Unpaid(Table):
+class UnpaidOrders(Table):
     """How many orders of a member wait for their payment, and hold stock meanwhile; and the one that has the price for
     new customers, until it closes."""
 
@@ -101,23 +101,23 @@ class Unpaid(Table):
 def count_placed(tx: Transaction, order: Order, at_most: int, otherwise: object) -> None:
     """One more, as part of `tx`, which fails with `otherwise` when the member has so many; or has any, when the order
     has the price for new customers."""
-    actions: list[Action] = [Unpaid.orders.add(1)]
-    room = Unpaid.orders.does_not_exist() | (Unpaid.orders < (1 if order.newcomer else at_most))
+    actions: list[Action] = [UnpaidOrders.orders.add(1)]
+    room = UnpaidOrders.orders.does_not_exist() | (UnpaidOrders.orders < (1 if order.newcomer else at_most))
     if order.newcomer:
-        actions.append(Unpaid.newcomer.set(order.order_id))
-        room &= Unpaid.newcomer.does_not_exist()
-    tx.update(Unpaid, (order.member_id,), actions, room, otherwise)
+        actions.append(UnpaidOrders.newcomer.set(order.order_id))
+        room &= UnpaidOrders.newcomer.does_not_exist()
+    tx.update(UnpaidOrders, (order.member_id,), actions, room, otherwise)
 
 
 def count_changed(tx: Transaction, before: Order, after: Order) -> None:
     """The order was paid, or closed, or neither, as part of `tx`."""
     actions: list[Action] = []
     if before.state == "awaiting_payment" != after.state:
-        actions.append(Unpaid.orders.add(-1))
+        actions.append(UnpaidOrders.orders.add(-1))
     if before.state != "closed" == after.state and after.newcomer:
-        actions.append(Unpaid.newcomer.remove())
+        actions.append(UnpaidOrders.newcomer.remove())
     if actions:
-        tx.update(Unpaid, (after.member_id,), actions)
+        tx.update(UnpaidOrders, (after.member_id,), actions)
 
 
 def item(order: Order, version: int) -> Orders:
@@ -132,7 +132,7 @@ def item(order: Order, version: int) -> Orders:
         member_id=order.member_id,
         state=order.state,
         queue=queue_shard(queue, shard),
-        refunding=queue_shard(WAITING, shard) if states & {"approved", "processing"} else None,
+        refund_queue=queue_shard(WAITING, shard) if states & {"approved", "processing"} else None,
         placed=f"{clock.stamp(order.created_at)}|{order.order_id}",
     )
 

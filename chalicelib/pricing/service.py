@@ -79,7 +79,7 @@ def put_promotion(promotion_id: str, promotion: Promotion) -> Promotion:
         raise invalid("promotion_id", f"at most {PROMOTIONS_MAX} promotions; delete one that is over")
     times = {field: clock.from_stamp(clock.stamp(getattr(promotion, field))) for field in ("starts_at", "ends_at")}
     kept = msgspec.structs.replace(promotion, **times)
-    _save(Pricing(ALL, PROMOTION + promotion_id, named=NamedPromotion(promotion_id, kept)))
+    _save(Pricing(ALL, PROMOTION + promotion_id, promotion=NamedPromotion(promotion_id, kept)))
     return kept
 
 
@@ -95,7 +95,7 @@ def _save(item: Pricing) -> None:
 
 def _remove(part: str) -> None:
     try:
-        remove(Pricing, (ALL, part), Pricing.group.exists())
+        remove(Pricing, (ALL, part), Pricing.partition.exists())
     except ConditionFailed:
         raise MallError("not_found") from None
     cache.forget(_CACHE)
@@ -111,5 +111,5 @@ def _load() -> Kept:
         if item.part.startswith(FREIGHT):
             kept.templates[item.part.removeprefix(FREIGHT)] = item.template
         else:
-            kept.promotions[item.named.promotion_id] = item.named.promotion
+            kept.promotions[item.promotion.promotion_id] = item.promotion.promotion
     return kept

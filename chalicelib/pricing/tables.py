@@ -25,9 +25,9 @@ class Pricing(Table):
     class Meta(TableMeta):
         table_name = name("pricing")
 
-    group = UnicodeAttribute(hash_key=True)
+    partition = UnicodeAttribute(hash_key=True)
     part = UnicodeAttribute(range_key=True)
     # part "freight#<template_id>"
     template = Document(FreightTemplate, null=True)
     # part "promotion#<promotion_id>"
-    named = Document(NamedPromotion, null=True)
+    promotion = Document(NamedPromotion, null=True)

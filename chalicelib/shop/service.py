@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from chalicelib.shop.rules import OrderRules
-from chalicelib.shop.tables import ShopSettings
+from chalicelib.shop.tables import SettingsSections
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
@@ -43,14 +43,14 @@ class Section(Generic[_S]):
 
     def versioned(self) -> tuple[_S, int]:
         """The same, and how often they have been changed: whoever decides by them can keep by which."""
-        item = read.get(ShopSettings, self.name)
+        item = read.get(SettingsSections, self.name)
         return self.parse(item), 0 if item is None else int(item.version)
 
     def at(self, version: int) -> _S | None:
         """The settings after so many changes, as `versioned` counts them (0: the defaults); None: not so many yet."""
         if version == 0:
             return self.struct()
-        item = read.get(ShopSettings, _kept(self.name, version))
+        item = read.get(SettingsSections, _kept(self.name, version))
         return None if item is None else self.parse(item)
 
     def change(self, value: _S) -> _S:
@@ -67,23 +67,25 @@ class Section(Generic[_S]):
         cache.forget(_CACHE)
         return value
 
-    def parse(self, item: ShopSettings | None) -> _S:
+    def parse(self, item: SettingsSections | None) -> _S:
         """The settings in an item: fields that this version does not know are left out, missing ones get defaults."""
         given: dict[str, Any] = {} if item is None else msgspec.json.decode(item.document)
         known = {field: given[field] for field in self.struct.__struct_fields__ if field in given}
         return msgspec.convert(known, self.struct)
 
     def _save(self, decide: Callable[[_S], _S]) -> _S:
-        item = read.get(ShopSettings, self.name)
+        item = read.get(SettingsSections, self.name)
         value = decide(self.parse(item))
         if self._check is not None:
             self._check(value)
-        unchanged = ShopSettings.section.does_not_exist() if item is None else ShopSettings.version == item.version
+        unchanged = (
+            SettingsSections.section.does_not_exist() if item is None else SettingsSections.version == item.version
+        )
         version = 1 if item is None else int(item.version) + 1
         document = msgspec.json.encode(value).decode()
         tx = Transaction()
-        tx.put(ShopSettings(self.name, document=document, version=version), unchanged)
-        tx.put(ShopSettings(_kept(self.name, version), document=document, version=version))
+        tx.put(SettingsSections(self.name, document=document, version=version), unchanged)
+        tx.put(SettingsSections(_kept(self.name, version), document=document, version=version))
         tx.commit()
         return value
 
@@ -110,7 +112,7 @@ def declare(name: str, struct: type[_S], check: Callable[[_S], None] | None = No
 
 def everything(consistent: bool = True) -> dict[str, Any]:
     """All sections by name, as they are now (or, not `consistent`, a moment ago)."""
-    items = read.batch_get([(ShopSettings, (name,)) for name in SECTIONS], consistent=consistent)
+    items = read.batch_get([(SettingsSections, (name,)) for name in SECTIONS], consistent=consistent)
     return {name: section.parse(item) for (name, section), item in zip(SECTIONS.items(), items, strict=True)}
 
 

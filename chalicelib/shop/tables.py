@@ -1,4 +1,4 @@
-"""The merchant's settings. Table `settings`.
+"""The merchant's settings. Table `settings_sections`.
 
 | who asks | how | units |
 |---|---|---|
@@ -15,11 +15,11 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from chalicelib.store.base import Table, TableMeta, name
 
 
-class ShopSettings(Table):
+class SettingsSections(Table):
     """A section as a JSON document; which struct it is, its name says. And each of its versions ("orders#3")."""
 
     class Meta(TableMeta):
-        table_name = name("settings")
+        table_name = name("settings_sections")
 
     section = UnicodeAttribute(hash_key=True)
     document = UnicodeAttribute()

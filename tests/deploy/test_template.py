@@ -167,7 +167,7 @@ def test_every_table_is_kept_and_guarded(resources: Json) -> None:
         assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert properties["SSESpecification"] == {"SSEEnabled": True}
         assert properties["DeletionProtectionEnabled"] is True
-    expires = resources["AuditTable"]["Properties"]["TimeToLiveSpecification"]
+    expires = resources["AuditEntriesTable"]["Properties"]["TimeToLiveSpecification"]
     assert expires == {"AttributeName": "expires", "Enabled": True}
 
 

@@ -97,7 +97,7 @@ def test_stock_that_somebody_touched_is_named(audit: Audit, order: Any, mall: Ma
 
 def test_a_journal_entry_that_is_gone_is_named(audit: Audit, order: Any, mall: Mall) -> None:
     order_id, paid_fen = order["order_id"], order["paid_fen"]
-    with _tampered(mall, "ledger", lambda _: None, about=order_id, cause="paid"):
+    with _tampered(mall, "ledger_entries", lambda _: None, about=order_id, cause="paid"):
         status, said = audit()
     assert status == 1
     assert f"{order_id}: paid: the order says {paid_fen} fen, entries say 0" in said
@@ -133,7 +133,7 @@ def test_tables_alone_are_audited_without_a_mall_around_them(audit_tables: Audit
     assert order_id not in said and order["lines"][0]["sku_id"] not in said, said
     assert " stocks, " in said and "WeChat" not in said
     assert (status, "no difference" in said) in ((0, True), (1, False))
-    with _tampered(mall, "ledger", lambda _: None, about=order_id, cause="paid"):
+    with _tampered(mall, "ledger_entries", lambda _: None, about=order_id, cause="paid"):
         status, said = audit_tables()
     assert status == 1
     assert f"{order_id}: paid: the order says {order['paid_fen']} fen, entries say 0" in said

@@ -295,7 +295,7 @@ def _audit(world: Purchase, taken: tuple[int, int]) -> Any:
     from chalicelib.ledger import service as ledger
     from chalicelib.orders.audit import Counted, Stock, audit, audit_coupons
     from chalicelib.orders.changes import load
-    from chalicelib.orders.tables import Unpaid
+    from chalicelib.orders.tables import UnpaidOrders
     from chalicelib.store import read
 
     stocks = []
@@ -305,7 +305,7 @@ def _audit(world: Purchase, taken: tuple[int, int]) -> Any:
     orders = [load(world.order_id)]
     coupon = held(read.batch_get([coupon_key(world.shopper.member_id, world.coupon_id)])[0])
     assert orders[0].newcomer
-    kept = read.get(Unpaid, world.shopper.member_id)
+    kept = read.get(UnpaidOrders, world.shopper.member_id)
     counted = {} if kept is None else {kept.member_id: Counted(int(kept.orders), kept.newcomer or "")}
     money = audit(orders, ledger.of(world.order_id), stocks, *world.books([world.order_id]), counted)
     return money + audit_coupons(orders, [coupon])

@@ -99,7 +99,7 @@ class Mall:
             self.skus.append(made.skus[0].sku_id)
 
     def _bind(self, pairs: Any) -> None:
-        from chalicelib.distribution.ties import bind
+        from chalicelib.distribution.bindings import bind
 
         for member_id, code in pairs:
             assert bind(member_id, code) is not None
@@ -241,7 +241,7 @@ class Mall:
             return
         number = number or self.chance.choice(self.withdrawals[-20:])
         withdrawal = load(number)
-        if withdrawal.handed_over is None:
+        if withdrawal.submitted_at is None:
             return
         end = self.chance.choice(["SUCCESS", "SUCCESS", "FAIL", "CANCELLED"])
         drawn = [["ACCEPTED"], ["WAIT_USER_CONFIRM"], ["TRANSFERING", "WAIT_USER_CONFIRM", end], [end], [end, end]]

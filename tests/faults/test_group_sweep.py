@@ -18,7 +18,7 @@ from chalicelib.core import clock
 from chalicelib.groupbuy import draw
 from chalicelib.groupbuy.rules import Lottery
 from chalicelib.groupbuy.settle import secret_of
-from chalicelib.groupbuy.tables import place
+from chalicelib.groupbuy.tables import position
 from chalicelib.orders import changes, close, refunds
 from chalicelib.orders.rules import Order, SeatState, State
 from chalicelib.store import read
@@ -445,10 +445,10 @@ def _check_lobby(flow: Flow, seen: Seen) -> None:
     kept = [one.order for one in seen.orders.values() if one.order.group.state not in ("held", "released")]
     assert (lobby.taken, lobby.paid_fen) == (len(kept), sum(order.paid_fen for order in kept))
     if lobby.state == "opening":
-        assert (lobby.expires_at, seen.place) == (None, None)
+        assert (lobby.expires_at, seen.position) == (None, None)
     else:
         assert lobby.expires_at is not None
-        assert seen.place == place(lobby.terms, lobby.state, lobby.terms.size - lobby.taken, lobby.expires_at)
+        assert seen.position == position(lobby.terms, lobby.state, lobby.terms.size - lobby.taken, lobby.expires_at)
     assert len(seen.seats) == len(seen.orders)
 
 

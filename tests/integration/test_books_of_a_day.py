@@ -18,7 +18,7 @@ from chalicelib.jobs import service as jobs
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
-from chalicelib.ledger.tables import NOW, Balances, Journal
+from chalicelib.ledger.tables import NOW, Balances, LedgerEntries
 from chalicelib.orders.tables import Orders
 from chalicelib.reconciliation import books, service
 from chalicelib.store import read
@@ -111,7 +111,7 @@ def test_whatever_differs_is_found_the_next_morning_once(shop: Shop, earner: Sho
 
     order = read.get(Orders, first).order  # an order says something else
     write(Orders, (first,), [Orders.order.set(msgspec.structs.replace(order, paid_fen=PRICE + 1))], None)
-    remove(Journal, (second, "paid"))  # an entry is lost, but not its like for a refund
+    remove(LedgerEntries, (second, "paid"))  # an entry is lost, but not its like for a refund
     post(entries.refund_paid("r-nobody", second, clock.now(), 3))
     invented = ids.new("o")  # an entry is of nothing
     post(entries.paid(invented, clock.now(), Sale(goods_fen=10)))

@@ -81,7 +81,7 @@ def ids(category_id: str, sort: str = "default", q: str | None = None) -> list[s
 def entries(product_id: str, *scopes: str) -> int:
     """How many entries the product has in the lists of these scopes."""
     lists = [f"{scope}#{order}" for scope in scopes for order in ("default", "new", "sales", "price", "admin")]
-    return sum(product_id in raw["place"]["S"] for name in lists for raw in read.query(Listings, name)[0])
+    return sum(product_id in raw["sort_key"]["S"] for name in lists for raw in read.query(Listings, name)[0])
 
 
 def refused(code: str, work: Any) -> MallError:

@@ -81,7 +81,7 @@ def tried(member_id: str, text: str) -> Held | str:
 
 
 def wrong_of(member_id: str) -> int:
-    return guesses_of(read.get(Coupons, *guesses_key(member_id)[1])).wrong
+    return guesses_of(read.get(Coupons, *guesses_key(member_id)[1])).wrong_codes
 
 
 def test_a_code_is_good_once_whoever_comes_at_once() -> None:
@@ -268,7 +268,7 @@ def test_many_guessers_are_allowed_less_and_nobody_else_is_hindered() -> None:
 def _in_all() -> int:
     window = clock.unix() // PRESSURE_SECONDS
     items = (read.get(CouponCounters, *window_key(each, s)[1]) for each in (window - 1, window) for s in range(4))
-    return sum(int(item.wrong) for item in items if item is not None)
+    return sum(int(item.wrong_codes) for item in items if item is not None)
 
 
 def test_a_wrong_code_that_another_overtakes_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:

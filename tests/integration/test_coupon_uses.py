@@ -43,8 +43,8 @@ def give(member_id: str, begins: float = -1, ends: float = 60) -> str:
 
 def made(member_id: str, begins: float, ends: float) -> Coupon:
     return Coupon(
-        coupon_id=ids.new("c"), template_id="t1", member_id=member_id, name="立减", got_at=clock.now(), how="claim",
-        terms=Terms(kind="amount_off", amount_fen=100), valid_from=later(begins), valid_until=later(ends),
+        coupon_id=ids.new("c"), template_id="t1", member_id=member_id, name="立减", received_at=clock.now(),
+        how="claim", terms=Terms(kind="amount_off", amount_fen=100), valid_from=later(begins), valid_until=later(ends),
     )  # fmt: skip
 
 

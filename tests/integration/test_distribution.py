@@ -158,7 +158,7 @@ def test_a_bound_member_is_not_poached_while_protected_and_is_free_afterwards(
     assert inviter_of(member) == first.member_id
     mall_clock.advance(21 * DAY)
     bought(member, [(sku, 1)])
-    assert (balance(first)[0], balance(second)[0]) == (0, 0)  # the tie is over, the other link was too long ago
+    assert (balance(first)[0], balance(second)[0]) == (0, 0)  # the binding is over, the other link was too long ago
     come_by(member, second.post("/v1/distributor").ok()["invite_code"])
     run_jobs()
     assert inviter_of(member) == second.member_id
@@ -470,7 +470,7 @@ def test_told_in_any_order_and_by_many_at_once_the_commissions_are_the_same(
 
 def test_two_who_bring_each_other_at_once_are_never_bound_in_a_ring(operator: Operator, sandbox: str) -> None:
     from chalicelib.core.errors import MallError
-    from chalicelib.distribution.ties import bind
+    from chalicelib.distribution.bindings import bind
 
     for _ in range(5):
         pair = [new(operator, sandbox), new(operator, sandbox)]

@@ -13,7 +13,7 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.operators import audit, passwords, service
-from chalicelib.operators.tables import OPERATOR, OWNERS, Audit, AuditEntry, Operators
+from chalicelib.operators.tables import OPERATOR, OWNERS, AuditEntries, AuditEntry, Operators
 from chalicelib.store import read, tools
 from infra.operator import main
 from local.client import Client, in_process
@@ -67,7 +67,7 @@ def owner() -> Client:
     return client("boss")
 
 
-def entries(day: str, operator: str | None = None) -> list[Audit]:
+def entries(day: str, operator: str | None = None) -> list[AuditEntries]:
     return audit.page(datetime.fromisoformat(day).date(), operator, 100, None)[0]
 
 
@@ -298,7 +298,7 @@ def test_a_call_is_logged_before_it_runs_and_stays_open_when_it_dies(
     boss = owner()
     advance(2 * 86_400)
     boss.token = login(boss, "boss").ok()["token"]
-    seen: list[Audit] = []
+    seen: list[AuditEntries] = []
 
     def die(*_: object) -> None:
         seen.extend(entries(clock.day(clock.now()).isoformat(), "boss"))

@@ -13,7 +13,7 @@ from chalicelib.pricing import service
 from chalicelib.pricing.promotions import ThresholdOff
 from chalicelib.pricing.rules import PricingRules
 from chalicelib.pricing.tables import ALL, PROMOTION, Pricing
-from chalicelib.shop.tables import ShopSettings
+from chalicelib.shop.tables import SettingsSections
 from chalicelib.store import cache
 from chalicelib.store.transaction import remove
 from local.client import Client, Operator, in_process
@@ -69,7 +69,7 @@ def put(merchant: Client) -> Iterator[Put]:
 @pytest.fixture
 def no_floor(dynamodb: str) -> Iterator[None]:
     yield
-    remove(ShopSettings, ("pricing",))
+    remove(SettingsSections, ("pricing",))
     cache.forget("settings")
 
 

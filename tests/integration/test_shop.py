@@ -16,7 +16,7 @@ from chalicelib.operators import passwords
 from chalicelib.operators import service as operators
 from chalicelib.shop import service
 from chalicelib.shop.rules import OrderRules
-from chalicelib.shop.tables import ShopSettings
+from chalicelib.shop.tables import SettingsSections
 from chalicelib.store import cache, read
 from chalicelib.store.transaction import remove, save
 from chalicelib.web import tokens
@@ -28,10 +28,10 @@ DEFAULTS = {"pay_minutes": 15, "receive_days": 10, "refund_days": 7, "unpaid_max
 @pytest.fixture(autouse=True)
 def untouched(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(passwords, "_COST", 16)
-    remove(ShopSettings, ("orders",))
+    remove(SettingsSections, ("orders",))
     cache.forget("settings")
     yield
-    remove(ShopSettings, ("orders",))
+    remove(SettingsSections, ("orders",))
     cache.forget("settings")
 
 
@@ -68,7 +68,7 @@ def test_elsewhere_it_holds_a_moment_later() -> None:
     try:
         assert service.order_rules().pay_minutes == 15
         document = msgspec.json.encode(OrderRules(pay_minutes=20)).decode()
-        save(ShopSettings("orders", document=document, version=1))  # as another process would
+        save(SettingsSections("orders", document=document, version=1))  # as another process would
         assert service.order_rules().pay_minutes == 15
         at[0] += 1.001
         assert service.order_rules().pay_minutes == 20
@@ -92,7 +92,7 @@ def test_elsewhere_it_holds_a_moment_later() -> None:
 def test_bounds(merchant: Client, body: dict[str, object], field: str) -> None:
     refusal = merchant.put("/v1/admin/settings/orders", body).refused(400, "malformed")
     assert [each["field"] for each in refusal["errors"]] == [field]
-    assert read.get(ShopSettings, "orders") is None
+    assert read.get(SettingsSections, "orders") is None
 
 
 def test_who_may_only_read(dynamodb: str) -> None:
@@ -129,10 +129,10 @@ def test_one_field_is_changed_whoever_changes_others_at_the_same_time() -> None:
 
 
 def test_documents_of_older_and_newer_versions() -> None:
-    save(ShopSettings("orders", document='{"receive_days": 4, "from_the_future": true}', version=7))
+    save(SettingsSections("orders", document='{"receive_days": 4, "from_the_future": true}', version=7))
     assert service.ORDERS.fresh() == OrderRules(receive_days=4)
     service.ORDERS.change(OrderRules(receive_days=5))
-    assert read.get(ShopSettings, "orders").version == 8
+    assert read.get(SettingsSections, "orders").version == 8
 
 
 def test_changes_at_the_same_time_all_end_well() -> None:
@@ -146,7 +146,7 @@ def test_changes_at_the_same_time_all_end_well() -> None:
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(change, range(1, 17)))
     assert set(told) <= {"done", "conflict"}
-    assert read.get(ShopSettings, "orders").version == told.count("done")
+    assert read.get(SettingsSections, "orders").version == told.count("done")
 
 
 def test_a_section_is_declared_once_and_has_defaults() -> None:

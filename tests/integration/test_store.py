@@ -25,7 +25,7 @@ class Things(Table):
     """A table of this test's own."""
 
     class Meta(TableMeta):
-        table_name = name("test-things")
+        table_name = name("things")
 
     shelf = UnicodeAttribute(hash_key=True)
     place = UnicodeAttribute(range_key=True)

@@ -58,11 +58,11 @@ def balance(shopper: Shopper) -> tuple[int, int]:
 def inviter_of(shopper: Shopper) -> str | None:
     """Whom the shopper is bound to now."""
     from chalicelib.core import clock
-    from chalicelib.distribution.tables import TIE, Distributors
+    from chalicelib.distribution.tables import BINDING, Distributors
     from chalicelib.store import read
 
-    item = read.get(Distributors, shopper.member_id, TIE)
-    return item.tie.inviter if item is not None and item.tie.live(clock.now()) else None
+    item = read.get(Distributors, shopper.member_id, BINDING)
+    return item.binding.inviter if item is not None and item.binding.live(clock.now()) else None
 
 
 def bare_member(openid: str = "") -> str:

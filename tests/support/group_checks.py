@@ -12,7 +12,7 @@ import msgspec
 from chalicelib.catalogue.tables import ACTIVITY, Products
 from chalicelib.groupbuy.rules import Lobby
 from chalicelib.groupbuy.settle import read_draw
-from chalicelib.groupbuy.tables import MEMBER, Activities
+from chalicelib.groupbuy.tables import MEMBER, GroupActivities
 from chalicelib.jobs.tables import Jobs
 from chalicelib.orders.rules import Order
 from chalicelib.store import tools
@@ -114,7 +114,7 @@ def _check_bought(setting: Setting, orders: list[Order]) -> None:
             bought[order.member_id] += order.lines[0].quantity
     counted = {
         item.part.removeprefix(MEMBER): int(item.bought)
-        for item in tools.scan(Activities)
+        for item in tools.scan(GroupActivities)
         if item.part.startswith(MEMBER)
     }
     assert {member: count for member, count in counted.items() if count} == dict(bought)

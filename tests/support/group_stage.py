@@ -23,10 +23,10 @@ from chalicelib.core import clock, ids, settings
 from chalicelib.groupbuy import activities
 from chalicelib.groupbuy.activities import ActivityInput, SetAside
 from chalicelib.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, Variant
-from chalicelib.groupbuy.tables import Activities, Lobbies
+from chalicelib.groupbuy.tables import GroupActivities, Lobbies
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.tables import Jobs
-from chalicelib.ledger.tables import Journal
+from chalicelib.ledger.tables import LedgerEntries
 from chalicelib.members.rules import Address, Addresses, Profile
 from chalicelib.members.tables import ADDRESSES, PROFILE, Members
 from chalicelib.orders.tables import Orders
@@ -44,7 +44,7 @@ FREIGHT_FEN, FREIGHT_MORE_FEN = 700, 100
 ACTIVITY_MINUTES, LOBBY_MINUTES = 240, 30
 
 _NOW = 1_795_226_400.0  # 2026-11-21 10:00 in Shanghai
-_TABLES = (Orders, Journal, Lobbies, Activities, Jobs, Products)
+_TABLES = (Orders, LedgerEntries, Lobbies, GroupActivities, Jobs, Products)
 
 #: What a piece costs by the lobby's size (of a ladder: its step), for the leader and for others; fen.
 Prices = dict[int, tuple[int, int]]

@@ -81,7 +81,7 @@ class Seen:
 
     orders: dict[int, Found]
     lobby: Lobby | None
-    place: str | None
+    position: str | None
     seats: list[SeatItem]
     stocks: list[Stock]
     bought: list[int]
@@ -182,7 +182,7 @@ class GroupWorld(World):
         return Seen(
             orders={who: Found(one.order, one.version) for who, one in zip(self.orders, orders, strict=True)},
             lobby=None if lobby is None else lobby_of(lobby),
-            place=None if lobby is None else lobby.place,
+            position=None if lobby is None else lobby.position,
             seats=[seat_of(item) for item in items if item.part != LOBBY],
             stocks=stocks,
             bought=[0 if item is None else int(item.bought) for item in bought],

@@ -67,7 +67,7 @@ def held(
     """A coupon that a member has, of these terms."""
     coupon = Coupon(
         coupon_id=coupon_id, template_id="t", member_id="m", name=f"coupon {coupon_id}", terms=Terms(**terms),
-        valid_from=begins, valid_until=until, got_at=begins, how="claim",
+        valid_from=begins, valid_until=until, received_at=begins, how="claim",
     )  # fmt: skip
     return Held(coupon=coupon, state=state)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.coupons.audit import Got, Shard, Use, audit
+from chalicelib.coupons.audit import Received, Shard, Use, audit
 from chalicelib.coupons.rules import Coupon, Figures, Held, Template, Terms, Validity
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -25,7 +25,7 @@ def template(template_id: str, total: int, shards: int) -> Template:
 def coupon(coupon_id: str, member_id: str, state: Any = "unused", template_id: str = "t1") -> Held:
     kept = Coupon(
         coupon_id=coupon_id, template_id=template_id, member_id=member_id, name="券", terms=TERMS, valid_from=NOW,
-        valid_until=NOW + timedelta(days=7), got_at=NOW, how="claim",
+        valid_until=NOW + timedelta(days=7), received_at=NOW, how="claim",
     )  # fmt: skip
     return Held(coupon=kept, state=state, order_id="" if state == "unused" else f"o-{coupon_id}")
 
@@ -48,7 +48,7 @@ def books() -> dict[str, Any]:
         "shards": [
             stock(0, 4, 2), stock(1, 3, 1), stock(0, 4, 0, "t2"), used(0, 3, 900, 5000), used(1, -1, -100, -1000)
         ],
-        "got": [Got("m1", "t1", 2), Got("m2", "t1", 1)],
+        "received": [Received("m1", "t1", 2), Received("m2", "t1", 1)],
         "coupons": [coupon("c1", "m1", "used"), coupon("c2", "m1"), coupon("c3", "m2", "used")],
         "uses": {"c1": Use(500, 2500), "c3": Use(300, 1500)},
     }  # fmt: skip
@@ -85,7 +85,7 @@ PLANTED: dict[str, tuple[str, int, Any, list[str]]] = {
         "shards", 3, used(0, 3, 900, 5001), ["t1: fen paid with them: counted 4001, coupons and orders say 4000"]
     ),
     "a member has more than was counted for them": (
-        "got", 0, Got("m1", "t1", 1), ["t1: m1 is said to have got 1, and has 2"]
+        "received", 0, Received("m1", "t1", 1), ["t1: m1 is said to have got 1, and has 2"]
     ),
     "a coupon is not with who got it": (
         "coupons", 1, coupon("c2", "m2"),
@@ -122,7 +122,7 @@ def test_a_coupon_that_nobody_issued_is_named() -> None:
 def test_a_coupon_of_no_template_is_named() -> None:
     told = books()
     told["coupons"].append(coupon("c4", "m3", template_id="t9"))
-    told["got"].append(Got("m3", "t9", 1))
+    told["received"].append(Received("m3", "t9", 1))
     assert differences(told) == ["t9: counters or coupons of no template"]
 
 

@@ -104,7 +104,7 @@ def test_validity_by_dates_and_by_days() -> None:
 def test_expired_is_by_the_clock_and_only_of_what_is_unused() -> None:
     coupon = Coupon(
         coupon_id="c1", template_id="t1", member_id="m1", name="券", terms=Terms(kind="free_shipping"),
-        valid_from=NOW, valid_until=NOW + timedelta(days=1), got_at=NOW, how="claim",
+        valid_from=NOW, valid_until=NOW + timedelta(days=1), received_at=NOW, how="claim",
     )  # fmt: skip
     held = Held(coupon=coupon, state="unused")
     before, last, after = NOW - timedelta(seconds=1), NOW + timedelta(hours=23), NOW + timedelta(days=1)
@@ -159,7 +159,7 @@ def test_no_more_wrong_codes_an_hour_than_are_allowed(waits: list[int], under_pr
         if not guesses.at(now).is_spent(under_pressure):
             guesses = guesses.one_more(now)
             looked_at.append(now)
-            assert guesses.until <= now + GUESS_SECONDS
+            assert guesses.window_ends <= now + GUESS_SECONDS
     windows: dict[int, int] = {}
     begins = None
     for at in looked_at:  # a window begins with its first wrong code
@@ -167,4 +167,4 @@ def test_no_more_wrong_codes_an_hour_than_are_allowed(waits: list[int], under_pr
             begins = at
         windows[begins] = windows.get(begins, 0) + 1
     assert all(count <= allowed for count in windows.values())
-    assert guesses.at(guesses.until) == Guesses()
+    assert guesses.at(guesses.window_ends) == Guesses()

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.distribution.audit import DistributorRecord, Records, TieRecord, audit
-from chalicelib.distribution.rules import DistributionRules, Distributor, Figures, MonthlySales, Tie, reduced
+from chalicelib.distribution.audit import BindingRecord, DistributorRecord, Records, audit
+from chalicelib.distribution.rules import Binding, DistributionRules, Distributor, Figures, MonthlySales, reduced
 from chalicelib.ledger import members as entries
 from chalicelib.ledger.rules import Entry
 from chalicelib.orders.rules import Order
@@ -31,9 +31,9 @@ class Books(msgspec.Struct):
         return [f"{one.about}: {one.what}" for one in audit([self.order], self.entries, self.records)]
 
 
-def tie(member: str, inviter: str, *, days: int = 0, bound_days_ago: int = 1) -> Tie:
+def binding(member: str, inviter: str, *, days: int = 0, bound_days_ago: int = 1) -> Binding:
     bound = NOW - timedelta(days=bound_days_ago)
-    return Tie(
+    return Binding(
         member_id=member, inviter=inviter, token="t", bound_at=bound,
         until=bound + timedelta(days=days) if days else None,
     )  # fmt: skip
@@ -60,7 +60,7 @@ def agreeing() -> Books:
     ]
     records = Records(
         commissions=[released(ours), theirs],
-        ties=[TieRecord(tie("buyer", "seller"), 1, 1500), TieRecord(tie("seller", "above"), 0, 0)],
+        bindings=[BindingRecord(binding("buyer", "seller"), 1, 1500), BindingRecord(binding("seller", "above"), 0, 0)],
         distributors=[DistributorRecord(*one) for one in people],
         customers=[("seller", "buyer")],
         sales=[MonthlySales("seller", "2026-11", 1500)],
@@ -117,13 +117,17 @@ PLANTED: dict[str, Callable[[Books], Any]] = {
     "s0: 99 fen are left, by the rule 100": lambda b: change_line(b, 0, amount_fen=99),
     "o1 level 1: is reversed, and 1500 fen were not given back": lambda b: change(b, 0, state="reversed"),
     "o1 level 1: is available before the order was received": lambda b: with_order(b, received_at=None),
-    "brought themselves, in a ring of 3": lambda b: b.records.ties.append(TieRecord(tie("above", "buyer"), 0, 0)),
-    "lone: brought themselves, in a ring of 1": lambda b: b.records.ties.append(TieRecord(tie("lone", "lone"), 0, 0)),
-    "buyer: is counted 2 orders of 1500 fen, the commissions say 1 of 1500": lambda b: b.records.ties.__setitem__(
-        0, TieRecord(tie("buyer", "seller"), 2, 1500)
+    "brought themselves, in a ring of 3": lambda b: b.records.bindings.append(
+        BindingRecord(binding("above", "buyer"), 0, 0)
     ),
-    "buyer: is counted 1 orders of 1500 fen, the commissions say 0 of 0": lambda b: b.records.ties.__setitem__(
-        0, TieRecord(tie("buyer", "seller", bound_days_ago=-1), 1, 1500)
+    "lone: brought themselves, in a ring of 1": lambda b: b.records.bindings.append(
+        BindingRecord(binding("lone", "lone"), 0, 0)
+    ),
+    "buyer: is counted 2 orders of 1500 fen, the commissions say 1 of 1500": lambda b: b.records.bindings.__setitem__(
+        0, BindingRecord(binding("buyer", "seller"), 2, 1500)
+    ),
+    "buyer: is counted 1 orders of 1500 fen, the commissions say 0 of 0": lambda b: b.records.bindings.__setitem__(
+        0, BindingRecord(binding("buyer", "seller", bound_days_ago=-1), 1, 1500)
     ),
     "o1 level 1: was made by version 2 of the settings, which is not kept": lambda b: change(b, 0, rules_version=2),
     "o1 level 2: version 1 pays no such level, or nobody there": lambda b: rules_by(b, 1, replace(RULES, levels=1)),
@@ -160,7 +164,7 @@ def test_what_is_planted_is_named(difference: str) -> None:
 
 def test_a_tie_that_was_over_before_another_was_made_is_no_ring() -> None:
     books = agreeing()
-    books.records.ties.append(TieRecord(tie("above", "buyer", days=2, bound_days_ago=9), 0, 0))
+    books.records.bindings.append(BindingRecord(binding("above", "buyer", days=2, bound_days_ago=9), 0, 0))
     assert books.differences() == []
 
 

@@ -1,4 +1,4 @@
-"""What an order pays, what a refund leaves of it, whom a tie holds and which tier is reached: to the fen, always."""
+"""What an order pays, what a refund leaves of it, whom a binding holds, which tier is reached: to the fen, always."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chalicelib.distribution.rules import (
     Rate,
     Tier,
     check,
-    new_tie,
+    new_binding,
     next_goal,
     next_tier,
     order_cap,
@@ -203,13 +203,13 @@ def test_what_is_left_is_never_above_the_cap_of_what_was_kept(
         assert sum(reduced(one, now).amount_fen for one in made) <= cap_of(kept, rules)
 
 
-# Ties
+# Bindings
 
 
 def test_a_tie_holds_for_its_days_or_for_ever() -> None:
-    for_ever = new_tie("m", "d", "t", RULES, NOW)
+    for_ever = new_binding("m", "d", "t", RULES, NOW)
     assert for_ever.live(NOW + timedelta(days=100_000))
-    for_a_week = new_tie("m", "d", "t", msgspec.structs.replace(RULES, protection_days=7), NOW)
+    for_a_week = new_binding("m", "d", "t", msgspec.structs.replace(RULES, protection_days=7), NOW)
     assert for_a_week.live(NOW + timedelta(days=7) - timedelta(milliseconds=1))
     assert not for_a_week.live(NOW + timedelta(days=7))
 

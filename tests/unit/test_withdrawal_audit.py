@@ -27,7 +27,7 @@ THERE: dict[WithdrawalState, str] = {
 def withdrawal(state: WithdrawalState) -> Withdrawal:
     return Withdrawal(
         withdrawal_id="w1", member_id="m1", openid="o1", state=state, first_state="processing", amount_fen=1000,
-        tax_fen=30, fee_fen=5, rules_version=1, created_at=AT, handed_over=AT,
+        tax_fen=30, fee_fen=5, rules_version=1, created_at=AT, submitted_at=AT,
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ SUMS = st.integers(0, 10_000_000)
 def withdrawal(amount_fen: int = 10_000, at: datetime = NOON, tax_fen: int = 0) -> Withdrawal:
     return Withdrawal(
         withdrawal_id="w1", member_id="m1", openid="o1", state="processing", first_state="processing",
-        amount_fen=amount_fen, tax_fen=tax_fen, fee_fen=0, rules_version=1, created_at=at, handed_over=at,
+        amount_fen=amount_fen, tax_fen=tax_fen, fee_fen=0, rules_version=1, created_at=at, submitted_at=at,
     )  # fmt: skip
 
 
@@ -251,8 +251,8 @@ def test_wechat_is_asked_ever_more_rarely_and_when_the_time_to_confirm_ends() ->
 
 def test_wechat_s_silence_says_nothing_once_it_may_have_forgotten() -> None:
     made = withdrawal()
-    assert made.is_told(NOON + timedelta(days=28, hours=23))
-    assert not made.is_told(NOON + timedelta(days=29))
+    assert made.is_queryable(NOON + timedelta(days=28, hours=23))
+    assert not made.is_queryable(NOON + timedelta(days=29))
 
 
 def test_a_quarter_begins_at_midnight_in_shanghai() -> None:

@@ -9,9 +9,17 @@ from typing import Any
 import msgspec
 
 from chalicelib.core import clock
-from chalicelib.distribution.rules import INVITE_DAYS, DistributionRules, Tie, new_tie
+from chalicelib.distribution.rules import INVITE_DAYS, Binding, DistributionRules, new_binding
 from chalicelib.distribution.service import DISTRIBUTION
-from chalicelib.distribution.tables import DISTRIBUTOR, TIE, Distributors, Links, distributor_key, tie_item, tie_key
+from chalicelib.distribution.tables import (
+    BINDING,
+    DISTRIBUTOR,
+    Distributors,
+    Links,
+    binding_item,
+    binding_key,
+    distributor_key,
+)
 from chalicelib.jobs import service as jobs
 from chalicelib.members.rules import Invite, Profile
 from chalicelib.orders.referrals import Referral, register
@@ -31,11 +39,12 @@ class _Again(Exception):
     """Somebody was bound between the read and the write."""
 
 
-class Binding(msgspec.Struct, frozen=True):
-    """A tie that may be written, and what must still be so then: the member's own tie and, where they have customers,
-    the ties above the inviter, each by its version (0: there is none). `first`: it is the inviter's first customer."""
+class BindingPlan(msgspec.Struct, frozen=True):
+    """A binding that may be written, and what must still be so then: the member's own binding and, where they have
+    customers, the bindings above the inviter, each by its version (0: there is none). `first`: it is the inviter's
+    first customer."""
 
-    tie: Tie
+    binding: Binding
     version: int
     leaf: bool
     first: bool
@@ -49,34 +58,34 @@ def bind_visitor(job: jobs.Job) -> None:
         bind(job.key, job.task.payload["token"])
 
 
-def bind(member_id: str, token: str) -> Tie | None:
-    """Bind the member to the distributor whose link that is, unless they are bound; the new tie, or None.
+def bind(member_id: str, token: str) -> Binding | None:
+    """Bind the member to the distributor whose link that is, unless they are bound; the new binding, or None.
 
     Never to themselves, to somebody who is no active distributor, or in a ring; and nobody while distribution is off.
     Raises `conflict` and `unavailable`.
     """
 
-    def once() -> Tie | None:
-        tie, own = read.batch_get([tie_key(member_id), distributor_key(member_id)])
+    def once() -> Binding | None:
+        bound, own = read.batch_get([binding_key(member_id), distributor_key(member_id)])
         rules, link = DISTRIBUTION.fresh(), read.get(Links, token)
-        binding = None if link is None else _binding(member_id, link, tie, own, rules)
-        if binding is None:
+        plan = None if link is None else _plan(member_id, link, bound, own, rules)
+        if plan is None:
             return None
         tx = Transaction()
-        _write(tx, binding)
+        _write(tx, plan)
         try:
             tx.commit()
         except ConditionFailed as fault:
             raise _Again from fault
-        return binding.tie
+        return plan.binding
 
     return retry_busy(once, _Again)
 
 
-def _binding(member_id: str, link: Links, tie: Any, own: Any, rules: DistributionRules) -> Binding | None:
+def _plan(member_id: str, link: Links, bound: Any, own: Any, rules: DistributionRules) -> BindingPlan | None:
     """How the member can be bound by this link, as they are now; None when they cannot."""
     now = clock.now()
-    if not rules.enabled or (tie is not None and tie.tie.live(now)):
+    if not rules.enabled or (bound is not None and bound.binding.live(now)):
         return None
     inviter_id = link.link.member_id
     inviter = None if inviter_id == member_id else read.get(Distributors, inviter_id, DISTRIBUTOR)
@@ -86,9 +95,9 @@ def _binding(member_id: str, link: Links, tie: Any, own: Any, rules: Distributio
     above: list[tuple[str, int]] | None = [] if leaf else _above(inviter_id, member_id, now)
     if above is None:
         return None
-    return Binding(
-        tie=new_tie(member_id, inviter_id, link.token, rules, now),
-        version=0 if tie is None else int(tie.version),
+    return BindingPlan(
+        binding=new_binding(member_id, inviter_id, link.token, rules, now),
+        version=0 if bound is None else int(bound.version),
         leaf=leaf,
         first=not inviter.has_customers,
         above=above,
@@ -96,29 +105,29 @@ def _binding(member_id: str, link: Links, tie: Any, own: Any, rules: Distributio
 
 
 def _above(inviter_id: str, member_id: str, now: datetime) -> list[tuple[str, int]] | None:
-    """The ties from the inviter up, as (whose, version); None when the member is among them, or it has no end."""
+    """The bindings from the inviter up, as (whose, version); None when the member is among them, or it has no end."""
     found: list[tuple[str, int]] = []
     current = inviter_id
     while len(found) < _ANCESTORS_MAX:
         if current == member_id:
             return None
-        tie = read.get(Distributors, current, TIE)
-        found.append((current, 0 if tie is None else int(tie.version)))
-        if tie is None or not tie.tie.live(now):
+        bound = read.get(Distributors, current, BINDING)
+        found.append((current, 0 if bound is None else int(bound.version)))
+        if bound is None or not bound.binding.live(now):
             return found
-        current = tie.tie.inviter
+        current = bound.binding.inviter
     return None
 
 
-def _write(tx: Transaction, binding: Binding) -> None:
-    tie = binding.tie
-    tx.put(tie_item(tie, binding.version + 1), _version(binding.version), _MOVED)
-    if binding.leaf:
-        tx.check(*distributor_key(tie.member_id), Distributors.has_customers.does_not_exist(), _MOVED)
-    for member_id, version in binding.above:
-        tx.check(*tie_key(member_id), _version(version), _MOVED)
-    if binding.first:
-        tx.update(*distributor_key(tie.inviter), [Distributors.has_customers.set(True)])
+def _write(tx: Transaction, plan: BindingPlan) -> None:
+    binding = plan.binding
+    tx.put(binding_item(binding, plan.version + 1), _version(plan.version), _MOVED)
+    if plan.leaf:
+        tx.check(*distributor_key(binding.member_id), Distributors.has_customers.does_not_exist(), _MOVED)
+    for member_id, version in plan.above:
+        tx.check(*binding_key(member_id), _version(version), _MOVED)
+    if plan.first:
+        tx.update(*distributor_key(binding.inviter), [Distributors.has_customers.set(True)])
 
 
 def _version(version: int) -> Any:
@@ -129,8 +138,8 @@ class _Referrers:
     """What orders ask: whom an order pays. See orders.referrals."""
 
     def keys(self, member_id: str) -> list[Key]:
-        """The member's tie, and whether they are a distributor; nothing while distribution is off."""
-        return [tie_key(member_id), distributor_key(member_id)] if DISTRIBUTION.current().enabled else []
+        """The member's binding, and whether they are a distributor; nothing while distribution is off."""
+        return [binding_key(member_id), distributor_key(member_id)] if DISTRIBUTION.current().enabled else []
 
     def referral(self, profile: Profile, items: Sequence[Any]) -> Referral:
         """The distributors above the member; with self-purchase, and where they are one, the member first.
@@ -140,40 +149,40 @@ class _Referrers:
         if not items:
             return Referral()
         rules, now = DISTRIBUTION.current(), clock.now()
-        tie, own = items
-        binding = None
-        if tie is None or not tie.tie.live(now):
-            links = read.batch_get([(Links, (invite.token,)) for invite in _open(profile, tie, now)])
-            ways = (_binding(profile.member_id, link, tie, own, rules) for link in links if link is not None)
-            binding = next((way for way in ways if way is not None), None)
-            inviter = None if binding is None else binding.tie.inviter
+        bound, own = items
+        plan = None
+        if bound is None or not bound.binding.live(now):
+            links = read.batch_get([(Links, (invite.token,)) for invite in _open(profile, bound, now)])
+            ways = (_plan(profile.member_id, link, bound, own, rules) for link in links if link is not None)
+            plan = next((way for way in ways if way is not None), None)
+            inviter = None if plan is None else plan.binding.inviter
         else:
-            inviter = tie.tie.inviter
+            inviter = bound.binding.inviter
         chain = []
         if rules.self_purchase and own is not None and own.distributor.state == "active":
             chain.append(profile.member_id)
         while inviter is not None and len(chain) < rules.levels:
             chain.append(inviter)
             inviter = _inviter(inviter, now) if len(chain) < rules.levels else None
-        return Referral(chain, binding)
+        return Referral(chain, plan)
 
     def bind(self, tx: Transaction, referral: Referral) -> None:
-        """Write the tie."""
-        _write(tx, referral.tie)
+        """Write the binding."""
+        _write(tx, referral.binding)
 
 
-def _open(profile: Profile, tie: Any, now: datetime) -> list[Invite]:
+def _open(profile: Profile, bound: Any, now: datetime) -> list[Invite]:
     """The invitations by which the member can be bound, the latest first: those of the last days, and since they were
     bound; an earlier one has had its time."""
     since = now - timedelta(days=INVITE_DAYS)
-    if tie is not None:
-        since = max(since, tie.tie.bound_at)
+    if bound is not None:
+        since = max(since, bound.binding.bound_at)
     return [invite for invite in profile.invites if invite.at > since]
 
 
 def _inviter(member_id: str, now: datetime) -> str | None:
-    tie = read.get(Distributors, member_id, TIE)
-    return tie.tie.inviter if tie is not None and tie.tie.live(now) else None
+    bound = read.get(Distributors, member_id, BINDING)
+    return bound.binding.inviter if bound is not None and bound.binding.live(now) else None
 
 
 register(_Referrers())

@@ -21,7 +21,7 @@ PEOPLE, PROTECTED_DAYS = 6, 30
 WHO = st.integers(0, PEOPLE - 1)
 
 
-class Ties(RuleBasedStateMachine):
+class Bindings(RuleBasedStateMachine):
     """Six distributors, who all try to bring each other."""
 
     clock: LocalClock
@@ -36,7 +36,7 @@ class Ties(RuleBasedStateMachine):
     @rule(who=WHO, by=WHO)
     def come_by(self, who: int, by: int) -> None:
         from chalicelib.core import clock
-        from chalicelib.distribution.ties import bind
+        from chalicelib.distribution.bindings import bind
 
         member, inviter = self.members[who], self.members[by]
         live = self._live()
@@ -44,9 +44,9 @@ class Ties(RuleBasedStateMachine):
         while above is not None:
             expected = expected and above != member
             above = live.get(above)
-        tie = bind(member, self.codes[by])
-        assert (tie is not None) == expected
-        if tie is not None:
+        binding = bind(member, self.codes[by])
+        assert (binding is not None) == expected
+        if binding is not None:
             self.bound[member] = inviter, clock.now()
 
     @rule(days=st.sampled_from([1, 10, PROTECTED_DAYS]))
@@ -66,14 +66,14 @@ class Ties(RuleBasedStateMachine):
     def _live(self) -> dict[str, str]:
         """Who is bound to whom, as it is kept; and it is as it ought to be."""
         from chalicelib.core import clock
-        from chalicelib.distribution.tables import tie_key
+        from chalicelib.distribution.tables import binding_key
         from chalicelib.store import read
 
         if not hasattr(self, "members"):
             return {}
         now = clock.now()
-        items = read.batch_get([tie_key(member) for member in self.members])
-        live = {item.member_id: item.tie.inviter for item in items if item is not None and item.tie.live(now)}
+        items = read.batch_get([binding_key(member) for member in self.members])
+        live = {item.member_id: item.binding.inviter for item in items if item is not None and item.binding.live(now)}
         ought = {
             member: inviter
             for member, (inviter, since) in self.bound.items()
@@ -87,7 +87,7 @@ class Ties(RuleBasedStateMachine):
 def protected(dynamodb: str, mall_clock: LocalClock) -> Iterator[str]:
     operator = Operator(in_process(), owner_token())
     set_rules(operator, protection_days=PROTECTED_DAYS)
-    Ties.clock = mall_clock
+    Bindings.clock = mall_clock
     yield dynamodb
     set_rules(operator, enabled=False)
 
@@ -98,4 +98,4 @@ def test_whoever_comes_by_whose_link_nobody_is_bound_in_a_ring(protected: str) -
         phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     with lean(protected):
-        run_state_machine_as_test(Ties, settings=played)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(Bindings, settings=played)  # type: ignore[no-untyped-call]
