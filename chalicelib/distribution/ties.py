@@ -12,7 +12,7 @@ from chalicelib.core import clock
 from chalicelib.distribution.rules import INVITE_DAYS, DistributionRules, Tie, new_tie
 from chalicelib.distribution.service import DISTRIBUTION
 from chalicelib.distribution.tables import DISTRIBUTOR, TIE, Distributors, Links, distributor_key, tie_item, tie_key
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.job import Job
 from chalicelib.members.rules import Invite, Profile
 from chalicelib.orders.referrals import Referral, register
 from chalicelib.store import read
@@ -42,8 +42,7 @@ class Binding(msgspec.Struct, frozen=True):
     above: list[tuple[str, int]] = []
 
 
-@jobs.subscribe("member.invited")
-def bind_visitor(job: jobs.Job) -> None:
+def bind_visitor(job: Job) -> None:
     """A member came by a link: bind them, where a visit binds and they are not bound."""
     if DISTRIBUTION.fresh().bind_on == "first_visit":
         bind(job.key, job.task.payload["token"])
