@@ -9,7 +9,6 @@ RAISE_TIER = handles("distribution.raise_tier", "chalicelib.distribution.service
 
 subscribe("member.invited", "distribution.bind_visitor", "chalicelib.distribution.ties:bind_visitor")
 subscribe("referred_order.confirmed", "distribution.hold_commissions", "chalicelib.distribution.commissions:paid")
-subscribe(
-    "referred_order.refunded", "distribution.take_back_commissions", "chalicelib.distribution.commissions:refunded"
-)
+subscribe("referred_order.refunded", "distribution.take_back_commissions",
+          "chalicelib.distribution.commissions:refunded")  # fmt: skip
 subscribe("referred_order.received", "distribution.date_release", "chalicelib.distribution.commissions:received")

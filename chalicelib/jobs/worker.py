@@ -43,7 +43,7 @@ def run_due(
 ) -> int:
     """Run what is due in these lanes until nothing is, or for about `seconds`; how many jobs were run.
 
-    Who looks `ahead` then sleeps until the next job is due, if that is within the `seconds`, and runs it at its second.
+    With `ahead` it then sleeps until the next job is due, if that is within the `seconds`, and runs it at its second.
     One of several workers (`job_workers`) looks after its `part` of the shards.
     The cost grows with what is due: each shard is asked for its oldest jobs, and never read beyond the next one.
     """

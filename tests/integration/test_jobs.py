@@ -15,7 +15,7 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, unavailable
 from chalicelib.jobs import declarations, queue, worker
-from chalicelib.jobs.declarations import INSIDE, NOTHING, Event, Kind, handles
+from chalicelib.jobs.declarations import INSIDE, NOTHING, OUTSIDE, Event, Kind, Lane, handles
 from chalicelib.jobs.events import emit
 from chalicelib.jobs.job import Job, Later
 from chalicelib.jobs.queue import schedule
@@ -236,10 +236,10 @@ def test_an_operator_sees_the_dead_and_runs_one_again(mall_clock: LocalClock) ->
 
 def test_a_job_of_an_unknown_kind_is_kept_for_a_version_that_knows_it() -> None:
     tx = Transaction()
-    schedule(tx, Kind("test.nobody-knows", NOTHING, INSIDE), "a")
+    schedule(tx, Kind("test.nobody-knows", NOTHING, OUTSIDE), "a")
     tx.commit()
     assert (worker.run_due(), counts()) == (1, (0, 1, 0))
-    assert stored()[0].task.last_error == "LookupError"
+    assert (stored()[0].task.last_error, Lane(stored()[0].shard[0])) == ("LookupError", INSIDE)
 
 
 def test_an_event_reaches_every_subscriber_once_and_one_that_fails_keeps_no_other_waiting(
