@@ -1,8 +1,9 @@
 """Yutang's Lambda entry points: the HTTP API, and of each lane of jobs its schedule and its stream. Nothing else.
 
-A function imports what it runs: the API every wing, and the operators' doors only when one comes; a worker only what
-jobs are made of. Wherever Lambda has not said which function this is (packaging, the local mall, tests), everything is
-here.
+Every function knows all jobs and events, by the tables in which the wings declare them, and imports what it runs: the
+API every wing, and the operators' doors only when one comes; a worker what jobs of other wings ask for, and a handler
+with the first job that needs it. Wherever Lambda has not said which function this is (packaging, the local mall,
+tests), everything is here.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ from chalice.app import Chalice, Rate
 from chalicelib.core import log
 from chalicelib.core.entry import entry
 from chalicelib.core.settings import settings
-from chalicelib.jobs import daily
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import INSIDE, OUTSIDE
+from chalicelib.jobs import daily, worker
+from chalicelib.jobs.declarations import INSIDE, OUTSIDE
 from chalicelib.jobs.tables import Jobs
 from chalicelib.store import base
 
-#: Every module that declares endpoints for shoppers and WeChat; importing one has declared them, and its wing's jobs.
+#: What every wing owes to later, tells and hears: tables of names, which import no handler. Every function knows all of
+#: them, so that none takes an event for one that nobody hears, or owes a job in another lane than its own.
+JOBS = (
+    "members.jobs", "catalogue.jobs", "coupons.jobs", "orders.jobs", "groupbuy.jobs", "distribution.jobs",
+    "distribution.withdrawal_jobs", "reconciliation.jobs",
+)  # fmt: skip
+#: Every module that declares endpoints for shoppers and WeChat.
 DOORS = (
     "members.routes", "catalogue.routes", "coupons.routes", "cart.routes", "orders.routes", "groupbuy.routes",
     "distribution.routes", "pricing.routes",
@@ -36,12 +42,11 @@ OFFICE = (
     "groupbuy.admin_routes", "distribution.admin_routes", "pricing.admin_routes", "reconciliation.routes",
     "operators.routes", "jobs.routes", "shop.routes", "web.openapi",
 )  # fmt: skip
-#: Every module that declares jobs, or what jobs of other wings ask of its wing.
+#: Every module that answers what other wings ask of its own, whatever job is run: who takes a seat, who brought a
+#: member, and what is kept of a person.
 WORK = (
-    "members.jobs", "members.person", "catalogue.jobs", "coupons.jobs", "coupons.grants", "coupons.shares",
-    "coupons.person", "cart.person", "orders.close", "orders.deliver", "orders.refunds", "orders.person",
-    "groupbuy.settle", "distribution.service", "distribution.bindings", "distribution.commissions",
-    "distribution.transfers", "distribution.person", "distribution.withdrawal_person", "reconciliation.service",
+    "members.person", "coupons.person", "cart.person", "orders.person", "groupbuy.seats", "distribution.bindings",
+    "distribution.person", "distribution.withdrawal_person",
 )  # fmt: skip
 
 
@@ -76,6 +81,7 @@ def _import(modules: tuple[str, ...]) -> None:
 
 
 app = Mall(app_name="yutang", configure_logs=False)
+_import(JOBS)
 match settings().handler:
     case "":
         app.open(DOORS)
@@ -98,7 +104,7 @@ def run_due_jobs(event: Any) -> None:
     """
     with entry("run-due-jobs", event.context) as left:
         daily.owe()
-        ran = jobs.run_due(left(), [INSIDE], ahead=True, part=event.detail.get("part", 0))
+        ran = worker.run_due(left(), [INSIDE], ahead=True, part=event.detail.get("part", 0))
         log.info("jobs_ran", jobs=ran)
 
 
@@ -106,7 +112,7 @@ def run_due_jobs(event: Any) -> None:
 def run_due_calls(event: Any) -> None:
     """Every minute: run the jobs that call WeChat and are due, also those that nobody was woken for."""
     with entry("run-due-calls", event.context) as left:
-        ran = jobs.run_due(left(), [OUTSIDE], part=event.detail.get("part", 0))
+        ran = worker.run_due(left(), [OUTSIDE], part=event.detail.get("part", 0))
         log.info("jobs_ran", jobs=ran)
 
 
@@ -136,7 +142,7 @@ def _run_owed(name: str, event: Any) -> dict[str, Any]:
                 break  # the schedule runs the rest
             try:
                 if record.new_image and record.event_name == "INSERT":
-                    jobs.run_one(Jobs.from_raw_data(record.new_image))
+                    worker.run_one(Jobs.from_raw_data(record.new_image))
             except Exception as fault:
                 log.error("record_failed", fault, handler=name)
                 failed.append(record.sequence_number)

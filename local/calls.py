@@ -85,10 +85,11 @@ def _watch_boundary(settings: Any, base: Any, note: Callable[[str, str], None]) 
 
 
 def _watch_entries() -> None:
-    from chalicelib.jobs import service as jobs
+    from chalicelib.jobs import worker
+    from chalicelib.jobs.declarations import lane_of
     from chalicelib.web import edge
 
-    answer, run_due, run_one = edge.answer, jobs.run_due, jobs.run_one
+    answer, run_due, run_one = edge.answer, worker.run_due, worker.run_one
 
     @functools.wraps(answer)
     def noted_answer(*given: Any, **named: Any) -> Any:
@@ -100,9 +101,7 @@ def _watch_entries() -> None:
 
     @functools.wraps(run_one)
     def noted_run_one(item: Any) -> Any:
-        known = jobs._kinds.get(item.task.kind)
-        lane = known.lane if known else jobs.INSIDE
-        return _as(Seen("job", "", "", lane.name), run_one, item)
+        return _as(Seen("job", "", "", lane_of(item.task.kind).name), run_one, item)
 
     _replace("answer", answer, noted_answer)
     _replace("run_due", run_due, noted_run_due)

@@ -19,9 +19,9 @@ import waitress
 from flask import Flask, request
 
 from chalicelib.core import clock, log
-from chalicelib.jobs import daily
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import INSIDE, LANES, OUTSIDE, Lane
+from chalicelib.jobs import daily, queue
+from chalicelib.jobs import worker as jobs
+from chalicelib.jobs.declarations import INSIDE, LANES, OUTSIDE, Lane
 from local.calls import record_if_asked
 from local.clock import LocalClock
 from local.processes import HOST
@@ -72,7 +72,7 @@ def control(worker: Worker, mall_clock: LocalClock) -> Flask:
 
     @app.get("/status")
     def status() -> dict[str, Any]:
-        counts = jobs.counts()
+        counts = queue.counts()
         waiting = {"due": counts.due, "later": counts.later, "dead": counts.dead}
         return {"now": clock.stamp(clock.now()), "jobs": waiting}
 
@@ -101,7 +101,7 @@ def main() -> None:
     record_if_asked()
     mall_clock = LocalClock(arguments.clock)
     clock.use(mall_clock)
-    importlib.import_module("app")  # registers the handlers of all wings
+    importlib.import_module("app")  # declares the jobs of all wings
     worker = Worker()
     listening = waitress.create_server(
         control(worker, mall_clock), host=HOST, port=arguments.port, threads=_THREADS, ident=None

@@ -138,7 +138,9 @@ def _kinds(malls: Mapping[str, Mall], listed: Prices) -> str:
     plain = mall.found.lives.orders[0]
     written = {place.place: place.writes for place in plain.places}
     jobs_share = 100 * written["jobs"] / sum(written.values())
-    relist = sum(step.writes + step.index_writes for step in plain.steps if step.name == "job: catalogue.relist")
+    relist = sum(
+        step.writes + step.index_writes for step in plain.steps if step.name == "job: catalogue.reindex_product"
+    )
     rows = []
     for life in mall.found.lives.orders:
         steps = [(step.times, step) for step in life.steps]
@@ -183,7 +185,7 @@ def _memory(found: Measured, listed: Prices) -> str:
         )
         cost = bill({"lambda_gb_second": lambdas["lambda_gb_second"] * _THOUSAND}, HOME, listed)["Lambda"]
         arm = bill({"lambda_gb_second_arm": lambdas["lambda_gb_second"] * _THOUSAND}, HOME, listed)["Lambda"]
-        shown = [step for step in found.lives.orders[0].steps if step.name in ("place order", "job: order.paid")]
+        shown = [step for step in found.lives.orders[0].steps if step.name in ("place order", "job: order.confirmed")]
         took = [f"{duration_ms(step, size, HOME):.0f}" for step in shown]
         rows.append((f"{size:,} MB", *took, _money(cost, HOME, listed), _money(arm, HOME, listed)))
     have = ", ".join(f"`{name}` {size:,}" for name, size in memory_mb().items())

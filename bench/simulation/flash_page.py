@@ -121,7 +121,7 @@ def _advice(touches: Touches, found: dict[Sale, Outcome]) -> str:
    {advised.share_503:.1%}), and all is sold in {found[most].sold_out_seconds:.1f} seconds instead of
    {advised.sold_out_seconds:.1f}. Whether the crowd comes within {RUSHES[0]:.0f} seconds or {RUSHES[1]:.0f} changes
    little: its first seconds buy it all. 0 takes the shards away again.
-2. **Spread the jobs**: `YUTANG_JOB_SHARDS={JOB_SHARDS}`. Every order owes a job (`order.watch`) in its own
+2. **Spread the jobs**: `YUTANG_JOB_SHARDS={JOB_SHARDS}`. Every order owes a job (`orders.close_unpaid`) in its own
    transaction, and the default of {four.job_shards} shards serves {_jobs_a_second(touches, four):,.0f} tries of a
    transaction a second, those that met another included: with {ADVISED.shards} shards of stock they, and not the stock,
    are the limit ({_throttled(found[four], JOBS)} refusals). With {JOB_SHARDS} the sale takes

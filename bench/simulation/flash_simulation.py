@@ -26,6 +26,7 @@ from chalicelib.core import ids
 from chalicelib.core.settings import Settings
 from chalicelib.core.shards import even
 from chalicelib.orders import place
+from chalicelib.orders.jobs import CLOSE_UNPAID
 from chalicelib.store import transaction
 
 _DEFAULTS = Settings()
@@ -213,7 +214,7 @@ class FlashSimulation:
         buyer = _Buyer(
             {0: 2, 1: 3}.get(self._random.randrange(sale.wants_more), 1) if sale.wants_more else 1,
             ids.shard(order_id, max(1, sale.shards)),
-            ids.shard(f"order.watch|{order_id}", sale.job_shards),
+            ids.shard(f"{CLOSE_UNPAID.name}|{order_id}", sale.job_shards),
             ids.shard(order_id, sale.order_shards),
         )
         for press in itertools.count(1):

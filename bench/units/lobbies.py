@@ -12,16 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-import msgspec
-
 from bench.units.costs import total
 from bench.units.recorder import Recorder
 from bench.units.request_units import Units
 from chalicelib.core import clock, ids
+from chalicelib.groupbuy import settle as settling
+from chalicelib.groupbuy.jobs import SETTLE_LOBBY
 from chalicelib.groupbuy.rules import Price, Terms
 from chalicelib.groupbuy.tables import LOBBY, Lobbies, partition_of, position
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import INSIDE
+from chalicelib.jobs import queue, worker
+from chalicelib.jobs.declarations import INSIDE
+from chalicelib.jobs.job import Job
 from chalicelib.jobs.tables import Task
 from chalicelib.store import base
 from local.client import Operator, Sandbox, Shopper, Transport
@@ -123,7 +124,7 @@ class Bench:
         record(
             "join a full lobby: refused", lambda: looker.post("/v1/orders", body, key="k").refused(409, "lobby_full")
         )
-        record("both orders to shipping (jobs)", lambda: jobs.run_due(lanes=[INSIDE]))
+        record("both orders to shipping (jobs)", lambda: worker.run_due(lanes=[INSIDE]))
         return found
 
     def _order(self, shopper: Shopper, group: dict[str, Any]) -> Any:
@@ -148,7 +149,7 @@ class Bench:
         self._open(due)
         self._clock.advance(_MINUTES * 60 + 5)
         with self._recorder.recording() as trips:
-            jobs.run_due(seconds=600, lanes=[INSIDE])
+            worker.run_due(seconds=600, lanes=[INSIDE])
         units = total(trips)
         self._run_all()
         begun = clock.monotonic()
@@ -169,7 +170,7 @@ class Bench:
             self._pay(leader, self._order(leader, {"activity_id": self._activity}))
 
     def _run_all(self) -> None:
-        while jobs.run_due():
+        while worker.run_due():
             pass
 
     def _lags(self, seconds: float, due: int) -> tuple[list[float], float]:
@@ -178,26 +179,26 @@ class Bench:
         settlement took."""
         lags: list[float] = []
         took: list[float] = []
-        known = jobs._kinds["lobby.settle"]
+        known = settling.settle
 
-        def settle(job: jobs.Job) -> None:
+        def settle(job: Job) -> None:
             expiry = clock.from_stamp(job.due.partition("|")[0])
             begun = clock.monotonic()
-            known.handler(job)
+            known(job)
             took.append((clock.monotonic() - begun) * 1000)
             lags.append((clock.now() - expiry).total_seconds() * 1000)
 
-        jobs._kinds["lobby.settle"] = msgspec.structs.replace(known, handler=settle)
+        settling.settle = settle
         over, end = threading.Event(), clock.monotonic() + seconds + _PATIENCE_SECONDS
         with ThreadPoolExecutor(1) as shoppers:
             shopping = shoppers.submit(self._shop, over)
             try:
-                jobs.run_due(seconds, [INSIDE], ahead=True)
+                worker.run_due(seconds, [INSIDE], ahead=True)
                 while len(lags) < due and clock.monotonic() < end:  # a busy machine: late, and that is a figure too
-                    jobs.run_due(_AHEAD_SECONDS, [INSIDE], ahead=True)
+                    worker.run_due(_AHEAD_SECONDS, [INSIDE], ahead=True)
             finally:
                 over.set()
-                jobs._kinds["lobby.settle"] = known
+                settling.settle = known
         shopping.result()
         return lags, statistics.median(took) if took else 0.0
 
@@ -227,7 +228,7 @@ class Bench:
                     position=position(terms, "open", 1, at),
                 )  # fmt: skip
                 lobbies.append(item)
-                owed.append(jobs._item(Task("lobby.settle", terms.lobby_id), at))
+                owed.append(queue.item(Task(SETTLE_LOBBY.name, terms.lobby_id), SETTLE_LOBBY.lane, at))
             for items in (lobbies, owed):
                 table = items[0].Meta.table_name
                 put = [{"PutRequest": {"Item": item.serialize()}} for item in items]

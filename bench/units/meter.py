@@ -20,8 +20,8 @@ from bench.units.recorder import Recorder, Trip
 from chalicelib.core import clock
 from chalicelib.core.entry import entry
 from chalicelib.distribution.service import DISTRIBUTION
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import INSIDE
+from chalicelib.jobs import queue, worker
+from chalicelib.jobs.declarations import INSIDE
 from chalicelib.jobs.tables import Jobs
 from chalicelib.pricing import service as freight
 from chalicelib.shop.service import order_rules
@@ -152,10 +152,10 @@ class Meter:
 
         def work() -> None:
             if not job.at_once:  # one of many that the schedule's worker runs
-                assert jobs.run_one(job)
+                assert worker.run_one(job)
                 return
             with entry(function, Invocation()):
-                assert jobs.run_one(job)
+                assert worker.run_one(job)
 
         self.measure(f"job: {job.task.kind}", function, work)
 
@@ -170,7 +170,7 @@ def _know_the_rules() -> None:
 
 
 def _stored() -> list[Jobs]:
-    return [job for shard in jobs.shards() for job in read.query_all(Jobs, shard, consistent=True)]
+    return [job for shard in queue.shards() for job in read.query_all(Jobs, shard, consistent=True)]
 
 
 def _runs_at(job: Jobs) -> datetime:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.units.recorder import Recorder, Trip
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import queue, worker
+from chalicelib.jobs.declarations import Kind
 from chalicelib.jobs.tables import Jobs
+from chalicelib.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
 from chalicelib.pricing import service as freight
 from chalicelib.shop.service import order_rules
 from chalicelib.store import cache, read
@@ -140,7 +142,7 @@ class Purchase:
     def _look(self, shopper: Shopper, order_id: str) -> None:
         self._record("order detail", lambda: shopper.order(order_id))
         self._record("order list", lambda: shopper.get("/v1/orders").ok())
-        self._job("job: watch (paid)", "order.watch", order_id)
+        self._job("job: watch (paid)", CLOSE_UNPAID, order_id)
 
     def _use_coupon(self, shopper: Shopper, sku: str) -> None:
         terms = {
@@ -173,7 +175,7 @@ class Purchase:
         late = shopper.place([(sku, 1)])["order_id"]
         shopper.start_payment(late)
         self.clock.advance(_PAST_DEADLINE_SECONDS)
-        self._job("job: watch (deadline)", "order.watch", late)
+        self._job("job: watch (deadline)", CLOSE_UNPAID, late)
 
     def _send(self, shopper: Shopper, sku: str) -> None:
         order_id = self._paid(shopper, sku)
@@ -187,14 +189,14 @@ class Purchase:
         refund = self._record(
             "refund request", lambda: shopper.post(f"/v1/orders/{order_id}/refunds", ask, key=key).ok(202)
         )
-        self._job("job: refund push", "refund.push", refund["refund_id"])
+        self._job("job: refund push", PUSH_REFUND, refund["refund_id"])
 
-    def _job(self, name: str, kind: str, key: str) -> None:
+    def _job(self, name: str, kind: Kind, key: str) -> None:
         """Run that job as the stream's worker does: it is handed the job, and does not look for it."""
         found = [
             job
-            for shard in jobs.shards()
+            for shard in queue.shards()
             for job in read.query_all(Jobs, shard, consistent=True)
-            if (job.task.kind, job.task.key) == (kind, key)
+            if (job.task.kind, job.task.key) == (kind.name, key)
         ]
-        assert self._record(name, lambda: jobs.run_one(found[0]))
+        assert self._record(name, lambda: worker.run_one(found[0]))

@@ -16,8 +16,8 @@ from bench.units.meter import Invocation, Meter, Sample
 from bench.units.recorder import Recorder, indexes, plain
 from bench.units.request_units import index_entry, item_size
 from chalicelib.core.entry import entry
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
+from chalicelib.jobs import worker
+from chalicelib.jobs.declarations import INSIDE, OUTSIDE, Lane
 from chalicelib.jobs.tables import Jobs
 from chalicelib.store import tools
 from chalicelib.web.limits import Limits
@@ -112,7 +112,7 @@ class Bench:
     def _look(self, function: str, lane: Lane) -> Step:
         def look() -> int:
             with entry(function, Invocation()):
-                return jobs.run_due(_SECONDS, [lane], ahead=lane is INSIDE)
+                return worker.run_due(_SECONDS, [lane], ahead=lane is INSIDE)
 
         found = []
         for mall in (self._units, self._cpu):

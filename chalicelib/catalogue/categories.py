@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 
 from chalicelib.catalogue import placing, rules
+from chalicelib.catalogue.jobs import REINDEX_CATEGORY
 from chalicelib.catalogue.rules import Category
 from chalicelib.catalogue.tables import TREE, USED, Categories, Tree
 from chalicelib.catalogue.tree import Forest
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.queue import schedule
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
@@ -92,7 +93,7 @@ def _change_tree(edit: Callable[[Forest], Forest], deleted: str | None) -> Fores
         tx.delete(Categories, (USED + deleted,), unused, MallError("category_in_use"))
     moved = after.moved(before)
     for scope in moved if len(moved) <= _MOVED_MAX else [placing.ALL]:
-        jobs.schedule(tx, "catalogue.rescope", scope)
+        schedule(tx, REINDEX_CATEGORY, scope)
     commit(tx)
     return after
 

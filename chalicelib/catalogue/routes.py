@@ -1,4 +1,4 @@
-"""The catalogue for shoppers; importing it declares the jobs of the wing too."""
+"""The catalogue for shoppers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Annotated, Literal, cast
 
 from msgspec import Meta
 
-import chalicelib.catalogue.jobs  # noqa: F401
 from chalicelib.catalogue import reads
 from chalicelib.catalogue.reads import ProductView
 from chalicelib.catalogue.rules import Card

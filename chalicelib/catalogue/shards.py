@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from chalicelib.catalogue.categories import TRIES, Busy, commit
+from chalicelib.catalogue.jobs import REINDEX_PRODUCT
 from chalicelib.catalogue.rules import GATHER, OWN, Stock, chosen, gathered, product_of
 from chalicelib.catalogue.tables import STOCK, Products, new_shards, pool_key, shards_of, stock_key
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
 from chalicelib.core.shards import even
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.queue import schedule
 from chalicelib.store import cache, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import Transaction
@@ -67,7 +68,7 @@ def _spread(sku_id: str, shards: int) -> None:
     ]  # fmt: skip
     as_read = Products.shards == item.shards if item.shards else Products.shards.does_not_exist()
     tx.update(*stock_key(sku_id), actions, as_read & (Products.free == seen.free[OWN]), Busy)
-    jobs.schedule(tx, "catalogue.relist", product_of(sku_id))
+    schedule(tx, REINDEX_PRODUCT, product_of(sku_id))
     commit(tx)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from chalicelib.catalogue import shards
 from chalicelib.catalogue.categories import TRIES, Busy, commit
+from chalicelib.catalogue.jobs import REINDEX_PRODUCT
 from chalicelib.catalogue.rules import Stock, product_of
 from chalicelib.catalogue.tables import Movement, Movements, Products, shards_of, stock_key
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.queue import schedule
 from chalicelib.store import read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import Transaction
@@ -42,7 +43,7 @@ def _supply(sku_id: str, quantity: int, movement: Movements) -> None:
         shards.gather(sku_id, over, max(0, -quantity))
         actions.append(Products.free.set(Products.free + quantity))
     tx.update(*stock_key(sku_id), actions, Products.free >= max(0, -quantity), MallError("stock_short"))
-    jobs.schedule(tx, "catalogue.relist", product_of(sku_id))
+    schedule(tx, REINDEX_PRODUCT, product_of(sku_id))
     commit(tx)
 
 

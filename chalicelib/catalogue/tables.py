@@ -30,9 +30,10 @@ from datetime import datetime
 import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
+from chalicelib.catalogue.jobs import EMPTY_POOL
 from chalicelib.catalogue.rules import ActivityCard, Card, Category, Detail, Product, product_of
 from chalicelib.core import ids
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.queue import schedule
 from chalicelib.store.base import Document, Table, TableMeta, name
 from chalicelib.store.read import Key
 from chalicelib.store.transaction import Transaction
@@ -207,4 +208,4 @@ def return_stock(tx: Transaction, sku_id: str, quantity: int, pool: str = "") ->
 
 def owe_emptying(tx: Transaction, sku_id: str, pool_id: str) -> None:
     """Owe the job that moves what is free in a closed pool to ordinary sale."""
-    jobs.schedule(tx, "catalogue.empty_pool", f"{sku_id}|{pool_id}")
+    schedule(tx, EMPTY_POOL, f"{sku_id}|{pool_id}")

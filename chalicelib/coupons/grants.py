@@ -21,6 +21,7 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.settings import settings
 from chalicelib.coupons import give, rules, stock, templates
+from chalicelib.coupons.jobs import BULK_ISSUE
 from chalicelib.coupons.rules import Audience, Template
 from chalicelib.coupons.tables import (
     IDS,
@@ -38,8 +39,8 @@ from chalicelib.coupons.tables import (
     received_of,
     template_key,
 )
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import OUTSIDE
+from chalicelib.jobs.job import Job, Later
+from chalicelib.jobs.queue import schedule
 from chalicelib.members import service as members
 from chalicelib.members.rules import Profile
 from chalicelib.members.tables import profile_key
@@ -55,8 +56,7 @@ BODY_MAX = 384 * 1024
 ITEM_MEMBERS = 500
 #: Members of one step: two actions of its transaction each, beside up to 32 for the stock and one for the part.
 STEP_MEMBERS = 30
-#: A job works so long and then gives way to others that are due. It is of the lane OUTSIDE though it calls nobody: a
-#: grant may take an hour, and in the other lane jobs are run at their second.
+#: A job works so long and then gives way to others that are due.
 RUN_SECONDS = 2.0
 #: While its template is paused a grant waits, and looks again so often.
 PAUSED_SECONDS = 60.0
@@ -174,14 +174,13 @@ def view(template_id: str, grant_id: str) -> GrantView:
     )  # fmt: skip
 
 
-@jobs.handles("coupons.grant", OUTSIDE)
-def run(job: jobs.Job) -> None:
+def run(job: Job) -> None:
     """Move one part of a grant on, for some seconds."""
     grant_id, _, number = job.key.partition("|")
     end = clock.monotonic() + RUN_SECONDS
     while step(job.task.payload["template_id"], grant_id, int(number)):
         if clock.monotonic() > end:
-            raise jobs.Later(0)
+            raise Later(0)
 
 
 def step(template_id: str, grant_id: str, number: int) -> bool:
@@ -248,7 +247,7 @@ def _list(tx: Transaction, grant_id: str, members: list[str], before: int) -> No
 
 
 def _schedule(tx: Transaction, template_id: str, grant_id: str, number: int) -> None:
-    jobs.schedule(tx, "coupons.grant", f"{grant_id}|{number}", template_id=template_id)
+    schedule(tx, BULK_ISSUE, f"{grant_id}|{number}", template_id=template_id)
 
 
 def _head(grant_id: str, template_id: str) -> Grant:
@@ -267,7 +266,7 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
     if template.is_over(now):
         return _move(part, part.position, state="over")
     if template.state != "published":
-        raise jobs.Later(PAUSED_SECONDS)
+        raise Later(PAUSED_SECONDS)
     following = _following(head.grant, number, part)
     frees, profiles, received = _look(template, following.members)
     had = _had(

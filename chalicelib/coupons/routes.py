@@ -1,10 +1,9 @@
-"""Coupons for shoppers; importing it declares the jobs of the wing too."""
+"""Coupons for shoppers."""
 
 from __future__ import annotations
 
 import msgspec
 
-import chalicelib.coupons.jobs
 import chalicelib.coupons.person  # noqa: F401 - declares what is kept of a member, as the others do theirs
 from chalicelib.coupons import claims, codes, shares
 from chalicelib.coupons.rules import CouponState

@@ -11,9 +11,11 @@ from chalicelib.core.errors import FieldError, MallError
 from chalicelib.coupons import templates
 from chalicelib.coupons.claims import offered
 from chalicelib.coupons.give import give
+from chalicelib.coupons.jobs import REWARD_SHARER
 from chalicelib.coupons.rules import Held, Template
 from chalicelib.coupons.tables import SHARE, CouponCodes, share_key
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.job import Job
+from chalicelib.jobs.queue import schedule
 from chalicelib.store import read
 from chalicelib.store.transaction import ConditionFailed, Transaction
 
@@ -57,7 +59,7 @@ def claim(member_id: str, template_id: str, token: str) -> Held:
 
     def owed(tx: Transaction) -> None:
         # the token is a secret of sorts: a job's key is logged, and shown to operators
-        jobs.schedule(tx, "coupons.reward", f"{ids.digest(token.encode())}|{member_id}", None, token=token)
+        schedule(tx, REWARD_SHARER, f"{ids.digest(token.encode())}|{member_id}", None, token=token)
 
     given = give(template, member_id, "share", ("friend",), owed)
     if not given.is_new:
@@ -65,8 +67,7 @@ def claim(member_id: str, template_id: str, token: str) -> Held:
     return given.held
 
 
-@jobs.handles("coupons.reward")
-def reward(job: jobs.Job) -> None:
+def reward(job: Job) -> None:
     """One more for who shared, for this friend, up to the template's `share_limit`."""
     token, friend_id = job.task.payload["token"], job.key.partition("|")[2]
     item = read.get(CouponCodes, *share_key(token)[1])

@@ -20,7 +20,7 @@ from chalicelib.distribution.tables import (
     binding_key,
     distributor_key,
 )
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.job import Job
 from chalicelib.members.rules import Invite, Profile
 from chalicelib.orders.referrals import Referral, register
 from chalicelib.store import read
@@ -51,8 +51,7 @@ class BindingPlan(msgspec.Struct, frozen=True):
     above: list[tuple[str, int]] = []
 
 
-@jobs.subscribe("member.invited")
-def bind_visitor(job: jobs.Job) -> None:
+def bind_visitor(job: Job) -> None:
     """A member came by a link: bind them, where a visit binds and they are not bound."""
     if DISTRIBUTION.fresh().bind_on == "first_visit":
         bind(job.key, job.task.payload["token"])

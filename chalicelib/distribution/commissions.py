@@ -13,6 +13,7 @@ import msgspec
 
 from chalicelib.catalogue.tables import product_key
 from chalicelib.core import clock
+from chalicelib.distribution.jobs import RAISE_TIER, RELEASE_COMMISSIONS
 from chalicelib.distribution.rules import LEVELS_MAX, Commission, Taker, commissions, reduced
 from chalicelib.distribution.service import DISTRIBUTION
 from chalicelib.distribution.tables import (
@@ -27,8 +28,8 @@ from chalicelib.distribution.tables import (
     distributor_key,
     month_key,
 )
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import Job, Later, handles
+from chalicelib.jobs.job import Job, Later
+from chalicelib.jobs.queue import schedule
 from chalicelib.ledger import members as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.orders.rules import Order
@@ -47,25 +48,21 @@ class _Again(Exception):
     """Somebody changed the order or a commission between the read and the write."""
 
 
-@jobs.subscribe("promoted.paid")
 def paid(job: Job) -> None:
     """An order that somebody is paid for counts as sold: make its commissions."""
     settle(job.key, paid_now=True)
 
 
-@jobs.subscribe("promoted.refunded")
 def refunded(job: Job) -> None:
     """Part of it was given back, or a refund of it refused: take back its part of the commissions, or release them."""
     settle(job.key.partition("-")[0])
 
 
-@jobs.subscribe("promoted.received")
 def received(job: Job) -> None:
     """It was received: from now on the days run after which its commissions can be withdrawn."""
     settle(job.key)
 
 
-@handles("commission.release")
 def release(job: Job) -> None:
     """The days are over: release, once no refund is to be decided any more. It ends when nothing is pending."""
     settle(job.key)
@@ -160,7 +157,7 @@ def _change(tx: Transaction, commission: Commission, version: int, order: Order)
     elif order.received_at is not None and commission.available_at is None:
         at = order.received_at + timedelta(days=commission.freeze_days)
         after = msgspec.structs.replace(commission, available_at=at)
-        jobs.schedule(tx, "commission.release", order.order_id, max(at, now))
+        schedule(tx, RELEASE_COMMISSIONS, order.order_id, max(at, now))
     elif _due(commission, order):
         after = msgspec.structs.replace(commission, state="available")
         _release(tx, after)
@@ -210,7 +207,7 @@ def _release(tx: Transaction, commission: Commission) -> None:
         counts.append(Distributors.customers.add(1))
     tx.update(*distributor_key(commission.member_id), counts)
     if DISTRIBUTION.current().tiers:
-        jobs.schedule(tx, "distributor.tier", commission.member_id)
+        schedule(tx, RAISE_TIER, commission.member_id)
 
 
 def _count_tie(tx: Transaction, commission: Commission, base_fen: int) -> None:

@@ -1,12 +1,11 @@
-"""Distribution for distributors; importing it declares the jobs of the wing too."""
+"""Distribution for distributors."""
 
 from __future__ import annotations
 
 import chalicelib.distribution.bindings
-import chalicelib.distribution.commissions
 import chalicelib.distribution.person
 import chalicelib.distribution.view_routes
-import chalicelib.distribution.withdrawal_routes  # noqa: F401 - these answer orders, and declare jobs and endpoints
+import chalicelib.distribution.withdrawal_routes  # noqa: F401 - these answer orders, and declare endpoints
 from chalicelib.distribution import service
 from chalicelib.distribution.views import DistributorView, distributor_view
 from chalicelib.web.endpoint import MEMBER, Call, endpoint

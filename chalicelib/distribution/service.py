@@ -8,6 +8,7 @@ import msgspec
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.distribution.jobs import RAISE_TIER
 from chalicelib.distribution.rules import (
     STANDARD,
     DistributionRules,
@@ -26,8 +27,8 @@ from chalicelib.distribution.tables import (
     figures,
     queue_of,
 )
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import Job, handles
+from chalicelib.jobs.job import Job
+from chalicelib.jobs.queue import schedule
 from chalicelib.ledger import members as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.members import service as members
@@ -122,7 +123,6 @@ def set_tier(member_id: str, tier: str) -> Distributor:
     return _change(member_id, lambda known: msgspec.structs.replace(known, tier=tier))
 
 
-@handles("distributor.tier")
 def promote(job: Job) -> None:
     """More was kept of what a distributor brought: up to the highest tier that is reached by now, one after the other.
 
@@ -170,7 +170,7 @@ def _put(tx: Transaction, after: Distributor, kept: Distributors) -> None:
     """Write the distributor, under the version that was read; counters are left alone, orders add to them meanwhile."""
     version = int(kept.version)
     if after.state == "active" != kept.distributor.state:
-        jobs.schedule(tx, "distributor.tier", after.member_id)  # what was kept meanwhile may have reached one
+        schedule(tx, RAISE_TIER, after.member_id)  # what was kept meanwhile may have reached one
     actions = [
         Distributors.distributor.set(after),
         Distributors.version.set(version + 1),

@@ -12,8 +12,8 @@ import msgspec
 
 from chalicelib.core import clock, log
 from chalicelib.distribution.withdrawal_rules import STATES, UNKNOWN_AT_WECHAT, Withdrawal, ask_again_seconds
-from chalicelib.distribution.withdrawals import CANCEL, PUSH, Found, change, failed, find, succeeded
-from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
+from chalicelib.distribution.withdrawals import Found, change, failed, find, succeeded
+from chalicelib.jobs.job import Job, Later
 from chalicelib.store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -32,13 +32,12 @@ _PATIENCE = 7
 #: WeChat does not know of it any more: an operator has to look, and nothing hurries.
 _FORGOTTEN_SECONDS = 6 * 3600.0
 #: So long after it was called off no request for it can arrive any more: a worker that has not seen it yet lives for
-#: 85 s at the most (jobs.service.LEASE_SECONDS), and WeChat takes no signature that is older than 300 s.
+#: 85 s at the most (jobs.worker.LEASE_SECONDS), and WeChat takes no signature that is older than 300 s.
 _STRAY = timedelta(seconds=600)
 #: In these states of a transfer its receiver has not confirmed, and WeChat calls it off.
 _CANCELLABLE = frozenset({"ACCEPTED", "PROCESSING", "WAIT_USER_CONFIRM"})
 
 
-@handles(PUSH, lane=OUTSIDE)
 def push(job: Job) -> None:
     """Bring a withdrawal to its end: hand it to WeChat, ask until its receiver has taken it or it has failed.
 
@@ -66,7 +65,6 @@ def push(job: Job) -> None:
         raise Later(ask_again_seconds(withdrawal.submitted_at, clock.now()))
 
 
-@handles(CANCEL, lane=OUTSIDE)
 def cancel(job: Job) -> None:
     """Have WeChat call a withdrawal off, and ask until it says how it ended: also paid, when the receiver was quicker.
 

@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.distribution.withdrawal_rules import Withdrawal
 from chalicelib.distribution.withdrawal_views import of_member, view
 from chalicelib.distribution.withdrawals import change
-from chalicelib.jobs.service import Later
+from chalicelib.jobs.job import Later
 from chalicelib.members.person import keeps
 from chalicelib.store.transaction import Transaction
 

@@ -15,6 +15,7 @@ from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError
 from chalicelib.distribution.rules import Distributor
 from chalicelib.distribution.tables import Distributors, distributor_key
+from chalicelib.distribution.withdrawal_jobs import CANCEL_WITHDRAWAL, PUSH_WITHDRAWAL
 from chalicelib.distribution.withdrawal_rules import (
     TRANSITIONS,
     UNKNOWN_AT_WECHAT,
@@ -34,8 +35,8 @@ from chalicelib.distribution.withdrawal_tables import (
     withdrawal_item,
     withdrawal_key,
 )
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import Job, LeaseLost
+from chalicelib.jobs.job import Job, LeaseLost
+from chalicelib.jobs.queue import schedule
 from chalicelib.ledger import members as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.members.tables import profile_key
@@ -45,9 +46,6 @@ from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
 
 WITHDRAWALS = declare("withdrawals", WithdrawalRules, check)
-
-PUSH = "withdrawal.push"
-CANCEL = "withdrawal.cancel"
 
 _SHORT = "the balance is short"
 
@@ -99,7 +97,7 @@ def _request_once(member_id: str, number: str, amount_fen: int) -> Withdrawal:
     _put_allowance(tx, member_id, before.with_one(made), allowance)
     tx.check(*distributor_key(member_id), Distributors.version == int(distributor.version), _Again)
     if made.state == "processing":
-        jobs.schedule(tx, PUSH, number)
+        schedule(tx, PUSH_WITHDRAWAL, number)
     try:
         tx.commit()
     except ConditionFailed as fault:
@@ -134,7 +132,7 @@ def approve(withdrawal_id: str, by: str) -> Withdrawal:
         if withdrawal.submitted_at is not None:
             return withdrawal
         _check_reviewing(withdrawal)
-        jobs.schedule(tx, PUSH, withdrawal_id)
+        schedule(tx, PUSH_WITHDRAWAL, withdrawal_id)
         return msgspec.structs.replace(withdrawal, state="processing", submitted_at=clock.now(), decided_by=by)
 
     return change(withdrawal_id, decide)
@@ -170,7 +168,7 @@ def cancel(withdrawal_id: str, reason: str, by: str) -> Withdrawal:
         on_its_way = withdrawal.state == "processing" and withdrawal.package_info
         if not withdrawal.open or on_its_way or not withdrawal.is_queryable(now):
             raise MallError("withdrawal_state", state=withdrawal.state)
-        jobs.schedule(tx, CANCEL, withdrawal_id)
+        schedule(tx, CANCEL_WITHDRAWAL, withdrawal_id)
         return msgspec.structs.replace(withdrawal, cancel_requested_at=now, outcome="", reason=reason, decided_by=by)
 
     return change(withdrawal_id, decide)

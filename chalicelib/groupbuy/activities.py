@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from chalicelib.catalogue import pools, shards
 from chalicelib.catalogue.activities import announce, retract
+from chalicelib.catalogue.jobs import REINDEX_PRODUCT
 from chalicelib.catalogue.rules import ActivityCard
 from chalicelib.catalogue.tables import Products, pool_key, product_key, stock_key
 from chalicelib.core import clock, ids
@@ -17,9 +18,10 @@ from chalicelib.core.errors import MallError, invalid
 from chalicelib.coupons import templates
 from chalicelib.groupbuy import draw, rules
 from chalicelib.groupbuy.checks import check_activity
+from chalicelib.groupbuy.jobs import END_ACTIVITY
 from chalicelib.groupbuy.rules import Activity, Kind, Lottery, Prices, SetAside, Sizes, Variant
 from chalicelib.groupbuy.tables import ALL, GroupActivities, activity_item, activity_key
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.queue import schedule
 from chalicelib.orders.groups import CACHE, refusal
 from chalicelib.store import cache, cursor, read
 from chalicelib.store.base import retry_busy
@@ -84,7 +86,7 @@ def create(asked: ActivityInput) -> Activity:
     for sku_id, pieces in stock.items():
         pools.set_aside(tx, sku_id, activity.pool, pieces, MallError("stock_short"))
     if stock:
-        jobs.schedule(tx, "catalogue.relist", activity.product_id)
+        schedule(tx, REINDEX_PRODUCT, activity.product_id)
     _written(tx, activity)
     try:
         return _commit(tx, activity)
@@ -255,7 +257,7 @@ def _written(tx: Transaction, activity: Activity) -> None:
 
 
 def _owe_end(tx: Transaction, activity: Activity) -> None:
-    jobs.schedule(tx, "group.end", activity.activity_id, rules.wound_up_at(activity))
+    schedule(tx, END_ACTIVITY, activity.activity_id, rules.wound_up_at(activity))
 
 
 def _commit(tx: Transaction, activity: Activity) -> Activity:

@@ -1,11 +1,10 @@
-"""Group-buys for shoppers; importing it declares the jobs of the wing too.
+"""Group-buys for shoppers.
 
 Opening and joining a lobby are orders (POST /v1/orders with `group`).
 """
 
 from __future__ import annotations
 
-import chalicelib.groupbuy.settle  # noqa: F401 - declares its jobs
 from chalicelib.groupbuy import activities, lobbies
 from chalicelib.groupbuy.lobbies import LobbyCard, LobbyView, Proof
 from chalicelib.groupbuy.rules import Activity

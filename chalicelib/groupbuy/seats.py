@@ -15,6 +15,7 @@ import msgspec
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.groupbuy import draw, rules
+from chalicelib.groupbuy.jobs import RESOLVE_ORDERS, SETTLE_LOBBY
 from chalicelib.groupbuy.rules import Activity, GroupRules, Lobby, Terms
 from chalicelib.groupbuy.tables import (
     LOBBY,
@@ -29,7 +30,7 @@ from chalicelib.groupbuy.tables import (
     position,
     seat_key,
 )  # fmt: skip
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.queue import schedule
 from chalicelib.orders.groups import Deal, GroupInput, register
 from chalicelib.orders.rules import Order, Pieces, Seat
 from chalicelib.orders.views import has_bought
@@ -136,7 +137,7 @@ class Seating:
         if lobby.state == "opening":
             actions += [Lobbies.state.set("failed"), Lobbies.finished.set(True)]
         elif lobby.state == "open" and lobby.held == 1 and lobby.expires_at and clock.now() >= lobby.expires_at:
-            jobs.schedule(tx, "lobby.settle", seat.lobby_id)  # it has waited for this seat
+            schedule(tx, SETTLE_LOBBY, seat.lobby_id)  # it has waited for this seat
         tx.update(*lobby_key(seat.lobby_id), actions, (Lobbies.state == lobby.state) & (Lobbies.held >= 1), _CHANGED)
         count_bought(tx, lobby.terms, order, -1)
         return move(tx, order, "held", "released")
@@ -158,7 +159,7 @@ class Seating:
             actions.append(Lobbies.leader_left.set(True))
         if last:
             actions.append(Lobbies.state.set("failed"))
-            jobs.schedule(tx, "lobby.finish", seat.lobby_id)
+            schedule(tx, RESOLVE_ORDERS, seat.lobby_id)
         unpaid = lobby.terms.size - lobby.taken + 1
         where = position(lobby.terms, "ending" if last else "open", unpaid, lobby.expires_at)
         actions.append(Lobbies.position.set(where))
@@ -261,7 +262,7 @@ def _pay(tx: Transaction, lobby: Lobby, order: Order, counter: Any) -> None:
     if taken == terms.size:
         actions += [Lobbies.state.set("succeeded"), Lobbies.position.set(position(terms, "ending", 0, expires_at))]
         condition &= Lobbies.taken == lobby.taken
-        jobs.schedule(tx, "lobby.finish", terms.lobby_id)
+        schedule(tx, RESOLVE_ORDERS, terms.lobby_id)
     else:
         # Not the last, whoever else pays in this instant: so that they need not wait for each other.
         actions.append(Lobbies.position.set(position(terms, "open", terms.size - taken, expires_at)))
@@ -269,7 +270,7 @@ def _pay(tx: Transaction, lobby: Lobby, order: Order, counter: Any) -> None:
     if lobby.state == "opening":
         actions += [Lobbies.state.set("open"), Lobbies.partition.set(partition_of(terms))]
         actions.append(Lobbies.expires_at.set(clock.stamp(expires_at)))
-        jobs.schedule(tx, "lobby.settle", terms.lobby_id, expires_at)
+        schedule(tx, SETTLE_LOBBY, terms.lobby_id, expires_at)
     tx.update(*lobby_key(terms.lobby_id), actions, condition, _CHANGED)
 
 

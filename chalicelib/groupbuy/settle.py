@@ -1,6 +1,6 @@
 """How lobbies end: at their last seat or their expiry; then each order of them, in a transaction of its own.
 
-`lobby.settle` decides, at the second of the expiry, with one write, and touches nothing outside. `lobby.finish` brings
+`settle` decides, at the second of the expiry, with one write, and touches nothing outside. `finish` brings
 every order to its end and may be repeated at any point: an order that has moved on is left alone.
 """
 
@@ -20,6 +20,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.coupons import templates
 from chalicelib.coupons.give import give
 from chalicelib.groupbuy import draw, rules, seats
+from chalicelib.groupbuy.jobs import APPLY_RESULT, APPLY_RESULTS, GIVE_CONSOLATION, RESOLVE_ORDERS
 from chalicelib.groupbuy.rules import Activity, Fate, Lobby, Lottery, SeatItem, Terms
 from chalicelib.groupbuy.tables import (
     ENTRY,
@@ -33,8 +34,8 @@ from chalicelib.groupbuy.tables import (
     position,
     seat_of,
 )  # fmt: skip
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import Job, Later, LeaseLost, handles
+from chalicelib.jobs.job import Job, Later, LeaseLost
+from chalicelib.jobs.queue import schedule
 from chalicelib.orders import changes
 from chalicelib.orders.grant import reduce, whole
 from chalicelib.orders.pay import proceed
@@ -61,7 +62,6 @@ class _Again(Exception):
     """Somebody paid or left between the read and the write."""
 
 
-@handles("lobby.settle")
 def settle(job: Job) -> None:
     """The lobby's time is over: it succeeds or fails by its paid seats, in one write."""
     retry_busy(lambda: _settle_once(job), _Again)
@@ -83,7 +83,7 @@ def _settle_once(job: Job) -> None:
     if undecided:
         same &= Lobbies.held == lobby.held
     tx.update(*lobby_key(job.key), [Lobbies.state.set(state), Lobbies.position.set(where)], same, _CHANGED)
-    jobs.schedule(tx, "lobby.finish", job.key)
+    schedule(tx, RESOLVE_ORDERS, job.key)
     job.finish(tx)
     try:
         tx.commit()
@@ -94,7 +94,6 @@ def _settle_once(job: Job) -> None:
         raise _Again from fault
 
 
-@handles("lobby.finish")
 def finish(job: Job) -> None:
     """Bring every order of an ended lobby to its end; the lobby is finished when all of them are."""
     lobby = seats.load(job.key)
@@ -163,7 +162,7 @@ def _apply(order_id: str, fate_of: Callable[[Order], Fate], terms: Terms, job: J
         if fate.seat != "taken":
             order = msgspec.structs.replace(order, group=seats.move(tx, order, "taken", fate.seat))
         if fate.seat == "lost" and terms.lottery is not None and terms.lottery.losers_coupon is not None:
-            jobs.schedule(tx, "group.console", order_id, None, template_id=terms.lottery.losers_coupon)
+            schedule(tx, GIVE_CONSOLATION, order_id, None, template_id=terms.lottery.losers_coupon)
         if not fate.ships:
             seats.count_bought(tx, terms, order, -1)
             return whole(noted(order, fate.what, "system", clock.now()), tx, fate.what, fate.why)
@@ -196,7 +195,6 @@ def _enter(order_id: str, terms: Terms) -> None:
     changes.change(order_id, decide)
 
 
-@handles("group.end")
 def end_activity(job: Job) -> None:
     """The activity is over and all its lobbies have ended: its product's page forgets it, its pool goes back to sale,
     and a lottery is drawn."""
@@ -228,7 +226,7 @@ def _draw(activity_id: str, lottery: Lottery) -> None:
         won = draw.winners(secret_of(activity_id), entries_of(activity_id), lottery.winners)
         _change(activity_id, [GroupActivities.drawn.set(Draw(won))])
     tx = Transaction()
-    jobs.schedule(tx, "group.awards", activity_id)
+    schedule(tx, APPLY_RESULTS, activity_id)
     tx.commit()
 
 
@@ -236,7 +234,6 @@ def _change(activity_id: str, actions: list[Action]) -> None:
     write(*activity_key(activity_id), actions, GroupActivities.version.exists(), _CHANGED)
 
 
-@handles("group.awards")
 def owe_awards(job: Job) -> None:
     """Owe a part of the orders that took part their lot, and the next part, in one transaction with the job's end."""
     after = job.task.payload.get("after", ENTRY)
@@ -245,14 +242,13 @@ def owe_awards(job: Job) -> None:
     parts = [raw["part"]["S"] for raw in page]
     tx = Transaction()
     for part in parts:
-        jobs.schedule(tx, "group.award", f"{job.key}|{part.removeprefix(ENTRY)}")
+        schedule(tx, APPLY_RESULT, f"{job.key}|{part.removeprefix(ENTRY)}")
     if rest is not None:
-        jobs.schedule(tx, "group.awards", job.key, None, after=parts[-1])
+        schedule(tx, APPLY_RESULTS, job.key, None, after=parts[-1])
     job.finish(tx)
     tx.commit()
 
 
-@handles("group.award")
 def award(job: Job) -> None:
     """Tell one order how the draw of its activity ended."""
     activity_id, _, order_id = job.key.partition("|")
@@ -266,7 +262,6 @@ def award(job: Job) -> None:
     _apply(order_id, lambda order: rules.lottery_fate(lottery, order.order_id in drawn.winners), terms, job)
 
 
-@handles("group.console")
 def console(job: Job) -> None:
     """Who lost gets a coupon, once for each order; none where the template has ended or has none left."""
     template = templates.load(job.task.payload["template_id"]).template

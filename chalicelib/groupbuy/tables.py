@@ -11,7 +11,7 @@
 | everybody in a lobby | Query lobby | 1 RRU per 4 KB |
 | lobbies to join, nearly full first | Query by_partition in each shard, BatchGet page | 0.5 RRU a shard + 0.5 each |
 | all lobbies of an activity, for its report | Query by_partition in each shard | 0.5 RRU per 4 KB, some 25 lobbies |
-| which lobbies are due | jobs `lobby.settle`, each at its lobby's expiry | see jobs |
+| which lobbies are due | jobs `groupbuy.settle_lobby`, each at its lobby's expiry | see jobs |
 
 A lobby is a partition of its own, so that lobbies never wait for each other. Its seats are three counters under
 conditions: free + held + taken = size. `position` in the index says how many seats are unpaid; of two who pay in the

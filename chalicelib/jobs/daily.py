@@ -8,37 +8,29 @@ at all goes by without it: the handler looks for what earlier days have left.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
 from chalicelib.core import clock
-from chalicelib.jobs import service
-from chalicelib.jobs.service import INSIDE, Handler, Lane
+from chalicelib.jobs.declarations import daily_kinds
+from chalicelib.jobs.queue import owe_once
 from chalicelib.store.transaction import ConditionFailed
 
 _KEY = "daily"
 
-_times: dict[str, time] = {}
-#: Until when this process has owed them, so that it writes once a day.
+#: By kind: until when this process has owed them, so that it writes once a day.
 _owed: dict[str, datetime] = {}
-
-
-def daily(kind: str, at: time, lane: Lane = INSIDE) -> Callable[[Handler], Handler]:
-    """Declare the handler of a kind of job that is owed every day at that time of Asia/Shanghai, and its lane."""
-    _times[kind] = at
-    return service.handles(kind, lane)
 
 
 def owe() -> None:
     """Owe the next job of every kind, unless it is there; once a day in each process."""
     now = clock.now()
-    for kind, at in _times.items():
-        if kind in _owed and now < _owed[kind]:
+    for kind, at in daily_kinds().items():
+        if kind.name in _owed and now < _owed[kind.name]:
             continue
         due = following(now, at)
         with contextlib.suppress(ConditionFailed):  # it is there
-            service.owe_once(kind, _KEY, due)
-        _owed[kind] = due
+            owe_once(kind, _KEY, due)
+        _owed[kind.name] = due
 
 
 def following(now: datetime, at: time) -> datetime:

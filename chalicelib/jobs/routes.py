@@ -9,7 +9,7 @@ import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service
+from chalicelib.jobs import queue
 from chalicelib.jobs.tables import Jobs
 from chalicelib.store import cursor
 from chalicelib.web.endpoint import OPERATOR, endpoint
@@ -30,7 +30,7 @@ class DeadJob(msgspec.Struct):
 @endpoint("GET /v1/admin/jobs/dead", OPERATOR, permission="jobs.read", errors=("cursor_invalid",))
 def list_dead(query: PageQuery) -> Page[DeadJob]:
     """Dead jobs, oldest first."""
-    jobs, after = service.dead(query.limit, cursor.read("jobs.dead", query.cursor))
+    jobs, after = queue.dead(query.limit, cursor.read("jobs.dead", query.cursor))
     return Page([_view(job) for job in jobs], cursor.write("jobs.dead", after))
 
 
@@ -41,7 +41,7 @@ def retry_dead(job_id: str) -> None:
         due = base64.urlsafe_b64decode(job_id + "=" * (-len(job_id) % 4)).decode()
     except ValueError:
         raise MallError("job_not_dead") from None
-    service.revive(due)
+    queue.revive(due)
 
 
 def _view(job: Jobs) -> DeadJob:

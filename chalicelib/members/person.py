@@ -15,8 +15,9 @@ import msgspec
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import Job, handles
+from chalicelib.jobs.job import Job
+from chalicelib.jobs.queue import schedule
+from chalicelib.members.jobs import ERASE
 from chalicelib.members.service import addresses, profile
 from chalicelib.members.tables import ADDRESSES, GONE, PROFILE, Identities, Members, mini_identity
 from chalicelib.store import cursor as cursors
@@ -89,16 +90,15 @@ def erase(member_id: str) -> None:
     tx.delete(Members, (member_id, ADDRESSES))
     tx.delete(Identities, (mini_identity(settings().wechat_appid, person.openid),))
     tx.put(Members(member_id, GONE, version=1))
-    jobs.schedule(tx, "member.erase", member_id)
+    schedule(tx, ERASE, member_id)
     # Once more, for what was being written in this very moment, or was not in an index yet.
-    jobs.schedule(tx, "member.erase", member_id, clock.now() + timedelta(days=1))
+    schedule(tx, ERASE, member_id, clock.now() + timedelta(days=1))
     try:
         tx.commit()
     except ConditionFailed as fault:
         raise MallError("unauthenticated") from fault
 
 
-@handles("member.erase")
 def erase_elsewhere(job: Job) -> None:
     """Every wing forgets the person, one after the other; again from the start when one of them fails."""
     for keeper in _keepers:

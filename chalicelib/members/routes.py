@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-import chalicelib.members.jobs  # noqa: F401 - whoever has the routes has the subscriber too
 from chalicelib.core import clock, ids
 from chalicelib.members import person, service
 from chalicelib.members.person import PersonalData

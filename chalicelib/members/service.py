@@ -11,8 +11,10 @@ import msgspec
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError, unavailable
 from chalicelib.core.settings import settings
-from chalicelib.jobs import service as jobs
-from chalicelib.members.rules import Address, Addresses, Profile, Source, invited
+from chalicelib.jobs.events import emit
+from chalicelib.jobs.job import Job
+from chalicelib.members.jobs import INVITED
+from chalicelib.members.rules import Address, Addresses, Profile, Source, invited, with_purchase
 from chalicelib.members.tables import (
     ADDRESSES,
     PROFILE,
@@ -92,7 +94,7 @@ def visited(member_id: str, source: Source) -> Profile:
 
 def _tell_invited(tx: Transaction, member_id: str, source: Source | None) -> None:
     if source is not None and source.inviter is not None:
-        jobs.emit(tx, "member.invited", member_id, token=source.inviter)
+        emit(tx, INVITED, member_id, token=source.inviter)
 
 
 def _join(identity: str, profile: Profile) -> bool:
@@ -152,6 +154,17 @@ def change_profile(
         return after
 
     return retry_busy(once, _Moved)
+
+
+def count_purchase(job: Job) -> None:
+    """Count the purchase, exactly once: the count and the end of the job are one transaction."""
+    member_id, at = job.task.payload["member_id"], clock.from_stamp(job.task.payload["at"])
+    try:
+        change_profile(member_id, lambda profile: with_purchase(profile, at), also=job.finish)
+    except MallError as fault:
+        if fault.code != "unauthenticated":
+            raise
+        log.info("purchase_of_nobody", order_id=job.key)  # the member is deleted; the worker ends the job
 
 
 class _Moved(Exception):

@@ -8,9 +8,10 @@ import msgspec
 
 from chalicelib.catalogue.tables import return_stock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import Job, LeaseLost
+from chalicelib.jobs.events import emit
+from chalicelib.jobs.job import Job, LeaseLost
 from chalicelib.orders.groups import CACHE
+from chalicelib.orders.jobs import STOCK_RETURNED
 from chalicelib.orders.rules import Order, Pieces
 from chalicelib.orders.tables import Orders, count_changed, item
 from chalicelib.store import cache, read
@@ -95,12 +96,6 @@ def _change_once(found: Found, decide: Decision, job: Job | None) -> Order:
     return after
 
 
-def emit(tx: Transaction, event: str, order_id: str, pieces: list[Pieces]) -> None:
-    """Tell the wings below what happened to these pieces, as part of `tx`."""
-    lines = msgspec.json.encode([[part.sku_id, part.quantity] for part in pieces]).decode()
-    jobs.emit(tx, event, order_id, lines=lines)
-
-
 def give_back(tx: Transaction, cause: str, order: Order, pieces: list[Pieces]) -> None:
     """Give pieces of the order back to where they came from, and tell of it once for this cause, as part of `tx`."""
     pools = {line.sku_id: line.pool for line in order.lines}
@@ -108,4 +103,4 @@ def give_back(tx: Transaction, cause: str, order: Order, pieces: list[Pieces]) -
         return_stock(tx, part.sku_id, part.quantity, pools[part.sku_id])
     if pieces:
         lines = [[part.sku_id, part.quantity, pools[part.sku_id]] for part in pieces]
-        jobs.emit(tx, "stock.returned", cause, lines=msgspec.json.encode(lines).decode())
+        emit(tx, STOCK_RETURNED, cause, lines=msgspec.json.encode(lines).decode())

@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.catalogue import shards
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, unavailable
-from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
+from chalicelib.jobs.job import Job, Later
 from chalicelib.orders import changes, coupons, pay
 from chalicelib.orders.groups import groups
 from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, closed
@@ -36,7 +36,6 @@ def cancel(order_id: str, member_id: str) -> Order:
     return after
 
 
-@handles("order.watch", lane=OUTSIDE)
 def watch(job: Job) -> None:
     """Look after an order that is not paid: ask WeChat about it ever more rarely, and close it at its deadline.
 

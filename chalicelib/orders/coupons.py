@@ -9,7 +9,9 @@ from chalicelib.core.errors import FieldError, MallError
 from chalicelib.coupons import uses
 from chalicelib.coupons.rules import Held
 from chalicelib.coupons.tables import Coupons, coupon_key, held
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.declarations import Event
+from chalicelib.jobs.events import emit
+from chalicelib.orders.jobs import COUPON_RETURNED, COUPON_USED
 from chalicelib.orders.rules import Order, OrderCoupon
 from chalicelib.pricing.discounts import Chosen
 from chalicelib.pricing.rules import Quote
@@ -67,7 +69,7 @@ def use(tx: Transaction, order: Order, again: bool = False) -> None:
     for coupon in order.coupons:
         take = uses.take_again if again else uses.use
         take(tx, order.member_id, coupon.coupon_id, order.order_id, "a coupon is not the order's")
-        _tell(tx, order, "coupon.used", coupon.coupon_id, coupon.template_id, coupon.discount_fen)
+        _tell(tx, order, COUPON_USED, coupon.coupon_id, coupon.template_id, coupon.discount_fen)
 
 
 def free(tx: Transaction, order: Order) -> None:
@@ -81,7 +83,7 @@ def give_back(tx: Transaction, order: Order, always: bool) -> None:
     for coupon in order.coupons:
         if coupon.returns or always:
             uses.give_back(tx, order.member_id, coupon.coupon_id, order.order_id, "a coupon is not the order's")
-            _tell(tx, order, "coupon.returned", coupon.coupon_id, coupon.template_id, coupon.discount_fen)
+            _tell(tx, order, COUPON_RETURNED, coupon.coupon_id, coupon.template_id, coupon.discount_fen)
 
 
 def all_unused(order: Order) -> bool:
@@ -93,6 +95,6 @@ def all_unused(order: Order) -> bool:
     return all(item is not None and held(item).unusable(now) is None for item in items)
 
 
-def _tell(tx: Transaction, order: Order, event: str, coupon_id: str, template_id: str, discount_fen: int) -> None:
+def _tell(tx: Transaction, order: Order, event: Event, coupon_id: str, template_id: str, discount_fen: int) -> None:
     payload = {"template_id": template_id, "discount_fen": str(discount_fen), "paid_fen": str(order.payable_fen)}
-    jobs.emit(tx, event, f"{order.order_id}|{coupon_id}", **payload)
+    emit(tx, event, f"{order.order_id}|{coupon_id}", **payload)

@@ -9,11 +9,13 @@ import msgspec
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import invalid
 from chalicelib.core.metrics import Metric
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
+from chalicelib.jobs.events import emit
+from chalicelib.jobs.job import Job, Later
+from chalicelib.jobs.queue import schedule
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes, referrals
 from chalicelib.orders.books import of_order
+from chalicelib.orders.jobs import COMPLETE, COMPLETED, RECEIVE, REFERRED_RECEIVED, REPORT_SHIPPING
 from chalicelib.orders.rules import PARCELS_MAX, Order, Pieces, Shipment, pieces_to_ship, shipped, step
 from chalicelib.shop.service import order_rules
 from chalicelib.store.transaction import Transaction
@@ -50,12 +52,11 @@ def sent(tx: Transaction, order: Order) -> None:
     now = clock.now()
     given_back = sum(refund.amount_fen for refund in order.refunds if refund.state != "rejected")
     if order.transaction_id and given_back < order.paid_fen:  # WeChat takes no report of a payment that is refunded
-        jobs.schedule(tx, "order.report_shipping", f"{order.order_id}-{len(order.history)}")
+        schedule(tx, REPORT_SHIPPING, f"{order.order_id}-{len(order.history)}")
     if order.state == "shipped":
-        jobs.schedule(tx, "order.receive", order.order_id, now + timedelta(days=order_rules().receive_days))
+        schedule(tx, RECEIVE, order.order_id, now + timedelta(days=order_rules().receive_days))
 
 
-@handles("order.report_shipping", lane=OUTSIDE)
 def report_shipping(job: Job) -> None:
     """Report the parcels to WeChat, which holds the money of an order until it knows of them."""
     from chalicelib.wechat import mini
@@ -78,7 +79,6 @@ def receive(order_id: str, member_id: str) -> Order:
     return _receive(changes.find_owned(order_id, member_id), "received", "member")
 
 
-@handles("order.receive")
 def receive_by_time(job: Job) -> None:
     """Nobody said so, and the days are over: received."""
     found = changes.find(job.key)
@@ -92,14 +92,13 @@ def _receive(found: changes.Found, what: str, by: str, job: Job | None = None) -
             return order
         now = clock.now()
         after = msgspec.structs.replace(step(order, "receive", what, by, now), received_at=now)
-        referrals.tell(tx, "received", after)
-        jobs.schedule(tx, "order.complete", order.order_id, now + timedelta(days=order_rules().refund_days))
+        referrals.publish(tx, REFERRED_RECEIVED, after)
+        schedule(tx, COMPLETE, order.order_id, now + timedelta(days=order_rules().refund_days))
         return after
 
     return changes.change(found.order.order_id, decide, job, found)
 
 
-@handles("order.complete")
 def complete(job: Job) -> None:
     """The refund window is over: completed, once no refund is open any more. Its books are closed: they must agree."""
 
@@ -109,7 +108,7 @@ def complete(job: Job) -> None:
         if any(refund.open for refund in order.refunds):
             raise Later(_OPEN_REFUND_SECONDS)
         now = clock.now()
-        jobs.emit(tx, "order.completed", order.order_id, member_id=order.member_id, at=clock.stamp(now))
+        emit(tx, COMPLETED, order.order_id, member_id=order.member_id, at=clock.stamp(now))
         return step(order, "complete", "completed", "system", now)
 
     order = changes.change(job.key, decide, job)

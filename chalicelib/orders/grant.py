@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import msgspec
 
 from chalicelib.core import clock, ids
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.queue import schedule
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
 from chalicelib.orders import changes, coupons, referrals
 from chalicelib.orders.books import given_back
 from chalicelib.orders.deliver import sent
+from chalicelib.orders.jobs import PUSH_REFUND, REFERRED_REFUNDED
 from chalicelib.orders.refund_rules import granted, new_refund, reduction, with_refund
 from chalicelib.orders.rules import Order, Refund, noted
 from chalicelib.store.transaction import Transaction
@@ -55,14 +56,14 @@ def grant(
         ledger.post(tx, entries.refund_granted(refund.refund_id, order.order_id, now, parts))
     if refund.amount_fen == 0:  # a gift given back: there is nothing to push
         return succeeded(after, refund)
-    referrals.tell(tx, "refunded", after, refund.refund_id)
+    referrals.publish(tx, REFERRED_REFUNDED, after, refund.refund_id)
     owe_push(tx, refund.refund_id)
     return after
 
 
 def owe_push(tx: Transaction, refund: str) -> None:
     """Owe the job that pays it out, as part of `tx`; it knows since when, so that operators hear of one that waits."""
-    jobs.schedule(tx, "refund.push", refund, None, since=clock.stamp(clock.now()))
+    schedule(tx, PUSH_REFUND, refund, None, since=clock.stamp(clock.now()))
 
 
 def whole(order: Order, tx: Transaction, cause: str, reason: str, coupons_free: bool = False) -> Order:

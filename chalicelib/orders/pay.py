@@ -5,6 +5,7 @@ Whether the callback, the watch job or a closing order learns of a payment first
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
+from chalicelib.jobs.events import emit
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
@@ -23,6 +25,7 @@ from chalicelib.orders import changes, coupons, referrals
 from chalicelib.orders.books import sold
 from chalicelib.orders.grant import owe_push, refund_id, whole
 from chalicelib.orders.groups import groups
+from chalicelib.orders.jobs import CONFIRMED, PAID, REFERRED_CONFIRMED
 from chalicelib.orders.refund_rules import with_refund
 from chalicelib.orders.rules import PAY_GRACE, PAY_MARGIN, Order, OrderLine, Refund, noted, step
 from chalicelib.store import read
@@ -148,13 +151,13 @@ def record(trade: Trade, by: str = "wechat") -> Order:
 
 
 def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order:
+    now = clock.now()
     if order.group is None:
         coupons.use(tx, order)
-        _to_ship(tx, order)
-        return step(_received(order, tx, transaction_id), "pay", "paid", by, clock.now())
+        return step(_to_ship(_received(order, tx, transaction_id, now), tx, now), "pay", "paid", by, now)
     seat = groups().take(tx, order)
-    paid = msgspec.structs.replace(_received(order, tx, transaction_id), group=seat)
-    after = step(paid, "take_seat", "paid", by, clock.now())
+    paid = msgspec.structs.replace(_received(order, tx, transaction_id, now), group=seat)
+    after = step(paid, "take_seat", "paid", by, now)
     if seat.state == "taken":
         coupons.use(tx, order)
         return after
@@ -163,10 +166,10 @@ def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> O
     return whole(after, tx, "lobby_over", LOBBY_OVER, coupons_free=True)
 
 
-def _received(order: Order, tx: Transaction, transaction_id: str) -> Order:
-    """The order with its money, and the entry that says so."""
-    now = clock.now()
+def _received(order: Order, tx: Transaction, transaction_id: str, now: datetime) -> Order:
+    """Give the order that stands its money, with the entry and the event that say so in `tx`."""
     ledger.post(tx, entries.paid(order.order_id, now, sold(order)))
+    _tell_paid(tx, order, now)
     return msgspec.structs.replace(order, paid_fen=order.payable_fen, paid_at=now, transaction_id=transaction_id)
 
 
@@ -184,8 +187,9 @@ def _seated_late(order: Order, tx: Transaction, transaction_id: str, by: str) ->
     for line in lines:
         take_stock(tx, line.sku_id, line.quantity, "the pieces are gone", line.pool)
     coupons.use(tx, order, again=True)
-    paid = msgspec.structs.replace(_received(order, tx, transaction_id), group=seat, lines=lines)
-    return step(paid, "take_seat", "paid_late", by, clock.now())
+    now = clock.now()
+    paid = msgspec.structs.replace(_received(order, tx, transaction_id, now), group=seat, lines=lines)
+    return step(paid, "take_seat", "paid_late", by, now)
 
 
 def _in_stock(order: Order) -> dict[str, str] | None:
@@ -215,9 +219,9 @@ def _mark_free(order: Order, tx: Transaction) -> Order:
     coupons.use(tx, order)
     if (sale := sold(order)) != Sale():
         ledger.post(tx, entries.paid(order.order_id, now, sale))
+    _tell_paid(tx, order, now)
     if order.group is None:
-        _to_ship(tx, order)
-        return step(paid, "pay", "paid", "member", now)
+        return step(_to_ship(paid, tx, now), "pay", "paid", "member", now)
     seat = groups().take(tx, order)
     if seat.state != "taken":
         raise MallError("lobby_over")
@@ -226,14 +230,20 @@ def _mark_free(order: Order, tx: Transaction) -> Order:
 
 def proceed(order: Order, tx: Transaction, what: str, note: str = "") -> Order:
     """An order whose group has come together goes to shipping; only now does it count as sold."""
-    _to_ship(tx, order)
-    return step(order, "proceed", what, "system", clock.now(), note)
+    now = clock.now()
+    return step(_to_ship(order, tx, now), "proceed", what, "system", now, note)
 
 
-def _to_ship(tx: Transaction, order: Order) -> None:
-    """Tell that the order counts as sold."""
-    changes.emit(tx, "order.paid", order.order_id, order.pieces)
-    referrals.tell(tx, "paid", order)
+def _tell_paid(tx: Transaction, order: Order, now: datetime) -> None:
+    emit(tx, PAID, order.order_id, member_id=order.member_id, at=clock.stamp(now))
+
+
+def _to_ship(order: Order, tx: Transaction, now: datetime) -> Order:
+    """Confirm the order, and tell that it counts as sold, as part of `tx`; the order after it."""
+    lines = msgspec.json.encode([[part.sku_id, part.quantity] for part in order.pieces]).decode()
+    emit(tx, CONFIRMED, order.order_id, lines=lines)
+    referrals.publish(tx, REFERRED_CONFIRMED, order)
+    return msgspec.structs.replace(order, confirmed_at=now)
 
 
 def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:

@@ -20,11 +20,12 @@ from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.metrics import Metric
 from chalicelib.core.money import FEN_MAX
 from chalicelib.coupons.rules import COUPONS_MAX, Held
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.queue import schedule
 from chalicelib.members.rules import Address
 from chalicelib.members.tables import addresses_key, profile_key
 from chalicelib.orders import coupons
 from chalicelib.orders.groups import CACHE, Deal, GroupInput, check, groups, refusal
+from chalicelib.orders.jobs import CLOSE_UNPAID
 from chalicelib.orders.referrals import Referral, referrers
 from chalicelib.orders.rules import LINES_MAX, Event, Order, OrderLine, Pieces, Receiver
 from chalicelib.orders.tables import Orders, UnpaidOrders, count_placed, item
@@ -184,7 +185,7 @@ def _commit(
     if cart_lines:
         carts.take_out(tx, order.member_id, cart_lines)
     watched = min(order.created_at + timedelta(seconds=WATCH_SECONDS), order.pay_by)
-    jobs.schedule(tx, "order.watch", order.order_id, watched)
+    schedule(tx, CLOSE_UNPAID, order.order_id, watched)
     try:
         tx.commit()
     except ConditionFailed as fault:

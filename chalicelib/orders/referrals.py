@@ -1,7 +1,7 @@
 """What an order asks of the wing that knows who brought its member: a small protocol that the wing above implements.
 
 The chain of those whom the order pays is frozen on it when it is placed. What then happens to its money is told as
-events, promoted.paid, promoted.refunded and promoted.received, only for orders that have a chain.
+events, referred_order.confirmed, .refunded and .received, only for orders that have a chain.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.declarations import Event
+from chalicelib.jobs.events import emit
 from chalicelib.members.rules import Profile
 from chalicelib.orders.rules import Order
 from chalicelib.store.read import Key
@@ -54,10 +55,10 @@ def referrers() -> Referrers:
     return _referrers
 
 
-def tell(tx: Transaction, what: str, order: Order, cause: str = "") -> None:
-    """Tell what happened to the money of an order that somebody is paid for: "paid", "refunded", "received".
+def publish(tx: Transaction, event: Event, order: Order, cause: str = "") -> None:
+    """Tell what happened to the money of an order that somebody is paid for, as part of `tx`.
 
     `cause` begins with the order's id, where the same may happen to it more than once.
     """
     if order.chain:
-        jobs.emit(tx, f"promoted.{what}", cause or order.order_id)
+        emit(tx, event, cause or order.order_id)

@@ -10,12 +10,13 @@ from chalicelib.catalogue import shards
 from chalicelib.core import clock, ids, log, metrics
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.core.metrics import Metric
-from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
+from chalicelib.jobs.job import Job, Later
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import changes, referrals
 from chalicelib.orders.grant import grant, order_of, owe_push, refund_id, refund_of, succeeded
 from chalicelib.orders.groups import groups
+from chalicelib.orders.jobs import REFERRED_REFUNDED
 from chalicelib.orders.refund_rules import new_refund, with_refund
 from chalicelib.orders.rules import Order, Pieces, Refund, noted
 from chalicelib.store.transaction import Transaction
@@ -108,7 +109,7 @@ def reject(order_id: str, number: str, reason: str, by: str) -> Refund:
             raise MallError("order_state", state=refund.state)
         now = clock.now()
         refused = msgspec.structs.replace(refund, state="rejected", finished_at=now)
-        referrals.tell(tx, "refunded", order, number)
+        referrals.publish(tx, REFERRED_REFUNDED, order, number)
         return noted(with_refund(order, refused), "refund_rejected", by, now, reason)
 
     return _of(changes.change(order_id, decide), number)
@@ -138,7 +139,6 @@ def ask_again(order_id: str, number: str, by: str) -> Refund:
     return _of(changes.change(order_id, decide), number)
 
 
-@handles("refund.push", lane=OUTSIDE)
 def push(job: Job) -> None:
     """Bring a granted refund to its end: hand it to WeChat, ask until it is decided, always with the same number."""
     found = changes.find(order_of(job.key))

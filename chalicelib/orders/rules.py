@@ -198,6 +198,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunded_fen: int = 0
     transaction_id: str = ""
     paid_at: datetime | None = None
+    #: When it went to shipping, and counted as sold from then on: as it was paid, or as its group came together.
+    confirmed_at: datetime | None = None
     received_at: datetime | None = None
     shipments: list[Shipment] = []
     refunds: list[Refund] = []
@@ -245,7 +247,7 @@ def as_placed(order: Order) -> Order:
     seat = None if order.group is None else msgspec.structs.replace(order.group, state="held")
     return msgspec.structs.replace(
         order, state="awaiting_payment", lines=fresh, history=order.history[:1], paid_fen=0, refunded_fen=0,
-        transaction_id="", paid_at=None, received_at=None, shipments=[], refunds=[], group=seat,
+        transaction_id="", paid_at=None, confirmed_at=None, received_at=None, shipments=[], refunds=[], group=seat,
     )  # fmt: skip
 
 

@@ -76,6 +76,7 @@ class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
     created_at: datetime
     pay_by: datetime | None = None
     paid_at: datetime | None = None
+    confirmed_at: datetime | None = None
     shipments: list[Shipment]
     refunds: list[RefundView]
     history: list[Event]
@@ -130,7 +131,8 @@ def admin_view(order: Order) -> AdminOrderView:
 def _fields(order: Order) -> dict[str, Any]:
     same = (
         "order_id", "state", "lines", "goods_fen", "discount_fen", "freight_fen", "payable_fen", "paid_fen",
-        "refunded_fen", "address", "remark", "created_at", "paid_at", "shipments", "history", "discounts",
+        "refunded_fen", "address", "remark", "created_at", "paid_at", "confirmed_at", "shipments", "history",
+        "discounts",
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(order, field) for field in same}
     fields["refunds"] = [refund_view(refund) for refund in order.refunds]

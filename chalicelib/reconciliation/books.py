@@ -14,13 +14,14 @@ from chalicelib.core.audit import Difference
 from chalicelib.core.metrics import Metric
 from chalicelib.distribution.withdrawal_audit import audit_withdrawals
 from chalicelib.distribution.withdrawal_tables import Withdrawals
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import Job, handles
+from chalicelib.jobs.job import Job
+from chalicelib.jobs.queue import schedule
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.audit import of_statement
 from chalicelib.ledger.members import effect
 from chalicelib.orders.audit import audit
 from chalicelib.orders.tables import Orders
+from chalicelib.reconciliation.jobs import CHECK_DAY
 from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
 
@@ -30,10 +31,9 @@ _PAGE = read.BATCH_MAX // 2
 
 def owe(tx: Transaction, day: date) -> None:
     """Owe the audit of that day as part of `tx`."""
-    jobs.schedule(tx, "books.audit", f"{day.isoformat()}|")
+    schedule(tx, CHECK_DAY, f"{day.isoformat()}|")
 
 
-@handles("books.audit")
 def audit_page(job: Job) -> None:
     """Audit what a page is about, count and log each difference, and owe the next page. Its key: day|place."""
     day, _, place = job.key.partition("|")
@@ -47,7 +47,7 @@ def audit_page(job: Job) -> None:
                 log.error("books_differ", about=one.about, what=one.what)
     if place_after is not None:
         tx = Transaction()
-        jobs.schedule(tx, "books.audit", f"{day}|{place_after}")
+        schedule(tx, CHECK_DAY, f"{day}|{place_after}")
         job.finish(tx)
         tx.commit()
 

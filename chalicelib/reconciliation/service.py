@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 
 import msgspec
 
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError, invalid, malformed
 from chalicelib.core.metrics import Metric
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.daily import daily
-from chalicelib.jobs.service import OUTSIDE, Job, Later, handles
+from chalicelib.jobs.job import Job, Later
+from chalicelib.jobs.queue import schedule
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Entry
 from chalicelib.orders.grant import order_of
 from chalicelib.orders.rules import Order
 from chalicelib.orders.tables import Orders
 from chalicelib.reconciliation import books
+from chalicelib.reconciliation.jobs import COMPARE_DAY
 from chalicelib.reconciliation.rules import (
     SECONDS_MAX,
     BillDifference,
@@ -40,8 +40,6 @@ from chalicelib.store import cursor, read
 from chalicelib.store.base import retry_busy
 from chalicelib.store.transaction import ConditionFailed, Transaction
 
-#: When yesterday is compared: WeChat's bills are ready from 09:00, and are to be fetched after 10:00.
-_AT = time(10, 5)
 _NOT_READY_SECONDS = 900.0
 #: How far back a day without a run is made up for by itself.
 _CATCH_UP_DAYS = 7
@@ -54,7 +52,6 @@ class _Again(Exception):
     """Somebody changed a difference between the read and the write."""
 
 
-@daily("reconciliation.daily", _AT)
 def owe_runs(job: Job) -> None:
     """Owe the run of yesterday, of days that were left out, and of days whose differences may have gone by now; and of
     those that are new the audit of the mall's own books."""
@@ -64,14 +61,13 @@ def owe_runs(job: Job) -> None:
     new = {day for day, run in zip(recent, runs, strict=True) if run is None}
     tx = Transaction()
     for day in sorted(new.union(_days_with_open(last - timedelta(days=_DAYS_MAX - 1)))):
-        jobs.schedule(tx, "reconciliation.run", day.isoformat())
+        schedule(tx, COMPARE_DAY, day.isoformat())
     for day in sorted(new):
         books.owe(tx, day)
     job.finish(tx)
     tx.commit()
 
 
-@handles("reconciliation.run", lane=OUTSIDE)
 def run_owed(job: Job) -> None:
     """Compare a day; again in a quarter of an hour while its bills are not ready."""
     from chalicelib.wechat.errors import WechatError
@@ -94,7 +90,7 @@ def ask(day: str) -> date:
     if not today - timedelta(days=_DAYS_MAX) <= asked < today:
         raise invalid("day", f"one of the last {_DAYS_MAX} days, before today")
     tx = Transaction()
-    jobs.schedule(tx, "reconciliation.run", asked.isoformat())
+    schedule(tx, COMPARE_DAY, asked.isoformat())
     tx.commit()
     return asked
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from werkzeug.test import Client as WsgiClient
 
-from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
+from chalicelib.jobs.declarations import INSIDE, OUTSIDE, Lane
 from chalicelib.jobs.tables import Jobs
 from chalicelib.store import read
 from local.client import Answer, Operator, Sandbox, Shopper, Transport

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import DOORS, OFFICE, WORK
+from app import DOORS, JOBS, OFFICE, WORK
 from bench.package import cold
 from infra import package
 
@@ -69,7 +69,7 @@ def test_it_starts_by_itself_and_imports_little(unpacked: Path) -> None:
 @pytest.mark.parametrize("handler", ["run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls"])
 def test_a_worker_starts_with_all_jobs_and_without_what_answers_requests(handler: str, unpacked: Path) -> None:
     modules = set(cold.start(unpacked, environment=cold.ENVIRONMENT | {"_HANDLER": f"app.{handler}"}).modules)
-    assert {f"chalicelib.{name}" for name in WORK} <= modules
+    assert {f"chalicelib.{name}" for name in (*JOBS, *WORK)} <= modules
     assert not {f"chalicelib.{name}" for name in (*DOORS, *OFFICE)} & modules
     assert {name for name in modules if name.startswith("chalicelib.") and name.endswith("routes")} == set()
     assert not {f"chalicelib.web.{name}" for name in ("edge", "endpoint", "openapi", "problems")} & modules

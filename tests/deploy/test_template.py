@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from chalicelib.core.metrics import NAMESPACE, Metric
 from chalicelib.core.settings import settings
-from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
+from chalicelib.jobs.declarations import INSIDE, OUTSIDE, Lane
 from chalicelib.store import tools
 from infra import alarms, functions, package, permissions, sam, tables
 from infra.functions import FUNCTIONS

@@ -51,12 +51,14 @@ def test_three_fill_a_lobby_and_what_they_ordered_is_sent(
     assert (lobby["state"], lobby["size"], lobby["taken"], lobby["held"], lobby["left"]) == ("open", 3, 2, 0, 1)
     assert [(price["price_fen"], price["leader_price_fen"]) for price in lobby["prices"]] == [(PRICE, LEADER)]
     assert "mine" not in lobby
+    assert "confirmed_at" not in joined
     last = third.join_lobby(lead)
     control.run_jobs()
     for who, order in ((leader, lead), (second, joined), (third, last)):
         done = who.order(order["order_id"])
         assert (seat(done), done["refunds"]) == (("awaiting_shipment", "taken"), [])
         assert [event["what"] for event in done["history"]] == ["placed", "paid", "group_succeeded"]
+        assert done["confirmed_at"] == done["history"][-1]["at"]
         mine = {"order_id": order["order_id"], "seat_state": "taken", "is_leader": who is leader}
         assert who.lobby(lead)["mine"] == mine
         assert operator.ship(order["order_id"])["state"] == "shipped"

@@ -254,15 +254,16 @@ class Mall:
 
     def finish(self) -> None:
         """All is told and time passes; everybody takes out all they can; and then something is given back after all."""
+        from chalicelib.distribution.jobs import RAISE_TIER
         from chalicelib.distribution.service import promote
-        from chalicelib.jobs.service import Job
+        from chalicelib.jobs.job import Job
         from chalicelib.jobs.tables import Task
         from chalicelib.ledger import service as ledger
 
         for last in (False, True):
             self._tell_all()
             for member_id in self.sellers:
-                promote(Job("", "", Task("distributor.tier", member_id, {}), ""))
+                promote(Job("", "", Task(RAISE_TIER.name, member_id, {}), ""))
                 if not last:
                     self.withdraw(min(199_999, ledger.balance(member_id).available), member_id)
             if not last:

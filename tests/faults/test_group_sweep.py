@@ -279,7 +279,7 @@ def drawn(prize: str, whole: bool = False) -> Callable[[GroupWorld], list[End]]:
 
 
 #: The jobs of group-buy itself, and of the stock that was set aside for it.
-OWN = ("lobby.", "group.", "catalogue.empty_pool")
+OWN = ("groupbuy.", "catalogue.empty_pool")
 
 PAIR, TRIO = Offer(), Offer(3)
 ASIDE, GIFT = Offer(aside=True), Offer(leader_fen=0)
@@ -306,7 +306,7 @@ FLOWS = [
         PAIR, [ships(LEADER_FEN), ships(MEMBER_FEN)], ("succeeded", 0, 0, 2),
     ),
     Flow(
-        "hold ends", then(paid(LEADER), sat(SECOND), wait(11)), work("order.watch"), nothing,
+        "hold ends", then(paid(LEADER), sat(SECOND), wait(11)), work("orders.close_unpaid"), nothing,
         PAIR, [waits(LEADER_FEN), UNPAID], ("open", 1, 0, 1),
     ),
     Flow(
@@ -323,11 +323,12 @@ FLOWS = [
     ),
     Flow(
         "expiry, the last seat unpaid", then(paid(LEADER), wait(29), sat(SECOND), wait(2)),
-        work(*OWN, "order.watch"), nothing, PAIR, [back(LEADER_FEN, "failed"), UNPAID], ("failed", 1, 0, 1),
+        work(*OWN, "orders.close_unpaid"), nothing, PAIR, [back(LEADER_FEN, "failed"), UNPAID], ("failed", 1, 0, 1),
     ),
     Flow(
         "expiry, the last seat paid just in time", then(paid(LEADER), wait(29), paid_at_wechat(SECOND), wait(1.1)),
-        work(*OWN, "order.watch"), nothing, PAIR, [ships(LEADER_FEN), ships(MEMBER_FEN)], ("succeeded", 0, 0, 2),
+        work(*OWN, "orders.close_unpaid"), nothing, PAIR, [ships(LEADER_FEN), ships(MEMBER_FEN)],
+        ("succeeded", 0, 0, 2),
     ),
     Flow(
         "expiry, on a step of the ladder", then(paid(LEADER, SECOND, THIRD), wait(31)), work(*OWN), nothing,

@@ -114,7 +114,7 @@ def test_on_a_bad_day_everybody_is_answered_and_in_the_end_everything_adds_up(
     shop: tuple[Shop, list[Shopper], str], outside: Outside, mall_clock: LocalClock
 ) -> None:
     from chalicelib.core.errors import MallError
-    from chalicelib.jobs import service as jobs
+    from chalicelib.jobs import queue, worker
     from tools.audit import read
 
     where, shoppers, code = shop
@@ -127,7 +127,7 @@ def test_on_a_bad_day_everybody_is_answered_and_in_the_end_everything_adds_up(
             day.result()
     for _ in range(20):
         with contextlib.suppress(MallError):  # an invocation that fails; the next one goes on
-            jobs.run_due(5.0)
+            worker.run_due(5.0)
         mall_clock.advance(60)
     assert outside.stormed > 200
     outside.disarm()
@@ -135,7 +135,7 @@ def test_on_a_bad_day_everybody_is_answered_and_in_the_end_everything_adds_up(
     for days_on in (0, 1, 30, 30):
         mall_clock.advance(days_on * 86400)
         world.rest()
-    assert jobs.counts().dead == 0
+    assert queue.counts().dead == 0
     books = read(None)
     mine = [order.order_id for order in books.orders]
     payments, refunds = world.books(mine)

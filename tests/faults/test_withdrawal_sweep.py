@@ -30,7 +30,7 @@ from tests.support.withdrawals import (
     withdraw,
 )
 
-PUSH = "withdrawal.push"
+PUSH = "payouts.push_withdrawal"
 HAS = 100_000
 SMALL, LARGE = 10_000, 60_000
 DAY = 86400

@@ -13,8 +13,7 @@ import pytest
 from chalicelib.core import clock, ids, log, metrics
 from chalicelib.core.metrics import Metric
 from chalicelib.distribution.withdrawal_tables import Withdrawals
-from chalicelib.jobs import daily
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import daily, worker
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
@@ -79,7 +78,7 @@ def sold(shop: Shop) -> list[str]:
 def withdrawn(shop: Shop, earner: Shopper) -> str:
     """A withdrawal that was paid."""
     number: str = withdrawals.withdraw(earner, 10_000)["withdrawal_id"]
-    jobs.run_due()
+    worker.run_due()
     withdrawals.end(shop.sandbox, number, "confirm")
     earner.send(*withdrawals.transfer_callback(shop.sandbox, number)).ok()
     return number
@@ -91,7 +90,7 @@ def next_day(shop: Shop) -> None:
     daily.owe()
     shop.at(shop.today + timedelta(days=1), 10, 6)
     with metrics.gather():
-        jobs.run_due()
+        worker.run_due()
 
 
 def test_a_day_whose_books_agree_is_silent(shop: Shop, earner: Shopper, told: Told) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.catalogue import categories, products
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
 from tests.integration.test_catalogue_products import category, entries, fresh, id_of, ids, make
 
 __all__ = ["fresh"]
@@ -43,7 +43,7 @@ def test_products_follow_a_category_that_moves() -> None:
     moved = category(old)
     product_id = id_of(make(category_id=moved))
     categories.change(moved, {"parent_id": new})
-    jobs.run_due()
+    worker.run_due()
     assert (ids(old), ids(new), ids(moved)) == ([], [product_id], [product_id])
     assert entries(product_id, old, new, moved) == 10
 

@@ -13,12 +13,16 @@ import pytest
 
 from chalicelib.catalogue import categories, products, reads, stock
 from chalicelib.catalogue.draft import SkuIn
+from chalicelib.catalogue.jobs import REINDEX_PRODUCT
 from chalicelib.catalogue.products import Shelf
 from chalicelib.catalogue.tables import Listings, take_stock
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
+from chalicelib.jobs.events import emit
+from chalicelib.jobs.job import Job
 from chalicelib.jobs.tables import Jobs
+from chalicelib.orders.jobs import CONFIRMED, STOCK_RETURNED
 from chalicelib.store import cache, read
 from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction
 
@@ -47,7 +51,7 @@ def minutes() -> Iterator[Minutes]:
 def fresh(dynamodb: str) -> Iterator[None]:
     cache.forget("catalogue")
     yield
-    jobs.run_due()
+    worker.run_due()
 
 
 def sku(code: str = "A", price_fen: int = 1990, stock: int = 10, **specs: str) -> SkuIn:
@@ -191,7 +195,7 @@ def test_stock_moves_once_and_never_below_zero() -> None:
     refused("stock_short", lambda: stock.supply(sku_id, -9, "盘亏", "k2"))
     assert stock.supply(sku_id, -8, "盘亏", "k3").free == 0
     refused("not_found", lambda: stock.supply("p404-x", 1, "补货", "k4"))
-    jobs.run_due()
+    worker.run_due()
     card = products.existing(id_of(shelf)).card
     assert card is not None
     assert not card.in_stock
@@ -199,7 +203,7 @@ def test_stock_moves_once_and_never_below_zero() -> None:
 
 def sell(order_id: str, *lines: tuple[str, int]) -> None:
     tx = Transaction()
-    jobs.emit(tx, "order.paid", order_id, lines=msgspec.json.encode(lines).decode())
+    emit(tx, CONFIRMED, order_id, lines=msgspec.json.encode(lines).decode())
     tx.commit()
 
 
@@ -210,14 +214,14 @@ def test_what_is_sold_is_counted_once_and_listed_within_a_minute(minutes: Minute
     order = secrets.token_hex(4)
     for n in range(5):
         sell(f"{order}-{n}", (sku_id, 2), (sku_id, 1))
-    jobs.run_due()
+    worker.run_due()
     waiting = [
         job for n in range(4) for job in read.query_all(Jobs, f"s{n}", consistent=True) if job.task.key == id_of(shelf)
     ]
-    assert [job.task.kind for job in waiting] == ["catalogue.relist"]
+    assert [job.task.kind for job in waiting] == [REINDEX_PRODUCT.name]
     assert products.existing(id_of(shelf)).sold == 15
     minutes.seconds += timedelta(minutes=1).total_seconds()
-    jobs.run_due()
+    worker.run_due()
     assert [card["sold"] for card in cards(scope, "sales")] == [15, 0]
     assert ids(scope, "sales") == [id_of(shelf), id_of(other)]
 
@@ -225,15 +229,15 @@ def test_what_is_sold_is_counted_once_and_listed_within_a_minute(minutes: Minute
 def test_counting_finishes_its_job_in_the_same_transaction() -> None:
     shelf = make()
     sku_id = shelf.product.skus[0].sku_id  # type: ignore[union-attr]
-    from chalicelib.catalogue.jobs import count_sold
+    from chalicelib.catalogue.indexing import count_sold
 
     order = secrets.token_hex(4)
     sell(order, (sku_id, 1))
     [item] = [job for n in range(4) for job in read.query_all(Jobs, f"s{n}", consistent=True) if job.task.key == order]
     with pytest.raises(ConditionFailed):  # a worker whose lease is over
-        count_sold(jobs.Job(item.shard, item.due, item.task, "another's"))
+        count_sold(Job(item.shard, item.due, item.task, "another's"))
     assert products.existing(id_of(shelf)).sold == 0
-    jobs.run_due()
+    worker.run_due()
     assert products.existing(id_of(shelf)).sold == 1
 
 
@@ -244,11 +248,11 @@ def test_pieces_that_come_back_are_on_offer_again(minutes: Minutes) -> None:
     assert [card["in_stock"] for card in cards(scope)] == [False]
     tx = Transaction()
     tx.update(*stock_update(sku_id))
-    jobs.emit(tx, "stock.returned", secrets.token_hex(4), lines=msgspec.json.encode([[sku_id, 1]]).decode())
+    emit(tx, STOCK_RETURNED, secrets.token_hex(4), lines=msgspec.json.encode([[sku_id, 1]]).decode())
     tx.commit()
-    jobs.run_due()
+    worker.run_due()
     minutes.seconds += 60
-    jobs.run_due()
+    worker.run_due()
     assert [card["in_stock"] for card in cards(scope)] == [True]
 
 
@@ -268,7 +272,7 @@ def test_relisting_at_once_with_changes_leaves_no_orphans() -> None:
             products.change(product_id, fields[number // 2 % len(fields)])
         else:
             sell(f"{product_id}-{number}", (f"{product_id}-x", 1))
-            jobs.run_due()
+            worker.run_due()
             products.relist(product_id)
 
     with ThreadPoolExecutor(4) as pool:
@@ -289,5 +293,5 @@ def test_relisting_at_once_with_changes_leaves_no_orphans() -> None:
 def test_more_products_than_one_transaction_counts() -> None:
     made = [make(skus=[sku(f"S{n}")]) for n in range(47)]
     sell(secrets.token_hex(4), *[(shelf.product.skus[0].sku_id, 2) for shelf in made])  # type: ignore[union-attr]
-    jobs.run_due()
+    worker.run_due()
     assert [products.existing(id_of(shelf)).sold for shelf in made] == [2] * 47

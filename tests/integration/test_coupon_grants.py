@@ -18,8 +18,8 @@ from chalicelib.coupons import claims, grants, rules, templates
 from chalicelib.coupons.grants import GrantInput, GrantView, MoreInput, MoreView
 from chalicelib.coupons.rules import Template, TemplateChange
 from chalicelib.coupons.tables import Coupons
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import LEASE_SECONDS
+from chalicelib.jobs import worker
+from chalicelib.jobs.worker import LEASE_SECONDS
 from chalicelib.members import service as members
 from chalicelib.members import tables as members_tables
 from chalicelib.operators import passwords
@@ -85,7 +85,7 @@ def added(made: Template, grant: GrantView, people: Sequence[str], key: str = ""
 
 def ended(made: Template, grant: GrantView) -> GrantView:
     """The grant when no job of it is due any more."""
-    jobs.run_due()
+    worker.run_due()
     return grants.view(made.template_id, grant.grant_id)
 
 
@@ -114,7 +114,7 @@ def test_five_thousand_and_a_worker_that_is_killed_twice(advance: Callable[[floa
     for at, mode in ((300, "crash_before"), (231, "crash_after")):
         with boundary() as outside, contextlib.suppress(Crash):
             outside.arm(at, mode)  # type: ignore[arg-type]
-            jobs.run_due()
+            worker.run_due()
             raise AssertionError("nobody died")
         middle = grants.view(made.template_id, grant.grant_id)
         assert middle.state == "running"
@@ -130,7 +130,7 @@ def test_whichever_write_of_a_grant_goes_wrong(mode: Any, advance: Callable[[flo
     people = crowd(8)
     granted(template(total=8, how=["grant"]), members=people)
     with boundary() as outside:
-        jobs.run_due()
+        worker.run_due()
         writes = [at for at, name in enumerate(outside.calls, 1) if name not in ("BatchGetItem", "GetItem", "Query")]
     assert len(writes) >= 6  # taken, four steps (the list is in two items), ended
     for at in writes:
@@ -138,7 +138,7 @@ def test_whichever_write_of_a_grant_goes_wrong(mode: Any, advance: Callable[[flo
         grant = granted(made, members=people)
         with boundary() as outside, contextlib.suppress(Crash):
             outside.arm(at, mode)
-            jobs.run_due()
+            worker.run_due()
         advance(LEASE_SECONDS + 1)
         assert counts(ended(made, grant)) == ("done", 8, 8, 0), (mode, at)
         assert given_by(made, people) == people, (mode, at)
@@ -238,13 +238,13 @@ def test_progress_and_repetition(operator: Client) -> None:
         "grant_id": first["grant_id"], "template_id": path.split("/")[4], "state": "running", "total": 3, "done": 0,
         "given": 0, "skipped": 0, "created_at": first["created_at"],
     }  # fmt: skip
-    jobs.run_due()
+    worker.run_due()
     done = first | {"state": "done", "done": 3, "given": 3}
     assert operator.get(f"{path}/{first['grant_id']}").ok() == done
     assert operator.post(path, {"members": people}, key="k1").ok(202) == first
     operator.post(path, {"members": people[:2]}, key="k1").refused(422, "idempotency_key_reused")
     again = operator.post(path, {"members": people}, key="k2").ok(202)
-    jobs.run_due()
+    worker.run_due()
     assert operator.get(f"{path}/{again['grant_id']}").ok()["skipped"] == 3
     assert all(len(coupons_of(each)) == 1 for each in people)
 
@@ -369,7 +369,7 @@ def test_what_is_refused_of_those_who_are_added(operator: Client) -> None:
     more = f"{path}/{grant_id}/members"
     told_so = operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202)
     assert told_so == {"grant_id": grant_id, "template_id": made.template_id, "added": 3}
-    jobs.run_due()
+    worker.run_due()
     assert operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202) == told_so
     assert operator.get(f"{path}/{grant_id}").ok()["total"] == 4
     operator.post(more, {"members": people}, key="k2").refused(422, "idempotency_key_reused")

@@ -12,9 +12,11 @@ import pytest
 from chalicelib.core import clock, ids
 from chalicelib.coupons import shares, templates
 from chalicelib.coupons.rules import Held, Template
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import LEASE_SECONDS
+from chalicelib.jobs import queue, worker
+from chalicelib.jobs.events import emit
+from chalicelib.jobs.worker import LEASE_SECONDS
 from chalicelib.members import service as members
+from chalicelib.orders.jobs import COMPLETED
 from chalicelib.store.transaction import Transaction
 from local.client import Client
 from local.jobs import forget_all
@@ -54,7 +56,7 @@ def of(member_id: str, made: Template) -> int:
 def completed(member_id: str, order_id: str = "") -> str:
     tx = Transaction()
     order_id = order_id or ids.new("o")
-    jobs.emit(tx, "order.completed", order_id, member_id=member_id, at=clock.stamp(clock.now()))
+    emit(tx, COMPLETED, order_id, member_id=member_id, at=clock.stamp(clock.now()))
     tx.commit()
     return order_id
 
@@ -71,7 +73,7 @@ def test_a_friend_claims_and_the_sharer_gets_one() -> None:
     friend.post(path, {"share_token": token}).ok(201)
     friend.post(path, {"share_token": token}).refused(409, "claim_limit")
     sharer.post(path, {"share_token": token}).refused(422, "not_for_you")
-    jobs.run_due()
+    worker.run_due()
     assert (of(friend_id, made), of(sharer_id, made)) == (1, 1)
     assert sharer.post("/v1/me/coupons/share", {"template_id": made.template_id}).ok() == {**told_of, "rewards": 1}
     assert sharer.get("/v1/me/coupons").ok()["items"][0]["template_id"] == made.template_id
@@ -83,11 +85,11 @@ def test_no_more_for_the_sharer_than_the_template_says() -> None:
     friends = crowd(6)
     answers = at_once(lambda each: shares.claim(each, made.template_id, token), friends, threads=6)
     assert all(isinstance(each, Held) for each in answers)
-    jobs.run_due()
+    worker.run_due()
     assert (of(sharer, made), [of(each, made) for each in friends]) == (2, [1] * 6)
     assert shares.share(sharer, made.template_id).rewards == 2
     assert figures(made) == (8, 92)
-    assert jobs.counts().due == 0
+    assert queue.counts().due == 0
 
 
 def test_a_friend_claims_once_whoever_shared_it() -> None:
@@ -96,7 +98,7 @@ def test_a_friend_claims_once_whoever_shared_it() -> None:
     tokens = [shares.share(each, made.template_id).token for each in (first, second)]
     answers = at_once(lambda token: shares.claim(friend, made.template_id, token), tokens * 3, threads=6)
     assert Counter(each if isinstance(each, str) else "got" for each in answers) == {"got": 1, "claim_limit": 5}
-    jobs.run_due()
+    worker.run_due()
     assert of(first, made) + of(second, made) == 1
 
 
@@ -120,10 +122,10 @@ def test_at_whichever_write_a_reward_is_cut_off_it_is_given_once(mode: Mode, adv
         assert isinstance(told(lambda: shares.claim(member(), made.template_id, token)), Held)  # noqa: B023
         with boundary() as outside, contextlib.suppress(Crash):
             outside.arm(at, mode, may_change)
-            jobs.run_due()
+            worker.run_due()
         struck = outside.struck
         advance(LEASE_SECONDS + 1)
-        jobs.run_due()
+        worker.run_due()
         assert (of(sharer, made), shares.share(sharer, made.template_id).rewards) == (1, 1), at
     assert at > 3  # taken under a lease, given, counted and ended
 
@@ -134,17 +136,17 @@ def test_one_of_every_such_template_for_every_order() -> None:
     fresh()
     somebody = member()
     order_id = completed(somebody)
-    jobs.run_due()
+    worker.run_due()
     assert (of(somebody, first), of(somebody, second)) == (1, 1)
     completed(somebody, order_id)
-    jobs.run_due()
+    worker.run_due()
     assert (of(somebody, first), of(somebody, second)) == (1, 1)
     for _ in range(4):
         completed(somebody)
-    jobs.run_due()
+    worker.run_due()
     assert (of(somebody, first), of(somebody, second)) == (3, 3)
     assert members.profile(somebody).orders_completed == 6  # the other subscriber has its own job
-    assert jobs.counts().due == 0
+    assert queue.counts().due == 0
 
 
 def test_nobody_gets_none_and_the_job_ends() -> None:
@@ -152,6 +154,6 @@ def test_nobody_gets_none_and_the_job_ends() -> None:
     fresh()
     for member_id in ("m404", *crowd(2)):
         completed(member_id)
-    jobs.run_due()
+    worker.run_due()
     assert figures(made) == (1, 0)
-    assert jobs.counts().due == 0
+    assert queue.counts().due == 0

@@ -10,12 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.coupons import claims, rules, stock, templates
-from chalicelib.coupons import jobs as coupon_jobs
+from chalicelib.coupons import claims, rules, stock, templates, usage
 from chalicelib.coupons.rules import Held, TemplateChange
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
+from chalicelib.jobs.declarations import Event
+from chalicelib.jobs.events import emit
+from chalicelib.jobs.job import Job
 from chalicelib.jobs.tables import Task
 from chalicelib.operators import passwords
+from chalicelib.orders.jobs import COUPON_RETURNED, COUPON_USED
 from chalicelib.store.transaction import Transaction
 from local.client import Client, in_process
 from local.client import coupon_template as body
@@ -144,39 +147,39 @@ def test_claims_while_the_total_changes(monkeypatch: pytest.MonkeyPatch) -> None
     assert figures(made)[0] == got
 
 
-def tell(event: str, made: rules.Template, order_id: str, paid_fen: int) -> None:
+def tell(event: Event, made: rules.Template, order_id: str, paid_fen: int) -> None:
     tx = Transaction()
     payload = {"template_id": made.template_id, "discount_fen": "500", "paid_fen": str(paid_fen)}
-    jobs.emit(tx, event, f"{order_id}|c1", **payload)
+    emit(tx, event, f"{order_id}|c1", **payload)
     tx.commit()
 
 
 def test_figures_count_every_use_once_and_take_back_what_was_returned(operator: Client) -> None:
     made = template(total=600)
     for number in range(5):
-        tell("coupon.used", made, f"o{number}", 1000 + number)
-    jobs.run_due()
+        tell(COUPON_USED, made, f"o{number}", 1000 + number)
+    worker.run_due()
     path = f"{PATH}/{made.template_id}"
     figures_told = {"issued": 0, "left": 600, "used": 5, "off_fen": 2500, "paid_fen": 5010}
     assert operator.get(path).ok()["figures"] == figures_told
-    tell("coupon.returned", made, "o4", 1004)
-    tell("coupon.returned", made, "o5", 1)
-    jobs.run_due()
-    tell("coupon.used", made, "o5", 1)
-    jobs.run_due()
+    tell(COUPON_RETURNED, made, "o4", 1004)
+    tell(COUPON_RETURNED, made, "o5", 1)
+    worker.run_due()
+    tell(COUPON_USED, made, "o5", 1)
+    worker.run_due()
     assert operator.get(path).ok()["figures"] == figures_told | {"used": 4, "off_fen": 2000, "paid_fen": 4006}
 
 
 def test_a_use_whose_end_is_not_written_is_not_counted() -> None:
     made = template()
-    job = jobs.Job(shard="s0", due="never", task=_task(made.template_id), lease="w")
+    job = Job(shard="s0", due="never", task=_task(made.template_id), lease="w")
     with pytest.raises(Exception, match="LeaseLost"):
-        coupon_jobs.count_use(job)
+        usage.count_use(job)
     assert templates.figures([made])[0].used == 0
 
 
 def _task(template_id: str) -> Any:
-    return Task("coupon.used", "o1", {"template_id": template_id, "discount_fen": "1", "paid_fen": "1"})
+    return Task(COUPON_USED.name, "o1", {"template_id": template_id, "discount_fen": "1", "paid_fen": "1"})
 
 
 def test_lists_are_paged_newest_first(operator: Client) -> None:

@@ -14,19 +14,24 @@ from typing import Any
 import pytest
 
 import app
+from chalicelib.catalogue.jobs import REINDEX_PRODUCT
 from chalicelib.core import clock
 from chalicelib.core import settings as core
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import INSIDE, OUTSIDE, Lane
+from chalicelib.jobs import queue, worker
+from chalicelib.jobs.declarations import INSIDE, LANES, OUTSIDE, Event, Kind, Lane
+from chalicelib.jobs.events import emit
+from chalicelib.jobs.job import Job, Later
+from chalicelib.jobs.queue import schedule
 from chalicelib.jobs.tables import DEAD
+from chalicelib.orders.jobs import CLOSE_UNPAID, COMPLETE, CONFIRMED, PUSH_REFUND, RECEIVE, REPORT_SHIPPING
 from chalicelib.store import read
 from chalicelib.store.transaction import Transaction
 from infra import functions, permissions
 from local.clock import LocalClock
 from local.jobs import forget_all
 from local.worker import Worker, control
-from tests.support.jobs import Work, counts, exhausted, fail, later, new_name, stored
+from tests.support.jobs import Work, counts, exhausted, fail, forget_all, hears, later, new_event, stored
 
 WINDOW = 65.0
 
@@ -84,12 +89,12 @@ def test_a_kind_has_the_lane_that_its_handler_declares() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "lane"),
-    [("order.watch", OUTSIDE), ("order.report_shipping", OUTSIDE), ("refund.push", OUTSIDE),
-     ("order.receive", INSIDE), ("order.complete", INSIDE), ("order.paid", INSIDE), ("catalogue.relist", INSIDE)],
+    [(CLOSE_UNPAID, OUTSIDE), (REPORT_SHIPPING, OUTSIDE), (PUSH_REFUND, OUTSIDE), (RECEIVE, INSIDE),
+     (COMPLETE, INSIDE), (CONFIRMED.kind, INSIDE), (REINDEX_PRODUCT, INSIDE)],
 )  # fmt: skip
-def test_what_calls_wechat_is_outside(kind: str, lane: Lane) -> None:
+def test_what_calls_wechat_is_outside(kind: Kind, lane: Lane) -> None:
     tx = Transaction()
-    jobs.schedule(tx, kind, "nothing", later(600))
+    schedule(tx, kind, "nothing", later(600))
     tx.commit()
     assert lanes() == [lane]
 
@@ -103,28 +108,28 @@ def test_a_worker_runs_only_the_lanes_that_it_works_on_and_both_unless_told_insi
         inside.owe("a")
 
     owe()
-    assert (jobs.run_due(lanes=[INSIDE]), order) == (1, ["inside"])
-    assert (jobs.run_due(lanes=[INSIDE]), jobs.run_due(lanes=[OUTSIDE])) == (0, 1)
+    assert (worker.run_due(lanes=[INSIDE]), order) == (1, ["inside"])
+    assert (worker.run_due(lanes=[INSIDE]), worker.run_due(lanes=[OUTSIDE])) == (0, 1)
     order.clear()
     owe()
-    assert (jobs.run_due(), order) == (2, ["inside", "outside"])
+    assert (worker.run_due(), order) == (2, ["inside", "outside"])
 
 
 def test_while_wechat_does_not_answer_the_other_lane_is_worked() -> None:
     begun, answered = threading.Event(), threading.Event()
 
-    def wait(_: jobs.Job) -> None:
+    def wait(_: Job) -> None:
         begun.set()
         assert answered.wait(30)
 
     calls, inside = Work(wait, OUTSIDE), Work()
     calls.owe(*(f"c{n}" for n in range(5)))
     inside.owe(*(f"i{n}" for n in range(20)))
-    with ThreadPoolExecutor(1) as worker:
-        waiting = worker.submit(jobs.run_due, lanes=[OUTSIDE])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(worker.run_due, lanes=[OUTSIDE])
         try:
             assert begun.wait(30)
-            assert jobs.run_due(lanes=[INSIDE]) == 20
+            assert worker.run_due(lanes=[INSIDE]) == 20
             assert (len(inside.ran), len(calls.ran)) == (20, 1)
         finally:
             answered.set()
@@ -132,17 +137,17 @@ def test_while_wechat_does_not_answer_the_other_lane_is_worked() -> None:
 
 
 def test_one_that_failed_or_asked_for_later_comes_again_in_its_lane() -> None:
-    def not_yet(_: jobs.Job) -> None:
-        raise jobs.Later(30)
+    def not_yet(_: Job) -> None:
+        raise Later(30)
 
     Work(fail, OUTSIDE).owe("a")
     Work(not_yet, OUTSIDE).owe("a")
     Work(fail).owe("a")
-    assert jobs.run_due() == 3
+    assert worker.run_due() == 3
     assert (sorted(lanes()), counts()) == ([OUTSIDE, OUTSIDE, INSIDE], (0, 3, 0))
 
 
-@pytest.mark.parametrize("lane", jobs.LANES)
+@pytest.mark.parametrize("lane", LANES)
 def test_a_dead_job_is_revived_in_its_lane(lane: Lane, mall_clock: LocalClock) -> None:
     work = Work(fail, lane)
     work.owe("a")
@@ -150,29 +155,38 @@ def test_a_dead_job_is_revived_in_its_lane(lane: Lane, mall_clock: LocalClock) -
     (dead,) = stored()
     assert dead.shard == DEAD
     work.act = lambda _: None
-    jobs.revive(dead.due)
+    queue.revive(dead.due)
     assert (lanes(), stored()[0].at_once) == ([lane], True)
-    assert (jobs.run_due(lanes=[lane]), counts()) == (1, (0, 0, 0))
+    assert (worker.run_due(lanes=[lane]), counts()) == (1, (0, 0, 0))
 
 
-def emit(event: str) -> None:
+def tell(event: Event) -> None:
     tx = Transaction()
-    jobs.emit(tx, event, "a")
+    emit(tx, event, "a")
     tx.commit()
 
 
-def test_an_event_goes_the_way_of_its_only_subscriber_and_is_shared_out_to_the_lanes_of_several() -> None:
-    event, told = new_name("event"), list[str]()
-    jobs.subscribe(event, lane=OUTSIDE)(lambda _: told.append("outside"))
-    emit(event)
-    assert (lanes(), jobs.run_due(), told) == ([OUTSIDE], 1, ["outside"])
+def test_an_event_is_told_inside_by_its_own_job_to_the_only_one_inside_and_by_another_to_one_outside() -> None:
+    event, told = new_event(), list[str]()
+    hears(event, "test.inside", lambda _: told.append("inside"))
+    tell(event)
+    assert (lanes(), worker.run_due(lanes=[INSIDE]), told, counts()) == ([INSIDE], 1, ["inside"], (0, 0, 0))
 
-    jobs.subscribe(event)(lambda _: told.append("inside"))
-    told.clear()
-    emit(event)
+    event = new_event()
+    hears(event, "test.outside", lambda _: told.append("outside"), OUTSIDE)
+    tell(event)
+    assert (lanes(), worker.run_due(lanes=[INSIDE]), told, lanes()) == ([INSIDE], 1, ["inside"], [OUTSIDE])
+    assert (worker.run_due(lanes=[OUTSIDE]), told, counts()) == (1, ["inside", "outside"], (0, 0, 0))
+
+
+def test_an_event_is_shared_out_to_the_lanes_of_several() -> None:
+    event, told = new_event(), list[str]()
+    hears(event, "test.outside", lambda _: told.append("outside"), OUTSIDE)
+    hears(event, "test.inside", lambda _: told.append("inside"))
+    tell(event)
     assert lanes() == [INSIDE]
-    assert (jobs.run_due(lanes=[INSIDE]), told, lanes()) == (2, ["inside"], [OUTSIDE])
-    assert (jobs.run_due(lanes=[OUTSIDE]), told, counts()) == (1, ["inside", "outside"], (0, 0, 0))
+    assert (worker.run_due(lanes=[INSIDE]), told, lanes()) == (2, ["inside"], [OUTSIDE])
+    assert (worker.run_due(lanes=[OUTSIDE]), told, counts()) == (1, ["inside", "outside"], (0, 0, 0))
 
 
 # The look ahead.
@@ -181,39 +195,39 @@ def test_an_event_goes_the_way_of_its_only_subscriber_and_is_shared_out_to_the_l
 def test_who_looks_ahead_runs_each_job_at_its_second(naps: list[float]) -> None:
     at: dict[str, datetime] = {}
 
-    def note(job: jobs.Job) -> None:
+    def note(job: Job) -> None:
         at[job.key] = clock.now()
 
     work, due = Work(note), {f"{seconds} s": later(seconds) for seconds in (0.3, 3, 3.5, 30.5, 61)}
     for key, moment in due.items():
         work.owe(key, run_at=moment)
-    assert jobs.run_due(WINDOW, [INSIDE], ahead=True) == 5
+    assert worker.run_due(WINDOW, [INSIDE], ahead=True) == 5
     assert all(0 <= (at[key] - moment).total_seconds() < 1 for key, moment in due.items()), (due, at)
     assert max(naps) <= 2
     assert 59 <= sum(naps) <= 61
 
 
 def test_it_ends_at_once_when_nothing_is_due_in_its_time(naps: list[float], queries: list[bool]) -> None:
-    assert (jobs.run_due(WINDOW, [INSIDE], ahead=True), naps) == (0, [])
+    assert (worker.run_due(WINDOW, [INSIDE], ahead=True), naps) == (0, [])
     assert queries == [True] * 4  # of each of two shards, what is due and what is next: a unit each
     queries.clear()
     work = Work()
     work.owe(*(f"k{n}" for n in range(300)), run_at=later(WINDOW + 10))
     work.owe("now")
-    assert (jobs.run_due(WINDOW, [INSIDE], ahead=True), naps, len(queries)) == (1, [], 6)
+    assert (worker.run_due(WINDOW, [INSIDE], ahead=True), naps, len(queries)) == (1, [], 6)
     assert counts() == (0, 300, 0)
 
 
 def test_nobody_waits_unless_asked_to(naps: list[float]) -> None:
     Work().owe("a", run_at=later(3))
-    assert (jobs.run_due(WINDOW), naps) == (0, [])
+    assert (worker.run_due(WINDOW), naps) == (0, [])
 
 
 def test_what_is_due_when_its_time_is_over_is_for_the_next_one(naps: list[float]) -> None:
     work = Work()
     work.owe("a", run_at=later(20))
     work.owe("b", run_at=later(3))
-    assert (jobs.run_due(10, [INSIDE], ahead=True), work.ran) == (1, {"b": 1})
+    assert (worker.run_due(10, [INSIDE], ahead=True), work.ran) == (1, {"b": 1})
     assert sum(naps) <= 3
 
 
@@ -231,26 +245,26 @@ def test_what_is_scheduled_while_it_sleeps_is_run_at_its_second_too(
         mall_clock.advance(seconds)
 
     monkeypatch.setattr(clock, "sleep", sleep)
-    assert jobs.run_due(WINDOW, [INSIDE], ahead=True) == 2
+    assert worker.run_due(WINDOW, [INSIDE], ahead=True) == 2
     assert order == ["later thought of", "first there"]
 
 
 def test_a_failure_is_tried_again_in_the_same_window(naps: list[float]) -> None:
-    def fail_once(job: jobs.Job) -> None:
+    def fail_once(job: Job) -> None:
         if work.ran[job.key] == 1:
             raise MallError("unavailable")
 
     work = Work(fail_once)
     work.owe("a")
-    assert (jobs.run_due(WINDOW, [INSIDE], ahead=True), counts()) == (2, (0, 0, 0))
+    assert (worker.run_due(WINDOW, [INSIDE], ahead=True), counts()) == (2, (0, 0, 0))
     assert 2 <= sum(naps) <= 5
 
 
 def test_another_ones_job_is_not_waited_for(naps: list[float]) -> None:
     work = Work()
     work.owe("a")
-    assert jobs._take(stored()[0]) is not None
-    assert (jobs.run_due(WINDOW, [INSIDE], ahead=True), naps, work.ran) == (0, [], {})
+    assert worker._take(stored()[0]) is not None
+    assert (worker.run_due(WINDOW, [INSIDE], ahead=True), naps, work.ran) == (0, [], {})
 
 
 # Who works on which lane: the deployed handlers, and the local worker.
@@ -307,18 +321,18 @@ def test_several_workers_of_a_lane_share_its_shards(workers: int, naps: list[flo
 def test_the_local_worker_runs_one_lane_while_the_other_waits(mall_clock: LocalClock) -> None:
     begun, answered = threading.Event(), threading.Event()
 
-    def wait(_: jobs.Job) -> None:
+    def wait(_: Job) -> None:
         begun.set()
         assert answered.wait(30)
 
-    worker, inside = Worker(), Work()
+    local, inside = Worker(), Work()
     Work(wait, OUTSIDE).owe("a")
     inside.owe("a")
     with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(worker.run_lane, OUTSIDE)
+        waiting = thread.submit(local.run_lane, OUTSIDE)
         try:
             assert begun.wait(30)
-            assert worker.run_lane(INSIDE) == 1
+            assert local.run_lane(INSIDE) == 1
         finally:
             answered.set()
         assert waiting.result(30) == 1

@@ -14,11 +14,13 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
+from chalicelib.jobs.events import emit
 from chalicelib.jobs.tables import Jobs
 from chalicelib.members import service
-from chalicelib.members.jobs import count_purchase
+from chalicelib.members.service import count_purchase
 from chalicelib.members.tables import Identities, Members, addresses_key, mini_identity, profile_key
+from chalicelib.orders.jobs import COMPLETED
 from chalicelib.store import read, tools
 from chalicelib.store.transaction import ConditionFailed, Transaction
 from chalicelib.web import tokens
@@ -243,14 +245,14 @@ def test_a_full_book() -> None:
 def completed(member_id: str, order_id: str, at: datetime) -> Jobs:
     """The event is there; the job that tells members of it."""
     tx = Transaction()
-    jobs.emit(tx, "order.completed", order_id, member_id=member_id, at=clock.stamp(at))
+    emit(tx, COMPLETED, order_id, member_id=member_id, at=clock.stamp(at))
     tx.commit()
     return next(item for item in tools.scan(Jobs) if item.task.key == order_id)
 
 
 def run(order_id: str) -> None:
     while item := next((item for item in tools.scan(Jobs) if item.task.key == order_id), None):
-        jobs.run_one(item)
+        worker.run_one(item)
 
 
 def test_purchases_make_the_segment(advance: Callable[[float], None]) -> None:
@@ -272,7 +274,7 @@ def test_a_purchase_is_counted_once_however_often_the_job_runs() -> None:
     someone = member()
     member_id = someone.get("/v1/me").ok()["member_id"]
     order_id = f"o-{secrets.token_hex(6)}"
-    held = jobs._take(completed(member_id, order_id, clock.now()))
+    held = worker._take(completed(member_id, order_id, clock.now()))
     assert held is not None
     count_purchase(held)
     with pytest.raises(ConditionFailed):  # a second worker, whose lease is lost

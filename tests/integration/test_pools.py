@@ -11,13 +11,15 @@ from typing import Any
 import msgspec
 import pytest
 
-import chalicelib.catalogue.jobs as catalogue_jobs
-from chalicelib.catalogue import pools, products, reads, stock
+from chalicelib.catalogue import indexing, pools, products, reads, stock
 from chalicelib.catalogue.rules import Stock, product_of
 from chalicelib.catalogue.tables import POOL, STOCK, Products, pool_key, return_stock, take_stock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
+from chalicelib.jobs.events import emit
+from chalicelib.jobs.job import Job
 from chalicelib.jobs.tables import Jobs
+from chalicelib.orders.jobs import STOCK_RETURNED
 from chalicelib.store import cache, read, tools
 from chalicelib.store.transaction import ConditionFailed, Transaction
 from tests.integration.test_catalogue_products import (
@@ -65,7 +67,7 @@ def give_back(sku_id: str, quantity: int = 1, pool: str = "") -> bool:
     def act(tx: Transaction) -> None:
         return_stock(tx, sku_id, quantity, pool)
         lines = msgspec.json.encode([[sku_id, quantity, pool]]).decode()
-        jobs.emit(tx, "stock.returned", secrets.token_hex(6), lines=lines)
+        emit(tx, STOCK_RETURNED, secrets.token_hex(6), lines=lines)
 
     return does(act)
 
@@ -144,11 +146,11 @@ def test_a_sku_with_pieces_in_a_pool_stays(sku_id: str, pool: str) -> None:
     refused("sku_in_use", lambda: products.change(product_of(sku_id), others))
     assert take(sku_id, 1, pool)
     assert close(sku_id, pool)
-    jobs.run_due()
+    worker.run_due()
     assert counters(sku_id) == (9, 1, 10)
     refused("sku_in_use", lambda: products.change(product_of(sku_id), others))
     assert give_back(sku_id, 1, pool)
-    jobs.run_due()
+    worker.run_due()
     assert sku_id not in products.change(product_of(sku_id), others).stocks
     assert not set_aside(sku_id, f"{pool}-2", 1)
 
@@ -156,7 +158,7 @@ def test_a_sku_with_pieces_in_a_pool_stays(sku_id: str, pool: str) -> None:
 def test_what_comes_back_to_an_open_pool_is_sold_from_it_again(sku_id: str, pool: str) -> None:
     assert take(sku_id, 6, pool)
     assert give_back(sku_id, 2, pool)
-    jobs.run_due()
+    worker.run_due()
     assert (counters(sku_id), counters(sku_id, pool)) == ((4, 6, 10), (2, 4, 6))
     assert take(sku_id, 2, pool)
 
@@ -176,17 +178,17 @@ def test_a_closed_pool_sells_nothing_and_goes_to_ordinary_sale(sku_id: str, pool
     assert not take(sku_id, 1, pool)
     assert not set_aside(sku_id, pool, 1)
     assert counters(sku_id, pool) == (4, 2, 6)
-    jobs.run_due()
+    worker.run_due()
     assert (counters(sku_id), counters(sku_id, pool)) == ((8, 2, 10), (0, 2, 2))
     assert give_back(sku_id, 1, pool)
-    jobs.run_due()
+    worker.run_due()
     assert (counters(sku_id), counters(sku_id, pool)) == ((9, 1, 10), (0, 1, 1))
     assert owed(sku_id, pool) == []
 
 
 def test_a_pool_that_never_was_is_closed_all_the_same(sku_id: str) -> None:
     assert close(sku_id, "g404")
-    jobs.run_due()
+    worker.run_due()
     assert not set_aside(sku_id, "g404", 1)
     assert (counters(sku_id), counters(sku_id, "g404")) == ((10, 0, 10), (0, 0, 0))
 
@@ -198,9 +200,9 @@ def test_what_comes_back_to_sale_is_on_offer_again(minutes: Minutes) -> None:
     products.relist(product_of(sku_id))
     assert [card["in_stock"] for card in cards(scope)] == [False]
     assert close(sku_id, "g1")
-    jobs.run_due()
+    worker.run_due()
     minutes.seconds += 60
-    jobs.run_due()
+    worker.run_due()
     assert [card["in_stock"] for card in cards(scope)] == [True]
 
 
@@ -212,9 +214,9 @@ def test_a_worker_whose_lease_is_over_moves_nothing(sku_id: str, pool: str) -> N
     assert close(sku_id, pool)
     [item] = owed(sku_id, pool)
     with pytest.raises(ConditionFailed):
-        catalogue_jobs.empty_pool(jobs.Job(item.shard, item.due, item.task, "another's"))
+        indexing.empty_pool(Job(item.shard, item.due, item.task, "another's"))
     assert (counters(sku_id), counters(sku_id, pool)) == ((4, 6, 10), (6, 0, 6))
-    jobs.run_due()
+    worker.run_due()
     assert (counters(sku_id), counters(sku_id, pool)) == ((10, 0, 10), (0, 0, 0))
 
 
@@ -228,7 +230,7 @@ def test_many_workers_at_once_move_pieces_once(sku_id: str, pool: str, minutes: 
     waiting = owed(sku_id, pool)
     assert len(waiting) == 5
     with ThreadPoolExecutor(5) as crowd:
-        assert all(crowd.map(jobs.run_one, waiting))
+        assert all(crowd.map(worker.run_one, waiting))
     assert (counters(sku_id), counters(sku_id, pool)) == ((10, 0, 10), (0, 0, 0))
     assert owed(sku_id, pool) == []
 
@@ -249,16 +251,16 @@ def test_a_run_that_another_overtakes_moves_only_what_is_left(
     def overtaken(tx: Transaction, sku_id: str, pool_id: str, quantity: int, otherwise: object) -> None:
         moved.append(quantity)
         if len(moved) == 1:
-            assert jobs.run_one(other)
+            assert worker.run_one(other)
             minutes.seconds += 0.01
             assert give_back(sku_id, 1, pool_id)
         really(tx, sku_id, pool_id, quantity, otherwise)
 
     monkeypatch.setattr(pools, "back_to_sale", overtaken)
-    assert jobs.run_one(one)
+    assert worker.run_one(one)
     assert moved == [5, 5, 1]
     assert (counters(sku_id), counters(sku_id, pool)) == ((6, 4, 10), (0, 0, 0))
-    jobs.run_due()
+    worker.run_due()
     assert owed(sku_id, pool) == []
 
 
@@ -304,7 +306,7 @@ def test_takes_returns_closing_and_emptying_at_once_lose_nothing(
 
     def closing(_: int) -> tuple[int, int]:
         assert close(sku_id, pool)
-        jobs.run_due()
+        worker.run_due()
         return 0, 0
 
     with ThreadPoolExecutor(8) as crowd:
@@ -312,7 +314,7 @@ def test_takes_returns_closing_and_emptying_at_once_lose_nothing(
         held = [act.result() for act in acts]
     from_pool, ordinary = sum(each[0] for each in held), sum(each[1] for each in held)
     minutes.seconds += 600  # what failed under way is tried again
-    jobs.run_due()
+    worker.run_due()
     assert counters(sku_id, pool) == (0, from_pool, from_pool)
     assert counters(sku_id) == (SUPPLY - from_pool - ordinary, from_pool + ordinary, SUPPLY)
     assert owed(sku_id, pool) == []

@@ -9,8 +9,7 @@ import pytest
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import daily
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import daily, worker
 from chalicelib.jobs.tables import DEAD, Jobs
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger.rules import Sale
@@ -206,7 +205,7 @@ def test_what_one_side_has_before_midnight_and_the_other_after_it_is_no_differen
     shop.at(day, 23, 59, 40)
     refunding = shop.paid(2)
     refund = shop.refunded(refunding, shop.shopper)
-    jobs.run_due()  # which WeChat takes on
+    worker.run_due()  # which WeChat takes on
     shop.at(day, 23, 59, 58)
     late = shop.paid(told=False)
     shop.at(day + timedelta(days=1), 0, 0, 1)
@@ -333,7 +332,7 @@ def run_until(shop: Shop, day: date, hour: int, minute: int) -> None:
     daily.owe()
     shop.at(day, hour, minute)
     daily.owe()
-    jobs.run_due()
+    worker.run_due()
 
 
 def days_compared(shop: Shop) -> list[str]:
@@ -380,7 +379,7 @@ def test_the_next_morning_is_owed_once_by_however_many_in_whatever_state(
 def test_a_job_that_is_being_done_is_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     daily.owe()
     (job,) = stored()
-    taken = jobs._take(job)
+    taken = worker._take(job)
     assert taken is not None
     monkeypatch.setattr(daily, "_owed", {})
     daily.owe()
@@ -394,13 +393,13 @@ def test_bills_that_are_late_are_waited_for(shop: Shop) -> None:
     shop.spoil(day, "creating")
     run_until(shop, day + timedelta(days=1), 10, 5)
     assert str(day) not in days_compared(shop)
-    for _ in range(jobs.ATTEMPTS_MAX + 1):
+    for _ in range(worker.ATTEMPTS_MAX + 1):
         shop.clock.advance(901)
-        jobs.run_due()
+        worker.run_due()
     assert read.query(Jobs, DEAD)[0] == []
     shop.repair(day)
     shop.clock.advance(901)
-    jobs.run_due()
+    worker.run_due()
     assert str(day) in days_compared(shop)
     assert all(one["number"] != order_id for one in shop.differences())
 
@@ -424,7 +423,7 @@ def test_an_operator_has_a_day_compared_again(shop: Shop) -> None:
     shop.next_morning(day)
     path = f"/v1/admin/reconciliation/days/{day}/run"
     assert shop.operator.post(path).ok(202) == {"day": str(day)}
-    jobs.run_due()
+    worker.run_due()
     assert days_compared(shop) == [str(day)]
 
 

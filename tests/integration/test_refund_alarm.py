@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.core import metrics
 from chalicelib.core.metrics import Metric
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
 from chalicelib.orders import changes
 from chalicelib.wechat import pay as wechat
 from chalicelib.wechat.errors import WechatError
@@ -64,7 +64,7 @@ def work(mall_clock: LocalClock, seconds: float) -> None:
     """The workers do what is due, every half minute for so long."""
     for _ in range(int(seconds / 30)):
         mall_clock.advance(30)
-        jobs.run_due(20.0)
+        worker.run_due(20.0)
 
 
 def state(order_id: str) -> str:
@@ -74,7 +74,7 @@ def state(order_id: str) -> str:
 def test_a_refund_that_wechat_pays_out_as_always_is_none(
     refund: str, mall_clock: LocalClock, stuck: Callable[[], int]
 ) -> None:
-    jobs.run_due(20.0)
+    worker.run_due(20.0)
     assert state(refund) == "processing"
     work(mall_clock, 60)
     assert (state(refund), stuck()) == ("succeeded", 0)

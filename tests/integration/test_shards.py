@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chalicelib.catalogue import shards as stock_shards
 from chalicelib.catalogue import stock, transfer
 from chalicelib.catalogue.shards import SHARDS_MAX
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
 from chalicelib.orders import place
 from chalicelib.orders.changes import load
 from chalicelib.orders.rules import LINES_MAX
@@ -118,9 +118,9 @@ def test_the_lists_know_when_all_shards_are_empty(
     order_id = order(shopper, sku, STOCK).ok(201)["order_id"]
     shopper.sandbox.pay(shopper.start_payment(order_id), notify="none")
     shopper.send(*payment_callback(shopper.sandbox, order_id)).ok()
-    jobs.run_due()
+    worker.run_due()
     mall_clock.advance(61)
-    jobs.run_due()
+    worker.run_due()
     cache.forget("catalogue")
     page = shopper.get(f"/v1/products/{product['product_id']}").ok()
     assert (page["skus"][0]["stock"], page["in_stock"]) == (0, False)
@@ -214,7 +214,7 @@ def test_shards_come_and_go_while_everybody_orders_and_cancels(
     orders = [load(order_id) for status, order_id in told if status == 201]
     assert orders
     mall_clock.advance(90)
-    jobs.run_due()
+    worker.run_due()
     assert shards.differences(sku, orders) == []
     held = sum(line.quantity - line.restocked for one in orders for line in one.lines)
     assert (stock.of(sku).free, stock.of(sku).taken) == (STOCK - held, held)
@@ -255,7 +255,7 @@ def test_pieces_that_lie_beside_the_shards_are_shared_out_by_spreading_as_before
     spread(operator, sku, 2)
     shopper.post(f"/v1/orders/{placed['order_id']}/cancel").ok()
     mall_clock.advance(1)
-    while jobs.run_due():
+    while worker.run_due():
         pass
     assert operator.get(f"/v1/admin/skus/{sku}/shards").ok() == {"shards": 2, "own": 5, "free": [8, 7]}
     assert spread(operator, sku, 2) == {"shards": 2, "own": 0, "free": [10, 10]}
@@ -321,7 +321,7 @@ def test_an_order_of_as_many_lines_as_there_may_be_is_closed_and_refunded(
     shopper.post(f"/v1/orders/{paid}/refunds", {"reason": "不想要了"}, key="refund").ok(202)
     mall_clock.advance(16 * 60)
     for _ in range(3):
-        jobs.run_due()
+        worker.run_due()
         mall_clock.advance(61)
     assert [shopper.order(each)["state"] for each in (overdue, paid)] == ["closed", "closed"]
     assert {operator.stock(sku_id) for sku_id, _ in lines} == {(4, 0)}

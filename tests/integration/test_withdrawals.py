@@ -61,11 +61,11 @@ def shopper(operator: Operator, wechat: Sandbox) -> Iterator[Shopper]:
 
 
 def run_jobs(clock: LocalClock | None = None, seconds: float = 0) -> None:
-    from chalicelib.jobs import service as jobs
+    from chalicelib.jobs import worker
 
     if clock is not None:
         clock.advance(seconds)
-    jobs.run_due()
+    worker.run_due()
 
 
 def at_wechat(shopper: Shopper, fen: int = 10_000) -> str:

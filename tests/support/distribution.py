@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
 from local.client import SHANGHAI, Operator, Sandbox, Shopper, Transport
 from local.notices import payment_callback
 
@@ -38,7 +38,7 @@ def pay(shopper: Shopper, order_id: str) -> None:
 
 def run_jobs() -> None:
     """What is due is done."""
-    jobs.run_due()
+    worker.run_due()
 
 
 def deliver(operator: Operator, shopper: Shopper, order_id: str) -> None:

@@ -18,7 +18,7 @@ from chalicelib.groupbuy import activities
 from chalicelib.groupbuy.audit import audit
 from chalicelib.groupbuy.rules import MARGIN, Lobby, SeatItem
 from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
 from chalicelib.jobs.tables import DEAD, Jobs
 from chalicelib.orders import close, pay, place, refunds
 from chalicelib.orders.groups import GroupInput
@@ -212,7 +212,7 @@ class Play:
 
     def work(self) -> str:
         """Workers run what is due."""
-        return f"{jobs.run_due()} jobs"
+        return f"{worker.run_due()} jobs"
 
     def next_job(self) -> str:
         """Time passes until the next job is due, and it is run at its second."""

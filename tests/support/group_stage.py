@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-import chalicelib.catalogue.jobs as catalogue_jobs
-from chalicelib.catalogue import products
+from chalicelib.catalogue import indexing, products
 from chalicelib.catalogue.draft import SkuIn
 from chalicelib.catalogue.tables import Products
 from chalicelib.core import clock, ids, settings
@@ -24,11 +23,13 @@ from chalicelib.groupbuy import activities
 from chalicelib.groupbuy.activities import ActivityInput, SetAside
 from chalicelib.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, Variant
 from chalicelib.groupbuy.tables import GroupActivities, Lobbies
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import declarations, worker
+from chalicelib.jobs.job import Job
 from chalicelib.jobs.tables import Jobs
 from chalicelib.ledger.tables import LedgerEntries
 from chalicelib.members.rules import Address, Addresses, Profile
 from chalicelib.members.tables import ADDRESSES, PROFILE, Members
+from chalicelib.orders.jobs import STOCK_RETURNED
 from chalicelib.orders.tables import Orders
 from chalicelib.pricing import service as freight
 from chalicelib.pricing.freight import FreightRule, FreightTemplate
@@ -131,7 +132,7 @@ class Stage:
         assert product is not None
         self.sku_id = product.skus[0].sku_id
         self.activity = activities.create(self._input(product.product_id))
-        while jobs.run_due():
+        while worker.run_due():
             pass
         self._before = snapshot(_TABLES)
 
@@ -185,7 +186,7 @@ def stages(endpoint: str | None) -> Iterator[Callable[[Setting], Stage]]:
         made = stage = Stage(setting, held, drawn)
         return made
 
-    commit, failed = Transaction.commit, jobs._failed
+    commit, failed = Transaction.commit, worker._failed
 
     def hooked_commit(tx: Transaction) -> None:
         if stage is not None:
@@ -198,7 +199,7 @@ def stages(endpoint: str | None) -> Iterator[Callable[[Setting], Stage]]:
         if stage is not None:
             stage.committed(tx._actions)
 
-    def hooked_failed(job: jobs.Job, fault: Exception) -> None:
+    def hooked_failed(job: Job, fault: Exception) -> None:
         if stage is not None:
             stage.job_failed(fault)
         failed(job, fault)
@@ -207,11 +208,11 @@ def stages(endpoint: str | None) -> Iterator[Callable[[Setting], Stage]]:
         calls = contextlib.nullcontext() if endpoint is None else lean(endpoint)
         with own_tables("machine"), calls, pytest.MonkeyPatch.context() as patch:
             patch.setattr(Transaction, "commit", hooked_commit)
-            patch.setattr(jobs, "_failed", hooked_failed)
+            patch.setattr(worker, "_failed", hooked_failed)
             # Nobody counts what was sold, nor lists products anew: that is not what is played, and a third of the work.
-            returned = {"stock.returned": jobs._subscribers["stock.returned"]}
-            patch.setattr(jobs, "_subscribers", returned)
-            patch.setattr(catalogue_jobs, "_relist_soon", lambda tx, products: None)
+            returned = {STOCK_RETURNED.name: declarations.subscribers_of(STOCK_RETURNED.name)}
+            patch.setattr(declarations, "_subscribers", returned)
+            patch.setattr(indexing, "_relist_soon", lambda tx, products: None)
             _people()
             yield make
     finally:

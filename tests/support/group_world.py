@@ -9,19 +9,22 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.catalogue.jobs import EMPTY_POOL
 from chalicelib.catalogue.tables import ACTIVITY, Products, pool_key, stock_key
 from chalicelib.core import clock
 from chalicelib.core.settings import settings
 from chalicelib.groupbuy import activities
 from chalicelib.groupbuy.activities import ActivityInput, SetAside
 from chalicelib.groupbuy.audit import audit as audit_lobbies
+from chalicelib.groupbuy.jobs import APPLY_RESULT, END_ACTIVITY, RESOLVE_ORDERS, SETTLE_LOBBY
 from chalicelib.groupbuy.rules import Activity, Kind, Lobby, Lottery, Price, SeatItem
 from chalicelib.groupbuy.tables import LOBBY, Draw, Lobbies, activity_key, bought_key, lobby_of, seat_of
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs.queue import schedule
 from chalicelib.ledger import service as ledger
 from chalicelib.orders import pay, place
 from chalicelib.orders.audit import Difference, Stock, audit
 from chalicelib.orders.changes import Found
+from chalicelib.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
 from chalicelib.orders.place import OrderInput
 from chalicelib.orders.tables import Orders
 from chalicelib.store import read
@@ -212,15 +215,15 @@ class GroupWorld(World):
         """Owe every job once more that may come late or twice."""
         tx = Transaction()
         for order in (found.order for found in seen.orders.values()):
-            jobs.schedule(tx, "order.watch", order.order_id)
+            schedule(tx, CLOSE_UNPAID, order.order_id)
             for refund in order.refunds:
-                jobs.schedule(tx, "refund.push", refund.refund_id)
+                schedule(tx, PUSH_REFUND, refund.refund_id)
             if seen.drawn is not None:
-                jobs.schedule(tx, "group.award", f"{self.activity.activity_id}|{order.order_id}")
+                schedule(tx, APPLY_RESULT, f"{self.activity.activity_id}|{order.order_id}")
         if seen.lobby is not None and seen.lobby.state in ("succeeded", "failed"):
-            jobs.schedule(tx, "lobby.settle", self.lobby_id)
-            jobs.schedule(tx, "lobby.finish", self.lobby_id)
+            schedule(tx, SETTLE_LOBBY, self.lobby_id)
+            schedule(tx, RESOLVE_ORDERS, self.lobby_id)
         if self.activity.pool:
-            jobs.schedule(tx, "catalogue.empty_pool", f"{self.sku_id}|{self.activity.pool}")
-        jobs.schedule(tx, "group.end", self.activity.activity_id)
+            schedule(tx, EMPTY_POOL, f"{self.sku_id}|{self.activity.pool}")
+        schedule(tx, END_ACTIVITY, self.activity.activity_id)
         tx.commit()

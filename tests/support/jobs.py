@@ -1,16 +1,18 @@
-"""Kinds of jobs for tests, what is stored of them, and how they fail."""
+"""Kinds of jobs and events for tests, what is stored of them, and how they fail."""
 
 from __future__ import annotations
 
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import INSIDE, Lane
+from chalicelib.jobs import queue, worker
+from chalicelib.jobs.declarations import INSIDE, Event, Lane, event, handles, subscribe
+from chalicelib.jobs.job import Handler, Job
 from chalicelib.jobs.tables import Jobs
 from chalicelib.store import tools
 from chalicelib.store.transaction import Transaction
@@ -22,13 +24,12 @@ _numbers = itertools.count()
 class Work:
     """A kind of job, and how often each of its jobs was run; `act` is what its handler does."""
 
-    def __init__(self, act: Callable[[jobs.Job], None] = lambda _: None, lane: Lane = INSIDE) -> None:
-        self.kind = new_name("work")
+    def __init__(self, act: Callable[[Job], None] = lambda _: None, lane: Lane = INSIDE) -> None:
         self.ran: Counter[str] = Counter()
         self.act = act
-        jobs.handles(self.kind, lane)(self.run)
+        self.kind = handles(new_name("work"), named(self.run), lane)
 
-    def run(self, job: jobs.Job) -> None:
+    def run(self, job: Job) -> None:
         self.ran[job.key] += 1
         self.act(job)
 
@@ -36,8 +37,25 @@ class Work:
         for start in range(0, len(keys), 100):
             tx = Transaction()
             for key in keys[start : start + 100]:
-                jobs.schedule(tx, self.kind, key, run_at, **payload)
+                queue.schedule(tx, self.kind, key, run_at, **payload)
             tx.commit()
+
+
+def named(handler: Handler) -> str:
+    """A reference by which that handler is found, as declarations name theirs."""
+    name = f"handler_{next(_numbers)}"
+    setattr(sys.modules[__name__], name, handler)
+    return f"{__name__}:{name}"
+
+
+def new_event() -> Event:
+    """An event that nobody else tells."""
+    return event(new_name("event"))
+
+
+def hears(heard: Event | str, name: str, handler: Handler, lane: Lane = INSIDE) -> None:
+    """Declare a subscriber of the event, which may be declared later."""
+    subscribe(heard if isinstance(heard, str) else heard.name, name, named(handler), lane)
 
 
 def new_name(what: str) -> str:
@@ -51,7 +69,7 @@ def stored() -> list[Jobs]:
 
 def counts() -> tuple[int, int, int]:
     """Jobs that are due, later, dead."""
-    found = jobs.counts()
+    found = queue.counts()
     return found.due, found.later, found.dead
 
 
@@ -59,12 +77,12 @@ def later(seconds: float) -> datetime:
     return clock.now() + timedelta(seconds=seconds)
 
 
-def fail(_: jobs.Job) -> None:
+def fail(_: Job) -> None:
     raise MallError("conflict")
 
 
 def exhausted(mall_clock: LocalClock) -> None:
     """The only job there is, which fails, has failed for good."""
-    for _ in range(jobs.ATTEMPTS_MAX):
-        assert jobs.run_due() == 1
-        mall_clock.advance(jobs.BACKOFF_SECONDS_MAX + 1)
+    for _ in range(worker.ATTEMPTS_MAX):
+        assert worker.run_due() == 1
+        mall_clock.advance(worker.BACKOFF_SECONDS_MAX + 1)

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from chalicelib.core import clock, ids
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
 from chalicelib.ledger import members
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Entry
@@ -47,9 +47,9 @@ class Shop:
 
     def settle(self) -> None:
         """Refunds that were granted are paid out."""
-        jobs.run_due()
+        worker.run_due()
         self.clock.advance(31)
-        jobs.run_due()
+        worker.run_due()
 
     def paid(self, pieces: int = 1, told: bool = True) -> str:
         """A new order that was paid; `told`: and the mall knows."""

@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from chalicelib.core import clock
-from chalicelib.jobs import service as jobs
-from chalicelib.jobs.service import LEASE_SECONDS
+from chalicelib.jobs import queue, worker
 from chalicelib.jobs.tables import DEAD, Jobs
+from chalicelib.jobs.worker import LEASE_SECONDS
 from chalicelib.orders.audit import PaidRefund, Payment
 from chalicelib.store import tools
 from local.client import Operator, Sandbox, Transport
@@ -40,7 +40,7 @@ class World:
     def run_jobs(self, advance: float = 0) -> None:
         """Run what is due, `advance` seconds from now."""
         self.clock.advance(advance)
-        jobs.run_due()
+        worker.run_due()
 
     def work(self, *kinds: str) -> None:
         """Run what is due of the kinds that begin so, until nothing is.
@@ -52,7 +52,7 @@ class World:
             if not due:
                 return
             for job in due:
-                jobs.run_one(job)
+                worker.run_one(job)
         raise AssertionError("the jobs do not come to an end")
 
     def rest(self) -> None:
@@ -75,7 +75,7 @@ class World:
 
 def dead_jobs() -> list[Any]:
     """The jobs that failed for good."""
-    return jobs.dead(10, None)[0]
+    return queue.dead(10, None)[0]
 
 
 def _owed() -> list[tuple[float, Jobs]]:

@@ -1,5 +1,5 @@
-"""Each function imports what it runs: the API opens the office when an operator comes; a worker knows every job, and
-what jobs ask of other wings, but no endpoint."""
+"""Every function knows all jobs and who hears what, and imports what it runs: the API opens the office when an operator
+comes; a worker knows what jobs ask of other wings, but no endpoint, and imports a handler with the first job of it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from local.processes import ROOT
 _KNOWN = """
 import json, sys
 import app
+modules = sorted(name for name in sys.modules if name.startswith("chalicelib."))
 for path in sys.argv[1:]:  # by a method that no path has
     answer = app.app({
         "httpMethod": "TRACE", "headers": {}, "pathParameters": None, "multiValueQueryStringParameters": None,
@@ -24,15 +25,17 @@ for path in sys.argv[1:]:  # by a method that no path has
         "requestContext": {"httpMethod": "TRACE", "resourcePath": path},
     }, None)
     assert answer["statusCode"] == 405, answer
-from chalicelib.jobs import service
+from chalicelib.jobs import declarations
 from chalicelib.members import person
 from chalicelib.shop import service as shop
 from chalicelib.orders import groups, referrals
 from chalicelib.web import endpoint
 def name(thing): return f"{thing.__module__}.{thing.__qualname__}"
 print(json.dumps({
-    "kinds": {kind: [name(known.handler), known.lane] for kind, known in service._kinds.items()},
-    "subscribers": {event: [name(one) for one in each] for event, each in service._subscribers.items()},
+    "modules": modules,
+    "kinds": {kind: [known.handler, known.lane] for kind, known in declarations._kinds.items()},
+    "subscribers": {event: sorted(one.name for one in each) for event, each in declarations._subscribers.items()},
+    "daily": {kind.name: str(at) for kind, at in declarations.daily_kinds().items()},
     "keepers": sorted(keeper.name for keeper in person._keepers),
     "asked": [name(type(groups.groups())), name(type(referrals.referrers()))],
     "sections": sorted(shop.SECTIONS),
@@ -59,16 +62,21 @@ def everything() -> dict[str, Any]:
     return known("")
 
 
-#: Jobs that only operators' calls owe.
-_OFFICE_JOBS = {"books.audit", "coupons.grant", "reconciliation.daily", "reconciliation.run"}
+#: What every function knows of jobs.
+JOBS = ("kinds", "subscribers", "daily")
+#: What hold handlers and nothing that a shopper's call or another wing's job asks for.
+HANDLERS = {
+    "chalicelib.catalogue.indexing", "chalicelib.coupons.grants", "chalicelib.coupons.purchases",
+    "chalicelib.coupons.usage", "chalicelib.distribution.commissions", "chalicelib.reconciliation.books",
+    "chalicelib.reconciliation.service",
+}  # fmt: skip
 
 
 def test_the_api_opens_the_office_when_an_operator_comes(everything: dict[str, Any]) -> None:
     closed, opened = known("app.app", "/v1/cart"), known("app.app", "/v1/admin/login")
-    assert opened == everything
-    for what in ("subscribers", "keepers", "asked", "sections"):
+    assert opened | {"modules": []} == everything | {"modules": []}
+    for what in (*JOBS, "keepers", "asked", "sections"):
         assert closed[what] == everything[what]
-    assert set(everything["kinds"]) - set(closed["kinds"]) == _OFFICE_JOBS
     doors = closed["routes"].items()
     assert doors < everything["routes"].items(), "a path is open with all its methods"
     assert {path for path in everything["routes"] if not path.startswith("/v1/admin/")} - {"/docs", "/openapi.json"} < {
@@ -79,6 +87,16 @@ def test_the_api_opens_the_office_when_an_operator_comes(everything: dict[str, A
 @pytest.mark.parametrize("handler", ["run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls"])
 def test_a_worker_knows_every_job_and_no_endpoint(handler: str, everything: dict[str, Any]) -> None:
     worker = known(f"app.{handler}")
-    for what in ("kinds", "subscribers", "keepers", "asked"):
+    for what in (*JOBS, "keepers", "asked"):
         assert worker[what] == everything[what]
     assert (worker["endpoints"], worker["routes"]) == (0, {})
+
+
+def test_what_is_declared_is_known_where_no_handler_was_imported() -> None:
+    """The shop's API owes and tells as a worker hears, whatever it has imported."""
+    shop, worker = known("app.app"), known("app.run_owed_jobs")
+    assert {what: shop[what] for what in JOBS} == {what: worker[what] for what in JOBS}
+    assert shop["kinds"]["reconciliation.compare_day"] == ["chalicelib.reconciliation.service:run_owed", "o"]
+    heard_by = ["order.completed/coupons.after_purchase", "order.completed/members.count_purchase"]
+    assert shop["subscribers"]["order.completed"] == heard_by
+    assert HANDLERS.intersection(shop["modules"]) == HANDLERS.intersection(worker["modules"]) == set()

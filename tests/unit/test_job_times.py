@@ -10,7 +10,7 @@ import pytest
 import app
 from chalicelib.core import entry
 from chalicelib.core.settings import Settings
-from chalicelib.jobs import service as jobs
+from chalicelib.jobs import worker
 from local.processes import ROOT
 
 CONFIG = json.loads((ROOT / ".chalice" / "config.json").read_text())
@@ -30,7 +30,7 @@ def test_every_worker_has_a_time_out_of_its_own(time_outs: dict[str, int]) -> No
 
 
 def test_no_worker_outlives_its_lease(time_outs: dict[str, int]) -> None:
-    assert max(time_outs.values()) + 2 == jobs.LEASE_SECONDS
+    assert max(time_outs.values()) + 2 == worker.LEASE_SECONDS
 
 
 def test_the_windows_of_two_minutes_overlap(time_outs: dict[str, int]) -> None:
@@ -44,4 +44,4 @@ def test_the_margin_is_enough_for_two_calls_to_wechat_and_the_commit() -> None:
 
 
 def test_a_nap_is_shorter_than_the_shortest_wait_after_a_failure() -> None:
-    assert jobs._NAP_SECONDS < jobs.BACKOFF_SECONDS / 2
+    assert worker._NAP_SECONDS < worker.BACKOFF_SECONDS / 2
