@@ -31,7 +31,7 @@ from infra import functions, permissions
 from local.clock import LocalClock
 from local.jobs import forget_all
 from local.worker import Worker, control
-from tests.support.jobs import Work, counts, exhausted, fail, forget_all, hears, later, new_event, stored
+from tests.support.jobs import Work, counts, exhausted, fail, hears, later, new_event, stored
 
 WINDOW = 65.0
 

@@ -27,7 +27,7 @@ from chalicelib.wechat.errors import WechatError
 from local.client import Operator, in_process
 from local.clock import LocalClock
 from local.jobs import forget_all
-from tests.support.jobs import Work, counts, exhausted, fail, forget_all, hears, later, new_event, stored
+from tests.support.jobs import Work, counts, exhausted, fail, hears, later, new_event, stored
 from tests.support.operators import owner_token
 
 
