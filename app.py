@@ -1,18 +1,13 @@
 """Yutang's Lambda entry points: the HTTP API, and of each lane of jobs its schedule and its stream. Nothing else.
 
-Every function knows all jobs and events, by the tables in which the wings declare them, and imports what it runs: the
-API every wing, and the operators' doors only when one comes; a worker what jobs of other wings ask for, and a handler
-with the first job that needs it. Wherever Lambda has not said which function this is (packaging, the local mall,
-tests), everything is here.
+WINGS is the one list of wings: what a wing serves, runs and keeps follows from its file names. A function imports what
+it runs: the API the shop's routes, and the operators' when one of their paths is asked for; a worker the handlers of
+jobs. Wherever Lambda has not said which function this is (packaging, the local mall, tests), everything is imported.
 """
 
 from __future__ import annotations
 
 import gc
-
-gc.disable()  # nothing that is imported is rubbish; to look for some is a tenth of a cold start
-
-import importlib
 from typing import Any
 
 from chalice.app import Chalice, Rate
@@ -20,76 +15,77 @@ from chalice.app import Chalice, Rate
 from chalicelib.core import log
 from chalicelib.core.entry import entry
 from chalicelib.core.settings import settings
-from chalicelib.jobs import daily, worker
-from chalicelib.jobs.declarations import INSIDE, OUTSIDE
-from chalicelib.jobs.tables import Jobs
-from chalicelib.store import base
+from chalicelib.platform import wings
+from chalicelib.platform.jobs import daily, worker
+from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import base
 
-#: What every wing owes to later, tells and hears: tables of names, which import no handler. Every function knows all of
-#: them, so that none takes an event for one that nobody hears, or owes a job in another lane than its own.
-JOBS = (
-    "members.jobs", "catalogue.jobs", "coupons.jobs", "orders.jobs", "groupbuy.jobs", "distribution.jobs",
-    "distribution.withdrawal_jobs", "reconciliation.jobs",
+gc.disable()  # imports leave no rubbish; looking for some is a tenth of a cold start
+
+
+#: Every wing, and what of the platform has rooms of a wing, from the ground up.
+WINGS = (
+    "platform.web", "platform.jobs", "ledger", "mall.settings", "mall.operators", "customers.members",
+    "commerce.catalogue", "commerce.coupons", "commerce.pricing", "commerce.cart", "commerce.orders",
+    "growth.groupbuy", "growth.distribution", "growth.payouts", "insight.reconciliation",
 )  # fmt: skip
-#: Every module that declares endpoints for shoppers and WeChat.
-DOORS = (
-    "members.routes", "catalogue.routes", "coupons.routes", "cart.routes", "orders.routes", "groupbuy.routes",
-    "distribution.routes", "pricing.routes",
-)  # fmt: skip
-#: Those with endpoints for operators, and the document of them all: no shopper waits for these to be imported.
-OFFICE = (
-    "catalogue.admin_routes", "catalogue.transfer_routes", "coupons.admin_routes", "orders.admin_routes",
-    "groupbuy.admin_routes", "distribution.admin_routes", "pricing.admin_routes", "reconciliation.routes",
-    "operators.routes", "jobs.routes", "shop.routes", "web.openapi",
-)  # fmt: skip
-#: Every module that answers what other wings ask of its own, whatever job is run: who takes a seat, who brought a
-#: member, and what is kept of a person.
-WORK = (
-    "members.person", "coupons.person", "cart.person", "orders.person", "groupbuy.seats", "distribution.bindings",
-    "distribution.person", "distribution.withdrawal_person",
-)  # fmt: skip
+#: File names of what shoppers and other servers call, and of what operators call: no shopper waits for the latter.
+SHOP_ROUTES = ("routes", "callbacks")
+ADMIN_ROUTES = ("admin_routes",)
 
 
 class Mall(Chalice):
-    """The API. Whoever comes to a path that is not there yet finds the office opened."""
+    """The API. A call of a path that is not there yet opens the operators' routes."""
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         """Answer a request of API Gateway's."""
         if event.get("requestContext", {}).get("resourcePath") not in self.routes:
-            self.open(OFFICE)
+            self.open(*ADMIN_ROUTES)
         return super().__call__(event, context)
 
-    def open(self, doors: tuple[str, ...]) -> None:
-        """Import these modules and serve what is declared; nothing more when they are open."""
-        from chalicelib.web import edge
-        from chalicelib.web.endpoint import ENDPOINTS
+    def open(self, *rooms: str) -> None:
+        """Import these rooms of every wing and serve what they declare; nothing more when they are open."""
+        from chalicelib.platform.web import edge
+        from chalicelib.platform.web.endpoint import ENDPOINTS
 
-        _import(doors)
+        wings.load(WINGS, *rooms)
         edge.register(self, _guard, ENDPOINTS)
 
 
 def _guard() -> Any:
-    """Who admits operators; no shopper waits for it to be imported."""
-    from chalicelib.operators.guard import OperatorGuard
+    """Make the guard that admits operators; no shopper waits for it to be imported."""
+    from chalicelib.mall.operators.access.guard import OperatorGuard
 
     return OperatorGuard()
 
 
-def _import(modules: tuple[str, ...]) -> None:
-    for module in modules:
-        importlib.import_module(f"chalicelib.{module}")
+def _register_ports() -> None:
+    """Give the wings what they ask of wings above them (their ports.py)."""
+    from chalicelib.commerce.orders import ports as orders
+    from chalicelib.customers.members import ports as members
+    from chalicelib.growth.distribution.bindings.service import Referrals
+    from chalicelib.growth.groupbuy.seats.service import Seating
+
+    orders.register_groups(Seating())
+    orders.register_referrers(Referrals())
+    members.register_data_owners(
+        lambda: [owner for room in wings.load(WINGS, "personal_data") for owner in room.DATA_OWNERS]
+    )
 
 
 app = Mall(app_name="yutang", configure_logs=False)
-_import(JOBS)
+# Whatever a process runs, it knows every section of settings, every kind of job with its lane, and what hears an event.
+wings.load(WINGS, "settings", "jobs")
+_register_ports()
 match settings().handler:
     case "":
-        app.open(DOORS)
-        app.open(OFFICE)
+        app.open(*SHOP_ROUTES)
+        app.open(*ADMIN_ROUTES)
     case "app.app":
-        app.open(DOORS)
+        app.open(*SHOP_ROUTES)
     case _:
-        _import(WORK)
+        worker.load_handlers()
 if settings().handler:
     base.client()  # while Lambda still gives a start its full CPU
 gc.freeze()

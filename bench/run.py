@@ -21,7 +21,7 @@ from bench.units.costs import Cost, costs
 from bench.units.figures import Lives
 from bench.units.purchase import Purchase, forget_catalogue, forget_everything
 from chalicelib.core import clock
-from chalicelib.operators.service import bootstrap
+from chalicelib.mall.operators.service import bootstrap
 from infra import package
 from local import dynamodb, processes
 from local.client import Operator, Sandbox, Transport, in_process

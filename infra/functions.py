@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chalicelib.jobs.declarations import INSIDE, OUTSIDE, Lane
+from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
 from infra import permissions
 
 Json = dict[str, Any]

@@ -11,8 +11,8 @@ import sys
 
 import msgspec
 
-from chalicelib.operators import service
-from chalicelib.operators.rules import Password
+from chalicelib.mall.operators import service
+from chalicelib.mall.operators.rules import Password
 
 
 def main() -> int:

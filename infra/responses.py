@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.core.errors import MallError
-from chalicelib.web import problems
+from chalicelib.platform.web import problems
 
 #: API Gateway's name of a refusal, and which of the mall's it is. An unknown path is "missing authentication token".
 _REFUSALS = {

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib.core.settings import settings
-from chalicelib.store import tools
-from chalicelib.store.base import Table
+from chalicelib.platform import wings
+from chalicelib.platform.store import tools
+from chalicelib.platform.store.base import Table
 from infra import permissions
 
 Json = dict[str, Any]
@@ -19,7 +20,7 @@ _KEPT = "Retain"
 
 def resources(prefix: str) -> Json:
     """A resource for every table of every wing, by its logical id; `prefix` is the stage's, for the tables' names."""
-    importlib.import_module("app")  # brings in every wing, and so every table
+    wings.load(importlib.import_module("app").WINGS, "tables")  # a table is known when its module is imported
     return {logical_id(table): _resource(table, prefix) for table in tools.tables()}
 
 

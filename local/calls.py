@@ -36,7 +36,7 @@ def record_if_asked() -> None:
 
 def _record(file: Path) -> None:
     from chalicelib.core import settings
-    from chalicelib.store import base
+    from chalicelib.platform.store import base
 
     if hasattr(base.call, "__wrapped__"):
         return
@@ -85,9 +85,9 @@ def _watch_boundary(settings: Any, base: Any, note: Callable[[str, str], None]) 
 
 
 def _watch_entries() -> None:
-    from chalicelib.jobs import worker
-    from chalicelib.jobs.declarations import lane_of
-    from chalicelib.web import edge
+    from chalicelib.platform.jobs import worker
+    from chalicelib.platform.jobs.declarations import lane_of
+    from chalicelib.platform.web import edge
 
     answer, run_due, run_one = edge.answer, worker.run_due, worker.run_one
 

@@ -95,8 +95,8 @@ def in_process() -> Transport:
 
 
 def _stated(method: str, path: str, code: str) -> None:
-    from chalicelib.web.endpoint import ENDPOINTS
-    from chalicelib.web.openapi import codes
+    from chalicelib.platform.web.endpoint import ENDPOINTS
+    from chalicelib.platform.web.openapi import codes
 
     fitting = (one for one in ENDPOINTS if one.method == method and _pattern(one.path).fullmatch(path))
     asked = min(fitting, key=lambda one: one.path.count("{"), default=None)

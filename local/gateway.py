@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from chalicelib.core.errors import MallError
-from chalicelib.web import problems
+from chalicelib.platform.web import problems
 
 #: API Gateway's own limit of a request's payload.
 BODY_BYTES_MAX = 10 * 1024 * 1024

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chalicelib.jobs.tables import Jobs
-from chalicelib.store import tools
-from chalicelib.store.base import call
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import tools
+from chalicelib.platform.store.base import call
 
 #: Of deletions in one call.
 _BATCH_MAX = 25

@@ -188,10 +188,6 @@ class Mall:
         """Stop the API (as `kill -9` does, where `kill`) and start it again on the same port."""
         self._restart("api", kill)
 
-    def restart_worker(self, *, kill: bool = False) -> None:
-        """Stop the job worker (as `kill -9` does, where `kill`) and start it again on the same port."""
-        self._restart("worker", kill)
-
     def furnish(self) -> None:
         """Put the demonstration catalogue in. Raises StartError."""
         self.run("local.demo.furnish", "--api", self.api_url)

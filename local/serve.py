@@ -21,7 +21,7 @@ from waitress.task import ErrorTask
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.web import problems
+from chalicelib.platform.web import problems
 from local.calls import record_if_asked
 from local.clock import LocalClock
 from local.gateway import Gateway, status_line

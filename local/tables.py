@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import importlib
 
-from chalicelib.operators import service as operators
-from chalicelib.store import tools
+from chalicelib.mall.operators import service as operators
+from chalicelib.platform import wings
+from chalicelib.platform.store import tools
 from local.owner import NAME, PASSWORD
 
 
 def create_all() -> int:
     """Create the tables of all wings; how many were missing."""
-    importlib.import_module("app")  # brings in every wing, and so every table
+    wings.load(importlib.import_module("app").WINGS, "tables")  # a table is known when its module is imported
     return sum(tools.create(table) for table in tools.tables())
 
 

@@ -19,9 +19,9 @@ import waitress
 from flask import Flask, request
 
 from chalicelib.core import clock, log
-from chalicelib.jobs import daily, queue
-from chalicelib.jobs import worker as jobs
-from chalicelib.jobs.declarations import INSIDE, LANES, OUTSIDE, Lane
+from chalicelib.platform.jobs import daily, queue
+from chalicelib.platform.jobs.declarations import INSIDE, LANES, OUTSIDE, Lane
+from chalicelib.platform.jobs.worker import run_due
 from local.calls import record_if_asked
 from local.clock import LocalClock
 from local.processes import HOST
@@ -46,7 +46,7 @@ class Worker:
         ran = 0
         with self._locks[OUTSIDE], self._locks[INSIDE]:  # the slow one first: the other goes on while it is awaited
             daily.owe()
-            while passed := jobs.run_due():
+            while passed := run_due():
                 ran += passed
         return ran
 
@@ -54,7 +54,7 @@ class Worker:
         """Run what is due in this lane until nothing is; how many were run."""
         with self._locks[lane]:
             daily.owe()
-            return jobs.run_due(lanes=[lane])
+            return run_due(lanes=[lane])
 
     def tick_forever(self, lane: Lane) -> None:
         """Run what is due in this lane every second; a fault is logged and the next second tries again."""
@@ -101,7 +101,7 @@ def main() -> None:
     record_if_asked()
     mall_clock = LocalClock(arguments.clock)
     clock.use(mall_clock)
-    importlib.import_module("app")  # declares the jobs of all wings
+    importlib.import_module("app")  # registers what wings ask of each other, and declares all jobs
     worker = Worker()
     listening = waitress.create_server(
         control(worker, mall_clock), host=HOST, port=arguments.port, threads=_THREADS, ident=None

@@ -26,7 +26,7 @@ from tests.support import permissions
 _LONGEST = (
     "test_group_machine", "test_group_sweep", "test_commission_sweep", "test_openapi", "test_template",
     "test_drill", "test_crash_sweep", "test_package", "test_distribution_views", "test_distribution", "test_group_late",
-    "test_withdrawal_sweep", "test_coupon_grants", "test_mixed_load", "test_callbacks", "test_group_races",
+    "test_withdrawal_sweep", "test_bulk_issue", "test_mixed_load", "test_callbacks", "test_group_races",
     "test_refunds", "test_group_draws", "test_bindings_machine", "test_artefact", "test_coupon_races",
 )  # fmt: skip
 
@@ -101,7 +101,7 @@ def dynamodb_engine(places: environment.Places, tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="session")
 def dynamodb(dynamodb_engine: str, places: environment.Places) -> Iterator[str]:
     """The endpoint of the engine that this process uses, with every table of the mall created."""
-    from chalicelib.store import tools
+    from chalicelib.platform.store import tools
     from local.tables import create_all
 
     create_all()

@@ -20,8 +20,9 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from chalicelib.core import clock, settings
-from chalicelib.wechat import mini, pay, transfers
-from chalicelib.wechat.errors import WechatError
+from chalicelib.gateways.wechat import mini, transfers
+from chalicelib.gateways.wechat import pay as wechat_pay
+from chalicelib.gateways.wechat.errors import WechatError
 from local.clock import LocalClock
 from local.keys import Keys, load_or_make, mall_environment
 from local.sandbox.app import create_app
@@ -63,12 +64,12 @@ class Wechat:
         """The openid of a user who logs in."""
         return mini.code2session(self.control("login", {"user": user})["code"]).openid
 
-    def prepaid(self, **changes: Any) -> tuple[pay.Prepay, str]:
+    def prepaid(self, **changes: Any) -> tuple[wechat_pay.Prepay, str]:
         """A new payment of 10 yuan, and its prepay_id."""
         body = an_order(**changes)
-        return body, pay.prepay(body)
+        return body, wechat_pay.prepay(body)
 
-    def paid(self, notify: str = "none", **changes: Any) -> pay.Prepay:
+    def paid(self, notify: str = "none", **changes: Any) -> wechat_pay.Prepay:
         """A new payment that the shopper made; WeChat tells the merchant as `notify` says."""
         body, prepay_id = self.prepaid(**changes)
         self.control("pay", {"prepay_id": prepay_id, "notify": notify})
@@ -101,7 +102,7 @@ class Wechat:
         self.merchant.wait_seconds = 0.0
 
 
-def an_order(**changes: Any) -> pay.Prepay:
+def an_order(**changes: Any) -> wechat_pay.Prepay:
     """A payment of 10 yuan under a number of its own, to be made within the hour."""
     fields = {
         "out_trade_no": f"T{os.getpid()}_{next(_numbers):06d}",
@@ -110,7 +111,7 @@ def an_order(**changes: Any) -> pay.Prepay:
         "total_fen": 1000,
         "openid": "o-somebody",
     }
-    return pay.Prepay(**(fields | changes))
+    return wechat_pay.Prepay(**(fields | changes))
 
 
 def a_transfer(**changes: Any) -> transfers.TransferRequest:
@@ -192,8 +193,10 @@ def merchant_server() -> Iterator[Merchant]:
         thread.join()
 
 
-def refund_of(body: pay.Prepay, fen: int = 1000, number: str = "") -> pay.RefundRequest:
-    return pay.RefundRequest(body.out_trade_no, number or f"R{body.out_trade_no}", fen, body.total_fen, "不想要了")
+def refund_of(body: wechat_pay.Prepay, fen: int = 1000, number: str = "") -> wechat_pay.RefundRequest:
+    return wechat_pay.RefundRequest(
+        body.out_trade_no, number or f"R{body.out_trade_no}", fen, body.total_fen, "不想要了"
+    )
 
 
 def refused(call: Callable[[], Any]) -> WechatError:

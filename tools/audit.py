@@ -22,23 +22,22 @@ import msgspec
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.commerce.coupons.checks import Received, Shard
+from chalicelib.commerce.coupons.checks import audit as audit_templates
+from chalicelib.commerce.coupons.rules import Figures, Held, Template
+from chalicelib.commerce.orders.checks import Counted, PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
+from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import settings
-from chalicelib.core.audit import Difference
+from chalicelib.core.difference import Difference
 from chalicelib.core.errors import MallError
-from chalicelib.coupons.audit import Received, Shard
-from chalicelib.coupons.audit import audit as audit_templates
-from chalicelib.coupons.rules import Figures, Held, Template
-from chalicelib.distribution.audit import BindingRecord, DistributorRecord, Records
-from chalicelib.distribution.audit import audit as audit_distribution
-from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
-from chalicelib.distribution.withdrawal_rules import Allowance, Withdrawal
-from chalicelib.groupbuy.audit import audit as audit_lobbies
-from chalicelib.groupbuy.rules import Lobby, SeatItem
-from chalicelib.ledger.audit import audit_balances
-from chalicelib.ledger.members import Balance, Month
-from chalicelib.ledger.rules import Entry
-from chalicelib.orders.audit import Counted, PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
-from chalicelib.orders.rules import Order
+from chalicelib.growth.distribution.checks import BindingRecord, DistributorRecord, Records
+from chalicelib.growth.distribution.checks import audit as audit_distribution
+from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
+from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
+from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
+from chalicelib.growth.payouts.rules import Allowance, Withdrawal
+from chalicelib.ledger.checks import audit_balances
+from chalicelib.ledger.rules import Balance, Entry, Month
 from local.mall import running
 from local.processes import StartError
 
@@ -120,7 +119,7 @@ def agrees(environment: Mapping[str, str], sandbox_url: str | None) -> bool:
 
     Shoppers go on while it reads, one table after the other: what differs is looked at again, and named if it stays.
     """
-    assert "chalicelib.store.base" not in sys.modules, "tables have their names already"
+    assert "chalicelib.platform.store.base" not in sys.modules, "tables have their names already"
     os.environ.update(environment)
     settings.use(os.environ)
     books = read(sandbox_url)
@@ -152,13 +151,21 @@ def differences(sandbox_url: str | None) -> list[Difference]:
 
 def read(sandbox_url: str | None) -> Books:
     """The books of the mall that the environment names, and WeChat's where a sandbox is given."""
-    from chalicelib.catalogue.tables import POOL, STOCK, Products
-    from chalicelib.coupons.tables import COUPON, RECEIVED, CouponCounters, Coupons, CouponTemplates, held, received_of
-    from chalicelib.distribution.withdrawal_tables import Withdrawals, told_apart
-    from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
+    from chalicelib.commerce.catalogue.tables import POOL, STOCK, Products
+    from chalicelib.commerce.coupons.tables import (
+        COUPON,
+        RECEIVED,
+        CouponCounters,
+        Coupons,
+        CouponTemplates,
+        held,
+        received_of,
+    )
+    from chalicelib.commerce.orders.tables import Orders, UnpaidOrders
+    from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
+    from chalicelib.growth.payouts.tables import Withdrawals, told_apart
     from chalicelib.ledger.tables import LedgerEntries
-    from chalicelib.orders.tables import Orders, UnpaidOrders
-    from chalicelib.store import tools
+    from chalicelib.platform.store import tools
 
     seats = list(tools.scan(Lobbies))
     of_members = list(tools.scan(Coupons))
@@ -196,24 +203,24 @@ def read(sandbox_url: str | None) -> Books:
 
 
 def _accounts() -> Accounts:
-    from chalicelib.ledger import service as ledger
+    from chalicelib.ledger import queries as ledger_queries
     from chalicelib.ledger.tables import NOW, Balances
-    from chalicelib.store import tools
+    from chalicelib.platform.store import tools
 
     balances: dict[str, Balance] = {}
     months: dict[str, list[Month]] = defaultdict(list)
     for raw in tools.scan_raw(Balances):
         member_id = raw["member_id"]["S"]
         if raw["part"]["S"] == NOW:
-            balances[member_id] = ledger.balance_of(Balances.from_raw_data(raw))
+            balances[member_id] = ledger_queries.balance_of(Balances.from_raw_data(raw))
         else:
-            months[member_id].append(ledger.month_of(raw))
+            months[member_id].append(ledger_queries.month_of(raw))
     return Accounts(balances, months)
 
 
 def _distribution() -> Records:
-    from chalicelib.distribution.service import DISTRIBUTION
-    from chalicelib.distribution.tables import (
+    from chalicelib.growth.distribution.settings import DISTRIBUTION
+    from chalicelib.growth.distribution.tables import (
         BINDING,
         CUSTOMER,
         DISTRIBUTOR,
@@ -223,7 +230,7 @@ def _distribution() -> Records:
         figures,
         monthly_sales,
     )
-    from chalicelib.store import tools
+    from chalicelib.platform.store import tools
 
     items = list(tools.scan(Distributors))
     commissions = [item.commission for item in tools.scan(Commissions)]

@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 
 from chalicelib.core import clock
-from chalicelib.store import tools
-from chalicelib.store.base import Table, call
+from chalicelib.platform import wings
+from chalicelib.platform.store import tools
+from chalicelib.platform.store.base import Table, call
 from local.tables import create_all
 
 _BATCH = 25
@@ -74,7 +75,7 @@ def _put(table: type[Table], items: list[Any]) -> None:
 
 
 def _tables() -> list[type[Table]]:
-    importlib.import_module("app")  # brings in every wing, and so every table
+    wings.load(importlib.import_module("app").WINGS, "tables")  # a table is known when its module is imported
     return tools.tables()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from bench.cost import quotas, traffic
 from bench.cost.usage import DAY_SECONDS, Mall, Prices, memory_mb
 from bench.markdown import table
-from chalicelib.reconciliation.rules import SECONDS_MAX
+from chalicelib.insight.reconciliation.rules import SECONDS_MAX
 
 #: The region whose figures are shown where those of the other are much the same.
 HOME = "ap-southeast-1"

@@ -13,10 +13,10 @@ import msgspec
 from bench.cost import traffic
 from bench.cost.usage import DAY_SECONDS, ROOT, STAGE, Mall, duration_ms
 from bench.units.figures import Meeting, Step
+from chalicelib.commerce.coupons.rules import SHARDS_MAX
 from chalicelib.core.settings import Settings
-from chalicelib.coupons.rules import SHARDS_MAX
-from chalicelib.reconciliation.rules import SECONDS_MAX
-from chalicelib.wechat.bills import TRADES_MAX
+from chalicelib.gateways.wechat.bills import TRADES_MAX
+from chalicelib.insight.reconciliation.rules import SECONDS_MAX
 from infra.functions import FUNCTIONS
 
 #: Quotas of a new account in a new table, as AWS documents them. All but the partition's can be raised by asking.

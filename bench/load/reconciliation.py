@@ -107,10 +107,10 @@ def _yuan(fen: int) -> str:
 
 def _compare(folder: Path, payments: int) -> Spent:
     import app  # noqa: F401 - all that is in a worker's memory
-    from chalicelib.ledger import service as ledger
+    from chalicelib.gateways.wechat import api
+    from chalicelib.insight.reconciliation import service
+    from chalicelib.ledger import queries as ledger_queries
     from chalicelib.ledger.rules import Entry
-    from chalicelib.reconciliation import service
-    from chalicelib.wechat import api
 
     def call(_: str, path: str) -> bytes:
         name = "trade" if "tradebill" in path else "flow"
@@ -130,7 +130,7 @@ def _compare(folder: Path, payments: int) -> Spent:
                 for raw in msgspec.json.decode(page):
                     yield msgspec.json.decode(raw["entry"]["S"], type=Entry)
 
-    api.call, api.download, ledger.of_day = call, download, of_day  # type: ignore[assignment]
+    api.call, api.download, ledger_queries.of_day = call, download, of_day  # type: ignore[assignment]
     service.SECONDS_MAX = float("inf")  # type: ignore[attr-defined]
     before, began = _resident_mb(), time.process_time()
     done, differences = service._compared(_DAY)

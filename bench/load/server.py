@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 _ROUNDS = 3
 #: More than a process may remember a catalogue read.
 _FORGOTTEN_SECONDS = 1.3
-#: Fewer orders of one shopper than may wait for their payment (`unpaid_max` in chalicelib/shop/rules.py).
+#: Fewer orders of one shopper than may wait for their payment (`unpaid_max` in chalicelib/commerce/orders/settings.py).
 _ORDERS_EACH = 40
 _IDLE_SECONDS = 5
 _HOUR, _DAY = 3600.0, 86400.0

@@ -35,7 +35,7 @@ botocore.session.get_session().create_client(
 """
 _OURS = """
 import app
-from chalicelib.store import base
+from chalicelib.platform.store import base
 base.client()
 """
 _IMPORT = "import app"

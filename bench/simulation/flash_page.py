@@ -248,10 +248,10 @@ What an order touches (`bench/units/key_heat.py`: orders of several members, rec
   [back-pressure of indexes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/gsi-throttling.html).
 - **Transactions.** One holds its items for {1000 * sale.transaction:.0f} ms, an assumption (5 and 20 above); another
   one that meets it is refused with TransactionConflict. A refused one costs all its units, save those of indexes:
-  more than DynamoDB may charge. It is tried six times with the code's own waits (`store/transaction.py`), then 503.
+  more than DynamoDB may charge. It is tried six times with the waits of `platform/store/transaction.py`, then 503.
   [Transactions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html).
-- **Reads.** {1000 * sale.read:.0f} ms. What BatchGetItem leaves over is asked for again as `store/read.py` does; when
-  all is refused, botocore's mode "standard" waits up to 1 and 2 seconds, then 503. Its budget for retries, of each
+- **Reads.** {1000 * sale.read:.0f} ms. What BatchGetItem leaves over is asked for again by `platform/store/read.py`;
+  when all is refused, botocore's mode "standard" waits up to 1 and 2 seconds, then 503. Its budget for retries, of each
   process, is left out. [BatchGetItem](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html).
 - **Processes.** {sale.processes:,} are there, {sale.processes_more:.0f} more may come a second, each
   {sale.start:.0f} s after it is wanted; one request at a time, {1000 * sale.work:.0f} ms beside DynamoDB. They take

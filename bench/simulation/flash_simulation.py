@@ -21,13 +21,13 @@ import msgspec
 
 from bench.simulation.keys import Asked, Bucket, Keys
 from bench.units.key_heat import Touched, Touches
-from chalicelib.catalogue.rules import GATHER, OWN, chosen, gathered
+from chalicelib.commerce.catalogue.rules import GATHER, OWN, chosen, gathered
+from chalicelib.commerce.orders.jobs import CLOSE_UNPAID
+from chalicelib.commerce.orders.placement import service as placement
 from chalicelib.core import ids
 from chalicelib.core.settings import Settings
 from chalicelib.core.shards import even
-from chalicelib.orders import place
-from chalicelib.orders.jobs import CLOSE_UNPAID
-from chalicelib.store import transaction
+from chalicelib.platform.store import transaction
 
 _DEFAULTS = Settings()
 
@@ -262,12 +262,12 @@ class FlashSimulation:
                 self._since[quantity] = self._now
         yield from ()
 
-    # One call: chalicelib.orders.place, as far as it meets others.
+    # One call: chalicelib.commerce.orders.placement.service, as far as it meets others.
 
     def _place(self, process: _Process, buyer: _Buyer) -> _Steps:
         yield self._sale.work + process.starts
         process.starts = 0.0
-        for _ in range(place.TRIES):
+        for _ in range(placement.TRIES):
             answer = yield from self._place_once(process, buyer)
             if answer is not Answer.BUSY:
                 return answer
@@ -305,7 +305,7 @@ class FlashSimulation:
         return chosen(seen, self._pools, buyer.quantity, buyer.first)
 
     def _commit(self, process: _Process, buyer: _Buyer, pool: str) -> _Steps:
-        """The order's transaction, as chalicelib.store.transaction tries it."""
+        """The order's transaction, as chalicelib.platform.store.transaction tries it."""
         for wait in _conflict_waits():
             reached = self._write(buyer, pool) and self._unlocked(pool)
             if reached and self._free[pool] < buyer.quantity:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Generator, Mapping
 from typing import NamedTuple
 
-from chalicelib.store import base, read
+from chalicelib.platform.store import base, read
 
 #: A key: what it is called (the items that all orders of the sale share), and which of them.
 Key = tuple[str, object]
@@ -63,7 +63,7 @@ class Keys:
         return not left
 
     def batch(self, wanted: list[Asked], others: bool = False) -> Generator[float, None, bool]:
-        """A BatchGetItem, as chalicelib.store.read and its client try it; False is 503.
+        """A BatchGetItem, as chalicelib.platform.store.read and its client try it; False is 503.
 
         `others`: among it are keys that nobody else reads, so that DynamoDB serves some of it in any case. When it
         serves none it refuses the request, and the client waits as botocore's mode "standard" does.

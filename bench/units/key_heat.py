@@ -19,8 +19,8 @@ import msgspec
 from bench.units.purchase import forget_catalogue, forget_everything
 from bench.units.recorder import Recorder, Trip
 from bench.units.request_units import Units
-from chalicelib.catalogue import shards
-from chalicelib.catalogue.tables import shards_of
+from chalicelib.commerce.catalogue.stock import shards
+from chalicelib.commerce.catalogue.tables import shards_of
 from chalicelib.core import clock
 from local.client import Operator, Sandbox, Shopper, Transport
 

@@ -16,15 +16,15 @@ from bench.units.costs import total
 from bench.units.recorder import Recorder
 from bench.units.request_units import Units
 from chalicelib.core import clock, ids
-from chalicelib.groupbuy import settle as settling
-from chalicelib.groupbuy.jobs import SETTLE_LOBBY
-from chalicelib.groupbuy.rules import Price, Terms
-from chalicelib.groupbuy.tables import LOBBY, Lobbies, partition_of, position
-from chalicelib.jobs import queue, worker
-from chalicelib.jobs.declarations import INSIDE
-from chalicelib.jobs.job import Job
-from chalicelib.jobs.tables import Task
-from chalicelib.store import base
+from chalicelib.growth.groupbuy.jobs import SETTLE_LOBBY
+from chalicelib.growth.groupbuy.lobbies import service as lobby_ends
+from chalicelib.growth.groupbuy.rules import Price, Terms
+from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, partition_of, position
+from chalicelib.platform.jobs import queue, worker
+from chalicelib.platform.jobs.declarations import INSIDE
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.tables import Task
+from chalicelib.platform.store import base
 from local.client import Operator, Sandbox, Shopper, Transport
 from local.clock import LocalClock
 from local.notices import payment_callback
@@ -37,7 +37,7 @@ _STORED_DAYS = 20
 _AHEAD_SECONDS = 2.0
 #: Beyond the last expiry, until the run gives up.
 _PATIENCE_SECONDS = 60.0
-#: Orders of one shopper that nobody pays: fewer than `unpaid_max` (chalicelib/shop/rules.py).
+#: Orders of one shopper that nobody pays: fewer than `unpaid_max` (chalicelib/commerce/orders/settings.py).
 _UNPAID = 40
 
 
@@ -179,7 +179,7 @@ class Bench:
         settlement took."""
         lags: list[float] = []
         took: list[float] = []
-        known = settling.settle
+        known = lobby_ends.settle_lobby
 
         def settle(job: Job) -> None:
             expiry = clock.from_stamp(job.due.partition("|")[0])
@@ -188,7 +188,7 @@ class Bench:
             took.append((clock.monotonic() - begun) * 1000)
             lags.append((clock.now() - expiry).total_seconds() * 1000)
 
-        settling.settle = settle
+        lobby_ends.settle_lobby = settle
         over, end = threading.Event(), clock.monotonic() + seconds + _PATIENCE_SECONDS
         with ThreadPoolExecutor(1) as shoppers:
             shopping = shoppers.submit(self._shop, over)
@@ -198,7 +198,7 @@ class Bench:
                     worker.run_due(_AHEAD_SECONDS, [INSIDE], ahead=True)
             finally:
                 over.set()
-                settling.settle = known
+                lobby_ends.settle_lobby = known
         shopping.result()
         return lags, statistics.median(took) if took else 0.0
 

@@ -17,16 +17,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bench.units.recorder import Recorder, Trip
+from chalicelib.commerce.orders.settings import order_rules
+from chalicelib.commerce.pricing import queries as pricing_queries
 from chalicelib.core import clock
 from chalicelib.core.entry import entry
-from chalicelib.distribution.service import DISTRIBUTION
-from chalicelib.jobs import queue, worker
-from chalicelib.jobs.declarations import INSIDE
-from chalicelib.jobs.tables import Jobs
-from chalicelib.pricing import service as freight
-from chalicelib.shop.service import order_rules
-from chalicelib.store import cache, read
-from chalicelib.wechat import http, mini
+from chalicelib.gateways.wechat import http, mini
+from chalicelib.growth.distribution.settings import DISTRIBUTION
+from chalicelib.platform.jobs import queue, worker
+from chalicelib.platform.jobs.declarations import INSIDE
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import cache, read
 from local.client import Answer, Transport
 from local.clock import LocalClock
 
@@ -164,7 +164,7 @@ def _know_the_rules() -> None:
     """What every call asks for is known, as in a busy process, and WeChat's token; nothing of the catalogue is."""
     mini.access_token()
     cache.forget("catalogue")
-    freight.templates()
+    pricing_queries.templates()
     order_rules()
     DISTRIBUTION.current()
 

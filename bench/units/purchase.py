@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.units.recorder import Recorder, Trip
-from chalicelib.jobs import queue, worker
-from chalicelib.jobs.declarations import Kind
-from chalicelib.jobs.tables import Jobs
-from chalicelib.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
-from chalicelib.pricing import service as freight
-from chalicelib.shop.service import order_rules
-from chalicelib.store import cache, read
+from chalicelib.commerce.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
+from chalicelib.commerce.orders.settings import order_rules
+from chalicelib.commerce.pricing import queries as pricing_queries
+from chalicelib.platform.jobs import queue, worker
+from chalicelib.platform.jobs.declarations import Kind
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import cache, read
 from local.client import Operator, Sandbox, Shopper, Transport
 from local.clock import LocalClock
 from local.notices import payment_callback
@@ -35,7 +35,7 @@ def forget_everything() -> None:
 def forget_catalogue() -> None:
     """A busy process that meets a product for the first time: it remembers only what every call asks for."""
     forget_everything()
-    freight.templates()
+    pricing_queries.templates()
     order_rules()
 
 

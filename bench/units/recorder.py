@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from bench.units.request_units import Index, Item, Units, index_writes, item_size, read_units, write_units
 from chalicelib.core.settings import settings
-from chalicelib.store import base, tools
+from chalicelib.platform.store import base, tools
 
 _SINGLE_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 

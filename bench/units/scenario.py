@@ -16,11 +16,11 @@ from bench.units.meter import Invocation, Meter, Sample
 from bench.units.recorder import Recorder, indexes, plain
 from bench.units.request_units import index_entry, item_size
 from chalicelib.core.entry import entry
-from chalicelib.jobs import worker
-from chalicelib.jobs.declarations import INSIDE, OUTSIDE, Lane
-from chalicelib.jobs.tables import Jobs
-from chalicelib.store import tools
-from chalicelib.web.limits import Limits
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import tools
+from chalicelib.platform.web.tables import Limits
 from local.client import Sandbox, Shopper, Transport
 from local.clock import LocalClock
 from local.jobs import forget_all

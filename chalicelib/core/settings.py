@@ -3,7 +3,7 @@
 Nobody else reads the environment. A secret's variable holds its value, or says where it is kept:
 `secretsmanager:NAME` or `ssm:NAME`; it is then fetched once, when first needed, and kept: after a change, a deployment
 with another SecretsVersion (infra/template.json) starts every function anew. Rules that a merchant changes while the
-mall runs are not here but in the `shop` wing.
+mall runs are not here but in the sections of mall/settings.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_days: int = 1095
     member_token_days: int = 30
     operator_token_hours: int = 12
-    #: How long a process may answer catalogue and shop reads from memory.
+    #: How long a process may answer reads of the catalogue and of settings from memory.
     cache_seconds: float = 1.0
     trace: bool = False
     #: Which function of app.py this process is, as Lambda says it; "" elsewhere.

@@ -1,24 +1,14 @@
-"""Posting to the journal, and reading what was posted and what it comes to."""
+"""Posting to the journal: an entry and the balances that it changes, in the transaction of the change."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import date
-
 import msgspec
-from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock
-from chalicelib.core.errors import MallError
-from chalicelib.core.settings import settings
-from chalicelib.ledger.members import Balance, Effect, Month, Turnover, effect, month
-from chalicelib.ledger.rules import Entry, check
-from chalicelib.ledger.tables import NOW, Balances, LedgerEntries, day_attribute, day_shard, item
-from chalicelib.store import cursor, read
-from chalicelib.store.transaction import Transaction
+from chalicelib.ledger.rules import BalanceChange, Entry, Turnover, change_of, check, month
+from chalicelib.ledger.tables import NOW, Balances, day_attribute, item
+from chalicelib.platform.store.transaction import Transaction
 
-#: So many entries of a member are read for one answer: some hundred calls, a few seconds.
-ALL_MAX = 10_000
 #: What a transaction is told when the entry is there already: somebody else did the same work.
 POSTED = "posted before"
 
@@ -30,7 +20,7 @@ def post(tx: Transaction, entry: Entry, short: object = None) -> None:
     the member that the entry takes from does not hold so much. Without it a balance may fall below zero.
     """
     check(entry)
-    concerned = effect(entry)
+    concerned = change_of(entry)
     if concerned is not None:
         _change_balance(tx, concerned, short)
         if concerned.turnover != Turnover():
@@ -38,7 +28,7 @@ def post(tx: Transaction, entry: Entry, short: object = None) -> None:
     tx.create(item(entry, concerned.member_id if concerned else None), POSTED)
 
 
-def _change_balance(tx: Transaction, concerned: Effect, short: object) -> None:
+def _change_balance(tx: Transaction, concerned: BalanceChange, short: object) -> None:
     changes = {kind: fen for kind, fen in msgspec.structs.asdict(concerned.change).items() if fen}
     enough = None
     if short is not None:
@@ -50,134 +40,9 @@ def _change_balance(tx: Transaction, concerned: Effect, short: object) -> None:
     tx.update(Balances, (concerned.member_id, NOW), actions, enough, short)
 
 
-def _count(tx: Transaction, concerned: Effect, entry: Entry) -> None:
+def _count(tx: Transaction, concerned: BalanceChange, entry: Entry) -> None:
     turnover = concerned.turnover
     actions = [getattr(Balances, kind).add(fen) for kind, fen in msgspec.structs.asdict(turnover).items() if fen]
     if turnover.earned or turnover.reversed:
         actions.append(day_attribute(clock.day(entry.at)).add(turnover.earned - turnover.reversed))
     tx.update(Balances, (concerned.member_id, month(entry.at)), actions)
-
-
-def of(about: str, consistent: bool = False) -> list[Entry]:
-    """Every entry about an order or a withdrawal, in the order of time; not `consistent`: one of this moment may be
-    missing."""
-    entries = (item.entry for item in read.query_all(LedgerEntries, about, consistent=consistent))
-    return sorted(entries, key=lambda entry: (entry.at, not entry.cause.startswith("paid")))
-
-
-def find(keys: Sequence[tuple[str, str]]) -> list[Entry | None]:
-    """The entries of these distinct (about, cause), in their order; None where nothing was posted."""
-    return [found.entry if found else None for found in read.batch_get([(LedgerEntries, key) for key in keys])]
-
-
-def of_day(day: date) -> Iterator[Entry]:
-    """The entries of that day in Asia/Shanghai that moved money at WeChat; one of the last second may be missing."""
-    place: str | None = ""
-    while place is not None:
-        page, place = page_of_day(day, place)
-        yield from page
-
-
-def page_of_day(day: date, place: str, limit: int | None = None) -> tuple[list[Entry], str | None]:
-    """A page of them, from that place on ("": the first), and the place of the next page (None: no more)."""
-    number, _, posted = place.partition("|")
-    shard = int(number or 0)
-    where = LedgerEntries.posted > posted if posted else None
-    page, after = read.query(LedgerEntries, day_shard(day, shard), index=LedgerEntries.by_day, where=where, limit=limit)
-    entries = [msgspec.json.decode(raw["entry"]["S"], type=Entry) for raw in page]
-    if after is not None:
-        return entries, f"{shard}|{after['posted']['S']}"
-    return entries, f"{shard + 1}|" if shard + 1 < settings().order_shards else None
-
-
-def of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Entry], str | None]:
-    """A page of the entries that changed the member's balance, newest first; one of this moment may be missing."""
-    listing = f"ledger:{member_id}"
-    page, after = read.query(
-        LedgerEntries,
-        member_id,
-        index=LedgerEntries.by_member,
-        forward=False,
-        limit=limit,
-        after=cursor.read(listing, given),
-    )
-    keys = [(LedgerEntries, (raw["about"]["S"], raw["cause"]["S"])) for raw in page]
-    return [item.entry for item in read.batch_get(keys)], cursor.write(listing, after)
-
-
-def balance(member_id: str) -> Balance:
-    """What the member's accounts stand at now."""
-    return balance_of(read.get(Balances, member_id, NOW))
-
-
-def all_of_member(member_id: str) -> list[Entry]:
-    """Every entry that changed the member's balance, newest first; one of this moment may be missing.
-
-    Raises `too_many_entries` when there are more than ALL_MAX; no entry has been read then, only the index.
-    """
-    keys: list[read.Key] = []
-    after: read.Raw | None = None
-    while True:
-        room = ALL_MAX + 1 - len(keys)
-        page, after = read.query(
-            LedgerEntries, member_id, index=LedgerEntries.by_member, forward=False, limit=room, after=after
-        )
-        keys += [(LedgerEntries, (raw["about"]["S"], raw["cause"]["S"])) for raw in page]
-        if len(keys) > ALL_MAX:
-            raise MallError("too_many_entries", limit=ALL_MAX)
-        if after is None:
-            return [item.entry for item in read.batch_get(keys)]
-
-
-def balances(member_ids: Sequence[str]) -> dict[str, Balance]:
-    """What these members' accounts stand at now, in one BatchGet."""
-    found = read.batch_get([(Balances, (member_id, NOW)) for member_id in member_ids])
-    return {member_id: balance_of(item) for member_id, item in zip(member_ids, found, strict=True)}
-
-
-def balance_of(item: Balances | None) -> Balance:
-    """A member's balance as it is kept, where anything was ever posted for them."""
-    if item is None:
-        return Balance()
-    return Balance(**{kind: int(getattr(item, kind) or 0) for kind in Balance.__struct_fields__})
-
-
-def standing(member_id: str, today: date) -> tuple[Balance, Month]:
-    """What the member's accounts stand at now, and what came and went in this month, in one Query."""
-    this_month = today.isoformat()[:7]
-    parts, _ = read.query(Balances, member_id, where=Balances.part.between(this_month, NOW), consistent=True)
-    found = {raw["part"]["S"]: raw for raw in parts}
-    now = Balances.from_raw_data(found[NOW]) if NOW in found else None
-    return balance_of(now), month_of(found.get(this_month, {"part": {"S": this_month}}))
-
-
-def months(member_id: str, last: date) -> list[Month]:
-    """The member's months, oldest first, to the one of that day; those in which nothing came or went are left out."""
-    return [month_of(raw) for raw in _parts(member_id, Balances.part.between("0", last.isoformat()[:7]))]
-
-
-def statement(member_id: str) -> tuple[Balance, list[Month]]:
-    """What the member's accounts stand at now, and all their months."""
-    parts = list(_parts(member_id))
-    now = next((Balances.from_raw_data(raw) for raw in parts if raw["part"]["S"] == NOW), None)
-    return balance_of(now), [month_of(raw) for raw in parts if raw["part"]["S"] != NOW]
-
-
-def _parts(member_id: str, where: Condition | None = None) -> Iterator[read.Raw]:
-    after: read.Raw | None = None
-    while True:
-        page, after = read.query(Balances, member_id, where=where, after=after, consistent=True)
-        yield from page
-        if after is None:
-            return
-
-
-def month_of(raw: read.Raw) -> Month:
-    """A month as it is kept."""
-    days = {int(name[1:]): _number(raw, name) for name in raw if name[0] == "d" and name[1:].isdecimal()}
-    turnover = Turnover(**{kind: _number(raw, kind) for kind in Turnover.__struct_fields__})
-    return Month(raw["part"]["S"], turnover, days)
-
-
-def _number(raw: read.Raw, name: str) -> int:
-    return int(raw[name]["N"]) if name in raw else 0

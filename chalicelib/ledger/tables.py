@@ -26,7 +26,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyPr
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
 from chalicelib.ledger.rules import Entry, wechat_fen
-from chalicelib.store.base import Document, Table, TableMeta, name
+from chalicelib.platform.store.base import Document, Table, TableMeta, name
 
 #: The part of a member's balances that says what they have now; the others are months.
 NOW = "now"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from chalicelib.operators import service as operators
+from chalicelib.mall.operators import service as operators
 from local.demo.stage import Person, Unexpected
 from local.owner import NAME, PASSWORD
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from werkzeug.test import Client as WsgiClient
 
-from chalicelib.jobs.declarations import INSIDE, OUTSIDE, Lane
-from chalicelib.jobs.tables import Jobs
-from chalicelib.store import read
+from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import read
 from local.client import Answer, Operator, Sandbox, Shopper, Transport
 from local.clock import LocalClock
 from local.gateway import Gateway
@@ -122,6 +122,9 @@ def test_a_worker_that_has_worked_has_still_no_door(functions: dict[str, Functio
         functions[name](stream_event([]) if "owed" in name else schedule_event(), seconds=18)
         modules = set(functions[name].modules)
         assert [module for module in modules if module.startswith("chalicelib.") and module.endswith("routes")] == []
-        assert not {"chalicelib.web.edge", "chalicelib.web.openapi", "chalicelib.operators.service"} & modules
+        assert (
+            not {"chalicelib.platform.web.edge", "chalicelib.platform.web.openapi", "chalicelib.mall.operators.service"}
+            & modules
+        )
         if name.endswith("jobs"):  # nobody inside calls WeChat
             assert not {"requests", "cryptography"} & modules

@@ -8,19 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from app import DOORS, JOBS, OFFICE, WORK
+from app import ADMIN_ROUTES, SHOP_ROUTES, WINGS
 from bench.package import cold
+from chalicelib.platform import wings
+from chalicelib.platform.jobs import declarations
 from infra import package
 
 pytestmark = pytest.mark.slow
 
 BYTES_MAX = 12_000_000
 #: Nobody pays for these at a cold start; the use case that needs one imports it.
-LAZY = ("requests", "cryptography", "boto3", "aws_xray_sdk", "flask", "wechatpayv3", "chalicelib.wechat")
+LAZY = ("requests", "cryptography", "boto3", "aws_xray_sdk", "flask", "wechatpayv3", "chalicelib.gateways.wechat")
 #: Every use case's imports and clients work without what was left out.
 EVERYTHING = """
-import app, boto3, aws_xray_sdk.core, chalicelib.wechat.mini, chalicelib.wechat.pay
-import chalicelib.wechat.transfers
+import app, boto3, aws_xray_sdk.core, chalicelib.gateways.wechat.mini, chalicelib.gateways.wechat.pay
+import chalicelib.gateways.wechat.transfers
 for service in {services}:
     boto3.client(service, region_name="cn-north-1")
 """
@@ -38,7 +40,7 @@ def test_the_zip_is_small(built: Path) -> None:
 def test_every_module_is_compiled(names: list[str]) -> None:
     compiled = {name for name in names if name.endswith(".pyc")}
     sources = {name for name in names if name.endswith(".py")}
-    assert {"app.py", "chalicelib/web/edge.py", "pynamodb/models.py"} <= sources
+    assert {"app.py", "chalicelib/platform/web/edge.py", "pynamodb/models.py"} <= sources
     stems = {name.replace("__pycache__/", "").split(".")[0] for name in compiled}
     assert {name.removesuffix(".py") for name in sources} <= stems
 
@@ -69,16 +71,17 @@ def test_it_starts_by_itself_and_imports_little(unpacked: Path) -> None:
 @pytest.mark.parametrize("handler", ["run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls"])
 def test_a_worker_starts_with_all_jobs_and_without_what_answers_requests(handler: str, unpacked: Path) -> None:
     modules = set(cold.start(unpacked, environment=cold.ENVIRONMENT | {"_HANDLER": f"app.{handler}"}).modules)
-    assert {f"chalicelib.{name}" for name in (*JOBS, *WORK)} <= modules
-    assert not {f"chalicelib.{name}" for name in (*DOORS, *OFFICE)} & modules
+    assert {*wings.modules(WINGS, "jobs", "settings")} <= modules
+    assert {kind.handler.partition(":")[0] for kind in declarations.kinds()} <= modules
+    assert not {*wings.modules(WINGS, *SHOP_ROUTES, *ADMIN_ROUTES)} & modules
     assert {name for name in modules if name.startswith("chalicelib.") and name.endswith("routes")} == set()
-    assert not {f"chalicelib.web.{name}" for name in ("edge", "endpoint", "openapi", "problems")} & modules
-    assert [name for name in modules if name.startswith(("chalicelib.operators", *LAZY))] == []
+    assert not {f"chalicelib.platform.web.{name}" for name in ("edge", "endpoint", "openapi", "problems")} & modules
+    assert [name for name in modules if name.startswith(("chalicelib.mall.operators", *LAZY))] == []
 
 
 def test_every_use_case_finds_its_modules(unpacked: Path) -> None:
     modules = cold.start(unpacked, EVERYTHING.format(services=sorted(package.SERVICES))).modules
-    assert {"requests", "cryptography", "chalicelib.wechat.pay"} <= set(modules)
+    assert {"requests", "cryptography", "chalicelib.gateways.wechat.pay"} <= set(modules)
 
 
 def test_the_first_answer_is_near_the_floor_and_far_below_what_chalice_ships(

@@ -16,8 +16,8 @@ from moto import mock_aws
 
 from chalicelib.core.metrics import NAMESPACE, Metric
 from chalicelib.core.settings import settings
-from chalicelib.jobs.declarations import INSIDE, OUTSIDE, Lane
-from chalicelib.store import tools
+from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
+from chalicelib.platform.store import tools
 from infra import alarms, functions, package, permissions, sam, tables
 from infra.functions import FUNCTIONS
 

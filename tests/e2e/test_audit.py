@@ -63,7 +63,7 @@ def _items(mall: Mall, table: str, **key: str) -> dict[str, Any]:
 @contextmanager
 def _tampered(mall: Mall, table: str, spoil: Callable[[dict[str, Any]], Any], **key: str) -> Iterator[None]:
     """One item as `spoil` makes it (None: deleted), and as it was again afterwards: others use this mall too."""
-    from chalicelib.store.base import call
+    from chalicelib.platform.store.base import call
 
     where = _items(mall, table, **key)
     item = call("GetItem", where)["Item"]

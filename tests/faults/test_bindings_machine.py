@@ -36,7 +36,7 @@ class Bindings(RuleBasedStateMachine):
     @rule(who=WHO, by=WHO)
     def come_by(self, who: int, by: int) -> None:
         from chalicelib.core import clock
-        from chalicelib.distribution.bindings import bind
+        from chalicelib.growth.distribution.bindings.service import bind
 
         member, inviter = self.members[who], self.members[by]
         live = self._live()
@@ -66,8 +66,8 @@ class Bindings(RuleBasedStateMachine):
     def _live(self) -> dict[str, str]:
         """Who is bound to whom, as it is kept; and it is as it ought to be."""
         from chalicelib.core import clock
-        from chalicelib.distribution.tables import binding_key
-        from chalicelib.store import read
+        from chalicelib.growth.distribution.tables import binding_key
+        from chalicelib.platform.store import read
 
         if not hasattr(self, "members"):
             return {}

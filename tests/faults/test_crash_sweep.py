@@ -110,9 +110,9 @@ def sweep(
 
 
 def _stocks(lines: list[tuple[str, int]]) -> list[Any]:
-    from chalicelib.catalogue.tables import stock_key
-    from chalicelib.orders.audit import Stock
-    from chalicelib.store import read
+    from chalicelib.commerce.catalogue.tables import stock_key
+    from chalicelib.commerce.orders.checks import Stock
+    from chalicelib.platform.store import read
 
     items = read.batch_get([stock_key(sku_id) for sku_id, _ in lines])
     return [
@@ -211,14 +211,14 @@ def _approve(world: Purchase) -> None:
 
 def _late(world: Purchase) -> None:
     """The order is closed here, by a fault at WeChat not there; then the shopper's payment arrives."""
-    from chalicelib.orders import close
+    from chalicelib.commerce.orders.closing import service as closing
 
     _paid_at_wechat(world)
     order = world.shopper.order(world.order_id)
     assert order["state"] == "awaiting_payment"
-    from chalicelib.orders.changes import find
+    from chalicelib.commerce.orders.queries import find
 
-    close._close(find(world.order_id), "cancelled", "member")
+    closing._close(find(world.order_id), "cancelled", "member")
 
 
 def _nothing_comes(world: Purchase) -> None:
@@ -291,12 +291,12 @@ def _check(flow: Flow, world: Purchase) -> None:
 
 def _audit(world: Purchase, taken: tuple[int, int]) -> Any:
     """The audit of this world alone: its order, its stock, WeChat's books of it."""
-    from chalicelib.coupons.tables import coupon_key, held
-    from chalicelib.ledger import service as ledger
-    from chalicelib.orders.audit import Counted, Stock, audit, audit_coupons
-    from chalicelib.orders.changes import load
-    from chalicelib.orders.tables import UnpaidOrders
-    from chalicelib.store import read
+    from chalicelib.commerce.coupons.tables import coupon_key, held
+    from chalicelib.commerce.orders.checks import Counted, Stock, audit, audit_coupons
+    from chalicelib.commerce.orders.queries import load
+    from chalicelib.commerce.orders.tables import UnpaidOrders
+    from chalicelib.ledger import queries as ledger_queries
+    from chalicelib.platform.store import read
 
     stocks = []
     for stock, before, expected in zip(_stocks(world.lines), world.taken, taken, strict=True):
@@ -307,5 +307,5 @@ def _audit(world: Purchase, taken: tuple[int, int]) -> Any:
     assert orders[0].newcomer
     kept = read.get(UnpaidOrders, world.shopper.member_id)
     counted = {} if kept is None else {kept.member_id: Counted(int(kept.orders), kept.newcomer or "")}
-    money = audit(orders, ledger.of(world.order_id), stocks, *world.books([world.order_id]), counted)
+    money = audit(orders, ledger_queries.of(world.order_id), stocks, *world.books([world.order_id]), counted)
     return money + audit_coupons(orders, [coupon])

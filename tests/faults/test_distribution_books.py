@@ -24,8 +24,8 @@ from tests.support.group_stage import Clock
 from tests.support.own_tables import own_tables
 
 if TYPE_CHECKING:
+    from chalicelib.commerce.orders.rules import Order
     from chalicelib.ledger.rules import Entry
-    from chalicelib.orders.rules import Order
     from tests.support.sweep import Calmly
     from tools.audit import Books
 
@@ -63,16 +63,16 @@ class Mall:
         self.done: Counter[str] = Counter()
 
     def _open_shop(self) -> None:
-        from chalicelib.catalogue import products
-        from chalicelib.catalogue.draft import SkuIn
+        from chalicelib.commerce.catalogue.products import service as products
+        from chalicelib.commerce.catalogue.products.inputs import SkuInput
+        from chalicelib.commerce.pricing import service as pricing
+        from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate
+        from chalicelib.commerce.pricing.promotions.rules import ThresholdOff, ThresholdTier
         from chalicelib.core import clock
-        from chalicelib.distribution.rules import DistributionRules
-        from chalicelib.distribution.service import DISTRIBUTION
-        from chalicelib.distribution.withdrawal_rules import WithdrawalRules
-        from chalicelib.distribution.withdrawals import WITHDRAWALS
-        from chalicelib.pricing import service as pricing
-        from chalicelib.pricing.freight import FreightRule, FreightTemplate
-        from chalicelib.pricing.promotions import ThresholdOff, ThresholdTier
+        from chalicelib.growth.distribution.rules import DistributionRules
+        from chalicelib.growth.distribution.settings import DISTRIBUTION
+        from chalicelib.growth.payouts.rules import WithdrawalRules
+        from chalicelib.growth.payouts.settings import WITHDRAWALS
 
         rules = {"enabled": True, "levels": 2, "rates_bp": [1500, 700], "freeze_days": 3, "order_cap_bp": CAP_BP}
         DISTRIBUTION.change(_convert(rules | {"tiers": TIERS, "leaderboard": True}, DistributionRules))
@@ -92,14 +92,14 @@ class Mall:
             made = products.create(
                 {
                     "product_code": f"book-{number}", "name": f"货{number}", "publish": True, "commission_bp": rate,
-                    "skus": [SkuIn(sku_code="a", price_fen=self.chance.randint(100, 9999), stock=900_000)],
+                    "skus": [SkuInput(sku_code="a", price_fen=self.chance.randint(100, 9999), stock=900_000)],
                 }
             ).product  # fmt: skip
             assert made is not None
             self.skus.append(made.skus[0].sku_id)
 
     def _bind(self, pairs: Any) -> None:
-        from chalicelib.distribution.bindings import bind
+        from chalicelib.growth.distribution.bindings.service import bind
 
         for member_id, code in pairs:
             assert bind(member_id, code) is not None
@@ -115,26 +115,28 @@ class Mall:
 
     def order(self) -> None:
         """Somebody orders, and most of them pay."""
-        from chalicelib.orders import pay, place
+        from chalicelib.commerce.orders import inputs as orders_inputs
+        from chalicelib.commerce.orders.payment import service as payment
+        from chalicelib.commerce.orders.placement import service as placement
 
         member_id = self.chance.choice([*self.customers, *self.sellers])
         skus = self.chance.sample(self.skus, self.chance.randint(1, 3))
-        lines = [place.LineInput(sku_id, self.chance.randint(1, 3)) for sku_id in skus]
+        lines = [orders_inputs.LineInput(sku_id, self.chance.randint(1, 3)) for sku_id in skus]
         address = self.addresses[member_id]
-        price = place.quote(member_id, place.QuoteInput(lines=lines, address_id=address))
-        asked = place.OrderInput(lines=lines, address_id=address, expected_payable_fen=price.payable_fen)
-        order = place.place(member_id, f"k{len(self.orders)}", asked)
+        price = placement.quote(member_id, orders_inputs.QuoteInput(lines=lines, address_id=address))
+        asked = orders_inputs.OrderInput(lines=lines, address_id=address, expected_payable_fen=price.payable_fen)
+        order = placement.place(member_id, f"k{len(self.orders)}", asked)
         self.orders.append(order.order_id)
         if self.chance.random() < 0.95:
             for _ in range(self.chance.choice([1, 1, 2])):
-                pay.record(_paid(order))
+                payment.record(_paid(order))
             self.untold.append((order.order_id, True))
 
     def refund(self) -> None:
         """An operator gives money back, of whatever there is, before or after it was sent."""
+        from chalicelib.commerce.orders.refunds import service as refunds
+        from chalicelib.commerce.orders.rules import Pieces
         from chalicelib.core.errors import MallError
-        from chalicelib.orders import refunds
-        from chalicelib.orders.rules import Pieces
 
         if not self.orders:
             return
@@ -143,7 +145,7 @@ class Mall:
         asked = self.chance.choice([None, *[[Pieces(line.sku_id, number)] for number in (1, 1, 2, 3)]])
         key, restock = f"k{len(order.refunds)}", self.chance.random() < 0.5
         try:
-            refund = refunds.make(order.order_id, key, asked, "缺货", restock, "op")
+            refund = refunds.refund_by_operator(order.order_id, key, asked, "缺货", restock, "op")
         except MallError as refusal:
             assert refusal.code in _NO_REFUND, refusal.code
             return
@@ -154,38 +156,39 @@ class Mall:
 
     def pay_out(self) -> None:
         """WeChat says how a refund goes: under way, failed, or paid out, which it may say twice."""
-        from chalicelib.orders import changes, refunds
-        from chalicelib.orders.grant import order_of
+        from chalicelib.commerce.orders import queries as order_queries
+        from chalicelib.commerce.orders.refunds import push
+        from chalicelib.commerce.orders.refunds.issue import order_of
 
         if not self.on_their_way:
             return
         number = self.on_their_way.pop(self.chance.randrange(len(self.on_their_way)))
-        refund = changes.load(order_of(number)).refund(number)
+        refund = order_queries.load(order_of(number)).refund(number)
         assert refund is not None
         told = self.chance.choice([["SUCCESS"], ["SUCCESS", "SUCCESS"], ["PROCESSING", "SUCCESS"], ["ABNORMAL"]])
         for outcome in told:
-            refunds.settle(number, outcome, refund.amount_fen)
+            push.settle_refund(number, outcome, refund.amount_fen)
 
     def send(self) -> None:
         """Some of an order is sent, or all."""
-        from chalicelib.orders import deliver
-        from chalicelib.orders.rules import Pieces
+        from chalicelib.commerce.orders.delivery import service as delivery
+        from chalicelib.commerce.orders.rules import Pieces
 
         if self.orders and (order := self._some_order()).state == "awaiting_shipment":
             part = next([Pieces(line.sku_id, 1)] for line in order.lines if line.to_ship)
             asked = part if self.chance.random() < 0.3 else None
-            deliver.ship(order.order_id, "SF", f"SF{len(order.shipments)}", asked, "operator:op")
+            delivery.ship(order.order_id, "SF", f"SF{len(order.shipments)}", asked, "operator:op")
 
     def receive(self) -> None:
-        from chalicelib.orders import deliver
+        from chalicelib.commerce.orders.delivery import service as delivery
 
         if self.orders and (order := self._some_order()).state == "shipped":
-            deliver.receive(order.order_id, order.member_id)
+            delivery.receive(order.order_id, order.member_id)
             self.untold.append((order.order_id, False))
 
     def tell(self) -> None:
         """Distribution hears of something that happened; it may hear of it again."""
-        from chalicelib.distribution.commissions import settle
+        from chalicelib.growth.distribution.commissions.service import settle
 
         if self.untold:
             told = self.chance.randrange(len(self.untold))
@@ -195,7 +198,7 @@ class Mall:
 
     def remember(self) -> None:
         """Distribution looks at an order again, as it does when its commissions may be due."""
-        from chalicelib.distribution.commissions import settle
+        from chalicelib.growth.distribution.commissions.service import settle
 
         if self.orders:
             settle(self.chance.choice(self.orders[-200:]))
@@ -203,11 +206,11 @@ class Mall:
     def withdraw(self, fen: int | None = None, member_id: str = "") -> None:
         """A distributor takes money out; who has too little is refused."""
         from chalicelib.core.errors import MallError
-        from chalicelib.distribution import withdrawals
-        from chalicelib.ledger import service as ledger
+        from chalicelib.growth.payouts import service as withdrawals
+        from chalicelib.ledger import queries as ledger_queries
 
         member_id = member_id or self.chance.choice(self.sellers)
-        has = ledger.balance(member_id).available
+        has = ledger_queries.balance(member_id).available
         fen = self.chance.randint(30, max(100, min(has * 5 // 4, 30_000))) if fen is None else fen
         try:
             made = withdrawals.request(member_id, f"k{self.done['asked']}", fen)
@@ -221,7 +224,7 @@ class Mall:
 
     def review(self) -> None:
         """An operator decides on what waits for that."""
-        from chalicelib.distribution import withdrawals
+        from chalicelib.growth.payouts import service as withdrawals
 
         if self.reviewing:
             number = self.reviewing.pop(0)
@@ -233,9 +236,9 @@ class Mall:
 
     def hear(self, number: str = "", *told: str) -> None:
         """WeChat says how a transfer goes, and how it ended, in any order and more than once."""
-        from chalicelib.distribution.transfers import settle
-        from chalicelib.distribution.withdrawals import load
-        from chalicelib.wechat.transfers import TransferResult
+        from chalicelib.gateways.wechat.transfers import TransferResult
+        from chalicelib.growth.payouts.queries import load
+        from chalicelib.growth.payouts.transfers.service import settle_transfer
 
         if not self.withdrawals:
             return
@@ -248,24 +251,24 @@ class Mall:
         if not withdrawal.open:
             told = ({"succeeded": "SUCCESS", "failed": "FAIL"}[withdrawal.state],)
         for state in told or self.chance.choice(drawn):
-            after = settle(TransferResult(number, "t", state, withdrawal.net_fen, "package", ""))  # type: ignore[arg-type]
+            after = settle_transfer(TransferResult(number, "t", state, withdrawal.net_fen, "package", ""))  # type: ignore[arg-type]
         if withdrawal.open and not after.open:
             self.done[after.state] += 1
 
     def finish(self) -> None:
         """All is told and time passes; everybody takes out all they can; and then something is given back after all."""
-        from chalicelib.distribution.jobs import RAISE_TIER
-        from chalicelib.distribution.service import promote
-        from chalicelib.jobs.job import Job
-        from chalicelib.jobs.tables import Task
-        from chalicelib.ledger import service as ledger
+        from chalicelib.growth.distribution.distributors.service import raise_tier
+        from chalicelib.growth.distribution.jobs import RAISE_TIER
+        from chalicelib.ledger import queries as ledger_queries
+        from chalicelib.platform.jobs.job import Job
+        from chalicelib.platform.jobs.tables import Task
 
         for last in (False, True):
             self._tell_all()
             for member_id in self.sellers:
-                promote(Job("", "", Task(RAISE_TIER.name, member_id, {}), ""))
+                raise_tier(Job("", "", Task(RAISE_TIER.name, member_id, {}), ""))
                 if not last:
-                    self.withdraw(min(199_999, ledger.balance(member_id).available), member_id)
+                    self.withdraw(min(199_999, ledger_queries.balance(member_id).available), member_id)
             if not last:
                 while self.reviewing:
                     self.review()
@@ -277,7 +280,7 @@ class Mall:
                     self.hear()
 
     def _tell_all(self) -> None:
-        from chalicelib.distribution.commissions import settle
+        from chalicelib.growth.distribution.commissions.service import settle
 
         while self.untold:
             settle(*self.untold.pop())
@@ -286,9 +289,9 @@ class Mall:
             settle(order_id)
 
     def _some_order(self) -> Order:
-        from chalicelib.orders import changes
+        from chalicelib.commerce.orders import queries as order_queries
 
-        return changes.load(self.chance.choice(self.orders[-60:]))
+        return order_queries.load(self.chance.choice(self.orders[-60:]))
 
 
 def _convert(fields: dict[str, Any], to: type) -> Any:
@@ -299,8 +302,8 @@ def _convert(fields: dict[str, Any], to: type) -> Any:
 
 def _address(member_id: str) -> str:
     from chalicelib.core import ids
-    from chalicelib.members import service
-    from chalicelib.members.rules import Address
+    from chalicelib.customers.members import service
+    from chalicelib.customers.members.rules import Address
 
     made: str = service.add_address(member_id, Address(address_id=ids.new("a"), **SHANGHAI)).address_id
     return made
@@ -309,7 +312,7 @@ def _address(member_id: str) -> str:
 def _paid(order: Order) -> Any:
     """What WeChat says of its payment."""
     from chalicelib.core.settings import settings
-    from chalicelib.wechat.pay import Trade
+    from chalicelib.gateways.wechat.pay import Trade
 
     mall = settings()
     return Trade(
@@ -320,7 +323,7 @@ def _paid(order: Order) -> Any:
 @pytest.fixture
 def played(dynamodb: str, calmly: Calmly) -> Iterator[Mall]:
     from chalicelib.core import clock
-    from chalicelib.store import cache
+    from chalicelib.platform.store import cache
 
     print(f"BOOKS_ORDERS={ORDERS} BOOKS_SEED={SEED}")  # told when it fails
     held = Clock()
@@ -356,7 +359,7 @@ def test_after_so_many_orders_refunds_and_withdrawals_every_book_closes(played: 
 
 def _check_nobody_left_out(books: Books) -> None:
     """Whoever brought the shopper of a paid order earns by it, on each level, unless all was given back before that."""
-    from chalicelib.orders.books import paid_for
+    from chalicelib.commerce.orders.accounting.rules import paid_for
 
     earn: dict[str, list[str]] = {}
     for one in sorted(books.distribution.commissions, key=lambda one: one.level):
@@ -382,12 +385,12 @@ def _check_cap(orders: list[Order], entries: list[Entry]) -> None:
 def _check_statements(member_id: str) -> None:
     """Each month opens as the one before closed, and the last closes with the balance."""
     from chalicelib.core import clock
-    from chalicelib.distribution import service
-    from chalicelib.distribution.earnings import statement
-    from chalicelib.ledger import service as ledger
-    from chalicelib.ledger.members import month
+    from chalicelib.growth.distribution.commissions.queries import statement
+    from chalicelib.growth.distribution.distributors import queries as distributor_queries
+    from chalicelib.ledger import queries as ledger_queries
+    from chalicelib.ledger.rules import month
 
-    at, closed = service.item(member_id).distributor.applied_at, 0
+    at, closed = distributor_queries.stored_distributor(member_id).distributor.applied_at, 0
     name, last = month(at), month(clock.now())
     while name <= last:
         one = statement(member_id, name)
@@ -396,4 +399,4 @@ def _check_statements(member_id: str) -> None:
         assert one.closing_fen == closed
         year, number = divmod(int(name[:4]) * 12 + int(name[5:]), 12)
         name = f"{year}-{number + 1:02d}"
-    assert closed == ledger.balance(member_id).owed
+    assert closed == ledger_queries.balance(member_id).owed

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from chalicelib.groupbuy.rules import Lottery
+from chalicelib.growth.groupbuy.rules import Lottery
 from local import environment
 from tests.support.group_checks import check_end
 from tests.support.group_play import Deed, Play

@@ -13,16 +13,18 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.catalogue.tables import stock_key
+from chalicelib.commerce.catalogue.tables import stock_key
+from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders.closing import service as closing
+from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.rules import Order, SeatState, State
 from chalicelib.core import clock
-from chalicelib.groupbuy import draw
-from chalicelib.groupbuy.rules import Lottery
-from chalicelib.groupbuy.settle import secret_of
-from chalicelib.groupbuy.tables import position
-from chalicelib.orders import changes, close, refunds
-from chalicelib.orders.rules import Order, SeatState, State
-from chalicelib.store import read
-from chalicelib.web import tokens
+from chalicelib.growth.groupbuy.lottery import rules as draw
+from chalicelib.growth.groupbuy.lottery.queries import secret_of
+from chalicelib.growth.groupbuy.rules import Lottery
+from chalicelib.growth.groupbuy.tables import position
+from chalicelib.platform.store import read
+from chalicelib.platform.web import tokens
 from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
 from local.jobs import forget_all
@@ -165,7 +167,7 @@ def paid_too_late(who: int) -> Deed:
 
     def do(world: GroupWorld) -> None:
         paid_at_wechat(who)(world)
-        assert close._close(changes.find(world.orders[who]), "closed_unpaid", "system").state == "closed"
+        assert closing._close(order_queries.find(world.orders[who]), "closed_unpaid", "system").state == "closed"
 
     return do
 
@@ -310,7 +312,7 @@ FLOWS = [
         PAIR, [waits(LEADER_FEN), UNPAID], ("open", 1, 0, 1),
     ),
     Flow(
-        "expiry, two of three", then(paid(LEADER, SECOND), wait(31)), work(*OWN, "refund."), nothing,
+        "expiry, two of three", then(paid(LEADER, SECOND), wait(31)), work(*OWN, "orders.push_refund"), nothing,
         TRIO, [back(LEADER_FEN, "failed"), back(MEMBER_FEN, "failed")], ("failed", 1, 0, 2),
     ),
     Flow(

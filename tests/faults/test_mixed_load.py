@@ -114,7 +114,7 @@ def test_on_a_bad_day_everybody_is_answered_and_in_the_end_everything_adds_up(
     shop: tuple[Shop, list[Shopper], str], outside: Outside, mall_clock: LocalClock
 ) -> None:
     from chalicelib.core.errors import MallError
-    from chalicelib.jobs import queue, worker
+    from chalicelib.platform.jobs import queue, worker
     from tools.audit import read
 
     where, shoppers, code = shop

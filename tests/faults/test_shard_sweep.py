@@ -134,11 +134,11 @@ def test_when_every_call_fails_at_first_no_piece_is_lost(flow: Flow, mode: Mode,
 
 
 def _check(flow: Flow, world: Rush) -> None:
-    from chalicelib.catalogue import stock
-    from chalicelib.orders.changes import load
+    from chalicelib.commerce.catalogue.stock import queries as stock_queries
+    from chalicelib.commerce.orders.queries import load
     from tests.support import shards
 
-    kept = stock.of(world.sku)
+    kept = stock_queries.stock_of(world.sku)
     assert (len(shards.shards(world.sku)), kept.free, kept.taken) == (flow.shards, flow.free, flow.held)
     orders = [load(world.order_id)] if world.order_id else []
     assert shards.differences(world.sku, orders) == []

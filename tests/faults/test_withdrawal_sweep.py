@@ -81,7 +81,7 @@ def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside)
 
 def _call_off(world: Payout) -> None:
     world.operator.post(world.path + "/cancel", {"reason": "账户待核实"})
-    world.work("withdrawal")
+    world.work("payouts")
 
 
 def _call_off_again(world: Payout) -> None:
@@ -94,7 +94,7 @@ def _call_off_again(world: Payout) -> None:
 def _called_off(world: Payout) -> None:
     world.at_wechat()
     world.operator.post(world.path + "/cancel", {"reason": "账户待核实"}).ok()
-    world.work("withdrawal")
+    world.work("payouts")
 
 
 def _at_wechat(world: Payout) -> None:
@@ -108,18 +108,18 @@ def _parked(world: Payout) -> None:
 
 def _asked_in_time(world: Payout) -> None:
     world.clock.advance(11)
-    world.work("withdrawal")
+    world.work("payouts")
 
 
 def _nothing_to_call_off(world: Payout) -> None:
     _parked(world)
     world.operator.post(world.path + "/cancel", {"reason": "账户待核实"}).ok()
-    world.work("withdrawal")
+    world.work("payouts")
 
 
 def _ten_minutes_later(world: Payout) -> None:
     world.clock.advance(605)
-    world.work("withdrawal")
+    world.work("payouts")
 
 
 def _nothing(world: Payout) -> None:

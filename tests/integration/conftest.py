@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.core import settings
-from chalicelib.wechat import mini
+from chalicelib.gateways.wechat import mini
 from local.clock import LocalClock
 from local.keys import mall_environment
 from tests import wechat_fixtures
@@ -62,10 +62,10 @@ def shopper(operator: Operator, sandbox: str) -> Shopper:
 @pytest.fixture
 def shop(dynamodb: str, sandbox: str, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """A mall at noon of a day on which nothing has happened yet, and with nothing compared before."""
-    from chalicelib.jobs import daily  # tables are named only when the environment is set
-    from chalicelib.reconciliation.tables import Reconciliations
-    from chalicelib.store import tools
-    from chalicelib.store.transaction import remove
+    from chalicelib.insight.reconciliation.tables import Reconciliations
+    from chalicelib.platform.jobs import daily  # tables are named only when the environment is set
+    from chalicelib.platform.store import tools
+    from chalicelib.platform.store.transaction import remove
     from local.client import Operator, Sandbox, in_process
     from local.jobs import forget_all
     from tests.support.operators import owner_token

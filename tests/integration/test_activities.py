@@ -10,11 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.catalogue import activities, products, rules, transfer
-from chalicelib.catalogue.rules import ActivityCard, product_of
+from chalicelib.commerce.catalogue import rules
+from chalicelib.commerce.catalogue.import_export import queries as import_export_queries
+from chalicelib.commerce.catalogue.import_export import service as import_export
+from chalicelib.commerce.catalogue.products import queries as product_queries
+from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.rules import ActivityCard, product_of
 from chalicelib.core import clock
-from chalicelib.store import base
-from chalicelib.store.transaction import Transaction
+from chalicelib.platform.store import base
+from chalicelib.platform.store.transaction import Transaction
 from tests.integration.test_catalogue_products import Minutes, cards, category, fresh, id_of, make, minutes
 from tests.integration.test_pools import counters, first_sku, page, pool, set_aside, sku_id
 
@@ -33,7 +37,7 @@ def card(activity_id: str, starts: float, ends: float, **fields: Any) -> Activit
 def announce(product_id: str, *announced: ActivityCard) -> None:
     tx = Transaction()
     for each in announced:
-        activities.announce(tx, product_id, each)
+        products.announce(tx, product_id, each)
     tx.commit()
 
 
@@ -48,7 +52,7 @@ def test_a_page_shows_what_runs_or_is_to_come_the_first_to_end_first(minutes: Mi
     assert shown(product_id) == ["a-now", "g-now", "g-later"]
     minutes.seconds += 30 * 60
     assert shown(product_id) == ["g-later"]
-    assert products.existing(product_id).stocks.keys() == {first_sku(products.existing(product_id))}
+    assert product_queries.existing(product_id).stocks.keys() == {first_sku(product_queries.existing(product_id))}
 
 
 def test_an_announcement_says_all_that_a_page_needs(minutes: Minutes) -> None:
@@ -70,7 +74,7 @@ def test_an_announcement_is_replaced_and_retracted() -> None:
     assert [each["price_fen"] for each in page(product_id)["activities"]] == [500]
     for _ in range(2):
         tx = Transaction()
-        activities.retract(tx, product_id, "g1")
+        products.retract(tx, product_id, "g1")
         tx.commit()
         assert shown(product_id) == []
 
@@ -92,15 +96,15 @@ def test_changes_lists_and_files_go_past_pools_and_announcements() -> None:
     code, scope = secrets.token_hex(4), category()
     product_id = id_of(make(product_code=code, category_id=scope))
     assert product_id == rules.product_id(code)
-    sku_id = first_sku(products.existing(product_id))
+    sku_id = first_sku(product_queries.existing(product_id))
     announce(product_id, card("g1", 0, 60))
     assert set_aside(sku_id, "g1")
     line = next(line for line in exported() if msgspec.json.decode(line)["product_code"] == code)
     assert [each["stock"] for each in msgspec.json.decode(line)["skus"]] == [4]
-    assert transfer.import_products(line, "jsonl").unchanged == 1
+    assert import_export.import_products(line, "jsonl").unchanged == 1
     changed = msgspec.json.encode(msgspec.json.decode(line) | {"name": "盘"})
-    assert transfer.import_products(changed, "jsonl").changed == 1
-    products.relist(product_id)
+    assert import_export.import_products(changed, "jsonl").changed == 1
+    products.reindex(product_id)
     assert [each["name"] for each in cards(scope)] == ["盘"]
     assert (shown(product_id), counters(sku_id), counters(sku_id, "g1")) == (["g1"], (4, 6, 10), (6, 0, 6))
 
@@ -108,7 +112,7 @@ def test_changes_lists_and_files_go_past_pools_and_announcements() -> None:
 def exported() -> Iterator[bytes]:
     position = None
     while True:
-        body, position = transfer.export_products("jsonl", position)
+        body, position = import_export_queries.export_products("jsonl", position)
         yield from body.splitlines()
         if position is None:
             return

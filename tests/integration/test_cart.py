@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.catalogue import products
-from chalicelib.catalogue.draft import SkuIn, said
+from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.products.inputs import SkuInput
+from chalicelib.commerce.catalogue.products.rules import said
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
-from chalicelib.store import cache
+from chalicelib.platform.store import cache
 
 
 @pytest.fixture
@@ -26,36 +27,38 @@ def product(dynamodb: str) -> Callable[..., Any]:
     """Puts a product on sale; its shelf."""
 
     def make(*stocks: int, price_fen: int = 1000) -> Any:
-        from chalicelib.catalogue.draft import ProductNew
+        from chalicelib.commerce.catalogue.products.inputs import ProductInput
 
         skus = [
-            SkuIn(sku_code=f"c{secrets.token_hex(4)}", specs={"号": str(n)}, price_fen=price_fen + n, stock=stock)
+            SkuInput(sku_code=f"c{secrets.token_hex(4)}", specs={"号": str(n)}, price_fen=price_fen + n, stock=stock)
             for n, stock in enumerate(stocks)
         ]
-        return products.create(said(ProductNew(name="杯", skus=skus, publish=True))).product
+        return products.create(said(ProductInput(name="杯", skus=skus, publish=True))).product
 
     return make
 
 
 def lines(member: str) -> list[tuple[str, int, bool]]:
-    from chalicelib.cart import service
+    from chalicelib.commerce.cart import queries as cart_queries
 
-    return [(line.sku_id, line.quantity, line.selected) for line in service.get(member).lines]
+    return [(line.sku_id, line.quantity, line.selected) for line in cart_queries.get(member).lines]
 
 
 def put(member: str, sku_id: str, quantity: int, selected: bool | None = None) -> Any:
-    from chalicelib.cart import service
+    from chalicelib.commerce.cart import service
 
     cache.forget("catalogue")
     return service.put(member, sku_id, quantity, selected)
 
 
 def test_a_new_member_has_an_empty_cart(member: str) -> None:
-    from chalicelib.cart import service
+    from chalicelib.commerce.cart import queries as cart_queries
+    from chalicelib.commerce.cart import service
+    from chalicelib.commerce.cart import views as cart_views
 
-    assert service.get(member) == service.Cart([], 0)
+    assert cart_queries.get(member) == cart_views.CartView([], 0)
     sku = "p" + "a" * 24 + "-b"
-    assert service.remove(member, sku) == service.Cart([], 0)
+    assert service.remove(member, sku) == cart_views.CartView([], 0)
 
 
 def test_the_first_line_of_a_cart_lies_in_it(member: str, product: Callable[..., Any]) -> None:
@@ -85,7 +88,7 @@ def test_a_line_is_changed_where_it_is_and_keeps_whether_it_was_selected(
 
 
 def test_a_line_taken_out_is_gone_and_taken_out_again_is_no_error(member: str, product: Callable[..., Any]) -> None:
-    from chalicelib.cart import service
+    from chalicelib.commerce.cart import service
 
     first, second = (sku.sku_id for sku in product(5, 5).skus)
     put(member, first, 1)
@@ -114,7 +117,7 @@ def test_what_does_not_exist_or_is_not_on_sale_does_not_go_in(member: str, produ
 
 
 def test_a_cart_holds_fifty_lines_and_not_one_more(member: str, product: Callable[..., Any]) -> None:
-    from chalicelib.cart import service
+    from chalicelib.commerce.cart import service
 
     skus = [sku.sku_id for sku in product(*[9] * 51).skus]
     for sku in skus[:50]:
@@ -130,7 +133,7 @@ def test_a_cart_holds_fifty_lines_and_not_one_more(member: str, product: Callabl
 def test_the_cart_says_what_keeps_a_line_from_being_bought_and_does_not_count_it(
     member: str, product: Callable[..., Any]
 ) -> None:
-    from chalicelib.cart import service
+    from chalicelib.commerce.cart import queries as cart_queries
 
     good, short, out = (sku.sku_id for sku in product(9, 2, 0).skus)
     hidden = product(9, price_fen=7)
@@ -138,7 +141,7 @@ def test_the_cart_says_what_keeps_a_line_from_being_bought_and_does_not_count_it
         put(member, sku, 3)
     products.change(hidden.product_id, {"publish": False})
     cache.forget("catalogue")
-    cart = service.get(member)
+    cart = cart_queries.get(member)
     assert {line.sku_id: (line.problem, line.available) for line in cart.lines} == {
         good: (None, 9), short: ("not_enough_stock", 2), out: ("out_of_stock", 0),
         hidden.skus[0].sku_id: ("not_on_sale", 0),
@@ -149,25 +152,25 @@ def test_the_cart_says_what_keeps_a_line_from_being_bought_and_does_not_count_it
 def test_a_sku_that_is_removed_from_its_product_is_gone_from_sale_but_not_from_sight(
     member: str, product: Callable[..., Any]
 ) -> None:
-    from chalicelib.cart import service
+    from chalicelib.commerce.cart import queries as cart_queries
 
     shelf = product(9, 9)
     kept, removed = shelf.skus
     put(member, removed.sku_id, 1)
-    one = SkuIn(sku_code=kept.sku_code, specs=kept.specs, price_fen=kept.price_fen)
+    one = SkuInput(sku_code=kept.sku_code, specs=kept.specs, price_fen=kept.price_fen)
     products.change(shelf.product_id, {"skus": [one]})
     cache.forget("catalogue")
-    cart = service.get(member)
+    cart = cart_queries.get(member)
     assert [(line.sku_id, line.problem) for line in cart.lines] == [(removed.sku_id, "gone")]
     assert cart.selected_total_fen == 0
 
 
 def test_the_price_in_the_cart_is_todays(member: str, product: Callable[..., Any]) -> None:
-    from chalicelib.cart import service
+    from chalicelib.commerce.cart import queries as cart_queries
 
     shelf = product(9)
     put(member, shelf.skus[0].sku_id, 2)
-    one = SkuIn(sku_code=shelf.skus[0].sku_code, specs=shelf.skus[0].specs, price_fen=1)
+    one = SkuInput(sku_code=shelf.skus[0].sku_code, specs=shelf.skus[0].specs, price_fen=1)
     products.change(shelf.product_id, {"skus": [one]})
     cache.forget("catalogue")
-    assert service.get(member).selected_total_fen == 2
+    assert cart_queries.get(member).selected_total_fen == 2

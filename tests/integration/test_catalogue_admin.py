@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.core import clock
-from chalicelib.operators import passwords
-from chalicelib.operators import service as operators
-from chalicelib.web import tokens
+from chalicelib.mall.operators import service as operators
+from chalicelib.mall.operators.access import passwords
+from chalicelib.platform.web import tokens
 from local.client import Client, in_process
 from tests.integration.test_catalogue_products import fresh
 

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chalicelib.catalogue import categories, products
+from chalicelib.commerce.catalogue.categories import queries as category_queries
+from chalicelib.commerce.catalogue.categories import service as categories
+from chalicelib.commerce.catalogue.products import service as products
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import worker
+from chalicelib.platform.jobs import worker
 from tests.integration.test_catalogue_products import category, entries, fresh, id_of, ids, make
 
 __all__ = ["fresh"]
@@ -19,7 +21,7 @@ def test_changes_of_the_tree_at_once_are_all_kept() -> None:
     names = [f"同时{secrets.token_hex(4)}" for _ in range(16)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: categories.create({"name": name}), names))
-    assert set(names) <= {each.name for each in categories.load()[0].by_id.values()}
+    assert set(names) <= {each.name for each in category_queries.load()[0].by_id.values()}
 
 
 def test_two_moves_at_once_make_no_cycle() -> None:

@@ -8,9 +8,12 @@ from urllib.parse import quote
 
 import pytest
 
-from chalicelib.catalogue import products, reads, search
+from chalicelib.commerce.catalogue import queries as catalogue_queries
+from chalicelib.commerce.catalogue.products import queries as product_queries
+from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.search import service as search
 from chalicelib.core.settings import settings
-from chalicelib.store import base, cache
+from chalicelib.platform.store import base, cache
 from local.client import Client, in_process
 from tests.integration.test_catalogue_products import category, fresh, id_of, make, sku
 
@@ -85,7 +88,7 @@ def test_a_chunk_has_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "_CHUNK_BYTES_MAX", 10)
     with pytest.raises(Exception, match="catalogue_full"):
         products.change(product_id, {"publish": True})
-    assert products.existing(product_id).product.published is False  # type: ignore[union-attr]
+    assert product_queries.existing(product_id).product.published is False  # type: ignore[union-attr]
 
 
 def test_reads_carry_an_etag_and_answer_304(anyone: Client) -> None:
@@ -120,10 +123,10 @@ def test_round_trips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base.client(), "_make_api_call", counted)
     monkeypatch.setenv("YUTANG_CACHE_SECONDS", "60")
     for expected, work in [
-        (["Query"], lambda: reads.listed(None, None, "default", 20, None)),
-        (["Query"], lambda: reads.product(product_id)),
-        (["GetItem"], reads.category_tree),
-        (["BatchGetItem"] * 2, lambda: reads.listed(None, "枕", "default", 20, None)),
+        (["Query"], lambda: catalogue_queries.listed(None, None, "default", 20, None)),
+        (["Query"], lambda: catalogue_queries.product(product_id)),
+        (["GetItem"], catalogue_queries.category_tree),
+        (["BatchGetItem"] * 2, lambda: catalogue_queries.listed(None, "枕", "default", 20, None)),
     ]:
         cache.forget("catalogue")
         calls.clear()

@@ -11,20 +11,25 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.catalogue import categories, products, reads, stock
-from chalicelib.catalogue.draft import SkuIn
-from chalicelib.catalogue.jobs import REINDEX_PRODUCT
-from chalicelib.catalogue.products import Shelf
-from chalicelib.catalogue.tables import Listings, take_stock
+from chalicelib.commerce.catalogue import queries as catalogue_queries
+from chalicelib.commerce.catalogue.categories import service as categories
+from chalicelib.commerce.catalogue.jobs import REINDEX_PRODUCT
+from chalicelib.commerce.catalogue.products import queries as product_queries
+from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.products.inputs import SkuInput
+from chalicelib.commerce.catalogue.products.queries import ProductAggregate
+from chalicelib.commerce.catalogue.stock import service as stock
+from chalicelib.commerce.catalogue.stock.pools import take_stock
+from chalicelib.commerce.catalogue.tables import Listings
+from chalicelib.commerce.orders.jobs import CONFIRMED, STOCK_RETURNED
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import worker
-from chalicelib.jobs.events import emit
-from chalicelib.jobs.job import Job
-from chalicelib.jobs.tables import Jobs
-from chalicelib.orders.jobs import CONFIRMED, STOCK_RETURNED
-from chalicelib.store import cache, read
-from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.events import emit
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import cache, read
+from chalicelib.platform.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction
 
 SORTS = ("default", "new", "sales", "price_asc", "price_desc")
 
@@ -54,26 +59,26 @@ def fresh(dynamodb: str) -> Iterator[None]:
     worker.run_due()
 
 
-def sku(code: str = "A", price_fen: int = 1990, stock: int = 10, **specs: str) -> SkuIn:
-    return SkuIn(sku_code=code, specs=specs, price_fen=price_fen, stock=stock)
+def sku(code: str = "A", price_fen: int = 1990, stock: int = 10, **specs: str) -> SkuInput:
+    return SkuInput(sku_code=code, specs=specs, price_fen=price_fen, stock=stock)
 
 
 def category(parent: str | None = None) -> str:
     return categories.create({"name": f"类{secrets.token_hex(3)}", "parent_id": parent}).category_id
 
 
-def make(**fields: Any) -> Shelf:
+def make(**fields: Any) -> ProductAggregate:
     return products.create({"name": "碗", "skus": [sku()], "publish": True, **fields})
 
 
-def id_of(shelf: Shelf) -> str:
+def id_of(shelf: ProductAggregate) -> str:
     assert shelf.product is not None
     return shelf.product.product_id
 
 
 def cards(category_id: str, sort: str = "default", q: str | None = None) -> list[dict[str, Any]]:
     cache.forget("catalogue")
-    body = msgspec.json.decode(reads.listed(category_id, q, sort, 100, None).body)
+    body = msgspec.json.decode(catalogue_queries.listed(category_id, q, sort, 100, None).body)
     assert body["next_cursor"] is None
     return body["items"]  # type: ignore[no-any-return]
 
@@ -106,12 +111,12 @@ def test_a_product_is_listed_in_every_order_and_in_the_categories_above() -> Non
     assert ids(top, "new") == [dear, cheap]
     products.change(dear, {"publish": False})
     assert ids(top) == [cheap]
-    refused("not_found", lambda: reads.product(dear))
+    refused("not_found", lambda: catalogue_queries.product(dear))
 
 
 def test_the_page_of_a_product_says_what_is_left() -> None:
     shelf = make(skus=[sku("A", 500, 3, 色="红"), sku("B", 300, 0, 色="蓝")], gallery=["https://a/b"], detail="长")
-    page = msgspec.json.decode(reads.product(id_of(shelf)).body)
+    page = msgspec.json.decode(catalogue_queries.product(id_of(shelf)).body)
     assert [(each["specs"], each["price_fen"], each["stock"]) for each in page["skus"]] == [
         ({"色": "红"}, 500, 3), ({"色": "蓝"}, 300, 0),
     ]  # fmt: skip
@@ -140,7 +145,7 @@ def test_changes_at_once_are_all_kept() -> None:
     fields = [{"brief": "好"}, {"sort": 7}, {"unit": "只"}, {"brand": "青"}]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda change: products.change(product_id, change), fields))
-    product = products.existing(product_id).product
+    product = product_queries.existing(product_id).product
     assert product is not None
     assert (product.brief, product.sort, product.unit, product.brand) == ("好", 7, "只", "青")
 
@@ -163,7 +168,7 @@ def test_skus_come_and_go_but_not_while_orders_hold_them() -> None:
     assert {one: (s.free, s.taken, s.supplied) for one, s in changed.stocks.items()} == {
         held: (4, 1, 5), changed.product.skus[1].sku_id: (9, 0, 9),  # type: ignore[union-attr]
     }  # fmt: skip
-    assert changed.stocks == products.existing(id_of(shelf)).stocks
+    assert changed.stocks == product_queries.existing(id_of(shelf)).stocks
 
 
 def test_the_largest_product_fits_one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +201,7 @@ def test_stock_moves_once_and_never_below_zero() -> None:
     assert stock.supply(sku_id, -8, "盘亏", "k3").free == 0
     refused("not_found", lambda: stock.supply("p404-x", 1, "补货", "k4"))
     worker.run_due()
-    card = products.existing(id_of(shelf)).card
+    card = product_queries.existing(id_of(shelf)).card
     assert card is not None
     assert not card.in_stock
 
@@ -219,7 +224,7 @@ def test_what_is_sold_is_counted_once_and_listed_within_a_minute(minutes: Minute
         job for n in range(4) for job in read.query_all(Jobs, f"s{n}", consistent=True) if job.task.key == id_of(shelf)
     ]
     assert [job.task.kind for job in waiting] == [REINDEX_PRODUCT.name]
-    assert products.existing(id_of(shelf)).sold == 15
+    assert product_queries.existing(id_of(shelf)).sold == 15
     minutes.seconds += timedelta(minutes=1).total_seconds()
     worker.run_due()
     assert [card["sold"] for card in cards(scope, "sales")] == [15, 0]
@@ -229,16 +234,16 @@ def test_what_is_sold_is_counted_once_and_listed_within_a_minute(minutes: Minute
 def test_counting_finishes_its_job_in_the_same_transaction() -> None:
     shelf = make()
     sku_id = shelf.product.skus[0].sku_id  # type: ignore[union-attr]
-    from chalicelib.catalogue.indexing import count_sold
+    from chalicelib.commerce.catalogue.indexing.service import count_sold
 
     order = secrets.token_hex(4)
     sell(order, (sku_id, 1))
     [item] = [job for n in range(4) for job in read.query_all(Jobs, f"s{n}", consistent=True) if job.task.key == order]
     with pytest.raises(ConditionFailed):  # a worker whose lease is over
         count_sold(Job(item.shard, item.due, item.task, "another's"))
-    assert products.existing(id_of(shelf)).sold == 0
+    assert product_queries.existing(id_of(shelf)).sold == 0
     worker.run_due()
-    assert products.existing(id_of(shelf)).sold == 1
+    assert product_queries.existing(id_of(shelf)).sold == 1
 
 
 def test_pieces_that_come_back_are_on_offer_again(minutes: Minutes) -> None:
@@ -257,7 +262,7 @@ def test_pieces_that_come_back_are_on_offer_again(minutes: Minutes) -> None:
 
 
 def stock_update(sku_id: str) -> Any:
-    from chalicelib.catalogue.tables import Products, stock_key
+    from chalicelib.commerce.catalogue.tables import Products, stock_key
 
     return (*stock_key(sku_id), [Products.free.set(1), Products.supplied.set(1)])
 
@@ -273,25 +278,25 @@ def test_relisting_at_once_with_changes_leaves_no_orphans() -> None:
         else:
             sell(f"{product_id}-{number}", (f"{product_id}-x", 1))
             worker.run_due()
-            products.relist(product_id)
+            products.reindex(product_id)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(12)))
-    shelf = products.existing(product_id)
+    shelf = product_queries.existing(product_id)
     assert shelf.product is not None
     assert shelf.sold == 6
-    products.relist(product_id)
-    settled = products.existing(product_id)
+    products.reindex(product_id)
+    settled = product_queries.existing(product_id)
     assert settled.card is not None
     assert (settled.card.sold, settled.card.name) == (6, "盘")
     assert entries(product_id, one, other) == 5
     assert len(settled.listed.entries) == 10
-    products.relist(product_id)
-    assert products.existing(product_id).card_version == settled.card_version
+    products.reindex(product_id)
+    assert product_queries.existing(product_id).card_version == settled.card_version
 
 
 def test_more_products_than_one_transaction_counts() -> None:
     made = [make(skus=[sku(f"S{n}")]) for n in range(47)]
     sell(secrets.token_hex(4), *[(shelf.product.skus[0].sku_id, 2) for shelf in made])  # type: ignore[union-attr]
     worker.run_due()
-    assert [products.existing(id_of(shelf)).sold for shelf in made] == [2] * 47
+    assert [product_queries.existing(id_of(shelf)).sold for shelf in made] == [2] * 47

@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.core import clock
-from chalicelib.coupons import code_text, codes, guesses, templates
-from chalicelib.coupons.rules import (
+from chalicelib.commerce.coupons.codes import guesses
+from chalicelib.commerce.coupons.codes import rules as code_text
+from chalicelib.commerce.coupons.codes import service as codes
+from chalicelib.commerce.coupons.inputs import TemplateChangeInput
+from chalicelib.commerce.coupons.rules import (
     GUESS_PRESSURE,
     GUESS_SECONDS,
     GUESSES_MAX,
@@ -21,12 +23,13 @@ from chalicelib.coupons.rules import (
     PRESSURE_SECONDS,
     Held,
     Template,
-    TemplateChange,
 )
-from chalicelib.coupons.tables import CouponCounters, Coupons, guesses_key, guesses_of, window_key
-from chalicelib.operators import passwords
-from chalicelib.store import cache, read
-from chalicelib.store.transaction import remove
+from chalicelib.commerce.coupons.tables import CouponCounters, Coupons, guesses_key, guesses_of, window_key
+from chalicelib.commerce.coupons.templates import service as templates
+from chalicelib.core import clock
+from chalicelib.mall.operators.access import passwords
+from chalicelib.platform.store import cache, read
+from chalicelib.platform.store.transaction import remove
 from local.client import Client, in_process
 from local.client import coupon_template as body
 from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, shopper, template, told
@@ -165,7 +168,7 @@ def test_total_and_limit_hold_for_codes_and_leave_them_good() -> None:
 
 
 def _changed(**more: Any) -> Any:
-    return msgspec.convert(body(**{"how": ["code"], "limit_per_member": 2, **more}), TemplateChange)
+    return msgspec.convert(body(**{"how": ["code"], "limit_per_member": 2, **more}), TemplateChangeInput)
 
 
 def test_audience_holds_for_codes() -> None:

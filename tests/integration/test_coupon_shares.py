@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.coupons.rules import Held, Template
+from chalicelib.commerce.coupons.sharing import service as sharing
+from chalicelib.commerce.coupons.templates import queries as template_queries
+from chalicelib.commerce.coupons.templates import service as templates
+from chalicelib.commerce.orders.jobs import COMPLETED
 from chalicelib.core import clock, ids
-from chalicelib.coupons import shares, templates
-from chalicelib.coupons.rules import Held, Template
-from chalicelib.jobs import queue, worker
-from chalicelib.jobs.events import emit
-from chalicelib.jobs.worker import LEASE_SECONDS
-from chalicelib.members import service as members
-from chalicelib.orders.jobs import COMPLETED
-from chalicelib.store.transaction import Transaction
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.platform.jobs import queue, worker
+from chalicelib.platform.jobs.events import emit
+from chalicelib.platform.jobs.worker import LEASE_SECONDS
+from chalicelib.platform.store.transaction import Transaction
 from local.client import Client
 from local.jobs import forget_all
 from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, shopper, template, told
@@ -29,7 +31,7 @@ def nothing_remembered(dynamodb: str) -> Iterator[None]:
     fresh()
     forget_all()
     yield
-    for each in templates.offered("purchase"):
+    for each in template_queries.offered("purchase"):
         templates.pause(each.template_id)
 
 
@@ -81,13 +83,13 @@ def test_a_friend_claims_and_the_sharer_gets_one() -> None:
 
 def test_no_more_for_the_sharer_than_the_template_says() -> None:
     made, sharer = shared(), member()
-    token = shares.share(sharer, made.template_id).token
+    token = sharing.share(sharer, made.template_id).token
     friends = crowd(6)
-    answers = at_once(lambda each: shares.claim(each, made.template_id, token), friends, threads=6)
+    answers = at_once(lambda each: sharing.claim(each, made.template_id, token), friends, threads=6)
     assert all(isinstance(each, Held) for each in answers)
     worker.run_due()
     assert (of(sharer, made), [of(each, made) for each in friends]) == (2, [1] * 6)
-    assert shares.share(sharer, made.template_id).rewards == 2
+    assert sharing.share(sharer, made.template_id).rewards == 2
     assert figures(made) == (8, 92)
     assert queue.counts().due == 0
 
@@ -95,8 +97,8 @@ def test_no_more_for_the_sharer_than_the_template_says() -> None:
 def test_a_friend_claims_once_whoever_shared_it() -> None:
     made = shared()
     first, second, friend = crowd(3)
-    tokens = [shares.share(each, made.template_id).token for each in (first, second)]
-    answers = at_once(lambda token: shares.claim(friend, made.template_id, token), tokens * 3, threads=6)
+    tokens = [sharing.share(each, made.template_id).token for each in (first, second)]
+    answers = at_once(lambda token: sharing.claim(friend, made.template_id, token), tokens * 3, threads=6)
     assert Counter(each if isinstance(each, str) else "got" for each in answers) == {"got": 1, "claim_limit": 5}
     worker.run_due()
     assert of(first, made) + of(second, made) == 1
@@ -104,9 +106,9 @@ def test_a_friend_claims_once_whoever_shared_it() -> None:
 
 def test_what_is_no_token_of_this_template() -> None:
     made, other, somebody = shared(), shared(), member()
-    token = shares.share(member(), other.template_id).token
+    token = sharing.share(member(), other.template_id).token
     for wrong in (token, "s404"):
-        assert told(lambda wrong=wrong: shares.claim(somebody, made.template_id, wrong)) == "invalid"
+        assert told(lambda wrong=wrong: sharing.claim(somebody, made.template_id, wrong)) == "invalid"
     client: Client = shopper(somebody)
     for template_id in ("t404", template().template_id):
         client.post("/v1/me/coupons/share", {"template_id": template_id}).refused(404, "not_found")
@@ -118,15 +120,15 @@ def test_at_whichever_write_a_reward_is_cut_off_it_is_given_once(mode: Mode, adv
     while struck:
         at += 1
         made, sharer = shared(), member()
-        token = shares.share(sharer, made.template_id).token
-        assert isinstance(told(lambda: shares.claim(member(), made.template_id, token)), Held)  # noqa: B023
+        token = sharing.share(sharer, made.template_id).token
+        assert isinstance(told(lambda: sharing.claim(member(), made.template_id, token)), Held)  # noqa: B023
         with boundary() as outside, contextlib.suppress(Crash):
             outside.arm(at, mode, may_change)
             worker.run_due()
         struck = outside.struck
         advance(LEASE_SECONDS + 1)
         worker.run_due()
-        assert (of(sharer, made), shares.share(sharer, made.template_id).rewards) == (1, 1), at
+        assert (of(sharer, made), sharing.share(sharer, made.template_id).rewards) == (1, 1), at
     assert at > 3  # taken under a lease, given, counted and ended
 
 
@@ -145,7 +147,7 @@ def test_one_of_every_such_template_for_every_order() -> None:
         completed(somebody)
     worker.run_due()
     assert (of(somebody, first), of(somebody, second)) == (3, 3)
-    assert members.profile(somebody).orders_completed == 6  # the other subscriber has its own job
+    assert member_queries.profile(somebody).orders_completed == 6  # the other subscriber has its own job
     assert queue.counts().due == 0
 
 

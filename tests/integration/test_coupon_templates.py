@@ -10,16 +10,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.coupons import claims, rules, stock, templates, usage
-from chalicelib.coupons.rules import Held, TemplateChange
-from chalicelib.jobs import worker
-from chalicelib.jobs.declarations import Event
-from chalicelib.jobs.events import emit
-from chalicelib.jobs.job import Job
-from chalicelib.jobs.tables import Task
-from chalicelib.operators import passwords
-from chalicelib.orders.jobs import COUPON_RETURNED, COUPON_USED
-from chalicelib.store.transaction import Transaction
+from chalicelib.commerce.coupons import rules
+from chalicelib.commerce.coupons.centre import service as centre
+from chalicelib.commerce.coupons.inputs import TemplateChangeInput
+from chalicelib.commerce.coupons.rules import Held
+from chalicelib.commerce.coupons.stock import service as stock
+from chalicelib.commerce.coupons.templates import queries as template_queries
+from chalicelib.commerce.coupons.templates import service as templates
+from chalicelib.commerce.coupons.usage import service as usage
+from chalicelib.commerce.orders.jobs import COUPON_RETURNED, COUPON_USED
+from chalicelib.mall.operators.access import passwords
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.declarations import Event
+from chalicelib.platform.jobs.events import emit
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.tables import Task
+from chalicelib.platform.store.transaction import Transaction
 from local.client import Client, in_process
 from local.client import coupon_template as body
 from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, template, told
@@ -41,7 +47,7 @@ def operator(dynamodb: str) -> Iterator[Client]:
 
 
 def changed(template_id: str, **more: Any) -> rules.Template:
-    return templates.change(template_id, msgspec.convert(body(**more), TemplateChange))
+    return templates.change(template_id, msgspec.convert(body(**more), TemplateChangeInput))
 
 
 def test_a_template_as_it_was_asked_for(operator: Client) -> None:
@@ -93,19 +99,19 @@ def test_drafts_are_published_and_paused(operator: Client) -> None:
     path, somebody = f"{PATH}/{made['template_id']}", member()
     assert made["state"] == "draft"
     assert operator.post(f"{path}/pause").ok()["state"] == "draft"
-    assert told(lambda: claims.claim(somebody, made["template_id"])) == "not_found"
+    assert told(lambda: centre.claim(somebody, made["template_id"])) == "not_found"
     for _ in range(2):
         assert operator.post(f"{path}/publish").ok()["state"] == "published"
-    assert isinstance(told(lambda: claims.claim(somebody, made["template_id"])), Held)
+    assert isinstance(told(lambda: centre.claim(somebody, made["template_id"])), Held)
     for _ in range(2):
         assert operator.post(f"{path}/pause").ok()["state"] == "paused"
-    assert told(lambda: claims.claim(member(), made["template_id"])) == "not_found"
+    assert told(lambda: centre.claim(member(), made["template_id"])) == "not_found"
     operator.post(f"{PATH}/t404/publish").refused(404, "not_found")
 
 
 def test_a_change_does_not_reach_what_is_held(operator: Client) -> None:
     made, somebody = template(limit_per_member=2), member()
-    before = claims.claim(somebody, made.template_id).coupon
+    before = centre.claim(somebody, made.template_id).coupon
     asked = body(
         name="八折券", kind="percent_off", amount_fen=None, percent_off=20, threshold_fen=0, valid={"days": 1},
         limit_per_member=2, returns=False,
@@ -113,7 +119,7 @@ def test_a_change_does_not_reach_what_is_held(operator: Client) -> None:
     assert operator.put(f"{PATH}/{made.template_id}", asked).ok()["percent_off"] == 20
     held = {each.coupon.coupon_id: each.coupon for each in coupons_of(somebody)}
     assert held == {before.coupon_id: before}
-    after = claims.claim(somebody, made.template_id).coupon
+    after = centre.claim(somebody, made.template_id).coupon
     assert (after.name, after.terms.kind, after.terms.returns) == ("八折券", "percent_off", False)
     assert operator.put(f"{PATH}/{made.template_id}", {**asked, "publish": True}).refused(400, "malformed")
 
@@ -122,15 +128,15 @@ def test_the_total_may_grow_and_shrink_to_what_was_issued(monkeypatch: pytest.Mo
     monkeypatch.setattr(rules, "PIECES_PER_SHARD", 5)
     made = template(total=8)
     people = crowd(12)
-    assert sum(isinstance(told(lambda m=each: claims.claim(m, made.template_id)), Held) for each in people[:6]) == 6
+    assert sum(isinstance(told(lambda m=each: centre.claim(m, made.template_id)), Held) for each in people[:6]) == 6
     assert changed(made.template_id, total=30).shards == 6
     assert figures(made) == (6, 24)
     assert changed(made.template_id, total=6).shards == 6
     assert figures(made) == (6, 0)
-    assert told(lambda: claims.claim(people[6], made.template_id)) == "sold_out"
+    assert told(lambda: centre.claim(people[6], made.template_id)) == "sold_out"
     assert told(lambda: changed(made.template_id, total=5)) == "invalid"
     changed(made.template_id, total=8)
-    answers = at_once(lambda m: claims.claim(m, made.template_id), people[6:])
+    answers = at_once(lambda m: centre.claim(m, made.template_id), people[6:])
     assert sum(isinstance(each, Held) for each in answers) == 2
     assert figures(made) == (8, 0)
 
@@ -139,7 +145,7 @@ def test_claims_while_the_total_changes(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(rules, "PIECES_PER_SHARD", 20)
     made = template(total=60)
     with ThreadPoolExecutor(1) as pool:
-        claimed = pool.submit(at_once, lambda m: claims.claim(m, made.template_id), crowd(60), 6)
+        claimed = pool.submit(at_once, lambda m: centre.claim(m, made.template_id), crowd(60), 6)
         for total in (40, 80, 45, 50):
             told(lambda total=total: changed(made.template_id, total=total))
         got = sum(isinstance(each, Held) for each in claimed.result())
@@ -175,7 +181,7 @@ def test_a_use_whose_end_is_not_written_is_not_counted() -> None:
     job = Job(shard="s0", due="never", task=_task(made.template_id), lease="w")
     with pytest.raises(Exception, match="LeaseLost"):
         usage.count_use(job)
-    assert templates.figures([made])[0].used == 0
+    assert template_queries.figures([made])[0].used == 0
 
 
 def _task(template_id: str) -> Any:
@@ -192,7 +198,7 @@ def test_lists_are_paged_newest_first(operator: Client) -> None:
 def test_left_is_one_read_a_second(dynamodb: str) -> None:
     made = template(total=3)
     assert stock.left([made]) == {made.template_id: 3}
-    claims.claim(member(), made.template_id)
+    centre.claim(member(), made.template_id)
     assert stock.left([made]) == {made.template_id: 3}
     fresh()
     assert stock.left([made]) == {made.template_id: 2}

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.coupons.rules import Coupon, Terms
+from chalicelib.commerce.coupons.tables import Coupons, coupon_item, coupon_key, held
+from chalicelib.commerce.coupons.wallet import queries as wallet_queries
+from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
-from chalicelib.coupons import uses
-from chalicelib.coupons.rules import Coupon, Terms
-from chalicelib.coupons.tables import Coupons, coupon_item, coupon_key, held
-from chalicelib.store import read
-from chalicelib.store.base import call
-from chalicelib.store.transaction import ConditionFailed, Transaction, save
+from chalicelib.platform.store import read
+from chalicelib.platform.store.base import call
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
 from tests.support.outside import boundary
 
 #: DynamoDB's limit on the items of one BatchWriteItem.
@@ -84,55 +85,55 @@ def state(member_id: str, coupon_id: str) -> tuple[str, str]:
 
 
 def opened(member_id: str) -> list[tuple[str, str]]:
-    return [(each.coupon.coupon_id, each.state) for each in uses.open_coupons(member_id)]
+    return [(each.coupon.coupon_id, each.state) for each in wallet_queries.open_coupons(member_id)]
 
 
 def test_one_order_has_it_and_moves_it(member: str) -> None:
     coupon = give(member)
-    assert does(uses.lock, member, coupon, "o1", clock.now())
+    assert does(wallet.lock, member, coupon, "o1", clock.now())
     assert state(member, coupon) == ("locked", "o1")
     assert opened(member) == [(coupon, "locked")]
-    assert not does(uses.lock, member, coupon, "o2", clock.now())
-    assert not does(uses.lock, member, coupon, "o1", clock.now())
-    assert not does(uses.use, member, coupon, "o2")
-    assert not does(uses.free, member, coupon, "o2")
-    assert not does(uses.give_back, member, coupon, "o1")
-    assert does(uses.use, member, coupon, "o1")
+    assert not does(wallet.lock, member, coupon, "o2", clock.now())
+    assert not does(wallet.lock, member, coupon, "o1", clock.now())
+    assert not does(wallet.use, member, coupon, "o2")
+    assert not does(wallet.free, member, coupon, "o2")
+    assert not does(wallet.give_back, member, coupon, "o1")
+    assert does(wallet.use, member, coupon, "o1")
     assert state(member, coupon) == ("used", "o1")
     assert opened(member) == []
-    assert not does(uses.use, member, coupon, "o1")
-    assert not does(uses.free, member, coupon, "o1")
-    assert not does(uses.give_back, member, coupon, "o2")
-    assert does(uses.give_back, member, coupon, "o1")
+    assert not does(wallet.use, member, coupon, "o1")
+    assert not does(wallet.free, member, coupon, "o1")
+    assert not does(wallet.give_back, member, coupon, "o2")
+    assert does(wallet.give_back, member, coupon, "o1")
     assert state(member, coupon) == ("unused", "")
-    assert not does(uses.give_back, member, coupon, "o1")
-    assert does(uses.lock, member, coupon, "o2", clock.now())
-    assert does(uses.free, member, coupon, "o2")
-    assert not does(uses.free, member, coupon, "o2")
+    assert not does(wallet.give_back, member, coupon, "o1")
+    assert does(wallet.lock, member, coupon, "o2", clock.now())
+    assert does(wallet.free, member, coupon, "o2")
+    assert not does(wallet.free, member, coupon, "o2")
     assert (state(member, coupon), opened(member)) == (("unused", ""), [(coupon, "unused")])
 
 
 def test_of_ten_orders_at_once_one_has_it(member: str) -> None:
     coupon = give(member)
     with ThreadPoolExecutor(10) as pool:
-        told = list(pool.map(lambda n: does(uses.lock, member, coupon, f"o{n}", clock.now()), range(10)))
+        told = list(pool.map(lambda n: does(wallet.lock, member, coupon, f"o{n}", clock.now()), range(10)))
     assert sum(told) == 1
     assert state(member, coupon) == ("locked", f"o{told.index(True)}")
 
 
 def test_only_its_member_can_lock_it(member: str) -> None:
     coupon = give(member)
-    assert not does(uses.lock, "m-other", coupon, "o1", clock.now())
-    assert not does(uses.lock, member, "c404", "o1", clock.now())
+    assert not does(wallet.lock, "m-other", coupon, "o1", clock.now())
+    assert not does(wallet.lock, member, "c404", "o1", clock.now())
     assert state(member, coupon) == ("unused", "")
 
 
 def test_it_is_locked_while_it_is_valid_and_used_also_later(member: str) -> None:
     early, over = give(member, begins=30), give(member, ends=-0.5)
-    assert not does(uses.lock, member, early, "o1", clock.now())
-    assert does(uses.lock, member, early, "o1", later(31))
-    assert not does(uses.lock, member, over, "o1", clock.now())
-    assert does(uses.use, member, early, "o1")  # whenever the payment comes
+    assert not does(wallet.lock, member, early, "o1", clock.now())
+    assert does(wallet.lock, member, early, "o1", later(31))
+    assert not does(wallet.lock, member, over, "o1", clock.now())
+    assert does(wallet.use, member, early, "o1")  # whenever the payment comes
 
 
 def test_a_quote_sees_what_is_open_and_not_over_soonest_end_first(member: str) -> None:
@@ -146,19 +147,19 @@ def test_a_quote_sees_what_is_open_and_not_over_soonest_end_first(member: str) -
 def test_a_quote_sees_a_hundred_that_can_be_used_behind_any_that_cannot(member: str) -> None:
     early = give_many(member, 150, begins=30, ends=60)
     ready = give_many(member, 120, begins=-1, ends=1000)
-    assert does(uses.lock, member, ready[1], "o1", clock.now())
+    assert does(wallet.lock, member, ready[1], "o1", clock.now())
     seen = [coupon_id for coupon_id, _ in opened(member)]
-    assert seen == [*early[: uses.OTHERS_MAX], ready[0], *ready[2:101]]
-    assert len(ready[2:101]) == uses.READY_MAX - 1
+    assert seen == [*early[: wallet_queries.OTHERS_MAX], ready[0], *ready[2:101]]
+    assert len(ready[2:101]) == wallet_queries.READY_MAX - 1
 
 
 def test_a_quote_looks_at_five_hundred_open_coupons_and_mostly_at_one_page(member: str) -> None:
-    early = give_many(member, uses.OPEN_MAX - 1, begins=30, ends=60)
+    early = give_many(member, wallet_queries.OPEN_MAX - 1, begins=30, ends=60)
     last, beyond = give(member, ends=1000), give(member, ends=2000)
     with boundary() as outside:
         seen = [coupon_id for coupon_id, _ in opened(member)]
-    assert (outside.calls, seen) == (["Query"] * 5, [*early[: uses.OTHERS_MAX], last])
-    assert does(uses.lock, member, beyond, "o1", clock.now())  # whoever names it has it all the same
+    assert (outside.calls, seen) == (["Query"] * 5, [*early[: wallet_queries.OTHERS_MAX], last])
+    assert does(wallet.lock, member, beyond, "o1", clock.now())  # whoever names it has it all the same
     other = f"{member}-2"
     give_many(other, 100, begins=-1, ends=60)
     with boundary() as outside:

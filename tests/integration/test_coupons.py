@@ -11,11 +11,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from chalicelib.commerce.coupons import rules
+from chalicelib.commerce.coupons.centre import service as centre
+from chalicelib.commerce.coupons.codes import service as codes
+from chalicelib.commerce.coupons.inputs import TemplateChangeInput
+from chalicelib.commerce.coupons.issue import service as issue
+from chalicelib.commerce.coupons.rules import Held
+from chalicelib.commerce.coupons.stock import service as stock
+from chalicelib.commerce.coupons.templates import service as templates
+from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.core import clock
-from chalicelib.coupons import claims, codes, give, rules, stock, templates, uses
-from chalicelib.coupons.rules import Held, TemplateChange
-from chalicelib.store.transaction import Transaction
-from chalicelib.web import tokens
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.web import tokens
 from local.client import Client
 from local.client import coupon_template as body
 from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, shopper, template, told
@@ -46,7 +53,7 @@ def four_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def claim_of(template_id: str) -> Callable[[str], Held]:
-    return lambda member_id: claims.claim(member_id, template_id)
+    return lambda member_id: centre.claim(member_id, template_id)
 
 
 def test_three_hundred_claims_at_once_of_thirty(dynamodb: str) -> None:
@@ -89,21 +96,21 @@ def test_the_last_ones_are_found_wherever_they_lie(four_shards: None) -> None:
 
 def test_a_member_with_a_higher_limit_gets_so_many(dynamodb: str) -> None:
     made, somebody = template(limit_per_member=3), member()
-    answers = at_once(lambda _: claims.claim(somebody, made.template_id), range(12), threads=6)
+    answers = at_once(lambda _: centre.claim(somebody, made.template_id), range(12), threads=6)
     assert Counter(each if isinstance(each, str) else "got" for each in answers) == {"got": 3, "claim_limit": 9}
     assert len(coupons_of(somebody)) == 3
 
 
 def test_sold_out_costs_no_write_for_a_second_and_is_over_when_there_are_more(dynamodb: str) -> None:
     made = template(total=1)
-    assert isinstance(told(lambda: claims.claim(member(), made.template_id)), Held)
+    assert isinstance(told(lambda: centre.claim(member(), made.template_id)), Held)
     late = crowd(3)
-    assert told(lambda: claims.claim(late[0], made.template_id)) == "sold_out"
+    assert told(lambda: centre.claim(late[0], made.template_id)) == "sold_out"
     with boundary() as outside:
-        assert told(lambda: claims.claim(late[1], made.template_id)) == "sold_out"
+        assert told(lambda: centre.claim(late[1], made.template_id)) == "sold_out"
     assert outside.calls == ["BatchGetItem"]
-    templates.change(made.template_id, msgspec.convert(body(total=2), TemplateChange))
-    assert isinstance(told(lambda: claims.claim(late[2], made.template_id)), Held)
+    templates.change(made.template_id, msgspec.convert(body(total=2), TemplateChangeInput))
+    assert isinstance(told(lambda: centre.claim(late[2], made.template_id)), Held)
 
 
 def test_a_lost_answer_gives_no_second_one(dynamodb: str) -> None:
@@ -111,7 +118,7 @@ def test_a_lost_answer_gives_no_second_one(dynamodb: str) -> None:
     for mode in ("answer_lost", "refused", "conflict"):
         with boundary() as outside:
             outside.arm(2, mode)  # type: ignore[arg-type]
-            claims.claim(somebody, made.template_id)
+            centre.claim(somebody, made.template_id)
     assert len(coupons_of(somebody)) == 3
     assert figures(made) == (3, 7)
 
@@ -124,7 +131,7 @@ def test_whichever_call_goes_wrong_who_asks_again_has_one(mode: Mode) -> None:
         claimer, redeemer = crowd(2)
         code = codes.make(made.template_id, 1).codes[0]
         acts: list[Callable[[], Held]] = [
-            lambda: claims.claim(claimer, made.template_id),  # noqa: B023 - called in this round
+            lambda: centre.claim(claimer, made.template_id),  # noqa: B023 - called in this round
             lambda: codes.redeem(redeemer, code),  # noqa: B023
         ]
         struck = False
@@ -142,11 +149,11 @@ def test_whichever_call_goes_wrong_who_asks_again_has_one(mode: Mode) -> None:
 
 def test_the_same_cause_gives_once(dynamodb: str) -> None:
     made, somebody = template(limit_per_member=5, how=["purchase"]), member()
-    answers = at_once(lambda _: give.give(made, somebody, "purchase", ("o1",)), range(8), threads=8)
-    assert all(isinstance(each, give.Given) for each in answers)
-    assert sum(isinstance(each, give.Given) and each.is_new for each in answers) == 1
+    answers = at_once(lambda _: issue.give(made, somebody, "purchase", ("o1",)), range(8), threads=8)
+    assert all(isinstance(each, issue.Given) for each in answers)
+    assert sum(isinstance(each, issue.Given) and each.is_new for each in answers) == 1
     assert figures(made) == (1, 9)
-    assert give.give(made, somebody, "purchase", ("o2",)).is_new
+    assert issue.give(made, somebody, "purchase", ("o2",)).is_new
 
 
 @pytest.fixture
@@ -201,13 +208,13 @@ def test_the_centre_shows_what_this_member_can_claim(somebody: Client) -> None:
 def test_states_by_the_clock_and_by_orders(somebody: Client, advance: Callable[[float], None]) -> None:
     member_id = tokens.read("member", f"Bearer {somebody.token}").subject
     made = template(limit_per_member=5, valid={"days": 1})
-    held = [claims.claim(member_id, made.template_id).coupon.coupon_id for _ in range(4)]
-    for act, coupon_id in ((uses.lock, held[0]), (uses.lock, held[1])):
+    held = [centre.claim(member_id, made.template_id).coupon.coupon_id for _ in range(4)]
+    for act, coupon_id in ((wallet.lock, held[0]), (wallet.lock, held[1])):
         tx = Transaction()
         act(tx, member_id, coupon_id, "o1", clock.now(), "no")
         tx.commit()
     tx = Transaction()
-    uses.use(tx, member_id, held[1], "o1", "no")
+    wallet.use(tx, member_id, held[1], "o1", "no")
     tx.commit()
     assert _ids(somebody, "unused") == set(held[2:])
     assert [each["order_id"] for each in somebody.items("/v1/me/coupons?state=locked")] == ["o1"]

@@ -322,9 +322,9 @@ def test_what_was_available_may_fall_below_zero_and_the_next_commission_makes_it
     operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
 ) -> None:
     from chalicelib.core import clock
-    from chalicelib.ledger import members as entries
+    from chalicelib.ledger import rules as entries
     from chalicelib.ledger import service as ledger
-    from chalicelib.store.transaction import Transaction
+    from chalicelib.platform.store.transaction import Transaction
 
     set_rules(operator, freeze_days=0)
     _, b, c = people
@@ -448,7 +448,7 @@ def test_told_in_any_order_and_by_many_at_once_the_commissions_are_the_same(
     operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
 ) -> None:
     from chalicelib.core.errors import MallError
-    from chalicelib.distribution.commissions import settle
+    from chalicelib.growth.distribution.commissions.service import settle
 
     set_rules(operator, freeze_days=0)
     a, b, c = people
@@ -470,7 +470,7 @@ def test_told_in_any_order_and_by_many_at_once_the_commissions_are_the_same(
 
 def test_two_who_bring_each_other_at_once_are_never_bound_in_a_ring(operator: Operator, sandbox: str) -> None:
     from chalicelib.core.errors import MallError
-    from chalicelib.distribution.bindings import bind
+    from chalicelib.growth.distribution.bindings.service import bind
 
     for _ in range(5):
         pair = [new(operator, sandbox), new(operator, sandbox)]

@@ -534,7 +534,7 @@ def test_operators_see_the_commissions_of_a_day_the_latest_first(
 
 def test_an_operator_can_have_one_account_recomputed(operator: Operator, people: list[Shopper], sku: str) -> None:
     from chalicelib.ledger.tables import NOW, Balances
-    from chalicelib.store.transaction import Transaction
+    from chalicelib.platform.store.transaction import Transaction
 
     _, b, c = people
     bought(c, (sku, 1))
@@ -554,15 +554,15 @@ def test_an_operator_can_have_one_account_recomputed(operator: Operator, people:
 def test_an_account_with_too_many_entries_for_one_answer_names_the_page_with_the_command(
     operator: Operator, people: list[Shopper], sku: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.ledger import service as ledger
+    from chalicelib.ledger import queries as ledger_queries
 
     _, b, c = people
     for _ in range(3):
         bought(c, (sku, 1))
     path = f"/v1/admin/distributors/{b.member_id}/audit"
-    monkeypatch.setattr(ledger, "ALL_MAX", 3)
+    monkeypatch.setattr(ledger_queries, "ALL_MAX", 3)
     assert operator.get(path).ok() == {"entries": 3, "differences": []}
-    monkeypatch.setattr(ledger, "ALL_MAX", 2)
+    monkeypatch.setattr(ledger_queries, "ALL_MAX", 2)
     refusal = operator.get(path).refused(422, "too_many_entries")
     assert refusal["limit"] == 2
     assert "docs/operations.md" in refusal["detail"]

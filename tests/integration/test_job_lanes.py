@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 
 import app
-from chalicelib.catalogue.jobs import REINDEX_PRODUCT
+from chalicelib.commerce.catalogue.jobs import REINDEX_PRODUCT
+from chalicelib.commerce.orders.jobs import CLOSE_UNPAID, COMPLETE, CONFIRMED, PUSH_REFUND, RECEIVE, REPORT_SHIPPING
 from chalicelib.core import clock
 from chalicelib.core import settings as core
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import queue, worker
-from chalicelib.jobs.declarations import INSIDE, LANES, OUTSIDE, Event, Kind, Lane
-from chalicelib.jobs.events import emit
-from chalicelib.jobs.job import Job, Later
-from chalicelib.jobs.queue import schedule
-from chalicelib.jobs.tables import DEAD
-from chalicelib.orders.jobs import CLOSE_UNPAID, COMPLETE, CONFIRMED, PUSH_REFUND, RECEIVE, REPORT_SHIPPING
-from chalicelib.store import read
-from chalicelib.store.transaction import Transaction
+from chalicelib.platform.jobs import queue, worker
+from chalicelib.platform.jobs.declarations import INSIDE, LANES, OUTSIDE, Event, Kind, Lane
+from chalicelib.platform.jobs.events import emit
+from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.jobs.tables import DEAD
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import Transaction
 from infra import functions, permissions
 from local.clock import LocalClock
 from local.jobs import forget_all

@@ -14,16 +14,16 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, unavailable
-from chalicelib.jobs import declarations, queue, worker
-from chalicelib.jobs.declarations import INSIDE, NOTHING, OUTSIDE, Event, Kind, Lane, handles
-from chalicelib.jobs.events import emit
-from chalicelib.jobs.job import Job, Later
-from chalicelib.jobs.queue import schedule
-from chalicelib.jobs.tables import DEAD, Jobs
-from chalicelib.store import read
-from chalicelib.store.base import call
-from chalicelib.store.transaction import ConditionFailed, Transaction
-from chalicelib.wechat.errors import WechatError
+from chalicelib.gateways.wechat.errors import WechatError
+from chalicelib.platform.jobs import declarations, queue, worker
+from chalicelib.platform.jobs.declarations import INSIDE, NOTHING, OUTSIDE, Event, Kind, Lane, handles
+from chalicelib.platform.jobs.events import emit
+from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.jobs.tables import DEAD, Jobs
+from chalicelib.platform.store import read
+from chalicelib.platform.store.base import call
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 from local.client import Operator, in_process
 from local.clock import LocalClock
 from local.jobs import forget_all

@@ -12,20 +12,21 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.orders.jobs import COMPLETED
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import worker
-from chalicelib.jobs.events import emit
-from chalicelib.jobs.tables import Jobs
-from chalicelib.members import service
-from chalicelib.members.service import count_purchase
-from chalicelib.members.tables import Identities, Members, addresses_key, mini_identity, profile_key
-from chalicelib.orders.jobs import COMPLETED
-from chalicelib.store import read, tools
-from chalicelib.store.transaction import ConditionFailed, Transaction
-from chalicelib.web import tokens
-from chalicelib.wechat import mini
-from chalicelib.wechat.errors import WechatError
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members import service
+from chalicelib.customers.members.service import count_purchase
+from chalicelib.customers.members.tables import Identities, Members, addresses_key, mini_identity, profile_key
+from chalicelib.gateways.wechat import mini
+from chalicelib.gateways.wechat.errors import WechatError
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.events import emit
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import read, tools
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.web import tokens
 from local.client import SHANGHAI, Client, in_process
 
 SOURCE = {"scene": 1047, "channel": "poster-1", "inviter": "m1", "live_room": "r1"}
@@ -75,7 +76,7 @@ def member(code: str = "") -> Client:
 
 
 def profile(someone: Client) -> Any:
-    return service.profile(someone.get("/v1/me").ok()["member_id"])
+    return member_queries.profile(someone.get("/v1/me").ok()["member_id"])
 
 
 def test_who_was_never_here_joins_and_comes_back_as_the_same() -> None:
@@ -88,7 +89,7 @@ def test_who_was_never_here_joins_and_comes_back_as_the_same() -> None:
     assert (again["is_new"], again["member"]) == (False, first["member"])
     assert datetime.fromisoformat(again["expires_at"]) - datetime.now(UTC) > timedelta(days=29)
     assert Client(in_process(), again["token"]).get("/v1/me").ok() == first["member"]
-    kept = service.profile(first["member"]["member_id"])
+    kept = member_queries.profile(first["member"]["member_id"])
     assert (kept.openid, kept.unionid, kept.first_source) == (code, f"u-{code}", None)
     assert read.batch_get([profile_key(kept.member_id), addresses_key(kept.member_id)])[1].addresses.items == []
 
@@ -122,20 +123,20 @@ def test_the_loser_of_a_first_login_reads_the_winner_s(monkeypatch: pytest.Monke
     late = login(code, source=SOURCE).ok()
     assert winner[0]["is_new"] and not late["is_new"]
     assert late["member"] == winner[0]["member"]
-    assert service.profile(late["member"]["member_id"]).last_source.channel == "poster-1"
+    assert member_queries.profile(late["member"]["member_id"]).last_source.channel == "poster-1"
 
 
 def test_the_first_and_the_last_source(advance: Callable[[float], None]) -> None:
     code = openid()
     member_id = login(code, source=SOURCE).ok()["member"]["member_id"]
-    first = service.profile(member_id).first_source
+    first = member_queries.profile(member_id).first_source
     assert (first.scene, first.channel, first.inviter, first.live_room) == ("1047", "poster-1", "m1", "r1")
     advance(60)
     login(code).ok()
     login(code, source={}).ok()
-    assert service.profile(member_id).last_source == first
+    assert member_queries.profile(member_id).last_source == first
     login(code, source={"channel": "ad"}).ok()
-    kept = service.profile(member_id)
+    kept = member_queries.profile(member_id)
     assert kept.first_source == first
     assert (kept.last_source.channel, kept.last_source.scene, kept.last_source.at - first.at) == (
         "ad", None, timedelta(seconds=60),

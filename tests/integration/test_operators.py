@@ -12,9 +12,13 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.operators import audit, passwords, service
-from chalicelib.operators.tables import OPERATOR, OWNERS, AuditEntries, AuditEntry, Operators
-from chalicelib.store import read, tools
+from chalicelib.mall.operators import queries as operator_queries
+from chalicelib.mall.operators import service
+from chalicelib.mall.operators.access import passwords
+from chalicelib.mall.operators.audit import queries as audit_queries
+from chalicelib.mall.operators.audit import service as audit
+from chalicelib.mall.operators.tables import OPERATOR, OWNERS, AuditEntries, AuditEntry, Operators
+from chalicelib.platform.store import read, tools
 from infra.operator import main
 from local.client import Client, in_process
 
@@ -68,14 +72,14 @@ def owner() -> Client:
 
 
 def entries(day: str, operator: str | None = None) -> list[AuditEntries]:
-    return audit.page(datetime.fromisoformat(day).date(), operator, 100, None)[0]
+    return audit_queries.page(datetime.fromisoformat(day).date(), operator, 100, None)[0]
 
 
 def test_of_many_first_owners_there_is_one() -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda n: service.bootstrap(f"boss{n}", PASSWORD), range(8)))
     assert sorted(made) == [False] * 7 + [True]
-    assert [each.name for each in service.operators()] == [f"boss{made.index(True)}"]
+    assert [each.name for each in operator_queries.operators()] == [f"boss{made.index(True)}"]
     assert not service.bootstrap("late", PASSWORD)
 
 
@@ -153,7 +157,7 @@ def test_two_owners_who_remove_each_other_leave_one() -> None:
     service.bootstrap("boss", PASSWORD)
     for round_ in range(5):
         service.create(f"ann{round_}", PASSWORD, ["owner"])
-        pair = [each.name for each in service.operators() if each.is_active_owner]
+        pair = [each.name for each in operator_queries.operators() if each.is_active_owner]
         assert len(pair) == 2
 
         def remove(name: str) -> str:
@@ -304,7 +308,7 @@ def test_a_call_is_logged_before_it_runs_and_stays_open_when_it_dies(
         seen.extend(entries(clock.day(clock.now()).isoformat(), "boss"))
         raise MallError("unavailable", retry_after=1)
 
-    monkeypatch.setattr(service, "operators", die)
+    monkeypatch.setattr(operator_queries, "operators", die)
     monkeypatch.setattr(audit, "write", die)
     boss.get("/v1/admin/operators").refused(503, "unavailable")
     # Found by its path: the index it is read from may list it a moment after the others.
@@ -346,10 +350,10 @@ def test_the_first_owner_of_a_deployed_mall(
     assert run("boss", "too short", "too short") == 2
     assert run("boss", PASSWORD, PASSWORD + "!") == 2
     assert run("the boss", PASSWORD, PASSWORD) == 2
-    assert service.operators() == []
+    assert operator_queries.operators() == []
     assert run("boss", PASSWORD, PASSWORD) == 0
     assert run("other", PASSWORD, PASSWORD) == 1
-    assert [(each.name, each.roles) for each in service.operators()] == [("boss", ["owner"])]
+    assert [(each.name, each.roles) for each in operator_queries.operators()] == [("boss", ["owner"])]
     printed = capsys.readouterr()
     assert "too short" not in printed.out + printed.err
     assert PASSWORD not in printed.out + printed.err

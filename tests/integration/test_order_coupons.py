@@ -176,11 +176,11 @@ def test_one_for_the_freight_and_two_for_the_goods_and_none_twice(
 def test_the_audit_names_a_coupon_that_is_not_where_its_order_says(
     shopper: Shopper, operator: Operator, sku: str
 ) -> None:
-    from chalicelib.coupons.audit import Use
-    from chalicelib.coupons.tables import coupon_key, held
-    from chalicelib.orders.audit import audit_coupons, coupon_uses
-    from chalicelib.orders.changes import load
-    from chalicelib.store import read
+    from chalicelib.commerce.coupons.checks import Use
+    from chalicelib.commerce.coupons.tables import coupon_key, held
+    from chalicelib.commerce.orders.checks import audit_coupons, coupon_uses
+    from chalicelib.commerce.orders.queries import load
+    from chalicelib.platform.store import read
 
     coupon = claim(shopper, template(operator))
 

@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
+from chalicelib.commerce.orders.jobs import CONFIRMED, PAID
+from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.core.settings import settings
-from chalicelib.jobs import declarations, worker
-from chalicelib.jobs.declarations import Event
-from chalicelib.jobs.job import Handler
-from chalicelib.orders import pay
-from chalicelib.orders.jobs import CONFIRMED, PAID
-from chalicelib.wechat.pay import Trade
-from tests.support.client import Operator, Sandbox, Shopper
-from tests.support.jobs import forget_all, hears
-from tests.support.wechat import payment_callback
+from chalicelib.gateways.wechat.pay import Trade
+from chalicelib.platform.jobs import declarations, worker
+from chalicelib.platform.jobs.declarations import Event
+from chalicelib.platform.jobs.job import Handler
+from local.client import Operator, Sandbox, Shopper
+from local.jobs import forget_all
+from local.notices import payment_callback
+from tests.support.jobs import hears
 
 PRICE = 500
 
@@ -100,6 +101,6 @@ def test_one_that_was_closed_before_its_money_came_is_told_of_to_nobody(
     order_id, mine = placed["order_id"], settings()
     shopper.post(f"/v1/orders/{order_id}/cancel").ok()
     trade = Trade(order_id, "SUCCESS", mine.wechat_appid, mine.wechat_mchid, "t-late", placed["payable_fen"])
-    assert pay.record(trade).confirmed_at is None
+    assert payment.record(trade).confirmed_at is None
     assert "confirmed_at" not in shopper.order(order_id)
     assert told(order_id) == []

@@ -7,8 +7,9 @@ import secrets
 import pytest
 
 from chalicelib.core import clock
-from chalicelib.store import tools
-from chalicelib.web import limits
+from chalicelib.platform.store import tools
+from chalicelib.platform.web import limits
+from chalicelib.platform.web import tables as web_tables
 from local.client import Operator, Shopper
 from local.clock import LocalClock
 
@@ -29,7 +30,7 @@ def pressed(what: str, shopper: Shopper, times: int) -> None:
 
 def everything() -> dict[str, list[str]]:
     """What is stored, but for the count itself."""
-    tables = [table for table in tools.tables() if table is not limits.Limits]
+    tables = [table for table in tools.tables() if table is not web_tables.Limits]
     return {
         table.Meta.table_name: sorted(map(str, (one.to_dynamodb_dict() for one in tools.scan(table))))
         for table in tables

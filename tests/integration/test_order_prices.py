@@ -144,10 +144,10 @@ def test_of_ten_orders_at_once_one_has_the_price_for_new_customers(shopper: Shop
 def test_an_order_whose_index_entry_is_late_counts_all_the_same(
     shopper: Shopper, welcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.orders import place
+    from chalicelib.commerce.orders.placement import service as placement
 
     order(shopper, WELCOME, (welcome, 1)).ok(201)
-    monkeypatch.setattr(place, "has_bought", lambda *_, **__: False)
+    monkeypatch.setattr(placement, "has_bought", lambda *_, **__: False)
     assert order(shopper, WELCOME, (welcome, 1)).refused(409, "price_changed")["quote"]["payable_fen"] == PRICE
     order(shopper, PRICE, (welcome, 1)).ok(201)
 
@@ -155,9 +155,9 @@ def test_an_order_whose_index_entry_is_late_counts_all_the_same(
 def test_the_price_for_new_customers_is_had_again_only_when_its_order_is_over(
     shopper: Shopper, operator: Operator, welcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.orders import place
+    from chalicelib.commerce.orders.placement import service as placement
 
-    monkeypatch.setattr(place, "has_bought", lambda *_, **__: False)  # what is kept of the member alone decides
+    monkeypatch.setattr(placement, "has_bought", lambda *_, **__: False)  # what is kept of the member alone decides
     first = order(shopper, WELCOME, (welcome, 1)).ok(201)["order_id"]
     order(shopper, WELCOME, (welcome, 1)).refused(409, "price_changed")
     shopper.post(f"/v1/orders/{first}/cancel").ok()
@@ -185,12 +185,12 @@ def test_the_same_request_is_not_refused_for_what_it_took_itself(
     shopper: Shopper, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first of two is placed whole between the second's first look and what it reads next."""
-    from chalicelib.orders import coupons
+    from chalicelib.commerce.orders.redemption import queries as redemption_queries
 
     sku = operator.product(stock=1, price_fen=PRICE)["skus"][0]["sku_id"]
     held = coupon(operator, shopper)
     body = asked(shopper, (sku, 1), coupon_ids="best", expected_payable_fen=PRICE - 500)
-    real, seen = coupons.of_member, []
+    real, seen = redemption_queries.of_member, []
 
     def overtaken(*arguments: Any) -> Any:
         if not seen:
@@ -198,28 +198,28 @@ def test_the_same_request_is_not_refused_for_what_it_took_itself(
             seen.append(shopper.post("/v1/orders", body, key="tap").ok(201)["order_id"])
         return real(*arguments)
 
-    monkeypatch.setattr(coupons, "of_member", overtaken)
+    monkeypatch.setattr(redemption_queries, "of_member", overtaken)
     assert shopper.post("/v1/orders", body, key="tap").ok(201)["order_id"] == seen[1]
 
 
 def test_a_coupon_that_somebody_was_faster_with_is_named_as_it_was_asked_for(
     shopper: Shopper, operator: Operator, sku: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.orders import coupons
+    from chalicelib.commerce.orders.redemption import queries as redemption_queries
 
     extra, main = coupon(operator, shopper, stacking="extra"), coupon(operator, shopper)
     both = [extra, main]
     quoted = shopper.post("/v1/quotes", asked(shopper, (sku, 1), coupon_ids=both)).ok()
     assert [one["coupon_id"] for one in quoted["coupons"]] == [main, extra]
-    stale = coupons.picked
+    stale = redemption_queries.picked
 
     def overtaken(items: Any) -> Any:
-        monkeypatch.setattr(coupons, "picked", stale)
+        monkeypatch.setattr(redemption_queries, "picked", stale)
         found = stale(items)
         order(shopper, PRICE - 500, (sku, 1), coupon_ids=[main]).ok(201)
         return found
 
-    monkeypatch.setattr(coupons, "picked", overtaken)
+    monkeypatch.setattr(redemption_queries, "picked", overtaken)
     told = order(shopper, quoted["payable_fen"], (sku, 1), coupon_ids=both).refused(409, "coupon_taken")
     assert [one["field"] for one in told["errors"]] == ["coupon_ids[1]"]
 
@@ -227,14 +227,14 @@ def test_a_coupon_that_somebody_was_faster_with_is_named_as_it_was_asked_for(
 def test_a_coupon_of_a_cancelled_order_can_be_used_at_once_however_late_the_index_is(
     shopper: Shopper, operator: Operator, sku: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.coupons import uses
+    from chalicelib.commerce.coupons.wallet import queries as wallet_queries
 
     held = coupon(operator, shopper)
     first = order(shopper, PRICE - 500, (sku, 1), coupon_ids=[held]).ok(201)["order_id"]
-    late = uses.open_coupons(shopper.member_id)
+    late = wallet_queries.open_coupons(shopper.member_id)
     assert [one.state for one in late] == ["locked"]
     shopper.post(f"/v1/orders/{first}/cancel").ok()
-    monkeypatch.setattr(uses, "open_coupons", lambda _: late)
+    monkeypatch.setattr(wallet_queries, "open_coupons", lambda _: late)
     assert shopper.post("/v1/quotes", asked(shopper, (sku, 1), coupon_ids=[held])).ok()["payable_fen"] == PRICE - 500
     order(shopper, PRICE - 500, (sku, 1), coupon_ids=[held]).ok(201)
 

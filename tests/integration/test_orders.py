@@ -9,9 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders.closing import service as closing
+from chalicelib.commerce.orders.delivery import service as delivery
+from chalicelib.commerce.orders.payment import service as payment
+from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.rules import Order, Pieces
 from chalicelib.core.errors import MallError
-from chalicelib.orders import changes, close, deliver, pay, refunds
-from chalicelib.orders.rules import Order, Pieces
 from local.client import Answer, Operator, Shopper
 from local.notices import payment_callback
 
@@ -58,20 +62,20 @@ def test_a_payment_and_a_cancellation_at_once_end_as_a_paid_order(
         order_id = shopper.place([(sku, 1)])["order_id"]
         shopper.sandbox.pay(shopper.start_payment(order_id), notify="none")
         told = at_once(
-            lambda o=order_id: close.cancel(o, shopper.member_id),
-            lambda o=order_id: pay.learn(o),
-            lambda o=order_id: pay.learn(o),
+            lambda o=order_id: closing.cancel(o, shopper.member_id),
+            lambda o=order_id: payment.learn(o),
+            lambda o=order_id: payment.learn(o),
         )
         assert told == {"done": 2, "order_state": 1}
-        assert what(changes.load(order_id)) == ["placed", "paid"]
+        assert what(order_queries.load(order_id)) == ["placed", "paid"]
     assert operator.stock(sku) == (STOCK - 3, 3)
 
 
 def test_cancelled_from_many_devices_its_pieces_come_back_once(shopper: Shopper, sku: str, operator: Operator) -> None:
     order_id = shopper.place([(sku, 4)])["order_id"]
-    told = at_once(*[lambda: close.cancel(order_id, shopper.member_id)] * 4)
+    told = at_once(*[lambda: closing.cancel(order_id, shopper.member_id)] * 4)
     assert set(told) <= {"done", "conflict"}
-    assert (what(changes.load(order_id)), operator.stock(sku)) == (["placed", "cancelled"], (STOCK, 0))
+    assert (what(order_queries.load(order_id)), operator.stock(sku)) == (["placed", "cancelled"], (STOCK, 0))
 
 
 def test_pieces_asked_back_at_once_under_different_keys_are_given_back_once(
@@ -82,7 +86,7 @@ def test_pieces_asked_back_at_once_under_different_keys_are_given_back_once(
 
     told = at_once(*[ask] * 4)
     assert (told["done"], told["invalid"] + told["conflict"]) == (1, 3)
-    order = changes.load(paid)
+    order = order_queries.load(paid)
     assert [refund.amount_fen for refund in order.refunds] == [2 * PRICE]
     assert operator.stock(sku) == (STOCK - 1, 1)
 
@@ -92,7 +96,7 @@ def test_one_refund_asked_for_many_times_at_once_is_one_refund(
 ) -> None:
     told = at_once(*[lambda: refunds.request(paid, shopper.member_id, "one", None, "x")] * 4)
     assert set(told) <= {"done", "conflict"}
-    assert [refund.amount_fen for refund in changes.load(paid).refunds] == [3 * PRICE]
+    assert [refund.amount_fen for refund in order_queries.load(paid).refunds] == [3 * PRICE]
     assert operator.stock(sku) == (STOCK, 0)
 
 
@@ -100,10 +104,10 @@ def test_shipping_and_a_refund_at_once_never_both_have_the_same_piece(
     shopper: Shopper, paid: str, sku: str, operator: Operator
 ) -> None:
     told = at_once(
-        lambda: deliver.ship(paid, "SF", "1", None, "operator:x"),
+        lambda: delivery.ship(paid, "SF", "1", None, "operator:x"),
         lambda: refunds.request(paid, shopper.member_id, "k", None, "x"),
     )
-    order = changes.load(paid)
+    order = order_queries.load(paid)
     line = order.lines[0]
     if order.state == "closed":
         assert told == {"done": 1, "order_state": 1}
@@ -122,16 +126,18 @@ def test_two_operators_decide_a_refund_once(shopper: Shopper, paid: str, sku: st
         lambda: refunds.reject(paid, number, "no", "operator:b"),
     )
     assert told == {"done": 1, "order_state": 1}
-    order = changes.load(paid)
+    order = order_queries.load(paid)
     granted = order.refunds[0].state == "approved"
     assert order.state == ("closed" if granted else "shipped")
     assert operator.stock(sku) == ((STOCK, 0) if granted else (STOCK - 3, 3))
 
 
 def test_two_parcels_at_once_send_no_piece_twice(shopper: Shopper, paid: str, sku: str) -> None:
-    told = at_once(*(lambda n=n: deliver.ship(paid, "SF", f"no-{n}", [Pieces(sku, 2)], "operator:x") for n in range(3)))
+    told = at_once(
+        *(lambda n=n: delivery.ship(paid, "SF", f"no-{n}", [Pieces(sku, 2)], "operator:x") for n in range(3))
+    )
     assert (told["done"], told["invalid"] + told["conflict"]) == (1, 2)
-    order = changes.load(paid)
+    order = order_queries.load(paid)
     assert (order.state, order.lines[0].shipped, len(order.shipments)) == ("awaiting_shipment", 2, 1)
 
 

@@ -11,17 +11,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.catalogue import indexing, pools, products, reads, stock
-from chalicelib.catalogue.rules import Stock, product_of
-from chalicelib.catalogue.tables import POOL, STOCK, Products, pool_key, return_stock, take_stock
+from chalicelib.commerce.catalogue import queries as catalogue_queries
+from chalicelib.commerce.catalogue.indexing import service as indexing
+from chalicelib.commerce.catalogue.products import queries as product_queries
+from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.rules import Stock, product_of
+from chalicelib.commerce.catalogue.stock import pools
+from chalicelib.commerce.catalogue.stock import queries as stock_queries
+from chalicelib.commerce.catalogue.stock.pools import return_stock, take_stock
+from chalicelib.commerce.catalogue.tables import POOL, STOCK, Products, pool_key
+from chalicelib.commerce.orders.jobs import STOCK_RETURNED
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import worker
-from chalicelib.jobs.events import emit
-from chalicelib.jobs.job import Job
-from chalicelib.jobs.tables import Jobs
-from chalicelib.orders.jobs import STOCK_RETURNED
-from chalicelib.store import cache, read, tools
-from chalicelib.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.events import emit
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import cache, read, tools
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 from tests.integration.test_catalogue_products import (
     Minutes,
     cards,
@@ -83,7 +89,7 @@ def close(sku_id: str, pool: str) -> bool:
 def counters(sku_id: str, pool: str = "") -> tuple[int, int, int]:
     """Free, taken and supplied; each is a sum of the others."""
     item = read.get(Products, *pool_key(sku_id, pool)[1]) if pool else None
-    kept = Stock(int(item.free), int(item.taken), int(item.supplied)) if item else stock.of(sku_id)
+    kept = Stock(int(item.free), int(item.taken), int(item.supplied)) if item else stock_queries.stock_of(sku_id)
     assert kept.free >= 0
     assert kept.free + kept.taken == kept.supplied
     return kept.free, kept.taken, kept.supplied
@@ -101,14 +107,14 @@ def pool(sku_id: str) -> str:
     return pool_id
 
 
-def first_sku(shelf: products.Shelf) -> str:
+def first_sku(shelf: product_queries.ProductAggregate) -> str:
     assert shelf.product is not None
     return shelf.product.skus[0].sku_id
 
 
 def page(product_id: str) -> Any:
     cache.forget("catalogue")
-    return msgspec.json.decode(reads.product(product_id).body)
+    return msgspec.json.decode(catalogue_queries.product(product_id).body)
 
 
 def test_ordinary_sale_cannot_take_what_is_set_aside(sku_id: str, pool: str) -> None:
@@ -136,7 +142,7 @@ def test_more_can_be_set_aside_and_other_activities_have_their_own(sku_id: str, 
 
 
 def test_pools_are_no_stock_of_the_product(sku_id: str, pool: str) -> None:
-    shelf = products.existing(product_of(sku_id))
+    shelf = product_queries.existing(product_of(sku_id))
     assert {one: (s.free, s.taken, s.supplied) for one, s in shelf.stocks.items()} == {sku_id: (4, 6, 10)}
     assert [each["stock"] for each in page(product_of(sku_id))["skus"]] == [4]
 
@@ -197,7 +203,7 @@ def test_what_comes_back_to_sale_is_on_offer_again(minutes: Minutes) -> None:
     scope = category()
     sku_id = first_sku(make(category_id=scope, skus=[sku(stock=ASIDE)]))
     assert set_aside(sku_id, "g1")
-    products.relist(product_of(sku_id))
+    products.reindex(product_of(sku_id))
     assert [card["in_stock"] for card in cards(scope)] == [False]
     assert close(sku_id, "g1")
     worker.run_due()

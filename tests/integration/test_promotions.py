@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.pricing import queries as pricing_queries
+from chalicelib.commerce.pricing import service
+from chalicelib.commerce.pricing import settings as pricing_settings
+from chalicelib.commerce.pricing.promotions.rules import ThresholdOff
+from chalicelib.commerce.pricing.settings import PricingRules
+from chalicelib.commerce.pricing.tables import ALL, PROMOTION, Pricing
 from chalicelib.core import clock
-from chalicelib.pricing import service
-from chalicelib.pricing.promotions import ThresholdOff
-from chalicelib.pricing.rules import PricingRules
-from chalicelib.pricing.tables import ALL, PROMOTION, Pricing
-from chalicelib.shop.tables import SettingsSections
-from chalicelib.store import cache
-from chalicelib.store.transaction import remove
+from chalicelib.mall.settings.tables import SettingsSections
+from chalicelib.platform.store import cache
+from chalicelib.platform.store.transaction import remove
 from local.client import Client, Operator, in_process
 from tests.support.operators import owner_token
 
@@ -89,15 +91,15 @@ def test_each_kind_is_kept_as_it_was_said(
     kept = {**body, "starts_at": "2026-10-31T16:00:00Z", "ends_at": "2026-12-01T00:00:00Z"}
     assert made["promotion"] == kept
     assert listed(merchant)[made["promotion_id"]] == kept
-    assert service.promotions()[made["promotion_id"]].name == "满减"
+    assert pricing_queries.promotions()[made["promotion_id"]].name == "满减"
 
 
 def test_another_takes_its_place_and_deleted_it_is_gone(merchant: Client, put: Put, kinds: dict[str, Any]) -> None:
     promotion_id = put({"kind": "bundle", **RUNS, **kinds["bundle"]}).ok()["promotion_id"]
     put({"kind": "threshold_off", **RUNS, **TIERS}, promotion_id).ok()
-    assert isinstance(service.promotions()[promotion_id], ThresholdOff)
+    assert isinstance(pricing_queries.promotions()[promotion_id], ThresholdOff)
     merchant.delete(f"/v1/admin/promotions/{promotion_id}").ok(204)
-    assert promotion_id not in service.promotions()
+    assert promotion_id not in pricing_queries.promotions()
     merchant.delete(f"/v1/admin/promotions/{promotion_id}").refused(404, "not_found")
 
 
@@ -213,7 +215,7 @@ def test_of_what_is_not_on_sale_no_promotions_are_told(merchant: Client) -> None
 def test_there_are_only_so_many(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     body = {"kind": "threshold_off", **RUNS, **TIERS}
     first = put(body).ok()["promotion_id"]
-    monkeypatch.setattr(service, "PROMOTIONS_MAX", len(service.promotions()))
+    monkeypatch.setattr(service, "PROMOTIONS_MAX", len(pricing_queries.promotions()))
     put(body).refused(422, "invalid")
     put(body, first).ok()
 
@@ -222,13 +224,13 @@ def test_elsewhere_one_holds_a_moment_later(put: Put, monkeypatch: pytest.Monkey
     at = [2_000_000_000.0]
     before = clock.use(lambda: at[0])
     try:
-        known = service.promotions()
+        known = pricing_queries.promotions()
         with monkeypatch.context() as elsewhere:  # where this process is told nothing
             elsewhere.setattr(cache, "forget", lambda group: None)
             promotion_id = put({"kind": "threshold_off", **RUNS, **TIERS}).ok()["promotion_id"]
-        assert service.promotions() == known
+        assert pricing_queries.promotions() == known
         at[0] += 1.001
-        assert service.promotions().keys() == {*known, promotion_id}
+        assert pricing_queries.promotions().keys() == {*known, promotion_id}
     finally:
         clock.use(before)
 
@@ -236,7 +238,7 @@ def test_elsewhere_one_holds_a_moment_later(put: Put, monkeypatch: pytest.Monkey
 def test_the_floor_is_a_setting(merchant: Client, no_floor: None) -> None:
     assert merchant.get("/v1/admin/settings/pricing").ok() == {"floor_bp": 0}
     assert merchant.put("/v1/admin/settings/pricing", {"floor_bp": 3000}).ok() == {"floor_bp": 3000}
-    assert service.PRICING.current() == PricingRules(floor_bp=3000)
+    assert pricing_settings.PRICING.current() == PricingRules(floor_bp=3000)
     merchant.put("/v1/admin/settings/pricing", {"floor_bp": 10_001}).refused(400, "malformed")
     merchant.put("/v1/admin/settings/pricing", {}).ok()
-    assert service.PRICING.current() == PricingRules()
+    assert pricing_settings.PRICING.current() == PricingRules()

@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import daily, worker
-from chalicelib.jobs.tables import DEAD, Jobs
+from chalicelib.gateways.wechat import bills
+from chalicelib.gateways.wechat.errors import WechatError
+from chalicelib.insight.reconciliation import service
+from chalicelib.insight.reconciliation.jobs import OWE_RUNS
+from chalicelib.insight.reconciliation.rules import DaySums
+from chalicelib.insight.reconciliation.tables import Reconciliations
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger.rules import Sale
-from chalicelib.orders import pay
-from chalicelib.reconciliation import service
-from chalicelib.reconciliation.rules import DaySums
-from chalicelib.reconciliation.tables import Reconciliations
-from chalicelib.store import read, tools, transaction
-from chalicelib.wechat import bills
-from chalicelib.wechat.errors import WechatError
+from chalicelib.platform.jobs import daily, worker
+from chalicelib.platform.jobs.declarations import daily_kinds
+from chalicelib.platform.jobs.tables import DEAD, Jobs
+from chalicelib.platform.store import read, tools, transaction
 from local.jobs import forget_all
 from tests.support.jobs import stored
 from tests.support.reconciliation import PRICE, Shop, post
@@ -46,7 +48,7 @@ def test_a_day_that_both_sides_tell_alike(shop: Shop) -> None:
     shop.transferred(700, "begun")
     shop.transferred(700, "failed")
     shop.next_morning(day)
-    run = service.run(day)
+    run = service.compare(day)
     both = DaySums(
         payments=4, payments_fen=10 * PRICE, refunds=3, refunds_fen=3 * PRICE, transfers=3, transfers_fen=2734 - 90
     )
@@ -60,7 +62,7 @@ def test_a_day_that_both_sides_tell_alike(shop: Shop) -> None:
 def test_a_day_without_anything(shop: Shop) -> None:
     day = shop.today
     shop.next_morning(day)
-    assert service.run(day).theirs == DaySums()
+    assert service.compare(day).theirs == DaySums()
     assert shop.differences() == []
 
 
@@ -135,7 +137,7 @@ def waiting_refund(shop: Shop) -> str:
 
 def test_every_difference_is_found_and_nothing_else(shop: Shop) -> None:
     day, expected = spoilt_day(shop)
-    run = service.run(day)
+    run = service.compare(day)
     assert shop.told(day) == expected
     assert run.differences == len(expected) == 18
     assert {(one["kind"], one["subject"]) for one in shop.differences()} == {
@@ -145,17 +147,17 @@ def test_every_difference_is_found_and_nothing_else(shop: Shop) -> None:
     }
     kept = everything()
     shop.clock.advance(3600)
-    assert service.run(day) == run
+    assert service.compare(day) == run
     assert everything() == kept
 
 
 def test_what_differs_no_more_is_closed_by_itself(shop: Shop) -> None:
     day, expected = spoilt_day(shop)
-    service.run(day)
+    service.compare(day)
     shop.repair(day)
     (untold,) = {one[2] for one in expected if one[:2] == ("state", "payment") and one[3] is None}
-    assert pay.learn(untold)
-    service.run(day)
+    assert payment.learn(untold)
+    service.compare(day)
     invented = {one["number"] for one in shop.differences()}
     assert len(invented) == 2
     assert invented < {number for kind, _, number, _, _ in expected if kind == "missing_there"}
@@ -164,7 +166,7 @@ def test_what_differs_no_more_is_closed_by_itself(shop: Shop) -> None:
     assert {(one["closed_by"], one["reason"]) for one in gone} == {("system", "resolved")}
     number = next(one["number"] for one in gone if one["kind"] == "amount" and one["subject"] == "payment")
     shop.spoil(day, "amount", number, amount_fen=5)
-    service.run(day)
+    service.compare(day)
     assert {one["number"] for one in shop.differences()} == {*invented, number}
 
 
@@ -172,7 +174,7 @@ def test_an_operator_closes_a_difference_with_a_reason(shop: Shop) -> None:
     day = shop.today
     shop.spoil(day, "add", "by-hand", amount_fen=100, bill="fund_flow")
     shop.next_morning(day)
-    service.run(day)
+    service.compare(day)
     (found,) = shop.differences()
     path = f"/v1/admin/reconciliation/differences/{found['difference_id']}/close"
     for body in ({}, {"reason": ""}, {"reason": "x" * 300}, {"reason": "y", "amount_fen": 1}):
@@ -187,10 +189,10 @@ def test_an_operator_closes_a_difference_with_a_reason(shop: Shop) -> None:
     assert shop.differences("closed") == [closed]
     kept = everything()
     shop.clock.advance(3600)
-    service.run(day)
+    service.compare(day)
     assert everything() == kept
     shop.repair(day)
-    service.run(day)
+    service.compare(day)
     assert shop.differences("closed") == [closed]
 
 
@@ -209,19 +211,19 @@ def test_what_one_side_has_before_midnight_and_the_other_after_it_is_no_differen
     shop.at(day, 23, 59, 58)
     late = shop.paid(told=False)
     shop.at(day + timedelta(days=1), 0, 0, 1)
-    assert pay.learn(late)
+    assert payment.learn(late)
     shop.settle()  # the refund is learnt of on the next day
     shop.next_morning(day)
-    first = service.run(day)
+    first = service.compare(day)
     assert (first.theirs.payments, first.ours.payments, first.theirs.refunds, first.ours.refunds) == (2, 1, 1, 0)
     shop.next_morning(day + timedelta(days=1))
-    second = service.run(day + timedelta(days=1))
+    second = service.compare(day + timedelta(days=1))
     assert (second.theirs, second.ours.payments, second.ours.refunds) == (DaySums(), 1, 1)
     assert shop.differences() == []
     # but what neither day's bill has is missing
     shop.spoil(day, "drop", late)
     shop.spoil(day, "drop", refund)
-    service.run(day + timedelta(days=1))
+    service.compare(day + timedelta(days=1))
     assert shop.told(day + timedelta(days=1)) == {
         ("missing_there", "payment", late, PRICE, None),
         ("missing_there", "refund", refund, PRICE, None),
@@ -232,13 +234,13 @@ def test_a_payment_for_a_closed_order_and_its_way_back_are_no_difference(shop: S
     day = shop.today
     order_id = shop.paid(told=False)
     # the mall had closed it
-    from chalicelib.orders import changes
-    from chalicelib.orders.rules import step
+    from chalicelib.commerce.orders import service as changes
+    from chalicelib.commerce.orders.rules import step
 
     changes.change(order_id, lambda order, tx: step(order, "close", "expired", "system", clock.now()))
-    assert pay.learn(order_id)
+    assert payment.learn(order_id)
     shop.next_morning(day)
-    run = service.run(day)
+    run = service.compare(day)
     assert (run.theirs, run.differences) == (run.ours, 0)
     assert (run.ours.payments, run.ours.refunds) == (1, 1)
 
@@ -253,7 +255,7 @@ def test_a_refund_that_wechat_closed_and_that_was_paid_under_a_new_number(shop: 
     shop.operator.post(f"/v1/admin/orders/{order_id}/refunds/{refund}/ask-again").ok()
     shop.next_morning(day)
     assert shop.shopper.order(order_id)["refunds"][0]["state"] == "succeeded"
-    assert service.run(day).differences == 0
+    assert service.compare(day).differences == 0
 
 
 @pytest.mark.parametrize("kind", ["hash", "truncate", "summary"])
@@ -265,10 +267,10 @@ def test_a_bill_that_cannot_be_believed_changes_nothing(shop: Shop, kind: str, b
     shop.spoil(day, kind, bill=bill)
     shop.next_morning(day)
     with pytest.raises(WechatError):
-        service.run(day)
+        service.compare(day)
     assert everything() == []
     shop.repair(day)
-    assert service.run(day).differences == 0
+    assert service.compare(day).differences == 0
 
 
 @pytest.mark.parametrize(
@@ -284,14 +286,14 @@ def test_a_day_that_is_too_long_for_a_worker_is_a_difference_until_it_could_be_c
     shop.next_morning(day)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(where, name, limit)
-        assert service.run(day).differences == 1
+        assert service.compare(day).differences == 1
         assert shop.told(day) == {("unread", "payment", "", None, None)}
-        assert service.run(day).differences == 1
-    service.run(day)
+        assert service.compare(day).differences == 1
+    service.compare(day)
     assert shop.told(day) == {("missing_here", "payment", "stranger", None, 77)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(where, name, limit)
-        service.run(day)
+        service.compare(day)
         assert {one[0] for one in shop.told(day)} == {"missing_here", "unread"}
 
 
@@ -315,7 +317,7 @@ def test_a_run_that_dies_at_any_write_is_made_whole_by_the_next(shop: Shop, monk
     died = 0
     while True:
         try:
-            run = service.run(day)
+            run = service.compare(day)
             break
         except MallError:
             died += 1
@@ -365,7 +367,7 @@ def test_the_next_morning_is_owed_once_by_however_many_in_whatever_state(
         daily.owe()
     (job,) = stored()
     assert job.due.startswith(
-        clock.stamp(datetime.combine(shop.today, service._AT, clock.SHANGHAI) + timedelta(days=1))
+        clock.stamp(datetime.combine(shop.today, daily_kinds()[OWE_RUNS], clock.SHANGHAI) + timedelta(days=1))
     )
     daily.owe()
     forget_all()  # as after a table was lost: another process owes it anew
@@ -411,7 +413,7 @@ def test_time_heals_what_it_can(shop: Shop) -> None:
     forget_all()  # nobody asks WeChat either
     run_until(shop, day + timedelta(days=1), 10, 5)
     assert shop.told(day) == {("state", "payment", untold, None, PRICE)}
-    assert pay.learn(untold)
+    assert payment.learn(untold)
     run_until(shop, day + timedelta(days=2), 10, 5)
     assert shop.differences() == []
     assert [one["reason"] for one in shop.differences("closed")] == ["resolved"]
@@ -448,8 +450,8 @@ def test_lists_are_paged(shop: Shop) -> None:
     for number in range(5):
         shop.spoil(day, "add", f"stranger-{number}", amount_fen=number + 1)
     shop.next_morning(day)
-    service.run(day)
-    service.run(day - timedelta(days=1))
+    service.compare(day)
+    service.compare(day - timedelta(days=1))
     whole = shop.differences()
     page = shop.operator.get("/v1/admin/reconciliation/differences?limit=2").ok()
     rest = shop.operator.get(f"/v1/admin/reconciliation/differences?limit=9&cursor={page['next_cursor']}").ok()
@@ -462,7 +464,7 @@ def test_lists_are_paged(shop: Shop) -> None:
 
 
 def test_the_time_of_the_next_morning() -> None:
-    at = service._AT
+    at = daily_kinds()[OWE_RUNS]
     for now, due in (
         (datetime(2026, 11, 22, 2, 4, 59, tzinfo=UTC), datetime(2026, 11, 22, 2, 5, tzinfo=UTC)),
         (datetime(2026, 11, 22, 2, 5, tzinfo=UTC), datetime(2026, 11, 23, 2, 5, tzinfo=UTC)),

@@ -7,12 +7,12 @@ from typing import NoReturn
 
 import pytest
 
+from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.core import metrics
 from chalicelib.core.metrics import Metric
-from chalicelib.jobs import worker
-from chalicelib.orders import changes
-from chalicelib.wechat import pay as wechat
-from chalicelib.wechat.errors import WechatError
+from chalicelib.gateways.wechat import pay as wechat
+from chalicelib.gateways.wechat.errors import WechatError
+from chalicelib.platform.jobs import worker
 from local.client import Operator, Shopper
 from local.clock import LocalClock
 from local.jobs import forget_all
@@ -68,7 +68,7 @@ def work(mall_clock: LocalClock, seconds: float) -> None:
 
 
 def state(order_id: str) -> str:
-    return changes.load(order_id).refunds[0].state
+    return order_queries.load(order_id).refunds[0].state
 
 
 def test_a_refund_that_wechat_pays_out_as_always_is_none(
@@ -134,7 +134,7 @@ def test_the_time_in_which_an_operator_thinks_it_over_does_not_count(
 def test_one_that_wechat_refuses_is_told_of_at_once(
     refund: str, shopper: Shopper, mall_clock: LocalClock, stuck: Callable[[], int]
 ) -> None:
-    number = changes.load(refund).refunds[0].number
+    number = order_queries.load(refund).refunds[0].number
     shopper.sandbox.post(f"refunds/{number}", {"outcome": "ABNORMAL"})
     work(mall_clock, 120)
     assert (state(refund), stuck()) == ("failed", 1)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.wechat import api, pay, transfers
-from chalicelib.wechat.errors import CallbackRejected
+from chalicelib.gateways.wechat import api, transfers
+from chalicelib.gateways.wechat import pay as wechat_pay
+from chalicelib.gateways.wechat.errors import CallbackRejected
 from tests.support.library import client_of
 from tests.wechat_fixtures import Wechat, until
 
@@ -81,7 +82,7 @@ def test_it_reads_the_sandboxs_callbacks_as_the_mall_does(wechat: Wechat, librar
     theirs, ours = library.callback(headers, raw), api.read_callback(headers, raw)
     assert (theirs["id"], theirs["event_type"]) == (ours.id, ours.event_type)
     assert theirs["resource"] == json.loads(ours.resource)
-    assert theirs["resource"]["transaction_id"] == pay.read_trade(ours).transaction_id == paid["transaction_id"]
+    assert theirs["resource"]["transaction_id"] == wechat_pay.read_trade(ours).transaction_id == paid["transaction_id"]
 
 
 def test_it_reads_the_callback_of_a_refund_as_the_mall_does(wechat: Wechat, library: Any) -> None:
@@ -94,7 +95,7 @@ def test_it_reads_the_callback_of_a_refund_as_the_mall_does(wechat: Wechat, libr
     headers, raw = until(lambda: wechat.merchant.calls)[0]
     theirs, ours = library.callback(headers, raw), api.read_callback(headers, raw)
     assert theirs["event_type"] == ours.event_type == "REFUND.SUCCESS"
-    assert theirs["resource"]["refund_status"] == pay.read_refund(ours).state == "SUCCESS"
+    assert theirs["resource"]["refund_status"] == wechat_pay.read_refund(ours).state == "SUCCESS"
 
 
 REPORT = [

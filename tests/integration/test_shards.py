@@ -12,14 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.catalogue import shards as stock_shards
-from chalicelib.catalogue import stock, transfer
-from chalicelib.catalogue.shards import SHARDS_MAX
-from chalicelib.jobs import worker
-from chalicelib.orders import place
-from chalicelib.orders.changes import load
-from chalicelib.orders.rules import LINES_MAX
-from chalicelib.store import cache
+from chalicelib.commerce.catalogue.import_export import queries as import_export_queries
+from chalicelib.commerce.catalogue.stock import queries as stock_queries
+from chalicelib.commerce.catalogue.stock import shards as stock_shards
+from chalicelib.commerce.catalogue.stock.shards import SHARDS_MAX
+from chalicelib.commerce.orders.placement import service as placement
+from chalicelib.commerce.orders.queries import load
+from chalicelib.commerce.orders.rules import LINES_MAX
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.store import cache
 from local.client import Answer, Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from local.notices import payment_callback
@@ -63,7 +64,7 @@ def exported_stock(product: Any) -> int:
     """What a file of all products says of the stock of the product's only SKU."""
     position = None
     while True:
-        content, position = transfer.export_products("jsonl", position)
+        content, position = import_export_queries.export_products("jsonl", position)
         for line in content.splitlines():
             told = msgspec.json.decode(line)
             if told["product_code"] == product["product_code"]:
@@ -144,7 +145,7 @@ def test_an_order_is_refused_only_when_there_are_too_few(
             left -= quantity
         else:
             assert answer.refused(409, "out_of_stock")["skus"] == [sku]
-    assert (stock.of(sku).free, shards.differences(sku, orders)) == (left, [])
+    assert (stock_queries.stock_of(sku).free, shards.differences(sku, orders)) == (left, [])
 
 
 def test_what_was_refused_is_sold_as_soon_as_pieces_come_back(
@@ -174,7 +175,7 @@ def test_supply_is_shared_out_and_taking_away_finds_what_is_left(operator: Opera
     assert operator.get(f"/v1/admin/skus/{sku}/shards").ok()["free"] == [7, 7, 6, 6]
     assert supply(operator, sku, -25).ok() == {"free": 1, "taken": 0, "supplied": 1}
     supply(operator, sku, -2).refused(409, "stock_short")
-    assert (stock.of(sku).free, shards.differences(sku, [])) == (1, [])
+    assert (stock_queries.stock_of(sku).free, shards.differences(sku, [])) == (1, [])
 
 
 def test_a_spread_sku_can_be_removed_when_it_is_spread_no_more(operator: Operator, product: Any, sku: str) -> None:
@@ -217,7 +218,7 @@ def test_shards_come_and_go_while_everybody_orders_and_cancels(
     worker.run_due()
     assert shards.differences(sku, orders) == []
     held = sum(line.quantity - line.restocked for one in orders for line in one.lines)
-    assert (stock.of(sku).free, stock.of(sku).taken) == (STOCK - held, held)
+    assert (stock_queries.stock_of(sku).free, stock_queries.stock_of(sku).taken) == (STOCK - held, held)
 
 
 def test_the_last_pieces_in_many_shards_go_to_as_many_shoppers(operator: Operator, sandbox: str, sku: str) -> None:
@@ -231,7 +232,7 @@ def test_the_last_pieces_in_many_shards_go_to_as_many_shoppers(operator: Operato
             told[503] = 0
             told.update(answer.status for answer in answers)
     assert told[201] == STOCK
-    assert stock.of(sku).free == 0
+    assert stock_queries.stock_of(sku).free == 0
 
 
 def test_an_order_that_no_shard_can_fill_leaves_the_others_to_sell(
@@ -266,14 +267,14 @@ def test_an_order_during_which_the_shards_change_is_placed_all_the_same(
     operator: Operator, shopper: Shopper, sku: str, before: int, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spread(operator, sku, before)
-    price, changed = place._price, []
+    price, changed = placement._price, []
 
     def meanwhile(*given: Any) -> Any:
         if not changed:
             changed.append(spread(operator, sku, after))
         return price(*given)
 
-    monkeypatch.setattr(place, "_price", meanwhile)
+    monkeypatch.setattr(placement, "_price", meanwhile)
     order(shopper, sku, 1).ok(201)
     now = operator.get(f"/v1/admin/skus/{sku}/shards").ok()
     assert (changed[0]["shards"], now["own"] + sum(now["free"])) == (after, STOCK - 1)

@@ -11,13 +11,13 @@ import pytest
 from botocore.exceptions import ClientError
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
+from chalicelib.commerce.pricing.tables import Pricing
 from chalicelib.core import clock, metrics
 from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
-from chalicelib.pricing.tables import Pricing
-from chalicelib.store import base, cursor, read, tools
-from chalicelib.store.base import Table, TableMeta, name, retry_busy
-from chalicelib.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction, remove, save, write
+from chalicelib.platform.store import base, cursor, read, tools
+from chalicelib.platform.store.base import Table, TableMeta, name, retry_busy
+from chalicelib.platform.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction, remove, save, write
 from tests.support.outside import Mode, Outside, boundary
 
 
@@ -172,7 +172,7 @@ def test_an_endless_conflict_ends_as_unavailable_and_writes_nothing(
         fault = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
         raise ClientError(fault, "TransactWriteItems")
 
-    monkeypatch.setattr("chalicelib.store.transaction.call", conflict)
+    monkeypatch.setattr("chalicelib.platform.store.transaction.call", conflict)
     tx = Transaction()
     tx.create(Things(shelf, "a"))
     with pytest.raises(MallError) as refusal:

@@ -15,7 +15,8 @@ import pytest
 import wechatpayv3.utils
 
 from chalicelib.core import clock
-from chalicelib.wechat import api, bills, pay
+from chalicelib.gateways.wechat import api, bills
+from chalicelib.gateways.wechat import pay as wechat_pay
 from tests.support.library import client_of
 from tests.wechat_fixtures import Wechat, refund_of, refused
 
@@ -53,7 +54,7 @@ def fund_flow_bill(day: date) -> list[bills.FlowRow]:
 def test_a_day_s_payments_and_refunds(wechat: Wechat) -> None:
     day = today()
     first, second = wechat.paid(description='茶,`"250g"'), wechat.paid(total_fen=2550)
-    refund = pay.refund(refund_of(first, 333))
+    refund = wechat_pay.refund(refund_of(first, 333))
     to(wechat, day + timedelta(days=1), 10)
     rows = trade_bill(day)
     assert [(row.out_refund_no or row.out_trade_no, row.amount_fen, row.state) for row in rows] == [
@@ -67,7 +68,7 @@ def test_a_day_s_payments_and_refunds(wechat: Wechat) -> None:
 def test_a_day_s_money(wechat: Wechat) -> None:
     day = today()
     paid = wechat.paid()
-    pay.refund(refund_of(paid, 333))
+    wechat_pay.refund(refund_of(paid, 333))
     transfer = wechat.transferred()
     wechat.end(transfer, "confirm")
     late = wechat.transferred()
@@ -85,10 +86,10 @@ def test_a_day_ends_at_midnight_in_shanghai(wechat: Wechat) -> None:
     day = today()
     to(wechat, day, 23, 59, 50)
     last = wechat.paid()
-    pay.refund(refund_of(last, 333))  # which takes five seconds
+    wechat_pay.refund(refund_of(last, 333))  # which takes five seconds
     to(wechat, day, 23, 59, 57)
     late = wechat.paid()
-    pay.refund(refund_of(late, 333))
+    wechat_pay.refund(refund_of(late, 333))
     to(wechat, day + timedelta(days=1), 0, 0, 1)
     first = wechat.paid()
     to(wechat, day + timedelta(days=2), 10)

@@ -17,8 +17,9 @@ import requests
 
 from chalicelib.core import clock, settings
 from chalicelib.core.errors import MallError
-from chalicelib.wechat import api, http, mini, pay, signature
-from chalicelib.wechat.errors import CallbackRejected, WechatError
+from chalicelib.gateways.wechat import api, http, mini, signature
+from chalicelib.gateways.wechat import pay as wechat_pay
+from chalicelib.gateways.wechat.errors import CallbackRejected, WechatError
 from local.clock import LocalClock
 from local.keys import load_or_make, mall_environment
 from local.processes import free_port
@@ -29,11 +30,11 @@ from tests.wechat_fixtures import JSAPI, REFUNDS, Wechat, an_order, refund_of, r
 def test_a_system_error_had_no_effect_but_the_mall_cannot_know(wechat: Wechat) -> None:
     body = an_order()
     wechat.fault(JSAPI, "error")
-    error = refused(lambda: pay.prepay(body))
+    error = refused(lambda: wechat_pay.prepay(body))
     assert (error.code, error.http, error.retryable, error.outcome_unknown) == ("SYSTEM_ERROR", 500, True, True)
     assert error.request_id
-    assert pay.query(body.out_trade_no) is None
-    assert pay.prepay(body)
+    assert wechat_pay.query(body.out_trade_no) is None
+    assert wechat_pay.prepay(body)
 
 
 @pytest.mark.parametrize(("kind", "effect"), [("timeout", False), ("timeout_after_effect", True)])
@@ -43,21 +44,21 @@ def test_after_a_time_out_only_a_query_tells_what_happened(
     body = wechat.paid()
     request = refund_of(body)
     wechat.fault(REFUNDS, kind, seconds=0.6)
-    error = refused(lambda: pay.refund(request))
+    error = refused(lambda: wechat_pay.refund(request))
     assert (error.code, error.retryable, error.outcome_unknown) == ("read_timeout", True, True)
-    assert (pay.query_refund(request.out_refund_no) is not None) is effect
-    assert pay.refund(request).amount_fen == 1000
+    assert (wechat_pay.query_refund(request.out_refund_no) is not None) is effect
+    assert wechat_pay.refund(request).amount_fen == 1000
     assert len(wechat.control("ledger")["refunds"]) == 1
 
 
 def test_a_reply_that_wechat_did_not_sign_is_not_believed_though_it_took_effect(wechat: Wechat) -> None:
     body = wechat.paid()
     wechat.fault(REFUNDS, "bad_signature")
-    error = refused(lambda: pay.refund(refund_of(body)))
+    error = refused(lambda: wechat_pay.refund(refund_of(body)))
     assert (error.code, error.outcome_unknown) == ("reply_unverifiable", True)
-    assert pay.query_refund(refund_of(body).out_refund_no) is not None
+    assert wechat_pay.query_refund(refund_of(body).out_refund_no) is not None
     wechat.fault("/close", "bad_signature")
-    assert refused(lambda: pay.close(wechat.prepaid()[0].out_trade_no)).outcome_unknown
+    assert refused(lambda: wechat_pay.close(wechat.prepaid()[0].out_trade_no)).outcome_unknown
 
 
 @pytest.mark.parametrize("defect", ["old", "unknown_serial", "probe", "bad_signature", "unsigned"])
@@ -67,7 +68,7 @@ def test_a_reply_that_anybody_could_have_sent_is_not_believed(
     body = b'{"prepay_id":"wx1"}'
     headers = {} if defect == "unsigned" else Signer(wechat.keys).headers(body, wechat.clock(), defect)
     monkeypatch.setattr(http, "send", lambda *_: http.Reply(200, headers, body))
-    error = refused(lambda: pay.prepay(an_order()))
+    error = refused(lambda: wechat_pay.prepay(an_order()))
     assert (error.code, error.http, error.outcome_unknown) == ("reply_unverifiable", 200, True)
 
 
@@ -76,14 +77,14 @@ def test_a_reply_of_another_shape_leaves_the_outcome_unknown(wechat: Wechat, mon
         headers = Signer(wechat.keys).headers(body, wechat.clock())
         reply = http.Reply(200, headers, body)
         monkeypatch.setattr(http, "send", lambda *_, reply=reply: reply)
-        error = refused(lambda: pay.prepay(an_order()))
+        error = refused(lambda: wechat_pay.prepay(an_order()))
         assert (error.code, error.outcome_unknown) == ("reply_malformed", True)
 
 
 def test_a_gateways_page_is_an_error_like_any_other(wechat: Wechat, monkeypatch: pytest.MonkeyPatch) -> None:
     for status, retryable in ((502, True), (429, True), (302, False), (413, False)):
         monkeypatch.setattr(http, "send", lambda *_, status=status: http.Reply(status, {}, b"<html>"))
-        error = refused(lambda: pay.prepay(an_order()))
+        error = refused(lambda: wechat_pay.prepay(an_order()))
         assert (error.code, error.retryable, error.outcome_unknown) == (f"http_{status}", retryable, status >= 500)
 
 
@@ -91,7 +92,7 @@ def test_wechats_clock_is_the_malls(wechat: Wechat) -> None:
     ahead = wechat.clock() + 301
     clock.use(lambda: ahead)
     try:
-        assert refused(lambda: pay.query("T00000000")).code == "SIGN_ERROR"
+        assert refused(lambda: wechat_pay.query("T00000000")).code == "SIGN_ERROR"
     finally:
         clock.use(wechat.clock)
 
@@ -106,22 +107,22 @@ def test_a_slow_reply_is_a_reply(wechat: Wechat) -> None:
 def test_not_enough_can_be_had_on_demand(wechat: Wechat) -> None:
     body = wechat.paid()
     wechat.fault(REFUNDS, "not_enough")
-    assert refused(lambda: pay.refund(refund_of(body))).code == "NOT_ENOUGH"
-    assert pay.refund(refund_of(body))
+    assert refused(lambda: wechat_pay.refund(refund_of(body))).code == "NOT_ENOUGH"
+    assert wechat_pay.refund(refund_of(body))
 
 
 def test_a_fault_lasts_for_as_many_calls_as_it_says(wechat: Wechat) -> None:
     wechat.fault("/v3/pay", "error", times=2)
     for _ in range(2):
-        assert refused(lambda: pay.query("T00000000")).code == "SYSTEM_ERROR"
-    assert pay.query("T00000000") is None
+        assert refused(lambda: wechat_pay.query("T00000000")).code == "SYSTEM_ERROR"
+    assert wechat_pay.query("T00000000") is None
 
 
 def test_nobody_at_home_means_that_nothing_was_sent(wechat: Wechat) -> None:
     environment = mall_environment(wechat.keys, "http://127.0.0.1:9", wechat.merchant.url)
     settings.use(environment)
     try:
-        for call in (lambda: pay.query("T00000000"), lambda: mini.code2session("c")):
+        for call in (lambda: wechat_pay.query("T00000000"), lambda: mini.code2session("c")):
             error = refused(call)
             assert (error.code, error.http, error.retryable, error.outcome_unknown) == (
                 "connect_failed", None, True, False,
@@ -203,7 +204,7 @@ def test_no_secret_is_in_any_text_of_a_failure(wechat: Wechat, short_time_outs: 
         wechat.fault("/", kind, seconds=0.5)
         fails(lambda: mini.code2session(code))
         wechat.fault("/", kind, seconds=0.5)
-        fails(lambda: pay.prepay(order))
+        fails(lambda: wechat_pay.prepay(order))
         wechat.fault("/", kind, seconds=0.5)
         fails(lambda: mini.phone_number(code, order.openid))
     fails(lambda: mini.phone_number(code, order.openid))
@@ -212,7 +213,7 @@ def test_no_secret_is_in_any_text_of_a_failure(wechat: Wechat, short_time_outs: 
     settings.use(mall_environment(wechat.keys, "http://127.0.0.1:9", "http://127.0.0.1:9"))
     fails(lambda: mini.code2session(code))
     fails(lambda: mini.phone_number(code, order.openid))
-    fails(lambda: pay.prepay(order))
+    fails(lambda: wechat_pay.prepay(order))
     assert not [(secret, text) for secret in secrets for text in texts if secret in text]
 
 
@@ -251,7 +252,7 @@ def test_the_sandbox_goes_on_where_it_was_killed(wechat: Wechat, tmp_path: Path)
         mall_clock.advance(20)
         with a_process(port, tmp_path):
             until(lambda: len(wechat.merchant.calls) == 2)  # what the merchant was owed
-            trade = pay.query(body.out_trade_no)
+            trade = wechat_pay.query(body.out_trade_no)
             assert trade is not None and trade.state == "SUCCESS"
     finally:
         clock.use(wechat.clock)
@@ -261,7 +262,7 @@ def test_the_sandbox_goes_on_where_it_was_killed(wechat: Wechat, tmp_path: Path)
 def test_many_at_once_pay_and_are_refunded_to_the_fen(wechat: Wechat) -> None:
     def one(_: int) -> None:
         body = wechat.paid()
-        pay.refund(refund_of(body, 400))
+        wechat_pay.refund(refund_of(body, 400))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(24)))

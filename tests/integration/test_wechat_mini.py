@@ -10,7 +10,7 @@ import requests
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.wechat import http, mini
+from chalicelib.gateways.wechat import http, mini
 from tests.wechat_fixtures import Wechat, refused
 
 

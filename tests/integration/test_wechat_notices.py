@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from chalicelib.core import settings
-from chalicelib.wechat import api, pay, transfers
-from chalicelib.wechat.errors import CallbackRejected
+from chalicelib.gateways.wechat import api, transfers
+from chalicelib.gateways.wechat import pay as wechat_pay
+from chalicelib.gateways.wechat.errors import CallbackRejected
 from local.keys import load_or_make, mall_environment, public_pem
 from local.sandbox.crypto import Signer
 from tests.wechat_fixtures import Wechat, refund_of, until
@@ -22,7 +23,7 @@ def test_the_merchant_is_told_of_a_payment_at_once_and_once(wechat: Wechat) -> N
     headers, raw = until(lambda: wechat.merchant.calls, 0.5)[0]
     told = api.read_callback(headers, raw)
     assert told.event_type == "TRANSACTION.SUCCESS"
-    assert pay.read_trade(told) == pay.query(body.out_trade_no)
+    assert wechat_pay.read_trade(told) == wechat_pay.query(body.out_trade_no)
     until(wechat.sends)
     wechat.clock.advance(100_000)
     time.sleep(0.2)
@@ -31,14 +32,14 @@ def test_the_merchant_is_told_of_a_payment_at_once_and_once(wechat: Wechat) -> N
 
 def test_the_merchant_is_told_of_a_refund(wechat: Wechat) -> None:
     body = wechat.paid()
-    pay.refund(refund_of(body))
+    wechat_pay.refund(refund_of(body))
     wechat.clock.advance(6)
     headers, raw = until(lambda: wechat.merchant.calls)[0]
     told = api.read_callback(headers, raw)
     assert told.event_type == "REFUND.SUCCESS"
-    assert pay.read_refund(told) == pay.query_refund(refund_of(body).out_refund_no)
+    assert wechat_pay.read_refund(told) == wechat_pay.query_refund(refund_of(body).out_refund_no)
     with pytest.raises(CallbackRejected, match="malformed"):
-        pay.read_trade(told)
+        wechat_pay.read_trade(told)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_the_merchant_is_told_how_a_transfer_ended(
     result = transfers.read_transfer(told)
     assert (result.state, result.amount_fen, result.fail_reason) == (state, 300, reason)
     assert result == transfers.query_transfer(request.out_bill_no)
-    for read in (pay.read_trade, pay.read_refund):
+    for read in (wechat_pay.read_trade, wechat_pay.read_refund):
         with pytest.raises(CallbackRejected, match="malformed"):
             read(told)
 
@@ -155,7 +156,7 @@ def test_none_is_never_told_and_delayed_is_told_late(wechat: Wechat) -> None:
     assert wechat.merchant.calls == []
     wechat.clock.advance(11)
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    assert pay.read_trade(api.read_callback(headers, raw)).out_trade_no == body.out_trade_no
+    assert wechat_pay.read_trade(api.read_callback(headers, raw)).out_trade_no == body.out_trade_no
 
 
 def test_duplicates_come_at_the_same_time_with_the_same_id(wechat: Wechat) -> None:
@@ -188,7 +189,7 @@ def test_a_probe_is_rejected_and_the_real_one_follows(wechat: Wechat) -> None:
         api.read_callback(*wechat.merchant.calls[0])
     wechat.clock.advance(16)
     until(lambda: len(wechat.merchant.calls) == 2)
-    assert pay.read_trade(api.read_callback(*wechat.merchant.calls[1])).out_trade_no == body.out_trade_no
+    assert wechat_pay.read_trade(api.read_callback(*wechat.merchant.calls[1])).out_trade_no == body.out_trade_no
 
 
 def a_call(wechat: Wechat) -> tuple[dict[str, str], bytes]:
@@ -244,7 +245,7 @@ def test_signed_nonsense_is_a_rejection_too(wechat: Wechat) -> None:
     for wrong in ({"ciphertext": "AAAA"}, {"nonce": ""}, {"nonce": "other-nonce!"}, {"associated_data": "else"}):
         assert reason(envelope(**wrong)) == "undecryptable"
     plain = api.read_callback(signer.headers(envelope(), wechat.clock()), envelope())
-    for read in (pay.read_trade, pay.read_refund, transfers.read_transfer):
+    for read in (wechat_pay.read_trade, wechat_pay.read_refund, transfers.read_transfer):
         with pytest.raises(CallbackRejected, match="malformed"):
             read(plain)
 
@@ -260,6 +261,6 @@ def test_a_key_in_the_ring_beside_the_first_is_trusted_during_a_change(wechat: W
         assert api.read_callback(headers, raw)
         old = msgspec.structs.replace(other, wechat_key_id="7" * 40)
         assert api.read_callback(Signer(old).headers(raw, wechat.clock()), raw)
-        assert pay.query("T00000000") is None  # the reply is asked for under the PUB_KEY_ID
+        assert wechat_pay.query("T00000000") is None  # the reply is asked for under the PUB_KEY_ID
     finally:
         settings.use(environment)

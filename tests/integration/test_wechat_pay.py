@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chalicelib.core import clock
-from chalicelib.wechat import api, pay
+from chalicelib.gateways.wechat import api
+from chalicelib.gateways.wechat import pay as wechat_pay
 from tests.wechat_fixtures import Wechat, an_order, refund_of, refused, until
 
 
 def test_the_pay_parameters_are_signed_over_the_four_lines(wechat: Wechat) -> None:
-    params = pay.pay_params("wx123")
+    params = wechat_pay.pay_params("wx123")
     message = f"{wechat.keys.appid}\n{params.timeStamp}\n{params.nonceStr}\nprepay_id=wx123\n"
     merchant = load_pem_private_key(wechat.keys.merchant_key.encode(), password=None).public_key()
     merchant.verify(base64.b64decode(params.paySign), message.encode(), PKCS1v15(), SHA256())  # type: ignore[union-attr,call-arg]
@@ -34,20 +35,20 @@ def test_the_pay_parameters_are_signed_over_the_four_lines(wechat: Wechat) -> No
 def test_a_repeated_prepay_of_the_same_body_is_given_a_fresh_id(wechat: Wechat) -> None:
     body, first = wechat.prepaid()
     wechat.clock.advance(3)
-    assert pay.prepay(body) != first
+    assert wechat_pay.prepay(body) != first
 
 
 @pytest.mark.parametrize("change", [{"total_fen": 999}, {"description": "x"}, {"openid": "o-else"}])
 def test_the_same_number_with_another_body_is_refused(wechat: Wechat, change: dict[str, Any]) -> None:
     body, _ = wechat.prepaid()
     other = msgspec.structs.replace(body, **change)
-    error = refused(lambda: pay.prepay(other))
+    error = refused(lambda: wechat_pay.prepay(other))
     assert (error.code, error.http, error.retryable, error.outcome_unknown) == ("INVALID_REQUEST", 400, False, False)
 
 
 def test_a_long_description_is_cut_between_characters(wechat: Wechat) -> None:
     assert wechat.prepaid(description="茶" * 300)[1]
-    assert pay._cut("茶" * 300, 127) == "茶" * 42
+    assert wechat_pay._cut("茶" * 300, 127) == "茶" * 42
 
 
 @pytest.mark.parametrize(
@@ -74,11 +75,11 @@ def test_there_must_be_a_minute_to_pay(wechat: Wechat) -> None:
 
 def test_what_is_paid_closed_or_expired_cannot_be_prepaid_again(wechat: Wechat) -> None:
     paid, (closed, _), (expired, _) = wechat.paid(), wechat.prepaid(), wechat.prepaid()
-    assert pay.close(closed.out_trade_no) == "closed"
-    assert refused(lambda: pay.prepay(paid)).code == "ORDER_PAID"
-    assert refused(lambda: pay.prepay(closed)).code == "ORDER_CLOSED"
+    assert wechat_pay.close(closed.out_trade_no) == "closed"
+    assert refused(lambda: wechat_pay.prepay(paid)).code == "ORDER_PAID"
+    assert refused(lambda: wechat_pay.prepay(closed)).code == "ORDER_CLOSED"
     wechat.clock.advance(3601)
-    assert refused(lambda: pay.prepay(expired)).code == "ORDER_CLOSED"
+    assert refused(lambda: wechat_pay.prepay(expired)).code == "ORDER_CLOSED"
 
 
 # --- the shopper pays, query, close ---------------------------------------------------------------
@@ -86,15 +87,15 @@ def test_what_is_paid_closed_or_expired_cannot_be_prepaid_again(wechat: Wechat) 
 
 def test_a_payment_is_seen_by_asking(wechat: Wechat) -> None:
     body, prepay_id = wechat.prepaid()
-    before = pay.query(body.out_trade_no)
+    before = wechat_pay.query(body.out_trade_no)
     assert before is not None
     assert (before.state, before.transaction_id, before.total_fen, before.success_time) == ("NOTPAY", None, None, None)
     answer = wechat.control("pay", {"prepay_id": prepay_id, "notify": "none"})
     assert answer["out_trade_no"] == body.out_trade_no
-    trade = pay.query(body.out_trade_no)
+    trade = wechat_pay.query(body.out_trade_no)
     assert trade is not None and trade.success_time is not None
     assert abs(trade.success_time - clock.now()) < timedelta(seconds=3)
-    assert trade == pay.Trade(
+    assert trade == wechat_pay.Trade(
         out_trade_no=body.out_trade_no,
         state="SUCCESS",
         appid=wechat.keys.appid,
@@ -107,32 +108,32 @@ def test_a_payment_is_seen_by_asking(wechat: Wechat) -> None:
 
 
 def test_a_number_that_wechat_never_heard_of_is_none(wechat: Wechat) -> None:
-    assert pay.query("T00000000") is None
-    assert pay.query_refund("R|*@0") is None
-    assert pay.close("T0000|*0") == "unknown_number"
+    assert wechat_pay.query("T00000000") is None
+    assert wechat_pay.query_refund("R|*@0") is None
+    assert wechat_pay.close("T0000|*0") == "unknown_number"
 
 
 def test_closing_may_be_repeated_and_ends_every_chance_to_pay(wechat: Wechat) -> None:
     body, prepay_id = wechat.prepaid(out_trade_no="T-12|45*_7")
-    assert [pay.close(body.out_trade_no) for _ in range(2)] == ["closed", "closed"]
+    assert [wechat_pay.close(body.out_trade_no) for _ in range(2)] == ["closed", "closed"]
     assert wechat.control("pay", {"prepay_id": prepay_id}, status=409) == {"reason": "closed"}
-    trade = pay.query(body.out_trade_no)
+    trade = wechat_pay.query(body.out_trade_no)
     assert trade is not None and trade.state == "CLOSED"
 
 
 def test_closing_what_was_paid_says_so(wechat: Wechat) -> None:
-    assert pay.close(wechat.paid().out_trade_no) == "paid"
+    assert wechat_pay.close(wechat.paid().out_trade_no) == "paid"
 
 
 def test_nobody_pays_twice_or_too_late(wechat: Wechat) -> None:
     body, prepay_id = wechat.prepaid()
-    again = pay.prepay(body)
+    again = wechat_pay.prepay(body)
     late_body, late = wechat.prepaid()
     wechat.control("pay", {"prepay_id": prepay_id, "notify": "none"})
     assert wechat.control("pay", {"prepay_id": again}, status=409) == {"reason": "already paid"}
     wechat.clock.advance(3600)
     assert wechat.control("pay", {"prepay_id": late}, status=409) == {"reason": "expired"}
-    trade = pay.query(late_body.out_trade_no)
+    trade = wechat_pay.query(late_body.out_trade_no)
     assert trade is not None and trade.state == "CLOSED"
 
 
@@ -140,7 +141,7 @@ def test_a_prepay_id_is_good_for_two_hours(wechat: Wechat) -> None:
     body, prepay_id = wechat.prepaid(time_expire=clock.now() + timedelta(hours=9))
     wechat.clock.advance(7201)
     assert wechat.control("pay", {"prepay_id": prepay_id}, status=409) == {"reason": "expired"}
-    wechat.control("pay", {"prepay_id": pay.prepay(body), "notify": "none"})
+    wechat.control("pay", {"prepay_id": wechat_pay.prepay(body), "notify": "none"})
 
 
 # --- refunds --------------------------------------------------------------------------------------
@@ -148,13 +149,13 @@ def test_a_prepay_id_is_good_for_two_hours(wechat: Wechat) -> None:
 
 def test_a_refund_arrives_after_a_while_and_a_repeat_is_the_same_refund(wechat: Wechat) -> None:
     body = wechat.paid()
-    first = pay.refund(refund_of(body, 300))
+    first = wechat_pay.refund(refund_of(body, 300))
     assert (first.state, first.amount_fen, first.success_time) == ("PROCESSING", 300, None)
     wechat.clock.advance(6)
-    again = pay.refund(refund_of(body, 300))
+    again = wechat_pay.refund(refund_of(body, 300))
     assert (again.state, again.refund_id) == ("SUCCESS", first.refund_id)
-    assert pay.query_refund(first.out_refund_no) == again
-    trade = pay.query(body.out_trade_no)
+    assert wechat_pay.query_refund(first.out_refund_no) == again
+    trade = wechat_pay.query(body.out_trade_no)
     assert trade is not None and trade.state == "REFUND"
     (line,) = wechat.control("ledger")["refunds"]
     assert (line["out_refund_no"], line["amount_fen"], line["state"]) == (first.out_refund_no, 300, "SUCCESS")
@@ -165,52 +166,52 @@ def test_a_refund_arrives_after_a_while_and_a_repeat_is_the_same_refund(wechat: 
 
 def test_a_refund_number_is_not_for_another_refund(wechat: Wechat) -> None:
     body = wechat.paid()
-    pay.refund(refund_of(body, 300))
-    assert refused(lambda: pay.refund(refund_of(body, 301))).code == "INVALID_REQUEST"
+    wechat_pay.refund(refund_of(body, 300))
+    assert refused(lambda: wechat_pay.refund(refund_of(body, 301))).code == "INVALID_REQUEST"
 
 
 def test_no_more_is_refunded_than_was_paid(wechat: Wechat) -> None:
     body = wechat.paid()
     wechat.paid()  # so that the balance is not what stops it
-    pay.refund(refund_of(body, 600, "R1"))
-    assert refused(lambda: pay.refund(refund_of(body, 401, "R2"))).code == "INVALID_REQUEST"
-    pay.refund(refund_of(body, 400, "R3"))
-    wrong_total = pay.RefundRequest(body.out_trade_no, "R4", 1, 999, "")
-    assert refused(lambda: pay.refund(wrong_total)).code == "PARAM_ERROR"
+    wechat_pay.refund(refund_of(body, 600, "R1"))
+    assert refused(lambda: wechat_pay.refund(refund_of(body, 401, "R2"))).code == "INVALID_REQUEST"
+    wechat_pay.refund(refund_of(body, 400, "R3"))
+    wrong_total = wechat_pay.RefundRequest(body.out_trade_no, "R4", 1, 999, "")
+    assert refused(lambda: wechat_pay.refund(wrong_total)).code == "PARAM_ERROR"
 
 
 def test_at_most_fifty_refunds_of_a_payment(wechat: Wechat) -> None:
     body = wechat.paid()
     for turn in range(50):
-        pay.refund(refund_of(body, 1, f"R{turn}"))
-    assert refused(lambda: pay.refund(refund_of(body, 1, "R50"))).code == "INVALID_REQUEST"
+        wechat_pay.refund(refund_of(body, 1, f"R{turn}"))
+    assert refused(lambda: wechat_pay.refund(refund_of(body, 1, "R50"))).code == "INVALID_REQUEST"
 
 
 def test_a_payment_that_was_not_made_has_nothing_to_refund(wechat: Wechat) -> None:
     body, _ = wechat.prepaid()
-    assert refused(lambda: pay.refund(refund_of(body))).code == "INVALID_REQUEST"
-    assert refused(lambda: pay.refund(refund_of(an_order()))).code == "RESOURCE_NOT_EXISTS"
+    assert refused(lambda: wechat_pay.refund(refund_of(body))).code == "INVALID_REQUEST"
+    assert refused(lambda: wechat_pay.refund(refund_of(an_order()))).code == "RESOURCE_NOT_EXISTS"
 
 
 def test_a_short_balance_is_told_and_the_same_refund_works_later(wechat: Wechat) -> None:
     body = wechat.paid()
     assert wechat.control("balance", {"available_fen": 999}) == {"available_fen": 999}
-    short = refused(lambda: pay.refund(refund_of(body)))
+    short = refused(lambda: wechat_pay.refund(refund_of(body)))
     assert (short.code, short.http, short.outcome_unknown) == ("NOT_ENOUGH", 403, False)
-    assert pay.query_refund(refund_of(body).out_refund_no) is None
+    assert wechat_pay.query_refund(refund_of(body).out_refund_no) is None
     wechat.control("balance", {"available_fen": None})
-    assert pay.refund(refund_of(body)).state == "PROCESSING"
+    assert wechat_pay.refund(refund_of(body)).state == "PROCESSING"
 
 
 @pytest.mark.parametrize("outcome", ["ABNORMAL", "CLOSED"])
 def test_a_refund_may_fail_in_the_end(wechat: Wechat, outcome: str) -> None:
     body = wechat.paid()
     request = refund_of(body)
-    pay.refund(request)
+    wechat_pay.refund(request)
     wechat.control(f"refunds/{request.out_refund_no}", {"outcome": outcome})
     wechat.clock.advance(6)
     headers, raw = until(lambda: wechat.merchant.calls)[0]
-    told = pay.read_refund(api.read_callback(headers, raw))
+    told = wechat_pay.read_refund(api.read_callback(headers, raw))
     assert (told.state, told.amount_fen, told.success_time) == (outcome, 1000, None)
-    assert told == pay.query_refund(request.out_refund_no)
+    assert told == wechat_pay.query_refund(request.out_refund_no)
     wechat.control(f"refunds/{request.out_refund_no}", {"outcome": "SUCCESS"}, status=409)

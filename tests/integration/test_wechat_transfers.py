@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from chalicelib.core import clock
-from chalicelib.wechat import api, pay, transfers
+from chalicelib.gateways.wechat import api, transfers
+from chalicelib.gateways.wechat import pay as wechat_pay
 from tests.wechat_fixtures import TRANSFERS, Wechat, a_transfer, refund_of, refused, until
 
 DAY = 86_400
@@ -249,7 +250,7 @@ def test_what_is_set_aside_can_be_given_to_nobody_else(wechat: Wechat) -> None:
     first, second = a_transfer(amount_fen=600), a_transfer(amount_fen=600)
     assert transfers.transfer(first).state == "WAIT_USER_CONFIRM"
     assert transfers.transfer(second).state == "PROCESSING"
-    assert refused(lambda: pay.refund(refund_of(body, 401))).code == "NOT_ENOUGH"
+    assert refused(lambda: wechat_pay.refund(refund_of(body, 401))).code == "NOT_ENOUGH"
     wechat.end(first, "fail")
     result = transfers.query_transfer(second.out_bill_no)
     assert result is not None and result.state == "WAIT_USER_CONFIRM"

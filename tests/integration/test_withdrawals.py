@@ -61,7 +61,7 @@ def shopper(operator: Operator, wechat: Sandbox) -> Iterator[Shopper]:
 
 
 def run_jobs(clock: LocalClock | None = None, seconds: float = 0) -> None:
-    from chalicelib.jobs import worker
+    from chalicelib.platform.jobs import worker
 
     if clock is not None:
         clock.advance(seconds)
@@ -184,7 +184,7 @@ def test_only_distributors_withdraw_and_suspended_ones_by_review(
 
 
 def test_with_distribution_switched_off_withdrawals_go_on(operator: Operator, shopper: Shopper) -> None:
-    from chalicelib.distribution.service import DISTRIBUTION
+    from chalicelib.growth.distribution.settings import DISTRIBUTION
 
     assert not DISTRIBUTION.fresh().enabled
     at_wechat(shopper)
@@ -201,7 +201,7 @@ def test_nobody_sees_another_s(operator: Operator, shopper: Shopper, wechat: San
 def test_a_member_is_shown_their_withdrawals_and_is_in_none_once_they_are_gone(
     operator: Operator, shopper: Shopper, wechat: Sandbox
 ) -> None:
-    from chalicelib.distribution.withdrawals import load
+    from chalicelib.growth.payouts.queries import load
 
     set_rules(operator, review_from_fen=None)
     number = at_wechat(shopper, 100_000)
@@ -221,7 +221,7 @@ def test_confirmed_it_is_paid_and_the_month_s_statement_says_so(
     shopper: Shopper, operator: Operator, wechat: Sandbox
 ) -> None:
     from chalicelib.core import clock
-    from chalicelib.ledger import service as ledger
+    from chalicelib.ledger import queries as ledger_queries
 
     number = at_wechat(shopper)
     end(wechat, number, "confirm")
@@ -231,7 +231,7 @@ def test_confirmed_it_is_paid_and_the_month_s_statement_says_so(
     assert balance(shopper) == (90_000, 0, 10_000)
     entries = operator.get(f"/v1/admin/withdrawals/{number}/ledger").ok()["entries"]
     assert [entry["cause"] for entry in entries] == ["begun", "paid"]
-    (month,) = ledger.months(shopper.member_id, clock.day(clock.now()))
+    (month,) = ledger_queries.months(shopper.member_id, clock.day(clock.now()))
     assert (month.turnover.earned, month.turnover.withdrawn) == (100_000, 10_000)
 
 
@@ -368,7 +368,7 @@ def test_who_confirms_before_wechat_calls_it_off_is_paid(
 def test_who_confirms_as_it_is_called_off_is_paid(
     shopper: Shopper, operator: Operator, wechat: Sandbox, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.wechat import transfers
+    from chalicelib.gateways.wechat import transfers
 
     number = at_wechat(shopper)
     call_off(operator, number)
@@ -429,7 +429,7 @@ def test_called_off_with_the_answer_unknown_only_wechat_s_word_ends_it(
 def test_a_request_that_was_on_its_way_as_it_was_called_off_is_called_off_there(
     shopper: Shopper, operator: Operator, wechat: Sandbox, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.wechat import transfers
+    from chalicelib.gateways.wechat import transfers
 
     transfer = transfers.transfer
 
@@ -602,12 +602,12 @@ def test_refused_for_good_and_never_heard_of_it_is_in_the_balance_again(
 def test_refused_but_known_there_it_ends_as_wechat_says(
     shopper: Shopper, wechat: Sandbox, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch, short_time_outs: None
 ) -> None:
-    from chalicelib.distribution import transfers
+    from chalicelib.growth.payouts.transfers import service as transfers_service
 
     fault(wechat, "timeout_after_effect", times=1)
     number = withdraw(shopper, 10_000)["withdrawal_id"]
     run_jobs()
-    monkeypatch.setattr(transfers, "_REMARK", "an update of the mall says it in other words")
+    monkeypatch.setattr(transfers_service, "_REMARK", "an update of the mall says it in other words")
     end(wechat, number, "confirm")
     for _ in range(5):
         run_jobs(mall_clock, 60)
@@ -734,8 +734,9 @@ def test_tax_is_withheld_by_the_month_and_reported_by_the_quarter(
     operator: Operator, shopper: Shopper, wechat: Sandbox, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from chalicelib.core import clock
-    from chalicelib.distribution import withdrawal_routes, withdrawal_views
-    from chalicelib.distribution.withdrawal_rules import quarter_of
+    from chalicelib.growth.payouts import admin_routes
+    from chalicelib.growth.payouts import queries as withdrawal_queries
+    from chalicelib.growth.payouts.rules import quarter_of
 
     to_quarter(mall_clock)
     set_rules(operator, tax="labour", fee_bp=100, review_from_fen=None, per_day=10)
@@ -755,7 +756,7 @@ def test_tax_is_withheld_by_the_month_and_reported_by_the_quarter(
         shopper.member_id: ["3", "100000", "4000", "1000", "95000"],
         other.member_id: ["1", "10000", "0", "100", "9900"],
     }
-    monkeypatch.setattr(withdrawal_routes, "tax_rows", lambda *asked: withdrawal_views.tax_rows(*asked, limit=1))
+    monkeypatch.setattr(admin_routes, "tax_rows", lambda *asked: withdrawal_queries.tax_rows(*asked, limit=1))
     assert len(report(operator, quarter)) == 2
     assert report(operator, "2020-Q1") == {}
     operator.get("/v1/admin/tax-report?quarter=2026-Q5").refused(400, "malformed")
@@ -765,7 +766,7 @@ def test_tax_is_withheld_by_the_month_and_reported_by_the_quarter(
 def test_a_rule_of_the_merchant_s_withholds_by_the_year_so_far(
     operator: Operator, shopper: Shopper, wechat: Sandbox, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.distribution.withdrawal_rules import TAXES, Allowance
+    from chalicelib.growth.payouts.rules import TAXES, Allowance
 
     def by_the_year(amount_fen: int, before: Allowance) -> int:
         taxable = max(0, before.year_fen + amount_fen - 10_000 * before.months)

@@ -14,11 +14,13 @@ from chalice.app import Chalice
 from werkzeug.test import Client as WsgiClient
 
 from chalicelib.core import clock
-from chalicelib.operators import audit, passwords, service
-from chalicelib.operators.guard import OperatorGuard
-from chalicelib.operators.rules import OWNER, PERMISSIONS, ROLES, SELF
-from chalicelib.web import edge, tokens
-from chalicelib.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PUBLIC, VISITOR, Endpoint, Reply
+from chalicelib.mall.operators import service
+from chalicelib.mall.operators.access import passwords
+from chalicelib.mall.operators.access.guard import OperatorGuard
+from chalicelib.mall.operators.audit import queries as audit_queries
+from chalicelib.mall.operators.rules import OWNER, PERMISSIONS, ROLES, SELF
+from chalicelib.platform.web import edge, tokens
+from chalicelib.platform.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PUBLIC, VISITOR, Endpoint, Reply
 from local.serve import gateway
 
 #: Method and path -> "public", "visitor", "member", "callback", or the permission that an operator needs.
@@ -330,7 +332,7 @@ def test_refused_operators_are_in_the_log(mall: Mall) -> None:
     name = tokens.read("operator", mall.operators["service"]).subject
     before = time.time()
     assert mall.call("POST /v1/admin/operators", mall.operators["service"])[0] == 403
-    items, _ = audit.page(clock.day(clock.now()), name, 1, None)
+    items, _ = audit_queries.page(clock.day(clock.now()), name, 1, None)
     assert (items[0].entry.permission, int(items[0].status or 0)) == ("operators.write", 403)
     assert items[0].entry.at.timestamp() >= before - 1
 

@@ -25,18 +25,19 @@ from schemathesis.specs.openapi.checks import (
 )
 
 import app
+from chalicelib.commerce.pricing import queries as pricing_queries
+from chalicelib.commerce.pricing import service as pricing
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import CODES
-from chalicelib.members.rules import Addresses, Profile
-from chalicelib.members.tables import ADDRESSES, PROFILE, Members
-from chalicelib.operators import passwords
-from chalicelib.operators import service as operators
-from chalicelib.pricing import service as pricing
-from chalicelib.shop import service as shop
-from chalicelib.store import cache
-from chalicelib.store.transaction import save
-from chalicelib.web import tokens
-from chalicelib.web.endpoint import ENDPOINTS
+from chalicelib.customers.members.rules import Addresses, Profile
+from chalicelib.customers.members.tables import ADDRESSES, PROFILE, Members
+from chalicelib.mall.operators import service as operators
+from chalicelib.mall.operators.access import passwords
+from chalicelib.mall.settings import service as settings_service
+from chalicelib.platform.store import cache
+from chalicelib.platform.store.transaction import save
+from chalicelib.platform.web import tokens
+from chalicelib.platform.web.endpoint import ENDPOINTS
 from local.client import Client, in_process
 from local.environment import Places
 from local.serve import gateway
@@ -74,9 +75,11 @@ def callers(dynamodb: str) -> Iterator[dict[str, dict[str, str]]]:
         "operator": {"Authorization": f"Bearer {tokens.issue('operator', name, until)}"},
     }
     patch.undo()
-    for section in shop.SECTIONS.values():  # other tests of this process go by the defaults, and by no promotion
+    for (
+        section
+    ) in settings_service.SECTIONS.values():  # other tests of this process go by the defaults, and by no promotion
         section.change(section.struct())
-    for promotion_id in pricing.promotions():
+    for promotion_id in pricing_queries.promotions():
         pricing.delete_promotion(promotion_id)
     cache.forget("pricing")
 
@@ -183,7 +186,7 @@ def test_the_page_needs_nothing_from_anywhere(anybody: Client) -> None:
 
 
 def test_what_is_shown_is_escaped(document: Any) -> None:
-    from chalicelib.web import docs_page
+    from chalicelib.platform.web import docs_page
 
     evil = "<script>alert('x')</script>"
     operation = {"operationId": evil, "summary": evil, "description": evil, "tags": [evil], "x-audience": evil}

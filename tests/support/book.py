@@ -1,7 +1,7 @@
 """WeChat Pay as a book kept in this process: what may be paid, what was paid, and what went back.
 
-It stands in for the functions of chalicelib.wechat.pay, by the mall's clock and without HTTP or signatures, and answers
-as local/sandbox does. What it says of money is the truth that the mall is held against.
+It stands in for the functions of chalicelib.gateways.wechat.pay, by the mall's clock and without HTTP or signatures,
+and answers as local/sandbox does. What it says of money is the truth that the mall is held against.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Literal, TypeVar
 
 import pytest
 
+from chalicelib.commerce.orders.checks import PaidRefund, Payment
 from chalicelib.core import clock
 from chalicelib.core.settings import settings
-from chalicelib.orders.audit import PaidRefund, Payment
-from chalicelib.wechat import pay as wechat
-from chalicelib.wechat.errors import WechatError
+from chalicelib.gateways.wechat import pay as wechat
+from chalicelib.gateways.wechat.errors import WechatError
 
 _T = TypeVar("_T")
 

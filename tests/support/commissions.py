@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from chalicelib.distribution.rules import Commission, DistributionRules, Taker, commissions
-from chalicelib.orders.refund_rules import granted, new_refund
-from chalicelib.orders.rules import Event, Order, OrderLine, Pieces, Receiver
+from chalicelib.commerce.orders.refunds.rules import apply_refund, new_refund
+from chalicelib.commerce.orders.rules import Event, Order, OrderLine, Pieces, Receiver
+from chalicelib.growth.distribution.rules import Commission, DistributionRules, Taker, commissions
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 PLACE = Receiver(
@@ -40,7 +40,7 @@ def refunded(order: Order, number: str, *pieces: tuple[int, int]) -> Order:
     """The order with these pieces given back, of s0, s1 and so on; with all that is left where none are named."""
     asked = [Pieces(f"s{line}", quantity) for line, quantity in pieces]
     refund = new_refund(order, number, asked or None, "why", "digest", NOW)
-    return granted(order, refund, False, "operator:x", NOW)[0]
+    return apply_refund(order, refund, False, "operator:x", NOW)[0]
 
 
 def pays(

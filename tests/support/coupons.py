@@ -10,16 +10,18 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from chalicelib.commerce.coupons.inputs import TemplateInput
+from chalicelib.commerce.coupons.rules import Held, Template
+from chalicelib.commerce.coupons.tables import Coupons, held
+from chalicelib.commerce.coupons.templates import queries as template_queries
+from chalicelib.commerce.coupons.templates import service as templates
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.coupons import templates
-from chalicelib.coupons.rules import Held, Template, TemplateInput
-from chalicelib.coupons.tables import Coupons, held
-from chalicelib.members.rules import Profile
-from chalicelib.members.tables import Members, profile_item
-from chalicelib.store import cache, read
-from chalicelib.store.base import call
-from chalicelib.web import tokens
+from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.tables import Members, profile_item
+from chalicelib.platform.store import cache, read
+from chalicelib.platform.store.base import call
+from chalicelib.platform.web import tokens
 from local.client import Client, coupon_template, in_process
 
 _BATCH_MAX = 25
@@ -34,8 +36,8 @@ def template(**more: Any) -> Template:
 
 def figures(made: Template) -> tuple[int, int]:
     """Issued and left, which are the total together."""
-    found = templates.figures([templates.load(made.template_id).template])[0]
-    total = templates.load(made.template_id).template.total
+    found = template_queries.figures([template_queries.load(made.template_id).template])[0]
+    total = template_queries.load(made.template_id).template.total
     assert found.left >= 0
     assert found.issued + found.left == total
     return found.issued, found.left

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from chalicelib.jobs import worker
+from chalicelib.platform.jobs import worker
 from local.client import SHANGHAI, Operator, Sandbox, Shopper, Transport
 from local.notices import payment_callback
 
@@ -49,17 +49,17 @@ def deliver(operator: Operator, shopper: Shopper, order_id: str) -> None:
 
 def balance(shopper: Shopper) -> tuple[int, int]:
     """What the shopper has earned: pending, and available, in fen."""
-    from chalicelib.ledger import service as ledger
+    from chalicelib.ledger import queries as ledger_queries
 
-    kept = ledger.balance(shopper.member_id)
+    kept = ledger_queries.balance(shopper.member_id)
     return kept.pending, kept.available
 
 
 def inviter_of(shopper: Shopper) -> str | None:
     """Whom the shopper is bound to now."""
     from chalicelib.core import clock
-    from chalicelib.distribution.tables import BINDING, Distributors
-    from chalicelib.store import read
+    from chalicelib.growth.distribution.tables import BINDING, Distributors
+    from chalicelib.platform.store import read
 
     item = read.get(Distributors, shopper.member_id, BINDING)
     return item.binding.inviter if item is not None and item.binding.live(clock.now()) else None
@@ -68,8 +68,8 @@ def inviter_of(shopper: Shopper) -> str | None:
 def bare_member(openid: str = "") -> str:
     """Somebody new without an address, whom WeChat calls so; their id."""
     from chalicelib.core import clock, ids
-    from chalicelib.members import service
-    from chalicelib.members.rules import Profile
+    from chalicelib.customers.members import service
+    from chalicelib.customers.members.rules import Profile
 
     profile = Profile(member_id=ids.new("m"), openid=openid or ids.new("o"), joined_at=clock.now())
     assert service._join(profile.openid, profile)
@@ -79,9 +79,9 @@ def bare_member(openid: str = "") -> str:
 def quick_member(send: Transport, sandbox: Sandbox) -> Shopper:
     """Somebody new with an address, who joined without the way through WeChat."""
     from chalicelib.core import clock, ids
-    from chalicelib.members import service
-    from chalicelib.members.rules import Address
-    from chalicelib.web import tokens
+    from chalicelib.customers.members import service
+    from chalicelib.customers.members.rules import Address
+    from chalicelib.platform.web import tokens
 
     openid = ids.new("o")
     member_id = bare_member(openid)
@@ -92,21 +92,23 @@ def quick_member(send: Transport, sandbox: Sandbox) -> Shopper:
 
 def quick_distributor(member_id: str) -> str:
     """The member is an active distributor; their invite code."""
-    from chalicelib.distribution import service
+    from chalicelib.growth.distribution.distributors import service as distributors
 
-    code: str = service.apply(member_id).invite_code
-    service.approve(member_id)
+    code: str = distributors.apply(member_id).invite_code
+    distributors.approve(member_id)
     return code
 
 
 def balance_differences(*member_ids: str) -> list[Any]:
     """What of these members' balances and months does not agree with their entries."""
-    from chalicelib.ledger import service as ledger
-    from chalicelib.ledger.audit import audit_balances
+    from chalicelib.ledger import queries as ledger_queries
+    from chalicelib.ledger.checks import audit_balances
 
     entries = {
-        (entry.about, entry.cause): entry for member_id in member_ids for entry in ledger.all_of_member(member_id)
+        (entry.about, entry.cause): entry
+        for member_id in member_ids
+        for entry in ledger_queries.all_of_member(member_id)
     }
-    balances = {member_id: ledger.balance(member_id) for member_id in member_ids}
-    months = {member_id: ledger.months(member_id, date(9999, 1, 1)) for member_id in member_ids}
+    balances = {member_id: ledger_queries.balance(member_id) for member_id in member_ids}
+    months = {member_id: ledger_queries.months(member_id, date(9999, 1, 1)) for member_id in member_ids}
     return audit_balances(entries.values(), balances, months)

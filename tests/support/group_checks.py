@@ -9,13 +9,13 @@ from collections import Counter
 
 import msgspec
 
-from chalicelib.catalogue.tables import ACTIVITY, Products
-from chalicelib.groupbuy.rules import Lobby
-from chalicelib.groupbuy.settle import read_draw
-from chalicelib.groupbuy.tables import MEMBER, GroupActivities
-from chalicelib.jobs.tables import Jobs
-from chalicelib.orders.rules import Order
-from chalicelib.store import tools
+from chalicelib.commerce.catalogue.tables import ACTIVITY, Products
+from chalicelib.commerce.orders.rules import Order
+from chalicelib.growth.groupbuy.lottery.queries import read_draw
+from chalicelib.growth.groupbuy.rules import Lobby
+from chalicelib.growth.groupbuy.tables import MEMBER, GroupActivities
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import tools
 from tests.support.group_play import Play, got
 from tests.support.group_stage import Setting
 from tools import audit

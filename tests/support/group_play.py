@@ -12,21 +12,24 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from chalicelib.commerce.orders.closing import service as closing
+from chalicelib.commerce.orders.inputs import GroupInput, LineInput, OrderInput
+from chalicelib.commerce.orders.payment import service as payment_service
+from chalicelib.commerce.orders.placement import service as placement
+from chalicelib.commerce.orders.refunds import push
+from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.rules import Order, Pieces
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.groupbuy import activities
-from chalicelib.groupbuy.audit import audit
-from chalicelib.groupbuy.rules import MARGIN, Lobby, SeatItem
-from chalicelib.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
-from chalicelib.jobs import worker
-from chalicelib.jobs.tables import DEAD, Jobs
-from chalicelib.orders import close, pay, place, refunds
-from chalicelib.orders.groups import GroupInput
-from chalicelib.orders.place import LineInput, OrderInput
-from chalicelib.orders.rules import Order, Pieces
-from chalicelib.store import read, tools
-from chalicelib.store.transaction import ConditionFailed
-from chalicelib.wechat.errors import WechatError
+from chalicelib.gateways.wechat.errors import WechatError
+from chalicelib.growth.groupbuy.activities import service as activities
+from chalicelib.growth.groupbuy.checks import audit
+from chalicelib.growth.groupbuy.rules import MARGIN, Lobby, SeatItem
+from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.tables import DEAD, Jobs
+from chalicelib.platform.store import read, tools
+from chalicelib.platform.store.transaction import ConditionFailed
 from tests.support.book import Book, Weather
 from tests.support.group_stage import ADDRESS, MEMBERS, Setting, Stage
 
@@ -191,7 +194,7 @@ class Play:
             return NOBODY
         told = self.book.refund_told(_pick(list(self.book.payouts), refund))
         if told.state == "SUCCESS":
-            refunds.settle(told.out_refund_no, told.state, told.amount_fen)
+            push.settle_refund(told.out_refund_no, told.state, told.amount_fen)
         return told.state
 
     def storm(self, weather: Weather, seconds: float) -> str:
@@ -300,7 +303,7 @@ class Play:
             expected_payable_fen=unit_fen * pieces + self.stage.setting.freight_fen(pieces),
         )  # fmt: skip
         key = f"k{self._keys}"
-        return self._try(lambda: place.place(member, key, asked), codes)
+        return self._try(lambda: placement.place(member, key, asked), codes)
 
     def _go_on(self, order: Order, far: Far) -> str:
         if far == "ordered":
@@ -313,15 +316,15 @@ class Play:
         return "paid" if far == "paid" else self._tell(number)
 
     def _begin(self, order: Order) -> str:
-        told, payment = self._try(lambda: pay.start(order.order_id, order.member_id), _BEGIN)
+        told, payment = self._try(lambda: payment_service.start(order.order_id, order.member_id), _BEGIN)
         return told if payment is None else "free" if payment.paid else "begun"
 
     def _tell(self, number: str) -> str:
-        pay.record(self.book.told(number))
+        payment_service.record(self.book.told(number))
         return f"told: {self.orders[number].history[-1].what}"
 
     def _cancel(self, order: Order) -> str:
-        told, after = self._try(lambda: close.cancel(order.order_id, order.member_id), ("order_state",))
+        told, after = self._try(lambda: closing.cancel(order.order_id, order.member_id), ("order_state",))
         return told if after is None else after.state
 
     def _refund(self, order: Order, key: str, asked: list[Pieces] | None) -> str:

@@ -15,26 +15,27 @@ from typing import Any
 
 import pytest
 
-from chalicelib.catalogue import indexing, products
-from chalicelib.catalogue.draft import SkuIn
-from chalicelib.catalogue.tables import Products
+from chalicelib.commerce.catalogue.indexing import service as indexing
+from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.products.inputs import SkuInput
+from chalicelib.commerce.catalogue.tables import Products
+from chalicelib.commerce.orders.jobs import STOCK_RETURNED
+from chalicelib.commerce.orders.tables import Orders
+from chalicelib.commerce.pricing import service as pricing_service
+from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate
 from chalicelib.core import clock, ids, settings
-from chalicelib.groupbuy import activities
-from chalicelib.groupbuy.activities import ActivityInput, SetAside
-from chalicelib.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, Variant
-from chalicelib.groupbuy.tables import GroupActivities, Lobbies
-from chalicelib.jobs import declarations, worker
-from chalicelib.jobs.job import Job
-from chalicelib.jobs.tables import Jobs
+from chalicelib.customers.members.rules import Address, Addresses, Profile
+from chalicelib.customers.members.tables import ADDRESSES, PROFILE, Members
+from chalicelib.growth.groupbuy.activities import service as activities
+from chalicelib.growth.groupbuy.inputs import ActivityInput
+from chalicelib.growth.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, SetAside, Variant
+from chalicelib.growth.groupbuy.tables import GroupActivities, Lobbies
 from chalicelib.ledger.tables import LedgerEntries
-from chalicelib.members.rules import Address, Addresses, Profile
-from chalicelib.members.tables import ADDRESSES, PROFILE, Members
-from chalicelib.orders.jobs import STOCK_RETURNED
-from chalicelib.orders.tables import Orders
-from chalicelib.pricing import service as freight
-from chalicelib.pricing.freight import FreightRule, FreightTemplate
-from chalicelib.store import cache
-from chalicelib.store.transaction import Transaction
+from chalicelib.platform.jobs import declarations, worker
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import cache
+from chalicelib.platform.store.transaction import Transaction
 from tests.support.lean import lean
 from tests.support.own_tables import Snapshot, own_tables, put_back, snapshot
 
@@ -125,7 +126,7 @@ class Stage:
         product = products.create(
             {
                 "product_code": f"machine-{setting.name}", "name": "茶", "publish": True,
-                "skus": [SkuIn(sku_code="A", price_fen=5000, stock=setting.stock)],
+                "skus": [SkuInput(sku_code="A", price_fen=5000, stock=setting.stock)],
                 "freight_template_id": "by-piece" if setting.freight else None,
             }
         ).product  # fmt: skip
@@ -212,7 +213,7 @@ def stages(endpoint: str | None) -> Iterator[Callable[[Setting], Stage]]:
             # Nobody counts what was sold, nor lists products anew: that is not what is played, and a third of the work.
             returned = {STOCK_RETURNED.name: declarations.subscribers_of(STOCK_RETURNED.name)}
             patch.setattr(declarations, "_subscribers", returned)
-            patch.setattr(indexing, "_relist_soon", lambda tx, products: None)
+            patch.setattr(indexing, "_reindex_soon", lambda tx, products: None)
             _people()
             yield make
     finally:
@@ -235,7 +236,7 @@ def _people() -> None:
         tx.create(Members(member_id, ADDRESSES, addresses=Addresses([address]), version=1))
     tx.commit()
     rule = FreightRule(first_fen=FREIGHT_FEN, further_fen=FREIGHT_MORE_FEN)
-    freight.put("by-piece", FreightTemplate(name="按件", rules=[rule]))
+    pricing_service.put("by-piece", FreightTemplate(name="按件", rules=[rule]))
 
 
 def _nothing(*_: object) -> None:

@@ -9,27 +9,29 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.catalogue.jobs import EMPTY_POOL
-from chalicelib.catalogue.tables import ACTIVITY, Products, pool_key, stock_key
+from chalicelib.commerce.catalogue.jobs import EMPTY_POOL
+from chalicelib.commerce.catalogue.tables import ACTIVITY, Products, pool_key, stock_key
+from chalicelib.commerce.orders.checks import Stock, audit
+from chalicelib.commerce.orders.inputs import OrderInput
+from chalicelib.commerce.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
+from chalicelib.commerce.orders.payment import service as payment_service
+from chalicelib.commerce.orders.placement import service as placement
+from chalicelib.commerce.orders.queries import StoredOrder
+from chalicelib.commerce.orders.tables import Orders
 from chalicelib.core import clock
+from chalicelib.core.difference import Difference
 from chalicelib.core.settings import settings
-from chalicelib.groupbuy import activities
-from chalicelib.groupbuy.activities import ActivityInput, SetAside
-from chalicelib.groupbuy.audit import audit as audit_lobbies
-from chalicelib.groupbuy.jobs import APPLY_RESULT, END_ACTIVITY, RESOLVE_ORDERS, SETTLE_LOBBY
-from chalicelib.groupbuy.rules import Activity, Kind, Lobby, Lottery, Price, SeatItem
-from chalicelib.groupbuy.tables import LOBBY, Draw, Lobbies, activity_key, bought_key, lobby_of, seat_of
-from chalicelib.jobs.queue import schedule
-from chalicelib.ledger import service as ledger
-from chalicelib.orders import pay, place
-from chalicelib.orders.audit import Difference, Stock, audit
-from chalicelib.orders.changes import Found
-from chalicelib.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
-from chalicelib.orders.place import OrderInput
-from chalicelib.orders.tables import Orders
-from chalicelib.store import read
-from chalicelib.store.transaction import Transaction
-from chalicelib.wechat.pay import Trade
+from chalicelib.gateways.wechat.pay import Trade
+from chalicelib.growth.groupbuy.activities import service as activities
+from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
+from chalicelib.growth.groupbuy.inputs import ActivityInput
+from chalicelib.growth.groupbuy.jobs import APPLY_RESULT, END_ACTIVITY, RESOLVE_ORDERS, SETTLE_LOBBY
+from chalicelib.growth.groupbuy.rules import Activity, Kind, Lobby, Lottery, Price, SeatItem, SetAside
+from chalicelib.growth.groupbuy.tables import LOBBY, Draw, Lobbies, activity_key, bought_key, lobby_of, seat_of
+from chalicelib.ledger import queries as ledger_queries
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import Transaction
 from local.client import Answer, Shopper
 from local.notices import payment_callback
 from tests.support.sweep import World
@@ -82,7 +84,7 @@ class Offer:
 class Seen:
     """All that the mall has of a world; the orders by who placed them, the pieces that each of them has bought."""
 
-    orders: dict[int, Found]
+    orders: dict[int, StoredOrder]
     lobby: Lobby | None
     position: str | None
     seats: list[SeatItem]
@@ -130,13 +132,13 @@ class GroupWorld(World):
     def sit(self, who: int) -> None:
         """Place the order, in this process."""
         asked = msgspec.convert(self.body(who), OrderInput)
-        order = place.place(self.people[who].member_id, self.key(who), asked)
+        order = placement.place(self.people[who].member_id, self.key(who), asked)
         assert order.group is not None
         self.placed(who, order.order_id, order.group.lobby_id)
 
     def pay_at_wechat(self, who: int) -> str:
         """Pay the order; the payment's id at WeChat, of which the mall is not told."""
-        payment = pay.start(self.orders[who], self.people[who].member_id)
+        payment = payment_service.start(self.orders[who], self.people[who].member_id)
         return str(self.sandbox.pay({"package": payment.package}, notify="none")["transaction_id"])
 
     def sit_and_pay(self, *people: int) -> None:
@@ -145,13 +147,13 @@ class GroupWorld(World):
         for who in people:
             self.sit(who)
             if not self.fen(who):
-                pay.start(self.orders[who], self.people[who].member_id)
+                payment_service.start(self.orders[who], self.people[who].member_id)
                 continue
             trade = Trade(
                 out_trade_no=self.orders[who], state="SUCCESS", appid=mine.wechat_appid, mchid=mine.wechat_mchid,
                 transaction_id=self.pay_at_wechat(who), total_fen=self.fen(who),
             )  # fmt: skip
-            pay.record(trade)
+            payment_service.record(trade)
 
     def order(self, who: int) -> Answer:
         """Place the order over HTTP."""
@@ -183,7 +185,7 @@ class GroupWorld(World):
         items = list(read.query_all(Lobbies, self.lobby_id, consistent=True))
         lobby = next((item for item in items if item.part == LOBBY), None)
         return Seen(
-            orders={who: Found(one.order, one.version) for who, one in zip(self.orders, orders, strict=True)},
+            orders={who: StoredOrder(one.order, one.version) for who, one in zip(self.orders, orders, strict=True)},
             lobby=None if lobby is None else lobby_of(lobby),
             position=None if lobby is None else lobby.position,
             seats=[seat_of(item) for item in items if item.part != LOBBY],
@@ -201,7 +203,7 @@ class GroupWorld(World):
     def differences(self, seen: Seen) -> list[Difference]:
         """The audits of this world alone: its orders, its lobby, its stock, and WeChat's books of them."""
         orders = [found.order for found in seen.orders.values()]
-        entries = [entry for order in orders for entry in ledger.of(order.order_id)]
+        entries = [entry for order in orders for entry in ledger_queries.of(order.order_id)]
         money = audit(orders, entries, seen.stocks, *self.books(list(self.orders.values())))
         lobbies = [] if seen.lobby is None else [seen.lobby]
         return money + audit_lobbies(orders, lobbies, [(self.lobby_id, seat) for seat in seen.seats])

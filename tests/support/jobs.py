@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.jobs import queue, worker
-from chalicelib.jobs.declarations import INSIDE, Event, Lane, event, handles, subscribe
-from chalicelib.jobs.job import Handler, Job
-from chalicelib.jobs.tables import Jobs
-from chalicelib.store import tools
-from chalicelib.store.transaction import Transaction
+from chalicelib.platform.jobs import queue, worker
+from chalicelib.platform.jobs.declarations import INSIDE, Event, Lane, event, handles, subscribe
+from chalicelib.platform.jobs.job import Handler, Job
+from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.store import tools
+from chalicelib.platform.store.transaction import Transaction
 from local.clock import LocalClock
 
 _numbers = itertools.count()

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.store import base
+from chalicelib.platform.store import base
 
 _HEAD = (
     "POST / HTTP/1.1\r\nHost: local\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Date: 20261121T000000Z\r\n"
@@ -26,7 +26,7 @@ _HEAD = (
 
 
 class Lean:
-    """What chalicelib.store.base asks of a client."""
+    """What chalicelib.platform.store.base asks of a client."""
 
     def __init__(self, endpoint: str) -> None:
         place = urllib.parse.urlsplit(endpoint)

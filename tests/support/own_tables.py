@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from chalicelib.store import tools
-from chalicelib.store.base import Table, call, hash_key, range_key
+from chalicelib.platform.store import tools
+from chalicelib.platform.store.base import Table, call, hash_key, range_key
 from local.tables import create_all
 
 _BATCH_MAX = 25

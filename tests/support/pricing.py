@@ -9,10 +9,10 @@ from typing import Any, Literal
 import msgspec
 from hypothesis import strategies as st
 
-from chalicelib.coupons.rules import Coupon, Held, Scope, Terms
-from chalicelib.pricing.basket import Item
-from chalicelib.pricing.freight import FreightRule, FreightTemplate
-from chalicelib.pricing.promotions import (
+from chalicelib.commerce.coupons.rules import Coupon, Held, Scope, Terms
+from chalicelib.commerce.pricing.basket.rules import Item
+from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate
+from chalicelib.commerce.pricing.promotions.rules import (
     AddOn,
     Bundle,
     NewCustomerPrice,
@@ -24,7 +24,7 @@ from chalicelib.pricing.promotions import (
     ThresholdOff,
     ThresholdTier,
 )
-from chalicelib.pricing.rules import Benefits, Quote, quote
+from chalicelib.commerce.pricing.rules import Benefits, Quote, quote
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 DAY = timedelta(days=1)

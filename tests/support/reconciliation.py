@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.core import clock, ids
-from chalicelib.jobs import worker
-from chalicelib.ledger import members
+from chalicelib.gateways.wechat import transfers
+from chalicelib.ledger import rules as members
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Entry
-from chalicelib.orders import pay
-from chalicelib.store.transaction import Transaction
-from chalicelib.wechat import transfers
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.store.transaction import Transaction
 from local.client import Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from tests.support.distribution import quick_member
@@ -58,7 +58,7 @@ class Shop:
         order_id: str = shopper.place([(self.sku, pieces)])["order_id"]
         self.sandbox.pay(shopper.start_payment(order_id), notify="none")
         if told:
-            assert pay.learn(order_id)
+            assert payment.learn(order_id)
         return order_id
 
     def refunded(self, order_id: str, shopper: Shopper, pieces: int = 1) -> str:

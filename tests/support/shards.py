@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chalicelib.catalogue.tables import POOL, Products, shards_of, stock_key
-from chalicelib.orders.audit import Stock, audit
-from chalicelib.orders.rules import Order
-from chalicelib.store import read, tools
+from chalicelib.commerce.catalogue.tables import POOL, Products, shards_of, stock_key
+from chalicelib.commerce.orders.checks import Stock, audit
+from chalicelib.commerce.orders.rules import Order
+from chalicelib.platform.store import read, tools
 
 
 def stocks(sku_id: str) -> list[Stock]:

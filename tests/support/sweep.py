@@ -14,12 +14,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from chalicelib.commerce.orders.checks import PaidRefund, Payment
 from chalicelib.core import clock
-from chalicelib.jobs import queue, worker
-from chalicelib.jobs.tables import DEAD, Jobs
-from chalicelib.jobs.worker import LEASE_SECONDS
-from chalicelib.orders.audit import PaidRefund, Payment
-from chalicelib.store import tools
+from chalicelib.platform.jobs import declarations, queue, worker
+from chalicelib.platform.jobs.tables import DEAD, Jobs
+from chalicelib.platform.jobs.worker import LEASE_SECONDS
+from chalicelib.platform.store import tools
 from local.client import Operator, Sandbox, Transport
 from local.clock import LocalClock
 from tests.support.outside import Crash, Mode, Outside, every_call, may_change
@@ -47,6 +47,7 @@ class World:
 
         A job is taken as a worker takes it, but all are found at one glance: how a worker looks is struck elsewhere.
         """
+        assert all(any(kind.name.startswith(asked) for kind in declarations.kinds()) for asked in kinds), kinds
         for _ in range(_ROUNDS_MAX):
             due = [job for wait, job in _owed() if wait <= 0 and job.task.kind.startswith(kinds)]
             if not due:

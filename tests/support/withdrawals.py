@@ -18,14 +18,14 @@ PLENTY_FEN = 1_000_000_000
 def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", openid: str = "") -> Shopper:
     """A distributor with that much to withdraw, as an order would have left them; they have a profile and a token."""
     from chalicelib.core import clock, ids
-    from chalicelib.distribution.rules import Distributor
-    from chalicelib.distribution.tables import distributor_item
-    from chalicelib.ledger import members as entries
+    from chalicelib.customers.members.rules import Addresses, Profile
+    from chalicelib.customers.members.tables import ADDRESSES, Members, profile_item
+    from chalicelib.growth.distribution.rules import Distributor
+    from chalicelib.growth.distribution.tables import distributor_item
+    from chalicelib.ledger import rules as entries
     from chalicelib.ledger import service as ledger
-    from chalicelib.members.rules import Addresses, Profile
-    from chalicelib.members.tables import ADDRESSES, Members, profile_item
-    from chalicelib.store.transaction import Transaction
-    from chalicelib.web import tokens
+    from chalicelib.platform.store.transaction import Transaction
+    from chalicelib.platform.web import tokens
 
     member_id, order_id = ids.new("m"), f"o{secrets.token_hex(8)}"
     now = clock.now()
@@ -64,9 +64,9 @@ def mine(shopper: Shopper, withdrawal_id: str) -> Any:
 
 def balance(shopper: Shopper) -> tuple[int, int, int]:
     """What the member has to withdraw, what is on its way, and what they have withdrawn."""
-    from chalicelib.ledger import service as ledger
+    from chalicelib.ledger import queries as ledger_queries
 
-    kept = ledger.balance(shopper.member_id)
+    kept = ledger_queries.balance(shopper.member_id)
     return kept.available, kept.withdrawing, kept.withdrawn
 
 
@@ -100,18 +100,18 @@ def transfer_callback(
 
 def differences(sandbox: Sandbox, *shoppers: Shopper) -> list[str]:
     """The audit of these members' withdrawals and balances, WeChat's books with them; what does not agree."""
-    from chalicelib.distribution.withdrawal_audit import Transfer, audit_withdrawals
-    from chalicelib.distribution.withdrawal_tables import Withdrawals, allowance_key, told_apart
-    from chalicelib.distribution.withdrawals import load
-    from chalicelib.ledger import service as ledger
-    from chalicelib.store import read
+    from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
+    from chalicelib.growth.payouts.queries import load
+    from chalicelib.growth.payouts.tables import Withdrawals, allowance_key, told_apart
+    from chalicelib.ledger import queries as ledger_queries
+    from chalicelib.platform.store import read
 
     numbers = [
         raw["withdrawal_id"]["S"]
         for shopper in shoppers
         for raw in read.query(Withdrawals, shopper.member_id, index=Withdrawals.by_member)[0]
     ]
-    entries = [entry for shopper in shoppers for entry in ledger.all_of_member(shopper.member_id)]
+    entries = [entry for shopper in shoppers for entry in ledger_queries.all_of_member(shopper.member_id)]
     bills = [found for number in numbers if (found := bill(sandbox, number)) is not None]
     transfers = [Transfer(one["out_bill_no"], one["amount_fen"], one["state"]) for one in bills]
     kept = read.batch_get([allowance_key(shopper.member_id) for shopper in shoppers])

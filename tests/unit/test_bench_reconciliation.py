@@ -9,7 +9,7 @@ import pytest
 from bench.cost import quotas
 from bench.cost.usage import memory_mb
 from bench.load import reconciliation
-from chalicelib.wechat.bills import TRADES_MAX
+from chalicelib.gateways.wechat.bills import TRADES_MAX
 
 
 @pytest.mark.slow

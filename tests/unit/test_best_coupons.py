@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.commerce.coupons.rules import COUPONS_MAX, Held, Scope
+from chalicelib.commerce.coupons.wallet.queries import READY_MAX
+from chalicelib.commerce.pricing.basket.rules import Item
+from chalicelib.commerce.pricing.promotions.rules import Promotion, ThresholdOff
+from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core.errors import MallError
-from chalicelib.coupons.rules import COUPONS_MAX, Held, Scope
-from chalicelib.coupons.uses import READY_MAX
-from chalicelib.pricing.basket import Item
-from chalicelib.pricing.promotions import Promotion, ThresholdOff
-from chalicelib.pricing.rules import Quote
 from tests.support.pricing import (
     DAY,
     NOW,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.wechat import bills
-from chalicelib.wechat.errors import WechatError
+from chalicelib.gateways.wechat import bills
+from chalicelib.gateways.wechat.errors import WechatError
 
 TRADE_COLUMNS = (
     "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,"

@@ -11,24 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from chalicelib.catalogue import draft, lines, placing, rules, search
-from chalicelib.catalogue.draft import ProductNew, SkuIn, SpecIn
-from chalicelib.catalogue.lines import CategoryLine, ProductLine
-from chalicelib.catalogue.rules import Category, Detail, Product, Row, Stock
-from chalicelib.catalogue.tree import Forest, node
+from chalicelib.commerce.catalogue import rules
+from chalicelib.commerce.catalogue.categories.rules import Forest
+from chalicelib.commerce.catalogue.categories.views import node
+from chalicelib.commerce.catalogue.import_export import rules as file_format
+from chalicelib.commerce.catalogue.import_export.rules import CategoryLine, ProductLine
+from chalicelib.commerce.catalogue.listings import rules as listing_keys
+from chalicelib.commerce.catalogue.products import rules as product_rules
+from chalicelib.commerce.catalogue.products.inputs import ProductInput, SkuInput, SpecInput
+from chalicelib.commerce.catalogue.rules import Category, Detail, Product, Row, Stock
+from chalicelib.commerce.catalogue.search import rules as search_rules
 from chalicelib.core.errors import MallError
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 
 
 def product(code: str = "P1", **fields: Any) -> Product:
-    skus = fields.pop("skus", [SkuIn(sku_code="A", price_fen=1990)])
-    begun = draft.begin(rules.product_id(code), code, fields.pop("created_at", NOW))
-    return draft.compose(begun, Detail(), {"name": "碗", "skus": skus, **fields}, NOW).product
+    skus = fields.pop("skus", [SkuInput(sku_code="A", price_fen=1990)])
+    begun = product_rules.begin(rules.product_id(code), code, fields.pop("created_at", NOW))
+    return product_rules.compose(begun, Detail(), {"name": "碗", "skus": skus, **fields}, NOW).product
 
 
 def place(of: Product, sold: int, order: str) -> str:
-    return dict(placing.entries(of, sold, []))[f"all#{order}"]
+    return dict(listing_keys.entries(of, sold, []))[f"all#{order}"]
 
 
 # Places
@@ -36,9 +41,12 @@ def place(of: Product, sold: int, order: str) -> str:
 
 @given(st.tuples(*[st.integers(0, 10**8)] * 2), st.tuples(*[st.integers(0, 10**10)] * 2), st.integers(1, 10**9))
 def test_places_sort_as_the_lists_read(prices: tuple[int, int], sold: tuple[int, int], later: int) -> None:
-    one = product("P1", publish=True, skus=[SkuIn(sku_code="A", price_fen=prices[0])])
+    one = product("P1", publish=True, skus=[SkuInput(sku_code="A", price_fen=prices[0])])
     two = product(
-        "P2", publish=True, skus=[SkuIn(sku_code="A", price_fen=prices[1])], created_at=NOW + timedelta(seconds=later)
+        "P2",
+        publish=True,
+        skus=[SkuInput(sku_code="A", price_fen=prices[1])],
+        created_at=NOW + timedelta(seconds=later),
     )
     if prices[0] < prices[1]:
         assert place(one, 0, "price") < place(two, 0, "price")
@@ -57,22 +65,26 @@ def test_the_merchants_order_comes_before_the_newest(first: int, second: int) ->
 
 def test_a_product_stands_in_every_category_above_it_and_unpublished_only_for_operators() -> None:
     on, off = product(publish=True), product()
-    assert {listing for listing, _ in placing.entries(on, 0, ["c2", "c1"])} == {
+    assert {listing for listing, _ in listing_keys.entries(on, 0, ["c2", "c1"])} == {
         f"{scope}#{order}" for scope in ("all", "c1", "c2") for order in ("admin", "default", "new", "sales", "price")
     }
-    assert {listing for listing, _ in placing.entries(off, 0, ["c2", "c1"])} == {"all#admin", "c2#admin", "c1#admin"}
+    assert {listing for listing, _ in listing_keys.entries(off, 0, ["c2", "c1"])} == {
+        "all#admin",
+        "c2#admin",
+        "c1#admin",
+    }
 
 
 def test_the_card_shows_the_cheapest_sku_and_whether_any_is_in_stock() -> None:
     skus = [
-        SkuIn(sku_code="A", specs={"色": "红"}, price_fen=500, list_price_fen=900),
-        SkuIn(sku_code="B", specs={"色": "蓝"}, price_fen=300),
+        SkuInput(sku_code="A", specs={"色": "红"}, price_fen=500, list_price_fen=900),
+        SkuInput(sku_code="B", specs={"色": "蓝"}, price_fen=300),
     ]
     of = product(skus=skus)
     red, blue = (sku.sku_id for sku in of.skus)
-    card = placing.card(of, 7, {red: Stock(1, 0, 1), blue: Stock(0, 1, 1)})
+    card = listing_keys.card(of, 7, {red: Stock(1, 0, 1), blue: Stock(0, 1, 1)})
     assert (card.price_fen, card.list_price_fen, card.sold, card.in_stock) == (300, 300, 7, True)
-    assert not placing.card(of, 7, {red: Stock(0, 1, 1), blue: Stock(0, 1, 1)}).in_stock
+    assert not listing_keys.card(of, 7, {red: Stock(0, 1, 1), blue: Stock(0, 1, 1)}).in_stock
 
 
 # The tree
@@ -121,7 +133,7 @@ def test_only_what_has_another_parent_has_moved() -> None:
 
 
 def test_specs_follow_from_the_skus() -> None:
-    skus = [SkuIn(sku_code=f"{a}{b}", specs={"色": a, "码": b}, price_fen=1) for a in "红蓝" for b in "SM"]
+    skus = [SkuInput(sku_code=f"{a}{b}", specs={"色": a, "码": b}, price_fen=1) for a in "红蓝" for b in "SM"]
     assert [(spec.name, spec.values) for spec in product(skus=skus).specs] == [("色", ["红", "蓝"]), ("码", ["S", "M"])]
 
 
@@ -131,23 +143,31 @@ SKU = {"price_fen": 1}
 @pytest.mark.parametrize(
     ("field", "changes"),
     [
-        ("skus[1].sku_code", {"skus": [SkuIn(sku_code="A", **SKU), SkuIn(sku_code="A", **SKU)]}),
-        ("skus[1].specs", {"skus": [SkuIn(sku_code="A", **SKU), SkuIn(sku_code="B", **SKU)]}),
+        ("skus[1].sku_code", {"skus": [SkuInput(sku_code="A", **SKU), SkuInput(sku_code="A", **SKU)]}),
+        ("skus[1].specs", {"skus": [SkuInput(sku_code="A", **SKU), SkuInput(sku_code="B", **SKU)]}),
         (
             "skus[0].specs",
-            {"skus": [SkuIn(sku_code="A", specs={"色": "红"}, **SKU), SkuIn(sku_code="B", specs={"码": "S"}, **SKU)]},
+            {
+                "skus": [
+                    SkuInput(sku_code="A", specs={"色": "红"}, **SKU),
+                    SkuInput(sku_code="B", specs={"码": "S"}, **SKU),
+                ]
+            },
         ),
         (
             "skus[0].specs",
-            {"skus": [SkuIn(sku_code="A", specs={"色": "红"}, **SKU)], "specs": [SpecIn("色", ["蓝"])]},
+            {"skus": [SkuInput(sku_code="A", specs={"色": "红"}, **SKU)], "specs": [SpecInput("色", ["蓝"])]},
         ),
-        ("specs", {"skus": [SkuIn(sku_code="A", specs={"色": "红"}, **SKU)], "specs": [SpecIn("色", ["红"])] * 2}),
+        (
+            "specs",
+            {"skus": [SkuInput(sku_code="A", specs={"色": "红"}, **SKU)], "specs": [SpecInput("色", ["红"])] * 2},
+        ),
         (
             "specs[0].values",
-            {"skus": [SkuIn(sku_code="A", specs={"色": "红"}, **SKU)], "specs": [SpecIn("色", ["红"] * 2)]},
+            {"skus": [SkuInput(sku_code="A", specs={"色": "红"}, **SKU)], "specs": [SpecInput("色", ["红"] * 2)]},
         ),
-        ("skus[0].specs", {"skus": [SkuIn(sku_code="A", **SKU)], "specs": [SpecIn("色", ["红"])]}),
-        ("specs", {"skus": [SkuIn(sku_code="A", specs=dict.fromkeys("abcde", "v"), **SKU)]}),
+        ("skus[0].specs", {"skus": [SkuInput(sku_code="A", **SKU)], "specs": [SpecInput("色", ["红"])]}),
+        ("specs", {"skus": [SkuInput(sku_code="A", specs=dict.fromkeys("abcde", "v"), **SKU)]}),
     ],
 )
 def test_skus_and_specs_fit_together_or_the_field_is_named(field: str, changes: dict[str, Any]) -> None:
@@ -158,17 +178,17 @@ def test_skus_and_specs_fit_together_or_the_field_is_named(field: str, changes: 
 
 def test_a_change_says_only_what_differs() -> None:
     skus = [
-        SkuIn(sku_code="A", specs={"色": "红"}, price_fen=1, weight_g=5),
-        SkuIn(sku_code="B", specs={"色": "蓝"}, price_fen=2),
+        SkuInput(sku_code="A", specs={"色": "红"}, price_fen=1, weight_g=5),
+        SkuInput(sku_code="B", specs={"色": "蓝"}, price_fen=2),
     ]
     before = product(skus=skus, brief="好")
     later = NOW + timedelta(hours=1)
-    assert draft.compose(before, Detail(), {"brief": "好"}, later).product == before
+    assert product_rules.compose(before, Detail(), {"brief": "好"}, later).product == before
     changed = [
-        SkuIn(sku_code="A", specs={"色": "红"}, price_fen=3),
-        SkuIn(sku_code="C", specs={"色": "黄"}, price_fen=4, stock=9),
+        SkuInput(sku_code="A", specs={"色": "红"}, price_fen=3),
+        SkuInput(sku_code="C", specs={"色": "黄"}, price_fen=4, stock=9),
     ]
-    composed = draft.compose(before, Detail(), {"skus": changed}, later)
+    composed = product_rules.compose(before, Detail(), {"skus": changed}, later)
     assert [(sku.sku_code, sku.price_fen, sku.weight_g) for sku in composed.product.skus] == [("A", 3, 5), ("C", 4, 0)]
     assert composed.removed == [before.skus[1].sku_id]
     assert composed.supplies == {composed.product.skus[1].sku_id: 9}
@@ -179,7 +199,7 @@ def test_ids_follow_from_codes() -> None:
     assert product("P1").product_id == product("P1").product_id != product("P2").product_id
     sku = product("P1").skus[0]
     assert rules.product_of(sku.sku_id) == product("P1").product_id
-    assert draft.said(ProductNew(name="碗", skus=[])) == {"name": "碗", "skus": []}
+    assert product_rules.said(ProductInput(name="碗", skus=[])) == {"name": "碗", "skus": []}
 
 
 # Files
@@ -187,19 +207,19 @@ def test_ids_follow_from_codes() -> None:
 
 @given(st.text())
 def test_a_guarded_cell_is_no_formula_and_reads_back(text: str) -> None:
-    guarded = lines.guarded(text)
+    guarded = file_format.guarded(text)
     assert not guarded.startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert lines.unguarded(guarded) == text
+    assert file_format.unguarded(guarded) == text
 
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=64)
 
 
 @given(texts, st.lists(texts, max_size=3), st.sampled_from(["jsonl", "csv"]))
-def test_what_is_written_reads_back(name: str, keywords: list[str], format: lines.Format) -> None:
+def test_what_is_written_reads_back(name: str, keywords: list[str], format: file_format.Format) -> None:
     row = {"product_code": "P1", "name": name, "keywords": keywords, "on_sale": True, "sort": 3,
            "skus": [{"sku_code": "A", "specs": {"色": name}, "price_fen": 5}]}  # fmt: skip
-    [parsed] = lines.parse(lines.write([row], format, lines.PRODUCT_COLUMNS), format, ProductLine)
+    [parsed] = file_format.parse(file_format.write([row], format, file_format.PRODUCT_COLUMNS), format, ProductLine)
     assert not parsed.errors
     value = parsed.value
     assert (value.name, value.keywords, value.on_sale, value.sort) == (name, keywords, True, 3)
@@ -227,7 +247,7 @@ GOOD = {"product_code": "P1", "name": "碗 🥣", "skus": [{"sku_code": "A", "pr
 )
 def test_a_bad_line_is_named_with_its_field_and_the_good_ones_stay(field: str, line: str) -> None:
     body = f"\ufeff{json.dumps(GOOD)}\r\n\n{line}\n".encode()
-    good, bad = lines.parse(body, "jsonl", ProductLine)
+    good, bad = file_format.parse(body, "jsonl", ProductLine)
     assert (good.line, good.value.name) == (1, "碗 🥣")
     assert (bad.line, bad.value, bad.errors[0].field) == (3, None, field)
 
@@ -236,7 +256,7 @@ def test_bad_csv_lines_are_named() -> None:
     header = "product_code,name,skus,colour\n"
     sku = '"[{""sku_code"": ""A"", ""price_fen"": 5}]"'
     body = f'{header}P1,"two\nlines",{sku},\nP2,碗,{sku},red\nP3,碗,[,\nP4,碗,{sku},,,\nP5,碗,{sku},\n'
-    parsed = lines.parse(body.encode(), "csv", ProductLine)
+    parsed = file_format.parse(body.encode(), "csv", ProductLine)
     assert [(one.line, one.errors[0].field if one.errors else None) for one in parsed] == [
         (2, "name"), (4, "colour"), (5, "skus"), (6, "line"), (7, None),
     ]  # fmt: skip
@@ -245,7 +265,7 @@ def test_bad_csv_lines_are_named() -> None:
 def test_a_picture_that_is_none_is_left_out_with_a_warning() -> None:
     line = {**GOOD, "picture_url": "x=1", "gallery": ["https://a/b", "javascript:1"]}
     line["skus"] = [{"sku_code": "A", "price_fen": 5, "picture_url": "quality=90"}]
-    [parsed] = lines.parse(json.dumps(line).encode(), "jsonl", ProductLine)
+    [parsed] = file_format.parse(json.dumps(line).encode(), "jsonl", ProductLine)
     assert [warning.field for warning in parsed.warnings] == ["picture_url", "gallery[1]", "skus[0].picture_url"]
     assert (parsed.value.gallery, parsed.value.skus[0].picture_url) == (["https://a/b"], UNSET)
     assert parsed.value.picture_url is UNSET  # what the product has stays
@@ -253,9 +273,9 @@ def test_a_picture_that_is_none_is_left_out_with_a_warning() -> None:
 
 def test_a_file_is_text_of_at_most_500_lines() -> None:
     with pytest.raises(MallError, match="malformed"):
-        lines.parse(b"\xff\xfe", "jsonl", CategoryLine)
+        file_format.parse(b"\xff\xfe", "jsonl", CategoryLine)
     with pytest.raises(MallError, match="invalid"):
-        lines.parse(b"{}\n" * 501, "jsonl", CategoryLine)
+        file_format.parse(b"{}\n" * 501, "jsonl", CategoryLine)
 
 
 # Search
@@ -263,7 +283,7 @@ def test_a_file_is_text_of_at_most_500_lines() -> None:
 
 def row(number: int, name: str, keywords: str = "", brief: str = "", **fields: Any) -> Row:
     given = {"category_id": "c", "sort": 0, "created_ms": number, "sold": 0, "price_fen": 100, **fields}
-    folded = {key: placing.fold(text) for key, text in (("name", name), ("keywords", keywords), ("brief", brief))}
+    folded = {key: listing_keys.fold(text) for key, text in (("name", name), ("keywords", keywords), ("brief", brief))}
     return Row(product_id=f"p{number:03d}", **folded, **given)
 
 
@@ -276,7 +296,7 @@ ROWS = [
 
 
 def names(q: str, within: set[str] | None = None, sort: str = "default") -> list[str]:
-    return [hit.product_id for hit in search.find(ROWS, search.words(q), within, sort, None, 10)[0]]
+    return [hit.product_id for hit in search_rules.find(ROWS, search_rules.words(q), within, sort, None, 10)[0]]
 
 
 def test_search_ranks_name_before_keywords_before_brief_unless_told_otherwise() -> None:
@@ -304,12 +324,12 @@ def test_search_within_a_category() -> None:
 )
 def test_pages_of_a_search_are_the_whole_of_it(found: list[tuple[str, int, int]], sort: str, limit: int) -> None:
     rows = [row(n, name, sort=a, sold=b, price_fen=a) for n, (name, a, b) in enumerate(found)]
-    whole, end = search.find(rows, ["枕"], None, sort, None, 100)
+    whole, end = search_rules.find(rows, ["枕"], None, sort, None, 100)
     assert end is None
     pages: list[Row] = []
     after: list[Any] | None = None
     while True:
-        page, after = search.find(rows, ["枕"], None, sort, after, limit)
+        page, after = search_rules.find(rows, ["枕"], None, sort, after, limit)
         pages += page
         if after is None:
             break
@@ -318,7 +338,7 @@ def test_pages_of_a_search_are_the_whole_of_it(found: list[tuple[str, int, int]]
 
 def test_the_rank_by_sales_is_rounded_so_that_few_sales_change_it() -> None:
     of = product(publish=True)
-    assert [placing.row(of, sold).sold for sold in (0, 7, 99, 101, 128, 1999)] == [0, 7, 99, 100, 120, 1900]
+    assert [listing_keys.row(of, sold).sold for sold in (0, 7, 99, 101, 128, 1999)] == [0, 7, 99, 100, 120, 1900]
 
 
 @pytest.mark.parametrize(

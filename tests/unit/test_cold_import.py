@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 #: Imported by the use case that needs one; or never, in a deployed mall.
 BANNED = (
     "requests", "cryptography", "boto3", "aws_xray_sdk", "flask", "waitress", "werkzeug", "wechatpayv3", "moto",
-    "chalicelib.wechat", "chalicelib.store.tools", "local", "tools", "tests", "bench", "infra",
+    "chalicelib.gateways.wechat", "chalicelib.platform.store.tools", "local", "tools", "tests", "bench", "infra",
 )  # fmt: skip
 
 
@@ -18,6 +18,6 @@ def test_importing_the_api_loads_nothing_that_it_does_not_need() -> None:
     code = "import sys; import app; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
-    assert "chalicelib.web.edge" in loaded
+    assert "chalicelib.platform.web.edge" in loaded
     found = [name for name in loaded if any(name == each or name.startswith(each + ".") for each in BANNED)]
     assert found == []

@@ -7,8 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.coupons import code_text
-from chalicelib.coupons.code_text import BATCH_BITS, MAC_BITS, SERIAL_BITS, Code
+from chalicelib.commerce.coupons.codes import rules as code_text
+from chalicelib.commerce.coupons.codes.rules import BATCH_BITS, MAC_BITS, SERIAL_BITS, Code
 
 SECRET = "5e" * 32
 CODES = st.builds(

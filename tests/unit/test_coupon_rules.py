@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.errors import MallError
-from chalicelib.core.shards import first_with_some
-from chalicelib.coupons import rules
-from chalicelib.coupons.rules import (
+from chalicelib.commerce.coupons import rules
+from chalicelib.commerce.coupons.inputs import TemplateChangeInput
+from chalicelib.commerce.coupons.rules import (
     GUESS_SECONDS,
     GUESSES_MAX,
     GUESSES_UNDER_PRESSURE,
@@ -21,11 +20,13 @@ from chalicelib.coupons.rules import (
     Coupon,
     Guesses,
     Held,
-    TemplateChange,
     Terms,
     Validity,
 )
-from chalicelib.members.rules import Profile
+from chalicelib.commerce.coupons.templates import rules as template_rules
+from chalicelib.core.errors import MallError
+from chalicelib.core.shards import first_with_some
+from chalicelib.customers.members.rules import Profile
 from local.client import coupon_template as body
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -35,7 +36,7 @@ FREES = st.lists(st.integers(0, 20), min_size=1, max_size=32)
 def faults(**more: Any) -> list[str]:
     """The fields that are refused."""
     try:
-        rules.check(msgspec.convert(body(**more), TemplateChange))
+        template_rules.check_template(msgspec.convert(body(**more), TemplateChangeInput))
     except MallError as fault:
         assert fault.code == "invalid"
         return [error.field for error in fault.errors]

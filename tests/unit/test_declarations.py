@@ -14,18 +14,28 @@ from typing import get_type_hints
 
 import pytest
 
-from chalicelib.jobs import declarations
-from chalicelib.jobs.declarations import INSIDE, NOTHING, OUTSIDE, Event, Kind, daily, event, handles, subscribe
-from chalicelib.jobs.job import Job, load
+from app import WINGS
+from chalicelib.platform import wings
+from chalicelib.platform.jobs import declarations
+from chalicelib.platform.jobs.declarations import (
+    INSIDE,
+    NOTHING,
+    OUTSIDE,
+    Event,
+    Kind,
+    daily,
+    event,
+    handles,
+    subscribe,
+)
+from chalicelib.platform.jobs.job import Job, load
 from local.processes import ROOT
 
 HOUSE = ROOT / "chalicelib"
-#: Whose names a table has, where that is not the folder in which it stands.
-WINGS = {"distribution.withdrawal_jobs": "payouts"}
-#: Every table of the wings, found as a file, whether app.py names it or not.
-TABLES = sorted(
-    ".".join(path.relative_to(HOUSE).with_suffix("").parts) for path in HOUSE.rglob("*jobs.py") if path.parent != HOUSE
-)
+#: Every table of the wings, found as a file, whether app.py names its wing or not.
+TABLES = sorted(".".join(path.relative_to(HOUSE).with_suffix("").parts) for path in HOUSE.rglob("jobs.py"))
+#: What the platform runs; any other handler is of the wing that declares it, so that no table reaches up.
+ELSEWHERE = (NOTHING, declarations._EVENTS)
 #: Participles of the past that do not end in -ed.
 PARTICIPLES = ("paid", "sent", "sold")
 
@@ -64,17 +74,11 @@ def table(name: str, declared: Declared) -> Declared:
 
 
 def wing(name: str) -> str:
-    return WINGS.get(name, name.split(".")[0])
+    return name.split(".")[-2]
 
 
-def test_app_names_every_table() -> None:
-    names = ast.parse((ROOT / "app.py").read_text())
-    [named] = [
-        ast.literal_eval(node.value)
-        for node in names.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "JOBS"
-    ]
-    assert sorted(named) == TABLES
+def test_app_names_the_wing_of_every_table() -> None:
+    assert sorted(wings.modules(WINGS, "jobs")) == [f"chalicelib.{name}" for name in TABLES]
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -82,12 +86,13 @@ def test_a_table_imports_what_declares_and_nothing_else(name: str) -> None:
     tree = ast.parse((HOUSE / f"{name.replace('.', '/')}.py").read_text())
     imports = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
-    assert imports <= {"__future__", "datetime", "chalicelib.jobs.declarations"}
+    assert imports <= {"__future__", "datetime", "chalicelib.platform.jobs.declarations"}
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_handler_is_there_and_takes_a_job(name: str, none: Declared) -> None:
     for kind in table(name, none).kinds.values():
+        assert kind.handler.startswith(f"chalicelib.{name.rpartition('.')[0]}.") or kind.handler in ELSEWHERE, kind
         handler = load(kind.handler)
         assert callable(handler), kind
         (parameter,) = inspect.signature(handler).parameters

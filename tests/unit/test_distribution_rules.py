@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.commerce.orders.accounting.rules import paid_for
+from chalicelib.commerce.orders.rules import Order
 from chalicelib.core.errors import MallError
-from chalicelib.distribution.rules import (
+from chalicelib.growth.distribution.rules import (
     STANDARD,
     DistributionRules,
     Figures,
@@ -24,8 +26,6 @@ from chalicelib.distribution.rules import (
     rate,
     reduced,
 )
-from chalicelib.orders.books import paid_for
-from chalicelib.orders.rules import Order
 from tests.support.commissions import NOW, paid_order, pays, refunded
 
 RULES = DistributionRules(enabled=True, levels=2, rates_bp=[1000, 500])

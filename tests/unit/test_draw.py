@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core import ids
-from chalicelib.groupbuy import draw
+from chalicelib.growth.groupbuy.lottery import rules as draw
 from local.processes import ROOT
 
 SCRIPT = ROOT / "docs" / "verify_draw.py"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.commerce.pricing.basket.rules import Item
+from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate, covers, freight_fen, rule_for
+from chalicelib.commerce.pricing.rules import quote
 from chalicelib.core.errors import MallError
-from chalicelib.pricing.basket import Item
-from chalicelib.pricing.freight import FreightRule, FreightTemplate, covers, freight_fen, rule_for
-from chalicelib.pricing.rules import quote
 
 PUDONG, HUANGPU, HAIDIAN, HANGZHOU, LHASA = "310115", "310101", "110108", "330106", "540102"
 

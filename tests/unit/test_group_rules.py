@@ -12,13 +12,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from chalicelib.commerce.orders.refunds.rules import apply_refund, freight_left, new_refund, reduction
+from chalicelib.commerce.orders.rules import Order, Pieces, step
 from chalicelib.core.errors import MallError
-from chalicelib.groupbuy import rules
-from chalicelib.groupbuy.checks import check_activity
-from chalicelib.groupbuy.rules import CONTROL, Activity, Lobby, Lottery, Price, Terms, Variant
-from chalicelib.members.rules import masked
-from chalicelib.orders.refund_rules import freight_left, granted, new_refund, reduction
-from chalicelib.orders.rules import Order, Pieces, step
+from chalicelib.customers.members.rules import masked
+from chalicelib.growth.groupbuy import rules
+from chalicelib.growth.groupbuy.activities.rules import check_activity
+from chalicelib.growth.groupbuy.rules import CONTROL, Activity, Lobby, Lottery, Price, Terms, Variant
 from tests.unit.test_order_rules import line, order
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -164,7 +164,7 @@ def test_after_a_ladder_s_refund_the_pieces_give_back_exactly_what_is_left(ladde
     now = step(before, "proceed", "group_succeeded", "system", NOW)
     fate = rules.ladder_fate(ladder, reached, "a", quantity, unit, leader)
     if fate.back_fen:
-        now = granted(now, reduction("r0", {"a": fate.back_fen}, 0, fate.why, NOW), False, "system", NOW)[0]
+        now = apply_refund(now, reduction("r0", {"a": fate.back_fen}, 0, fate.why, NOW), False, "system", NOW)[0]
     assert back(now) == fate.back_fen
     assert now.state == "awaiting_shipment"
     number = 0
@@ -172,7 +172,7 @@ def test_after_a_ladder_s_refund_the_pieces_give_back_exactly_what_is_left(ladde
         number += 1
         left = now.lines[0].quantity - now.lines[0].cancelled
         asked = [Pieces("a", data.draw(st.integers(1, left)))]
-        now = granted(now, new_refund(now, f"r{number}", asked, "why", "", NOW), False, "system", NOW)[0]
+        now = apply_refund(now, new_refund(now, f"r{number}", asked, "why", "", NOW), False, "system", NOW)[0]
         assert back(now) <= now.payable_fen
     assert back(now) == now.payable_fen
     assert freight_left(now) == 0
@@ -195,11 +195,11 @@ def test_a_lottery_keeps_or_gives_back_whole_sums(quantity: int, unit: int, frei
         assert fate.free == (won and prize == "free")
         before = order(line("a", quantity, unit * quantity), freight_fen=freight, state="awaiting_group")
         if not fate.ships:
-            after = granted(before, new_refund(before, "r", None, fate.why, "", NOW), False, "system", NOW)[0]
+            after = apply_refund(before, new_refund(before, "r", None, fate.why, "", NOW), False, "system", NOW)[0]
             assert (back(after), after.state) == (before.payable_fen, "closed")
         elif fate.free:
             gift = reduction("r", {"a": unit * quantity}, freight_left(before), fate.why, NOW)
-            after = granted(step(before, "proceed", "draw_won", "system", NOW), gift, False, "system", NOW)[0]
+            after = apply_refund(step(before, "proceed", "draw_won", "system", NOW), gift, False, "system", NOW)[0]
             assert (back(after), after.state) == (before.payable_fen, "awaiting_shipment")
             rest = new_refund(after, "r2", None, "does not want it", "", NOW)
             assert rest.amount_fen == 0  # all of it went back before

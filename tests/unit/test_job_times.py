@@ -10,7 +10,7 @@ import pytest
 import app
 from chalicelib.core import entry
 from chalicelib.core.settings import Settings
-from chalicelib.jobs import worker
+from chalicelib.platform.jobs import worker
 from local.processes import ROOT
 
 CONFIG = json.loads((ROOT / ".chalice" / "config.json").read_text())

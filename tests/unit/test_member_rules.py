@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
-from chalicelib.members.routes import AddressInput, ProfileChange
-from chalicelib.members.rules import (
+from chalicelib.customers.members.inputs import AddressInput, ProfileInput
+from chalicelib.customers.members.rules import (
     ADDRESSES_MAX,
     INVITES_MAX,
     Address,
@@ -188,4 +188,4 @@ def test_what_an_address_is_not(field: str, value: object) -> None:
 )
 def test_what_a_profile_is_not(change: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(change, ProfileChange)
+        msgspec.convert(change, ProfileInput)

@@ -1,4 +1,4 @@
-"""What PynamoDB knows of every table is what stands in its class, however it was found (store/base.py)."""
+"""What PynamoDB knows of every table is what stands in its class, however it was found (platform/store/base.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from inspect import getmembers
 from pynamodb.attributes import Attribute
 from pynamodb.indexes import Index
 
-from chalicelib.store import tools
+from chalicelib.platform.store import tools
 
 
 def test_every_attribute_and_index_is_known() -> None:

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.operators import passwords
-from chalicelib.operators.rules import KEPT_BYTES, OWNER, PERMISSIONS, ROLES, SELF, Operator, kept_body, wait_seconds
+from chalicelib.mall.operators.access import passwords
+from chalicelib.mall.operators.rules import (
+    KEPT_BYTES,
+    OWNER,
+    PERMISSIONS,
+    ROLES,
+    SELF,
+    Operator,
+    kept_body,
+    wait_seconds,
+)
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 

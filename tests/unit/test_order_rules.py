@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.errors import MallError
-from chalicelib.core.money import split_fen
-from chalicelib.orders.audit import Counted, audit
-from chalicelib.orders.refund_rules import REFUNDS_MAX, granted, new_refund, with_refund
-from chalicelib.orders.rules import (
+from chalicelib.commerce.orders.checks import Counted, audit
+from chalicelib.commerce.orders.refunds.rules import REFUNDS_MAX, apply_refund, new_refund, with_refund
+from chalicelib.commerce.orders.rules import (
     TRANSITIONS,
     Event,
     Order,
@@ -31,7 +29,9 @@ from chalicelib.orders.rules import (
     shipped,
     step,
 )
-from chalicelib.pricing.basket import Discount, LineDiscount
+from chalicelib.commerce.pricing.basket.rules import Discount, LineDiscount
+from chalicelib.core.errors import MallError
+from chalicelib.core.money import split_fen
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 PLACE = Receiver(
@@ -66,7 +66,7 @@ def ask(before: Order, number: str, *pieces: tuple[str, int]) -> Refund:
 
 
 def grant(before: Order, refund: Refund, restock: bool = False) -> Order:
-    return granted(before, refund, restock, "operator:x", NOW)[0]
+    return apply_refund(before, refund, restock, "operator:x", NOW)[0]
 
 
 def send(before: Order, *pieces: tuple[str, int]) -> Order:
@@ -211,7 +211,7 @@ def test_what_was_not_sent_is_granted_at_once_and_anything_else_is_asked_for() -
 def test_sent_goods_are_free_again_only_where_they_came_back() -> None:
     bought = send(order(line("a", 3, 300)), ("a", 2))
     for restock, back in ((True, 3), (False, 1)):
-        after, pieces = granted(bought, ask(bought, "r"), restock, "op", NOW)
+        after, pieces = apply_refund(bought, ask(bought, "r"), restock, "op", NOW)
         assert pieces == [Pieces("a", back)]
         assert [(one.cancelled, one.returned, one.restocked) for one in after.lines] == [(1, 2, back)]
         assert after.state == "closed"

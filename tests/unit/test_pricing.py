@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.commerce.coupons.rules import Held, Scope
+from chalicelib.commerce.orders.refunds.rules import apply_refund, new_refund
+from chalicelib.commerce.orders.rules import Event, Order, OrderLine, Pieces, Receiver
+from chalicelib.commerce.pricing.basket.rules import Basket, Item
+from chalicelib.commerce.pricing.promotions.rules import Promotion, ThresholdOff
+from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core.errors import FieldError, MallError
-from chalicelib.coupons.rules import Held, Scope
-from chalicelib.orders.refund_rules import granted, new_refund
-from chalicelib.orders.rules import Event, Order, OrderLine, Pieces, Receiver
-from chalicelib.pricing.basket import Basket, Item
-from chalicelib.pricing.promotions import Promotion, ThresholdOff
-from chalicelib.pricing.rules import Quote
 from tests.support.pricing import (
     DAY,
     NAMED_PRICES,
@@ -298,7 +298,7 @@ def test_a_refund_in_any_split_of_pieces_gives_back_exactly_what_was_paid(**made
     for number, piece in enumerate(made["data"].draw(st.permutations(left))):
         refund = new_refund(bought, f"r{number}", [piece], "why", "digest", NOW)
         assert refund.amount_fen >= 0
-        bought = granted(bought, refund, False, "operator", NOW)[0]
+        bought = apply_refund(bought, refund, False, "operator", NOW)[0]
     assert sum(refund.amount_fen for refund in bought.refunds) == priced.quote.payable_fen
     for line in bought.lines:
         back = [part.amount_fen for refund in bought.refunds for part in refund.lines if part.sku_id == line.sku_id]

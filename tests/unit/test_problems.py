@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from msgspec import Meta
 
+from chalicelib.commerce.coupons.rules import Unusable
 from chalicelib.core.errors import CODES, FieldError, MallError
-from chalicelib.coupons.rules import Unusable
-from chalicelib.web import edge, problems
+from chalicelib.platform.web import edge, problems
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):

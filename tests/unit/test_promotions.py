@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.errors import MallError
-from chalicelib.coupons.rules import Scope
-from chalicelib.pricing.basket import Item
-from chalicelib.pricing.promotions import (
+from chalicelib.commerce.coupons.rules import Scope
+from chalicelib.commerce.pricing.basket.rules import Item
+from chalicelib.commerce.pricing.promotions.rules import (
     AddOn,
     Bundle,
     NewCustomerPrice,
@@ -22,7 +21,8 @@ from chalicelib.pricing.promotions import (
     ThresholdOff,
     check,
 )
-from chalicelib.pricing.rules import Quote
+from chalicelib.commerce.pricing.rules import Quote
+from chalicelib.core.errors import MallError
 from tests.support.pricing import (
     NAMED_PRICES,
     NOW,

@@ -10,11 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.ledger import members
-from chalicelib.ledger import rules as entries
-from chalicelib.ledger.rules import Sale
-from chalicelib.reconciliation import statements
-from chalicelib.reconciliation.rules import (
+from chalicelib.gateways.wechat.bills import FlowRow, TradeRow
+from chalicelib.insight.reconciliation.rules import (
     BillDifference,
     DaySums,
     Key,
@@ -30,7 +27,9 @@ from chalicelib.reconciliation.rules import (
     sums,
     unread,
 )
-from chalicelib.wechat.bills import FlowRow, TradeRow
+from chalicelib.insight.reconciliation.statements import queries as statements
+from chalicelib.ledger import rules as entries
+from chalicelib.ledger.rules import Sale
 
 DAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
@@ -109,7 +108,7 @@ def test_a_difference_tells_what_both_sides_say() -> None:
         (entries.paid("o1", AT, Sale(goods_fen=900, freight_fen=100)), ("payment", "o1"), 1000),
         (entries.paid_late("o1", AT, 1000), ("payment", "o1"), 1000),
         (entries.refund_paid("o1-r1", "o1", AT, 400), ("refund", "o1-r1"), 400),
-        (members.withdrawal_paid("w1", "m1", AT, 1000, 30, 2), ("transfer", "w1"), 968),
+        (entries.withdrawal_paid("w1", "m1", AT, 1000, 30, 2), ("transfer", "w1"), 968),
     ],
 )
 def test_what_an_entry_moved_at_wechat(entry: Any, key: Key, fen: int) -> None:
@@ -121,8 +120,8 @@ def test_what_an_entry_moved_at_wechat(entry: Any, key: Key, fen: int) -> None:
     [
         entries.paid("o1", AT, Sale(goods_fen=900, coupons_fen=900)),
         entries.refund_granted("o1-r1", "o1", AT, Sale(goods_fen=400)),
-        members.withdrawal_begun("w1", "m1", AT, 1000),
-        members.earned("o1", 1, "m1", AT, 10),
+        entries.withdrawal_begun("w1", "m1", AT, 1000),
+        entries.earned("o1", 1, "m1", AT, 10),
     ],
 )
 def test_other_entries_moved_nothing_there(entry: Any) -> None:

@@ -19,9 +19,9 @@ from moto import mock_aws
 
 from chalicelib.core import clock, settings
 from chalicelib.core.errors import MallError
-from chalicelib.store import cursor
-from chalicelib.web import tokens
-from chalicelib.wechat import keys
+from chalicelib.gateways.wechat import keys
+from chalicelib.platform.store import cursor
+from chalicelib.platform.web import tokens
 from local.keys import public_pem
 
 REGION = "cn-north-1"

@@ -14,8 +14,8 @@ import pytest
 from chalice.app import Chalice, Response
 
 from chalicelib.core.errors import MallError
-from chalicelib.web import edge, openapi  # noqa: F401 - declares an endpoint
-from chalicelib.web.endpoint import ENDPOINTS, PUBLIC, Reply
+from chalicelib.platform.web import edge
+from chalicelib.platform.web.endpoint import ENDPOINTS, PUBLIC, Reply
 from local.gateway import BODY_BYTES_MAX, Gateway, Router
 from local.processes import ROOT
 from local.serve import gateway

@@ -19,8 +19,8 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
 from chalicelib.core.settings import settings
-from chalicelib.store import tools
-from chalicelib.store.base import Table, TableMeta, hash_key, name, range_key
+from chalicelib.platform.store import tools
+from chalicelib.platform.store.base import Table, TableMeta, hash_key, name, range_key
 
 ROOT = Path(__file__).resolve().parent.parent.parent / "chalicelib"
 WORDS = re.compile(r"[a-z]+(_[a-z]+)*")

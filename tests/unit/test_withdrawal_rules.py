@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
-from chalicelib.distribution.withdrawal_rules import (
+from chalicelib.growth.payouts.rules import (
     AMOUNT_FEN_MAX,
     STATES,
     TAXES,

@@ -1,0 +1,84 @@
+"""The cart: one update per change, of the one line it is about, so that two devices never undo each other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pynamodb.expressions.condition import size
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+
+from chalicelib.commerce.cart.tables import CartLine, Carts, lines_of
+from chalicelib.commerce.cart.views import CartView, cart_view
+from chalicelib.commerce.catalogue.offers import queries as offers
+from chalicelib.core import clock
+from chalicelib.core.errors import FieldError, MallError
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save, write
+
+LINES_MAX = 50
+
+#: What a transaction is told when the cart is no longer as it was read.
+CHANGED = "the cart has changed"
+
+
+def put(member_id: str, sku_id: str, quantity: int, selected: bool | None) -> CartView:
+    """Put so many of a SKU into the cart, or change its line; `selected` None leaves that as it is (new: selected).
+
+    Raises `not_found`, `product_unavailable`, `cart_full`.
+    """
+    offer = offers.remembered([sku_id]).get(sku_id)
+    if offer is None:
+        raise MallError("not_found", errors=(FieldError("sku_id", "no such SKU"),))
+    if not offer.product.published:
+        raise MallError("product_unavailable", skus=[sku_id])
+    path = Carts.lines[sku_id]
+    line = {
+        "quantity": quantity,
+        "selected": True if selected is None else selected,
+        "added": int(clock.now().timestamp() * 1000),
+    }
+    try:
+        room = path.does_not_exist() & (size(Carts.lines) < LINES_MAX)
+        cart = _write(member_id, [path.set(line)], Carts.member_id.does_not_exist() | room)
+    except ConditionFailed:
+        cart = _change(member_id, path, quantity, selected)
+    return cart_view(lines_of(cart))
+
+
+def _change(member_id: str, path: Path, quantity: int, selected: bool | None) -> Carts:
+    actions: list[Action] = [path["quantity"].set(quantity)]
+    if selected is not None:
+        actions.append(path["selected"].set(selected))
+    try:
+        return _write(member_id, actions, path.exists())
+    except ConditionFailed:
+        raise MallError("cart_full", limit=LINES_MAX) from None
+
+
+def remove(member_id: str, sku_id: str) -> CartView:
+    """Take a line out; taking it out twice is no error."""
+    return cart_view(lines_of(_write(member_id, [Carts.lines[sku_id].remove()], None)))
+
+
+def take_out(tx: Transaction, member_id: str, taken: list[CartLine]) -> None:
+    """Take these lines out as part of `tx`, which fails with CHANGED when one is no longer as it was read."""
+    condition = None
+    for line in taken:
+        as_read = Carts.lines[line.sku_id]["quantity"] == line.quantity
+        condition = as_read if condition is None else condition & as_read
+    tx.update(Carts, (member_id,), [Carts.lines[line.sku_id].remove() for line in taken], condition, CHANGED)
+
+
+def _write(member_id: str, actions: Sequence[Action], condition: Any) -> Carts:
+    """Change the cart. A member's first line finds no cart yet: it is made, once, and the change repeated."""
+    try:
+        return Carts.from_raw_data(write(Carts, (member_id,), actions, condition))
+    except ClientError as fault:
+        if fault.response["Error"]["Code"] != "ValidationException":
+            raise
+    with contextlib.suppress(ConditionFailed):  # another of the member's devices made it
+        save(Carts(member_id), Carts.member_id.does_not_exist())
+    return Carts.from_raw_data(write(Carts, (member_id,), actions, condition))

@@ -1,0 +1,47 @@
+"""Carts. One table, `carts`.
+
+| who asks | how | units |
+|---|---|---|
+| the cart | Get member | 0.5 to 1 RRU per 4 KB |
+| add, change, remove a line | Update one path of the map, answered with the whole cart | 1 WRU per KB |
+| an order takes its lines out | Update in the order's transaction, while they are as they were read | 2 WRU per KB |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from pynamodb.attributes import MapAttribute, UnicodeAttribute
+
+from chalicelib.platform.store.base import Table, TableMeta, name
+
+
+class CartLine(msgspec.Struct, frozen=True):
+    """What lies in a cart of one SKU; `added` (Unix ms) orders the cart."""
+
+    sku_id: str
+    quantity: int
+    selected: bool
+    added: int
+
+
+class Carts(Table):
+    """A member's cart: `lines` is a map from SKU to what lies there of it. It is there from the first line on."""
+
+    class Meta(TableMeta):
+        table_name = name("carts")
+
+    member_id = UnicodeAttribute(hash_key=True)
+    lines: MapAttribute[str, Any] = MapAttribute(default=dict)
+
+
+def lines_of(cart: Carts | None) -> list[CartLine]:
+    """The lines of a cart, latest first."""
+    if cart is None:
+        return []
+    lines = [
+        CartLine(sku_id, int(line["quantity"]), bool(line["selected"]), int(line["added"]))
+        for sku_id, line in cart.lines.as_dict().items()
+    ]
+    return sorted(lines, key=lambda line: (-line.added, line.sku_id))

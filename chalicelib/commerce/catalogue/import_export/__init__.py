@@ -1,0 +1,1 @@
+"""The catalogue in and out as files."""

@@ -1,0 +1,264 @@
+"""Files of products and categories: JSON Lines or CSV, one thing a line, both ways. Pure.
+
+Both formats have the same columns. A CSV cell that holds a list or an object holds it as JSON; an empty cell says
+nothing. So that no spreadsheet takes a text for a formula, a cell that begins with one of = + - @ ' (or a tab, or a
+return) is written with a ' in front, which reading takes off again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chalicelib.commerce.catalogue.products import rules as product_rules
+from chalicelib.commerce.catalogue.products.inputs import (
+    BasisPoints,
+    Gallery,
+    Keywords,
+    LongText,
+    Role,
+    Skus,
+    Sort,
+    Specs,
+    Unit,
+    Values,
+)
+from chalicelib.core.errors import FieldError, MallError, invalid, malformed
+from chalicelib.platform.web import problems
+from chalicelib.platform.web.types import Code, Line, LongLine, Url
+
+Format = Literal["jsonl", "csv"]
+
+LINES_MAX = 500
+
+_T = TypeVar("_T", bound=msgspec.Struct)
+_JSON_COLUMNS = frozenset({"keywords", "gallery", "specs", "skus", "values"})
+_FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
+_URL = re.compile(r"^(https?://[^\x00-\x20\x7f]+)?$")
+_URL_LENGTH_MAX = 512
+_BAD_PICTURE = "not an http(s) address: left out"
+
+
+class ProductLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A product in a file; what is left out stays as it is, or has its default in a new product.
+
+    `is_hot` is role "hit", `is_new` role "new", the first before the second; `role` says it outright. `stock` of a
+    SKU is its first supply: that of a SKU which exists is left alone.
+    """
+
+    product_code: Code
+    name: Line
+    skus: Skus
+    category_code: Code | UnsetType | None = UNSET
+    brief: LongLine | UnsetType = UNSET
+    keywords: Keywords | UnsetType = UNSET
+    unit: Unit | UnsetType = UNSET
+    on_sale: bool | UnsetType = UNSET
+    is_new: bool | UnsetType = UNSET
+    is_hot: bool | UnsetType = UNSET
+    sort: Sort | UnsetType = UNSET
+    picture_url: Url | UnsetType = UNSET
+    gallery: Gallery | UnsetType = UNSET
+    specs: Specs | UnsetType = UNSET
+    brand: LongLine | UnsetType = UNSET
+    detail: LongText | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    values: Values | UnsetType = UNSET
+    commission_bp: BasisPoints | UnsetType | None = UNSET
+
+
+class CategoryLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A category in a file; what is left out stays as it is. Its parent may come later in the file."""
+
+    category_code: Code
+    name: Line
+    parent_code: Code | UnsetType | None = UNSET
+    sort: Sort | UnsetType = UNSET
+    description: LongLine | UnsetType = UNSET
+    picture_url: Url | UnsetType = UNSET
+
+
+PRODUCT_COLUMNS = (
+    "product_code", "category_code", "name", "brief", "keywords", "unit", "on_sale", "is_new", "is_hot", "sort",
+    "picture_url", "gallery", "specs", "skus", "brand", "detail", "role", "values", "commission_bp",
+)  # fmt: skip
+CATEGORY_COLUMNS = ("category_code", "name", "parent_code", "sort", "description", "picture_url")
+
+
+class Parsed(msgspec.Struct):
+    """A line as read: its number, what it says or else what is wrong with it, and what was left out of it."""
+
+    line: int
+    value: Any = None
+    errors: Sequence[FieldError] = ()
+    warnings: Sequence[FieldError] = ()
+
+
+def parse(body: bytes, format: Format, struct: type[_T]) -> list[Parsed]:
+    """Every line that is not blank. Raises `malformed` for what is not UTF-8, `invalid` for too many lines.
+
+    A picture whose address is none does not cost the line: it is left out, with a warning.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise malformed("body", "not UTF-8") from None
+    parsed: list[Parsed] = []
+    key = struct.__struct_fields__[0]
+    seen: set[str] = set()
+    for number, fields in _jsonl(text) if format == "jsonl" else _csv(text):
+        if len(parsed) == LINES_MAX:
+            raise invalid("body", f"at most {LINES_MAX} lines at a time")
+        one = _convert(number, fields, struct, strict=format == "jsonl")
+        if one.value is not None:
+            code = getattr(one.value, key)
+            if code in seen:
+                one = Parsed(number, errors=(FieldError(key, "this code stands on an earlier line too"),))
+            seen.add(code)
+        parsed.append(one)
+    return parsed
+
+
+def _convert(number: int, fields: Any, struct: type[_T], strict: bool) -> Parsed:
+    if isinstance(fields, FieldError):
+        return Parsed(number, errors=(fields,))
+    warnings = _without_bad_pictures(fields)
+    try:
+        return Parsed(number, msgspec.convert(fields, struct, strict=strict), warnings=warnings)
+    except msgspec.ValidationError as fault:
+        return Parsed(number, errors=problems.from_validation(fault, "line").errors)
+
+
+def _without_bad_pictures(fields: Any) -> list[FieldError]:
+    """Take out of `fields` the pictures that cannot be shown; what was taken."""
+    found: list[FieldError] = []
+    if not isinstance(fields, dict):
+        return found
+    if _bad(fields.get("picture_url")):
+        found.append(FieldError("picture_url", _BAD_PICTURE))
+        del fields["picture_url"]
+    gallery = fields.get("gallery")
+    if isinstance(gallery, list):
+        found += [FieldError(f"gallery[{at}]", _BAD_PICTURE) for at, url in enumerate(gallery) if _bad(url)]
+        fields["gallery"] = [url for url in gallery if not _bad(url)]
+        if gallery and not fields["gallery"]:
+            del fields["gallery"]
+    skus = fields.get("skus")
+    for at, sku in enumerate(skus if isinstance(skus, list) else []):
+        if isinstance(sku, dict) and _bad(sku.get("picture_url")):
+            found.append(FieldError(f"skus[{at}].picture_url", _BAD_PICTURE))
+            del sku["picture_url"]
+    return found
+
+
+def _bad(url: object) -> bool:
+    return isinstance(url, str) and (len(url) > _URL_LENGTH_MAX or not _URL.match(url))
+
+
+def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a text may hold U+2028
+        if not line.strip():
+            continue
+        try:
+            yield number, msgspec.json.decode(line)
+        except (msgspec.DecodeError, RecursionError):
+            yield number, FieldError("line", "JSON is malformed")
+
+
+def _csv(text: str) -> Iterator[tuple[int, Any]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    columns: list[str] | None = None
+    while True:
+        number = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield number, FieldError("line", "CSV is malformed")
+            continue
+        if not any(cell.strip() for cell in cells):
+            continue
+        if columns is None:
+            columns = [cell.strip() for cell in cells]
+        elif len(cells) > len(columns):
+            yield number, FieldError("line", "more cells than columns")
+        else:
+            yield number, _fields(dict(zip(columns, cells, strict=False)))
+
+
+def _fields(cells: Mapping[str, str]) -> dict[str, Any] | FieldError:
+    fields: dict[str, Any] = {}
+    for name, cell in cells.items():
+        if cell == "":
+            continue
+        fields[name] = unguarded(cell)
+        if name in _JSON_COLUMNS:
+            try:
+                fields[name] = msgspec.json.decode(fields[name])
+            except (msgspec.DecodeError, RecursionError):
+                return FieldError(name, "JSON is malformed")
+    return fields
+
+
+def write(rows: Sequence[Mapping[str, Any]], format: Format, columns: Sequence[str]) -> bytes:
+    """The rows as a file that `parse` reads back; a CSV starts with its header and with a BOM, for spreadsheets."""
+    if format == "jsonl":
+        return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    return out.getvalue().encode("utf-8-sig")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return guarded(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+
+
+def guarded(cell: str) -> str:
+    """The text with a ' in front where a spreadsheet might take it for a formula."""
+    return "'" + cell if cell.startswith(_FORMULA) else cell
+
+
+def unguarded(cell: str) -> str:
+    """What `guarded` was given."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+def category_fields(line: CategoryLine) -> dict[str, Any]:
+    """The fields of a category that the line names, but its parent."""
+    fields = product_rules.said(line)
+    fields["code"] = fields.pop("category_code")
+    fields.pop("parent_code", None)
+    return fields
+
+
+def product_changes(line: ProductLine, role: str, categories: Mapping[str, str]) -> dict[str, Any]:
+    """What the line changes in a product of this `role`; `categories` gives the ids of codes. Raises `invalid`."""
+    fields = product_rules.said(line)
+    hot, new = fields.pop("is_hot", None), fields.pop("is_new", None)
+    if "role" not in fields and (hot is not None or new is not None):
+        kept = "" if role in ("hit", "new") else role
+        fields["role"] = "hit" if hot else "new" if new else kept
+    if "on_sale" in fields:
+        fields["publish"] = fields.pop("on_sale")
+    if "category_code" in fields:
+        code = fields.pop("category_code")
+        if code is not None and code not in categories:
+            raise invalid("category_code", "no such category")
+        fields["category_id"] = None if code is None else categories[code]
+    return fields
+
+
+def errors_of(error: MallError) -> tuple[FieldError, ...]:
+    """What a refusal says of a line."""
+    return error.errors or (FieldError("line", error.text("en")),)

@@ -1,0 +1,143 @@
+"""The catalogue in and out as files. A line goes in as a whole or not at all, and twice is once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chalicelib.commerce.catalogue import rules
+from chalicelib.commerce.catalogue.categories import queries as category_queries
+from chalicelib.commerce.catalogue.categories import service as categories
+from chalicelib.commerce.catalogue.categories.rules import Forest, code_of
+from chalicelib.commerce.catalogue.import_export import rules as file_format
+from chalicelib.commerce.catalogue.import_export.queries import known_products
+from chalicelib.commerce.catalogue.import_export.rules import CategoryLine, Format, Parsed, ProductLine
+from chalicelib.commerce.catalogue.import_export.views import ImportReport, LineProblem, LineReport, Outcome
+from chalicelib.commerce.catalogue.products import rules as product_rules
+from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.rules import Category, Detail, Product
+from chalicelib.core import clock
+from chalicelib.core.errors import FieldError, MallError, invalid
+
+#: Lines still to come after this are left for the next call: API Gateway waits 29 s.
+_SECONDS_MAX = 20.0
+
+
+def import_products(body: bytes, format: Format) -> ImportReport:
+    """Create or change each line's product. What is the same already costs no write.
+
+    Raises `malformed` and `invalid` for a file that cannot be read at all, `unavailable` when DynamoDB cannot be
+    asked; the same file may then be sent again.
+    """
+    parsed = file_format.parse(body, format, ProductLine)
+    forest, _ = category_queries.load()
+    ids_by_code = {code_of(category): category.category_id for category in forest.by_id.values()}
+    known = known_products([rules.product_id(one.value.product_code) for one in parsed if one.value is not None])
+    end = clock.monotonic() + _SECONDS_MAX
+    reports: list[LineReport] = []
+    for one in parsed:
+        if one.value is None:
+            reports.append(_failed(one.line, one.errors))
+        elif clock.monotonic() > end:
+            reports.append(_failed(one.line, [FieldError("line", "not reached in time: send it again")]))
+        else:
+            reports.append(_import_product(one, known, ids_by_code))
+    return _report(reports)
+
+
+def _import_product(one: Parsed, known: dict[str, tuple[Product, Detail]], categories: dict[str, str]) -> LineReport:
+    line: ProductLine = one.value
+    product_id = rules.product_id(line.product_code)
+    outcome: Outcome = "created"
+    try:
+        before, detail = known.get(product_id, (None, Detail()))
+        changes = file_format.product_changes(line, before.role if before is not None else "", categories)
+        if before is not None:
+            composed = product_rules.compose(before, detail, changes, clock.now())
+            outcome = "unchanged" if (composed.product, composed.detail) == (before, detail) else "changed"
+        if outcome != "unchanged":
+            products.save(product_id, line.product_code, changes)
+    except MallError as error:
+        if error.code == "unavailable":
+            raise
+        return _failed(one.line, file_format.errors_of(error))
+    return LineReport(line=one.line, outcome=outcome, product_id=product_id, warnings=_problems(one.warnings))
+
+
+def import_categories(body: bytes, format: Format) -> ImportReport:
+    """Create or change each line's category, all in one write. Raises as `import_products` does."""
+    parsed = file_format.parse(body, format, CategoryLine)
+    reports: dict[int, LineReport] = {}
+
+    def edit(forest: Forest) -> Forest:
+        reports.clear()
+        reports.update({one.line: _failed(one.line, one.errors) for one in parsed if one.value is None})
+        waiting = [one for one in parsed if one.value is not None]
+        while waiting:
+            ready = [one for one in waiting if not (parent := _parent(one)) or forest.find(parent) is not None]
+            for one in ready:
+                forest, reports[one.line] = _import_category(one, forest)
+            if not ready:
+                break
+            waiting = [one for one in waiting if one.line not in reports]
+        reports.update({one.line: _failed(one.line, [_ORPHAN]) for one in waiting})
+        return forest
+
+    categories.change_tree(edit)
+    return _report([reports[one.line] for one in parsed])
+
+
+_ORPHAN = FieldError("parent_code", "no such category")
+
+
+def _parent(one: Parsed) -> str | None:
+    return one.value.parent_code or None  # UNSET is false
+
+
+def _import_category(one: Parsed, forest: Forest) -> tuple[Forest, LineReport]:
+    line: CategoryLine = one.value
+    fields = file_format.category_fields(line)
+    if "parent_code" in product_rules.said(line):
+        parent = forest.find(line.parent_code) if isinstance(line.parent_code, str) else None
+        fields["parent_id"] = parent.category_id if parent is not None else None
+    before = forest.find(line.category_code)
+    if before is None:
+        category = Category(category_id=rules.category_id(line.category_code), **fields)
+    else:
+        category = msgspec.structs.replace(before, **(fields | {"code": before.code}))
+    try:
+        after = forest if category == before else forest.put(category)
+    except MallError as error:
+        renamed = [
+            FieldError(e.field.replace("parent_id", "parent_code"), e.message) for e in file_format.errors_of(error)
+        ]
+        return forest, _failed(one.line, renamed)
+    outcome: Outcome = "created" if before is None else "unchanged" if category == before else "changed"
+    warnings = _problems(one.warnings)
+    return after, LineReport(line=one.line, outcome=outcome, category_id=category.category_id, warnings=warnings)
+
+
+def _failed(line: int, errors: Sequence[FieldError]) -> LineReport:
+    return LineReport(line=line, outcome="failed", errors=_problems(errors))
+
+
+def _problems(errors: Sequence[FieldError]) -> list[LineProblem]:
+    return [LineProblem(error.field, error.message) for error in errors]
+
+
+def _report(reports: list[LineReport]) -> ImportReport:
+    outcomes = [report.outcome for report in reports]
+    return ImportReport(
+        created=outcomes.count("created"),
+        changed=outcomes.count("changed"),
+        unchanged=outcomes.count("unchanged"),
+        failed=outcomes.count("failed"),
+        lines=reports,
+    )
+
+
+def check_format(content: bytes) -> None:
+    """Raise `invalid` for an empty file, so that a wrong upload is not mistaken for a good one."""
+    if not content.strip():
+        raise invalid("body", "the file is empty")

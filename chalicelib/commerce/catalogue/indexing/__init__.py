@@ -1,0 +1,1 @@
+"""Keeping lists, cards and counts in line with products and sales."""

@@ -1,0 +1,1 @@
+"""Lists of products: their keys, and the list that operators see."""

@@ -1,0 +1,1 @@
+"""What is on offer: SKUs as they can be bought."""

@@ -1,0 +1,1 @@
+"""Products: created, changed, published, shown."""

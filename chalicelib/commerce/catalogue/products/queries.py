@@ -1,0 +1,58 @@
+"""Reads of one product with all of its parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chalicelib.commerce.catalogue.rules import ActivityCard, Card, Detail, Product, Stock
+from chalicelib.commerce.catalogue.stock import shards
+from chalicelib.commerce.catalogue.tables import ACTIVITY, STOCK, Listed, Products
+from chalicelib.core.errors import MallError
+from chalicelib.platform.store import read
+
+
+class ProductAggregate(msgspec.Struct, frozen=True, kw_only=True):
+    """A product with everything that belongs to it, as it was read; `activities` are over, running or to come."""
+
+    product: Product | None = None
+    version: int = 0
+    sold: int = 0
+    detail: Detail = Detail()
+    card: Card | None = None
+    listed: Listed = Listed()
+    card_version: int = 0
+    stocks: dict[str, Stock] = {}
+    activities: list[ActivityCard] = []
+
+
+def load(product_id: str, consistent: bool = True) -> ProductAggregate:
+    """The product with everything that belongs to it, in one Query; and one more round trip for shards of its stock.
+
+    Parts are read in the order of their names, so the card before what it is made of: whoever writes the card on
+    finding it unchanged has not made it of older things. Pools are read past: they are not the product's to sell.
+    """
+    fields: dict[str, Any] = {"activities": []}
+    stocks = []
+    for item in read.query_all(Products, product_id, consistent=consistent):
+        match item.part:
+            case "product":
+                fields |= {"product": item.product, "version": int(item.version), "sold": int(item.sold or 0)}
+            case "detail":
+                fields["detail"] = item.detail
+            case "card":
+                fields |= {"card": item.card, "listed": item.listed, "card_version": int(item.version)}
+            case part if part.startswith(ACTIVITY):
+                fields["activities"].append(item.announcement)
+            case part if part.startswith(STOCK):
+                stocks.append(item)
+    return ProductAggregate(stocks=shards.stocks(stocks, consistent), **fields)
+
+
+def existing(product_id: str) -> ProductAggregate:
+    """The product, published or not. Raises `not_found`."""
+    shelf = load(product_id)
+    if shelf.product is None:
+        raise MallError("not_found")
+    return shelf

@@ -1,0 +1,121 @@
+"""What a merchant writes of a product, and how it becomes one: only what is said changes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from chalicelib.commerce.catalogue.products.inputs import SkuInput
+from chalicelib.commerce.catalogue.rules import SPECS_MAX, Detail, Product, Sku, Spec, sku_id
+from chalicelib.core.errors import MallError, invalid
+
+
+class Composed(msgspec.Struct, frozen=True):
+    """A product as it is to be, with the first supply of its new SKUs, and the SKUs that go."""
+
+    product: Product
+    detail: Detail
+    supplies: dict[str, int]
+    removed: list[str]
+
+
+def said(change: msgspec.Struct) -> dict[str, Any]:
+    """The fields that the change names."""
+    fields = {name: getattr(change, name) for name in change.__struct_fields__}
+    return {name: value for name, value in fields.items() if value is not UNSET}
+
+
+def begin(product_id: str, product_code: str, now: datetime) -> Product:
+    """A product of which nothing but its code is known."""
+    return Product(product_id=product_id, product_code=product_code, name="", skus=[], created_at=now, updated_at=now)
+
+
+def compose(before: Product, detail: Detail, changes: Mapping[str, Any], now: datetime) -> Composed:
+    """`before` with the changes. When nothing differs, the product is the same to its `updated_at`.
+
+    Raises `invalid`, naming the field, when SKUs and specs do not fit together.
+    """
+    fields = {name: value for name, value in changes.items() if name in Product.__struct_fields__}
+    if "publish" in changes:
+        fields["published"] = changes["publish"]
+    supplies: dict[str, int] = {}
+    if "skus" in changes:
+        fields["skus"], supplies = _skus(before, changes["skus"])
+        if "specs" not in changes:
+            fields["specs"] = specs_of(fields["skus"])
+    if "specs" in changes:
+        fields["specs"] = [Spec(spec.name, list(spec.values)) for spec in changes["specs"]]
+    product = msgspec.structs.replace(before, **fields)
+    check(product)
+    if product != before:
+        product = msgspec.structs.replace(product, updated_at=now)
+    kept = {sku.sku_id for sku in product.skus}
+    return Composed(
+        product=product,
+        detail=msgspec.structs.replace(
+            detail, **{name: changes[name] for name in ("gallery", "detail") if name in changes}
+        ),
+        supplies=supplies,
+        removed=[sku.sku_id for sku in before.skus if sku.sku_id not in kept],
+    )
+
+
+def _skus(before: Product, given: Sequence[SkuInput]) -> tuple[list[Sku], dict[str, int]]:
+    known = {sku.sku_code: sku for sku in before.skus}
+    skus: list[Sku] = []
+    supplies: dict[str, int] = {}
+    for index, one in enumerate(given):
+        if any(sku.sku_code == one.sku_code for sku in skus):
+            raise invalid(f"skus[{index}].sku_code", "two SKUs have this code")
+        fields = said(one)
+        stock = fields.pop("stock", 0)
+        fields["specs"] = dict(one.specs)
+        old = known.get(one.sku_code)
+        if old is None:
+            skus.append(Sku(sku_id=sku_id(before.product_id, one.sku_code), **fields))
+            supplies[skus[-1].sku_id] = stock
+        else:
+            skus.append(msgspec.structs.replace(old, **fields))
+    return skus, supplies
+
+
+def specs_of(skus: Sequence[Sku]) -> list[Spec]:
+    """The dimensions that these SKUs differ in, each with its values, in the order of their appearance."""
+    values: dict[str, dict[str, None]] = {}
+    for sku in skus:
+        for name, value in sku.specs.items():
+            values.setdefault(name, {})[value] = None
+    return [Spec(name, list(of_name)) for name, of_name in values.items()]
+
+
+def check(product: Product) -> None:
+    """Raise `invalid` unless every SKU has one value of each spec and no two have the same."""
+    allowed = {spec.name: spec.values for spec in product.specs}
+    if len(product.specs) > SPECS_MAX:
+        raise invalid("specs", f"at most {SPECS_MAX} specs")
+    if len(allowed) < len(product.specs):
+        raise invalid("specs", "two specs have the same name")
+    for number, spec in enumerate(product.specs):
+        if len(set(spec.values)) < len(spec.values):
+            raise invalid(f"specs[{number}].values", "a value stands twice")
+    seen: set[tuple[str, ...]] = set()
+    for index, sku in enumerate(product.skus):
+        if set(sku.specs) != set(allowed):
+            raise invalid(f"skus[{index}].specs", "needs one value for each spec: " + ", ".join(allowed))
+        for name, value in sku.specs.items():
+            if value not in allowed[name]:
+                raise invalid(f"skus[{index}].specs", f"not a value of {name}: {value}")
+        chosen = tuple(sku.specs[name] for name in allowed)
+        if chosen in seen:
+            raise invalid(f"skus[{index}].specs", "another SKU has the same values")
+        seen.add(chosen)
+
+
+def check_version(expected: object, version: int) -> None:
+    """Raise `conflict` when the change was meant for another version."""
+    if expected is not None and expected != version:
+        raise MallError("conflict")

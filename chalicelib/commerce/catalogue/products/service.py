@@ -1,0 +1,185 @@
+"""Products: create, change, publish; and listing them anew. One transaction per command.
+
+Each writes the product, its stock items where SKUs come or go, and, where that follows, its card, the entries of
+the lists it stands in and its row for search. At worst that is 20 entries that go and 20 that come, SKUS_MAX stock
+items and 8 more: what does not fit the 100 actions of a transaction (60 SKUs exchanged at once, in another
+category) is refused and done in two steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from chalicelib.commerce.catalogue import rules
+from chalicelib.commerce.catalogue.categories import queries as category_queries
+from chalicelib.commerce.catalogue.categories import service as categories
+from chalicelib.commerce.catalogue.categories.rules import Forest
+from chalicelib.commerce.catalogue.listings import rules as listing_keys
+from chalicelib.commerce.catalogue.products import rules as product_rules
+from chalicelib.commerce.catalogue.products.queries import ProductAggregate, load
+from chalicelib.commerce.catalogue.rules import ActivityCard, Product, Stock
+from chalicelib.commerce.catalogue.search import service as search
+from chalicelib.commerce.catalogue.tables import (
+    ACTIVITY,
+    CARD,
+    DETAIL,
+    PRODUCT,
+    STOCK,
+    Listed,
+    Listings,
+    Products,
+    product_key,
+    stock_key,
+)
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import MallError, invalid
+from chalicelib.platform.store import cache, conflict
+from chalicelib.platform.store.base import retry_busy
+from chalicelib.platform.store.conflict import Conflict
+from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction
+
+
+def create(changes: Mapping[str, Any]) -> ProductAggregate:
+    """Make a product of what `changes` say (`inputs.ProductInput`).
+
+    Raises `code_taken`, and `invalid` naming the field.
+    """
+    code = changes.get("product_code") or ids.new("")
+    return save(rules.product_id(code), code, changes, make=True)
+
+
+def change(product_id: str, changes: Mapping[str, Any]) -> ProductAggregate:
+    """Change what `changes` name (`inputs.ProductChangeInput`); nothing is written when nothing differs.
+
+    Raises `not_found`, `conflict` when its `version` is not the product's, `sku_in_use`, and `invalid`.
+    """
+    return save(product_id, None, changes)
+
+
+def save(product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None = None) -> ProductAggregate:
+    """Create or change a product; `make` says which of them it must be, None that either will do."""
+    shelf = retry_busy(lambda: _save(product_id, code, changes, make), Conflict, conflict.TRIES)
+    cache.forget("catalogue")
+    return shelf
+
+
+def _save(product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None) -> ProductAggregate:
+    shelf = load(product_id)
+    if shelf.product is None and code is None:
+        raise MallError("not_found")
+    if shelf.product is not None and make:
+        raise MallError("code_taken", taken=code)
+    product_rules.check_version(changes.get("version"), shelf.version)
+    forest, tree_version = category_queries.load()
+    now = clock.now()
+    before = shelf.product or product_rules.begin(product_id, code or "", now)
+    composed = product_rules.compose(before, shelf.detail, changes, now)
+    product = composed.product
+    if product.category_id is not None and product.category_id not in forest.by_id:
+        raise invalid("category_id", "no such category")
+    if shelf.product is not None and product == before and composed.detail == shelf.detail:
+        return shelf
+
+    tx = Transaction()
+    _write_product(tx, shelf, product)
+    if composed.detail != shelf.detail or shelf.product is None:
+        tx.put(Products(product_id, DETAIL, detail=composed.detail))
+    stocks = _write_stocks(tx, shelf, composed)
+    categories.guard(tx, tree_version)
+    categories.count(tx, before.category_id if shelf.product else None, product.category_id)
+    after = msgspec.structs.replace(
+        shelf, product=product, version=shelf.version + 1, detail=composed.detail, stocks=stocks
+    )
+    after = _write_card(tx, after, forest)
+    if len(tx) > ACTIONS_MAX:
+        raise invalid("skus", "too many SKUs change at once; do it in two steps")
+    conflict.commit(tx)
+    return after
+
+
+def _write_product(tx: Transaction, shelf: ProductAggregate, product: Product) -> None:
+    """The item is updated, not put: `sold` is counted in it by others."""
+    key = product_key(product.product_id)
+    if shelf.product is None:
+        item = Products(product.product_id, PRODUCT, product=product, version=1, sold=0)
+        tx.create(item, MallError("code_taken", taken=product.product_code))
+    else:
+        actions = [Products.product.set(product), Products.version.set(shelf.version + 1)]
+        tx.update(*key, actions, Products.version == shelf.version, Conflict)
+
+
+def _write_stocks(tx: Transaction, shelf: ProductAggregate, composed: product_rules.Composed) -> dict[str, Stock]:
+    stocks = dict(shelf.stocks)
+    for sku_id, supply in composed.supplies.items():
+        stocks[sku_id] = Stock(supply, 0, supply)
+        tx.create(
+            Products(composed.product.product_id, STOCK + sku_id, free=supply, taken=0, supplied=supply), Conflict
+        )
+    for sku_id in composed.removed:
+        stocks.pop(sku_id, None)
+        tx.delete(*stock_key(sku_id), Products.taken == 0, MallError("sku_in_use"))
+    return stocks
+
+
+def _write_card(tx: Transaction, shelf: ProductAggregate, forest: Forest) -> ProductAggregate:
+    """Bring card, entries and search row in line with the rest of `shelf`; nothing when they are."""
+    product = shelf.product
+    assert product is not None
+    card = listing_keys.card(product, shelf.sold, shelf.stocks)
+    entries = listing_keys.entries(product, shelf.sold, forest.path(product.category_id))
+    row = listing_keys.row(product, shelf.sold) if product.published else None
+    listed = Listed(entries, search.digest(row))
+    if card == shelf.card and listed == shelf.listed:
+        return shelf
+    old = set(shelf.listed.entries)
+    was_published = bool(shelf.listed.row)
+    for key in sorted(old - set(entries)):
+        tx.delete(Listings, key)
+    for key in entries:
+        if key[0].endswith(f"#{listing_keys.ADMIN}"):
+            if key not in old or was_published != product.published:
+                tx.put(Listings(*key, product_id=product.product_id, published=product.published))
+        elif key not in old or card != shelf.card:
+            tx.put(Listings(*key, card=card))
+    if listed.row != shelf.listed.row:
+        search.put(tx, product.product_id, row)
+    version = shelf.card_version
+    unchanged = Products.version == version if version else Products.part.does_not_exist()
+    tx.put(Products(product.product_id, CARD, card=card, listed=listed, version=version + 1), unchanged, Conflict)
+    return msgspec.structs.replace(shelf, card=card, listed=listed, card_version=version + 1)
+
+
+def reindex(product_id: str) -> None:
+    """Bring a product's card and its places in line with the product, its stock, its sales and the tree.
+
+    Repeatable; two at once leave what one of them would: the card's version admits one, and the other reads again.
+    """
+    retry_busy(lambda: _reindex(product_id), Conflict, conflict.TRIES)
+
+
+def _reindex(product_id: str) -> None:
+    shelf = load(product_id)
+    if shelf.product is None:
+        return
+    # The tree needs no guard here: it is read after the card, and a move of it owes a reindexing of its own, which
+    # this one meets at the card's version. One item that every reindexing checks would make them wait for each other.
+    forest, _ = category_queries.load()
+    tx = Transaction()
+    _write_card(tx, shelf, forest)
+    if len(tx):
+        tx.check(*product_key(product_id), Products.version == shelf.version, Conflict)
+        conflict.commit(tx)
+        cache.forget("catalogue")
+
+
+def announce(tx: Transaction, product_id: str, card: ActivityCard) -> None:
+    """Show the activity on the product's page until it ends, as part of `tx`; replaces what was announced of it."""
+    tx.put(Products(product_id, ACTIVITY + card.activity_id, announcement=card))
+
+
+def retract(tx: Transaction, product_id: str, activity_id: str) -> None:
+    """Show the activity on the product's page no more, as part of `tx`. Repeatable."""
+    tx.delete(Products, (product_id, ACTIVITY + activity_id))

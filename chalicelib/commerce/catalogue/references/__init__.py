@@ -1,0 +1,1 @@
+"""Whether what others name is there."""

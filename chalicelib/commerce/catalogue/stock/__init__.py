@@ -1,0 +1,1 @@
+"""Stock: counters, pools that are set aside, shards of popular SKUs."""

@@ -1,0 +1,11 @@
+"""Reads of the stock of one SKU."""
+
+from __future__ import annotations
+
+from chalicelib.commerce.catalogue.rules import Stock
+from chalicelib.commerce.catalogue.stock import shards
+
+
+def stock_of(sku_id: str) -> Stock:
+    """The stock of a SKU. Raises `not_found`."""
+    return shards.stocks([shards.own(sku_id)], consistent=True)[sku_id]

@@ -1,0 +1,48 @@
+"""Stock by hand: supplied, or taken away, with a reason. Sales take and return it in `tables`."""
+
+from __future__ import annotations
+
+from chalicelib.commerce.catalogue.jobs import REINDEX_PRODUCT
+from chalicelib.commerce.catalogue.rules import Stock, product_of
+from chalicelib.commerce.catalogue.stock import shards
+from chalicelib.commerce.catalogue.stock.queries import stock_of
+from chalicelib.commerce.catalogue.tables import Movement, Movements, Products, shards_of, stock_key
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store import read
+from chalicelib.platform.store.base import retry_busy
+from chalicelib.platform.store.conflict import TRIES, Conflict, commit
+from chalicelib.platform.store.transaction import Transaction
+
+
+def supply(sku_id: str, quantity: int, reason: str, cause: str) -> Stock:
+    """Add pieces, or take them away when below zero; the stock as it is then. The same `cause` does it once.
+
+    Raises `not_found`, `stock_short` when fewer are free, and `idempotency_key_reused`.
+    """
+    shards.own(sku_id)
+    earlier = read.get(Movements, sku_id, cause)
+    if earlier is None:
+        movement = Movements(sku_id, cause, movement=Movement(quantity, reason, clock.now()))
+        retry_busy(lambda: _supply(sku_id, quantity, movement), Conflict, TRIES)
+        shards.forget()
+    elif (earlier.movement.quantity, earlier.movement.reason) != (quantity, reason):
+        raise MallError("idempotency_key_reused")
+    return stock_of(sku_id)
+
+
+def _supply(sku_id: str, quantity: int, movement: Movements) -> None:
+    over = shards_of(shards.own(sku_id))
+    tx = Transaction()
+    tx.create(movement, MallError("conflict"))
+    actions = [Products.supplied.set(Products.supplied + quantity)]
+    if over and quantity > 0:
+        actions.append(Products.taken.set(Products.taken + quantity))
+        shards.pieces_into(tx, sku_id, over, quantity)
+    else:
+        shards.gather(sku_id, over, max(0, -quantity))
+        actions.append(Products.free.set(Products.free + quantity))
+    tx.update(*stock_key(sku_id), actions, Products.free >= max(0, -quantity), MallError("stock_short"))
+    schedule(tx, REINDEX_PRODUCT, product_of(sku_id))
+    commit(tx)

@@ -1,0 +1,1 @@
+"""Issuing coupons to many members, in steps."""

@@ -1,0 +1,1 @@
+"""The coupon centre: what members claim by themselves."""

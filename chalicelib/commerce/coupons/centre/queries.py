@@ -1,0 +1,63 @@
+"""Reads of the coupon centre: what a member can claim now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chalicelib.commerce.coupons.rules import How, Template
+from chalicelib.commerce.coupons.stock import service as stock
+from chalicelib.commerce.coupons.tables import received_key, received_of
+from chalicelib.commerce.coupons.templates import queries as template_queries
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members.tables import profile_key
+from chalicelib.platform.store import cursor, read
+
+_LISTING = "coupon-centre"
+
+
+class ClaimableTemplate(msgspec.Struct, frozen=True):
+    """A template that a member can claim from, what is left of it, and how many they have got already."""
+
+    template: Template
+    left: int
+    claimed: int
+
+
+def offered(template_id: str, how: How) -> Template:
+    """The template, which members can get in this way now. Raises `not_found`."""
+    template = template_queries.remembered(template_id)
+    if how not in template.how or not template.is_offered(clock.now()):
+        raise MallError("not_found")
+    return template
+
+
+def centre(member_id: str, limit: int, given: str | None) -> tuple[list[ClaimableTemplate], str | None]:
+    """A page of what this member can claim now, the newest template first, and where the next one starts.
+
+    Templates that are sold out, or of which they have all they may, are among them. What is left may be a second old.
+    Raises `unauthenticated`, `cursor_invalid`.
+    """
+    after = cursor.read(_LISTING, given)
+    now = clock.now()
+    shown = template_queries.offered("claim")
+    keys = [profile_key(member_id), *(received_key(member_id, each.template_id) for each in shown)]
+    profile, *counted = read.batch_get(keys, consistent=False)
+    if profile is None:
+        raise MallError("unauthenticated")
+    received = {each.template_id: received_of(item) for each, item in zip(shown, counted, strict=True)}
+    mine = [each for each in shown if each.audience.admits(profile.profile, now) and _is_after(each, after)]
+    page = mine[:limit]
+    left = stock.left(page)
+    offers = [ClaimableTemplate(each, left[each.template_id], received[each.template_id]) for each in page]
+    return offers, cursor.write(_LISTING, _place(page[-1]) if len(mine) > limit else None)
+
+
+def _place(template: Template) -> list[str]:
+    return [clock.stamp(template.created_at), template.template_id]
+
+
+def _is_after(template: Template, place: Sequence[str] | None) -> bool:
+    return place is None or _place(template) < list(place)

@@ -1,0 +1,16 @@
+"""Claiming a coupon in the coupon centre."""
+
+from __future__ import annotations
+
+from chalicelib.commerce.coupons.centre.queries import offered
+from chalicelib.commerce.coupons.issue.service import give
+from chalicelib.commerce.coupons.rules import Held
+
+
+def claim(member_id: str, template_id: str) -> Held:
+    """One more coupon of this template.
+
+    Raises `not_found` where members cannot claim it now, `sold_out`, `claim_limit`, `not_for_you`, `unauthenticated`,
+    `conflict`, `unavailable`.
+    """
+    return give(offered(template_id, "claim"), member_id, "claim").held

@@ -1,0 +1,1 @@
+"""Codes: made in batches, given out once, redeemed once."""

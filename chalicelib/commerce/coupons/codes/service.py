@@ -1,0 +1,112 @@
+"""Codes: made in batches, given out once, redeemed once.
+
+None of them is stored before it is redeemed: a code says which batch it is of and proves that it is (`code_text`). So
+a batch of 100,000 is one item, and a wrong code is refused after one read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import msgspec
+
+from chalicelib.commerce.coupons.codes import guesses
+from chalicelib.commerce.coupons.codes import rules as code_text
+from chalicelib.commerce.coupons.issue.service import give
+from chalicelib.commerce.coupons.rules import Batch, Held
+from chalicelib.commerce.coupons.tables import CouponCodes, batch_key, code_key, guesses_key, guesses_of
+from chalicelib.commerce.coupons.templates import queries as template_queries
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import MallError, invalid
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+
+TOLD_MAX = 1000
+
+_PREFIX = "cb"
+_TRIES = 20
+_TAKEN = "another batch has this number"
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A new batch, and its codes where they are told at once."""
+
+    batch_id: str
+    codes: list[str]
+
+
+def make(template_id: str, count: int) -> Made:
+    """A batch of codes for this template. Up to TOLD_MAX are told here, which is their one export.
+
+    Raises `not_found`, `invalid` when the template has no codes.
+    """
+    if "code" not in template_queries.load(template_id).template.how:
+        raise invalid("template_id", "this template is not for codes")
+    at_once = count <= TOLD_MAX
+    for _ in range(_TRIES):
+        number = ids.shard(ids.new(""), 1 << code_text.BATCH_BITS)
+        batch = Batch(number=number, template_id=template_id, count=count, secret=ids.secret(), made_at=clock.now())
+        tx = Transaction()
+        tx.create(CouponCodes(batch_key(number)[1][0], batch=batch, exported=at_once), _TAKEN)
+        try:
+            tx.commit()
+        except ConditionFailed:
+            continue
+        return Made(f"{_PREFIX}{number}", _codes(batch) if at_once else [])
+    raise MallError("conflict")
+
+
+def export(template_id: str, batch_id: str) -> bytes:
+    """All codes of a batch as CSV, once. Raises `not_found`, `codes_exported`."""
+    number = batch_id.removeprefix(_PREFIX)
+    item = read.get(CouponCodes, *batch_key(int(number))[1]) if number.isdecimal() else None
+    if item is None or item.batch.template_id != template_id or batch_id != f"{_PREFIX}{item.batch.number}":
+        raise MallError("not_found")
+    tx = Transaction()
+    unexported = CouponCodes.exported == False  # noqa: E712 - this is DynamoDB's comparison
+    tx.update(*batch_key(item.batch.number), [CouponCodes.exported.set(True)], unexported)
+    try:
+        tx.commit()
+    except ConditionFailed:
+        raise MallError("codes_exported") from None
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["code"])
+    writer.writerows([code] for code in _codes(item.batch))
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def redeem(member_id: str, text: str) -> Held:
+    """The coupon for this code, however it is typed.
+
+    Raises `code_unknown`, `code_used`, `too_many_requests` after too many wrong ones, and what `give` raises: then the
+    code stays good.
+    """
+    code = code_text.read(text)
+    keys = [guesses_key(member_id)]
+    if code is not None:
+        keys += [batch_key(code.batch), code_key(code.batch, code.serial)]
+    mine, *found = read.batch_get(keys)
+    wrong = guesses_of(mine)
+    guesses.check(wrong)
+    batch: Batch | None = found[0].batch if found and found[0] is not None else None
+    if code is None or batch is None or code.serial >= batch.count or not code_text.is_true(code, batch.secret):
+        raise guesses.count(member_id, wrong)
+    if found[1] is not None:
+        raise MallError("code_used")
+
+    def redeemed(tx: Transaction) -> None:
+        used = CouponCodes(code_key(code.batch, code.serial)[1][0], member_id=member_id)
+        tx.create(used, MallError("code_used"))
+        guesses.confirm(tx, member_id, wrong)
+
+    cause = (str(code.batch), str(code.serial))
+    given = give(template_queries.remembered(batch.template_id), member_id, "code", cause, redeemed)
+    if not given.is_new:
+        raise MallError("code_used")
+    return given.held
+
+
+def _codes(batch: Batch) -> list[str]:
+    return [code_text.write(code_text.make(batch.number, serial, batch.secret)) for serial in range(batch.count)]

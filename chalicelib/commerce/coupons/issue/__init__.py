@@ -1,0 +1,1 @@
+"""Issuing one coupon to one member."""

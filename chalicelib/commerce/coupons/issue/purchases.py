@@ -1,0 +1,23 @@
+"""Coupons that members are given after a purchase."""
+
+from __future__ import annotations
+
+from chalicelib.commerce.coupons.issue.service import give
+from chalicelib.commerce.coupons.templates import queries as template_queries
+from chalicelib.core import log
+from chalicelib.core.errors import MallError
+from chalicelib.platform.jobs.job import Job
+
+#: What ends a template's part without a coupon: none of it is anybody's fault.
+_NONE = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "unauthenticated")
+
+
+def after_purchase(job: Job) -> None:
+    """Give the member one of every template that is given after a purchase, once for each order: it is the cause."""
+    for template in template_queries.offered("purchase"):
+        try:
+            give(template, job.task.payload["member_id"], "purchase", (job.key,))
+        except MallError as fault:
+            if fault.code not in _NONE:
+                raise
+            log.info("no_coupon_after_purchase", order_id=job.key, template_id=template.template_id, reason=fault.code)

@@ -1,0 +1,273 @@
+"""What a coupon is, who may have it, and when it can be used. Pure. What it takes off an order is in `pricing`.
+
+unused --order placed--> locked --paid--> used
+   ^                        |               |
+   +------ order closed ----+---------------+  (refunded whole, where the template allows it)
+
+Expired is a fact of the clock, written nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.commerce.catalogue.rules import Named
+from chalicelib.customers.members.rules import Profile, Segment, segment_of
+from chalicelib.platform.web.types import Id, Line
+
+Kind = Literal["amount_off", "percent_off", "free_shipping", "exchange"]
+#: An order takes at most one coupon of each place: main, extra (beside a main one), and one for the freight.
+Place = Literal["main", "extra", "freight"]
+How = Literal["claim", "code", "grant", "purchase", "share"]
+TemplateState = Literal["draft", "published", "paused"]
+CouponState = Literal["unused", "locked", "used", "expired"]
+#: Why a coupon cannot be used for an order: stable words.
+Unusable = Literal["not_yet", "expired", "locked", "used", "scope", "threshold", "nothing_to_take_off", "combination"]
+
+#: Coupons that one order takes: one for each place.
+COUPONS_MAX = 3
+#: Coupons of a template, and how many of them one member may get.
+TOTAL_MAX = 100_000_000
+LIMIT_MAX = 1000
+#: What a calendar of coupons needs.
+YEAR_MIN, YEAR_MAX = 2000, 2999
+#: A template's stock lies in one shard up to so many pieces, then in one more for each as many again.
+PIECES_PER_SHARD = 500
+SHARDS_MAX = 32
+#: Wrong codes that a member may enter in an hour; and when in all more than GUESS_PRESSURE came in the last ten
+#: minutes or the ten before.
+GUESSES_MAX = 10
+GUESSES_UNDER_PRESSURE = 3
+GUESS_SECONDS = 3600
+GUESS_PRESSURE = 1000
+PRESSURE_SECONDS = 600
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which products: those of these categories (with everything below them) and these, or all where neither is
+    named; never the excluded ones."""
+
+    categories: Annotated[list[Id], Meta(max_length=100)] = []
+    products: Annotated[list[Id], Meta(max_length=200)] = []
+    excluded_products: Annotated[list[Id], Meta(max_length=200)] = []
+
+    def covers(self, product_id: str, categories: Iterable[str]) -> bool:
+        """Whether a product is in it; `categories` are its category and those above."""
+        if product_id in self.excluded_products:
+            return False
+        if not self.categories and not self.products:
+            return True
+        return product_id in self.products or any(category in self.categories for category in categories)
+
+    def named(self) -> Iterator[Named]:
+        """What it names of the catalogue, by the fields of who has it as `scope`."""
+        for number, category_id in enumerate(self.categories):
+            yield Named(f"scope.categories[{number}]", "category", category_id)
+        for field in ("products", "excluded_products"):
+            for number, product_id in enumerate(getattr(self, field)):
+                yield Named(f"scope.{field}[{number}]", "product", product_id)
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a coupon is worth: copied from its template when it is got, and never changed.
+
+    amount_off: `amount_fen` off. percent_off: `percent_off` percent off, at most `ceiling_fen`. free_shipping: the
+    freight, at most `ceiling_fen`. exchange: one piece for `amount_fen`. From `threshold_fen` of goods in scope on, by
+    their prices after promotions and before coupons.
+    """
+
+    kind: Kind
+    amount_fen: int = 0
+    percent_off: int = 0
+    ceiling_fen: int | None = None
+    threshold_fen: int = 0
+    scope: Scope = Scope()
+    stacking: Literal["main", "extra"] = "main"
+    #: Whether it comes back when its order is refunded whole.
+    returns: bool = True
+
+    @property
+    def place(self) -> Place:
+        """The place that it takes in an order."""
+        return "freight" if self.kind == "free_shipping" else self.stacking
+
+
+class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """From when until when: dates, or so many days from receipt."""
+
+    begins: Annotated[datetime, Meta(tz=True)] | None = msgspec.field(default=None, name="from")
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    days: Annotated[int, Meta(ge=1, le=3650)] | None = None
+
+    def of(self, received_at: datetime) -> tuple[datetime, datetime]:
+        """Of a coupon that was got then."""
+        if self.days is not None:
+            return received_at, received_at + timedelta(days=self.days)
+        assert self.until is not None
+        return self.begins or received_at, self.until
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who may have it: members in one of these segments, with one of these tags, who have bought nothing yet. What is
+    not named does not matter; what is named must all hold."""
+
+    segments: Annotated[list[Segment], Meta(max_length=5)] = []
+    tags: Annotated[list[Line], Meta(max_length=50)] = []
+    new_customers: bool = False
+
+    def admits(self, profile: Profile, now: datetime) -> bool:
+        """Whether this member is one of them. Who has bought is known from completed orders."""
+        if self.segments and segment_of(profile, now) not in self.segments:
+            return False
+        if self.tags and not set(self.tags) & set(profile.tags):
+            return False
+        return not (self.new_customers and profile.orders_completed)
+
+
+class Coupon(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A coupon that a member has; its state is kept beside it."""
+
+    coupon_id: str
+    template_id: str
+    member_id: str
+    name: str
+    terms: Terms
+    valid_from: datetime
+    valid_until: datetime
+    received_at: datetime
+    how: How
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A coupon and where it is in its life; `order_id` while it is locked or used."""
+
+    coupon: Coupon
+    state: Literal["unused", "locked", "used"]
+    order_id: str = ""
+
+    def state_at(self, now: datetime) -> CouponState:
+        """Its state as its member sees it."""
+        return "expired" if self.state == "unused" and now >= self.coupon.valid_until else self.state
+
+    def unusable(self, now: datetime) -> Unusable | None:
+        """Why it cannot be used for any order now; None when it can."""
+        state = self.state_at(now)
+        if state != "unused":
+            return state
+        return "not_yet" if now < self.coupon.valid_from else None
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What coupons are made from. `total` pieces in all, however they are got; `shards` its stock lies in. By
+    `share_limit` friends a member who shares it gets one more for each."""
+
+    template_id: str
+    name: str
+    state: TemplateState
+    terms: Terms
+    total: int
+    limit_per_member: int
+    valid: Validity
+    how: list[How]
+    audience: Audience = Audience()
+    share_limit: int = 0
+    shards: int
+    created_at: datetime
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether a coupon that is got now would be over already."""
+        return self.valid.until is not None and now >= self.valid.until
+
+    def is_offered(self, now: datetime) -> bool:
+        """Whether anybody may get one now."""
+        return self.state == "published" and not self.is_over(now)
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a template's coupons: how many are with members, are left, were used; what those took off, and
+    what was paid for the orders they were used in."""
+
+    issued: int = 0
+    left: int = 0
+    used: int = 0
+    off_fen: int = 0
+    paid_fen: int = 0
+
+
+def shards_for(total: int) -> int:
+    """Shards of a stock of so many: all who want one at once meet at one of them, and each takes some 100 a second."""
+    return min(SHARDS_MAX, -(-total // PIECES_PER_SHARD))
+
+
+def portions(frees: Sequence[int], pieces: int, first: int) -> dict[int, int]:
+    """Which shards `pieces` are taken from: one that has them all if there is one, else going round from `first`.
+
+    Fewer than `pieces` only when that is all there is.
+    """
+    order = [(first + step) % len(frees) for step in range(len(frees))]
+    ample = next((shard for shard in order if frees[shard] >= pieces > 0), None)
+    if ample is not None:
+        return {ample: pieces}
+    taken: dict[int, int] = {}
+    for shard in order:
+        portion = min(frees[shard], pieces - sum(taken.values()))
+        if portion > 0:
+            taken[shard] = portion
+    return taken
+
+
+class Guesses(msgspec.Struct, frozen=True):
+    """Wrong codes of one member, counted until `window_ends` (Unix seconds)."""
+
+    wrong_codes: int = 0
+    window_ends: int = 0
+
+    def at(self, now: int) -> Guesses:
+        """What still counts."""
+        return self if now < self.window_ends else Guesses()
+
+    def one_more(self, now: int) -> Guesses:
+        """With one more wrong code; the hour begins with the first."""
+        current = self.at(now)
+        return Guesses(current.wrong_codes + 1, current.window_ends or now + GUESS_SECONDS)
+
+    def is_spent(self, under_pressure: bool) -> bool:
+        """Whether no more codes are looked at."""
+        return self.wrong_codes >= (GUESSES_UNDER_PRESSURE if under_pressure else GUESSES_MAX)
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Codes 0 to `count` - 1 of a batch; none of them is stored before it is redeemed."""
+
+    number: int
+    template_id: str
+    count: int
+    secret: str
+    made_at: datetime
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an operator grants to whom: to a list, which has `total` members at first, or to everybody in `audience` who
+    had joined."""
+
+    grant_id: str
+    template_id: str
+    digest: str
+    at: datetime
+    total: int | None = None
+    audience: Audience | None = None
+
+
+class ListedMembers(msgspec.Struct, frozen=True):
+    """Some members of a grant's list, in its order."""
+
+    members: list[str]
+
+
+#: Codes of a batch, and how many are told at once when it is made.
+BATCH_MAX = 100_000

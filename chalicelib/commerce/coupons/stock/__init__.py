@@ -1,0 +1,1 @@
+"""How many coupons of a template are left."""

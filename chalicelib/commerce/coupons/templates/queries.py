@@ -1,0 +1,84 @@
+"""Reads of coupon templates: one, those on offer, a page of all, and what became of their coupons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chalicelib.commerce.coupons.rules import Figures, How, Template
+from chalicelib.commerce.coupons.stock.service import CACHE
+from chalicelib.commerce.coupons.tables import ALL, PUBLISHED, CouponCounters, CouponTemplates, stock_key, used_key
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.platform.store import cache, cursor, read
+
+_LISTING = "coupon-templates"
+
+
+class StoredTemplate(msgspec.Struct, frozen=True):
+    """A template as it was read."""
+
+    template: Template
+    version: int
+
+
+def load(template_id: str) -> StoredTemplate:
+    """The template as it is now. Raises `not_found`."""
+    item = read.get(CouponTemplates, template_id)
+    if item is None:
+        raise MallError("not_found")
+    return StoredTemplate(item.template, int(item.version))
+
+
+def remembered(template_id: str) -> Template:
+    """The template, possibly a second old. Raises `not_found`."""
+    return cache.remember((CACHE, "template", template_id), lambda: load(template_id).template)
+
+
+def refreshed(template_id: str) -> Template:
+    """The template as it is now, which is remembered from now on. Raises `not_found`."""
+    return cache.keep((CACHE, "template", template_id), load(template_id).template)
+
+
+def offered(how: How) -> list[Template]:
+    """The templates that can be got in this way now, the newest first; possibly a second old."""
+    now = clock.now()
+    found = [each for each in cache.remember((CACHE, "offered"), _published) if how in each.how]
+    return [each for each in found if each.is_offered(now)]
+
+
+def page(limit: int, given: str | None) -> tuple[list[Template], str | None]:
+    """A page of all templates, the newest first, and where the next one starts."""
+    after = cursor.read(_LISTING, given)
+    index = CouponTemplates.by_age
+    items, rest = read.query(CouponTemplates, ALL, index=index, forward=False, limit=limit, after=after)
+    return [CouponTemplates.from_raw_data(raw).template for raw in items], cursor.write(_LISTING, rest)
+
+
+def figures(templates: Sequence[Template]) -> list[Figures]:
+    """What became of the coupons of each template. What used ones took off is counted a moment after it happens."""
+    places = [(each.template_id, shard) for each in templates for shard in range(each.shards)]
+    found = read.batch_get([key(*place) for place in places for key in (stock_key, used_key)], consistent=False)
+    sums: dict[str, Figures] = {each.template_id: Figures() for each in templates}
+    for number, item in enumerate(found):
+        template_id = places[number // 2][0]
+        if item is not None:
+            sums[template_id] = _added(sums[template_id], item)
+    return [sums[each.template_id] for each in templates]
+
+
+def _published() -> list[Template]:
+    where = CouponTemplates.ends > clock.stamp(clock.now())
+    items = read.query_all(CouponTemplates, PUBLISHED, index=CouponTemplates.by_offer, where=where)
+    return sorted((item.template for item in items), key=lambda each: (each.created_at, each.template_id), reverse=True)
+
+
+def _added(sums: Figures, item: CouponCounters) -> Figures:
+    return Figures(
+        issued=sums.issued + int(item.issued or 0),
+        left=sums.left + int(item.free or 0),
+        used=sums.used + int(item.used or 0),
+        off_fen=sums.off_fen + int(item.off_fen or 0),
+        paid_fen=sums.paid_fen + int(item.paid_fen or 0),
+    )

@@ -1,0 +1,1 @@
+"""Counting what used coupons took off."""

@@ -1,0 +1,1 @@
+"""What an order's money is made of."""

@@ -1,0 +1,108 @@
+"""What an order's money is made of, for the journal: goods, freight, and what coupons and promotions cost; and whether
+the journal says of it what the order says. Pure."""
+
+from __future__ import annotations
+
+from chalicelib.commerce.orders.rules import Order, OrderLine
+from chalicelib.core.difference import Difference
+from chalicelib.ledger import rules as ledger
+from chalicelib.ledger.rules import Entry, Sale
+
+#: States of a refund that was granted: its part of the order is given back, whether it is paid out or not.
+GRANTED = ("approved", "processing", "succeeded", "failed")
+
+
+def sold(order: Order) -> Sale:
+    """The whole order as it is paid."""
+    return Sale(
+        goods_fen=order.goods_fen,
+        freight_fen=order.freight_fen + _freight_coupons(order),
+        coupons_fen=sum(discount.discount_fen for discount in order.discounts if discount.source == "coupon"),
+        promotions_fen=sum(discount.discount_fen for discount in order.discounts if discount.source == "promotion"),
+    )
+
+
+def given_back(order: Order) -> Sale:
+    """What all granted refunds of the order took out of it.
+
+    With its pieces go back what coupons and promotions took off them; what a coupon took off the freight goes back
+    with the last pieces of an order of which nothing was sent. So all parts of an order add up to the whole, in
+    whatever order they go back; what one of them took is what this grew by.
+    """
+    refunds = [refund for refund in order.refunds if refund.state in GRANTED and not refund.late]
+    coupons = sum(_gone(line, _coupons_of(order, line.sku_id)) for line in order.lines)
+    discounts = sum(_gone(line, line.discount_fen) for line in order.lines)
+    whole = not order.shipments and all(line.cancelled + line.returned == line.quantity for line in order.lines)
+    off_freight = _freight_coupons(order) if whole else 0
+    return Sale(
+        goods_fen=sum(refund.goods_fen for refund in refunds) + discounts,
+        freight_fen=sum(refund.freight_fen for refund in refunds) + off_freight,
+        coupons_fen=coupons + off_freight,
+        promotions_fen=discounts - coupons,
+    )
+
+
+def left(order: Order) -> Sale:
+    """What the journal's sales and discounts come to: nothing, where no payment was taken for the order."""
+    if order.paid_at is None or any(refund.late for refund in order.refunds):
+        return Sale()
+    return sold(order).less(given_back(order))
+
+
+def paid_for(order: Order, sku_id: str) -> int:
+    """What of the price that was paid for a line, without freight, has not been given back, in fen."""
+    line = next(line for line in order.lines if line.sku_id == sku_id)
+    parts = (part for refund in order.refunds if refund.state in GRANTED for part in refund.lines)
+    return line.payable_fen - sum(part.amount_fen for part in parts if part.sku_id == sku_id)
+
+
+def of_order(order: Order, entries: list[Entry]) -> list[Difference]:
+    """What the order says of its money, against what was posted for it."""
+    paid = sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause in ("paid", "paid-late"))
+    refunded = -sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause.startswith("refunded:"))
+    stands = ledger.balances(entries)
+    sale = left(order)
+    granted = sum(r.amount_fen for r in order.refunds if r.state in ("approved", "processing", "failed"))
+    done = sum(r.amount_fen for r in order.refunds if r.state == "succeeded")
+    checks = [
+        ("paid", order.paid_fen, "entries say", paid),
+        ("refunded", order.refunded_fen, "entries say", refunded),
+        ("refunded", order.refunded_fen, "its refunds say", done),
+        ("refunds owed", granted, "entries say", -stands.get(ledger.REFUNDS_OWED, 0)),
+        ("payments without an order", 0, "entries say", -stands.get(ledger.SURPLUS, 0)),
+        ("goods", sale.goods_fen, "entries say", -stands.get(ledger.GOODS, 0)),
+        ("freight", sale.freight_fen, "entries say", -stands.get(ledger.FREIGHT, 0)),
+        ("coupons", sale.coupons_fen, "entries say", stands.get(ledger.COUPONS, 0)),
+        ("promotions", sale.promotions_fen, "entries say", stands.get(ledger.PROMOTIONS, 0)),
+    ]
+    found = [
+        Difference(order.order_id, f"{name}: the order says {ours} fen, {who} {theirs}")
+        for name, ours, who, theirs in checks
+        if ours != theirs
+    ]
+    if order.paid_fen and order.paid_fen != order.payable_fen:
+        found.append(Difference(order.order_id, f"paid {order.paid_fen} fen of {order.payable_fen}"))
+    if done + granted > order.paid_fen:
+        found.append(Difference(order.order_id, f"refunds of {done + granted} fen exceed {order.paid_fen} paid"))
+    return found
+
+
+def _gone(line: OrderLine, of_fen: int) -> int:
+    """The part of an amount of the line that has gone with the pieces that were given back."""
+    return of_fen * (line.cancelled + line.returned) // line.quantity
+
+
+def _coupons_of(order: Order, sku_id: str) -> int:
+    discounts = (discount for discount in order.discounts if discount.source == "coupon")
+    return sum(line.discount_fen for discount in discounts for line in discount.lines if line.sku_id == sku_id)
+
+
+def _freight_coupons(order: Order) -> int:
+    """What coupons took off the freight: the part of their discounts that is on no line."""
+    return sum(
+        discount.discount_fen - sum(line.discount_fen for line in discount.lines) for discount in order.discounts
+    )
+
+
+def _amount(entry: Entry, account: str) -> int:
+    return sum(posting.amount_fen for posting in entry.postings if posting.account == account)

@@ -1,0 +1,114 @@
+"""Operators: orders to look at, ship and refund."""
+
+from __future__ import annotations
+
+from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders.delivery import service as delivery
+from chalicelib.commerce.orders.inputs import (
+    AdminOrdersQuery,
+    ApprovalInput,
+    OperatorRefundInput,
+    RejectionInput,
+    ShipmentInput,
+)
+from chalicelib.commerce.orders.queries import orders_in_queue, orders_of_member
+from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.rules import Pieces
+from chalicelib.commerce.orders.views import AdminOrderView, OrderJournal, RefundView, admin_view, refund_view
+from chalicelib.core.errors import invalid
+from chalicelib.ledger import queries as ledger_queries
+from chalicelib.platform.web.endpoint import OPERATOR, Call, endpoint
+from chalicelib.platform.web.types import Page
+
+
+@endpoint("GET /v1/admin/orders", OPERATOR, permission="orders.read", errors=("cursor_invalid", "invalid"))
+def search(query: AdminOrdersQuery) -> Page[AdminOrderView]:
+    """The orders of a queue (by default those to be sent), oldest first; or a member's, newest first.
+
+    Instead of its state's queue, an order stands in refund_requested while a refund is to be decided, and in
+    refund_failed when WeChat could not pay one out. Beside it, it stands in refund_waiting while one is on its way.
+    """
+    if query.member_id is not None:
+        if query.queue is not None:
+            raise invalid("queue", "name a queue or a member, not both")
+        orders, next_cursor = orders_of_member(query.member_id, None, query.limit, query.cursor)
+    else:
+        orders, next_cursor = orders_in_queue(query.queue or "awaiting_shipment", query.limit, query.cursor)
+    return Page([admin_view(order) for order in orders], next_cursor)
+
+
+@endpoint("GET /v1/admin/orders/{order_id}", OPERATOR, permission="orders.read")
+def get(order_id: str) -> AdminOrderView:
+    """One order."""
+    return admin_view(order_queries.load(order_id))
+
+
+@endpoint("GET /v1/admin/orders/{order_id}/ledger", OPERATOR, permission="orders.read")
+def explain(order_id: str) -> OrderJournal:
+    """The journal entries of an order, in the order of time."""
+    order_queries.load(order_id)
+    return OrderJournal(ledger_queries.of(order_id))
+
+
+@endpoint(
+    "POST /v1/admin/orders/{order_id}/ship",
+    OPERATOR,
+    permission="orders.ship",
+    errors=("order_state", "invalid", "conflict"),
+)
+def ship(call: Call, order_id: str, body: ShipmentInput) -> AdminOrderView:
+    """Send a parcel. The same carrier and number again changes nothing."""
+    asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
+    return admin_view(delivery.ship(order_id, body.carrier, body.tracking_no, asked, _by(call)))
+
+
+@endpoint(
+    "POST /v1/admin/orders/{order_id}/refunds",
+    OPERATOR,
+    permission="orders.refund",
+    status=202,
+    idempotent=True,
+    errors=("order_state", "refund_window_over", "nothing_to_refund", "invalid", "conflict"),
+)
+def refund_by_mall(call: Call, order_id: str, body: OperatorRefundInput) -> RefundView:
+    """Give money back without being asked, also when the order is completed, up to a year after it was paid."""
+    asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
+    key = call.idempotency_key
+    return refund_view(refunds.refund_by_operator(order_id, key, asked, body.reason, body.restock, call.caller))
+
+
+@endpoint(
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/approve",
+    OPERATOR,
+    permission="orders.refund",
+    errors=("order_state", "conflict"),
+)
+def approve(call: Call, order_id: str, refund_id: str, body: ApprovalInput) -> RefundView:
+    """Grant a requested refund; it is then paid out by itself."""
+    return refund_view(refunds.approve(order_id, refund_id, body.restock, _by(call)))
+
+
+@endpoint(
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/reject",
+    OPERATOR,
+    permission="orders.refund",
+    errors=("order_state", "conflict"),
+)
+def reject(call: Call, order_id: str, refund_id: str, body: RejectionInput) -> RefundView:
+    """Refuse a requested refund."""
+    return refund_view(refunds.reject(order_id, refund_id, body.reason, _by(call)))
+
+
+@endpoint(
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/ask-again",
+    OPERATOR,
+    permission="orders.refund",
+    errors=("order_state", "conflict"),
+)
+def ask_again(call: Call, order_id: str, refund_id: str) -> RefundView:
+    """Ask WeChat again how a failed refund ended, after it was seen to in WeChat Pay's console."""
+    return refund_view(refunds.ask_again(order_id, refund_id, _by(call)))
+
+
+def _by(call: Call) -> str:
+    return f"operator:{call.caller}"

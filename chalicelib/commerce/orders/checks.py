@@ -1,0 +1,204 @@
+"""The audit: recompute what orders, journal, stock and WeChat's books say of each other, and name every difference.
+
+Pure: whoever calls it has read the tables (and, on one machine, asked the sandbox for its books).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from chalicelib.commerce.coupons.checks import Use
+from chalicelib.commerce.coupons.rules import Held
+from chalicelib.commerce.orders.accounting.rules import of_order
+from chalicelib.commerce.orders.rules import Order
+from chalicelib.core.difference import Difference
+from chalicelib.ledger import rules as ledger
+from chalicelib.ledger.rules import COMMISSIONS, Entry
+
+#: Accounts that only entries about orders change.
+_OF_ORDERS = frozenset({ledger.GOODS, ledger.FREIGHT, ledger.REFUNDS_OWED, ledger.SURPLUS, COMMISSIONS})
+
+
+class Stock(msgspec.Struct, frozen=True):
+    """What is kept of one SKU's pieces; with a `pool`, of those that were set aside for it."""
+
+    sku_id: str
+    free: int
+    taken: int
+    supplied: int
+    pool: str = ""
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What is counted of one member: the orders that wait for their payment, and which has a price for new customers
+    ("": none)."""
+
+    orders: int
+    newcomer: str = ""
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """A payment in WeChat's books; it was made, whatever of it has been refunded since."""
+
+    out_trade_no: str
+    transaction_id: str
+    amount_fen: int
+
+
+class PaidRefund(msgspec.Struct, frozen=True):
+    """A refund in WeChat's books that has been paid out."""
+
+    out_refund_no: str
+    amount_fen: int
+
+
+def audit(
+    orders: Iterable[Order],
+    entries: Iterable[Entry],
+    stocks: Iterable[Stock] | None = None,
+    payments: Iterable[Payment] | None = None,
+    refunds: Iterable[PaidRefund] | None = None,
+    unpaid: Mapping[str, Counted] | None = None,
+) -> list[Difference]:
+    """Every difference; none, when all money and stock is accounted for.
+
+    Stocks, WeChat's books, and what is counted of members' orders, are left out when None.
+    """
+    by_id = {order.order_id: order for order in orders}
+    by_order: dict[str, list[Entry]] = {order_id: [] for order_id in by_id}
+    found: list[Difference] = []
+    for entry in entries:
+        if sum(posting.amount_fen for posting in entry.postings):
+            found.append(Difference(entry.about, f"entry {entry.cause} does not sum to zero"))
+        if entry.about in by_id:
+            by_order[entry.about].append(entry)
+        elif any(posting.account in _OF_ORDERS for posting in entry.postings):
+            found.append(Difference(entry.about, f"entry {entry.cause} is of no order"))
+    for order in by_id.values():
+        found += of_order(order, by_order[order.order_id])
+    if stocks is not None:
+        found += _of_stock(by_id.values(), stocks)
+    if unpaid is not None:
+        found += _of_unpaid(by_id.values(), unpaid)
+    if payments is not None:
+        found += _of_payments(by_id, {payment.out_trade_no: payment for payment in payments})
+    if refunds is not None:
+        found += _of_refunds(by_id, {refund.out_refund_no: refund for refund in refunds})
+    return found
+
+
+def audit_coupons(orders: Iterable[Order], coupons: Iterable[Held]) -> list[Difference]:
+    """Every coupon against the orders: locked by one that waits for its payment, used by one that was paid."""
+    by_id = {one.coupon.coupon_id: one for one in coupons}
+    found: list[Difference] = []
+    wanted: dict[str, tuple[str, str]] = {}
+    for order in orders:
+        for used in order.coupons:
+            held = by_id.get(used.coupon_id)
+            if held is None:
+                found.append(Difference(order.order_id, f"has a coupon that there is not: {used.coupon_id}"))
+            elif order.state == "awaiting_payment":
+                wanted[used.coupon_id] = ("locked", order.order_id)
+            elif order.state != "closed" or (not used.returns and _was_used(order, held)):
+                wanted[used.coupon_id] = ("used", order.order_id)
+    for coupon_id, held in by_id.items():
+        state, order_id = wanted.get(coupon_id, ("unused", ""))
+        if (held.state, held.order_id if held.state != "unused" else "") != (state, order_id):
+            found.append(Difference(coupon_id, f"is {held.state} {held.order_id}, its orders say {state} {order_id}"))
+    return found
+
+
+def coupon_uses(orders: Iterable[Order], coupons: Iterable[Held]) -> dict[str, Use]:
+    """What each used coupon took off, and what was paid for the order that it says it was used in, by its id."""
+    by_id = {order.order_id: order for order in orders}
+    return {
+        used.coupon_id: Use(used.discount_fen, order.payable_fen)
+        for one in coupons
+        if one.state == "used" and (order := by_id.get(one.order_id)) is not None
+        for used in order.coupons
+        if used.coupon_id == one.coupon.coupon_id
+    }
+
+
+def _was_used(order: Order, held: Held) -> bool:
+    """Of an order that was refunded whole and whose coupon need not come back: whether it did not."""
+    return held.state == "used" and held.order_id == order.order_id
+
+
+def _of_stock(orders: Iterable[Order], stocks: Iterable[Stock]) -> list[Difference]:
+    """Pieces taken, against what orders hold and what pools were supplied; free + taken = supplied."""
+    kept = list(stocks)
+    held: Counter[tuple[str, str]] = Counter()
+    for order in orders:
+        for line in order.lines:
+            held[line.sku_id, line.pool] += line.quantity - line.restocked
+    for stock in kept:
+        if stock.pool:
+            held[stock.sku_id, ""] += stock.supplied
+    found: list[Difference] = []
+    for stock in kept:
+        about = f"{stock.sku_id} {stock.pool}".rstrip()
+        if stock.free < 0 or stock.free + stock.taken != stock.supplied:
+            what = f"{stock.free} free + {stock.taken} taken is not {stock.supplied} supplied"
+            found.append(Difference(about, what))
+        holds = held.pop((stock.sku_id, stock.pool), 0)
+        if stock.taken != holds:
+            found.append(Difference(about, f"{stock.taken} taken, orders and pools hold {holds}"))
+    return found + [
+        Difference(sku_id, f"orders hold {count} of no stock") for (sku_id, _), count in held.items() if count
+    ]
+
+
+def _of_payments(orders: Mapping[str, Order], payments: Mapping[str, Payment]) -> list[Difference]:
+    found: list[Difference] = []
+    for number, payment in payments.items():
+        order = orders.get(number)
+        if order is None or not order.transaction_id:
+            found.append(Difference(number, f"WeChat has a payment of {payment.amount_fen} fen that we do not have"))
+        elif (order.transaction_id, order.paid_fen) != (payment.transaction_id, payment.amount_fen):
+            found.append(Difference(number, f"we have {order.paid_fen} fen, WeChat has {payment.amount_fen}"))
+    return found + [
+        Difference(order.order_id, "we have a payment that WeChat does not have")
+        for order in orders.values()
+        if order.transaction_id and order.order_id not in payments
+    ]
+
+
+def _of_refunds(orders: Mapping[str, Order], refunds: Mapping[str, PaidRefund]) -> list[Difference]:
+    ours = {
+        refund.number: refund.amount_fen
+        for order in orders.values()
+        for refund in order.refunds
+        if refund.state == "succeeded" and refund.amount_fen
+    }
+    theirs = {refund.out_refund_no: refund.amount_fen for refund in refunds.values()}
+    return [
+        Difference(number, f"refunded: we say {ours.get(number)}, WeChat says {theirs.get(number)} fen")
+        for number in sorted(ours.keys() | theirs.keys())
+        if ours.get(number) != theirs.get(number)
+    ]
+
+
+def _of_unpaid(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
+    """What is counted of each member's orders, against those there are."""
+    kept = list(orders)
+    there = Counter(order.member_id for order in kept if order.state == "awaiting_payment")
+    newcomers = [order for order in kept if order.newcomer and order.state != "closed"]
+    first = {order.member_id: order.order_id for order in newcomers}
+    found = [
+        Difference(order.order_id, f"has the price for new customers, as {first[order.member_id]} has")
+        for order in newcomers
+        if first[order.member_id] != order.order_id
+    ]
+    for member_id in sorted(there.keys() | unpaid.keys() | first.keys()):
+        counted = unpaid.get(member_id, Counted(0))
+        if counted.orders != there[member_id]:
+            what = f"{counted.orders} unpaid orders are counted, there are {there[member_id]}"
+            found.append(Difference(member_id, what))
+        if counted.newcomer != first.get(member_id, ""):
+            what = f"{counted.newcomer} is kept as a new customer's, orders say {first.get(member_id, '')}"
+            found.append(Difference(member_id, what))
+    return found

@@ -1,0 +1,114 @@
+"""What shoppers and operators send about quotes, orders and refunds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.commerce.coupons.rules import COUPONS_MAX
+from chalicelib.commerce.orders.rules import LINES_MAX, Size, State
+from chalicelib.platform.web.types import Fen, Id, Line, LongLine, PageQuery, Quantity
+
+#: Coupons to use, at most one for each place; or the best that the member has.
+CouponIds = Annotated[list[Id], Meta(max_length=COUPONS_MAX)] | Literal["best"]
+
+
+class LineInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many of a SKU."""
+
+    sku_id: Id
+    quantity: Quantity
+
+
+class QuoteInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is to be bought: these lines, or what is selected in the cart; and where it goes."""
+
+    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+    from_cart: bool = False
+    address_id: Id | None = None
+    coupon_ids: CouponIds = []
+    group: GroupInput | None = None
+
+
+class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A quote's input, where it goes, and the price that the shopper saw."""
+
+    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+    from_cart: bool = False
+    address_id: Id
+    expected_payable_fen: Fen
+    remark: LongLine = ""
+    coupon_ids: CouponIds = []
+    group: GroupInput | None = None
+
+
+class GroupInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How an order takes part in a group-buy: `{activity_id, size}` opens a lobby, `{lobby_id}` joins one."""
+
+    activity_id: Id | None = None
+    size: Size | None = None
+    lobby_id: Id | None = None
+
+
+class OrdersQuery(PageQuery, kw_only=True):
+    """Which of the shopper's orders."""
+
+    state: State | None = None
+
+
+class RefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What the shopper wants their money back for; all that is left, where no lines are named."""
+
+    reason: Annotated[LongLine, Meta(min_length=1)]
+    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+
+
+Queue = Literal[
+    "awaiting_payment",
+    "awaiting_group",
+    "awaiting_shipment",
+    "refund_requested",
+    "refund_failed",
+    "refund_waiting",
+    "shipped",
+    "received",
+    "completed",
+    "closed",
+]
+
+
+class AdminOrdersQuery(PageQuery, kw_only=True):
+    """Which orders: those of a queue, or those of a member."""
+
+    queue: Queue | None = None
+    member_id: Id | None = None
+
+
+class ShipmentInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A parcel; all that is left to send, where no lines are named."""
+
+    carrier: Line
+    tracking_no: Line
+    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+
+
+class ApprovalInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether the goods came back and can be sold again."""
+
+    restock: bool = False
+
+
+class OperatorRefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What to give back, all that is left where no lines are named; whether goods that were sent came back."""
+
+    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+    reason: Annotated[LongLine, Meta(min_length=1)]
+    restock: bool = False
+
+
+class RejectionInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Why the refund is refused."""
+
+    reason: Annotated[LongLine, Meta(min_length=1)]

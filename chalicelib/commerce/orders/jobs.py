@@ -1,0 +1,26 @@
+"""What orders owe to later, and what they tell."""
+
+from __future__ import annotations
+
+from chalicelib.platform.jobs.declarations import OUTSIDE, event, handles
+
+CLOSE_UNPAID = handles("orders.close_unpaid", "chalicelib.commerce.orders.closing.service:close_unpaid", OUTSIDE)
+REPORT_SHIPPING = handles(
+    "orders.report_shipping", "chalicelib.commerce.orders.delivery.service:report_shipping", OUTSIDE
+)
+RECEIVE = handles("orders.receive", "chalicelib.commerce.orders.delivery.service:receive_by_time")
+COMPLETE = handles("orders.complete", "chalicelib.commerce.orders.delivery.service:complete")
+PUSH_REFUND = handles("orders.push_refund", "chalicelib.commerce.orders.refunds.push:push_refund", OUTSIDE)
+
+#: An order that stands has its money, also while its group is still open; or it costs nothing and was asked for.
+PAID = event("order.paid")
+#: It goes to shipping, and only now counts as sold: at payment, or when its group has come together.
+CONFIRMED = event("order.confirmed")
+COMPLETED = event("order.completed")
+STOCK_RETURNED = event("stock.returned")
+COUPON_USED = event("coupon.used")
+COUPON_RETURNED = event("coupon.returned")
+#: What happens to the money of an order that somebody is paid for: told only of orders that have a chain.
+REFERRED_CONFIRMED = event("referred_order.confirmed")
+REFERRED_REFUNDED = event("referred_order.refunded")
+REFERRED_RECEIVED = event("referred_order.received")

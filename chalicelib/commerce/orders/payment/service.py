@@ -1,0 +1,261 @@
+"""Paying: handing the shopper to WeChat Pay, and marking the order when WeChat says that the money is there.
+
+Whether the callback, the job that closes unpaid orders or a cancellation learns of a payment first, `record` takes it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chalicelib.commerce.catalogue.stock import shards
+from chalicelib.commerce.catalogue.stock.pools import take_stock
+from chalicelib.commerce.catalogue.tables import SHARD, Products, pool_key
+from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders import service as changes
+from chalicelib.commerce.orders.accounting.rules import sold
+from chalicelib.commerce.orders.jobs import CONFIRMED, PAID, REFERRED_CONFIRMED
+from chalicelib.commerce.orders.ports import groups
+from chalicelib.commerce.orders.redemption import queries as redemption_queries
+from chalicelib.commerce.orders.redemption import service as redemption
+from chalicelib.commerce.orders.refunds.issue import owe_push, refund_id, refund_in_full
+from chalicelib.commerce.orders.refunds.rules import with_refund
+from chalicelib.commerce.orders.rules import PAY_GRACE, PAY_MARGIN, Order, OrderLine, Refund, noted, step
+from chalicelib.commerce.orders.views import PaymentView
+from chalicelib.core import clock, log, metrics
+from chalicelib.core.errors import MallError
+from chalicelib.core.metrics import Metric
+from chalicelib.core.settings import settings
+from chalicelib.ledger import rules as entries
+from chalicelib.ledger import service as ledger
+from chalicelib.ledger.rules import Sale
+from chalicelib.platform.jobs.events import emit
+from chalicelib.platform.store import read
+from chalicelib.platform.store.base import retry_busy
+from chalicelib.platform.store.conflict import Conflict
+from chalicelib.platform.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.gateways.wechat.pay import Trade
+
+
+#: What a shopper is told whose payment came when the lobby was over.
+LOBBY_OVER = "拼团已结束，支付款项原路退回"
+
+
+class PaymentMismatch(ValueError):
+    """A genuine notice about a payment that is not the one we asked for: never taken for ours."""
+
+
+def start(order_id: str, member_id: str) -> PaymentView:
+    """Ask WeChat Pay for this order's payment; asking again is the same payment.
+
+    Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over`,
+    `payment_refused`, `unavailable`.
+    """
+    order = order_queries.owned(order_id, member_id)
+    if order.payable_fen == 0 and order.state in ("awaiting_payment", "awaiting_group", "awaiting_shipment"):
+        changes.change(order_id, _mark_free)
+        return PaymentView(paid=True)
+    if order.state != "awaiting_payment":
+        raise MallError("order_state", state=order.state)
+    if clock.now() >= order.pay_by - PAY_MARGIN:
+        raise MallError("pay_time_over")
+    if order.group is not None:
+        groups().check_open(order)
+    from chalicelib.gateways.wechat import pay as wechat  # 150 ms that no other call has to pay at a cold start
+    from chalicelib.gateways.wechat.errors import WechatError
+
+    try:
+        prepay_id = wechat.prepay(
+            wechat.Prepay(
+                out_trade_no=order.order_id,
+                description=order.lines[0].name,
+                # WeChat wants at least a minute; what is paid after our deadline is caught when the order closes.
+                time_expire=order.pay_by + PAY_GRACE,
+                total_fen=order.payable_fen,
+                openid=order.openid,
+            )
+        )
+    except WechatError as fault:
+        raise _refusal(order, fault.code, fault.passing) from fault
+    params = wechat.pay_params(prepay_id)
+    return PaymentView(
+        timeStamp=params.timeStamp, nonceStr=params.nonceStr, package=params.package, signType=params.signType,
+        paySign=params.paySign,
+    )  # fmt: skip
+
+
+def _refusal(order: Order, code: str, passing: bool) -> MallError:
+    """What the shopper is told when WeChat would not begin the payment."""
+    if passing:
+        return MallError("unavailable", retry_after=2)
+    if code in ("ORDER_PAID", "OUT_TRADE_NO_USED"):
+        learn(order.order_id)
+        return MallError("order_state", state=order_queries.load(order.order_id).state)
+    if code == "ORDER_CLOSED":
+        return MallError("pay_time_over")
+    log.error("prepay_refused", order_id=order.order_id, reason=code)
+    return MallError("payment_refused")
+
+
+def learn(order_id: str) -> bool:
+    """Ask WeChat whether the order was paid, and record it if so; whether it was. Raises WechatError."""
+    from chalicelib.gateways.wechat import pay as wechat
+
+    trade = wechat.query(order_id)
+    if trade is None or trade.state not in ("SUCCESS", "REFUND"):
+        return False
+    record(trade)
+    return True
+
+
+def record(trade: Trade, by: str = "wechat") -> Order:
+    """Mark the order that this payment is for; the same payment again changes nothing.
+
+    A payment for an order that is closed is owed back at once. Raises PaymentMismatch when merchant, app or amount
+    are not ours, and `not_found`.
+    """
+    mine = settings()
+    if (trade.mchid, trade.appid, trade.state) not in [
+        (mine.wechat_mchid, mine.wechat_appid, state) for state in ("SUCCESS", "REFUND")
+    ]:
+        raise PaymentMismatch(trade.out_trade_no)
+
+    news = False
+
+    def decide(order: Order, tx: Transaction) -> Order:
+        nonlocal news
+        news = not order.transaction_id
+        if trade.total_fen != order.payable_fen or not trade.transaction_id:
+            raise PaymentMismatch(order.order_id)
+        if order.transaction_id:
+            return order
+        if order.state == "closed":
+            return _seated_late(order, tx, trade.transaction_id, by) or _owe_back(order, tx, trade.transaction_id)
+        return _mark_paid(order, tx, trade.transaction_id, by)
+
+    order = changes.change(trade.out_trade_no, decide)
+    if news:
+        metrics.add(Metric.ORDERS_PAID)
+        metrics.add(Metric.PAID_FEN, order.paid_fen)
+    return order
+
+
+def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order:
+    now = clock.now()
+    if order.group is None:
+        redemption.use(tx, order)
+        return step(_to_ship(_received(order, tx, transaction_id, now), tx, now), "pay", "paid", by, now)
+    seat = groups().take(tx, order)
+    paid = msgspec.structs.replace(_received(order, tx, transaction_id, now), group=seat)
+    after = step(paid, "take_seat", "paid", by, now)
+    if seat.state == "taken":
+        redemption.use(tx, order)
+        return after
+    redemption.free(tx, order)  # not used and given back: one transaction changes an item once
+    after = noted(after, "lobby_over", "system", clock.now())
+    return refund_in_full(after, tx, "lobby_over", LOBBY_OVER, coupons_free=True)
+
+
+def _received(order: Order, tx: Transaction, transaction_id: str, now: datetime) -> Order:
+    """Give the order that stands its money, with the entry and the event that say so in `tx`."""
+    ledger.post(tx, entries.paid(order.order_id, now, sold(order)))
+    _tell_paid(tx, order, now)
+    return msgspec.structs.replace(order, paid_fen=order.payable_fen, paid_at=now, transaction_id=transaction_id)
+
+
+def _seated_late(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order | None:
+    """The hold on its seat had ended when the money came. None when no seat is free any more, or its pieces are gone.
+
+    Looked at first, so that a transaction that finds them gone is one that somebody else was faster than.
+    """
+    if order.group is None or (pools := _in_stock(order)) is None or not redemption_queries.all_unused(order):
+        return None
+    seat = groups().retake(tx, order)
+    if seat is None:
+        return None
+    lines = [msgspec.structs.replace(line, restocked=0, pool=pools[line.sku_id]) for line in order.lines]
+    for line in lines:
+        take_stock(tx, line.sku_id, line.quantity, "the pieces are gone", line.pool)
+    redemption.use(tx, order, again=True)
+    now = clock.now()
+    paid = msgspec.structs.replace(_received(order, tx, transaction_id, now), group=seat, lines=lines)
+    return step(paid, "take_seat", "paid_late", by, now)
+
+
+def _in_stock(order: Order) -> dict[str, str] | None:
+    """Where the pieces of each SKU can be taken from now: an activity's own, or ordinary stock; None where some cannot.
+
+    All of the order's were given back, so that they may come from another shard this time."""
+    pools = {line.sku_id: _place(order.order_id, line) for line in order.lines}
+    found = {sku_id: pool for sku_id, pool in pools.items() if pool is not None}
+    return found if len(found) == len(pools) else None
+
+
+def _place(order_id: str, line: OrderLine) -> str | None:
+    if not line.pool or SHARD in line.pool:
+        return retry_busy(lambda: shards.find(line.sku_id, line.quantity, order_id), Conflict)
+    item = read.get(Products, *pool_key(line.sku_id, line.pool)[1])
+    return line.pool if item is not None and item.free >= line.quantity and not item.closed else None
+
+
+def _mark_free(order: Order, tx: Transaction) -> Order:
+    """An order that costs nothing is paid by asking. No money moves: its entry tells what its coupons cost."""
+    if order.paid_at is not None:
+        return order
+    now = clock.now()
+    if now >= order.pay_by:
+        raise MallError("pay_time_over")
+    paid = msgspec.structs.replace(order, paid_at=now)
+    redemption.use(tx, order)
+    if (sale := sold(order)) != Sale():
+        ledger.post(tx, entries.paid(order.order_id, now, sale))
+    _tell_paid(tx, order, now)
+    if order.group is None:
+        return step(_to_ship(paid, tx, now), "pay", "paid", "member", now)
+    seat = groups().take(tx, order)
+    if seat.state != "taken":
+        raise MallError("lobby_over")
+    return step(msgspec.structs.replace(paid, group=seat), "take_seat", "paid", "member", now)
+
+
+def proceed(order: Order, tx: Transaction, what: str, note: str = "") -> Order:
+    """An order whose group has come together goes to shipping; only now does it count as sold."""
+    now = clock.now()
+    return step(_to_ship(order, tx, now), "proceed", what, "system", now, note)
+
+
+def _tell_paid(tx: Transaction, order: Order, now: datetime) -> None:
+    emit(tx, PAID, order.order_id, member_id=order.member_id, at=clock.stamp(now))
+
+
+def _to_ship(order: Order, tx: Transaction, now: datetime) -> Order:
+    """Confirm the order, and tell that it counts as sold, as part of `tx`; the order after it."""
+    lines = msgspec.json.encode([[part.sku_id, part.quantity] for part in order.pieces]).decode()
+    emit(tx, CONFIRMED, order.order_id, lines=lines)
+    changes.publish(tx, REFERRED_CONFIRMED, order)
+    return msgspec.structs.replace(order, confirmed_at=now)
+
+
+def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:
+    """The order was closed before the money came: it goes back whole, by itself."""
+    now = clock.now()
+    amount = order.payable_fen
+    refund = Refund(
+        refund_id=refund_id(order.order_id, "late", transaction_id),
+        state="approved",
+        lines=[],
+        goods_fen=amount - order.freight_fen,
+        freight_fen=order.freight_fen,
+        reason="订单已关闭，支付款项原路退回",
+        created_at=now,
+        late=True,
+    )
+    ledger.post(tx, entries.paid_late(order.order_id, now, amount))
+    ledger.post(tx, entries.surplus_owed(refund.refund_id, order.order_id, now, amount))
+    owe_push(tx, refund.refund_id)
+    paid = msgspec.structs.replace(order, paid_fen=amount, paid_at=now, transaction_id=transaction_id)
+    return noted(with_refund(paid, refund), "paid_late", "wechat", now)

@@ -1,0 +1,1 @@
+"""Quoting and placing an order."""

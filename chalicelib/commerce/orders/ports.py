@@ -1,0 +1,122 @@
+"""What orders ask of the wings above: seats of lobbies (group-buy) and who brought the member (distribution).
+
+Each port is implemented by its wing and registered in app.py. Everything that an implementation does goes into the
+order's own transaction, so that an order and its seat, or its chain of commissions, never disagree. What happens to the
+money of an order with a chain is told as events referred_order.*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from chalicelib.commerce.orders.inputs import GroupInput
+from chalicelib.commerce.orders.rules import Order, Pieces, Seat
+from chalicelib.customers.members.rules import Profile
+from chalicelib.platform.store.read import Key
+from chalicelib.platform.store.transaction import Transaction
+
+
+class Referral(msgspec.Struct, frozen=True):
+    """Who brought the member, from level 1 up; and whatever `bind` needs to write, where the order is what binds."""
+
+    chain: list[str] = []
+    binding: Any = None
+
+
+class Referrers(Protocol):
+    """What the wing above knows."""
+
+    def keys(self, member_id: str) -> list[Key]:
+        """What must be read to know who brought the member; nothing while distribution is off."""
+
+    def referral(self, profile: Profile, items: Sequence[Any]) -> Referral:
+        """Whom an order of this member pays, from what was read at `keys`."""
+
+    def bind(self, tx: Transaction, referral: Referral) -> None:
+        """Bind the member as part of the order's transaction, which looks again when they were bound meanwhile."""
+
+
+_referrers: Referrers | None = None
+
+
+def register_referrers(referrers: Referrers) -> None:
+    """Let these answer from now on."""
+    global _referrers
+    _referrers = referrers
+
+
+def referrers() -> Referrers:
+    """Those who were registered."""
+    if _referrers is None:
+        raise RuntimeError("no wing has registered its referrers")
+    return _referrers
+
+
+class Deal(msgspec.Struct, frozen=True, kw_only=True):
+    """What taking part means for an order: fen by SKU, the pool its pieces come from, its seat and time to pay.
+
+    `terms` is the groups' own business: they get it back when the seat is held.
+    """
+
+    prices: Mapping[str, int]
+    pool: str
+    pay_by: datetime
+    seat: Seat
+    terms: Any
+
+
+class Groups(Protocol):
+    """What the wing above does for an order of a group. Orders it is given are as they were before the change."""
+
+    def keys(self, member_id: str, asked: GroupInput) -> list[Key]:
+        """What must be read to know the deal."""
+
+    def deal(
+        self, member_id: str, order_id: str, asked: GroupInput, pieces: Sequence[Pieces], items: Sequence[Any]
+    ) -> Deal:
+        """The deal, from what was read at `keys`.
+
+        Raises `not_found`, `activity_over`, `lobby_over`, `lobby_full`, `already_in_lobby`, `not_for_you`,
+        `purchase_limit`, `invalid`.
+        """
+
+    def hold(self, tx: Transaction, order: Order, deal: Deal) -> None:
+        """Hold the seat as part of `tx`; what may fail there carries a MallError, or means to look again."""
+
+    def check_open(self, order: Order) -> None:
+        """Raises `lobby_over` when the order's seat is worth nothing any more, so that nobody begins to pay for it."""
+
+    def take(self, tx: Transaction, order: Order) -> Seat:
+        """The order is paid: take the seat that it holds. Its state says whether that was still possible."""
+
+    def retake(self, tx: Transaction, order: Order) -> Seat | None:
+        """An order closed unpaid is paid after all: take a seat if one is free; None, and nothing in `tx`, if not."""
+
+    def release(self, tx: Transaction, order: Order) -> Seat:
+        """The order closes unpaid: its seat is free again."""
+
+    def leave(self, tx: Transaction, order: Order) -> Seat:
+        """The member gives up a paid seat. Raises `order_state` once the lobby has ended."""
+
+
+#: What a process remembers of activities and lobbies for a moment; who changes an order of a group forgets it.
+CACHE = "groupbuy"
+
+_groups: Groups | None = None
+
+
+def register_groups(groups: Groups) -> None:
+    """Let these groups answer from now on."""
+    global _groups
+    _groups = groups
+
+
+def groups() -> Groups:
+    """The registered groups."""
+    if _groups is None:
+        raise RuntimeError("no wing has registered its groups")
+    return _groups

@@ -1,0 +1,1 @@
+"""The coupons of an order."""

@@ -1,0 +1,99 @@
+"""Quotes and orders over HTTP: the shopper's side."""
+
+from __future__ import annotations
+
+from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders.closing import service as closing
+from chalicelib.commerce.orders.delivery import service as delivery
+from chalicelib.commerce.orders.inputs import OrderInput, OrdersQuery, QuoteInput, RefundInput
+from chalicelib.commerce.orders.payment import service as payment
+from chalicelib.commerce.orders.placement import service as placement
+from chalicelib.commerce.orders.queries import orders_of_member
+from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.rules import Pieces, as_placed
+from chalicelib.commerce.orders.views import OrderView, PaymentView, RefundView, refund_view, view
+from chalicelib.commerce.pricing.rules import Quote
+from chalicelib.platform.web.endpoint import MEMBER, Call, endpoint
+from chalicelib.platform.web.types import Page
+
+_PLACE_ERRORS = (
+    "cart_empty", "not_found", "product_unavailable", "region_not_served", "invalid",
+    "activity_over", "lobby_over", "lobby_full", "already_in_lobby", "not_for_you", "purchase_limit",
+    "coupon_unusable",
+)  # fmt: skip
+
+
+@endpoint("POST /v1/quotes", MEMBER, errors=_PLACE_ERRORS)
+def quote(call: Call, body: QuoteInput) -> Quote:
+    """What these lines, or the selected lines of the cart, would cost now.
+
+    `coupon_ids: "best"` takes the best combination of the hundred coupons that end first among those the member can use
+    by now, looked for among their first 500 open ones; whoever has more names the ones they want.
+    """
+    return placement.quote(call.caller, body)
+
+
+@endpoint(
+    "POST /v1/orders",
+    MEMBER,
+    status=201,
+    idempotent=True,
+    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "coupon_taken", "too_many_unpaid", "conflict"),
+    per_minute=300,
+)
+def place_order(call: Call, body: OrderInput) -> OrderView:
+    """Place an order at the price the shopper saw.
+
+    `price_changed` carries the new `quote`, `out_of_stock` and `product_unavailable` the `skus`.
+    """
+    return view(as_placed(placement.place(call.caller, call.idempotency_key, body)))
+
+
+@endpoint("GET /v1/orders", MEMBER, errors=("cursor_invalid",))
+def list_orders(call: Call, query: OrdersQuery) -> Page[OrderView]:
+    """The shopper's orders, newest first."""
+    orders, next_cursor = orders_of_member(call.caller, query.state, query.limit, query.cursor)
+    return Page([view(order) for order in orders], next_cursor)
+
+
+@endpoint("GET /v1/orders/{order_id}", MEMBER)
+def get_order(call: Call, order_id: str) -> OrderView:
+    """One order, with its history."""
+    return view(order_queries.owned(order_id, call.caller))
+
+
+@endpoint(
+    "POST /v1/orders/{order_id}/payment",
+    MEMBER,
+    errors=("order_state", "pay_time_over", "payment_refused", "lobby_over", "conflict"),
+    per_minute=300,
+)
+def start_payment(call: Call, order_id: str) -> PaymentView:
+    """What wx.requestPayment wants; an order that costs nothing is paid at once and answers `{paid: true}`."""
+    return payment.start(order_id, call.caller)
+
+
+@endpoint("POST /v1/orders/{order_id}/cancel", MEMBER, errors=("order_state", "conflict"))
+def cancel_order(call: Call, order_id: str) -> OrderView:
+    """Cancel an order that is not paid."""
+    return view(closing.cancel(order_id, call.caller))
+
+
+@endpoint("POST /v1/orders/{order_id}/receive", MEMBER, errors=("order_state", "conflict"))
+def receive_order(call: Call, order_id: str) -> OrderView:
+    """The goods have come."""
+    return view(delivery.receive(order_id, call.caller))
+
+
+@endpoint(
+    "POST /v1/orders/{order_id}/refunds",
+    MEMBER,
+    status=202,
+    idempotent=True,
+    errors=("order_state", "refund_window_over", "nothing_to_refund", "invalid", "conflict"),
+)
+def request_refund(call: Call, order_id: str, body: RefundInput) -> RefundView:
+    """Ask for money back: granted at once while none of the pieces has been sent, else an operator decides."""
+    asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
+    refund = refunds.request(order_id, call.caller, call.idempotency_key, asked, body.reason)
+    return refund_view(refund)

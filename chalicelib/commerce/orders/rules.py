@@ -1,0 +1,292 @@
+"""What an order is, how its state may change, and what a refund gives back. Pure.
+
+awaiting_payment -> [awaiting_group] -> awaiting_shipment -> shipped -> received -> completed
+       |                   |                    |               |          |
+       +------> closed <---+--------------------+---------------+----------+      (every piece refunded)
+
+Only an order of a group-buy waits for its group; a late payment may find a seat for one that was closed unpaid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.commerce.pricing.basket.rules import Discount
+from chalicelib.core.errors import FieldError, MallError
+
+State = Literal["awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received", "completed", "closed"]
+#: released: not paid in time, or given up; failed: the lobby failed; won, lost: of a lottery.
+SeatState = Literal["held", "taken", "released", "failed", "won", "lost"]
+RefundState = Literal["requested", "approved", "processing", "succeeded", "rejected", "failed"]
+
+#: People of a lobby.
+Size = Annotated[int, Meta(ge=2, le=100)]
+
+#: What may happen to an order in each state, and the state after it.
+TRANSITIONS: dict[State, dict[str, State]] = {
+    "awaiting_payment": {"pay": "awaiting_shipment", "take_seat": "awaiting_group", "close": "closed"},
+    "awaiting_group": {"proceed": "awaiting_shipment", "refund_all": "closed"},
+    "awaiting_shipment": {"ship": "shipped", "refund_all": "closed"},
+    "shipped": {"receive": "received", "refund_all": "closed"},
+    "received": {"complete": "completed", "refund_all": "closed"},
+    "completed": {"refund_all": "closed"},
+    "closed": {"take_seat": "awaiting_group"},
+}
+
+LINES_MAX = 50
+PARCELS_MAX = 15
+#: The last moments before the deadline take no new payment, so that none is under way when the order is closed.
+PAY_MARGIN = timedelta(seconds=10)
+#: WeChat takes a payment for at least a minute after it was begun, so for so long after our own deadline.
+PAY_GRACE = timedelta(seconds=60)
+
+
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was ordered of one SKU, at the price then. Of `quantity` pieces, `shipped` have left; `cancelled` were
+    refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again.
+    `pool` is where set-aside pieces come from; by `reduced_fen` the price was lowered after payment. `floor_fen`: the
+    least that a coupon brings a line of a group-buy to."""
+
+    sku_id: str
+    product_id: str
+    name: str
+    specs: dict[str, str]
+    picture_url: str
+    quantity: int
+    unit_price_fen: int
+    amount_fen: int
+    discount_fen: int
+    payable_fen: int
+    shipped: int = 0
+    cancelled: int = 0
+    returned: int = 0
+    restocked: int = 0
+    pool: str = ""
+    reduced_fen: int = 0
+    floor_fen: int = 0
+
+    @property
+    def to_ship(self) -> int:
+        """Pieces that are still to be sent."""
+        return self.quantity - self.shipped - self.cancelled
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an order goes: the address as it was when the order was placed."""
+
+    name: str
+    phone: str
+    region_code: str
+    province: str
+    city: str
+    district: str
+    detail: str
+
+
+class OrderCoupon(msgspec.Struct, frozen=True):
+    """A coupon that the order has, what it takes off in fen, and whether it comes back with a whole refund."""
+
+    coupon_id: str
+    template_id: str
+    discount_fen: int
+    returns: bool
+
+
+class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The seat of an order in a lobby of a group-buy."""
+
+    lobby_id: str
+    activity_id: str
+    size: int
+    leader: bool = False
+    state: SeatState = "held"
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of an order's history: when, what (a stable word), by whom ("member", "system", "wechat",
+    "operator:NAME"), and what else is worth knowing."""
+
+    at: datetime
+    what: str
+    by: str
+    note: str = ""
+
+
+class Pieces(msgspec.Struct, frozen=True):
+    """So many of a SKU."""
+
+    sku_id: str
+    quantity: int
+
+
+class Shipment(msgspec.Struct, frozen=True, kw_only=True):
+    """A parcel."""
+
+    carrier: str
+    tracking_no: str
+    lines: list[Pieces]
+    at: datetime
+
+
+class RefundLine(msgspec.Struct, frozen=True):
+    """What of a line is refunded, and what that gives back; of no piece, where its price is lowered afterwards."""
+
+    sku_id: str
+    quantity: int
+    amount_fen: int
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Money that goes back, or is asked back. `late`: a payment that came when the order was closed."""
+
+    refund_id: str
+    state: RefundState
+    lines: list[RefundLine]
+    goods_fen: int
+    freight_fen: int
+    reason: str
+    created_at: datetime
+    finished_at: datetime | None = None
+    body_digest: str = ""
+    late: bool = False
+    #: The state in which it was answered first; a repeated request gets that answer again.
+    first_state: RefundState = "approved"
+    #: What WeChat said last of one that failed or waits, and how often it closed it: each time it wants a new number.
+    outcome: str = ""
+    closed: int = 0
+
+    @property
+    def number(self) -> str:
+        """Its number at WeChat: its id, until WeChat has closed it."""
+        return self.refund_id if not self.closed else f"{self.refund_id}-{self.closed + 1}"
+
+    @property
+    def amount_fen(self) -> int:
+        """All that it gives back."""
+        return self.goods_fen + self.freight_fen
+
+    @property
+    def open(self) -> bool:
+        """Whether something is still to happen by itself or by an operator's decision."""
+        return self.state in ("requested", "approved", "processing")
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order with all that happened to it. Amounts in fen; paid - refunded is what the mall has of it."""
+
+    order_id: str
+    member_id: str
+    openid: str
+    state: State
+    body_digest: str
+    lines: list[OrderLine]
+    goods_fen: int
+    discount_fen: int
+    freight_fen: int
+    payable_fen: int
+    address: Receiver
+    created_at: datetime
+    pay_by: datetime
+    history: list[Event]
+    remark: str = ""
+    paid_fen: int = 0
+    refunded_fen: int = 0
+    transaction_id: str = ""
+    paid_at: datetime | None = None
+    #: When it went to shipping, and counted as sold from then on: as it was paid, or as its group came together.
+    confirmed_at: datetime | None = None
+    received_at: datetime | None = None
+    shipments: list[Shipment] = []
+    refunds: list[Refund] = []
+    group: Seat | None = None
+    coupons: list[OrderCoupon] = []
+    #: What promotions and coupons took off, and on which lines.
+    discounts: list[Discount] = []
+    #: Who brought the member: the distributors whose commissions the order pays, from level 1 up.
+    chain: list[str] = []
+
+    def refund(self, refund_id: str) -> Refund | None:
+        """The refund of that id, or None."""
+        return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
+
+    @property
+    def newcomer(self) -> bool:
+        """Whether it has a price for new customers, which a member gets once."""
+        return any(off.kind == "new_customer_price" for off in self.discounts)
+
+    @property
+    def pieces(self) -> list[Pieces]:
+        """What was ordered."""
+        return [Pieces(line.sku_id, line.quantity) for line in self.lines]
+
+
+def step(order: Order, action: str, what: str, by: str, at: datetime, note: str = "") -> Order:
+    """The order after `action`, with its line of history. Raises `order_state` where the state does not allow it."""
+    after = TRANSITIONS[order.state].get(action)
+    if after is None:
+        raise MallError("order_state", state=order.state)
+    return noted(msgspec.structs.replace(order, state=after), what, by, at, note)
+
+
+def noted(order: Order, what: str, by: str, at: datetime, note: str = "") -> Order:
+    """The order with one more line of history."""
+    return msgspec.structs.replace(order, history=[*order.history, Event(at, what, by, note)])
+
+
+def as_placed(order: Order) -> Order:
+    """The order as it was first answered, for a repeated request."""
+    fresh = [
+        msgspec.structs.replace(line, shipped=0, cancelled=0, returned=0, restocked=0, reduced_fen=0)
+        for line in order.lines
+    ]
+    seat = None if order.group is None else msgspec.structs.replace(order.group, state="held")
+    return msgspec.structs.replace(
+        order, state="awaiting_payment", lines=fresh, history=order.history[:1], paid_fen=0, refunded_fen=0,
+        transaction_id="", paid_at=None, confirmed_at=None, received_at=None, shipments=[], refunds=[], group=seat,
+    )  # fmt: skip
+
+
+def pieces_to_ship(order: Order, asked: Sequence[Pieces] | None) -> list[Pieces]:
+    """What a parcel takes: the pieces asked for, or all that are left. Raises `order_state`, `invalid`."""
+    left = {line.sku_id: line.to_ship for line in order.lines if line.to_ship}
+    if order.state != "awaiting_shipment" or not left:
+        raise MallError("order_state", state=order.state)
+    if asked is None:
+        return [Pieces(sku_id, quantity) for sku_id, quantity in left.items()]
+    check_pieces(asked, left)
+    return list(asked)
+
+
+def shipped(order: Order, shipment: Shipment, by: str) -> Order:
+    """The order with the parcel sent; in state shipped when nothing is left to send."""
+    sent = {pieces.sku_id: pieces.quantity for pieces in shipment.lines}
+    lines = [msgspec.structs.replace(line, shipped=line.shipped + sent.get(line.sku_id, 0)) for line in order.lines]
+    after = msgspec.structs.replace(order, lines=lines, shipments=[*order.shipments, shipment])
+    note = f"{shipment.carrier} {shipment.tracking_no}"
+    if any(line.to_ship for line in lines):
+        return noted(after, "partly_shipped", by, shipment.at, note)
+    return step(after, "ship", "shipped", by, shipment.at, note)
+
+
+def closed(order: Order, what: str, by: str, at: datetime) -> Order:
+    """The unpaid order closed, all its pieces free again."""
+    lines = [msgspec.structs.replace(line, restocked=line.quantity) for line in order.lines]
+    return step(msgspec.structs.replace(order, lines=lines), "close", what, by, at)
+
+
+def check_pieces(asked: Sequence[Pieces], left: dict[str, int]) -> None:
+    """Raises `invalid`, naming the line, unless each SKU is named once and for at most what is left of it."""
+    seen: set[str] = set()
+    for index, pieces in enumerate(asked):
+        if pieces.sku_id in seen or pieces.sku_id not in left:
+            why = "named twice" if pieces.sku_id in seen else "nothing of this SKU is left in the order"
+            raise MallError("invalid", errors=(FieldError(f"lines[{index}].sku_id", why),))
+        if pieces.quantity > left[pieces.sku_id]:
+            why = f"at most {left[pieces.sku_id]}"
+            raise MallError("invalid", errors=(FieldError(f"lines[{index}].quantity", why),))
+        seen.add(pieces.sku_id)

@@ -1,0 +1,33 @@
+"""The merchant's settings of orders: their times and limits, with defaults and bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.mall.settings.service import declare
+
+PayMinutes = Annotated[int, Meta(ge=1, le=120)]
+ReceiveDays = Annotated[int, Meta(ge=1, le=60)]
+RefundDays = Annotated[int, Meta(ge=0, le=90)]
+UnpaidMax = Annotated[int, Meta(ge=1, le=1000)]
+
+
+class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The times of an order: to pay it, until its receipt is taken for granted, and to ask for a refund after that; and
+    how many unpaid orders a member may have, which hold stock from others meanwhile."""
+
+    pay_minutes: PayMinutes = 15
+    receive_days: ReceiveDays = 10
+    refund_days: RefundDays = 7
+    unpaid_max: UnpaidMax = 50
+
+
+ORDERS = declare("orders", OrderRules)
+
+
+def order_rules() -> OrderRules:
+    """The times of an order, possibly `cache_seconds` old. Raises `unavailable`."""
+    return ORDERS.current()

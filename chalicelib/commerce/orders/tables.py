@@ -1,0 +1,118 @@
+"""Orders. Tables `orders`, `unpaid_orders`; an order is one document (2 KB or so), changed under its version.
+
+| who asks | how | units |
+|---|---|---|
+| one order | Get order | 1 RRU per 4 KB |
+| a member's orders, newest first, by state | Query by_member, BatchGet the page | 0.5 RRU + 1 per order |
+| operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 per order |
+| operators: refunds on their way, oldest first | Query by_refund in each shard, BatchGet the page | the same |
+| place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |
+| one more that is unpaid, and one less | Update member in `unpaid_orders`, in the same transaction | 2 WRU |
+| does any order stand, where a new customer pays less | Query by_member, Get `unpaid_orders` | 1.5 RRU |
+
+A queue is what an operator works through: the order's state, or a refund that needs somebody.
+It is sharded, because every order of the mall passes through it.
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
+
+from chalicelib.commerce.orders.rules import Order
+from chalicelib.core import clock, ids
+from chalicelib.core.settings import settings
+from chalicelib.platform.store.base import Document, Table, TableMeta, name
+
+#: Queues that go before an order's state, the first of them that fits: somebody has to decide, or to see to a refund
+#: in WeChat Pay's console.
+REFUND_QUEUES = {"requested": "refund_requested", "failed": "refund_failed"}
+#: Beside the others: money is on its way back. It ends by itself, but waits while the merchant's balance is short.
+WAITING = "refund_waiting"
+
+
+class ByMember(GlobalSecondaryIndex["Orders"]):
+    """A member's orders by time."""
+
+    class Meta:
+        index_name = "by_member"
+        projection = IncludeProjection(["state"])
+
+    member_id = UnicodeAttribute(hash_key=True)
+    placed = UnicodeAttribute(range_key=True)
+
+
+class ByQueue(GlobalSecondaryIndex["Orders"]):
+    """The orders of one shard of a queue by time."""
+
+    class Meta:
+        index_name = "by_queue"
+        projection = KeysOnlyProjection()
+
+    queue = UnicodeAttribute(hash_key=True)
+    placed = UnicodeAttribute(range_key=True)
+
+
+class ByRefund(GlobalSecondaryIndex["Orders"]):
+    """The orders of one shard whose refunds are on their way; no other order stands here."""
+
+    class Meta:
+        index_name = "by_refund"
+        projection = KeysOnlyProjection()
+
+    refund_queue = UnicodeAttribute(hash_key=True)
+    placed = UnicodeAttribute(range_key=True)
+
+
+class Orders(Table):
+    """An order and what it is found by; everything but `order` and `version` follows from the document."""
+
+    class Meta(TableMeta):
+        table_name = name("orders")
+
+    order_id = UnicodeAttribute(hash_key=True)
+    order = Document(Order)
+    version = NumberAttribute()
+    member_id = UnicodeAttribute()
+    state = UnicodeAttribute()
+    queue = UnicodeAttribute()
+    refund_queue = UnicodeAttribute(null=True)
+    placed = UnicodeAttribute()
+
+    by_member = ByMember()
+    by_queue = ByQueue()
+    by_refund = ByRefund()
+
+
+class UnpaidOrders(Table):
+    """How many orders of a member wait for their payment, and hold stock meanwhile; and the one that has the price for
+    new customers, until it closes."""
+
+    class Meta(TableMeta):
+        table_name = name("unpaid_orders")
+
+    member_id = UnicodeAttribute(hash_key=True)
+    orders = NumberAttribute()
+    newcomer = UnicodeAttribute(null=True)
+
+
+def item(order: Order, version: int) -> Orders:
+    """The order as it is stored."""
+    states = {refund.state for refund in order.refunds}
+    queue = next((queue for state, queue in REFUND_QUEUES.items() if state in states), order.state)
+    shard = ids.shard(order.order_id, settings().order_shards)
+    return Orders(
+        order.order_id,
+        order=order,
+        version=version,
+        member_id=order.member_id,
+        state=order.state,
+        queue=queue_shard(queue, shard),
+        refund_queue=queue_shard(WAITING, shard) if states & {"approved", "processing"} else None,
+        placed=f"{clock.stamp(order.created_at)}|{order.order_id}",
+    )
+
+
+def queue_shard(queue: str, shard: int) -> str:
+    """One shard of a queue."""
+    return f"{queue}#{shard}"

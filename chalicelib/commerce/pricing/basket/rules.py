@@ -1,0 +1,120 @@
+"""What is bought, and what each line of it costs by now, on its way through promotions and coupons. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from chalicelib.commerce.coupons.rules import Scope
+from chalicelib.core.money import split_fen
+
+#: The freight template of products that name none. Where the merchant has not made it, freight is free.
+DEFAULT_TEMPLATE = "default"
+
+_WHOLE_BP = 10_000
+
+
+def floor_fen(amount_fen: int, floor_bp: int) -> int:
+    """So many basis points of an amount, rounded up."""
+    return -(-amount_fen * floor_bp // _WHOLE_BP)
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """What is bought of one SKU.
+
+    `categories` are its category and those above. `group`: the price is that of a group-buy, which promotions leave
+    alone; `sale_price_fen` is then the price without it, where the floor is reckoned from (None: from the same).
+    """
+
+    sku_id: str
+    quantity: int
+    unit_price_fen: int
+    weight_g: int = 0
+    template_id: str = DEFAULT_TEMPLATE
+    product_id: str = ""
+    categories: tuple[str, ...] = ()
+    group: bool = False
+    sale_price_fen: int | None = None
+
+    @property
+    def amount_fen(self) -> int:
+        """All pieces at their price, before anything comes off."""
+        return self.unit_price_fen * self.quantity
+
+    def floor_fen(self, floor_bp: int) -> int:
+        """The least that the line may be brought down to: basis points of its amount at the sale price, rounded up."""
+        price = self.unit_price_fen if self.sale_price_fen is None else self.sale_price_fen
+        return floor_fen(price * self.quantity, floor_bp)
+
+
+class LineDiscount(msgspec.Struct, frozen=True):
+    """What comes off a line."""
+
+    sku_id: str
+    discount_fen: int
+
+
+class Discount(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that came off: the promotion's or coupon's id, name and kind, and on which lines.
+
+    What a coupon takes off the freight is on no line.
+    """
+
+    source: Literal["promotion", "coupon"]
+    id: str
+    name: str
+    kind: str
+    discount_fen: int
+    lines: list[LineDiscount]
+
+
+class Basket:
+    """What each line costs by now (`left`), what a piece of it does on average, rounded down (`pieces`), and how much
+    more may come off it (`rooms`): in fen, by its position. Never changed: `less` gives another one."""
+
+    def __init__(self, items: Sequence[Item], left: Sequence[int], floors: Sequence[int]) -> None:
+        self.items = items
+        self.left = left
+        self.pieces = [cost // item.quantity for cost, item in zip(left, items, strict=True)]
+        self.rooms = [max(0, cost - floor) for cost, floor in zip(left, floors, strict=True)]
+        self._floors = floors
+
+    @classmethod
+    def of(cls, items: Sequence[Item], floor_bp: int) -> Basket:
+        """The basket before anything came off."""
+        return cls(items, [item.amount_fen for item in items], [item.floor_fen(floor_bp) for item in items])
+
+    def less(self, parts: Mapping[int, int]) -> Basket:
+        """The basket with these fen off these lines."""
+        return Basket(self.items, [cost - parts.get(index, 0) for index, cost in enumerate(self.left)], self._floors)
+
+    def within(self, scope: Scope) -> list[int]:
+        """The lines in a scope: those that `scope.covers`. Asked for each coupon, whose scopes may name 500 things."""
+        named = bool(scope.products or scope.categories)
+        products, categories = frozenset(scope.products), frozenset(scope.categories)
+        excluded = frozenset(scope.excluded_products)
+        return [
+            index
+            for index, item in enumerate(self.items)
+            if item.product_id not in excluded
+            and (not named or item.product_id in products or not categories.isdisjoint(item.categories))
+        ]
+
+    def cost(self, lines: Sequence[int]) -> int:
+        """What these lines cost by now."""
+        return sum([self.left[index] for index in lines])
+
+    def room(self, lines: Sequence[int]) -> int:
+        """How much more may come off these lines."""
+        return sum([self.rooms[index] for index in lines])
+
+    def shared(self, discount_fen: int, lines: Sequence[int]) -> dict[int, int]:
+        """A discount of at most their room over these lines, in proportion to their rooms: so none gets more than it
+        has, and to the fen by the largest remainder."""
+        return dict(zip(lines, split_fen(discount_fen, [self.rooms[index] for index in lines]), strict=True))
+
+    def explained(self, parts: Mapping[int, int]) -> list[LineDiscount]:
+        """The parts of a discount by SKU, those of nothing left out."""
+        return [LineDiscount(self.items[index].sku_id, fen) for index, fen in sorted(parts.items()) if fen]

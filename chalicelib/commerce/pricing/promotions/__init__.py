@@ -1,0 +1,1 @@
+"""What comes off without being asked for."""

@@ -1,0 +1,62 @@
+"""What members send: to log in, to change their profile, to keep an address."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from chalicelib.customers.members.rules import Detail, District, Name, Nickname, Phone, Region
+from chalicelib.platform.web.types import Cursor, Url
+
+WechatCode = Annotated[str, Meta(min_length=1, max_length=256)]
+Scene = Annotated[int, Meta(ge=0, le=99_999)]
+
+
+class SourceInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Where this visit comes from: WeChat's scene value, a channel's code, who invited, a live room."""
+
+    scene: Scene | Name | None = None
+    channel: Name | None = None
+    inviter: Name | None = None
+    live_room: Name | None = None
+
+
+class MemberLoginInput(msgspec.Struct, forbid_unknown_fields=True):
+    """The code of wx.login, and where the visit comes from."""
+
+    code: WechatCode
+    source: SourceInput | None = None
+
+
+class ProfileInput(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change; what is left out stays."""
+
+    nickname: Nickname | UnsetType = UNSET
+    avatar_url: Url | UnsetType = UNSET
+
+
+class PhoneInput(msgspec.Struct, forbid_unknown_fields=True):
+    """The code of WeChat's phone number button."""
+
+    code: WechatCode
+
+
+class AddressInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Where a parcel goes. `region_code` is the six digits of the division code (GB/T 2260)."""
+
+    name: Name
+    phone: Phone
+    region_code: Region
+    province: Name
+    city: Name
+    district: District = ""
+    detail: Detail
+    is_default: bool = False
+
+
+class ExportQuery(msgspec.Struct, kw_only=True):
+    """Where to go on."""
+
+    cursor: Cursor | None = None

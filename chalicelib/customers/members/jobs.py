@@ -1,0 +1,11 @@
+"""What members owe to later, what they tell, and what they hear."""
+
+from __future__ import annotations
+
+from chalicelib.platform.jobs.declarations import event, handles, subscribe
+
+ERASE = handles("members.erase", "chalicelib.customers.members.privacy.service:erase_elsewhere")
+
+INVITED = event("member.invited")
+
+subscribe("order.completed", "members.count_purchase", "chalicelib.customers.members.service:count_purchase")

@@ -1,0 +1,48 @@
+"""What members asks of every wing that keeps something of a person; app.py registers where these are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+#: A page of what is kept of a member, from that position on (None: from the start), and where the next one starts.
+Pages = Callable[[str, str | None], tuple[list[Any], str | None]]
+
+
+def _blocks_nothing(_member_id: str) -> bool:
+    return False
+
+
+def _erases_nothing(_member_id: str) -> None:
+    pass
+
+
+class DataOwner(msgspec.Struct, frozen=True):
+    """One kind of thing that a wing keeps of members, as its personal_data.py lists it in DATA_OWNERS.
+
+    `pages` shows it under `name`; `blocks_erasure` says whether something there must end before the member may go;
+    `erase` takes the person out of it and may be called twice.
+    """
+
+    name: str
+    pages: Pages
+    blocks_erasure: Callable[[str], bool] = _blocks_nothing
+    erase: Callable[[str], None] = _erases_nothing
+
+
+_find: Callable[[], Sequence[DataOwner]] | None = None
+
+
+def register_data_owners(find: Callable[[], Sequence[DataOwner]]) -> None:
+    """Let `find` give the owners of all wings from now on, in the order of the wings; called when one is needed."""
+    global _find
+    _find = find
+
+
+def data_owners() -> Sequence[DataOwner]:
+    """Give the owners of all wings. Raises RuntimeError when none were registered."""
+    if _find is None:
+        raise RuntimeError("nobody has registered who keeps personal data")
+    return _find()

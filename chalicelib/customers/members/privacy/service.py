@@ -1,0 +1,75 @@
+"""A person's data: all of it in one document for them, and its deletion (PIPL art. 45 and 47).
+
+Every wing that keeps something of a member has a personal_data.py; so the document is whole, and a deletion reaches
+everything. What the law wants kept (orders, their money: E-Commerce Law art. 31) stays, without the person.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.core.settings import settings
+from chalicelib.customers.members.jobs import ERASE
+from chalicelib.customers.members.ports import data_owners
+from chalicelib.customers.members.queries import profile
+from chalicelib.customers.members.tables import ADDRESSES, GONE, PROFILE, Identities, Members, mini_identity
+from chalicelib.customers.members.views import PersonalData
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store import cursor as cursors
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+
+#: Things in one part of the document.
+_ITEMS_MAX = 200
+
+
+def export(member_id: str, given: str | None) -> PersonalData:
+    """A part of all that is kept of the member, as large as one answer may be. Raises `unauthenticated`,
+    `cursor_invalid`, `unavailable`."""
+    listing = f"export:{member_id}"
+    owners = {owner.name: owner for owner in data_owners()}
+    # The next one is named in the cursor, not counted: a release in between may have added an owner, or moved one.
+    name, position = cursors.read(listing, given) or (next(iter(owners)), None)
+    if name not in owners:
+        raise MallError("cursor_invalid")
+    left = list(owners)[list(owners).index(name) :]
+    sections: dict[str, list[Any]] = {}
+    room = _ITEMS_MAX
+    while left and room > 0:
+        items, position = owners[left[0]].pages(member_id, position)
+        sections.setdefault(left[0], []).extend(items)
+        room -= len(items)
+        left = left if position is not None else left[1:]
+    return PersonalData(sections, cursors.write(listing, (left[0], position) if left else None))
+
+
+def erase(member_id: str) -> None:
+    """Forget the person: nobody can log in as them from now on, and what other wings keep is made anonymous by a job.
+
+    Raises `account_open`, naming what must end before; `unauthenticated` when it is done already.
+    """
+    person = profile(member_id)
+    hindrances = [owner.name for owner in data_owners() if owner.blocks_erasure(member_id)]
+    if hindrances:
+        raise MallError("account_open", hindrances=hindrances)
+    tx = Transaction()
+    tx.delete(Members, (member_id, PROFILE), Members.version.exists(), MallError("unauthenticated"))
+    tx.delete(Members, (member_id, ADDRESSES))
+    tx.delete(Identities, (mini_identity(settings().wechat_appid, person.openid),))
+    tx.put(Members(member_id, GONE, version=1))
+    schedule(tx, ERASE, member_id)
+    # Once more, for what was being written in this very moment, or was not in an index yet.
+    schedule(tx, ERASE, member_id, clock.now() + timedelta(days=1))
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        raise MallError("unauthenticated") from fault
+
+
+def erase_elsewhere(job: Job) -> None:
+    """Have every wing forget the person, one after the other; again from the start when one of them fails."""
+    for owner in data_owners():
+        owner.erase(job.key)

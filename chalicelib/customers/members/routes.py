@@ -1,0 +1,117 @@
+"""Members: log in, who am I, addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from chalicelib.core import clock, ids
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members import service
+from chalicelib.customers.members.inputs import (
+    AddressInput,
+    ExportQuery,
+    MemberLoginInput,
+    PhoneInput,
+    ProfileInput,
+    SourceInput,
+)
+from chalicelib.customers.members.privacy import service as privacy
+from chalicelib.customers.members.rules import Address, Source
+from chalicelib.customers.members.views import AddressList, MemberSession, MemberView, PersonalData, member_view
+from chalicelib.platform.web.endpoint import MEMBER, PUBLIC, Call, endpoint
+
+
+@endpoint(
+    "POST /v1/auth/login",
+    PUBLIC,
+    errors=("wechat_code_invalid", "wechat_code_used", "wechat_user_blocked", "too_many_requests", "conflict"),
+)
+def login(body: MemberLoginInput) -> MemberSession:
+    """Log in with a code of wx.login; who was never here joins."""
+    result = service.login(body.code, _source(body.source))
+    return MemberSession(result.token, result.expires_at, result.is_new, member_view(result.profile))
+
+
+@endpoint("GET /v1/me", MEMBER)
+def me(call: Call) -> MemberView:
+    """Who I am."""
+    return member_view(member_queries.profile(call.caller))
+
+
+@endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",), per_minute=60)
+def visit(call: Call, body: SourceInput) -> MemberView:
+    """Tell where a visit comes from, of a member who is logged in already (by a shared link, say)."""
+    source = _source(body)
+    return member_view(member_queries.profile(call.caller) if source is None else service.visited(call.caller, source))
+
+
+@endpoint("PATCH /v1/me", MEMBER, errors=("conflict",))
+def change_me(call: Call, body: ProfileInput) -> MemberView:
+    """Change nickname and picture."""
+    given: dict[str, Any] = msgspec.structs.asdict(body)
+    changes = {field: value for field, value in given.items() if value is not UNSET}
+    return member_view(service.change_profile(call.caller, lambda profile: msgspec.structs.replace(profile, **changes)))
+
+
+@endpoint(
+    "POST /v1/me/phone",
+    MEMBER,
+    errors=("wechat_code_invalid", "wechat_code_used", "wechat_user_blocked", "too_many_requests", "conflict"),
+)
+def set_phone(call: Call, body: PhoneInput) -> MemberView:
+    """Keep my phone number, which WeChat gives for this code."""
+    return member_view(service.set_phone(call.caller, body.code))
+
+
+@endpoint("GET /v1/me/export", MEMBER, errors=("cursor_invalid",))
+def export_me(call: Call, query: ExportQuery) -> PersonalData:
+    """Everything that is kept of me, in parts where it is much."""
+    return privacy.export(call.caller, query.cursor)
+
+
+@endpoint("DELETE /v1/me", MEMBER, errors=("account_open",))
+def erase_me(call: Call) -> None:
+    """Forget me: profile, addresses, cart, and the receiver of every order.
+
+    What was bought and paid is kept without me, as the law wants it. Not while an order is under way or a commission is
+    owed.
+    """
+    privacy.erase(call.caller)
+
+
+@endpoint("GET /v1/me/addresses", MEMBER)
+def list_addresses(call: Call) -> AddressList:
+    """My addresses, oldest first. One of them is the default."""
+    return AddressList(member_queries.addresses(call.caller).items)
+
+
+@endpoint("POST /v1/me/addresses", MEMBER, status=201, errors=("address_limit", "conflict"))
+def add_address(call: Call, body: AddressInput) -> Address:
+    """Keep one more address. The first one is the default."""
+    return service.add_address(call.caller, _address(ids.new("a"), body))
+
+
+@endpoint("PUT /v1/me/addresses/{address_id}", MEMBER, errors=("conflict",))
+def replace_address(call: Call, address_id: str, body: AddressInput) -> Address:
+    """Change an address as a whole."""
+    return service.replace_address(call.caller, _address(address_id, body))
+
+
+@endpoint("DELETE /v1/me/addresses/{address_id}", MEMBER, errors=("conflict",))
+def remove_address(call: Call, address_id: str) -> None:
+    """Forget an address. If it was the default, the newest of the others takes over."""
+    service.remove_address(call.caller, address_id)
+
+
+def _source(given: SourceInput | None) -> Source | None:
+    if given is None or given == SourceInput():
+        return None
+    scene = None if given.scene is None else str(given.scene)
+    return Source(scene=scene, channel=given.channel, inviter=given.inviter, live_room=given.live_room, at=clock.now())
+
+
+def _address(address_id: str, body: AddressInput) -> Address:
+    return Address(address_id=address_id, **msgspec.structs.asdict(body))

@@ -1,0 +1,180 @@
+"""What a member is; the life-cycle segment; the address book, which has one default as long as it has any address.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.core.errors import MallError
+from chalicelib.platform.web.types import Id
+
+ADDRESSES_MAX = 20
+#: So many links by which a member was invited are remembered: one that leads nowhere takes no other's place.
+INVITES_MAX = 8
+
+Segment = Literal["new", "first_order", "repeat", "loyal", "silent"]
+#: What people write, in any script, on one line: no control characters, no line end after it either.
+_TEXT = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+Nickname = Annotated[str, Meta(min_length=1, max_length=32, pattern=_TEXT)]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=_TEXT)]
+#: May be empty: some cities have no districts.
+District = Annotated[str, Meta(max_length=64, pattern=_TEXT)]
+Detail = Annotated[str, Meta(min_length=1, max_length=256, pattern=_TEXT)]
+Phone = Annotated[str, Meta(pattern=r"^[0-9+\- ]{5,20}$(?!\n)")]
+Region = Annotated[str, Meta(pattern=r"^[0-9]{6}$(?!\n)")]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a visit came from, and when: WeChat's scene value, a channel's code, who invited, a live room."""
+
+    scene: str | None = None
+    channel: str | None = None
+    inviter: str | None = None
+    live_room: str | None = None
+    at: datetime
+
+
+class Invite(msgspec.Struct, frozen=True):
+    """A link by which somebody invited the member, and when it was opened last."""
+
+    token: str
+    at: datetime
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A member. What they bought is counted here as orders complete, for the segment."""
+
+    member_id: str
+    openid: str
+    unionid: str | None = None
+    nickname: str = ""
+    avatar_url: str = ""
+    phone: str | None = None
+    tags: list[str] = []
+    joined_at: datetime
+    first_source: Source | None = None
+    last_source: Source | None = None
+    #: The latest first, each link once.
+    invites: list[Invite] = []
+    orders_completed: int = 0
+    last_completed_at: datetime | None = None
+
+
+def invited(invites: Sequence[Invite], source: Source | None) -> list[Invite]:
+    """The invitations after a visit from there, the latest first."""
+    if source is None or source.inviter is None:
+        return list(invites)
+    others = [one for one in invites if one.token != source.inviter]
+    return [Invite(source.inviter, source.at), *others][:INVITES_MAX]
+
+
+#: Who has not said what they are called.
+NAMELESS = "微信用户"
+
+
+def masked(nickname: str) -> str:
+    """A name that strangers may see: its first character."""
+    return f"{nickname[0]}**" if nickname else NAMELESS
+
+
+class SegmentRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds of the segments: days since joining or buying, and the orders that make a loyal customer."""
+
+    new_days: int = 30
+    first_order_days: int = 30
+    active_days: int = 60
+    loyal_orders: int = 5
+
+
+def segment(completed: int, days_since_last: float, days_joined: float, rules: SegmentRules | None = None) -> Segment:
+    """The life-cycle segment of a member with that many completed purchases; first match wins.
+
+    `days_since_last` is not looked at where there was no purchase.
+    """
+    bounds = rules or SegmentRules()
+    if completed == 0:
+        return "new" if days_joined <= bounds.new_days else "silent"
+    if completed == 1:
+        return "first_order" if days_since_last <= bounds.first_order_days else "silent"
+    if days_since_last > bounds.active_days:
+        return "silent"
+    return "loyal" if completed >= bounds.loyal_orders else "repeat"
+
+
+def segment_of(profile: Profile, now: datetime) -> Segment:
+    """The member's segment at `now`."""
+    last = profile.last_completed_at or profile.joined_at
+    return segment(profile.orders_completed, _days(last, now), _days(profile.joined_at, now))
+
+
+def with_purchase(profile: Profile, at: datetime) -> Profile:
+    """The profile after one more completed purchase; they may be told in any order."""
+    last = at if profile.last_completed_at is None else max(at, profile.last_completed_at)
+    return msgspec.structs.replace(profile, orders_completed=profile.orders_completed + 1, last_completed_at=last)
+
+
+def _days(since: datetime, now: datetime) -> float:
+    return (now - since).total_seconds() / 86_400
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a parcel goes."""
+
+    address_id: Id
+    name: Name
+    phone: Phone
+    region_code: Region
+    province: Name
+    city: Name
+    district: District
+    detail: Detail
+    is_default: bool = False
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """A member's addresses, oldest first."""
+
+    items: list[Address] = []
+
+    def find(self, address_id: str) -> Address | None:
+        """The address with that id, or None."""
+        return next((address for address in self.items if address.address_id == address_id), None)
+
+    def add(self, address: Address) -> Addresses:
+        """With this address as well; the first one is the default. Raises `address_limit`."""
+        if len(self.items) >= ADDRESSES_MAX:
+            raise MallError("address_limit", limit=ADDRESSES_MAX)
+        return _settled([*self.items, address], address)
+
+    def replace(self, address: Address) -> Addresses:
+        """With this address in place of the one with its id. Raises `not_found`."""
+        if self.find(address.address_id) is None:
+            raise MallError("not_found")
+        return _settled([address if a.address_id == address.address_id else a for a in self.items], address)
+
+    def remove(self, address_id: str) -> Addresses:
+        """Without this address; the newest of the others takes over from a default. Raises `not_found`."""
+        gone = self.find(address_id)
+        if gone is None:
+            raise MallError("not_found")
+        return _settled([address for address in self.items if address is not gone], gone)
+
+
+def _settled(items: Sequence[Address], changed: Address) -> Addresses:
+    """With exactly one default: the changed address if it says so, else the one there is, else the newest other one."""
+    defaults = [address for address in items if address.is_default]
+    if changed in defaults:
+        chosen = changed
+    elif defaults:
+        chosen = defaults[0]
+    else:
+        others = [address for address in items if address is not changed]
+        chosen = (others or list(items) or [changed])[-1]
+    return Addresses([msgspec.structs.replace(address, is_default=address is chosen) for address in items])

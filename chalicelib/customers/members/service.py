@@ -1,0 +1,213 @@
+"""Members log in, say who they are, keep addresses; their purchases are counted as orders complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from chalicelib.core import clock, ids, log
+from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.settings import settings
+from chalicelib.customers.members.jobs import INVITED
+from chalicelib.customers.members.queries import profile, stored_addresses, stored_profile
+from chalicelib.customers.members.rules import Address, Addresses, Profile, Source, invited, with_purchase
+from chalicelib.customers.members.tables import (
+    ADDRESSES,
+    Identities,
+    Members,
+    addresses_key,
+    mini_identity,
+    profile_item,
+    profile_key,
+)
+from chalicelib.platform.jobs.events import emit
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.store import read
+from chalicelib.platform.store.base import retry_busy
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.web import limits, tokens
+
+#: So often one person may log in within a minute; a mini-program does it when it is opened.
+LOGINS_PER_MINUTE = 30
+
+
+class LoggedIn(msgspec.Struct, frozen=True):
+    """A token, until when it is good, whose it is, and whether they have just joined."""
+
+    token: str
+    expires_at: datetime
+    is_new: bool
+    profile: Profile
+
+
+def login(code: str, source: Source | None) -> LoggedIn:
+    """Log in the shopper with this wx.login code; who was never here joins.
+
+    Raises `wechat_code_invalid`, `wechat_code_used`, `wechat_user_blocked`, `too_many_requests`, `unavailable`.
+    """
+    session = _ask_wechat(lambda mini: mini.code2session(code))
+    identity = mini_identity(settings().wechat_appid, session.openid)
+    limits.once_more("login", identity, LOGINS_PER_MINUTE)
+    member = _known(identity, source)
+    is_new = member is None
+    if member is None:
+        joining = Profile(
+            member_id=ids.new("m"),
+            openid=session.openid,
+            unionid=session.unionid,
+            joined_at=clock.now(),
+            first_source=source,
+            last_source=source,
+            invites=invited([], source),
+        )
+        is_new = _join(identity, joining)
+        # Who was first with this identity made the member; then theirs is this one.
+        member = joining if is_new else _known(identity, source)
+        assert member is not None
+    expires_at = clock.now() + timedelta(days=settings().member_token_days)
+    return LoggedIn(tokens.issue("member", member.member_id, expires_at), expires_at, is_new, member)
+
+
+def _known(identity: str, source: Source | None) -> Profile | None:
+    item = read.get(Identities, identity)
+    if item is None:
+        return None
+    return profile(item.member_id) if source is None else visited(item.member_id, source)
+
+
+def visited(member_id: str, source: Source) -> Profile:
+    """A member comes back from there. Who was invited by a link is told of as event member.invited.
+
+    Raises `unauthenticated`, `conflict`, `unavailable`.
+    """
+
+    def touched(member: Profile) -> Profile:
+        first, invites = member.first_source or source, invited(member.invites, source)
+        return msgspec.structs.replace(member, first_source=first, last_source=source, invites=invites)
+
+    return change_profile(member_id, touched, also=lambda tx: _tell_invited(tx, member_id, source))
+
+
+def _tell_invited(tx: Transaction, member_id: str, source: Source | None) -> None:
+    if source is not None and source.inviter is not None:
+        emit(tx, INVITED, member_id, token=source.inviter)
+
+
+def _join(identity: str, profile: Profile) -> bool:
+    """Write the identity, the profile and an empty address book together; False when the identity is there."""
+    tx = Transaction()
+    tx.create(Identities(identity, member_id=profile.member_id))
+    tx.create(profile_item(profile))
+    tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1))
+    _tell_invited(tx, profile.member_id, profile.first_source)
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return False
+    return True
+
+
+def change_profile(
+    member_id: str, decide: Callable[[Profile], Profile], also: Callable[[Transaction], None] | None = None
+) -> Profile:
+    """The profile as `decide` makes it of the present one, committed with what `also` adds to the transaction.
+
+    Both may be called again. Raises `unauthenticated`, `conflict` when others keep changing it, `unavailable`, and
+    ConditionFailed for conditions of `also`.
+    """
+
+    def once() -> Profile:
+        item = stored_profile(member_id)
+        after = decide(item.profile)
+        tx = Transaction()
+        changes = [Members.profile.set(after), Members.version.set(item.version + 1)]
+        tx.update(*profile_key(member_id), changes, Members.version == item.version, _Moved)
+        if also is not None:
+            also(tx)
+        _commit(tx)
+        return after
+
+    return retry_busy(once, _Moved)
+
+
+def count_purchase(job: Job) -> None:
+    """Count the purchase, exactly once: the count and the end of the job are one transaction."""
+    member_id, at = job.task.payload["member_id"], clock.from_stamp(job.task.payload["at"])
+    try:
+        change_profile(member_id, lambda profile: with_purchase(profile, at), also=job.finish)
+    except MallError as fault:
+        if fault.code != "unauthenticated":
+            raise
+        log.info("purchase_of_nobody", order_id=job.key)  # the member is deleted; the worker ends the job
+
+
+class _Moved(Exception):
+    """Another request wrote the same document between this one's read and its write."""
+
+
+def _commit(tx: Transaction) -> None:
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        if _Moved in fault.failed:
+            raise _Moved from fault
+        raise
+
+
+def set_phone(member_id: str, code: str) -> Profile:
+    """Keep the phone number that the shopper agreed to give with this code.
+
+    Raises `wechat_code_invalid`, `wechat_code_used`, `unauthenticated`, `unavailable`.
+    """
+    openid = profile(member_id).openid
+    phone: str = _ask_wechat(lambda mini: mini.phone_number(code, openid))
+    return change_profile(member_id, lambda member: msgspec.structs.replace(member, phone=phone))
+
+
+def _ask_wechat(question: Callable[[Any], Any]) -> Any:
+    """What WeChat's mini-program API answers. Its refusals of a code pass; all else that fails is `unavailable`."""
+    from chalicelib.gateways.wechat import mini  # requests and cryptography: only who talks to WeChat pays for them
+    from chalicelib.gateways.wechat.errors import WechatError
+
+    try:
+        return question(mini)
+    except WechatError as fault:
+        log.warning("wechat_failed", reason=fault.code)
+        raise unavailable() from fault
+
+
+def add_address(member_id: str, address: Address) -> Address:
+    """Keep one more address. Raises `address_limit`, `conflict`."""
+    return _written(_change_addresses(member_id, lambda book: book.add(address)), address.address_id)
+
+
+def replace_address(member_id: str, address: Address) -> Address:
+    """Change an address as a whole. Raises `not_found`, `conflict`."""
+    return _written(_change_addresses(member_id, lambda book: book.replace(address)), address.address_id)
+
+
+def remove_address(member_id: str, address_id: str) -> None:
+    """Forget an address; orders keep their own copy. Raises `not_found`, `conflict`."""
+    _change_addresses(member_id, lambda book: book.remove(address_id))
+
+
+def _change_addresses(member_id: str, decide: Callable[[Addresses], Addresses]) -> Addresses:
+    def once() -> Addresses:
+        item = stored_addresses(member_id)
+        after = decide(item.addresses)
+        tx = Transaction()
+        changes = [Members.addresses.set(after), Members.version.set(item.version + 1)]
+        tx.update(*addresses_key(member_id), changes, Members.version == item.version, _Moved)
+        _commit(tx)
+        return after
+
+    return retry_busy(once, _Moved)
+
+
+def _written(book: Addresses, address_id: str) -> Address:
+    address = book.find(address_id)
+    assert address is not None
+    return address

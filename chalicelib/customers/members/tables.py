@@ -1,0 +1,103 @@
+"""Members. Tables `members`, `identities`.
+
+| who asks | how | units |
+|---|---|---|
+| log in | Get identity, Get (member, "profile") | 2 RRU |
+| join | Put identity, profile and addresses in one transaction | 7 WRU, with the index |
+| who am I | Get (member, "profile") | 1 RRU |
+| the address book | Get (member, "addresses") | 1 RRU, 2 when it is full |
+| change either | Update under its version, in a transaction, which a lost answer cannot double | 2 WRU per KB |
+| what a quote or order needs | BatchGet `profile_key`, `addresses_key` with the rest | 1 RRU each |
+| everybody, by when they joined | Query by_joining in each shard | 0.5 RRU per 4 KB, some 40 members |
+
+An identity ("mini:<appid>:<openid>") says which member it is of, so that one person has one member whatever they
+log in with, and so that of two first logins at once one wins. The index of everybody holds keys only, so that no change
+of a profile is written there too.
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+
+from chalicelib.core import clock, ids
+from chalicelib.core.settings import settings
+from chalicelib.customers.members.rules import Addresses, Profile
+from chalicelib.platform.store.base import Document, Table, TableMeta, name
+from chalicelib.platform.store.read import Key
+
+PROFILE = "profile"
+ADDRESSES = "addresses"
+#: Of a person who is forgotten: that they were here.
+GONE = "gone"
+
+
+class ByJoining(GlobalSecondaryIndex["Members"]):
+    """Everybody, in shards, by when they joined; of a member's parts only the profile stands here."""
+
+    class Meta:
+        index_name = "by_joining"
+        projection = KeysOnlyProjection()
+
+    roster = UnicodeAttribute(hash_key=True)
+    joined = UnicodeAttribute(range_key=True)
+
+
+class Members(Table):
+    """The parts of a member; which document is there follows from the part."""
+
+    class Meta(TableMeta):
+        table_name = name("members")
+
+    member_id = UnicodeAttribute(hash_key=True)
+    part = UnicodeAttribute(range_key=True)
+    profile = Document(Profile, null=True)
+    addresses = Document(Addresses, null=True)
+    version = NumberAttribute()
+    # part "profile"
+    roster = UnicodeAttribute(null=True)
+    joined = UnicodeAttribute(null=True)
+
+    by_joining = ByJoining()
+
+
+class Identities(Table):
+    """Whose an openid is."""
+
+    class Meta(TableMeta):
+        table_name = name("identities")
+
+    identity = UnicodeAttribute(hash_key=True)
+    member_id = UnicodeAttribute()
+
+
+def profile_key(member_id: str) -> Key:
+    """Where a member's profile is."""
+    return Members, (member_id, PROFILE)
+
+
+def profile_item(profile: Profile) -> Members:
+    """The profile of a member who joins, as it is stored."""
+    return Members(
+        profile.member_id,
+        PROFILE,
+        profile=profile,
+        version=1,
+        roster=roster(ids.shard(profile.member_id, settings().member_shards)),
+        joined=f"{clock.stamp(profile.joined_at)}|{profile.member_id}",
+    )
+
+
+def roster(shard: int) -> str:
+    """One shard of everybody."""
+    return f"r{shard}"
+
+
+def addresses_key(member_id: str) -> Key:
+    """Where a member's addresses are."""
+    return Members, (member_id, ADDRESSES)
+
+
+def mini_identity(appid: str, openid: str) -> str:
+    """The identity of a user of the mini-program."""
+    return f"mini:{appid}:{openid}"

@@ -1,0 +1,60 @@
+"""A member as they see themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chalicelib.core import clock
+from chalicelib.customers.members.rules import Address, Profile, Segment, segment_of
+
+
+class MemberView(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A member, as they see themselves."""
+
+    member_id: str
+    nickname: str
+    avatar_url: str
+    phone: str | UnsetType = UNSET
+    segment: Segment
+    tags: list[str]
+    joined_at: datetime
+
+
+class MemberSession(msgspec.Struct):
+    """A token, until when it is good, and whose it is; `is_new` for who has just joined."""
+
+    token: str
+    expires_at: datetime
+    is_new: bool
+    member: MemberView
+
+
+class AddressList(msgspec.Struct):
+    """All addresses of a member, oldest first: at most 20, so on one page."""
+
+    items: list[Address]
+    next_cursor: str | None = None
+
+
+def member_view(profile: Profile) -> MemberView:
+    """Show a member to themselves."""
+    return MemberView(
+        member_id=profile.member_id,
+        nickname=profile.nickname,
+        avatar_url=profile.avatar_url,
+        phone=profile.phone or UNSET,
+        segment=segment_of(profile, clock.now()),
+        tags=profile.tags,
+        joined_at=profile.joined_at,
+    )
+
+
+class PersonalData(msgspec.Struct):
+    """Everything that is kept of a member, by what it is about; `next_cursor` leads to the next part."""
+
+    sections: dict[str, list[Any]]
+    next_cursor: str | None = None

@@ -1,0 +1,241 @@
+"""The mini-program's server API: login, phone number, shipping reports, codes to scan.
+
+The host answers 200 to everything and says what went wrong in `errcode`; its texts are not for comparing, and
+its addresses carry the AppSecret or an access token, so neither is ever kept in an error.
+Source: developers.weixin.qq.com/miniprogram, "code2Session", "getStableAccessToken", "getPhoneNumber",
+"uploadShippingInfo", "getUnlimitedQRCode".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import requests
+
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.core.settings import secret, settings
+from chalicelib.gateways.wechat import http
+from chalicelib.gateways.wechat.errors import WechatError
+
+_T = TypeVar("_T")
+
+#: A stable token stays valid for five minutes after WeChat begins to hand out the next one.
+_TOKEN_MARGIN_SECONDS = 300
+_STALE_TOKEN = {40001, 42001}
+_TOO_OFTEN = 45011
+#: Busy, too often, and "payment order not found", which a payment is for a moment after it was made.
+_RETRYABLE = {-1, _TOO_OFTEN, 10060001, 10060012, 10060019}
+#: Shipped before, shipped again before, or nothing new in it: WeChat knows all that it is to know.
+_SHIPPING_DONE = {10060002, 10060003, 10060023}
+_ITEM_DESC_CHARACTERS = 120
+_CODE_PIXELS = 430
+#: An image is told from an error by how it begins: both come with a 200.
+_IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+_MALL_CODES = {40029: "wechat_code_invalid", 40163: "wechat_code_used", 40226: "wechat_user_blocked"}
+
+
+class Session(msgspec.Struct, frozen=True):
+    """Who logged in. WeChat's session_key is dropped: nothing here needs it."""
+
+    openid: str
+    unionid: str | None = None
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """One parcel: WeChat's id of the carrier and the number to track it by.
+
+    `contact` is the receiver's masked phone (189****1234), which SF Express parcels need.
+    """
+
+    carrier: str
+    tracking_no: str
+    contact: str | None = None
+
+
+class _Token(NamedTuple):
+    value: str
+    good_until: int  # Unix seconds
+
+
+_token: _Token | None = None
+
+
+def code2session(code: str) -> Session:
+    """Who the shopper with this wx.login code is.
+
+    A code works once, so this is never repeated: after a lost reply the mini-program must log in anew. Raises
+    MallError wechat_code_invalid, wechat_code_used, wechat_user_blocked or too_many_requests, else WechatError.
+    """
+    query = {
+        "appid": settings().wechat_appid,
+        "secret": secret("wechat_secret"),
+        "js_code": code,
+        "grant_type": "authorization_code",
+    }
+    try:
+        answer = _send("GET", "/sns/jscode2session", query)
+    except WechatError as error:
+        # a code that may have been used up is no good for a second try
+        error.retryable = error.retryable and not error.outcome_unknown
+        raise
+    _refuse_code(answer)
+    return _decode(answer, Session)
+
+
+def access_token() -> str:
+    """The token that the other calls carry; kept by this process until five minutes before it ends."""
+    global _token
+    token = _token  # another thread may throw it away meanwhile
+    if token is None or token.good_until <= clock.unix():
+        body = {
+            "grant_type": "client_credential",
+            "appid": settings().wechat_appid,
+            "secret": secret("wechat_secret"),
+        }
+        answer = _send("POST", "/cgi-bin/stable_token", {}, body)
+        _refuse(answer)
+        issued = _decode(answer, _Issued)
+        token = _token = _Token(issued.access_token, clock.unix() + issued.expires_in - _TOKEN_MARGIN_SECONDS)
+    return token.value
+
+
+def phone_number(code: str, openid: str) -> str:
+    """The phone number that the shopper `openid` agreed to give; a code works once, and WeChat charges for it.
+
+    Raises MallError wechat_code_invalid (also for another shopper's code) or wechat_code_used, else WechatError.
+    """
+    answer = _call("/wxa/business/getuserphonenumber", {"code": code, "openid": openid})
+    _refuse_code(answer)
+    return _decode(answer, _Phone).phone_info.phone_number
+
+
+def report_shipping(
+    out_trade_no: str,
+    openid: str,
+    item_desc: str,
+    parcels: Sequence[Parcel],
+    all_delivered: bool,
+    at: datetime,
+) -> None:
+    """Tell WeChat that a paid order was sent off, which it demands within 48 hours before it pays out.
+
+    `parcels` are all of the order's so far (at most 15); `all_delivered` when no more will follow; `at` must grow
+    from report to report. A repeat does no harm. Raises WechatError, retryable while WeChat does not see the
+    payment yet, which happens just after it was paid.
+    """
+    split = len(parcels) > 1 or not all_delivered
+    body = {
+        "order_key": {"order_number_type": 1, "mchid": settings().wechat_mchid, "out_trade_no": out_trade_no},
+        "logistics_type": 1,
+        "delivery_mode": 2 if split else 1,
+        "shipping_list": [_shipping(parcel, item_desc[:_ITEM_DESC_CHARACTERS]) for parcel in parcels],
+        "upload_time": at.astimezone(clock.SHANGHAI).isoformat(timespec="milliseconds"),
+        "payer": {"openid": openid},
+    }
+    if split:
+        body["is_all_delivered"] = all_delivered
+    answer = _call("/wxa/sec/order/upload_shipping_info", body)
+    if _errcode(answer) not in _SHIPPING_DONE:
+        _refuse(answer)
+
+
+def code_image(scene: str, page: str) -> tuple[bytes, str]:
+    """A mini-program code that opens `page` with `scene`: the image and its content type. It is good for ever.
+
+    `scene` is 1-32 of the digits, letters and !#$&'()*+,/:;=?@-._~; `page` has no slash before it and no query, and
+    need not be published yet. Raises WechatError: 40169 and 40129 for the scene, 41030 for the page.
+    """
+    answer = _call("/wxa/getwxacodeunlimit", {"scene": scene, "page": page, "check_path": False, "width": _CODE_PIXELS})
+    content_type = _image_type(answer)
+    if content_type is None:
+        _refuse(answer)
+        raise WechatError("reply_malformed", http=200, retryable=True)
+    return answer, content_type
+
+
+def _shipping(parcel: Parcel, item_desc: str) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "tracking_no": parcel.tracking_no,
+        "express_company": parcel.carrier,
+        "item_desc": item_desc,
+    }
+    if parcel.contact:
+        line["contact"] = {"receiver_contact": parcel.contact}
+    return line
+
+
+class _Status(msgspec.Struct):
+    errcode: int = 0
+
+
+class _Issued(msgspec.Struct):
+    access_token: str
+    expires_in: int
+
+
+class _PhoneInfo(msgspec.Struct, rename="camel"):
+    phone_number: str
+
+
+class _Phone(msgspec.Struct):
+    phone_info: _PhoneInfo
+
+
+def _call(path: str, body: dict[str, Any]) -> bytes:
+    """Post with an access token; once more with a new one when WeChat says that this one is stale."""
+    global _token
+    answer = _send("POST", path, {"access_token": access_token()}, body)
+    if _image_type(answer) is None and _errcode(answer) in _STALE_TOKEN:
+        _token = None
+        answer = _send("POST", path, {"access_token": access_token()}, body)
+    return answer
+
+
+def _send(method: str, path: str, query: dict[str, str], body: dict[str, Any] | None = None) -> bytes:
+    base_url = settings().wechat_api_url
+    data = None if body is None else msgspec.json.encode(body)
+    request = requests.Request(method, base_url + path, params=query, data=data).prepare()
+    request.headers["User-Agent"] = "yutang"
+    if data is not None:
+        request.headers["Content-Type"] = "application/json"
+    reply = http.send(base_url, request)
+    if reply.status != 200:
+        broken = reply.status >= 500
+        raise WechatError(f"http_{reply.status}", http=reply.status, retryable=broken, outcome_unknown=broken)
+    return reply.body
+
+
+def _image_type(answer: bytes) -> str | None:
+    return next((kind for start, kind in _IMAGES.items() if answer.startswith(start)), None)
+
+
+def _errcode(answer: bytes) -> int:
+    return _decode(answer, _Status).errcode
+
+
+def _refuse(answer: bytes) -> None:
+    """Raise WechatError when the answer has an errcode."""
+    errcode = _errcode(answer)
+    if errcode:
+        raise WechatError(str(errcode), http=200, retryable=errcode in _RETRYABLE)
+
+
+def _refuse_code(answer: bytes) -> None:
+    """The same, for calls with a shopper's code: what the shopper can mend is a MallError."""
+    errcode = _errcode(answer)
+    if errcode in _MALL_CODES:
+        raise MallError(_MALL_CODES[errcode])
+    if errcode == _TOO_OFTEN:
+        raise MallError("too_many_requests", retry_after=60)  # WeChat counts by the minute
+    _refuse(answer)
+
+
+def _decode(answer: bytes, shape: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(answer, type=shape)
+    except msgspec.MsgspecError:
+        raise WechatError("reply_malformed", http=200, retryable=True, outcome_unknown=True) from None

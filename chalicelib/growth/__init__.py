@@ -1,0 +1,1 @@
+"""What brings customers and keeps them: group-buy, distribution, payouts."""

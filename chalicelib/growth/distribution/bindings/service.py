@@ -1,0 +1,184 @@
+"""Who brought whom: binding a member to a distributor, by a visit or by an order, never in a ring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from chalicelib.commerce.orders.ports import Referral
+from chalicelib.core import clock
+from chalicelib.customers.members.rules import Invite, Profile
+from chalicelib.growth.distribution.rules import INVITE_DAYS, Binding, DistributionRules, new_binding
+from chalicelib.growth.distribution.settings import DISTRIBUTION
+from chalicelib.growth.distribution.tables import (
+    BINDING,
+    DISTRIBUTOR,
+    Distributors,
+    Links,
+    binding_item,
+    binding_key,
+    distributor_key,
+)
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.store import read
+from chalicelib.platform.store.base import retry_busy
+from chalicelib.platform.store.read import Key
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+
+#: So far up a ring is looked for. Whoever has customers of their own and comes by the link of somebody further down
+#: than that is not bound: it cannot be held against so many others in one transaction.
+_ANCESTORS_MAX = 20
+
+_MOVED = "bound meanwhile"
+
+
+class _Again(Exception):
+    """Somebody was bound between the read and the write."""
+
+
+class BindingPlan(msgspec.Struct, frozen=True):
+    """A binding that may be written, and what must still be so then: the member's own binding and, where they have
+    customers, the bindings above the inviter, each by its version (0: there is none). `first`: it is the inviter's
+    first customer."""
+
+    binding: Binding
+    version: int
+    leaf: bool
+    first: bool
+    above: list[tuple[str, int]] = []
+
+
+def bind_visitor(job: Job) -> None:
+    """Bind a member who came by a link, where a visit binds and the member is not bound."""
+    if DISTRIBUTION.fresh().bind_on == "first_visit":
+        bind(job.key, job.task.payload["token"])
+
+
+def bind(member_id: str, token: str) -> Binding | None:
+    """Bind the member to the distributor whose link that is, unless they are bound; the new binding, or None.
+
+    Never to themselves, to somebody who is no active distributor, or in a ring; and nobody while distribution is off.
+    Raises `conflict` and `unavailable`.
+    """
+
+    def once() -> Binding | None:
+        bound, own = read.batch_get([binding_key(member_id), distributor_key(member_id)])
+        rules, link = DISTRIBUTION.fresh(), read.get(Links, token)
+        plan = None if link is None else _plan(member_id, link, bound, own, rules)
+        if plan is None:
+            return None
+        tx = Transaction()
+        _write(tx, plan)
+        try:
+            tx.commit()
+        except ConditionFailed as fault:
+            raise _Again from fault
+        return plan.binding
+
+    return retry_busy(once, _Again)
+
+
+def _plan(member_id: str, link: Links, bound: Any, own: Any, rules: DistributionRules) -> BindingPlan | None:
+    """How the member can be bound by this link, as they are now; None when they cannot."""
+    now = clock.now()
+    if not rules.enabled or (bound is not None and bound.binding.live(now)):
+        return None
+    inviter_id = link.link.member_id
+    inviter = None if inviter_id == member_id else read.get(Distributors, inviter_id, DISTRIBUTOR)
+    if inviter is None or inviter.distributor.state != "active":
+        return None
+    leaf = own is None or not own.has_customers
+    above: list[tuple[str, int]] | None = [] if leaf else _above(inviter_id, member_id, now)
+    if above is None:
+        return None
+    return BindingPlan(
+        binding=new_binding(member_id, inviter_id, link.token, rules, now),
+        version=0 if bound is None else int(bound.version),
+        leaf=leaf,
+        first=not inviter.has_customers,
+        above=above,
+    )
+
+
+def _above(inviter_id: str, member_id: str, now: datetime) -> list[tuple[str, int]] | None:
+    """The bindings from the inviter up, as (whose, version); None when the member is among them, or it has no end."""
+    found: list[tuple[str, int]] = []
+    current = inviter_id
+    while len(found) < _ANCESTORS_MAX:
+        if current == member_id:
+            return None
+        bound = read.get(Distributors, current, BINDING)
+        found.append((current, 0 if bound is None else int(bound.version)))
+        if bound is None or not bound.binding.live(now):
+            return found
+        current = bound.binding.inviter
+    return None
+
+
+def _write(tx: Transaction, plan: BindingPlan) -> None:
+    binding = plan.binding
+    tx.put(binding_item(binding, plan.version + 1), _version(plan.version), _MOVED)
+    if plan.leaf:
+        tx.check(*distributor_key(binding.member_id), Distributors.has_customers.does_not_exist(), _MOVED)
+    for member_id, version in plan.above:
+        tx.check(*binding_key(member_id), _version(version), _MOVED)
+    if plan.first:
+        tx.update(*distributor_key(binding.inviter), [Distributors.has_customers.set(True)])
+
+
+def _version(version: int) -> Any:
+    return Distributors.version == version if version else Distributors.version.does_not_exist()
+
+
+class Referrals:
+    """What orders ask: whom an order pays. See `Referrers` in commerce/orders/ports.py."""
+
+    def keys(self, member_id: str) -> list[Key]:
+        """The member's binding, and whether they are a distributor; nothing while distribution is off."""
+        return [binding_key(member_id), distributor_key(member_id)] if DISTRIBUTION.current().enabled else []
+
+    def referral(self, profile: Profile, items: Sequence[Any]) -> Referral:
+        """The distributors above the member; with self-purchase, and where they are one, the member first.
+
+        A member who is not bound and was invited lately is bound by this order, to the last who can be.
+        """
+        if not items:
+            return Referral()
+        rules, now = DISTRIBUTION.current(), clock.now()
+        bound, own = items
+        plan = None
+        if bound is None or not bound.binding.live(now):
+            links = read.batch_get([(Links, (invite.token,)) for invite in _open(profile, bound, now)])
+            ways = (_plan(profile.member_id, link, bound, own, rules) for link in links if link is not None)
+            plan = next((way for way in ways if way is not None), None)
+            inviter = None if plan is None else plan.binding.inviter
+        else:
+            inviter = bound.binding.inviter
+        chain = []
+        if rules.self_purchase and own is not None and own.distributor.state == "active":
+            chain.append(profile.member_id)
+        while inviter is not None and len(chain) < rules.levels:
+            chain.append(inviter)
+            inviter = _inviter(inviter, now) if len(chain) < rules.levels else None
+        return Referral(chain, plan)
+
+    def bind(self, tx: Transaction, referral: Referral) -> None:
+        """Write the binding."""
+        _write(tx, referral.binding)
+
+
+def _open(profile: Profile, bound: Any, now: datetime) -> list[Invite]:
+    """The invitations by which the member can be bound, the latest first: those of the last days, and since they were
+    bound; an earlier one has had its time."""
+    since = now - timedelta(days=INVITE_DAYS)
+    if bound is not None:
+        since = max(since, bound.binding.bound_at)
+    return [invite for invite in profile.invites if invite.at > since]
+
+
+def _inviter(member_id: str, now: datetime) -> str | None:
+    bound = read.get(Distributors, member_id, BINDING)
+    return bound.binding.inviter if bound is not None and bound.binding.live(now) else None

@@ -1,0 +1,1 @@
+"""Commissions: made, taken back, released."""

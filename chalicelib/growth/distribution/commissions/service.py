@@ -1,0 +1,232 @@
+"""Commissions: made when an order is paid, taken back as it is refunded, released when it was received long enough ago.
+
+All of it is one use case, `settle`: hold the commissions of an order against the order, and make the first change that
+is due, until none is. Whatever happened, however often it is told and in whatever order, it ends the same.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from chalicelib.commerce.catalogue.tables import product_key
+from chalicelib.commerce.orders.rules import Order
+from chalicelib.commerce.orders.tables import Orders
+from chalicelib.core import clock
+from chalicelib.growth.distribution.jobs import RAISE_TIER, RELEASE_COMMISSIONS
+from chalicelib.growth.distribution.rules import LEVELS_MAX, Commission, Taker, commissions, reduced
+from chalicelib.growth.distribution.settings import DISTRIBUTION
+from chalicelib.growth.distribution.tables import (
+    BINDING,
+    Commissions,
+    Distributors,
+    binding_key,
+    board,
+    commission_item,
+    commission_key,
+    customer_item,
+    distributor_key,
+    month_key,
+)
+from chalicelib.ledger import rules as entries
+from chalicelib.ledger import service as ledger
+from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store import read
+from chalicelib.platform.store.base import retry_busy
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+
+#: How long a commission waits for a refund that is still to be decided, before it looks again.
+_OPEN_REFUND_SECONDS = 3600.0
+
+_STALE = "changed meanwhile"
+
+
+class _Again(Exception):
+    """Somebody changed the order or a commission between the read and the write."""
+
+
+def hold_commissions(job: Job) -> None:
+    """Make the commissions of an order that somebody is paid for, once it counts as sold."""
+    settle(job.key, paid_now=True)
+
+
+def take_back_commissions(job: Job) -> None:
+    """Take back the part of the commissions that a refund gave back, or release what a refused refund had held."""
+    settle(job.key.partition("-")[0])
+
+
+def date_release(job: Job) -> None:
+    """Date the release of commissions: from the receipt of their order on the days run."""
+    settle(job.key)
+
+
+def release_commissions(job: Job) -> None:
+    """Release the commissions of an order when their days are over; again after an hour while a refund is undecided."""
+    settle(job.key)
+    waits = [one for one in _known(job.key) if one.state == "pending" and one.available_at is not None]
+    if waits:
+        raise Later(_OPEN_REFUND_SECONDS)
+
+
+def settle(order_id: str, paid_now: bool = False) -> None:
+    """Bring the commissions of an order in line with the order. Only who says that it was `paid_now` makes new ones:
+    what was paid while distribution was off pays nobody afterwards. Raises `conflict`, `unavailable`."""
+    while retry_busy(lambda: _settle_once(order_id, paid_now), _Again):
+        pass
+
+
+def _settle_once(order_id: str, paid_now: bool) -> bool:
+    """Make the first change that is due; False when there is none."""
+    keys = [commission_key(order_id, level) for level in range(1, LEVELS_MAX + 1)]
+    order_item, *found = read.batch_get([(Orders, (order_id,)), *keys])
+    if order_item is None:
+        return False
+    tx = Transaction()
+    known = [one for one in found if one is not None]
+    if not known and paid_now:
+        _make(tx, order_item)
+    for one in known:
+        if _change(tx, one.commission, int(one.version), order_item.order):
+            break
+    if not len(tx):
+        return False
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        raise _Again from fault
+    return True
+
+
+def _make(tx: Transaction, order_item: Orders) -> None:
+    """New commissions for those of the order's chain who are active; nothing is added to `tx` when there is nobody."""
+    order: Order = order_item.order
+    rules, version = DISTRIBUTION.versioned()
+    if not rules.runs_in(order.address.region_code):
+        return
+    chain = order.chain[: rules.levels]
+    bound, *people = read.batch_get(
+        [binding_key(order.member_id), *(distributor_key(member_id) for member_id in chain)]
+    )
+    takers = [
+        Taker(level, item.member_id, item.distributor.tier)
+        for level, item in enumerate(people, 1)
+        if item is not None and item.distributor.state == "active"
+    ]
+    if not takers:
+        return
+    now = clock.now()
+    inviter = bound.inviter if bound is not None else ""
+    made = [
+        msgspec.structs.replace(one, own_customer=True, on_board=rules.leaderboard) if one.member_id == inviter else one
+        for one in commissions(order, takers, _product_rates(order), rules, version, now)
+    ]
+    if not made[0].base_fen:  # all of it was given back before
+        return
+    # What happens to the order from now on is told to commissions that are there; before, it is in what was read.
+    tx.check(Orders, (order.order_id,), Orders.version == order_item.version, _STALE)
+    for commission in made:
+        tx.create(commission_item(commission, 1), _STALE)
+        if commission.amount_fen:
+            about = order.order_id, commission.level, commission.member_id, now
+            ledger.post(tx, entries.earned(*about, commission.amount_fen))
+        if commission.own_customer:
+            counts = [Distributors.orders.add(1), Distributors.paid_fen.add(commission.base_fen)]
+            tx.update(*binding_key(order.member_id), counts, Distributors.inviter == inviter, _STALE)
+            _count_on_board(tx, commission, commission.base_fen)
+
+
+def _product_rates(order: Order) -> dict[str, int | None]:
+    """The products' own rates; a product that is gone has none."""
+    products = list(dict.fromkeys(line.product_id for line in order.lines))
+    items = read.batch_get([product_key(product_id) for product_id in products])
+    return {
+        product_id: None if item is None else item.product.commission_bp
+        for product_id, item in zip(products, items, strict=True)
+    }
+
+
+def _change(tx: Transaction, commission: Commission, version: int, order: Order) -> bool:
+    """Add the first change that is due to `tx`: what refunds took, the day of release, the release."""
+    now = clock.now()
+    after = reduced(commission, order)
+    if after is not commission:
+        _take_back(tx, commission, after)
+    elif order.received_at is not None and commission.available_at is None:
+        at = order.received_at + timedelta(days=commission.freeze_days)
+        after = msgspec.structs.replace(commission, available_at=at)
+        schedule(tx, RELEASE_COMMISSIONS, order.order_id, max(at, now))
+    elif _due(commission, order):
+        after = msgspec.structs.replace(commission, state="available")
+        _release(tx, after)
+    else:
+        return False
+    kept = commission_item(after, version + 1)
+    tx.put(kept, Commissions.version == version, _STALE)
+    return True
+
+
+def _due(commission: Commission, order: Order) -> bool:
+    """Whether it is to be released now."""
+    if commission.state != "pending" or commission.available_at is None or clock.now() < commission.available_at:
+        return False
+    return not _undecided(order)
+
+
+def _undecided(order: Order) -> bool:
+    return any(refund.state == "requested" for refund in order.refunds)
+
+
+def _take_back(tx: Transaction, before: Commission, after: Commission) -> None:
+    """A refund takes its part: from where the commission stands, whatever is there."""
+    fen, base = before.amount_fen - after.amount_fen, before.base_fen - after.base_fen
+    if fen:
+        about = after.order_id, after.level, after.member_id, clock.now()
+        kind = "available" if before.state == "available" else "pending"
+        ledger.post(tx, entries.reversed_to(*about, fen, after.amount_fen, kind))
+    if before.own_customer:
+        if before.state == "available":
+            tx.update(*distributor_key(after.member_id), [Distributors.sales_fen.add(-base)])
+        _count_tie(tx, before, -base)
+        _count_on_board(tx, after, -base)
+
+
+def _release(tx: Transaction, commission: Commission) -> None:
+    """What is left can be withdrawn, and counts for the distributor's tier."""
+    if commission.amount_fen:
+        about = commission.order_id, commission.level, commission.member_id, clock.now()
+        ledger.post(tx, entries.released(*about, commission.amount_fen))
+    if not commission.own_customer or not commission.base_fen:
+        return
+    counts = [Distributors.sales_fen.add(commission.base_fen), Distributors.orders.add(1)]
+    customer = customer_item(commission.member_id, commission.buyer_id)
+    if read.get(Distributors, customer.member_id, customer.part) is None:  # once, however often they are bound
+        tx.create(customer, _STALE)
+        counts.append(Distributors.customers.add(1))
+    tx.update(*distributor_key(commission.member_id), counts)
+    if DISTRIBUTION.current().tiers:
+        schedule(tx, RAISE_TIER, commission.member_id)
+
+
+def _count_tie(tx: Transaction, commission: Commission, base_fen: int) -> None:
+    """Count what the buyer has paid for their inviter, unless they were bound to another since."""
+    bound = read.get(Distributors, commission.buyer_id, BINDING)
+    if bound is not None and bound.inviter == commission.member_id and bound.binding.bound_at <= commission.created_at:
+        counts = [Distributors.paid_fen.add(base_fen)]
+        tx.update(*binding_key(commission.buyer_id), counts, Distributors.inviter == commission.member_id, _STALE)
+
+
+def _count_on_board(tx: Transaction, commission: Commission, base_fen: int) -> None:
+    """Count the sale for the leaderboard of the month in which it was made."""
+    if commission.on_board and base_fen:
+        month = entries.month(commission.created_at)
+        counts: list[Any] = [Distributors.sales_fen.add(base_fen)]
+        counts.append(Distributors.board.set(board(month, commission.member_id)))
+        tx.update(*month_key(commission.member_id, month), counts)
+
+
+def _known(order_id: str) -> list[Commission]:
+    items = read.batch_get([commission_key(order_id, level) for level in range(1, LEVELS_MAX + 1)])
+    return [item.commission for item in items if item is not None]

@@ -1,0 +1,110 @@
+"""Commissions, statements and lines of the account as a distributor sees them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from chalicelib.growth.distribution.rules import CommissionState
+from chalicelib.ledger.rules import BalanceChange, Entry, change_of
+
+What = Literal[
+    "commission_earned",
+    "commission_taken_back",
+    "commission_released",
+    "tier_reward",
+    "withdrawal_begun",
+    "withdrawal_returned",
+    "withdrawal_paid",
+    "other",
+]
+_WORDS: dict[What, tuple[str, str]] = {
+    "commission_earned": ("订单佣金，待结算", "Commission on an order, pending"),
+    "commission_taken_back": ("订单退款，扣回佣金", "Commission taken back by a refund"),
+    "commission_released": ("佣金已结算，可提现", "Commission settled, can be withdrawn"),
+    "tier_reward": ("等级奖励", "Reward for a tier"),
+    "withdrawal_begun": ("申请提现", "Withdrawal begun"),
+    "withdrawal_returned": ("提现未成功，已退回", "Withdrawal did not succeed, given back"),
+    "withdrawal_paid": ("提现成功", "Withdrawal paid"),
+    "other": ("账户变动", "Change of the account"),
+}
+
+
+class CommissionView(msgspec.Struct, kw_only=True):
+    """What one line of an order earns on one level, in fen: `base_fen` was paid for it and not given back, `rate_bp`
+    basis points of it (of the product, the tier or the default) are the commission, of which `capped_fen` went over
+    the order's limit and `reversed_fen` back with refunds; `amount_fen` is left."""
+
+    commission_id: str
+    order_id: str
+    line: str
+    name: str
+    quantity: int
+    level: int
+    base_fen: int
+    rate_bp: int
+    rate_source: str
+    capped_fen: int
+    reversed_fen: int
+    amount_fen: int
+    state: CommissionState
+    created_at: datetime
+    available_at: datetime | None
+
+
+class Statement(msgspec.Struct, kw_only=True):
+    """What the mall owed a distributor before and after a month (pending and held for withdrawals included), and what
+    came between, in fen: opening + earned + rewarded - reversed - withdrawn = closing. A month is `closed` a minute
+    after its end."""
+
+    month: str
+    closed: bool
+    opening_fen: int
+    earned_fen: int
+    rewarded_fen: int
+    reversed_fen: int
+    withdrawn_fen: int
+    closing_fen: int
+
+
+class LedgerLine(msgspec.Struct, kw_only=True):
+    """A change of the account: what it was, in a stable word and for people, of which order or withdrawal, and by how
+    many fen each part of the account changed."""
+
+    at: datetime
+    what: What
+    text: str
+    about: str
+    pending_fen: int
+    available_fen: int
+    withdrawing_fen: int
+    withdrawn_fen: int
+
+
+def ledger_line(entry: Entry, language: str) -> LedgerLine:
+    """Show an entry as a line of the account that it moves."""
+    told = change_of(entry)
+    assert told is not None
+    what, change = explained(told), told.change
+    return LedgerLine(
+        at=entry.at, what=what, text=_WORDS[what][language == "en"], about=entry.about, pending_fen=change.pending,
+        available_fen=change.available, withdrawing_fen=change.withdrawing, withdrawn_fen=change.withdrawn,
+    )  # fmt: skip
+
+
+def explained(told: BalanceChange) -> What:
+    """What an entry was, which its amounts say."""
+    change, turnover = told.change, told.turnover
+    signs = tuple((fen > 0) - (fen < 0) for fen in (change.pending, change.available, change.withdrawing))
+    if turnover.withdrawn:
+        return "withdrawal_paid"
+    if turnover.rewarded:
+        return "tier_reward"
+    if turnover.earned or turnover.reversed:
+        return "commission_earned" if turnover.earned else "commission_taken_back"
+    moves: dict[tuple[int, ...], What] = {
+        (-1, 1, 0): "commission_released", (0, -1, 1): "withdrawal_begun", (0, 1, -1): "withdrawal_returned",
+    }  # fmt: skip
+    return moves.get(signs, "other")

@@ -1,0 +1,38 @@
+"""Reads of links: what one opens."""
+
+from __future__ import annotations
+
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members.rules import masked
+from chalicelib.growth.distribution.links.views import LinkTarget
+from chalicelib.growth.distribution.rules import Link
+from chalicelib.growth.distribution.settings import DISTRIBUTION
+from chalicelib.growth.distribution.tables import Links
+from chalicelib.platform.store import read
+
+
+def page_path(product_id: str | None) -> str:
+    """Give the page that settings name for a product, or for the mall."""
+    rules = DISTRIBUTION.current()
+    return rules.home_page if product_id is None else rules.product_page
+
+
+def target(token: str) -> LinkTarget:
+    """What a token opens, an invite code too. Raises `not_found`."""
+    link = stored_link(token)
+    profile = member_queries.found(link.member_id)
+    return LinkTarget(
+        page=link.page or page_path(link.product_id), product_id=link.product_id, channel=link.channel,
+        nickname=masked("" if profile is None else profile.nickname),
+    )  # fmt: skip
+
+
+def stored_link(token: str) -> Link:
+    """Read a link. Raises `not_found`."""
+    item = read.get(Links, token, consistent=False)
+    if item is None:
+        item = read.get(Links, token)  # made this moment
+    if item is None:
+        raise MallError("not_found")
+    return item.link

@@ -1,0 +1,94 @@
+"""Links that distributors share: a short token for a product or a page, what it opens, and the picture of its code."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from urllib.parse import urlencode
+
+from chalicelib.commerce.catalogue.listings import rules as listing_keys
+from chalicelib.commerce.catalogue.products import queries as product_queries
+from chalicelib.commerce.catalogue.rules import Card
+from chalicelib.core import clock, ids, log
+from chalicelib.core.errors import FieldError, MallError, unavailable
+from chalicelib.core.settings import settings
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.growth.distribution.distributors import queries as distributor_queries
+from chalicelib.growth.distribution.links.queries import page_path, stored_link
+from chalicelib.growth.distribution.links.views import LinkView, Poster
+from chalicelib.growth.distribution.rules import Link
+from chalicelib.growth.distribution.tables import LinkPictures, Links
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
+
+#: Larger pictures are not kept: an item has room for 400 KB, and base64 takes a third more.
+_KEPT_BYTES_MAX = 250_000
+
+
+def make(member_id: str, product_id: str | None, page: str | None, channel: str | None) -> LinkView:
+    """A distributor's link; the same again is the same token.
+
+    Raises `not_found` for who never applied and for no product, `distributor_state`, `product_unavailable`.
+    """
+    distributor_queries.active_distributor(member_id)
+    card = None if product_id is None else _card(product_id)
+    profile = member_queries.profile(member_id)
+    where = page or page_path(product_id)
+    # The page is part of it, also where settings name it: a printed code opens what it opened when it was printed.
+    token = ids.derived("l", member_id, product_id or "", where, channel or "")
+    if read.get(Links, token) is None:
+        link = Link(member_id=member_id, product_id=product_id, page=where, channel=channel, made_at=clock.now())
+        tx = Transaction()
+        tx.create(Links(token, link=link))
+        with contextlib.suppress(ConditionFailed):  # the same request came twice at once
+            tx.commit()
+    query = ({} if product_id is None else {"id": product_id}) | {"s": token}
+    return LinkView(
+        token=token,
+        path=f"{where}?{urlencode(query)}",
+        qr_code_url=f"{settings().public_url}/v1/links/{token}/code",
+        poster=Poster(
+            title=card.name if card is not None else "",
+            price_fen=card.price_fen if card is not None else None,
+            list_price_fen=card.list_price_fen if card is not None else None,
+            picture_url=card.picture_url if card is not None else "",
+            text=card.brief if card is not None else "",
+            nickname=profile.nickname,
+            avatar_url=profile.avatar_url,
+        ),
+    )
+
+
+def _card(product_id: str) -> Card:
+    shelf = product_queries.load(product_id, consistent=False)
+    if shelf.product is None:
+        raise MallError("not_found", errors=(FieldError("product_id", "no such product"),))
+    if not shelf.product.published:
+        raise MallError("product_unavailable")
+    return listing_keys.card(shelf.product, shelf.sold, shelf.stocks)
+
+
+def code(token: str) -> tuple[bytes, str]:
+    """The picture of the token's mini-program code, and its media type. WeChat draws it once, then it is kept.
+
+    Raises `not_found`, and `unavailable` while WeChat does not draw.
+    """
+    kept = read.get(LinkPictures, token, consistent=False)
+    if kept is not None:
+        return base64.b64decode(kept.picture), kept.content_type
+    link = stored_link(token)
+    picture, content_type = _drawn(token, link.page or page_path(link.product_id))
+    if len(picture) <= _KEPT_BYTES_MAX:
+        save(LinkPictures(token, picture=base64.b64encode(picture).decode(), content_type=content_type))
+    return picture, content_type
+
+
+def _drawn(token: str, page: str) -> tuple[bytes, str]:
+    from chalicelib.gateways.wechat import mini  # requests and cryptography: only who talks to WeChat pays for them
+    from chalicelib.gateways.wechat.errors import WechatError
+
+    try:
+        return mini.code_image(token, page)
+    except WechatError as fault:
+        log.warning("wechat_failed", reason=fault.code)
+        raise unavailable() from fault

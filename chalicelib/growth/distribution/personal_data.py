@@ -1,0 +1,46 @@
+"""What distribution keeps of a member: whom they are bound to, and what they earned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.customers.members.ports import DataOwner
+from chalicelib.growth.distribution.distributors import service
+from chalicelib.growth.distribution.tables import BINDING, DISTRIBUTOR, Distributors
+from chalicelib.ledger import queries as ledger_queries
+from chalicelib.platform.store import read
+
+_PAGE = 100
+
+
+def _binding(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
+    item = read.get(Distributors, member_id, BINDING)
+    return [] if item is None else [{"bound_at": item.binding.bound_at, "until": item.binding.until}], None
+
+
+def _distributor(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
+    item = read.get(Distributors, member_id, DISTRIBUTOR)
+    return [] if item is None else [item.distributor, ledger_queries.balance(member_id)], None
+
+
+def _owed(member_id: str) -> bool:
+    """Whether something is to be withdrawn or on its way, or owed to the mall: a refund took what was withdrawn."""
+    balance = ledger_queries.balance(member_id)
+    return any((balance.pending, balance.available, balance.withdrawing))
+
+
+def _erase(member_id: str) -> None:
+    """Nobody is brought by them any more. What was earned and paid stays in the journal."""
+    if read.get(Distributors, member_id, DISTRIBUTOR) is not None:
+        service.suspend(member_id)
+
+
+def _account(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
+    return ledger_queries.of_member(member_id, _PAGE, position)
+
+
+DATA_OWNERS = (
+    DataOwner("bound_to", _binding),
+    DataOwner("distributor", _distributor, _owed, _erase),
+    DataOwner("account", _account),
+)

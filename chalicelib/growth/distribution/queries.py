@@ -1,0 +1,168 @@
+"""Reads of distributors and commissions for operators: where every fen comes from, and whether it all agrees."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.core.errors import invalid
+from chalicelib.growth.distribution.commissions.queries import records
+from chalicelib.growth.distribution.commissions.views import explained
+from chalicelib.growth.distribution.distributors import queries as distributor_queries
+from chalicelib.growth.distribution.distributors.queries import nicknames
+from chalicelib.growth.distribution.inputs import Sort
+from chalicelib.growth.distribution.rules import Commission, Distributor, DistributorState
+from chalicelib.growth.distribution.settings import DISTRIBUTION
+from chalicelib.growth.distribution.tables import (
+    Commissions,
+    Distributors,
+    binding_key,
+    day_shard,
+    distributor_key,
+    figures,
+    shards,
+    state_shard,
+)
+from chalicelib.growth.distribution.views import (
+    AccountCheck,
+    AdminCommission,
+    AdminDistributor,
+    AdminDistributorDetail,
+    AdminLedgerLine,
+    BindingView,
+    tier_progress,
+)
+from chalicelib.ledger import queries as ledger_queries
+from chalicelib.ledger.checks import audit_balances
+from chalicelib.ledger.rules import Balance, Entry, change_of
+from chalicelib.platform.store import cursor, read
+
+
+def in_state(
+    state: DistributorState, sort: Sort, limit: int, given: str | None
+) -> tuple[list[AdminDistributor], str | None]:
+    """A page of the distributors in a state: who applied first before the others, or who has sold most. One whose sales
+    change meanwhile may be on two pages, or on none. Raises `cursor_invalid`."""
+    listing = f"distributors:{state}:{sort}"
+    under = [state_shard(state, shard) for shard in shards()]
+    after = cursor.read(listing, given)
+    position: Any
+    if sort == "sales":
+        by_sales = Distributors.by_sales
+        page, position = read.ranked(
+            Distributors, under, index=by_sales, along=Distributors.sales_fen, limit=limit, after=after
+        )
+    else:
+        by_state = Distributors.by_state
+        page, position = read.merged(
+            Distributors, under, index=by_state, along=Distributors.since, limit=limit, after=after
+        )
+    return _rows([raw["member_id"]["S"] for raw in page]), cursor.write(listing, position)
+
+
+def _rows(member_ids: list[str]) -> list[AdminDistributor]:
+    items = read.batch_get([distributor_key(member_id) for member_id in member_ids])
+    names, balances = nicknames(member_ids), ledger_queries.balances(member_ids)
+    return [
+        AdminDistributor(**_fields(item, names[item.member_id], balances[item.member_id]))
+        for item in items
+        if item is not None
+    ]
+
+
+def _fields(item: Distributors, nickname: str, balance: Balance) -> dict[str, Any]:
+    distributor: Distributor = item.distributor
+    same = ("member_id", "state", "tier", "applied_at")
+    return {
+        "distributor_id": distributor.member_id,
+        **{name: getattr(distributor, name) for name in same},
+        **msgspec.structs.asdict(figures(item)),
+        "earned_fen": sum(msgspec.structs.astuple(balance)),
+        **{f"{kind}_fen": fen for kind, fen in msgspec.structs.asdict(balance).items()},
+        "nickname": nickname,
+    }
+
+
+def detail(member_id: str) -> AdminDistributorDetail:
+    """All that there is of a distributor. Raises `not_found` for who never applied."""
+    kept = distributor_queries.stored_distributor(member_id)
+    distributor: Distributor = kept.distributor
+    return AdminDistributorDetail(
+        **_fields(kept, nicknames([member_id])[member_id], ledger_queries.balance(member_id)),
+        invite_code=distributor.invite_code,
+        rewarded=distributor.rewarded,
+        tier_progress=tier_progress(distributor.tier, figures(kept), DISTRIBUTION.current()),
+        tie=_binding(member_id),
+    )
+
+
+def _binding(member_id: str) -> BindingView | None:
+    kept = read.get(Distributors, *binding_key(member_id)[1])
+    if kept is None:
+        return None
+    binding = kept.binding
+    return BindingView(
+        inviter=binding.inviter, token=binding.token, bound_at=binding.bound_at, until=binding.until,
+        live=binding.live(clock.now()), orders=int(kept.orders or 0), paid_fen=int(kept.paid_fen or 0),
+    )  # fmt: skip
+
+
+def explain(member_id: str, limit: int, given: str | None) -> tuple[list[AdminLedgerLine], str | None]:
+    """A page of the entries that a distributor's balance comes to, the latest first.
+
+    Raises `not_found` for who never applied, `cursor_invalid`.
+    """
+    distributor_queries.stored_distributor(member_id)
+    entries, after = ledger_queries.of_member(member_id, limit, given)
+    return [_line(entry) for entry in entries], after
+
+
+def _line(entry: Entry) -> AdminLedgerLine:
+    told = change_of(entry)
+    assert told is not None
+    what = explained(told)
+    return AdminLedgerLine(at=entry.at, what=what, about=entry.about, cause=entry.cause, postings=list(entry.postings))
+
+
+def audit(member_id: str) -> AccountCheck:
+    """Recompute a distributor's balance and months from their entries. What is posted meanwhile may show as different:
+    then look again. Raises `not_found` for who never applied, `too_many_entries` for an account that takes too long."""
+    distributor_queries.stored_distributor(member_id)
+    entries = ledger_queries.all_of_member(member_id)
+    balances = {member_id: ledger_queries.balance(member_id)}
+    months = {member_id: ledger_queries.months(member_id, clock.day(clock.now()))}
+    found = audit_balances(entries, balances, months)
+    return AccountCheck(len(entries), found)
+
+
+def commissions(
+    order_id: str | None, member_id: str | None, day: date | None, limit: int, given: str | None
+) -> tuple[list[AdminCommission], str | None]:
+    """The commissions of an order by level, or a page of a distributor's or a day's (Asia/Shanghai), the latest first.
+
+    Raises `invalid` unless one of the three is named, `cursor_invalid`.
+    """
+    if [order_id, member_id, day].count(None) != 2:
+        raise invalid("order_id", "name an order, a member or a day, one of them")
+    if order_id is not None:
+        return [_record(item.commission) for item in read.query_all(Commissions, order_id, consistent=True)], None
+    listing = f"admin-commissions:{member_id}:{day}"
+    behind = cursor.read(listing, given)
+    after: Any
+    if member_id is not None:
+        by_member = Commissions.by_member
+        page, after = read.query(Commissions, member_id, index=by_member, forward=False, limit=limit, after=behind)
+    else:
+        assert day is not None
+        page, after = read.merged(
+            Commissions, (day_shard(day, shard) for shard in shards()), index=Commissions.by_day,
+            along=Commissions.made, after=behind, limit=limit, forward=False,
+        )  # fmt: skip
+    return [_record(one) for one in records(page) if one is not None], cursor.write(listing, after)
+
+
+def _record(commission: Commission) -> AdminCommission:
+    return AdminCommission(**{name: getattr(commission, name) for name in AdminCommission.__struct_fields__})

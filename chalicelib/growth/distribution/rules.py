@@ -1,0 +1,364 @@
+"""What a merchant may set of distribution, who earns a commission of what, and what a refund leaves of it. Pure.
+
+The law (Regulation on the Prohibition of Pyramid Selling, art. 7; WeChat's mini-program rules, 5.9): two paid levels at
+most, no entry fee, nothing for recruiting alone. So a commission is a share of what was paid for goods, binding earns
+nothing, and customers count for a tier only once they have bought and kept it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib.commerce.orders.accounting.rules import paid_for
+from chalicelib.commerce.orders.rules import Order, OrderLine
+from chalicelib.commerce.pricing.freight.rules import Region, covers
+from chalicelib.core.errors import invalid
+from chalicelib.core.money import split_fen
+from chalicelib.platform.web.types import Count, Fen, Line, PriceFen
+
+#: The law's ceiling; a setting above it is refused when it is loaded.
+LEVELS_MAX = 2
+#: So long an invitation binds who orders; after it, it is forgotten.
+INVITE_DAYS = 15
+_WHOLE_BP = 10_000
+
+BasisPoints = Annotated[int, Meta(ge=0, le=_WHOLE_BP)]
+Rates = Annotated[list[BasisPoints], Meta(max_length=LEVELS_MAX)]
+TierId = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$(?!\n)")]
+Rights = Annotated[str, Meta(max_length=500)]
+PagePath = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$(?!\n)")]
+
+DistributorState = Literal["pending", "active", "suspended"]
+CommissionState = Literal["pending", "available", "reversed"]
+#: The tier of who has reached none.
+STANDARD = "standard"
+
+
+class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tier of distributors: reached when all the thresholds that it has are reached; by hand, where it has none.
+
+    `rates_bp` by level, the mall's own where none are given. Sales are what was paid for goods and kept, of customers
+    whom they brought themselves; orders and customers likewise. `rights` is shown to members.
+    """
+
+    tier_id: TierId
+    name: Line
+    rates_bp: Rates = []
+    sales_fen: Fen = 0
+    orders: Count = 0
+    customers: Count = 0
+    reward_fen: PriceFen = 0
+    rights: Rights = ""
+
+
+class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How distribution works in this mall.
+
+    `rates_bp` by level; `protection_days`: how long a customer stays bound, 0 for ever; `freeze_days` after receipt
+    a commission can be withdrawn, fewer than the refund window means that a refund may reach what was withdrawn. All
+    commissions of an order together are at most `order_cap_bp` of its goods, and `order_cap_fen`. `approval`: whether
+    an operator approves who applies. Orders that go to `stopped_regions` pay nobody (administrative codes: 310000 is
+    all of 上海市). The pages are the mini-program's, for links.
+    """
+
+    enabled: bool = False
+    stopped_regions: Annotated[list[Region], Meta(max_length=400)] = []
+    levels: Annotated[int, Meta(ge=1, le=LEVELS_MAX)] = 1
+    rates_bp: Annotated[list[BasisPoints], Meta(min_length=1, max_length=LEVELS_MAX)] = msgspec.field(
+        default_factory=lambda: [1000, 300]
+    )
+    bind_on: Literal["first_visit", "first_order"] = "first_visit"
+    protection_days: Annotated[int, Meta(ge=0, le=3650)] = 0
+    self_purchase: bool = False
+    freeze_days: Annotated[int, Meta(ge=0, le=90)] = 7
+    approval: Literal["review", "open"] = "review"
+    order_cap_bp: BasisPoints = 5000
+    order_cap_fen: Fen | None = None
+    tiers: Annotated[list[Tier], Meta(max_length=10)] = []
+    rights: Rights = ""
+    leaderboard: bool = False
+    home_page: PagePath = "pages/index/index"
+    product_page: PagePath = "pages/product/product"
+
+    def runs_in(self, region_code: str) -> bool:
+        """Whether orders that go there pay anybody."""
+        return self.enabled and not any(covers(region, region_code) for region in self.stopped_regions)
+
+    def tier(self, tier_id: str) -> Tier | None:
+        """The tier of that id, or None: none was reached, or the merchant has removed it."""
+        return next((tier for tier in self.tiers if tier.tier_id == tier_id), None)
+
+
+def check(rules: DistributionRules) -> None:
+    """Raises `invalid` for what no field alone shows: a level without a rate; tiers of one id, or one `standard`."""
+    if len(rules.rates_bp) < rules.levels:
+        raise invalid("rates_bp", "one rate for each level")
+    ids = [tier.tier_id for tier in rules.tiers]
+    for index, tier_id in enumerate(ids):
+        if tier_id == STANDARD or tier_id in ids[:index]:
+            raise invalid(f"tiers[{index}].tier_id", "each tier has an id of its own, other than standard")
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """A member is bound to a distributor, by a link, until then (None: for ever)."""
+
+    member_id: str
+    inviter: str
+    token: str
+    bound_at: datetime
+    until: datetime | None
+
+    def live(self, now: datetime) -> bool:
+        """Whether it still holds."""
+        return self.until is None or now < self.until
+
+
+def new_binding(member_id: str, inviter: str, token: str, rules: DistributionRules, now: datetime) -> Binding:
+    """The binding of a member whom that distributor brought now."""
+    until = now + timedelta(days=rules.protection_days) if rules.protection_days else None
+    return Binding(member_id=member_id, inviter=inviter, token=token, bound_at=now, until=until)
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a short token stands for: whose it is, and where in the mini-program it leads."""
+
+    member_id: str
+    product_id: str | None = None
+    page: str | None = None
+    channel: str | None = None
+    made_at: datetime
+
+
+class MonthlySales(msgspec.Struct, frozen=True):
+    """What a distributor has sold in a month, as the leaderboard counts it: fen paid for goods, less what went back."""
+
+    member_id: str
+    month: str
+    sales_fen: int
+
+
+class Distributor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A member who shares products."""
+
+    member_id: str
+    state: DistributorState
+    invite_code: str
+    applied_at: datetime
+    tier: str = STANDARD
+    #: Tiers whose one-off reward they have got.
+    rewarded: list[str] = []
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What a distributor has brought and what was kept of it: fen paid for goods, orders, customers."""
+
+    sales_fen: int = 0
+    orders: int = 0
+    customers: int = 0
+
+    def reach(self, tier: Tier) -> bool:
+        """Whether they are enough for the tier."""
+        wanted = (tier.sales_fen, self.sales_fen), (tier.orders, self.orders), (tier.customers, self.customers)
+        return any(threshold for threshold, _ in wanted) and all(has >= threshold for threshold, has in wanted)
+
+
+def next_tier(current: str, figures: Figures, tiers: Sequence[Tier]) -> Tier | None:
+    """The first tier above the current one that is reached with these figures; None when there is none."""
+    ids = [tier.tier_id for tier in tiers]
+    place = ids.index(current) if current in ids else -1
+    return next((tier for tier in tiers[place + 1 :] if figures.reach(tier)), None)
+
+
+def next_goal(current: str, tiers: Sequence[Tier]) -> Tier | None:
+    """The next tier above the current one that is reached by figures; None when there is none."""
+    ids = [tier.tier_id for tier in tiers]
+    place = ids.index(current) if current in ids else -1
+    return next((tier for tier in tiers[place + 1 :] if tier.sales_fen or tier.orders or tier.customers), None)
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """Basis points, and where they come from: "product", "tier" or "default"."""
+
+    bp: int
+    source: str
+
+
+def rate(product_bp: int | None, tier: Tier | None, level: int, rules: DistributionRules) -> Rate:
+    """The rate of a line for one level: the product's, else the tier's, else the default.
+
+    A product has one rate, that of level 1. Level 2 has its own, and never more than the product gives: so a product
+    with 0 pays nobody, and one with a small margin does not pay level 2 more than level 1.
+    """
+    if product_bp is not None and level == 1:
+        return Rate(product_bp, "product")
+    of_tier = tier is not None and len(tier.rates_bp) >= level
+    rates = tier.rates_bp if tier is not None and of_tier else rules.rates_bp
+    own = Rate(rates[level - 1] if len(rates) >= level else 0, "tier" if of_tier else "default")
+    return Rate(product_bp, "product") if product_bp is not None and product_bp < own.bp else own
+
+
+class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A commission's part of one order line. Of `paid_fen`, `base_fen` has not been refunded; of `earned_fen` (which is
+    `full_fen`, the rate's share rounded down, unless the order's cap made it less), `amount_fen` is left (`left`)."""
+
+    sku_id: str
+    product_id: str
+    name: str
+    quantity: int
+    rate_bp: int
+    source: str
+    paid_fen: int
+    base_fen: int
+    full_fen: int
+    earned_fen: int
+    amount_fen: int
+
+    def by_rule(self, paid_fen: int) -> int:
+        """The rate's share of what was paid, rounded down."""
+        return _share(paid_fen, self.rate_bp)
+
+    def after(self, base_fen: int) -> CommissionLine:
+        """The line when so much of what was paid is left: the same rule on that."""
+        amount = self.by_rule(base_fen) * self.earned_fen // self.full_fen if self.full_fen else 0
+        return msgspec.structs.replace(self, base_fen=base_fen, amount_fen=amount)
+
+
+class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one order pays one distributor: one for each level. `rules_version` is that of the settings it was made by.
+
+    `own_customer`: the buyer is one whom the distributor brought themselves; such an order counts for their tier.
+    Of those settings it has the days until it can be withdrawn, and the order's cap (`cap_bp`, `cap_fen`), under which
+    all levels together earned `order_earned_fen`.
+    """
+
+    order_id: str
+    level: int
+    member_id: str
+    buyer_id: str
+    tier: str
+    rules_version: int
+    lines: list[CommissionLine]
+    state: CommissionState
+    created_at: datetime
+    freeze_days: int
+    cap_bp: int
+    cap_fen: int | None
+    order_earned_fen: int
+    available_at: datetime | None = None
+    own_customer: bool = False
+    on_board: bool = False
+
+    @property
+    def earned_fen(self) -> int:
+        """What it came to as the order was paid."""
+        return sum(line.earned_fen for line in self.lines)
+
+    @property
+    def base_fen(self) -> int:
+        """What was paid for goods and has not been refunded."""
+        return sum(line.base_fen for line in self.lines)
+
+    @property
+    def amount_fen(self) -> int:
+        """What is left of it."""
+        return sum(line.amount_fen for line in self.lines)
+
+
+class Taker(msgspec.Struct, frozen=True):
+    """A distributor whom an order pays."""
+
+    level: int
+    member_id: str
+    tier: str
+
+
+def commissions(
+    order: Order, takers: Sequence[Taker], products: Mapping[str, int | None], rules: DistributionRules, version: int,
+    now: datetime,
+) -> list[Commission]:  # fmt: skip
+    """The commissions of a paid order, one for each taker; `products`: the rates of those that have one.
+
+    All together are at most the order's cap; what is above is taken off in proportion, to the fen. Refunds then take
+    their part of that, and of the cap, whether they were granted before this or come later.
+    """
+    made = [[_line(line, products, taker, rules) for line in order.lines] for taker in takers]
+    amounts = [line.full_fen for lines in made for line in lines]
+    amounts = _at_most(
+        order_cap(sum(_price(line) for line in order.lines), rules.order_cap_bp, rules.order_cap_fen), amounts
+    )
+    share = iter(amounts)
+    capped = [
+        [msgspec.structs.replace(line, earned_fen=fen, amount_fen=fen) for line, fen in zip(lines, share, strict=False)]
+        for lines in made
+    ]
+    return [
+        reduced(
+            Commission(
+                order_id=order.order_id, level=taker.level, member_id=taker.member_id, buyer_id=order.member_id,
+                tier=taker.tier, rules_version=version, lines=lines, state="pending", created_at=now,
+                freeze_days=rules.freeze_days,
+                cap_bp=rules.order_cap_bp, cap_fen=rules.order_cap_fen, order_earned_fen=sum(amounts),
+            ),
+            order,
+        )
+        for taker, lines in zip(takers, capped, strict=True)
+    ]  # fmt: skip
+
+
+def order_cap(goods_fen: int, cap_bp: int, cap_fen: int | None) -> int:
+    """The most that all commissions of an order come to, of which these goods were paid for and kept; in fen."""
+    by_share = _share(goods_fen, cap_bp)
+    return by_share if cap_fen is None else min(by_share, cap_fen)
+
+
+def left(commission: Commission, bases: Sequence[int]) -> list[CommissionLine]:
+    """The lines when of what was paid for each so much is left, in fen: each by its rule, and all together at most this
+    commission's part of the cap of that. Only of what is left: in whatever parts and order the rest went back."""
+    lines = [line.after(base) for line, base in zip(commission.lines, bases, strict=True)]
+    whole = commission.order_earned_fen
+    cap = order_cap(sum(bases), commission.cap_bp, commission.cap_fen)
+    amounts = _at_most(cap * commission.earned_fen // whole if whole else 0, [line.amount_fen for line in lines])
+    return [msgspec.structs.replace(line, amount_fen=fen) for line, fen in zip(lines, amounts, strict=True)]
+
+
+def _at_most(cap: int, amounts: list[int]) -> list[int]:
+    """The amounts, taken off in proportion where they come to more than that."""
+    return split_fen(cap, amounts) if sum(amounts) > cap else amounts
+
+
+def reduced(commission: Commission, order: Order) -> Commission:
+    """The commission when refunds have left this of its order; the same one when they have taken nothing more.
+
+    What was taken back stays so, also when the order was read before that refund was granted.
+    """
+    lines = left(commission, [min(line.base_fen, paid_for(order, line.sku_id)) for line in commission.lines])
+    if lines == commission.lines:
+        return commission
+    after = msgspec.structs.replace(commission, lines=lines)
+    return after if after.base_fen else msgspec.structs.replace(after, state="reversed")
+
+
+def _line(
+    line: OrderLine, products: Mapping[str, int | None], taker: Taker, rules: DistributionRules
+) -> CommissionLine:
+    base = _price(line)
+    used = rate(products.get(line.product_id), rules.tier(taker.tier), taker.level, rules)
+    full = _share(base, used.bp)
+    return CommissionLine(
+        sku_id=line.sku_id, product_id=line.product_id, name=line.name, quantity=line.quantity, rate_bp=used.bp,
+        source=used.source, paid_fen=base, base_fen=base, full_fen=full, earned_fen=full, amount_fen=full,
+    )  # fmt: skip
+
+
+def _price(line: OrderLine) -> int:
+    """What is paid for a line, also where it was lowered after payment."""
+    return line.payable_fen - line.reduced_fen
+
+
+def _share(fen: int, bp: int) -> int:
+    return fen * bp // _WHOLE_BP

@@ -1,0 +1,87 @@
+"""Reads of activities: one, those that run, a page of all, and what can be bought in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chalicelib.commerce.catalogue.stock import shards
+from chalicelib.commerce.catalogue.tables import pool_key, product_key, stock_key
+from chalicelib.commerce.orders.ports import CACHE
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.growth.groupbuy.rules import Activity
+from chalicelib.growth.groupbuy.tables import ALL, GroupActivities, activity_key
+from chalicelib.platform.store import cache, cursor, read
+
+
+class StoredActivity(msgspec.Struct, frozen=True):
+    """An activity as it was read."""
+
+    activity: Activity
+    version: int
+    secret: str | None
+    drawn: bool
+
+
+def load(activity_id: str) -> StoredActivity:
+    """The activity as it is now. Raises `not_found`."""
+    item = read.get(GroupActivities, *activity_key(activity_id)[1])
+    if item is None:
+        raise MallError("not_found")
+    return stored_activity(item)
+
+
+def remembered(activity_id: str) -> StoredActivity:
+    """The activity, possibly a second old. Raises `not_found`."""
+    return cache.remember((CACHE, "activity", activity_id), lambda: load(activity_id))
+
+
+def running(limit: int, given: str | None) -> tuple[list[Activity], str | None]:
+    """A page of the activities that are not over, whose product is on sale, by their end: for shoppers."""
+    found, next_cursor = _page(limit, given, GroupActivities.ends > clock.stamp(clock.now()))
+    products = read.batch_get([product_key(one.product_id) for one in found], consistent=False) if found else []
+    on_sale = {item.product_id for item in products if item is not None and item.product.published}
+    return [one for one in found if one.product_id in on_sale], next_cursor
+
+
+def every(limit: int, given: str | None) -> tuple[list[Activity], str | None]:
+    """A page of all activities, those that end last first: for operators."""
+    return _page(limit, given, None)
+
+
+def _page(limit: int, given: str | None, where: Any) -> tuple[list[Activity], str | None]:
+    listing = f"group-activities:{where is None}"
+    after = cursor.read(listing, given)
+    forward = where is not None
+    items, rest = read.query(
+        GroupActivities, ALL, index=GroupActivities.by_end, where=where, forward=forward, limit=limit, after=after
+    )
+    return [GroupActivities.from_raw_data(raw).activity for raw in items], cursor.write(listing, rest)
+
+
+def offered(activity_id: str) -> tuple[Activity, dict[str, int]]:
+    """An activity whose product is on sale, and what can be bought of each of its SKUs now: in its pool, where it has
+    one. Possibly a second old. Raises `not_found`."""
+    activity = remembered(activity_id).activity
+    return activity, cache.remember((CACHE, "stock", activity_id), lambda: _stock(activity))
+
+
+def _stock(activity: Activity) -> dict[str, int]:
+    skus = sorted({price.sku_id for _, prices in map(activity.offer, activity.variant_names) for price in prices})
+    keys = [pool_key(sku_id, activity.pool) if activity.pool else stock_key(sku_id) for sku_id in skus]
+    product, *stocks = read.batch_get([product_key(activity.product_id), *keys], consistent=False)
+    if product is None or not product.product.published:
+        raise MallError("not_found")
+    if not activity.pool:
+        whole = shards.stocks(stocks, consistent=False)
+        return {sku_id: whole[sku_id].free if sku_id in whole else 0 for sku_id in skus}
+    return {
+        sku_id: 0 if item is None or item.closed else int(item.free) for sku_id, item in zip(skus, stocks, strict=True)
+    }
+
+
+def stored_activity(item: GroupActivities) -> StoredActivity:
+    """Take an activity out of its item."""
+    return StoredActivity(item.activity, int(item.version or 0), item.secret, item.drawn is not None)

@@ -1,0 +1,1 @@
+"""Lobbies: how they are seen and how they end."""

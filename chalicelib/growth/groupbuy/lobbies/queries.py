@@ -1,0 +1,148 @@
+"""Reads of lobbies: one with its members, those that can be joined, and those of an activity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.commerce.orders.ports import CACHE
+from chalicelib.core import clock
+from chalicelib.core.errors import FieldError, MallError
+from chalicelib.customers.members.tables import profile_key
+from chalicelib.growth.groupbuy import rules
+from chalicelib.growth.groupbuy.lobbies.views import LobbyCard, LobbyView, OwnSeat, lobby_fields, lobby_member
+from chalicelib.growth.groupbuy.rules import Activity, Lobby, SeatItem
+from chalicelib.growth.groupbuy.tables import LOBBY, SEAT, Lobbies, lobby_key, lobby_of, partitions, seat_of
+from chalicelib.growth.groupbuy.views import offered_prices
+from chalicelib.platform.store import cache, cursor, read
+
+#: One page of a list reads at most so many pages of each shard: lobbies that cannot be joined any more are few.
+_READS_MAX = 4
+
+
+def joinable(activity: Activity, member_id: str, limit: int, given: str | None) -> tuple[list[LobbyCard], str | None]:
+    """A page of the lobbies that can be joined, those with the fewest unpaid seats first; of the member's own variant.
+
+    Possibly a second old. Raises `cursor_invalid`.
+    """
+    variant = activity.variant_of(member_id)
+    key = (CACHE, "joinable", activity.activity_id, variant, str(limit), given or "")
+    return cache.remember(key, lambda: _joinable(activity, variant, limit, given))
+
+
+def _joinable(activity: Activity, variant: str, limit: int, given: str | None) -> tuple[list[LobbyCard], str | None]:
+    listing = f"lobbies:{activity.activity_id}:{variant}"
+    after = cursor.read(listing, given) or "open|"
+    found: list[Lobby] = []
+    last = False
+    for _ in range(_READS_MAX):
+        positions, last = _next_positions(partitions(activity, variant), after, limit)
+        for position, lobby in zip(positions, _lobbies(_lobby_ids(positions)), strict=True):
+            if len(found) == limit:
+                last = False
+                break
+            after = position
+            if lobby is not None and _can_join(lobby):
+                found.append(lobby)
+        if last or len(found) == limit:
+            break
+    return lobby_cards(found), cursor.write(listing, None if last else after)
+
+
+def lobby_view(lobby_id: str, member_id: str) -> LobbyView:
+    """A lobby as this member ("" for nobody known) sees it: one whose leader has not paid is shown to the leader only.
+
+    Raises `not_found`.
+    """
+    items = list(read.query_all(Lobbies, lobby_id, consistent=True))
+    lobby = next((lobby_of(item) for item in items if item.part == LOBBY), None)
+    seated = [seat_of(item) for item in items if item.part.startswith(SEAT)]
+    mine = next((seat for seat in seated if seat.member_id == member_id), None)
+    if lobby is None or (lobby.expires_at is None and mine is None):
+        raise MallError("not_found")
+    members = [seat for seat in seated if seat.paid]
+    members.sort(key=lambda seat: (not seat.leader, seat.order_id))
+    people = people_of([seat.member_id for seat in members])
+    return LobbyView(
+        **lobby_fields(lobby),
+        leader=next((lobby_member(people, seat.member_id, True) for seat in members if seat.leader), None),
+        product_id=lobby.terms.product_id,
+        prices=offered_prices(lobby.terms.prices, {}),
+        secret_hash=lobby.terms.secret_hash,
+        members=[lobby_member(people, seat.member_id, seat.leader) for seat in members],
+        mine=None if mine is None else OwnSeat(order_id=mine.order_id, seat_state=mine.state, is_leader=mine.leader),
+    )
+
+
+def lobbies_of_activity(activity: Activity, limit: int, given: str | None) -> tuple[list[LobbyCard], str | None]:
+    """A page of all lobbies of an activity, for operators: those that end now, then failed, open and succeeded ones."""
+    listing = f"admin-lobbies:{activity.activity_id}"
+    positions, last = _next_positions(partitions(activity), cursor.read(listing, given) or "", limit, "~")
+    found = _lobbies(_lobby_ids(positions))
+    cards = lobby_cards([lobby for lobby in found if lobby is not None])
+    return cards, cursor.write(listing, None if last else positions[-1])
+
+
+def _next_positions(shards: list[str], after: str, limit: int, end: str = "open|~") -> tuple[list[str], bool]:
+    """The next so many positions over all shards, and whether they are the last."""
+    where = Lobbies.position.between(after + "!", end)
+    found: list[str] = []
+    more = False
+    for shard in shards:
+        page, rest = read.query(Lobbies, shard, index=Lobbies.by_partition, where=where, limit=limit)
+        found += [raw["position"]["S"] for raw in page]
+        more = more or rest is not None
+    found.sort()
+    return found[:limit], not more and len(found) <= limit
+
+
+def _lobby_ids(positions: list[str]) -> list[str]:
+    return [position.rpartition("|")[2] for position in positions]
+
+
+def _lobbies(lobby_ids: list[str]) -> list[Lobby | None]:
+    found = read.batch_get([lobby_key(lobby_id) for lobby_id in lobby_ids], consistent=False) if lobby_ids else []
+    return [None if item is None else lobby_of(item) for item in found]
+
+
+def _can_join(lobby: Lobby) -> bool:
+    try:
+        rules.check_joinable(lobby, clock.now())
+    except MallError:
+        return False
+    return True
+
+
+def paid_seats(lobby_id: str) -> list[SeatItem]:
+    """Every seat of the lobby that is or was paid, in the order of its orders' ids."""
+    found = [
+        seat_of(item)
+        for item in read.query_all(Lobbies, lobby_id, where=Lobbies.part.startswith(SEAT), consistent=True)
+    ]
+    return sorted((seat for seat in found if seat.paid), key=lambda seat: seat.order_id)
+
+
+def load(lobby_id: str) -> Lobby:
+    """The lobby as it is now. Raises `not_found`."""
+    item = read.get(Lobbies, *lobby_key(lobby_id)[1])
+    if item is None:
+        raise MallError("not_found", errors=(FieldError("lobby_id", "no such lobby"),))
+    return lobby_of(item)
+
+
+def lobby_cards(lobbies: list[Lobby]) -> list[LobbyCard]:
+    """Show lobbies in a list, with their leaders."""
+    people = people_of([lobby.terms.leader_id for lobby in lobbies])
+    return [
+        LobbyCard(
+            **lobby_fields(lobby),
+            leader=None if lobby.leader_left else lobby_member(people, lobby.terms.leader_id, True),
+        )
+        for lobby in lobbies
+    ]
+
+
+def people_of(member_ids: list[str]) -> dict[str, Any]:
+    """Read the profiles of these members, by id; those that are gone are left out."""
+    keys = [profile_key(member_id) for member_id in dict.fromkeys(member_ids)]
+    found = read.batch_get(keys, consistent=False) if keys else []
+    return {item.member_id: item.profile for item in found if item is not None}

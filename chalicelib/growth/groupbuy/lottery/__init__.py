@@ -1,0 +1,1 @@
+"""Lotteries: drawn so that anybody can check."""

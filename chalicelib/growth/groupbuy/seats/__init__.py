@@ -1,0 +1,1 @@
+"""Seats of lobbies, in the transactions of orders."""

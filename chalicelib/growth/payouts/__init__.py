@@ -1,0 +1,1 @@
+"""Payouts: withdrawals of what distributors earned, and their transfers."""

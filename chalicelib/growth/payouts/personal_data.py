@@ -1,0 +1,44 @@
+"""What withdrawals keep of a member: shown whole, and kept without the person once they are gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chalicelib.customers.members.ports import DataOwner
+from chalicelib.growth.payouts.queries import withdrawals_of_member
+from chalicelib.growth.payouts.rules import Withdrawal
+from chalicelib.growth.payouts.service import change
+from chalicelib.growth.payouts.views import view
+from chalicelib.platform.jobs.job import Later
+from chalicelib.platform.store.transaction import Transaction
+
+_PAGE = 50
+#: One that was begun just as the member went still has to find its way to them.
+_OPEN_SECONDS = 3600.0
+
+
+def _withdrawals(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
+    found, position = withdrawals_of_member(member_id, _PAGE, position)
+    return [view(one) for one in found], position
+
+
+def _erase(member_id: str) -> None:
+    """Take the openid out of every withdrawal; what was paid, and the tax on it, stays."""
+    position: str | None = None
+    while True:
+        found, position = withdrawals_of_member(member_id, _PAGE, position)
+        for one in found:
+            change(one.withdrawal_id, _without_openid)
+        if position is None:
+            return
+
+
+def _without_openid(withdrawal: Withdrawal, _: Transaction) -> Withdrawal:
+    if withdrawal.open:
+        raise Later(_OPEN_SECONDS)
+    return msgspec.structs.replace(withdrawal, openid="") if withdrawal.openid else withdrawal
+
+
+DATA_OWNERS = (DataOwner("withdrawals", _withdrawals, erase=_erase),)

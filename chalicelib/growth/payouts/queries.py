@@ -1,0 +1,106 @@
+"""Reads of withdrawals: one, a member's, an operators' queue, and what was paid in a quarter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from chalicelib.core.errors import MallError
+from chalicelib.core.settings import settings
+from chalicelib.growth.payouts.rules import Withdrawal
+from chalicelib.growth.payouts.tables import Withdrawals, quarter_shard, queue_shard, withdrawal_key
+from chalicelib.growth.payouts.views import TaxRow
+from chalicelib.platform.store import cursor, read
+
+#: Members on a page of the tax report.
+REPORT_PAGE = 500
+
+
+def withdrawals_of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Withdrawal], str | None]:
+    """A page of the member's withdrawals, newest first; one of this moment may be missing."""
+    listing = f"withdrawals:{member_id}"
+    page, after = read.query(
+        Withdrawals, member_id, index=Withdrawals.by_member, forward=False, limit=limit,
+        after=cursor.read(listing, given),
+    )  # fmt: skip
+    return _withdrawals([raw["withdrawal_id"]["S"] for raw in page]), cursor.write(listing, after)
+
+
+def withdrawals_in_queue(queue: str, limit: int, given: str | None) -> tuple[list[Withdrawal], str | None]:
+    """A page of the withdrawals in an operators' queue, oldest first, over all its shards."""
+    listing = f"withdrawals:queue:{queue}"
+    page, position = read.merged(
+        Withdrawals, (queue_shard(queue, shard) for shard in range(settings().distribution_shards)),
+        index=Withdrawals.by_queue, along=Withdrawals.made, after=cursor.read(listing, given), limit=limit,
+    )  # fmt: skip
+    return _withdrawals([raw["withdrawal_id"]["S"] for raw in page]), cursor.write(listing, position)
+
+
+def _withdrawals(ids: list[str]) -> list[Withdrawal]:
+    """The withdrawals of these ids, in this order."""
+    found = read.batch_get([withdrawal_key(withdrawal_id) for withdrawal_id in ids]) if ids else []
+    return [item.withdrawal for item in found if item is not None]
+
+
+def tax_rows(quarter: str, after: list[Any] | None, limit: int = REPORT_PAGE) -> tuple[list[TaxRow], list[Any] | None]:
+    """What members were paid in a quarter, each whole in one row, and where to go on (None: no more).
+
+    From an index that is a moment behind: complete once the quarter is over.
+    """
+    first, member = after or [0, ""]
+    rows: list[TaxRow] = []
+    for shard in range(first, settings().distribution_shards):
+        where = Withdrawals.paid_to > f"{member}|~" if member else None
+        for member_id, withdrawals in groupby(_paid(quarter, shard, where), key=lambda one: one.member_id):
+            rows.append(_row(member_id, list(withdrawals)))
+            if len(rows) >= limit:
+                return rows, [shard, member_id]
+        member = ""
+    return rows, None
+
+
+def _paid(quarter: str, shard: int, where: Any) -> Iterator[Withdrawal]:
+    under, index = quarter_shard(quarter, shard), Withdrawals.by_quarter
+    return (item.withdrawal for item in read.query_all(Withdrawals, under, index=index, where=where))
+
+
+def _row(member_id: str, withdrawals: list[Withdrawal]) -> TaxRow:
+    return TaxRow(
+        member_id=member_id,
+        withdrawals=len(withdrawals),
+        gross_fen=sum(one.amount_fen for one in withdrawals),
+        tax_fen=sum(one.tax_fen for one in withdrawals),
+        fee_fen=sum(one.fee_fen for one in withdrawals),
+        net_fen=sum(one.net_fen for one in withdrawals),
+    )
+
+
+class StoredWithdrawal(msgspec.Struct, frozen=True):
+    """A withdrawal as it was read; `version` guards what is decided from it."""
+
+    withdrawal: Withdrawal
+    version: int
+
+
+def find(withdrawal_id: str) -> StoredWithdrawal:
+    """The withdrawal as it is now. Raises `not_found`."""
+    item = read.get(Withdrawals, *withdrawal_key(withdrawal_id)[1])
+    if item is None or item.withdrawal is None:
+        raise MallError("not_found")
+    return StoredWithdrawal(item.withdrawal, int(item.version))
+
+
+def load(withdrawal_id: str) -> Withdrawal:
+    """The withdrawal. Raises `not_found`."""
+    return find(withdrawal_id).withdrawal
+
+
+def owned(withdrawal_id: str, member_id: str) -> Withdrawal:
+    """The member's own withdrawal. Raises `not_found`, also for another's."""
+    found = load(withdrawal_id)
+    if found.member_id != member_id:
+        raise MallError("not_found")
+    return found

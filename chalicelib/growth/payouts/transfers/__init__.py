@@ -1,0 +1,1 @@
+"""Withdrawals on their way through WeChat Pay."""

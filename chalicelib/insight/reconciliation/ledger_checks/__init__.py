@@ -1,0 +1,1 @@
+"""The mall's own books of a day."""

@@ -1,0 +1,1 @@
+"""WeChat's bills, by our numbers."""

@@ -1,0 +1,1 @@
+"""Who runs the mall, and what they set."""

@@ -1,0 +1,95 @@
+"""Operators: log in, who am I, appoint and change, and the audit log."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.mall.operators import queries as operator_queries
+from chalicelib.mall.operators import service
+from chalicelib.mall.operators.audit import queries as audit_queries
+from chalicelib.mall.operators.audit import service as audit
+from chalicelib.mall.operators.inputs import (
+    AuditQuery,
+    OperatorChangeInput,
+    OperatorInput,
+    OperatorLoginInput,
+    OwnPasswordInput,
+)
+from chalicelib.mall.operators.rules import SELF
+from chalicelib.mall.operators.tables import AuditEntry
+from chalicelib.mall.operators.views import AuditView, OperatorSession, OperatorView, audit_view, operator_view
+from chalicelib.platform.store import cursor
+from chalicelib.platform.web.endpoint import OPERATOR, PUBLIC, Call, endpoint
+from chalicelib.platform.web.types import Page
+
+
+@endpoint("POST /v1/admin/login", PUBLIC, errors=("login_failed", "too_many_requests"))
+def login(call: Call, body: OperatorLoginInput) -> OperatorSession:
+    """Log in as an operator. After five failures under a name it is closed for a while that grows."""
+    token, expires_at, operator = service.login(body.name, body.password)
+    entry = AuditEntry(
+        at=clock.now(),
+        operator=operator.name,
+        permission="login",
+        method="POST",
+        path="/v1/admin/login",
+        request_id=call.request_id,
+    )
+    audit.record(entry, 200)
+    return OperatorSession(token, expires_at, operator_view(operator))
+
+
+@endpoint("GET /v1/admin/me", OPERATOR, permission=SELF)
+def me(call: Call) -> OperatorView:
+    """Who I am and what I may do."""
+    operator = operator_queries.find(call.caller)
+    if operator is None:
+        raise MallError("unauthenticated")
+    return operator_view(operator)
+
+
+@endpoint(
+    "PUT /v1/admin/me/password", OPERATOR, permission=SELF, errors=("login_failed", "too_many_requests", "conflict")
+)
+def change_own_password(call: Call, body: OwnPasswordInput) -> None:
+    """Change my password, which needs the one so far."""
+    service.change_own_password(call.caller, body.password, body.new_password)
+
+
+@endpoint("GET /v1/admin/operators", OPERATOR, permission="operators.read")
+def list_operators() -> Page[OperatorView]:
+    """All operators, by name, on one page."""
+    return Page([operator_view(operator) for operator in operator_queries.operators()])
+
+
+@endpoint(
+    "POST /v1/admin/operators", OPERATOR, permission="operators.write", status=201, errors=("name_taken", "invalid")
+)
+def create_operator(body: OperatorInput) -> OperatorView:
+    """Appoint an operator."""
+    return operator_view(service.create(body.name, body.password, body.roles))
+
+
+@endpoint(
+    "PATCH /v1/admin/operators/{name}",
+    OPERATOR,
+    permission="operators.write",
+    errors=("invalid", "last_owner", "conflict"),
+)
+def change_operator(name: str, body: OperatorChangeInput) -> OperatorView:
+    """Change roles, disable or enable, set a password. It holds from the operator's next call on."""
+    roles = None if body.roles is UNSET else body.roles
+    disabled = None if body.disabled is UNSET else body.disabled
+    password = None if body.password is UNSET else body.password
+    return operator_view(service.change(name, roles, disabled, password))
+
+
+@endpoint("GET /v1/admin/audit", OPERATOR, permission="audit.read", errors=("cursor_invalid",))
+def list_audit(query: AuditQuery) -> Page[AuditView]:
+    """What operators did on a day, newest first."""
+    day = query.day or clock.day(clock.now())
+    listing = f"audit.{day}.{query.operator or ''}"
+    entries, after = audit_queries.page(day, query.operator, query.limit, cursor.read(listing, query.cursor))
+    return Page([audit_view(entry) for entry in entries], cursor.write(listing, after))

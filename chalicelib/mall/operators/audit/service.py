@@ -1,0 +1,47 @@
+"""Writing the operators' log: an entry is written before a call runs, and closed with how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+
+from chalicelib.core import clock, ids, log
+from chalicelib.core.errors import MallError
+from chalicelib.core.settings import settings
+from chalicelib.mall.operators.tables import AuditEntries, AuditEntry, operator_day
+from chalicelib.platform.store.transaction import ConditionFailed, save, write
+
+#: Day and position of an entry.
+Position = tuple[str, str]
+
+
+def record(entry: AuditEntry, status: int | None = None) -> Position:
+    """Write an entry; without `status` it is open until `close`. Raises `unavailable`."""
+    day = clock.day(entry.at).isoformat()
+    item = AuditEntries(
+        day,
+        f"{clock.stamp(entry.at)}|{ids.new('')}",
+        operator_day=operator_day(entry.operator, day),
+        entry=entry,
+        status=status,
+        expires=entry.at + timedelta(days=settings().audit_days),
+    )
+    # Its position is random: if something is there, it is the first try of this same write, whose answer was lost.
+    with contextlib.suppress(ConditionFailed):
+        save(item, AuditEntries.day.does_not_exist())
+    return item.day, item.position
+
+
+def close(position: Position, status: int) -> None:
+    """Say how the call ended. That this fails must not undo what the call did: the entry then stays open."""
+    try:
+        write(
+            AuditEntries,
+            position,
+            [AuditEntries.status.set(status)],
+            AuditEntries.status.does_not_exist() & AuditEntries.day.exists(),
+        )
+    except ConditionFailed:
+        pass  # closed by the first try of this same write
+    except MallError:
+        log.warning("audit_not_closed", day=position[0], status=status)

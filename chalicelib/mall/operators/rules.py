@@ -1,0 +1,145 @@
+"""Who may do what, as data; how long a guesser waits; what of a request the audit log may keep. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+#: What every operator may do: see who they are, change their own password.
+SELF = "self"
+OWNER = "owner"
+
+PERMISSIONS: frozenset[str] = frozenset(
+    {
+        "catalogue.read", "catalogue.write", "stock.write",
+        "orders.read", "orders.ship", "orders.refund",
+        "freight.read", "freight.write",
+        "groups.read", "groups.write",
+        "coupons.read", "coupons.write",
+        "promotions.read", "promotions.write",
+        "distributors.read", "distributors.write",
+        "withdrawals.read", "withdrawals.review",
+        "settings.read", "settings.write",
+        "reconciliation.read", "reconciliation.close",
+        "jobs.read", "jobs.retry",
+        "operators.read", "operators.write",
+        "audit.read",
+    }
+)  # fmt: skip
+
+#: Role -> what it may do, beyond `SELF`.
+ROLES: Mapping[str, frozenset[str]] = {
+    OWNER: PERMISSIONS,
+    "merchandiser": frozenset(
+        {
+            "catalogue.read",
+            "catalogue.write",
+            "stock.write",
+            "freight.read",
+            "settings.read",
+            "groups.read",
+            "groups.write",
+            "coupons.read",
+            "coupons.write",
+            "promotions.read",
+            "promotions.write",
+            "distributors.read",
+            "distributors.write",
+        }
+    ),
+    "fulfilment": frozenset(
+        {"catalogue.read", "stock.write", "orders.read", "orders.ship", "freight.read", "freight.write"}
+    ),
+    "service": frozenset(
+        {"catalogue.read", "orders.read", "orders.refund", "freight.read", "groups.read", "coupons.read"}
+    ),
+    "finance": frozenset(
+        {
+            "orders.read",
+            "orders.refund",
+            "distributors.read",
+            "withdrawals.read",
+            "withdrawals.review",
+            "reconciliation.read",
+            "reconciliation.close",
+            "settings.read",
+        }
+    ),
+    "auditor": frozenset(permission for permission in PERMISSIONS if permission.endswith(".read")),
+}
+
+OperatorName = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
+Password = Annotated[str, Meta(min_length=12, max_length=128)]
+
+#: Failures in a row that cost no wait; the fifth does, and each further one twice as much.
+_FREE_FAILURES = 4
+_WAIT_SECONDS = 30
+_WAIT_SECONDS_MAX = 3600
+
+#: A field whose name holds one of these words is never kept.
+_NEVER_KEPT = ("password", "phone", "secret", "token")
+#: Bytes of a request's body that the audit log keeps.
+KEPT_BYTES = 2048
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    """One who runs the mall. The password is kept apart from this, and never leaves its table."""
+
+    name: str
+    roles: list[str]
+    disabled: bool = False
+    created_at: datetime
+    #: Tokens issued before this are void: the password was changed then, or the operator disabled.
+    tokens_from: datetime
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """All that the operator's roles allow. A role that is no longer known allows nothing."""
+        return frozenset({SELF}).union(*(ROLES.get(role, frozenset()) for role in self.roles))
+
+    @property
+    def is_active_owner(self) -> bool:
+        """Whether the mall may rely on this operator to appoint others."""
+        return OWNER in self.roles and not self.disabled
+
+
+def unknown_roles(roles: Iterable[str]) -> list[str]:
+    """Those of `roles` that do not exist."""
+    return [role for role in roles if role not in ROLES]
+
+
+def wait_seconds(failures: int) -> int:
+    """How long nobody may log in under a name after that many failures in a row: 0 for four, then 30 s to 1 h."""
+    if failures <= _FREE_FAILURES:
+        return 0
+    doublings = min(failures - _FREE_FAILURES - 1, 16)
+    return min(_WAIT_SECONDS_MAX, _WAIT_SECONDS << doublings)
+
+
+def kept_body(body: bytes, is_json: bool) -> str:
+    """What the audit log keeps of a body: JSON without secrets, cut to 2 KB; of anything else only its size."""
+    if not body:
+        return ""
+    try:
+        if is_json:
+            kept = msgspec.json.encode(_without_secrets(msgspec.json.decode(body)))
+            return kept[:KEPT_BYTES].decode(errors="ignore")
+    except (ValueError, RecursionError, OverflowError):
+        pass  # not JSON after all
+    return f"{len(body)} bytes"
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_secrets(part) for name, part in value.items() if not _is_secret(name)}
+    if isinstance(value, list):
+        return [_without_secrets(part) for part in value]
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in _NEVER_KEPT)

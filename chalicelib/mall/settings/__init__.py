@@ -1,0 +1,1 @@
+"""The merchant's settings: sections that wings declare, and that change while the mall runs."""

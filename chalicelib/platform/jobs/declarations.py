@@ -1,0 +1,127 @@
+"""What a wing declares of its jobs: the kinds, the events that it tells, and the events that it hears.
+
+    CLOSE_UNPAID = handles("orders.close_unpaid", "chalicelib.commerce.orders.closing.service:close_unpaid", OUTSIDE)
+    CONFIRMED = event("order.confirmed")
+    subscribe("order.completed", "coupons.after_purchase", "chalicelib.commerce.coupons.issue.purchases:after_purchase")
+
+The wing's `jobs.py` holds these lines and imports nothing else, so that every process imports those of all wings and
+knows each lane and each subscriber. A handler is named, and imported by the first job that needs it.
+
+Names are stored with what is queued: a kind or a subscriber that is renamed or removed is kept for a release, and does
+nothing then (`handles("order.completed/old.name", NOTHING)`), so that what is queued under it does not fail.
+"""
+
+from __future__ import annotations
+
+from datetime import time
+from enum import StrEnum
+
+import msgspec
+
+#: The handler of a kind that is only kept until what is queued of it is gone.
+NOTHING = "chalicelib.platform.jobs.worker:do_nothing"
+_EVENTS = "chalicelib.platform.jobs.events:tell_subscribers"
+
+
+class Lane(StrEnum):
+    """Jobs of one lane never wait for those of the other. The value begins the keys of the lane's shards."""
+
+    #: They only touch DynamoDB.
+    INSIDE = "s"
+    #: They call WeChat, which may take seconds to answer, or an hour to come back.
+    OUTSIDE = "o"
+
+
+INSIDE, OUTSIDE = Lane.INSIDE, Lane.OUTSIDE
+LANES = (INSIDE, OUTSIDE)
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of job: its name, as it is stored, the handler as "module:function", and the lane."""
+
+    name: str
+    handler: str
+    lane: Lane
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An event, and the kind of the job that tells of it."""
+
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """What has happened, such as "order.completed"."""
+        return self.kind.name
+
+
+_kinds: dict[str, Kind] = {}
+#: By the event's name: the kind of the job that each of its subscribers is owed.
+_subscribers: dict[str, list[Kind]] = {}
+_daily: dict[Kind, time] = {}
+
+
+def handles(name: str, handler: str, lane: Lane = INSIDE) -> Kind:
+    """Declare a kind of job, "<wing>.<verb>", and its lane: OUTSIDE when the handler calls WeChat.
+
+    Raises ValueError when the kind has a handler.
+    """
+    if name in _kinds:
+        raise ValueError(f"{name} has two handlers")
+    kind = _kinds[name] = Kind(name, handler, lane)
+    return kind
+
+
+def daily(name: str, handler: str, at: time, lane: Lane = INSIDE) -> Kind:
+    """Declare a kind of job that is owed every day at that time of Asia/Shanghai. Raises as `handles` does."""
+    kind = handles(name, handler, lane)
+    _daily[kind] = at
+    return kind
+
+
+def event(name: str) -> Event:
+    """Declare an event that the wing tells, "<noun>.<past participle>". Raises as `handles` does.
+
+    Its own job only shares it out, or runs a subscriber that is INSIDE too; so it is always INSIDE.
+    """
+    return Event(handles(name, _EVENTS))
+
+
+def subscribe(event_name: str, name: str, handler: str, lane: Lane = INSIDE) -> None:
+    """Declare that the wing hears an event, of its own or of another wing, under a name "<wing>.<verb>".
+
+    The name is stored with what is queued for the subscriber. Raises ValueError when the event has it already.
+    """
+    kind = handles(f"{event_name}/{name}", handler, lane)
+    _subscribers.setdefault(event_name, []).append(kind)
+
+
+def kinds() -> list[Kind]:
+    """Every kind that was declared: of jobs, of events, and of what subscribers are owed."""
+    return list(_kinds.values())
+
+
+def find_kind(name: str) -> Kind | None:
+    """The kind of that name; None when this version knows of none."""
+    return _kinds.get(name)
+
+
+def is_event(kind: Kind) -> bool:
+    """Whether its jobs tell of an event."""
+    return kind.handler == _EVENTS
+
+
+def lane_of(name: str) -> Lane:
+    """The lane of a stored kind; one that only another version knows waits where all can be run."""
+    known = _kinds.get(name)
+    return known.lane if known else INSIDE
+
+
+def subscribers_of(event_name: str) -> list[Kind]:
+    """The kinds of the jobs that the event's subscribers are owed."""
+    return _subscribers.get(event_name, [])
+
+
+def daily_kinds() -> dict[Kind, time]:
+    """The kinds that are owed every day, and when in Asia/Shanghai."""
+    return _daily

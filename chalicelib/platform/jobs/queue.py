@@ -1,0 +1,86 @@
+"""What must happen later is written now: as a job, in the transaction of the change that owes it.
+
+    schedule(tx, CLOSE_UNPAID, order_id, run_at=order.pay_by)
+    tx.commit()
+
+Kinds that call WeChat have a lane of their own, so that those that only touch DynamoDB never wait for WeChat. What runs
+the jobs is in `worker`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import MallError
+from chalicelib.core.settings import settings
+from chalicelib.platform.jobs.declarations import LANES, Kind, Lane, lane_of
+from chalicelib.platform.jobs.tables import DEAD, Jobs, Task
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
+
+
+def schedule(tx: Transaction, kind: Kind, key: str, run_at: datetime | None = None, **payload: str) -> None:
+    """Owe a job as part of `tx`: at `run_at`, or at once.
+
+    Its id is kind, key and time: the same job scheduled twice for the same time is one job.
+    """
+    tx.put(item(Task(kind.name, key, payload), kind.lane, run_at or clock.now(), at_once=run_at is None))
+
+
+def owe_once(kind: Kind, key: str, run_at: datetime) -> None:
+    """Owe a job at `run_at`. Raises ConditionFailed when it is owed already: one that is running is left alone."""
+    save(item(Task(kind.name, key), kind.lane, run_at), Jobs.shard.does_not_exist())
+
+
+def item(task: Task, lane: Lane, run_at: datetime, at_once: bool = False) -> Jobs:
+    """The job as it is stored."""
+    number = ids.shard(f"{task.kind}|{task.key}", settings().job_shards)
+    return Jobs(f"{lane}{number}", f"{clock.stamp(run_at)}|{task.kind}|{task.key}", task=task, at_once=at_once or None)
+
+
+def shards(lanes: Iterable[Lane] = LANES, first: int = 0) -> list[str]:
+    """The keys of all shards of these lanes, one lane after the other, each from its shard number `first` on."""
+    count = settings().job_shards
+    return [f"{lane}{number % count}" for lane in lanes for number in range(first, first + count)]
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many jobs wait: due now, due later, and dead."""
+
+    due: int
+    later: int
+    dead: int
+
+
+def counts() -> Counts:
+    """Count all jobs. Reads every one of them: for a local mall and for tests."""
+    now = clock.stamp(clock.now()) + "~"
+    stamps = [job.due for shard in shards() for job in read.query_all(Jobs, shard, consistent=True)]
+    due = sum(stamp <= now for stamp in stamps)
+    return Counts(due, len(stamps) - due, sum(1 for _ in read.query_all(Jobs, DEAD)))
+
+
+def dead(limit: int, after: Any) -> tuple[list[Jobs], Any]:
+    """A page of the dead jobs, oldest first."""
+    items, next_key = read.query(Jobs, DEAD, limit=limit, after=after)
+    return [Jobs.from_raw_data(raw) for raw in items], next_key
+
+
+def revive(due: str) -> None:
+    """Run a dead job again from now on, in its lane, with all its attempts before it. Raises `job_not_dead`."""
+    found = read.get(Jobs, DEAD, due)
+    if found is None:
+        raise MallError("job_not_dead")
+    task = msgspec.structs.replace(found.task, attempts=0)
+    tx = Transaction()
+    tx.delete(Jobs, (DEAD, due), Jobs.shard.exists(), MallError("job_not_dead"))
+    tx.put(item(task, lane_of(task.kind), clock.now(), at_once=True))
+    try:
+        tx.commit()
+    except ConditionFailed as fault:
+        raise MallError("job_not_dead") from fault

@@ -1,0 +1,47 @@
+"""Jobs. One table, `jobs`. Shards s0, s1, ... hold the jobs of the lane INSIDE, o0, o1, ... those of OUTSIDE.
+
+| who asks | how | units |
+|---|---|---|
+| what is due in a shard, oldest first | Query shard, due <= now | 1 RRU per 4 KB read, only what is due |
+| take, finish, put back one job | by key | 1 WRU (2 in a transaction) |
+| when is the next one due in a shard | Query shard, due > then, limit 1 | 1 RRU |
+| dead jobs, for the operator | Query shard "dead" | 0.5 RRU per 4 KB |
+"""
+
+from __future__ import annotations
+
+import msgspec
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+
+from chalicelib.platform.store.base import Document, Table, TableMeta, name
+
+DEAD = "dead"
+
+
+class Task(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a job is to do, and how it has fared."""
+
+    kind: str
+    key: str
+    payload: dict[str, str] = {}
+    attempts: int = 0
+    last_error: str = ""
+
+
+class Jobs(Table):
+    """A job stands at its shard and `<run at>|<kind>|<key>`, so that scheduling it twice is one job."""
+
+    class Meta(TableMeta):
+        table_name = name("jobs")
+        #: Of what is deployed. Not by PynamoDB's name: it would give local tables a stream too, which nobody reads
+        #: there, and all of which DynamoDB Local looks through at every write.
+        stream = "NEW_IMAGE"
+
+    shard = UnicodeAttribute(hash_key=True)
+    due = UnicodeAttribute(range_key=True)
+    task = Document(Task)
+    #: Set on a job owed at once: the stream's filter wakes the worker for these only.
+    at_once = BooleanAttribute(null=True)
+    #: Who works on it, and until when nobody else may (Unix milliseconds).
+    lease = UnicodeAttribute(null=True)
+    leased_until = NumberAttribute(null=True)

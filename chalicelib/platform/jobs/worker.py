@@ -1,0 +1,217 @@
+"""A worker takes what is due under a lease and calls the handler of its kind; what fails is tried again, ever later.
+
+Which kinds there are is in `declarations`, what owes a job in `queue`, and what a handler is given in `job`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from chalicelib.core import clock, ids, log, metrics
+from chalicelib.core.errors import MallError, OutsideError
+from chalicelib.core.metrics import Metric
+from chalicelib.core.settings import settings
+from chalicelib.core.trace import segment
+from chalicelib.platform.jobs.declarations import LANES, Lane, find_kind, kinds, lane_of
+from chalicelib.platform.jobs.job import Job, Later, LeaseLost, load
+from chalicelib.platform.jobs.queue import item, shards
+from chalicelib.platform.jobs.tables import DEAD, Jobs, Task
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, remove, write
+
+#: Longer than a worker can hold a job, so that no two work on one; as a dead worker's job waits so long, by no more
+#: than need be. The longest that a worker lives is the time-out of the schedules (.chalice/config.json), 83 s: 60 to
+#: the rule's next minute, 5 for its jitter, so that their windows overlap, and 18 for the job that was begun last
+#: (core/entry.py). Another 2 are for Lambda to end it, and for clocks that differ.
+LEASE_SECONDS = 85
+ATTEMPTS_MAX = 24
+BACKOFF_SECONDS = 5
+BACKOFF_SECONDS_MAX = 600
+_BATCH = 25
+#: After this many rounds a worker gives way to the next minute's, however much is due.
+_ROUNDS_MAX = 400
+#: A worker that looks ahead wakes so often to see what was scheduled meanwhile: in time even for the shortest wait
+#: after a failure, half of BACKOFF_SECONDS.
+_NAP_SECONDS = 2.0
+
+
+def load_handlers() -> None:
+    """Import the handler of every kind, so that a process that only works has them before its first job."""
+    for kind in kinds():
+        load(kind.handler)
+
+
+def run_due(
+    seconds: float = 40.0, lanes: Sequence[Lane] = LANES, *, ahead: bool = False, part: int | None = None
+) -> int:
+    """Run what is due in these lanes until nothing is, or for about `seconds`; how many jobs were run.
+
+    With `ahead` it then sleeps until the next job is due, if that is within the `seconds`, and runs it at its second.
+    One of several workers (`job_workers`) looks after its `part` of the shards.
+    The cost grows with what is due: each shard is asked for its oldest jobs, and never read beyond the next one.
+    """
+    end = clock.monotonic() + seconds
+    # A worker whose time ends early leaves another shard behind each time.
+    order = shards(lanes, int(ids.jitter(settings().job_shards)))
+    if part is not None:
+        order = [shard for shard in order if int(shard[1:]) % settings().job_workers == part]
+    for lane in lanes:
+        metrics.most(Metric.JOB_LAG, 0.0, Lane=lane.name)  # somebody has looked
+    ran = 0
+    while True:
+        since = clock.now()
+        ran += _sweep(order, end)
+        wait = _next_due(order, since, end) if ahead else None
+        if wait is None:
+            return ran
+        clock.sleep(min(wait, _NAP_SECONDS))
+
+
+def _sweep(order: list[str], end: float) -> int:
+    ran = 0
+    for _ in range(_ROUNDS_MAX):
+        ran_before = ran
+        for shard in order:
+            for raw in _due(shard):
+                if clock.monotonic() > end:
+                    return ran
+                metrics.most(Metric.JOB_LAG, _waited(raw["due"]["S"]), Lane=Lane(shard[0]).name)
+                ran += run_one(Jobs.from_raw_data(raw))
+        if ran == ran_before:
+            break
+    return ran
+
+
+def _waited(due: str) -> float:
+    return (clock.now() - clock.from_stamp(due.partition("|")[0])).total_seconds()
+
+
+def _next_due(order: list[str], since: datetime, end: float) -> float | None:
+    """Seconds until the first job is due that is due after `since`; None when that is not before `end`.
+
+    `since` lies before the sweep, so that nothing slips between what it found due and what is looked for here.
+    """
+    left = end - clock.monotonic()
+    if left <= 0:
+        return None
+    stamps: list[str] = []
+    for shard in order:
+        # Consistent: what this worker itself has just put back must be seen, or it would end too early.
+        where = Jobs.due > clock.stamp(since) + "~"
+        items, _ = read.query(Jobs, shard, where=where, limit=1, consistent=True)
+        stamps += [raw["due"]["S"].partition("|")[0] for raw in items]
+    if not stamps:
+        return None
+    wait = (clock.from_stamp(min(stamps)) - clock.now()).total_seconds()
+    return max(wait, 0.0) if wait < left else None
+
+
+def _due(shard: str) -> list[read.Raw]:
+    now = clock.stamp(clock.now())
+    free = Jobs.leased_until.does_not_exist() | (Jobs.leased_until < _ms(clock.now()))
+    items: list[read.Raw] = []
+    after: read.Raw | None = None
+    while len(items) < _BATCH:
+        page, after = read.query(
+            Jobs, shard, where=Jobs.due <= now + "~", keep=free, limit=_BATCH, after=after, consistent=True
+        )
+        items += page
+        if after is None:
+            break
+    return items
+
+
+def run_one(found: Jobs) -> bool:
+    """Take this job, run its handler and settle how it ended; False when somebody else has it."""
+    job = _take(found)
+    if job is None:
+        return False
+    marker = log.request_id.set(f"job:{job.task.kind}:{job.task.key}")
+    try:
+        known = find_kind(job.task.kind)
+        if known is None:
+            raise LookupError(f"no handler for jobs of kind {job.task.kind}")
+        with segment(f"job {job.task.kind}"):
+            load(known.handler)(job)
+        if not job.finished:
+            remove(Jobs, (job.shard, job.due), Jobs.lease == job.lease)
+    except Later as later:
+        metrics.add(Metric.JOBS_WAITING, Kind=job.task.kind)
+        _put_back(job, msgspec.structs.replace(job.task, attempts=0, last_error=""), later.seconds)
+    except ConditionFailed as fault:
+        if LeaseLost not in fault.failed:
+            _failed(job, fault)
+    except Exception as fault:
+        _failed(job, fault)
+    finally:
+        log.request_id.reset(marker)
+    return True
+
+
+def do_nothing(_: Job) -> None:
+    """End a job of a kind that is only kept until what is queued of it is gone (`declarations.NOTHING`)."""
+
+
+def _take(found: Jobs) -> Job | None:
+    now = _ms(clock.now())
+    lease = ids.new("w")
+    try:
+        write(
+            Jobs,
+            (found.shard, found.due),
+            [Jobs.lease.set(lease), Jobs.leased_until.set(now + LEASE_SECONDS * 1000)],
+            Jobs.shard.exists() & (Jobs.leased_until.does_not_exist() | (Jobs.leased_until < now)),
+        )
+    except ConditionFailed:
+        return None
+    return Job(found.shard, found.due, found.task, lease)
+
+
+def _failed(job: Job, fault: Exception) -> None:
+    attempts = job.task.attempts + 1
+    task = msgspec.structs.replace(job.task, attempts=attempts, last_error=_reason(fault))
+    if attempts >= ATTEMPTS_MAX and not _passing(fault):
+        metrics.add(Metric.JOBS_DEAD)
+        log.error("job_dead", fault, kind=task.kind, key_id=task.key, attempts=attempts)
+        tx = Transaction()
+        tx.put(Jobs(DEAD, job.due, task=task))
+        job.finish(tx)
+        _commit(tx)
+        return
+    metrics.add(Metric.JOBS_FAILED)
+    log.warning("job_failed", kind=task.kind, key_id=task.key, attempts=attempts, reason=task.last_error)
+    wait = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** (attempts - 1))
+    _put_back(job, task, wait / 2 + ids.jitter(wait / 2))
+
+
+def _passing(fault: Exception) -> bool:
+    """Whether it is somebody else's outage: then a job waits for its end, however long that takes."""
+    if isinstance(fault, OutsideError):
+        return fault.passing
+    return isinstance(fault, MallError) and fault.code == "unavailable"
+
+
+def _put_back(job: Job, task: Task, seconds: float) -> None:
+    tx = Transaction()
+    tx.put(item(task, lane_of(task.kind), clock.now() + timedelta(seconds=max(seconds, 0.001))))
+    job.finish(tx)
+    _commit(tx)
+
+
+def _commit(tx: Transaction) -> None:
+    try:
+        tx.commit()
+    except ConditionFailed:
+        log.warning("job_lease_lost")
+
+
+def _reason(fault: Exception) -> str:
+    """What an operator is told: the kind of the fault and its stable code, never a message that may hold data."""
+    return f"{type(fault).__name__}: {fault.code}" if isinstance(fault, MallError) else type(fault).__name__
+
+
+def _ms(instant: datetime) -> int:
+    return int(instant.timestamp() * 1000)

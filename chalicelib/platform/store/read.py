@@ -1,0 +1,195 @@
+"""Reading: by key, many keys at once over any tables, and pages of a query. Never a scan (see `store.tools`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from pynamodb.attributes import Attribute
+from pynamodb.expressions.condition import Condition
+from pynamodb.indexes import Index
+
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import unavailable
+from chalicelib.platform.store.base import Table, call, hash_key, range_key
+
+_T = TypeVar("_T", bound=Table)
+
+Key = tuple[type[Table], tuple[str, ...]]
+Raw = dict[str, dict[str, Any]]
+
+#: DynamoDB's limit on the keys of one BatchGetItem.
+BATCH_MAX = 100
+_BATCH_TRIES = 5
+
+
+def get(table: type[_T], *key: str, consistent: bool = True) -> _T | None:
+    """The item at `key`, or None. Not `consistent`: half the price, and possibly a second old."""
+    raw = get_raw(table, *key, consistent=consistent)
+    return None if raw is None else table.from_raw_data(raw)
+
+
+def get_raw(table: type[Table], *key: str, consistent: bool = True) -> Raw | None:
+    """The item at `key` as raw attributes, or None."""
+    if not all(key):
+        return None  # DynamoDB refuses an empty key, so nothing is there
+    arguments = {"TableName": table.Meta.table_name, "Key": _raw_key(table, key), "ConsistentRead": consistent}
+    return call("GetItem", arguments).get("Item")
+
+
+def batch_get(keys: Sequence[Key], consistent: bool = True) -> list[Any]:
+    """The items at these keys, of any tables, in the order of the keys; None where there is none.
+
+    One round trip for up to 100 keys; what DynamoDB leaves over is asked for again.
+    """
+    found: dict[tuple[str, ...], Any] = {}
+    # DynamoDB refuses a key that is named twice; and nothing is at an empty one.
+    asked = list(dict.fromkeys(key for key in keys if all(key[1])))
+    for start in range(0, len(asked), BATCH_MAX):
+        for table, raw in _batch(asked[start : start + BATCH_MAX], consistent):
+            found[(table.Meta.table_name, *_key_of(table, raw))] = table.from_raw_data(raw)
+    return [found.get((table.Meta.table_name, *key)) for table, key in keys]
+
+
+def _batch(keys: Sequence[Key], consistent: bool) -> Iterator[tuple[type[Table], Raw]]:
+    tables = {table.Meta.table_name: table for table, _ in keys}
+    request: dict[str, dict[str, Any]] = {}
+    for table, key in keys:
+        part = request.setdefault(table.Meta.table_name, {"Keys": [], "ConsistentRead": consistent})
+        part["Keys"].append(_raw_key(table, key))
+    for attempt in range(_BATCH_TRIES):
+        if not request:
+            return
+        if attempt:
+            clock.sleep(ids.jitter(0.05 * 2**attempt))
+        answer = call("BatchGetItem", {"RequestItems": request})
+        for table_name, items in answer["Responses"].items():
+            for raw in items:
+                yield tables[table_name], raw
+        request = answer.get("UnprocessedKeys", {})
+    if request:
+        raise unavailable()
+
+
+def query(
+    table: type[Table],
+    under: str,
+    *,
+    index: Index[Any] | None = None,
+    where: Condition | None = None,
+    keep: Condition | None = None,
+    forward: bool = True,
+    limit: int | None = None,
+    after: Raw | None = None,
+    consistent: bool = False,
+) -> tuple[list[Raw], Raw | None]:
+    """One page of the items that have this hash key, as raw attributes, and where the next page starts (None: no more).
+
+    `where` bounds the range key; `keep` filters what was read, which is paid for all the same.
+    """
+    names: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    keys = index if index is not None else table
+    condition = hash_key(keys) == under
+    if where is not None:
+        condition &= where
+    arguments: dict[str, Any] = {
+        "TableName": table.Meta.table_name,
+        "KeyConditionExpression": condition.serialize(names, values),
+        "ScanIndexForward": forward,
+    }
+    if keep is not None:
+        arguments["FilterExpression"] = keep.serialize(names, values)
+    if index is not None:
+        arguments["IndexName"] = index.Meta.index_name
+    elif consistent:
+        arguments["ConsistentRead"] = True
+    if limit is not None:
+        arguments["Limit"] = limit
+    if after is not None:
+        arguments["ExclusiveStartKey"] = after
+    arguments["ExpressionAttributeNames"] = {placeholder: name for name, placeholder in names.items()}
+    arguments["ExpressionAttributeValues"] = values
+    answer = call("Query", arguments)
+    return answer["Items"], answer.get("LastEvaluatedKey")
+
+
+def query_all(table: type[_T], under: str, **options: Any) -> Iterator[_T]:
+    """Every item that has this hash key, page by page. For collections that a rule keeps small."""
+    after: Raw | None = None
+    while True:
+        items, after = query(table, under, after=after, **options)
+        for raw in items:
+            yield table.from_raw_data(raw)
+        if after is None:
+            return
+
+
+def merged(
+    table: type[Table],
+    unders: Iterable[str],
+    *,
+    index: Index[Any],
+    along: Attribute[str],
+    after: str | None,
+    limit: int,
+    forward: bool = True,
+) -> tuple[list[Raw], str | None]:
+    """A page of a list that is sharded over these hash keys of an index, in the order of its range key `along`, as raw
+    attributes; and the range key behind which the next page starts (None: no more). Range keys differ from each other.
+    """
+    where = None if after is None else along > after if forward else along < after
+    found: list[Raw] = []
+    more = False
+    for under in unders:
+        page, rest = query(table, under, index=index, where=where, forward=forward, limit=limit)
+        found += page
+        more = more or rest is not None
+    found.sort(key=lambda raw: raw[along.attr_name]["S"], reverse=not forward)
+    shown = found[:limit]
+    more = more or len(found) > limit
+    return shown, shown[-1][along.attr_name]["S"] if shown and more else None
+
+
+def ranked(
+    table: type[Table],
+    unders: Iterable[str],
+    *,
+    index: Index[Any],
+    along: Attribute[float],
+    limit: int,
+    after: dict[str, Raw] | None = None,
+) -> tuple[list[Raw], dict[str, Raw] | None]:
+    """A page of a list that is sharded over these hash keys of an index, the highest number `along` its range first, as
+    raw attributes; and behind which of each shard the next page starts (None: no more).
+
+    Numbers may be alike. A row whose number changes between two pages may be on both of them, or on none.
+    """
+    places = dict(after or {})
+    found: list[tuple[str, Raw]] = []
+    more = False
+    for under in unders:
+        page, rest = query(table, under, index=index, forward=False, limit=limit, after=places.get(under))
+        found += [(under, raw) for raw in page]
+        more = more or rest is not None
+    found.sort(key=lambda each: -int(each[1][along.attr_name]["N"]))  # a shard's rows stay in its order
+    names = [*_key_names(table), hash_key(index).attr_name, along.attr_name]
+    for under, raw in found[:limit]:
+        places[under] = {name: raw[name] for name in names}
+    return [raw for _, raw in found[:limit]], places if more or len(found) > limit else None
+
+
+def _raw_key(table: type[Table], key: Sequence[str]) -> Raw:
+    names = _key_names(table)
+    if len(names) != len(key):
+        raise ValueError(f"{table.__name__} has {len(names)} key attributes, not {len(key)}")
+    return {name: {"S": part} for name, part in zip(names, key, strict=True)}
+
+
+def _key_of(table: type[Table], raw: Raw) -> tuple[str, ...]:
+    return tuple(raw[name]["S"] for name in _key_names(table))
+
+
+def _key_names(table: type[Table]) -> list[str]:
+    keys = (hash_key(table), range_key(table))
+    return [key.attr_name for key in keys if key is not None]

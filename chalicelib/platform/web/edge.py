@@ -1,0 +1,246 @@
+"""The HTTP edge: from a Chalice request to a handler and back, for every endpoint in the same way."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+from chalice.app import Chalice, Request, Response
+
+from chalicelib.core import clock, ids, log, metrics
+from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
+from chalicelib.core.metrics import Metric
+from chalicelib.core.trace import segment
+from chalicelib.platform.web import limits, problems, tokens
+from chalicelib.platform.web.endpoint import (
+    IDEMPOTENCY_KEY,
+    MEMBER,
+    OPERATOR,
+    PATH_VALUE,
+    VISITOR,
+    Call,
+    Endpoint,
+    Reply,
+)
+
+
+class Guard(Protocol):
+    """What the edge asks of the wing that knows the operators (it lies above; app.py registers how it is come by)."""
+
+    def enter(self, token: tokens.Token, endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Any:
+        """Admit the operator and open the entry of the audit log. Raises `unauthenticated` or `forbidden`."""
+
+    def leave(self, entry: Any, status: int) -> None:
+        """Close the entry with how the call ended."""
+
+
+#: Gives the guard when an operator comes: nobody else waits for that wing to be imported.
+GuardFactory = Callable[[], Guard]
+
+
+class _Answer(Response):
+    """An answer as Lambda hands it to API Gateway: text as it is, anything else in base64."""
+
+    def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:
+        told: dict[str, Any] = super().to_dict(binary_types)
+        if isinstance(self.body, bytes):
+            told |= {"body": base64.b64encode(self.body).decode(), "isBase64Encoded": True}
+        return told
+
+
+def register(app: Chalice, guard: GuardFactory, endpoints: Iterable[Endpoint]) -> None:
+    """Give these endpoints to Chalice as routes, all methods of a path together; paths that it has stay as they are."""
+    # Chalice refuses to send a picture to who does not name its very type in Accept, which no browser does. With no
+    # binary types it does not look; infra/template.json has API Gateway take everything as binary instead.
+    app.api.binary_types = []
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in endpoints:
+        methods = by_path.setdefault(endpoint.path, {})
+        if endpoint.method in methods:
+            raise ValueError(f"{endpoint.method} {endpoint.path} is declared twice")
+        methods[endpoint.method] = endpoint
+    for path in by_path.keys() - app.routes.keys():
+        # No content types: the edge reads the body itself and says in its own form what is wrong with it.
+        app.route(path, methods=sorted(by_path[path]), content_types=[])(_view(app, guard, by_path[path]))
+
+
+def _view(app: Chalice, guard: GuardFactory, methods: dict[str, Endpoint]) -> Any:
+    def view(**path: str) -> Response:
+        request = app.current_request
+        assert request is not None
+        return answer(methods[request.method], request, path, guard)
+
+    return view
+
+
+def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: GuardFactory) -> Response:
+    """Answer one request. Every way out is a Response; only a crash of the process is not."""
+    request_id = request.context.get("requestId") or ids.new("r")
+    with log.request(request_id), metrics.gather():
+        started = clock.monotonic()
+        reply = _answered(endpoint, request, path, guard, request_id)
+        seconds = round(clock.monotonic() - started, 3)
+        log.info("answered", method=endpoint.method, path=endpoint.path, status=reply.status, seconds=seconds)
+    headers = {
+        "Content-Type": reply.content_type,
+        "X-Request-Id": request_id,
+        "Cache-Control": "no-store",  # somebody's own, unless the endpoint says otherwise
+        **reply.headers,
+    }
+    body = reply.body if reply.content_type.startswith("image/") else reply.body.decode()
+    return _Answer(body=body, status_code=reply.status, headers=headers)
+
+
+def _answered(
+    endpoint: Endpoint, request: Request, path: Mapping[str, str], guard: GuardFactory, request_id: str
+) -> Reply:
+    language = "en" if request.headers.get("accept-language", "").lower().startswith("en") else "zh"
+    try:
+        with segment(f"{endpoint.method} {endpoint.path}"):
+            return _perform(endpoint, request, path, guard, request_id, language)
+    except MallError as error:
+        return _problem(error, language, request_id)
+    except OutsideError as error:
+        log.warning("outside_failed", reason=str(error), method=endpoint.method, path=endpoint.path)
+        return _problem(unavailable(), language, request_id)
+    except Exception as error:
+        log.error("request_failed", error, method=endpoint.method, path=endpoint.path)
+        return _problem(MallError("internal"), language, request_id)
+
+
+def _problem(error: MallError, language: str, request_id: str) -> Reply:
+    metrics.add(Metric.REFUSED, Reason=error.code)
+    headers = {"Retry-After": str(error.retry_after or 1)} if error.status in (429, 503) else {}
+    body = problems.render(error, language, request_id)
+    return Reply(body=body, status=error.status, content_type=problems.CONTENT_TYPE, headers=headers)
+
+
+def _perform(
+    endpoint: Endpoint,
+    request: Request,
+    path: Mapping[str, str],
+    guard: GuardFactory,
+    request_id: str,
+    language: str,
+) -> Reply:
+    authorization = request.headers.get("authorization")
+    token = None
+    if endpoint.audience is MEMBER or (endpoint.audience is VISITOR and authorization):
+        token = tokens.read("member", authorization)
+    elif endpoint.audience is OPERATOR:
+        token = tokens.read("operator", authorization)
+    if token is not None:
+        log.about(caller=f"{endpoint.audience.value}:{ids.digest(token.subject.encode())[:12]}")
+    call = Call(
+        request_id=request_id,
+        headers=request.headers,
+        raw_body=_body(endpoint, request),
+        language=language,
+        caller=token.subject if token else "",
+        idempotency_key=_idempotency_key(request) if endpoint.idempotent else "",
+        query=_known_query(endpoint, request),
+    )
+    if endpoint.per_minute is not None:
+        limits.once_more(endpoint.handler.__name__, call.caller, endpoint.per_minute)
+    if endpoint.audience is not OPERATOR or token is None:
+        return _handle(endpoint, call, path)
+    operators = guard()
+    entry = operators.enter(token, endpoint, call, path)
+    status = 500
+    try:
+        reply = _handle(endpoint, call, path)
+        status = reply.status
+    except MallError as error:
+        status = error.status
+        raise
+    finally:
+        operators.leave(entry, status)
+    return reply
+
+
+def _handle(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:
+    arguments: dict[str, Any] = {}
+    for name, value in path.items():
+        if not PATH_VALUE.fullmatch(value):
+            raise MallError("not_found")
+        if name == "order_id":
+            log.about(order_id=value)
+        if name in endpoint.wants:
+            arguments[name] = value
+    if "call" in endpoint.wants:
+        arguments["call"] = call
+    if endpoint.query is not None:
+        arguments["query"] = _query(endpoint.query, call.query)
+    if endpoint.body is not None:
+        arguments["body"] = (
+            None if endpoint.may_be_empty and not call.raw_body else decode(call.raw_body, endpoint.body)
+        )
+    result = endpoint.handler(**arguments)
+    if order_id := getattr(result, "order_id", None):
+        log.about(order_id=order_id)
+    reply = result if isinstance(result, Reply) else _reply(endpoint, result)
+    if endpoint.cache_seconds is not None and reply.status == 200:
+        reply = _cacheable(reply, endpoint.cache_seconds, call.headers)
+    return reply
+
+
+def _reply(endpoint: Endpoint, result: Any) -> Reply:
+    if endpoint.output is None:
+        return Reply(body=b"", status=204 if endpoint.status == 200 else endpoint.status)
+    return Reply(body=msgspec.json.encode(result), status=endpoint.status)
+
+
+def _cacheable(reply: Reply, seconds: int, headers: Mapping[str, str]) -> Reply:
+    etag = reply.headers.get("ETag") or f'"{ids.digest(reply.body)}"'
+    given = {"ETag": etag, "Cache-Control": f"public, max-age={seconds}", **reply.headers}
+    asked = headers.get("if-none-match", "")
+    if asked and (asked.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in asked.split(",")]):
+        return Reply(body=b"", status=304, content_type=reply.content_type, headers=given)
+    return Reply(body=reply.body, status=reply.status, content_type=reply.content_type, headers=given)
+
+
+@functools.cache
+def _decoder(struct: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(struct)
+
+
+def decode(body: bytes, struct: Any) -> Any:
+    """The body as that struct. Raises `malformed`, naming the field."""
+    try:
+        return _decoder(struct).decode(body)
+    except msgspec.ValidationError as fault:
+        raise problems.from_validation(fault, "body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise malformed("body", "JSON is malformed") from None
+
+
+def _body(endpoint: Endpoint, request: Request) -> bytes:
+    given = request.raw_body  # text, where the gateway handed it on as text
+    body = given.encode() if isinstance(given, str) else given
+    if len(body) > endpoint.body_max:
+        raise MallError("too_large")
+    return body
+
+
+def _known_query(endpoint: Endpoint, request: Request) -> dict[str, str]:
+    given: Mapping[str, str] = request.query_params or {}
+    fields = () if endpoint.query is None else endpoint.query.__struct_encode_fields__
+    return {field: given[field] for field in fields if field in given}
+
+
+def _query(struct: Any, given: Mapping[str, str]) -> Any:
+    try:
+        return msgspec.convert(given, struct, strict=False)
+    except msgspec.ValidationError as fault:
+        raise problems.from_validation(fault, "query") from None
+
+
+def _idempotency_key(request: Request) -> str:
+    key: str = request.headers.get("idempotency-key", "")
+    if not re.fullmatch(IDEMPOTENCY_KEY, key):
+        raise MallError("idempotency_key_missing")
+    return key

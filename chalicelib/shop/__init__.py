@@ -1,1 +1,0 @@
-"""The merchant's settings: rules that change while the mall runs."""

@@ -1,0 +1,404 @@
+"""Grants: everybody exactly one, whoever dies meanwhile; counts that are those of the coupons."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from chalicelib.commerce.coupons import rules
+from chalicelib.commerce.coupons.bulk_issue import service as bulk_issue
+from chalicelib.commerce.coupons.bulk_issue.inputs import GrantInput, GrantMoreInput
+from chalicelib.commerce.coupons.bulk_issue.views import GrantMoreView, GrantView
+from chalicelib.commerce.coupons.centre import service as centre
+from chalicelib.commerce.coupons.inputs import TemplateChangeInput
+from chalicelib.commerce.coupons.rules import Template
+from chalicelib.commerce.coupons.tables import Coupons
+from chalicelib.commerce.coupons.templates import service as templates
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members import tables as members_tables
+from chalicelib.mall.operators.access import passwords
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.worker import LEASE_SECONDS
+from chalicelib.platform.store import tools
+from local.client import Client, in_process
+from local.client import coupon_template as body
+from local.jobs import forget_all
+from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, template, told
+from tests.support.operators import owner_token
+from tests.support.outside import POINTS, Crash, Mode, boundary, may_change
+
+PATH = "/v1/admin/coupon-templates"
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(dynamodb: str) -> None:
+    fresh()
+    forget_all()
+
+
+@pytest.fixture
+def advance() -> Iterator[Callable[[float], None]]:
+    moved = [0.0]
+    before: Any = clock.use(lambda: before() + moved[0])
+
+    def move(seconds: float) -> None:
+        moved[0] += seconds
+
+    yield move
+    clock.use(before)
+
+
+@pytest.fixture(scope="module")
+def operator(dynamodb: str) -> Iterator[Client]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_COST", 16)
+        yield Client(in_process(), owner_token())
+
+
+@pytest.fixture
+def own_roster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has joined yet."""
+    name = secrets.token_hex(4)
+    for module in (member_queries, members_tables):
+        monkeypatch.setattr(module, "roster", lambda shard: f"{name}{shard}")
+
+
+@pytest.fixture
+def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three members a step, seven an item of the list."""
+    monkeypatch.setattr(bulk_issue, "STEP_MEMBERS", 3)
+    monkeypatch.setattr(bulk_issue, "ITEM_MEMBERS", 7)
+
+
+def granted(made: Template, **asked: Any) -> GrantView:
+    return bulk_issue.create(made.template_id, "tester", secrets.token_hex(8), msgspec.convert(asked, GrantInput))
+
+
+def added(made: Template, grant: GrantView, people: Sequence[str], key: str = "") -> GrantMoreView:
+    asked = GrantMoreInput(members=list(people))
+    return bulk_issue.add(made.template_id, grant.grant_id, "tester", key or secrets.token_hex(8), asked)
+
+
+def ended(made: Template, grant: GrantView) -> GrantView:
+    """The grant when no job of it is due any more."""
+    worker.run_due()
+    return bulk_issue.view(made.template_id, grant.grant_id)
+
+
+def counts(view: GrantView) -> tuple[str, int, int, int]:
+    return view.state, view.done, view.given, view.skipped
+
+
+def all_given_by(made: Template) -> Counter[str]:
+    """How many of the template each member has, whoever they are."""
+    items = (item for item in tools.scan(Coupons) if item.part.startswith("coupon#"))
+    return Counter(item.member_id for item in items if item.coupon.template_id == made.template_id)
+
+
+def given_by(made: Template, people: Sequence[str]) -> list[str]:
+    """Who of them has one of the template; nobody has two."""
+    held = {each: [one for one in coupons_of(each) if one.coupon.template_id == made.template_id] for each in people}
+    assert max(len(coupons) for coupons in held.values()) <= 1
+    return [each for each in people if held[each]]
+
+
+def test_five_thousand_and_a_worker_that_is_killed_twice(advance: Callable[[float], None]) -> None:
+    people = crowd(5000)
+    made = template(total=6000, how=["grant"])
+    grant = granted(made, members=people)
+    assert (grant.state, grant.total, grant.done) == ("running", 5000, 0)
+    for at, mode in ((300, "crash_before"), (231, "crash_after")):
+        with boundary() as outside, contextlib.suppress(Crash):
+            outside.arm(at, mode)  # type: ignore[arg-type]
+            worker.run_due()
+            raise AssertionError("nobody died")
+        middle = bulk_issue.view(made.template_id, grant.grant_id)
+        assert middle.state == "running"
+        assert 0 < middle.given == all_given_by(made).total() < 5000
+        advance(LEASE_SECONDS + 1)
+    assert counts(ended(made, grant)) == ("done", 5000, 5000, 0)
+    assert all_given_by(made) == Counter(people)
+    assert figures(made) == (5000, 1000)
+
+
+@pytest.mark.parametrize("mode", ["crash_before", "crash_after", "answer_lost"])
+def test_whichever_write_of_a_grant_goes_wrong(mode: Any, advance: Callable[[float], None], short_steps: None) -> None:
+    people = crowd(8)
+    granted(template(total=8, how=["grant"]), members=people)
+    with boundary() as outside:
+        worker.run_due()
+        writes = [at for at, name in enumerate(outside.calls, 1) if name not in ("BatchGetItem", "GetItem", "Query")]
+    assert len(writes) >= 6  # taken, four steps (the list is in two items), ended
+    for at in writes:
+        made = template(total=100, how=["grant"])
+        grant = granted(made, members=people)
+        with boundary() as outside, contextlib.suppress(Crash):
+            outside.arm(at, mode)
+            worker.run_due()
+        advance(LEASE_SECONDS + 1)
+        assert counts(ended(made, grant)) == ("done", 8, 8, 0), (mode, at)
+        assert given_by(made, people) == people, (mode, at)
+        assert figures(made) == (8, 92)
+
+
+def test_two_workers_at_once_do_no_step_twice(short_steps: None) -> None:
+    people = crowd(20)
+    made = template(total=20, how=["grant"])
+    grant = granted(made, members=people)
+
+    def work(_: int) -> None:
+        while told(lambda: bulk_issue.step(made.template_id, grant.grant_id, 0)):
+            pass
+
+    at_once(work, range(4), threads=4)
+    assert counts(bulk_issue.view(made.template_id, grant.grant_id)) == ("done", 20, 20, 0)
+    assert given_by(made, people) == people
+
+
+def test_who_is_skipped() -> None:
+    has, other = crowd(2)
+    vip = member(tags=["vip"])
+    made = template(how=["claim", "grant"], audience={"tags": ["vip"]})
+    asked = [has, vip, "m404", other, vip]
+    assert counts(ended(made, granted(made, members=asked))) == ("done", 4, 1, 3)
+    assert granted(made, members=[vip]).total == 1
+    second = template(how=["claim", "grant"])
+    centre.claim(has, second.template_id)
+    assert counts(ended(second, granted(second, members=[has, other]))) == ("done", 2, 1, 1)
+    assert given_by(second, [has, other]) == [has, other]
+
+
+def test_it_ends_with_the_last_coupon() -> None:
+    people = crowd(100)
+    made = template(total=75, how=["grant"])
+    view = ended(made, granted(made, members=people))
+    assert counts(view) == ("sold_out", 75, 75, 0)
+    assert given_by(made, people) == people[:75]
+    assert figures(made) == (75, 0)
+
+
+def test_the_last_coupons_are_in_many_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "PIECES_PER_SHARD", 2)
+    made = template(total=64, how=["grant"])
+    assert made.shards == 32
+    people = crowd(70)
+    assert counts(ended(made, granted(made, members=people))) == ("sold_out", 64, 64, 0)
+    assert given_by(made, people) == people[:64]
+
+
+def test_everybody_and_an_audience(advance: Callable[[float], None], own_roster: None) -> None:
+    people = crowd(50)
+    vips = crowd(20, tags=["vip"])
+    advance(1)
+    made, chosen = template(total=1000, how=["grant"]), template(total=1000, how=["grant"])
+    grant, part = granted(made, all=True), granted(chosen, audience={"tags": ["vip"]})
+    late = crowd(3, tags=["vip"])
+    view = ended(made, grant)
+    assert (grant.total, counts(view), view.total) == (None, ("done", 70, 70, 0), 70)
+    assert given_by(made, people + vips + late) == people + vips
+    assert counts(ended(chosen, part)) == ("done", 70, 20, 50)
+    assert given_by(chosen, people + vips + late) == vips
+    advance(1)
+    walked = [member_id for shard in range(4) for member_id in _walk(shard)]
+    assert Counter(walked) == Counter(people + vips + late)
+
+
+def _walk(shard: int) -> Iterator[str]:
+    """Everybody in a shard of the roster, by pages."""
+    position: str | None = ""
+    while position is not None:
+        found, position = member_queries.everybody(shard, clock.now(), position, 7)
+        yield from found
+
+
+def test_it_waits_while_the_template_is_paused_and_ends_when_it_is_over(advance: Callable[[float], None]) -> None:
+    people = crowd(40)
+    until = clock.stamp(clock.now() + timedelta(hours=1))
+    made = template(total=100, how=["grant"], valid={"until": until})
+    grant = granted(made, members=people)
+    templates.pause(made.template_id)
+    assert counts(ended(made, grant)) == ("running", 0, 0, 0)
+    templates.publish(made.template_id)
+    advance(61)
+    assert counts(ended(made, grant)) == ("done", 40, 40, 0)
+    second = granted(made, members=crowd(1))
+    advance(3600)
+    assert counts(ended(made, second)) == ("over", 0, 0, 0)
+
+
+def test_progress_and_repetition(operator: Client) -> None:
+    people = crowd(3)
+    path = f"{PATH}/{template(how=['grant']).template_id}/grants"
+    first = operator.post(path, {"members": people}, key="k1").ok(202)
+    assert first == {
+        "grant_id": first["grant_id"], "template_id": path.split("/")[4], "state": "running", "total": 3, "done": 0,
+        "given": 0, "skipped": 0, "created_at": first["created_at"],
+    }  # fmt: skip
+    worker.run_due()
+    done = first | {"state": "done", "done": 3, "given": 3}
+    assert operator.get(f"{path}/{first['grant_id']}").ok() == done
+    assert operator.post(path, {"members": people}, key="k1").ok(202) == first
+    operator.post(path, {"members": people[:2]}, key="k1").refused(422, "idempotency_key_reused")
+    again = operator.post(path, {"members": people}, key="k2").ok(202)
+    worker.run_due()
+    assert operator.get(f"{path}/{again['grant_id']}").ok()["skipped"] == 3
+    assert all(len(coupons_of(each)) == 1 for each in people)
+
+
+def test_what_is_refused(operator: Client) -> None:
+    made = template(how=["grant"])
+    path = f"{PATH}/{made.template_id}/grants"
+    for asked in ({}, {"all": True, "members": ["m1"]}, {"members": ["m1"], "audience": {}}):
+        problem = operator.post(path, asked, key=secrets.token_hex(4)).refused(422, "invalid")
+        assert problem["errors"][0]["field"] == "members"
+    operator.post(path, {"all": True}).refused(400, "idempotency_key_missing")
+    operator.post(path, {"members": []}, key="k").refused(400, "malformed")
+    operator.post(f"{PATH}/t404/grants", {"all": True}, key="k").refused(404, "not_found")
+    operator.post(f"{PATH}/{template().template_id}/grants", {"all": True}, key="k").refused(422, "invalid")
+    templates.pause(made.template_id)
+    operator.post(path, {"all": True}, key="k").refused(409, "coupon_not_offered")
+    operator.get(f"{path}/cg404").refused(404, "not_found")
+
+
+def test_a_list_in_many_requests_in_any_order_and_twice(short_steps: None) -> None:
+    people = crowd(20)
+    made = template(total=100, limit_per_member=5, how=["grant"])
+    requests = [people[:4], people[2:11], people[11:12], people[12:17], people[15:]]
+    grant = granted(made, members=requests[0])
+    for position in (3, 1):
+        added(made, grant, requests[position], f"k{position}")
+    bulk_issue.step(made.template_id, grant.grant_id, 0)
+    for position in (1, 4, 2, 3, 4):  # whoever was cut off sends them all again
+        told_so = added(made, grant, requests[position], f"k{position}")
+        assert told_so.added == len(requests[position])
+    listed = sum(map(len, requests))
+    assert bulk_issue.view(made.template_id, grant.grant_id).total == listed == 24
+    view = ended(made, grant)
+    assert (view.total, counts(view)) == (24, ("done", 24, 20, 4))
+    assert given_by(made, people) == people
+    assert figures(made) == (20, 80)
+
+
+def test_a_list_that_was_done_goes_on_with_who_is_added(short_steps: None) -> None:
+    people = crowd(12)
+    made = template(total=10, how=["grant"])
+    grant = granted(made, members=people[:2])
+    assert counts(ended(made, grant)) == ("done", 2, 2, 0)
+    added(made, grant, people[2:4])
+    assert bulk_issue.view(made.template_id, grant.grant_id).state == "running"
+    assert counts(ended(made, grant)) == ("done", 4, 4, 0)
+    added(made, grant, people[4:])
+    view = ended(made, grant)
+    assert (view.total, counts(view)) == (12, ("sold_out", 10, 10, 0))
+    more = body(total=20, how=["grant"])
+    templates.change(made.template_id, msgspec.convert(more, TemplateChangeInput))
+    added(made, grant, [people[0]])
+    assert counts(ended(made, grant)) == ("done", 13, 12, 1)
+    assert given_by(made, people) == people
+
+
+def test_who_is_added_while_the_last_step_is_made_is_not_left_out(
+    monkeypatch: pytest.MonkeyPatch, short_steps: None
+) -> None:
+    people = crowd(4)
+    made = template(total=10, how=["grant"])
+    grant = granted(made, members=people[:2])
+    look = bulk_issue._look
+
+    def late(*arguments: Any) -> Any:
+        monkeypatch.setattr(bulk_issue, "_look", look)
+        added(made, grant, people[2:])
+        return look(*arguments)
+
+    monkeypatch.setattr(bulk_issue, "_look", late)
+    view = ended(made, grant)
+    assert (view.total, counts(view)) == (4, ("done", 4, 4, 0))
+    assert given_by(made, people) == people
+
+
+def test_adding_to_a_list_at_once_and_while_it_is_worked_through(short_steps: None) -> None:
+    people = crowd(22)
+    made = template(total=22, how=["grant"])
+    grant = granted(made, members=people[:4])
+
+    def act(number: int) -> None:
+        if number < 6:
+            chosen = people[4 + 3 * number : 7 + 3 * number]
+            while isinstance(told(lambda: added(made, grant, chosen, f"k{number}")), str):
+                pass
+        else:
+            while told(lambda: bulk_issue.step(made.template_id, grant.grant_id, 0)):
+                pass
+
+    at_once(act, [0, 0, 6, 1, 2, 7, 3, 3, 4, 5], threads=8)
+    view = ended(made, grant)
+    assert (view.total, counts(view)) == (22, ("done", 22, 22, 0))
+    assert given_by(made, people) == people
+
+
+@pytest.mark.parametrize("mode", POINTS)
+def test_whichever_write_of_adding_goes_wrong_it_is_added_once(mode: Mode, short_steps: None) -> None:
+    people = crowd(6)
+    struck, at = True, 0
+    while struck:
+        at += 1
+        made = template(total=100, how=["grant"])
+        grant = granted(made, members=people[:1])
+        assert counts(ended(made, grant)) == ("done", 1, 1, 0)
+        with boundary() as outside:
+            outside.arm(at, mode, may_change)
+            with contextlib.suppress(Crash, MallError):
+                added(made, grant, people, "k")
+            struck = outside.struck
+        assert added(made, grant, people, "k").added == 6
+        view = ended(made, grant)
+        assert (view.total, counts(view)) == (7, ("done", 7, 6, 1)), at
+    assert at > 1
+    assert given_by(made, people) == people
+
+
+def test_what_is_refused_of_those_who_are_added(operator: Client) -> None:
+    people = crowd(3)
+    made = template(how=["grant"])
+    path = f"{PATH}/{made.template_id}/grants"
+    grant_id = operator.post(path, {"members": people[:1]}, key="k1").ok(202)["grant_id"]
+    more = f"{path}/{grant_id}/members"
+    told_so = operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202)
+    assert told_so == {"grant_id": grant_id, "template_id": made.template_id, "added": 3}
+    worker.run_due()
+    assert operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202) == told_so
+    assert operator.get(f"{path}/{grant_id}").ok()["total"] == 4
+    operator.post(more, {"members": people}, key="k2").refused(422, "idempotency_key_reused")
+    operator.post(more, {"members": people}).refused(400, "idempotency_key_missing")
+    operator.post(more, {"members": []}, key="k3").refused(400, "malformed")
+    operator.post(f"{path}/cg404/members", {"members": people}, key="k3").refused(404, "not_found")
+    other = f"{PATH}/{template(how=['grant']).template_id}/grants/{grant_id}/members"
+    operator.post(other, {"members": people}, key="k3").refused(404, "not_found")
+    roster = operator.post(path, {"all": True}, key="k4").ok(202)["grant_id"]
+    operator.post(f"{path}/{roster}/members", {"members": people}, key="k3").refused(422, "invalid")
+    templates.pause(made.template_id)
+    operator.post(more, {"members": people}, key="k3").refused(409, "coupon_not_offered")
+    assert operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202) == told_so
+    forget_all()
+
+
+def test_ten_thousand_in_a_request(operator: Client) -> None:
+    path = f"{PATH}/{template(total=1, how=['grant']).template_id}/grants"
+    listed = [f"m{number:024}" for number in range(20_001)]
+    first = operator.post(path, {"members": listed[1:10_001]}, key="k").ok(202)
+    assert first["total"] == 10_000
+    operator.post(path, {"members": listed[:10_001]}, key="k2").refused(400, "malformed")
+    more = f"{path}/{first['grant_id']}/members"
+    assert operator.post(more, {"members": listed[10_001:]}, key="k").ok(202)["added"] == 10_000
+    operator.post(more, {"members": listed[:10_001]}, key="k2").refused(400, "malformed")
+    assert operator.get(f"{path}/{first['grant_id']}").ok()["total"] == 20_000
+    forget_all()

@@ -1,0 +1,122 @@
+"""A person's data: all of it for them, and forgotten when they ask for that and nothing is open any more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.client import SHANGHAI, Operator, Sandbox, Shopper, in_process
+from local.clock import LocalClock
+from tests.support.distribution import come_by, deliver, distributor, pay, run_jobs, set_rules
+from tests.support.operators import owner_token
+
+DAY = 86400
+
+
+@pytest.fixture
+def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Iterator[Operator]:
+    operator = Operator(in_process(), owner_token())
+    set_rules(operator)
+    yield operator
+    set_rules(operator, enabled=False)
+
+
+@pytest.fixture
+def member(operator: Operator, sandbox: str) -> Shopper:
+    return Shopper.arrive(operator.send, Sandbox(sandbox))
+
+
+def export(member: Shopper) -> dict[str, list[Any]]:
+    """All parts of it."""
+    sections: dict[str, list[Any]] = {}
+    cursor = ""
+    while True:
+        part = member.get(f"/v1/me/export{cursor}").ok()
+        for name, items in part["sections"].items():
+            sections.setdefault(name, []).extend(items)
+        if part["next_cursor"] is None:
+            return sections
+        cursor = f"?cursor={part['next_cursor']}"
+
+
+def log_in(member: Shopper) -> Any:
+    code = member.sandbox.post("login", {"user": member.user})["code"]
+    return member.post("/v1/auth/login", {"code": code}).ok()
+
+
+def test_a_member_is_shown_all_that_is_kept_of_them_and_nobody_elses(
+    operator: Operator, member: Shopper, sandbox: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sku = operator.product()["skus"][0]["sku_id"]
+    seller, stranger = (Shopper.arrive(operator.send, Sandbox(sandbox)) for _ in range(2))
+    come_by(member, distributor(operator, seller)["invite_code"])
+    distributor(operator, member)
+    run_jobs()
+    orders = [member.place([(sku, 1)])["order_id"] for _ in range(3)]
+    member.call("PUT", f"/v1/cart/lines/{sku}", {"quantity": 2}).ok()
+    stranger.place([(sku, 1)])
+    shown = export(member)
+    assert shown["profile"][0]["member_id"] == member.member_id
+    assert shown["addresses"][0]["phone"] == SHANGHAI["phone"]
+    assert sorted(order["order_id"] for order in shown["orders"]) == sorted(orders)
+    assert [line["quantity"] for line in shown["cart"]] == [2]
+    assert len(shown["bound_to"]) == 1
+    assert shown["distributor"][0]["state"] == "active"
+    assert shown["coupons"] == shown["account"] == []
+    assert stranger.member_id not in json.dumps(shown)
+    monkeypatch.setattr("chalicelib.customers.members.privacy.service._ITEMS_MAX", 1)
+    assert export(member) == shown
+    first = member.get("/v1/me/export").ok()["next_cursor"]
+    stranger.get(f"/v1/me/export?cursor={first}").refused(400, "cursor_invalid")
+
+
+def test_who_goes_is_forgotten_and_what_they_bought_is_kept_without_them(
+    operator: Operator, member: Shopper, mall_clock: LocalClock
+) -> None:
+    sku = operator.product()["skus"][0]["sku_id"]
+    order_id = member.place([(sku, 1)])["order_id"]
+    member.delete("/v1/me").refused(409, "account_open")
+    pay(member, order_id)
+    member.delete("/v1/me").refused(409, "account_open")
+    deliver(operator, member, order_id)
+    mall_clock.advance(7 * DAY + 1)
+    run_jobs()
+    member.call("PUT", f"/v1/cart/lines/{sku}", {"quantity": 2}).ok()
+    assert member.delete("/v1/me").status in (200, 204)
+    member.get("/v1/me").refused(401, "unauthenticated")
+    member.delete("/v1/me").refused(401, "unauthenticated")
+    run_jobs()
+    run_jobs()
+    kept = operator.get(f"/v1/admin/orders/{order_id}").ok()
+    assert (kept["state"], kept["paid_fen"]) == ("completed", 1990)
+    assert SHANGHAI["phone"] not in json.dumps(kept)
+    assert SHANGHAI["name"] not in json.dumps(kept, ensure_ascii=False)
+    assert SHANGHAI["detail"] not in json.dumps(kept, ensure_ascii=False)
+    back = log_in(member)
+    assert back["is_new"]
+    assert back["member"]["member_id"] != member.member_id
+
+
+def test_who_is_owed_a_commission_is_not_forgotten_before_it_is_paid(
+    operator: Operator, member: Shopper, sandbox: str
+) -> None:
+    code = distributor(operator, member)["invite_code"]
+    customer = Shopper.arrive(operator.send, Sandbox(sandbox))
+    come_by(customer, code)
+    run_jobs()
+    order_id = customer.place([(operator.product()["skus"][0]["sku_id"], 1)])["order_id"]
+    pay(customer, order_id)
+    run_jobs()
+    refusal = member.delete("/v1/me")
+    refusal.refused(409, "account_open")
+    assert refusal.json["hindrances"] == ["distributor"]
+    customer.refund(order_id)
+    run_jobs()
+    assert member.delete("/v1/me").status in (200, 204)
+    run_jobs()
+    come_by(Shopper.arrive(operator.send, Sandbox(sandbox)), code)
+    run_jobs()
+    assert operator.post(f"/v1/admin/distributors/{member.member_id}/suspend").ok()["state"] == "suspended"
