@@ -6,10 +6,10 @@ import functools
 import importlib
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from types import ModuleType
 
-_HOUSE = Path(__file__).resolve().parent.parent
+_HOUSE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - paths as text: every cold start walks here
+_PACKAGE = __name__.partition(".")[0]
 
 
 def modules(wings: Iterable[str], *rooms: str) -> list[str]:
@@ -27,9 +27,14 @@ def load(wings: Iterable[str], *rooms: str) -> list[ModuleType]:
 
 @functools.cache
 def _modules_of(wing: str) -> list[str]:
-    found: list[str] = []
-    for folder, subfolders, files in os.walk(_HOUSE.joinpath(*wing.split("."))):
-        subfolders[:] = sorted(name for name in subfolders if name != "__pycache__")
-        package = ".".join((_HOUSE.name, *Path(folder).relative_to(_HOUSE).parts))
-        found += [f"{package}.{name.removesuffix('.py')}" for name in sorted(files) if name.endswith(".py")]
+    return _modules_below(f"{_HOUSE}/{wing.replace('.', '/')}", f"{_PACKAGE}.{wing}")
+
+
+def _modules_below(folder: str, package: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        known = sorted((entry.name, entry.is_dir()) for entry in entries if entry.name != "__pycache__")
+    found = [f"{package}.{name[:-3]}" for name, is_folder in known if not is_folder and name.endswith(".py")]
+    for name, is_folder in known:
+        if is_folder:
+            found += _modules_below(f"{folder}/{name}", f"{package}.{name}")
     return found
