@@ -125,15 +125,6 @@ def a_transfer(**changes: Any) -> transfers.TransferRequest:
     return transfers.TransferRequest(**(fields | changes))
 
 
-def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
-    """Wait until `condition` holds, and answer what it answered; fail when it does not in time."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
-    return found
-
-
 @contextmanager
 def wechat(folder: Path) -> Iterator[Wechat]:
     """A sandbox whose merchant is this process: chalicelib's settings and clock are those of its mall."""

@@ -105,14 +105,14 @@ def test_three_lines_with_a_coupon_and_freight_pay_two_levels_and_a_refund_takes
     assert (quote["freight_fen"], quote["payable_fen"]) == (800, sum(paid) + 800)
     assert sum(paid) == 2 * 1999 + 3001 + 3 * 777 - 1000
     first, second = [fen // 10 for fen in paid], [fen // 20 for fen in paid]
-    poll(lambda: money(b) == (sum(first), 0, 0, 0), 15)
+    poll(lambda: money(b) == (sum(first), 0, 0, 0))
     assert money(a) == (sum(second), 0, 0, 0)
     shown = b.get("/v1/distributor/commissions").ok()["items"]
     assert sorted((one["line"], one["base_fen"], one["rate_bp"], one["amount_fen"]) for one in shown) == sorted(
         (sku, fen, 1000, fen // 10) for sku, fen in zip(skus, paid, strict=True)
     )
     c.refund(order_id, [(skus[0], 2)])
-    poll(lambda: (money(b), money(a)) == ((sum(first[1:]), 0, 0, 0), (sum(second[1:]), 0, 0, 0)), 15)
+    poll(lambda: (money(b), money(a)) == ((sum(first[1:]), 0, 0, 0), (sum(second[1:]), 0, 0, 0)))
     received(operator, c, order_id)
     control.run_jobs(advance=7 * DAY + 1)
     assert money(b) == (0, sum(first[1:]), 0, 0)
@@ -144,10 +144,10 @@ def test_fifty_withdrawals_at_once_against_a_balance_for_one_are_one(
     assert {answer.json["code"] for answer in answers if answer.status != 201} <= {"balance_short", "conflict"}
     number = next(answer.json["withdrawal_id"] for answer in answers if answer.status == 201)
     assert money(b) == (0, 0, 2000, 0)
-    waits = poll(lambda: (now := withdrawal(b, number))["state"] == "awaiting_confirmation" and now, 15)
+    waits = poll(lambda: (now := withdrawal(b, number))["state"] == "awaiting_confirmation" and now)
     assert waits["package_info"]
     wechat.post(f"transfers/{number}", {"outcome": "confirm"})
-    poll(lambda: withdrawal(b, number)["state"] == "succeeded", 15)
+    poll(lambda: withdrawal(b, number)["state"] == "succeeded")
     assert money(b) == (0, 0, 0, 2000)
     told = wechat.get(f"ledger?out_bill_no={number}")["transfers"]
     assert [(one["amount_fen"], one["state"]) for one in told] == [(2000, "SUCCESS")]
@@ -174,11 +174,11 @@ def test_however_a_transfer_ends_the_balance_agrees_with_wechat(
     left, gone = 1000 * len(OUTCOMES), 0
     for outcome, notify, ends in OUTCOMES:
         number = withdraw(b, 1000).ok(201)["withdrawal_id"]
-        poll(lambda number=number: withdrawal(b, number)["state"] == "awaiting_confirmation", 15)  # type: ignore[misc]
+        poll(lambda number=number: withdrawal(b, number)["state"] == "awaiting_confirmation")  # type: ignore[misc]
         wechat.post(f"transfers/{number}", {"outcome": outcome, "notify": notify})
         if notify == "none":
             control.run_jobs(advance=3600)
-        poll(lambda number=number, ends=ends: withdrawal(b, number)["state"] == ends, 15)  # type: ignore[misc]
+        poll(lambda number=number, ends=ends: withdrawal(b, number)["state"] == ends)  # type: ignore[misc]
         if ends == "succeeded":
             left, gone = left - 1000, gone + 1000
         assert money(b) == (0, left, 0, gone)
@@ -205,8 +205,8 @@ def test_nobody_knows_for_an_hour_whether_the_money_was_sent_and_it_is_sent_once
         control.run_jobs(advance=600)
         return bool(withdrawal(b, number)["state"] == "awaiting_confirmation")
 
-    poll(known, 15)
+    poll(known)
     wechat.post(f"transfers/{number}", {"outcome": "confirm"})
-    poll(lambda: withdrawal(b, number)["state"] == "succeeded", 15)
+    poll(lambda: withdrawal(b, number)["state"] == "succeeded")
     assert money(b) == (0, 0, 0, 1000)
     agree(differences)

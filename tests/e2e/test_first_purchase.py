@@ -100,7 +100,7 @@ def test_a_shopper_finds_pillows_in_an_imported_catalogue_and_buys_two(
 
     order_id = order["order_id"]
     wechat.pay(shopper.start_payment(order_id))
-    paid = poll(lambda: (o := shopper.order(order_id))["state"] == "awaiting_shipment" and o, 5)
+    paid = poll(lambda: (o := shopper.order(order_id))["state"] == "awaiting_shipment" and o)
     assert (paid["paid_fen"], paid["refunded_fen"]) == (quote["payable_fen"], 0)
     sends = poll(lambda: wechat.sends(order_id))  # WeChat notes its send once it is answered: after the order shows it
     assert [(send["status"], send["defect"]) for send in sends] == [(200, None)]

@@ -163,7 +163,7 @@ def two_of_three(operator: Operator, arrive: Arrive, control: Control) -> tuple[
         return operator.get("/v1/admin/orders?queue=refund_waiting").ok()["items"] == []
 
     control.run_jobs(advance=3600)  # the lobbies that other tests left open
-    poll(is_quiet, 15)
+    poll(is_quiet)
     activity = operator.group_activity({3: 1500})
     return activity, fill(activity, arrive, 2)
 
@@ -220,6 +220,6 @@ def test_an_hour_without_wechat_delays_what_a_failed_lobby_owes_and_nothing_else
         control.run_jobs(advance=900)
         assert waits(operator, activity).keys() == {order["order_id"] for _, order in people}
         assert [wechat.refunds(order["order_id"]) for _, order in people] == [[], []]
-    poll(lambda: control.run_jobs(advance=600) >= 0 and all(wechat.refunds(one["order_id"]) for _, one in people), 15)
+    poll(lambda: control.run_jobs(advance=600) >= 0 and all(wechat.refunds(one["order_id"]) for _, one in people))
     all_is_back(people, numbers, control, wechat)
     assert waits(operator, activity) == {}

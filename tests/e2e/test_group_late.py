@@ -58,7 +58,7 @@ class Scene:
 
     def learned(self) -> Any:
         """The late one's order, when the mall knows of the payment."""
-        return poll(lambda: "paid_at" in (order := self.late.order(self.order_id)) and order, 15)
+        return poll(lambda: "paid_at" in (order := self.late.order(self.order_id)) and order)
 
     def ends(self, state: str, kept: str, refunded_fen: int) -> Any:
         """Everybody says the same of how the order ended, and says it still when jobs have run again."""
@@ -134,7 +134,7 @@ def test_a_leader_of_whose_payment_nobody_tells_has_a_lobby_all_the_same(
     lead = leader.take_seat(sku_of(activity), activity_id=activity["activity_id"]).ok(201)
     wechat.pay(leader.start_payment(lead["order_id"]), notify="none")
     control.run_jobs(advance=61)
-    order = poll(lambda: "paid_at" in (order := leader.order(lead["order_id"])) and order, 15)
+    order = poll(lambda: "paid_at" in (order := leader.order(lead["order_id"])) and order)
     assert (order["state"], leader.lobby(lead)["taken"]) == ("awaiting_group", 1)
     arrive().join_lobby(lead)
 
@@ -300,7 +300,7 @@ def test_what_wechat_tells_only_when_the_lobby_has_failed_without_it_goes_back(m
     scene.control.run_jobs(advance=121)
     poll(lambda: scene.control.run_jobs(advance=1) >= 0 and scene.lobby()["state"] == "failed")
     assert scene.late.order(scene.order_id)["state"] == "awaiting_payment"
-    poll(lambda: scene.control.run_jobs(advance=600) >= 0 and "paid_at" in scene.late.order(scene.order_id), 15)
+    poll(lambda: scene.control.run_jobs(advance=600) >= 0 and "paid_at" in scene.late.order(scene.order_id))
     order = scene.ends("closed", "released", PRICE)
     assert [event["what"] for event in order["history"]][:3] == ["placed", "paid", "lobby_over"]
     assert [one["refunded_fen"] for one in settled(scene.control, [(second, joined)])] == [PRICE]

@@ -80,10 +80,10 @@ def test_of_fifty_lobbies_at_their_end_the_full_ones_have_succeeded_and_the_othe
         members = list(crowd.map(lambda _: arrive(), range(10)))
         people = members * 5  # the leader of each lobby; who comes after them in the row joins
         leads = list(crowd.map(lambda who: buy(who, 1200, activity_id=activity["activity_id"]), people))
-        poll(lambda: taken() == 50, 30)
+        poll(lambda: taken() == 50)
         seats = [(number, members[(number + step) % 10]) for number in range(50) for step in range(1, 1 + number % 3)]
         joined = list(crowd.map(lambda seat: buy(seat[1], PRICE, lobby_id=leads[seat[0]]["group"]["lobby_id"]), seats))
-        poll(lambda: taken() == 99, 30)
+        poll(lambda: taken() == 99)
         orders = [(number, people[number], lead["order_id"]) for number, lead in enumerate(leads)]
         orders += [(number, who, order["order_id"]) for (number, who), order in zip(seats, joined, strict=True)]
         for number in (0, 3, 4):  # a seat that nobody pays any more does not keep a lobby from ending
@@ -114,7 +114,7 @@ def test_of_fifty_lobbies_at_their_end_the_full_ones_have_succeeded_and_the_othe
             return len(given) == 51 and set(given) == {"SUCCESS"}
 
         control.run_jobs(advance=30 * 60 + 1)
-        poll(all_paid_back, 30)
+        poll(all_paid_back)
         seen = look()
         for number, lead in enumerate(leads):
             lobby = seen[1][lead["group"]["lobby_id"]]
@@ -127,9 +127,9 @@ def test_of_fifty_lobbies_at_their_end_the_full_ones_have_succeeded_and_the_othe
             else:
                 assert (order["state"], order["group"]["seat_state"]) == ("closed", "failed")
                 assert given == [order["paid_fen"]] == [order["refunded_fen"]] == [order["payable_fen"]]
-        poll(lambda: control.run_jobs() == 0, 15)
+        poll(lambda: control.run_jobs() == 0)
         control.run_jobs(advance=3600)
-        poll(lambda: control.run_jobs() == 0, 15)
+        poll(lambda: control.run_jobs() == 0)
         assert look() == seen
     tally = operator.get(f"/v1/admin/group-activities/{activity['activity_id']}/report").ok()["variants"][0]
     assert (tally["opened"], tally["succeeded"], tally["failed"], tally["joined"]) == (50, 16, 34, 49)

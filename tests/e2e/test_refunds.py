@@ -46,7 +46,7 @@ def settle(shopper: Shopper, control: Control, order_id: str) -> Any:
         states = {refund["state"] for refund in order["refunds"]}
         return order if states <= {"succeeded", "rejected", "failed"} else None
 
-    return poll(ended, 15)
+    return poll(ended)
 
 
 def paid_out(wechat: Sandbox, order_id: str) -> list[tuple[str, int]]:

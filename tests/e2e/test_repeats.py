@@ -142,7 +142,7 @@ def test_killed_in_the_middle_of_a_rush_it_loses_nothing_and_doubles_nothing(own
                 return answer if answer.status < 500 else None
             return None
 
-        answer = poll(attempt, 40)
+        answer = poll(attempt)
         assert answer.status == status, answer.body
         return answer
 

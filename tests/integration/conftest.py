@@ -35,9 +35,9 @@ def wechat(running: Wechat) -> Wechat:
 
 @pytest.fixture
 def short_time_outs(wechat: Wechat) -> Iterator[None]:
-    """The mall waits 0.3 seconds for a reply instead of five."""
+    """The mall waits one second for a reply instead of five."""
     environment = mall_environment(wechat.keys, wechat.url, wechat.merchant.url)
-    settings.use(environment | {"YUTANG_WECHAT_READ_SECONDS": "0.3"})
+    settings.use(environment | {"YUTANG_WECHAT_READ_SECONDS": "1"})
     yield
     settings.use(environment)
 

@@ -16,8 +16,9 @@ import pytest
 from chalicelib.gateways.wechat import api, transfers
 from chalicelib.gateways.wechat import pay as wechat_pay
 from chalicelib.gateways.wechat.errors import CallbackRejected
+from local.client import poll
 from tests.support.library import client_of
-from tests.wechat_fixtures import Wechat, until
+from tests.wechat_fixtures import Wechat
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_it_refunds(wechat: Wechat, library: Any) -> None:
 
 def test_it_reads_the_sandboxs_callbacks_as_the_mall_does(wechat: Wechat, library: Any) -> None:
     paid = wechat.control("pay", {"prepay_id": prepaid(library, "C000004"), "notify": "normal"})
-    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    headers, raw = poll(lambda: wechat.merchant.calls)[0]
     theirs, ours = library.callback(headers, raw), api.read_callback(headers, raw)
     assert (theirs["id"], theirs["event_type"]) == (ours.id, ours.event_type)
     assert theirs["resource"] == json.loads(ours.resource)
@@ -92,7 +93,7 @@ def test_it_reads_the_callback_of_a_refund_as_the_mall_does(wechat: Wechat, libr
         notify_url=wechat.merchant.url + "/v1/callbacks/wechat/refund",
     )  # fmt: skip
     wechat.clock.advance(6)
-    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    headers, raw = poll(lambda: wechat.merchant.calls)[0]
     theirs, ours = library.callback(headers, raw), api.read_callback(headers, raw)
     assert theirs["event_type"] == ours.event_type == "REFUND.SUCCESS"
     assert theirs["resource"]["refund_status"] == wechat_pay.read_refund(ours).state == "SUCCESS"
@@ -145,7 +146,7 @@ def test_it_calls_a_transfer_off(wechat: Wechat, library: Any) -> None:
     assert told(library.mch_transfer_bills_query(out_bill_no="CW2"))[1]["state"] == "CANCELLED"
     assert told(library.mch_transfer_bills_cancel("CW2"))[1]["code"] == "INVALID_REQUEST"
     assert told(library.mch_transfer_bills_cancel("CW9"))[1]["code"] == "NOT_FOUND"
-    notice = api.read_callback(*until(lambda: wechat.merchant.calls)[0])
+    notice = api.read_callback(*poll(lambda: wechat.merchant.calls)[0])
     assert transfers.read_transfer(notice).state == "CANCELLED"
     assert transferred(library, "CW3")[1]["state"] == "WAIT_USER_CONFIRM"  # the money is there again
 
@@ -183,7 +184,7 @@ def test_a_transfer_of_two_thousand_yuan_names_its_receiver(wechat: Wechat, libr
 def test_it_reads_the_callback_of_a_transfer_as_the_mall_does(wechat: Wechat, library: Any) -> None:
     request = wechat.transferred()
     wechat.end(request, "fail", fail_reason="NAME_NOT_CORRECT")
-    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    headers, raw = poll(lambda: wechat.merchant.calls)[0]
     theirs, ours = library.callback(headers, raw), api.read_callback(headers, raw)
     assert theirs["event_type"] == ours.event_type == "MCHTRANSFER.BILL.FINISHED"
     assert theirs["resource"] == json.loads(ours.resource)
@@ -207,7 +208,7 @@ def test_neither_believes_a_forged_callback(wechat: Wechat, library: Any, notify
     wechat.merchant.answers = [401]
     number = f"C_{notify}"
     wechat.control("pay", {"prepay_id": prepaid(library, number), "notify": notify})
-    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    headers, raw = poll(lambda: wechat.merchant.calls)[0]
     assert library.callback(headers, raw) is None
     with pytest.raises(CallbackRejected):
         api.read_callback(headers, raw)

@@ -20,11 +20,12 @@ from chalicelib.core.errors import MallError
 from chalicelib.gateways.wechat import api, http, mini, signature
 from chalicelib.gateways.wechat import pay as wechat_pay
 from chalicelib.gateways.wechat.errors import CallbackRejected, WechatError
+from local.client import poll
 from local.clock import LocalClock
 from local.keys import load_or_make, mall_environment
 from local.processes import free_port
 from local.sandbox.crypto import Signer
-from tests.wechat_fixtures import JSAPI, REFUNDS, Wechat, an_order, refund_of, refused, until
+from tests.wechat_fixtures import JSAPI, REFUNDS, Wechat, an_order, refund_of, refused
 
 
 def test_a_system_error_had_no_effect_but_the_mall_cannot_know(wechat: Wechat) -> None:
@@ -43,7 +44,7 @@ def test_after_a_time_out_only_a_query_tells_what_happened(
 ) -> None:
     body = wechat.paid()
     request = refund_of(body)
-    wechat.fault(REFUNDS, kind, seconds=0.6)
+    wechat.fault(REFUNDS, kind, seconds=1.5)
     error = refused(lambda: wechat_pay.refund(request))
     assert (error.code, error.retryable, error.outcome_unknown) == ("read_timeout", True, True)
     assert (wechat_pay.query_refund(request.out_refund_no) is not None) is effect
@@ -201,11 +202,11 @@ def test_no_secret_is_in_any_text_of_a_failure(wechat: Wechat, short_time_outs: 
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
     for kind in ("error", "timeout"):
-        wechat.fault("/", kind, seconds=0.5)
+        wechat.fault("/", kind, seconds=1.5)
         fails(lambda: mini.code2session(code))
-        wechat.fault("/", kind, seconds=0.5)
+        wechat.fault("/", kind, seconds=1.5)
         fails(lambda: wechat_pay.prepay(order))
-        wechat.fault("/", kind, seconds=0.5)
+        wechat.fault("/", kind, seconds=1.5)
         fails(lambda: mini.phone_number(code, order.openid))
     fails(lambda: mini.phone_number(code, order.openid))
     mini.code2session(code)
@@ -224,7 +225,7 @@ def a_process(port: int, folder: Path) -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        until(lambda: answers(url), 15)
+        poll(lambda: answers(url))
         yield url
     finally:
         process.kill()
@@ -248,10 +249,10 @@ def test_the_sandbox_goes_on_where_it_was_killed(wechat: Wechat, tmp_path: Path)
             here = Wechat(url, keys, mall_clock, wechat.merchant)
             wechat.merchant.answers = [500]
             body = here.paid("normal")
-            until(here.sends)
+            poll(here.sends)
         mall_clock.advance(20)
         with a_process(port, tmp_path):
-            until(lambda: len(wechat.merchant.calls) == 2)  # what the merchant was owed
+            poll(lambda: len(wechat.merchant.calls) == 2)  # what the merchant was owed
             trade = wechat_pay.query(body.out_trade_no)
             assert trade is not None and trade.state == "SUCCESS"
     finally:

@@ -36,7 +36,7 @@ def test_a_login_code_lives_for_five_minutes(wechat: Wechat) -> None:
 
 def test_a_login_whose_reply_is_lost_is_not_tried_again(wechat: Wechat, short_time_outs: None) -> None:
     code = wechat.control("login", {"user": "anna"})["code"]
-    wechat.fault("/sns/jscode2session", "timeout_after_effect", seconds=0.6)
+    wechat.fault("/sns/jscode2session", "timeout_after_effect", seconds=1.5)
     lost = refused(lambda: mini.code2session(code))
     assert (lost.code, lost.outcome_unknown, lost.retryable) == ("read_timeout", True, False)
     with pytest.raises(MallError, match="wechat_code_used"):

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from chalicelib.core import clock
 from chalicelib.gateways.wechat import api
 from chalicelib.gateways.wechat import pay as wechat_pay
-from tests.wechat_fixtures import Wechat, an_order, refund_of, refused, until
+from local.client import poll
+from tests.wechat_fixtures import Wechat, an_order, refund_of, refused
 
 
 def test_the_pay_parameters_are_signed_over_the_four_lines(wechat: Wechat) -> None:
@@ -210,7 +211,7 @@ def test_a_refund_may_fail_in_the_end(wechat: Wechat, outcome: str) -> None:
     wechat_pay.refund(request)
     wechat.control(f"refunds/{request.out_refund_no}", {"outcome": outcome})
     wechat.clock.advance(6)
-    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    headers, raw = poll(lambda: wechat.merchant.calls)[0]
     told = wechat_pay.read_refund(api.read_callback(headers, raw))
     assert (told.state, told.amount_fen, told.success_time) == (outcome, 1000, None)
     assert told == wechat_pay.query_refund(request.out_refund_no)

@@ -12,7 +12,8 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.gateways.wechat import api, transfers
 from chalicelib.gateways.wechat import pay as wechat_pay
-from tests.wechat_fixtures import TRANSFERS, Wechat, a_transfer, refund_of, refused, until
+from local.client import poll
+from tests.wechat_fixtures import TRANSFERS, Wechat, a_transfer, refund_of, refused
 
 DAY = 86_400
 
@@ -153,7 +154,7 @@ def test_a_transfer_that_nobody_takes_is_over_after_a_day(wechat: Wechat) -> Non
     waiting = transfers.query_transfer(request.out_bill_no)
     assert waiting is not None and waiting.state == "WAIT_USER_CONFIRM"
     wechat.clock.advance(61)
-    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    headers, raw = poll(lambda: wechat.merchant.calls)[0]
     told = transfers.read_transfer(api.read_callback(headers, raw))
     assert (told.state, told.fail_reason) == ("FAIL", "OVERDUE_CLOSE")
     assert told == transfers.query_transfer(request.out_bill_no)
@@ -183,7 +184,7 @@ def test_called_off_before_it_is_taken_the_merchant_has_the_money_again(wechat: 
     result = transfers.query_transfer(request.out_bill_no)
     assert result is not None and (result.state, result.fail_reason) == ("CANCELLED", None)
     assert balance_fen(wechat) == before + 300
-    headers, raw = until(lambda: wechat.merchant.calls)[0]
+    headers, raw = poll(lambda: wechat.merchant.calls)[0]
     assert transfers.read_transfer(api.read_callback(headers, raw)) == result
 
 
@@ -275,7 +276,7 @@ def test_after_a_time_out_the_same_number_again_pays_once(
 ) -> None:
     wechat.paid()
     request = a_transfer()
-    wechat.fault(TRANSFERS, kind, seconds=0.6)
+    wechat.fault(TRANSFERS, kind, seconds=1.5)
     error = refused(lambda: transfers.transfer(request))
     assert (error.code, error.retryable, error.outcome_unknown) == ("read_timeout", True, True)
     assert (transfers.query_transfer(request.out_bill_no) is not None) is effect

@@ -40,9 +40,9 @@ def settled(control: Control, seated: list[Seated]) -> list[Any]:
         states = {refund["state"] for order in orders for refund in order["refunds"]}
         return orders if states <= {"succeeded", "rejected", "failed"} else None
 
-    return list(poll(ended, 30))
+    return list(poll(ended))
 
 
 def agree(differences: Callable[[], list[str]]) -> None:
     """The books agree, once WeChat's last note has been taken."""
-    poll(lambda: not differences(), 20)
+    poll(lambda: not differences())
