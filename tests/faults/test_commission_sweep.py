@@ -28,7 +28,7 @@ from tests.support.distribution import (
 )
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
 
 PRICE, DAY = 1990, 86400
 #: Of two pieces: the seller's part, and that of who brought the seller.
@@ -135,7 +135,9 @@ FLOWS = [
 
 
 @pytest.fixture
-def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside) -> Iterator[Sweep[Flow, Trade]]:
+def sweep(
+    dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
+) -> Iterator[Sweep[Flow, Trade]]:
     send = in_process()
     operator = Operator(send, owner_token())
     tiers = [{"tier_id": "silver", "name": "银牌", "customers": 1, "reward_fen": REWARD}]
@@ -154,7 +156,7 @@ def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside)
         assert inviter_of(seller) == above.member_id
         return world
 
-    yield Sweep(outside, new_world, _check, may_change)
+    yield Sweep(outside, new_world, _check, may_change, calmly)
     set_rules(operator, enabled=False)
 
 

@@ -30,7 +30,7 @@ class Lean:
 
     def __init__(self, endpoint: str) -> None:
         place = urllib.parse.urlsplit(endpoint)
-        self._socket = socket.create_connection((place.hostname, place.port), timeout=30)
+        self._socket = socket.create_connection((place.hostname, place.port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._replies = self._socket.makefile("rb")
 

@@ -22,7 +22,7 @@ from chalicelib.platform.jobs.worker import LEASE_SECONDS
 from chalicelib.platform.store import tools
 from local.client import Operator, Sandbox, Transport
 from local.clock import LocalClock
-from tests.support.outside import Crash, Mode, Outside, every_call, may_change
+from tests.support.outside import Crash, Mode, Outside, may_change
 
 #: In so many rounds of running what is due, or letting time pass where nothing is, a healthy mall comes to rest.
 _ROUNDS_MAX = 40
@@ -121,8 +121,8 @@ class Sweep(Generic[_F, _W]):
     outside: Outside
     new_world: Callable[[_F], _W]
     check: Callable[[_F, _W], None]
-    counts: Callable[[str], bool] = every_call
-    calmly: Calmly = contextlib.nullcontext
+    counts: Callable[[str], bool]
+    calmly: Calmly
 
     def at_every_point(self, flow: _F, mode: Mode) -> int:
         """Play it with a fault at every call that counts, one after the other; how many there were.
