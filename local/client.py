@@ -344,7 +344,7 @@ class Shopper(Client):
         payment = self.start_payment(order_id)
         if not payment.get("paid"):
             self.sandbox.pay(payment, notify)
-        return poll(lambda: "paid_at" in (order := self.order(order_id)) and order, 15)
+        return poll(lambda: "paid_at" in (order := self.order(order_id)) and order)
 
     def lobby(self, order: dict[str, Any]) -> Any:
         """The lobby of this order, as this shopper sees it."""
