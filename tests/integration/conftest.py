@@ -11,7 +11,6 @@ import pytest
 from chalicelib.core import settings
 from chalicelib.gateways.wechat import mini
 from local.clock import LocalClock
-from local.keys import mall_environment
 from tests import wechat_fixtures
 from tests.wechat_fixtures import Wechat
 
@@ -34,12 +33,12 @@ def wechat(running: Wechat) -> Wechat:
 
 
 @pytest.fixture
-def short_time_outs(wechat: Wechat) -> Iterator[None]:
-    """The mall waits one second for a reply instead of five."""
-    environment = mall_environment(wechat.keys, wechat.url, wechat.merchant.url)
-    settings.use(environment | {"YUTANG_WECHAT_READ_SECONDS": "1"})
+def short_time_outs() -> Iterator[None]:
+    """The mall waits one second for WeChat's reply instead of five."""
+    before = settings._environment
+    settings.use({**before, "YUTANG_WECHAT_READ_SECONDS": "1"})
     yield
-    settings.use(environment)
+    settings.use(before)
 
 
 @pytest.fixture

@@ -515,18 +515,6 @@ def test_a_notice_of_something_else_changes_nothing(
 # --- faults ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def short_time_outs() -> Iterator[None]:
-    """The mall waits one second for WeChat's reply instead of five."""
-    import os
-
-    from chalicelib.core import settings
-
-    settings.use({**os.environ, "YUTANG_WECHAT_READ_SECONDS": "1"})
-    yield
-    settings.use(os.environ)
-
-
 def fault(wechat: Sandbox, kind: str, times: int, path: str = TRANSFERS) -> None:
     wechat.post("faults", {"path": path, "kind": kind, "times": times, "seconds": 1.5})
 
