@@ -36,5 +36,5 @@ def _response(error: MallError) -> dict[str, Any]:
     return {
         "statusCode": str(error.status),
         "responseParameters": {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()},
-        "responseTemplates": {"application/json": problems.render(error, "zh", "$context.requestId").decode()},
+        "responseTemplates": {"application/json": problems.render(error, "zh", "$context.requestId", {}).decode()},
     }

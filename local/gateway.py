@@ -159,7 +159,7 @@ class Gateway:
         headers = [("Content-Type", problems.CONTENT_TYPE), ("X-Request-Id", request_id)]
         if error.code == "method_not_allowed" and (found := self._router.find(_path(environ))):
             headers.append(("Allow", ", ".join(sorted(self._methods[found[0]]))))
-        return error.status, headers, problems.render(error, language, request_id)
+        return error.status, headers, problems.render(error, language, request_id, {})
 
 
 def status_line(status: int) -> str:

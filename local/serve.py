@@ -38,7 +38,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress is untyped
     def execute(self) -> None:
         code = {413: "too_large", 431: "too_large", 500: "internal"}.get(self.request.error.code, "malformed")
         error = MallError(code)
-        body = problems.render(error, "zh", str(uuid.uuid4()))
+        body = problems.render(error, "zh", str(uuid.uuid4()), {})
         self.status = status_line(error.status)
         self.response_headers.append(("Content-Type", problems.CONTENT_TYPE))
         self.content_length = len(body)

@@ -1,21 +1,104 @@
 """Every refusal the mall can answer: one table of stable codes, and the exception that carries one.
 
 A code is part of the wire contract. The table gives its HTTP status and what a person is told, in Chinese
-and in English; `{names}` in a text are filled from the exception's data. docs/errors.md is made from it.
+and in English; `{names}` in a text are filled from the exception's data. What is wrong with a single field is a Reason,
+which stands in the refusals.py of its wing. docs/errors.md is made from all of them.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 
+class Term(msgspec.Struct, frozen=True):
+    """A word of the mall's own that a text is filled with: `code` for machines, and its name in each language."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a field is refused: a stable `code`, and the text for a person in each language.
+
+    `{label}` in a text is the field's name in the reader's language, `{field}` the field as the client wrote it, and
+    `{names}` are filled from the parameters. The reasons of a wing stand in its refusals.py, those that every wing may
+    give in core/refusals.py.
+    """
+
+    code: str
+    zh: str
+    en: str
+
+    def at(self, field: str, **params: Any) -> FieldError:
+        """Say this of a field, as the client wrote it (`lines[0].quantity`); a parameter may be a Term."""
+        return FieldError(field, self, params)
+
+
+#: Names of fields for people, by the field's name or its path without indices: Chinese, or Chinese and English.
+#: Where no English is given, it is the field's own name as words.
+Labels = Mapping[str, str | tuple[str, str]]
+
+
 class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a request; `field` as the client wrote it, such as `lines[0].quantity`."""
+    """What is wrong with one field of a request, as `Reason.at` makes it."""
 
     field: str
-    message: str
+    reason: Reason | str  # MIGRATION: str
+    params: dict[str, Any] = {}
+
+    @property
+    def message(self) -> str:  # MIGRATION
+        """MIGRATION."""
+        return self.text("en", {})
+
+    def text(self, language: str, labels: Labels) -> str:
+        """The text for a person, in `language` ("zh" or "en"), by the names that `labels` has for fields."""
+        if isinstance(self.reason, str):  # MIGRATION
+            return self.reason
+        template = self.reason.en if language == "en" else self.reason.zh
+        names = {"field": self.field, "label": _label(self.field, language, labels)}
+        text = template.format_map(names | _in_language(self.params, language))
+        return text[:1].upper() + text[1:] if language == "en" else text
+
+    def data(self) -> dict[str, Any]:
+        """The parameters for machines: a Term by its code."""
+        return {name: value.code if isinstance(value, Term) else value for name, value in self.params.items()}
+
+
+def _in_language(params: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """The parameters as a text of this language shows them."""
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, Term):
+            return value.en if language == "en" else value.zh
+        if isinstance(value, list | tuple | set | frozenset):
+            return (", " if language == "en" else "、").join(str(shown(one)) for one in value)
+        return value
+
+    return {name: shown(value) for name, value in params.items()}
+
+
+def _label(field: str, language: str, labels: Labels) -> str:
+    """The field's name for people; an item of a list says which: "quantity (item 2)"."""
+    path = re.sub(r"\[\d*\]", "", field)
+    name = path.rpartition(".")[2]
+    known = labels.get(path) or labels.get(name)
+    if isinstance(known, tuple):
+        label = known[language == "en"]
+    elif language == "en" or known is None:
+        label = name.replace("_", " ")
+    else:
+        label = known
+    places = re.findall(r"\[(\d+)\]", field)
+    if not places:
+        return label
+    place = int(places[-1]) + 1
+    return f"{label} (item {place})" if language == "en" else f"{label}（第 {place} 项）"
 
 
 class Meaning(msgspec.Struct, frozen=True):
@@ -119,11 +202,15 @@ CODES: dict[str, Meaning] = {
 }
 
 
+#: So many of the field errors are told in the text of the whole; all of them stand in `errors`.
+_TOLD_MAX = 3
+
+
 class MallError(Exception):
     """A refusal with a stable `code` from `CODES`.
 
-    `errors` name fields; `retry_after` is in seconds; `data` fills the text and, where the contract says so,
-    is part of the answer (the new quote of `price_changed`, the SKUs of `out_of_stock`).
+    `errors` name fields, and are what a person is told then; `retry_after` is in seconds; `data` fills the text and,
+    where the contract says so, is part of the answer (the new quote of `price_changed`, the SKUs of `out_of_stock`).
     """
 
     def __init__(
@@ -145,10 +232,13 @@ class MallError(Exception):
         """The HTTP status of this code."""
         return CODES[self.code].status
 
-    def text(self, language: str) -> str:
-        """The text for a person, in `language` ("zh" or "en")."""
-        meaning = CODES[self.code]
-        return (meaning.en if language == "en" else meaning.zh).format_map(self.data)
+    def text(self, language: str, labels: Labels) -> str:
+        """The text for a person, in `language` ("zh" or "en"): what is wrong with the fields, where that is known."""
+        if not self.errors:
+            meaning = CODES[self.code]
+            return (meaning.en if language == "en" else meaning.zh).format_map(_in_language(self.data, language))
+        told = list(dict.fromkeys(error.text(language, labels) for error in self.errors[:_TOLD_MAX]))
+        return ("; " if language == "en" else "；").join(told)
 
 
 class OutsideError(Exception):
@@ -160,14 +250,20 @@ class OutsideError(Exception):
         return True
 
 
-def malformed(field: str, message: str) -> MallError:
-    """400: the field cannot be read as what it should be."""
-    return MallError("malformed", errors=(FieldError(field, message),))
+def _migration(errors: Any) -> Any:  # MIGRATION
+    return (FieldError(*errors),) if isinstance(errors[0], str) else errors
 
 
-def invalid(field: str, message: str) -> MallError:
-    """422: the field was understood, and a rule refuses it."""
-    return MallError("invalid", errors=(FieldError(field, message),))
+def malformed(*errors: FieldError | str) -> MallError:  # MIGRATION: str
+    """400: fields cannot be read as what they should be."""
+    errors = _migration(errors)
+    return MallError("malformed", errors=errors)  # type: ignore[arg-type]  # MIGRATION
+
+
+def invalid(*errors: FieldError | str) -> MallError:  # MIGRATION: str
+    """422: fields were understood, and a rule refuses them."""
+    errors = _migration(errors)
+    return MallError("invalid", errors=errors)  # type: ignore[arg-type]  # MIGRATION
 
 
 def unavailable(retry_after: int = 2) -> MallError:

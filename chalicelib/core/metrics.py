@@ -60,7 +60,7 @@ def add(metric: Metric, value: float = 1, **dimension: str) -> None:
     _put(metric, dimension, lambda before: before + value)
 
 
-def most(metric: Metric, value: float, **dimension: str) -> None:
+def maximum(metric: Metric, value: float, **dimension: str) -> None:
     """Keep the largest value that was met."""
     _put(metric, dimension, lambda before: max(before, value))
 

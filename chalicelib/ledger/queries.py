@@ -12,7 +12,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.ledger.rules import Balance, Entry, Month, Turnover
 from chalicelib.ledger.tables import NOW, Balances, LedgerEntries, day_shard
-from chalicelib.platform.store import cursor, read
+from chalicelib.platform.store import cursors, read
 
 #: So many entries of a member are read for one answer: some hundred calls, a few seconds.
 ALL_MAX = 10_000
@@ -50,7 +50,7 @@ def page_of_day(day: date, place: str, limit: int | None = None) -> tuple[list[E
     return entries, f"{shard + 1}|" if shard + 1 < settings().order_shards else None
 
 
-def of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Entry], str | None]:
+def of_member(member_id: str, limit: int, cursor: str | None) -> tuple[list[Entry], str | None]:
     """A page of the entries that changed the member's balance, newest first; one of this moment may be missing."""
     listing = f"ledger:{member_id}"
     page, after = read.query(
@@ -59,10 +59,10 @@ def of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Entry
         index=LedgerEntries.by_member,
         forward=False,
         limit=limit,
-        after=cursor.read(listing, given),
+        after=cursors.read(listing, cursor),
     )
     keys = [(LedgerEntries, (raw["about"]["S"], raw["cause"]["S"])) for raw in page]
-    return [item.entry for item in read.batch_get(keys)], cursor.write(listing, after)
+    return [item.entry for item in read.batch_get(keys)], cursors.write(listing, after)
 
 
 def balance(member_id: str) -> Balance:

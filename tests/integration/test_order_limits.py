@@ -25,7 +25,7 @@ def minute(mall_clock: LocalClock) -> None:
 def pressed(what: str, shopper: Shopper, times: int) -> None:
     """The member has done it so often in this minute."""
     for _ in range(times):
-        limits.once_more(what, shopper.member_id, PER_MINUTE)
+        limits.count_call(what, shopper.member_id, PER_MINUTE)
 
 
 def everything() -> dict[str, list[str]]:

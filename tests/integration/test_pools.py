@@ -254,13 +254,13 @@ def test_a_run_that_another_overtakes_moves_only_what_is_left(
     moved: list[int] = []
     really = pools.back_to_sale
 
-    def overtaken(tx: Transaction, sku_id: str, pool_id: str, quantity: int, otherwise: object) -> None:
+    def overtaken(tx: Transaction, sku_id: str, pool_id: str, quantity: int, on_failure: object) -> None:
         moved.append(quantity)
         if len(moved) == 1:
             assert worker.run_one(other)
             minutes.seconds += 0.01
             assert give_back(sku_id, 1, pool_id)
-        really(tx, sku_id, pool_id, quantity, otherwise)
+        really(tx, sku_id, pool_id, quantity, on_failure)
 
     monkeypatch.setattr(pools, "back_to_sale", overtaken)
     assert worker.run_one(one)

@@ -15,9 +15,10 @@ from chalicelib.commerce.pricing.tables import Pricing
 from chalicelib.core import clock, metrics
 from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
-from chalicelib.platform.store import base, cursor, read, tools
-from chalicelib.platform.store.base import Table, TableMeta, name, retry_busy
+from chalicelib.platform.store import base, cursors, read, tools
+from chalicelib.platform.store.base import Table, TableMeta, name
 from chalicelib.platform.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction, remove, save, write
+from chalicelib.platform.store.versioned import Conflict, retry
 from tests.support.outside import Mode, Outside, boundary
 
 
@@ -268,7 +269,7 @@ def test_a_list_goes_on_where_it_stopped_while_others_put_things_into_it(shelf: 
     seen: list[str] = []
     after: Any = None
     for round_ in range(20):
-        page, after = read.query(Things, shelf, limit=3, after=cursor.read(shelf, cursor.write(shelf, after)))
+        page, after = read.query(Things, shelf, limit=3, after=cursors.read(shelf, cursors.write(shelf, after)))
         seen += [raw["place"]["S"] for raw in page]
         put(shelf, **{f"p{2 * round_ + 1:02d}": 0})
         if after is None:
@@ -286,18 +287,18 @@ def test_where_and_keep_choose_and_backward_turns_round(shelf: str) -> None:
 
 
 def test_a_cursor_is_of_one_list_and_of_nobody_elses_making() -> None:
-    given = cursor.write("orders:m1", {"at": 5})
+    given = cursors.write("orders:m1", {"at": 5})
     assert given is not None
-    assert cursor.read("orders:m1", given) == {"at": 5}
-    assert cursor.write("orders:m1", None) is None
-    assert cursor.read("orders:m1", None) is None
+    assert cursors.read("orders:m1", given) == {"at": 5}
+    assert cursors.write("orders:m1", None) is None
+    assert cursors.read("orders:m1", None) is None
     for listing, text in [
         ("orders:m2", given), ("orders", given), ("orders:m1", given + "x"), ("orders:m1", given[:-1]),
         ("orders:m1", "x" + given), ("orders:m1", ""), ("orders:m1", "."), ("orders:m1", "枕"),
         ("orders:m1", "x" * 3000), ("orders:m1", given.partition(".")[0]),
     ]:  # fmt: skip
         with pytest.raises(MallError) as refusal:
-            cursor.read(listing, text)
+            cursors.read(listing, text)
         assert (refusal.value.code, refusal.value.errors[0].field) == ("cursor_invalid", "cursor"), text
 
 
@@ -313,16 +314,16 @@ def test_a_use_case_is_run_again_when_outrun_and_then_says_so() -> None:
     def outrun(times: int) -> str:
         runs.append(1)
         if len(runs) <= times:
-            raise KeyError
+            raise Conflict
         return "done"
 
-    assert (retry_busy(lambda: outrun(3), KeyError), len(runs)) == ("done", 4)
+    assert (retry(lambda: outrun(3)), len(runs)) == ("done", 4)
     runs.clear()
     with pytest.raises(MallError) as refusal:
-        retry_busy(lambda: outrun(4), KeyError)
+        retry(lambda: outrun(4))
     assert (refusal.value.code, len(runs)) == ("conflict", 4)
     with pytest.raises(ZeroDivisionError):
-        retry_busy(lambda: 1 // 0, KeyError)
+        retry(lambda: 1 // 0)
 
 
 @pytest.mark.parametrize("mode", ["refused", "answer_lost"])

@@ -9,7 +9,7 @@ import msgspec
 
 from chalicelib.commerce.orders.refunds.rules import apply_refund, new_refund
 from chalicelib.commerce.orders.rules import Event, Order, OrderLine, Pieces, Receiver
-from chalicelib.growth.distribution.rules import Commission, DistributionRules, Taker, commissions
+from chalicelib.growth.distribution.rules import Commission, DistributionRules, Payee, commissions
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 PLACE = Receiver(
@@ -47,8 +47,8 @@ def pays(
     order: Order, rules: DistributionRules, products: Mapping[str, int | None] | None = None, tier: str = "standard"
 ) -> list[Commission]:
     """What the order pays those in its chain, as many as the rules pay."""
-    takers = [Taker(level, who, tier) for level, who in enumerate(order.chain[: rules.levels], 1)]
-    return commissions(order, takers, products or {}, rules, 1, NOW)
+    payees = [Payee(level, who, tier) for level, who in enumerate(order.chain[: rules.levels], 1)]
+    return commissions(order, payees, products or {}, rules, 1, NOW)
 
 
 def released(commission: Commission) -> Commission:

@@ -44,7 +44,7 @@ FREE_NEIGHBOURHOODS = ("core", "platform", "gateways")
 #: The file names of a wing, and of a subject's folder inside one. docs/architecture.md says what each is for.
 ROOMS = (
     "rules", "inputs", "tables", "queries", "service", "views", "routes", "admin_routes", "callbacks", "jobs", "ports",
-    "personal_data", "settings", "checks",
+    "personal_data", "settings", "checks", "refusals",
 )  # fmt: skip
 #: Further names inside a subject's folder, each with its reason.
 EXCEPTIONS = {
@@ -59,10 +59,11 @@ EXCEPTIONS = {
     "mall.operators.access.passwords": "hashes of passwords, known to nobody else",
 }
 #: Pure by their name; any other module is held to it when its docstring says "Pure.".
-PURE_ROOMS = ("rules", "checks", "inputs")
+PURE_ROOMS = ("rules", "checks", "inputs", "refusals")
 #: What the pure may ask of the lower rooms: values and arithmetic, never an instant, an id or a document.
 PURE_BELOW = (
-    "core.money", "core.errors", "core.difference", "core.shards", "platform.web.types", "platform.web.problems",
+    "core.money", "core.errors", "core.refusals", "core.difference", "core.shards",
+    "platform.web.types", "platform.web.problems",
 )  # fmt: skip
 PURE_ASKED = {
     "core.clock": ("SHANGHAI", "day", "from_stamp", "from_ms", "stamp", "unix"),

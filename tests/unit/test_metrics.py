@@ -33,8 +33,8 @@ def test_what_was_counted_is_told_at_the_end(told: list[dict[str, Any]]) -> None
         metrics.add(Metric.ORDERS_PAID)
         metrics.add(Metric.ORDERS_PAID)
         metrics.add(Metric.PAID_FEN, 1990)
-        metrics.most(Metric.JOB_LAG, 3.5, Lane="INSIDE")
-        metrics.most(Metric.JOB_LAG, 1.0, Lane="INSIDE")
+        metrics.maximum(Metric.JOB_LAG, 3.5, Lane="INSIDE")
+        metrics.maximum(Metric.JOB_LAG, 1.0, Lane="INSIDE")
         metrics.add(Metric.REFUSED, Reason="out_of_stock")
         assert told == []
     found: dict[tuple[str, ...], float] = {}

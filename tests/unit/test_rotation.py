@@ -20,7 +20,7 @@ from moto import mock_aws
 from chalicelib.core import clock, settings
 from chalicelib.core.errors import MallError
 from chalicelib.gateways.wechat import keys
-from chalicelib.platform.store import cursor
+from chalicelib.platform.store import cursors
 from chalicelib.platform.web import tokens
 from local.keys import public_pem
 
@@ -73,7 +73,7 @@ def given_out(ring: list[str]) -> tuple[str, str, str | None]:
     """A member's token, an operator's and a cursor, of an environment with this ring."""
     with_token_keys(ring)
     until = clock.now() + timedelta(days=1)
-    return tokens.issue("member", "m1", until), tokens.issue("operator", "boss", until), cursor.write("list", [7])
+    return tokens.issue("member", "m1", until), tokens.issue("operator", "boss", until), cursors.write("list", [7])
 
 
 def is_taken(ring: list[str], given: tuple[str, str, str | None]) -> bool:
@@ -84,7 +84,7 @@ def is_taken(ring: list[str], given: tuple[str, str, str | None]) -> bool:
         return (
             tokens.read("member", f"Bearer {member}").subject == "m1"
             and tokens.read("operator", f"Bearer {operator}").subject == "boss"
-            and cursor.read("list", place) == [7]
+            and cursors.read("list", place) == [7]
         )
     except MallError:
         return False

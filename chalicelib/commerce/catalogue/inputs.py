@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from chalicelib.commerce.catalogue.products.inputs import Sort
-from chalicelib.platform.web.types import Code, Id, Line, LongLine, PageQuery, Url
+from chalicelib.platform.web.types import Code, Id, PageQuery, ShortText, Text256, Url
 
 
 class ProductsQuery(PageQuery, kw_only=True):
@@ -22,25 +22,25 @@ class ProductsQuery(PageQuery, kw_only=True):
 class CategoryChangeInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A change of a category: what is left out stays as it is."""
 
-    name: Line | UnsetType = UNSET
+    name: ShortText | UnsetType = UNSET
     parent_id: Id | UnsetType | None = UNSET
     sort: Sort | UnsetType = UNSET
     picture_url: Url | UnsetType = UNSET
-    description: LongLine | UnsetType = UNSET
+    description: Text256 | UnsetType = UNSET
 
 
 class CategoryInput(CategoryChangeInput, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new category. `category_code` is the merchant's own, unique and for ever; without it the id stands for it."""
 
     category_code: Code | UnsetType = UNSET
-    name: Line
+    name: ShortText
 
 
 class StockInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pieces to add, or below zero to take away, and why."""
 
     quantity: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
-    reason: Line
+    reason: ShortText
 
 
 class ShardsInput(msgspec.Struct, frozen=True):

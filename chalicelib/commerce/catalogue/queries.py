@@ -20,7 +20,7 @@ from chalicelib.commerce.catalogue.search import rules as search_rules
 from chalicelib.commerce.catalogue.tables import CARD, Listings, Products
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError, invalid
-from chalicelib.platform.store import cache, cursor, read
+from chalicelib.platform.store import cache, cursors, read
 from chalicelib.platform.web.endpoint import Reply
 from chalicelib.platform.web.types import Page
 
@@ -44,14 +44,14 @@ def listed(category_id: str | None, q: str | None, sort: str, limit: int, after:
     if q is not None and not words:
         raise invalid("q", "needs a word")
     listing = "|".join(["products", category_id or "", sort, " ".join(words)])
-    position = cursor.read(listing, after)
+    position = cursors.read(listing, after)
 
     def load() -> Reply:
         found = (
             _found(category_id, words, sort, limit, position) if words else _page(category_id, sort, limit, position)
         )
         cards, end = found
-        next_cursor = _encode(cursor.write(listing, end)).decode()
+        next_cursor = _encode(cursors.write(listing, end)).decode()
         return _reply(f'{{"items":[{",".join(cards)}],"next_cursor":{next_cursor}}}'.encode())
 
     return _remember(("list", listing, str(limit), after or ""), load)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from chalicelib.commerce.coupons import rules
 from chalicelib.commerce.coupons.rules import LIMIT_MAX, TOTAL_MAX, Audience, CouponState, How, Kind, Scope, Validity
-from chalicelib.platform.web.types import Fen, Id, Line, PageQuery, PriceFen
+from chalicelib.platform.web.types import Fen, Id, PageQuery, PriceFen, ShortText
 
 
 class TemplateChangeInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,7 +17,7 @@ class TemplateChangeInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     `ceiling_fen` the most that a percentage or the freight takes off; `threshold_fen` of goods in scope it needs;
     `share_limit` how many more a member may get for friends who claim through them."""
 
-    name: Line
+    name: ShortText
     kind: Kind
     amount_fen: PriceFen | None = None
     percent_off: int | None = None
@@ -55,7 +55,7 @@ class ClaimInput(msgspec.Struct, forbid_unknown_fields=True):
 class CodeInput(msgspec.Struct, forbid_unknown_fields=True):
     """A code as it is printed, or as somebody typed it: case, spaces and dashes do not matter."""
 
-    code: Line
+    code: ShortText
 
 
 class ShareInput(msgspec.Struct, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from chalicelib.commerce.coupons.rules import COUPONS_MAX
 from chalicelib.commerce.orders.rules import LINES_MAX, Size, State
-from chalicelib.platform.web.types import Fen, Id, Line, LongLine, PageQuery, Quantity
+from chalicelib.platform.web.types import Fen, Id, PageQuery, Quantity, ShortText, Text256
 
 #: Coupons to use, at most one for each place; or the best that the member has.
 CouponIds = Annotated[list[Id], Meta(max_length=COUPONS_MAX)] | Literal["best"]
@@ -39,7 +39,7 @@ class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     from_cart: bool = False
     address_id: Id
     expected_payable_fen: Fen
-    remark: LongLine = ""
+    remark: Text256 = ""
     coupon_ids: CouponIds = []
     group: GroupInput | None = None
 
@@ -61,7 +61,7 @@ class OrdersQuery(PageQuery, kw_only=True):
 class RefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What the shopper wants their money back for; all that is left, where no lines are named."""
 
-    reason: Annotated[LongLine, Meta(min_length=1)]
+    reason: Annotated[Text256, Meta(min_length=1)]
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
 
 
@@ -89,8 +89,8 @@ class AdminOrdersQuery(PageQuery, kw_only=True):
 class ShipmentInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A parcel; all that is left to send, where no lines are named."""
 
-    carrier: Line
-    tracking_no: Line
+    carrier: ShortText
+    tracking_no: ShortText
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
 
 
@@ -104,11 +104,11 @@ class OperatorRefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tr
     """What to give back, all that is left where no lines are named; whether goods that were sent came back."""
 
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
-    reason: Annotated[LongLine, Meta(min_length=1)]
+    reason: Annotated[Text256, Meta(min_length=1)]
     restock: bool = False
 
 
 class RejectionInput(msgspec.Struct, forbid_unknown_fields=True):
     """Why the refund is refused."""
 
-    reason: Annotated[LongLine, Meta(min_length=1)]
+    reason: Annotated[Text256, Meta(min_length=1)]

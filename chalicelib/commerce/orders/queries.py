@@ -10,7 +10,7 @@ from chalicelib.commerce.orders.rules import Order, Refund
 from chalicelib.commerce.orders.tables import WAITING, Orders, queue_shard
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.core.settings import settings
-from chalicelib.platform.store import cursor, read
+from chalicelib.platform.store import cursors, read
 
 #: A filtered page reads at most this many times, so that one request's work is bounded.
 _READS_MAX = 8
@@ -50,11 +50,11 @@ def owned(order_id: str, member_id: str) -> Order:
 
 
 def orders_of_member(
-    member_id: str, state: str | None, limit: int, given: str | None
+    member_id: str, state: str | None, limit: int, cursor: str | None
 ) -> tuple[list[Order], str | None]:
     """A page of the member's orders, newest first; a new order may be missing for a moment."""
     listing = f"orders:{member_id}:{state or ''}"
-    after = cursor.read(listing, given)
+    after = cursors.read(listing, cursor)
     keep = None if state is None else Orders.state == state
     keys: list[str] = []
     for _ in range(_READS_MAX):
@@ -64,7 +64,7 @@ def orders_of_member(
         keys += [raw["order_id"]["S"] for raw in page]
         if after is None or len(keys) >= limit:
             break
-    return _orders(keys), cursor.write(listing, after)
+    return _orders(keys), cursors.write(listing, after)
 
 
 def has_bought(member_id: str, or_ordered: bool = False) -> bool:
@@ -79,14 +79,14 @@ def has_bought(member_id: str, or_ordered: bool = False) -> bool:
             return bool(page)
 
 
-def orders_in_queue(queue: str, limit: int, given: str | None) -> tuple[list[Order], str | None]:
+def orders_in_queue(queue: str, limit: int, cursor: str | None) -> tuple[list[Order], str | None]:
     """A page of the orders in an operators' queue, oldest first, over all its shards."""
     listing = f"queue:{queue}"
     shards = (queue_shard(queue, shard) for shard in range(settings().order_shards))
     index: Any = Orders.by_refund if queue == WAITING else Orders.by_queue
-    after = cursor.read(listing, given)
+    after = cursors.read(listing, cursor)
     page, position = read.merged(Orders, shards, index=index, along=Orders.placed, after=after, limit=limit)
-    return _orders([raw["order_id"]["S"] for raw in page]), cursor.write(listing, position)
+    return _orders([raw["order_id"]["S"] for raw in page]), cursors.write(listing, position)
 
 
 def _orders(order_ids: list[str]) -> list[Order]:

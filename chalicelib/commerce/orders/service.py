@@ -75,15 +75,15 @@ def give_back(tx: Transaction, cause: str, order: Order, pieces: list[Pieces]) -
         emit(tx, STOCK_RETURNED, cause, lines=msgspec.json.encode(lines).decode())
 
 
-def count_placed(tx: Transaction, order: Order, at_most: int, otherwise: object) -> None:
-    """One more, as part of `tx`, which fails with `otherwise` when the member has so many; or has any, when the order
+def count_placed(tx: Transaction, order: Order, at_most: int, on_failure: object) -> None:
+    """One more, as part of `tx`, which fails with `on_failure` when the member has so many; or has any, when the order
     has the price for new customers."""
     actions: list[Action] = [UnpaidOrders.orders.add(1)]
     room = UnpaidOrders.orders.does_not_exist() | (UnpaidOrders.orders < (1 if order.newcomer else at_most))
     if order.newcomer:
         actions.append(UnpaidOrders.newcomer.set(order.order_id))
         room &= UnpaidOrders.newcomer.does_not_exist()
-    tx.update(UnpaidOrders, (order.member_id,), actions, room, otherwise)
+    tx.update(UnpaidOrders, (order.member_id,), actions, room, on_failure)
 
 
 def count_changed(tx: Transaction, before: Order, after: Order) -> None:

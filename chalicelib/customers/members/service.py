@@ -50,7 +50,7 @@ def login(code: str, source: Source | None) -> LoggedIn:
     """
     session = _ask_wechat(lambda mini: mini.code2session(code))
     identity = mini_identity(settings().wechat_appid, session.openid)
-    limits.once_more("login", identity, LOGINS_PER_MINUTE)
+    limits.count_call("login", identity, LOGINS_PER_MINUTE)
     member = _known(identity, source)
     is_new = member is None
     if member is None:

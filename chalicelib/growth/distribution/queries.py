@@ -38,17 +38,17 @@ from chalicelib.growth.distribution.views import (
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger.checks import audit_balances
 from chalicelib.ledger.rules import Balance, Entry, change_of
-from chalicelib.platform.store import cursor, read
+from chalicelib.platform.store import cursors, read
 
 
 def in_state(
-    state: DistributorState, sort: Sort, limit: int, given: str | None
+    state: DistributorState, sort: Sort, limit: int, cursor: str | None
 ) -> tuple[list[AdminDistributor], str | None]:
     """A page of the distributors in a state: who applied first before the others, or who has sold most. One whose sales
     change meanwhile may be on two pages, or on none. Raises `cursor_invalid`."""
     listing = f"distributors:{state}:{sort}"
     under = [state_shard(state, shard) for shard in shards()]
-    after = cursor.read(listing, given)
+    after = cursors.read(listing, cursor)
     position: Any
     if sort == "sales":
         by_sales = Distributors.by_sales
@@ -60,7 +60,7 @@ def in_state(
         page, position = read.merged(
             Distributors, under, index=by_state, along=Distributors.since, limit=limit, after=after
         )
-    return _rows([raw["member_id"]["S"] for raw in page]), cursor.write(listing, position)
+    return _rows([raw["member_id"]["S"] for raw in page]), cursors.write(listing, position)
 
 
 def _rows(member_ids: list[str]) -> list[AdminDistributor]:
@@ -110,13 +110,13 @@ def _binding(member_id: str) -> BindingView | None:
     )  # fmt: skip
 
 
-def explain(member_id: str, limit: int, given: str | None) -> tuple[list[AdminLedgerLine], str | None]:
+def explain(member_id: str, limit: int, cursor: str | None) -> tuple[list[AdminLedgerLine], str | None]:
     """A page of the entries that a distributor's balance comes to, the latest first.
 
     Raises `not_found` for who never applied, `cursor_invalid`.
     """
     distributor_queries.stored_distributor(member_id)
-    entries, after = ledger_queries.of_member(member_id, limit, given)
+    entries, after = ledger_queries.of_member(member_id, limit, cursor)
     return [_line(entry) for entry in entries], after
 
 
@@ -139,7 +139,7 @@ def audit(member_id: str) -> AccountCheck:
 
 
 def commissions(
-    order_id: str | None, member_id: str | None, day: date | None, limit: int, given: str | None
+    order_id: str | None, member_id: str | None, day: date | None, limit: int, cursor: str | None
 ) -> tuple[list[AdminCommission], str | None]:
     """The commissions of an order by level, or a page of a distributor's or a day's (Asia/Shanghai), the latest first.
 
@@ -150,7 +150,7 @@ def commissions(
     if order_id is not None:
         return [_record(item.commission) for item in read.query_all(Commissions, order_id, consistent=True)], None
     listing = f"admin-commissions:{member_id}:{day}"
-    behind = cursor.read(listing, given)
+    behind = cursors.read(listing, cursor)
     after: Any
     if member_id is not None:
         by_member = Commissions.by_member
@@ -161,7 +161,7 @@ def commissions(
             Commissions, (day_shard(day, shard) for shard in shards()), index=Commissions.by_day,
             along=Commissions.made, after=behind, limit=limit, forward=False,
         )  # fmt: skip
-    return [_record(one) for one in records(page) if one is not None], cursor.write(listing, after)
+    return [_record(one) for one in records(page) if one is not None], cursors.write(listing, after)
 
 
 def _record(commission: Commission) -> AdminCommission:

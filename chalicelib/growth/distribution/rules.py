@@ -19,7 +19,7 @@ from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.commerce.pricing.freight.rules import Region, covers
 from chalicelib.core.errors import invalid
 from chalicelib.core.money import split_fen
-from chalicelib.platform.web.types import Count, Fen, Line, PriceFen
+from chalicelib.platform.web.types import Count, Fen, PriceFen, ShortText
 
 #: The law's ceiling; a setting above it is refused when it is loaded.
 LEVELS_MAX = 2
@@ -47,7 +47,7 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     tier_id: TierId
-    name: Line
+    name: ShortText
     rates_bp: Rates = []
     sales_fen: Fen = 0
     orders: Count = 0
@@ -269,7 +269,7 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return sum(line.amount_fen for line in self.lines)
 
 
-class Taker(msgspec.Struct, frozen=True):
+class Payee(msgspec.Struct, frozen=True):
     """A distributor whom an order pays."""
 
     level: int
@@ -278,7 +278,7 @@ class Taker(msgspec.Struct, frozen=True):
 
 
 def commissions(
-    order: Order, takers: Sequence[Taker], products: Mapping[str, int | None], rules: DistributionRules, version: int,
+    order: Order, payees: Sequence[Payee], products: Mapping[str, int | None], rules: DistributionRules, version: int,
     now: datetime,
 ) -> list[Commission]:  # fmt: skip
     """The commissions of a paid order, one for each taker; `products`: the rates of those that have one.
@@ -286,7 +286,7 @@ def commissions(
     All together are at most the order's cap; what is above is taken off in proportion, to the fen. Refunds then take
     their part of that, and of the cap, whether they were granted before this or come later.
     """
-    made = [[_line(line, products, taker, rules) for line in order.lines] for taker in takers]
+    made = [[_line(line, products, taker, rules) for line in order.lines] for taker in payees]
     amounts = [line.full_fen for lines in made for line in lines]
     amounts = _at_most(
         order_cap(sum(_price(line) for line in order.lines), rules.order_cap_bp, rules.order_cap_fen), amounts
@@ -306,7 +306,7 @@ def commissions(
             ),
             order,
         )
-        for taker, lines in zip(takers, capped, strict=True)
+        for taker, lines in zip(payees, capped, strict=True)
     ]  # fmt: skip
 
 
@@ -344,7 +344,7 @@ def reduced(commission: Commission, order: Order) -> Commission:
 
 
 def _line(
-    line: OrderLine, products: Mapping[str, int | None], taker: Taker, rules: DistributionRules
+    line: OrderLine, products: Mapping[str, int | None], taker: Payee, rules: DistributionRules
 ) -> CommissionLine:
     base = _price(line)
     used = rate(products.get(line.product_id), rules.tier(taker.tier), taker.level, rules)

@@ -20,7 +20,7 @@ from chalicelib.growth.payouts.inputs import (
 from chalicelib.growth.payouts.queries import tax_rows, withdrawals_in_queue, withdrawals_of_member
 from chalicelib.growth.payouts.views import AdminWithdrawalView, TaxRow, WithdrawalJournal, admin_view
 from chalicelib.ledger import queries as ledger_queries
-from chalicelib.platform.store import cursor
+from chalicelib.platform.store import cursors
 from chalicelib.platform.web.endpoint import OPERATOR, Call, Reply, endpoint
 from chalicelib.platform.web.types import Page
 
@@ -90,9 +90,9 @@ def tax_report(query: QuarterQuery) -> str:
     500 distributors a page, each on one line. Complete a moment after the quarter's end.
     """
     listing = f"tax-report:{query.quarter}"
-    rows, end = tax_rows(query.quarter, cursor.read(listing, query.cursor))
+    rows, end = tax_rows(query.quarter, cursors.read(listing, query.cursor))
     headers = {"Content-Disposition": f'attachment; filename="tax-{query.quarter}.csv"'}
-    next_cursor = cursor.write(listing, end)
+    next_cursor = cursors.write(listing, end)
     if next_cursor is not None:
         headers["X-Next-Cursor"] = next_cursor
     return cast("str", Reply(_csv(rows), content_type="text/csv; charset=utf-8", headers=headers))

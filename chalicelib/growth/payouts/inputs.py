@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from chalicelib.platform.web.types import Cursor, Fen, Id, LongLine, PageQuery
+from chalicelib.platform.web.types import Cursor, Fen, Id, PageQuery, Text256
 
 WithdrawalQueue = Literal["reviewing", "processing", "waiting", "awaiting_confirmation"]
 
@@ -28,14 +28,14 @@ class AdminWithdrawalsQuery(PageQuery, kw_only=True):
 class WithdrawalRejectionInput(msgspec.Struct, forbid_unknown_fields=True):
     """Why; the distributor reads it."""
 
-    reason: Annotated[LongLine, Meta(min_length=1)]
+    reason: Annotated[Text256, Meta(min_length=1)]
 
 
 class ConclusionInput(msgspec.Struct, forbid_unknown_fields=True):
     """How it ended, as WeChat Pay's console says: whether the money was paid; and a note on it."""
 
     paid: bool
-    reason: Annotated[LongLine, Meta(min_length=1)]
+    reason: Annotated[Text256, Meta(min_length=1)]
 
 
 class QuarterQuery(msgspec.Struct, kw_only=True):

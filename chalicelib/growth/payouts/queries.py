@@ -13,30 +13,30 @@ from chalicelib.core.settings import settings
 from chalicelib.growth.payouts.rules import Withdrawal
 from chalicelib.growth.payouts.tables import Withdrawals, quarter_shard, queue_shard, withdrawal_key
 from chalicelib.growth.payouts.views import TaxRow
-from chalicelib.platform.store import cursor, read
+from chalicelib.platform.store import cursors, read
 
 #: Members on a page of the tax report.
 REPORT_PAGE = 500
 
 
-def withdrawals_of_member(member_id: str, limit: int, given: str | None) -> tuple[list[Withdrawal], str | None]:
+def withdrawals_of_member(member_id: str, limit: int, cursor: str | None) -> tuple[list[Withdrawal], str | None]:
     """A page of the member's withdrawals, newest first; one of this moment may be missing."""
     listing = f"withdrawals:{member_id}"
     page, after = read.query(
         Withdrawals, member_id, index=Withdrawals.by_member, forward=False, limit=limit,
-        after=cursor.read(listing, given),
+        after=cursors.read(listing, cursor),
     )  # fmt: skip
-    return _withdrawals([raw["withdrawal_id"]["S"] for raw in page]), cursor.write(listing, after)
+    return _withdrawals([raw["withdrawal_id"]["S"] for raw in page]), cursors.write(listing, after)
 
 
-def withdrawals_in_queue(queue: str, limit: int, given: str | None) -> tuple[list[Withdrawal], str | None]:
+def withdrawals_in_queue(queue: str, limit: int, cursor: str | None) -> tuple[list[Withdrawal], str | None]:
     """A page of the withdrawals in an operators' queue, oldest first, over all its shards."""
     listing = f"withdrawals:queue:{queue}"
     page, position = read.merged(
         Withdrawals, (queue_shard(queue, shard) for shard in range(settings().distribution_shards)),
-        index=Withdrawals.by_queue, along=Withdrawals.made, after=cursor.read(listing, given), limit=limit,
+        index=Withdrawals.by_queue, along=Withdrawals.made, after=cursors.read(listing, cursor), limit=limit,
     )  # fmt: skip
-    return _withdrawals([raw["withdrawal_id"]["S"] for raw in page]), cursor.write(listing, position)
+    return _withdrawals([raw["withdrawal_id"]["S"] for raw in page]), cursors.write(listing, position)
 
 
 def _withdrawals(ids: list[str]) -> list[Withdrawal]:

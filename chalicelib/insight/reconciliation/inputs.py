@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.insight.reconciliation.rules import DifferenceState
-from chalicelib.platform.web.types import LongLine, PageQuery
+from chalicelib.platform.web.types import PageQuery, Text256
 
 
 class DifferencesQuery(PageQuery, kw_only=True):
@@ -20,4 +20,4 @@ class DifferencesQuery(PageQuery, kw_only=True):
 class DifferenceClosingInput(msgspec.Struct, forbid_unknown_fields=True):
     """What the difference came from, and what was done about it."""
 
-    reason: Annotated[LongLine, Meta(min_length=1)]
+    reason: Annotated[Text256, Meta(min_length=1)]

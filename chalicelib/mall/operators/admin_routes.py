@@ -20,7 +20,7 @@ from chalicelib.mall.operators.inputs import (
 from chalicelib.mall.operators.rules import SELF
 from chalicelib.mall.operators.tables import AuditEntry
 from chalicelib.mall.operators.views import AuditView, OperatorSession, OperatorView, audit_view, operator_view
-from chalicelib.platform.store import cursor
+from chalicelib.platform.store import cursors
 from chalicelib.platform.web.endpoint import OPERATOR, PUBLIC, Call, endpoint
 from chalicelib.platform.web.types import Page
 
@@ -91,5 +91,5 @@ def list_audit(query: AuditQuery) -> Page[AuditView]:
     """What operators did on a day, newest first."""
     day = query.day or clock.day(clock.now())
     listing = f"audit.{day}.{query.operator or ''}"
-    entries, after = audit_queries.page(day, query.operator, query.limit, cursor.read(listing, query.cursor))
-    return Page([audit_view(entry) for entry in entries], cursor.write(listing, after))
+    entries, after = audit_queries.page(day, query.operator, query.limit, cursors.read(listing, query.cursor))
+    return Page([audit_view(entry) for entry in entries], cursors.write(listing, after))

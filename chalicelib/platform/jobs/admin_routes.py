@@ -11,7 +11,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs import queue
 from chalicelib.platform.jobs.tables import Jobs
-from chalicelib.platform.store import cursor
+from chalicelib.platform.store import cursors
 from chalicelib.platform.web.endpoint import OPERATOR, endpoint
 from chalicelib.platform.web.types import Page, PageQuery
 
@@ -30,8 +30,8 @@ class DeadJob(msgspec.Struct):
 @endpoint("GET /v1/admin/jobs/dead", OPERATOR, permission="jobs.read", errors=("cursor_invalid",))
 def list_dead(query: PageQuery) -> Page[DeadJob]:
     """Dead jobs, oldest first."""
-    jobs, after = queue.dead(query.limit, cursor.read("jobs.dead", query.cursor))
-    return Page([_view(job) for job in jobs], cursor.write("jobs.dead", after))
+    jobs, after = queue.dead(query.limit, cursors.read("jobs.dead", query.cursor))
+    return Page([_view(job) for job in jobs], cursors.write("jobs.dead", after))
 
 
 @endpoint("POST /v1/admin/jobs/dead/{job_id}/retry", OPERATOR, permission="jobs.retry", errors=("job_not_dead",))

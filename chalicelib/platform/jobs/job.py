@@ -47,6 +47,9 @@ class Job(msgspec.Struct):
     def finish(self, tx: Transaction) -> None:
         """Remove the job as part of `tx`, so that its effect and its end are one."""
         tx.delete(Jobs, (self.shard, self.due), Jobs.lease == self.lease, LeaseLost)
+        tx.after_commit(self._is_finished)
+
+    def _is_finished(self) -> None:
         self.finished = True
 
 

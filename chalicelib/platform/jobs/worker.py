@@ -59,7 +59,7 @@ def run_due(
     if part is not None:
         order = [shard for shard in order if int(shard[1:]) % settings().job_workers == part]
     for lane in lanes:
-        metrics.most(Metric.JOB_LAG, 0.0, Lane=lane.name)  # somebody has looked
+        metrics.maximum(Metric.JOB_LAG, 0.0, Lane=lane.name)  # somebody has looked
     ran = 0
     while True:
         since = clock.now()
@@ -78,7 +78,7 @@ def _sweep(order: list[str], end: float) -> int:
             for raw in _due(shard):
                 if clock.monotonic() > end:
                     return ran
-                metrics.most(Metric.JOB_LAG, _waited(raw["due"]["S"]), Lane=Lane(shard[0]).name)
+                metrics.maximum(Metric.JOB_LAG, _waited(raw["due"]["S"]), Lane=Lane(shard[0]).name)
                 ran += run_one(Jobs.from_raw_data(raw))
         if ran == ran_before:
             break

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,7 +25,7 @@ ACTIONS_MAX = 100
 
 
 class ConditionFailed(Exception):
-    """Nothing was written, because conditions did not hold: `failed` has the `otherwise` of each, in call order."""
+    """Nothing was written, because conditions did not hold: `failed` has the `on_failure` of each, in call order."""
 
     def __init__(self, failed: Sequence[object]) -> None:
         super().__init__(*failed)
@@ -34,28 +35,31 @@ class ConditionFailed(Exception):
 class Transaction:
     """Collects actions on distinct items and commits all or nothing.
 
-    Each action carries `otherwise`: what it means when its condition does not hold. PynamoDB's own
+    Each action carries `on_failure`: what it means when its condition does not hold. PynamoDB's own
     transaction regroups the actions, so that the reasons of a refusal no longer say which item they belong to.
     """
 
     def __init__(self) -> None:
         self._actions: list[dict[str, dict[str, Any]]] = []
         self._places: set[tuple[str, ...]] = set()
-        self._otherwise: list[object] = []
+        self._on_failure: list[object] = []
+        self._effects: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
         return len(self._actions)
 
-    def put(self, item: Table, condition: Condition | None = None, otherwise: object = None) -> None:
+    def put(self, item: Table, condition: Condition | None = None, on_failure: object = None) -> None:
         """Write the whole item."""
         arguments = item.get_save_kwargs_from_instance(condition=condition)
         arguments.pop("ReturnConsumedCapacity", None)
         keys = (hash_key(type(item)), range_key(type(item)))
-        self._add("Put", arguments, otherwise, {key.attr_name: arguments["Item"][key.attr_name] for key in keys if key})
+        self._add(
+            "Put", arguments, on_failure, {key.attr_name: arguments["Item"][key.attr_name] for key in keys if key}
+        )
 
-    def create(self, item: Table, otherwise: object = None) -> None:
+    def create(self, item: Table, on_failure: object = None) -> None:
         """Write the whole item, which must not be there yet."""
-        self.put(item, hash_key(type(item)).does_not_exist(), otherwise)
+        self.put(item, hash_key(type(item)).does_not_exist(), on_failure)
 
     def update(
         self,
@@ -63,23 +67,30 @@ class Transaction:
         key: tuple[str, ...],
         actions: Sequence[Action],
         condition: Condition | None = None,
-        otherwise: object = None,
+        on_failure: object = None,
     ) -> None:
         """Change attributes of the item at `key` (hash key, and range key if the table has one)."""
-        self._add("Update", _arguments(table, key, actions=list(actions), condition=condition), otherwise)
+        self._add("Update", _arguments(table, key, actions=list(actions), condition=condition), on_failure)
 
     def delete(
-        self, table: type[Table], key: tuple[str, ...], condition: Condition | None = None, otherwise: object = None
+        self, table: type[Table], key: tuple[str, ...], condition: Condition | None = None, on_failure: object = None
     ) -> None:
         """Remove the item at `key`."""
-        self._add("Delete", _arguments(table, key, condition=condition), otherwise)
+        self._add("Delete", _arguments(table, key, condition=condition), on_failure)
 
-    def check(self, table: type[Table], key: tuple[str, ...], condition: Condition, otherwise: object = None) -> None:
+    def check(self, table: type[Table], key: tuple[str, ...], condition: Condition, on_failure: object = None) -> None:
         """Commit only while the condition holds for the item at `key`."""
-        self._add("ConditionCheck", _arguments(table, key, condition=condition), otherwise)
+        self._add("ConditionCheck", _arguments(table, key, condition=condition), on_failure)
+
+    def after_commit(self, effect: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        """Have this done when everything is written, and not when it is not: a metric, a log line, a memory to forget.
+
+        What decides may be called again when another writer was quicker; so nothing that it does itself may be seen.
+        """
+        self._effects.append(functools.partial(effect, *args, **kwargs))
 
     def commit(self) -> None:
-        """Write everything or nothing.
+        """Write everything or nothing, then do what was asked for after it.
 
         Raises ConditionFailed when conditions did not hold, and `unavailable` when DynamoDB could not be asked
         or its answer was lost: then it may have been written, and the caller's repetition must find that out.
@@ -90,14 +101,17 @@ class Transaction:
             try:
                 # The token makes the client's own repetition after a time-out harmless (for 10 minutes).
                 call("TransactWriteItems", {"TransactItems": self._actions, "ClientRequestToken": ids.new("")})
-                return
+                break
             except ClientError as fault:
                 if fault.response["Error"]["Code"] != "TransactionCanceledException":
                     raise
                 self._refused([reason.get("Code", "None") for reason in fault.response["CancellationReasons"]])
             clock.sleep(ids.jitter(_CONFLICT_WAIT_SECONDS * 2**attempt))
-        log.warning("transaction_conflict", actions=len(self._actions))
-        raise unavailable(1)
+        else:
+            log.warning("transaction_conflict", actions=len(self._actions))
+            raise unavailable(1)
+        for effect in self._effects:
+            effect()
 
     def _refused(self, codes: list[str]) -> None:
         """Raise what the reasons mean; return when the same transaction may be tried again.
@@ -113,16 +127,16 @@ class Transaction:
             metrics.add(Metric.DYNAMODB_BUSY)
         if set(codes) <= {"ConditionalCheckFailed", "None"}:
             raise ConditionFailed(
-                [self._otherwise[index] for index, code in enumerate(codes) if code == "ConditionalCheckFailed"]
+                [self._on_failure[index] for index, code in enumerate(codes) if code == "ConditionalCheckFailed"]
             )
 
-    def _add(self, kind: str, arguments: dict[str, Any], otherwise: object, key: dict[str, Any] | None = None) -> None:
+    def _add(self, kind: str, arguments: dict[str, Any], on_failure: object, key: dict[str, Any] | None = None) -> None:
         place = arguments["TableName"], *(value["S"] for _, value in sorted((key or arguments["Key"]).items()))
         if place in self._places:  # DynamoDB refuses it, for whatever reason that would then be guessed at
             raise ValueError(f"a transaction changes an item of {place[0]} twice")
         self._places.add(place)
         self._actions.append({kind: arguments})
-        self._otherwise.append(otherwise)
+        self._on_failure.append(on_failure)
 
 
 def _arguments(table: type[Table], key: tuple[str, ...], **options: Any) -> dict[str, Any]:
@@ -136,7 +150,7 @@ def write(
     key: tuple[str, ...],
     actions: Sequence[Action],
     condition: Condition | None = None,
-    otherwise: object = None,
+    on_failure: object = None,
 ) -> dict[str, Any]:
     """Change one item that two requests may both change, and return it as it is then (raw attributes).
 
@@ -144,16 +158,16 @@ def write(
     Raises ConditionFailed.
     """
     arguments = _arguments(table, key, actions=list(actions), condition=condition, return_values="ALL_NEW")
-    return _single("UpdateItem", arguments, otherwise).get("Attributes", {})  # type: ignore[no-any-return]
+    return _single("UpdateItem", arguments, on_failure).get("Attributes", {})  # type: ignore[no-any-return]
 
 
-def save(item: Table, condition: Condition | None = None, otherwise: object = None) -> None:
+def save(item: Table, condition: Condition | None = None, on_failure: object = None) -> None:
     """Write one whole item. Raises ConditionFailed.
 
     The client repeats after a time-out, so that a condition may then fail on what the first try itself wrote:
     who needs to know uses a transaction.
     """
-    _single("PutItem", item.get_save_kwargs_from_instance(condition=condition), otherwise)
+    _single("PutItem", item.get_save_kwargs_from_instance(condition=condition), on_failure)
 
 
 def remove(table: type[Table], key: tuple[str, ...], condition: Condition | None = None) -> None:
@@ -161,10 +175,10 @@ def remove(table: type[Table], key: tuple[str, ...], condition: Condition | None
     _single("DeleteItem", _arguments(table, key, condition=condition), None)
 
 
-def _single(operation: str, arguments: dict[str, Any], otherwise: object) -> dict[str, Any]:
+def _single(operation: str, arguments: dict[str, Any], on_failure: object) -> dict[str, Any]:
     try:
         return call(operation, arguments)
     except ClientError as fault:
         if fault.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            raise ConditionFailed([otherwise]) from fault
+            raise ConditionFailed([on_failure]) from fault
         raise

@@ -14,6 +14,7 @@ from chalice.app import Chalice, Request, Response
 from chalicelib.core import clock, ids, log, metrics
 from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
 from chalicelib.core.metrics import Metric
+from chalicelib.core.refusals import BAD_JSON
 from chalicelib.core.trace import segment
 from chalicelib.platform.web import limits, problems, tokens
 from chalicelib.platform.web.endpoint import (
@@ -103,19 +104,20 @@ def _answered(
         with segment(f"{endpoint.method} {endpoint.path}"):
             return _perform(endpoint, request, path, guard, request_id, language)
     except MallError as error:
-        return _problem(error, language, request_id)
+        return _problem(error, endpoint, language, request_id)
     except OutsideError as error:
         log.warning("outside_failed", reason=str(error), method=endpoint.method, path=endpoint.path)
-        return _problem(unavailable(), language, request_id)
+        return _problem(unavailable(), endpoint, language, request_id)
     except Exception as error:
         log.error("request_failed", error, method=endpoint.method, path=endpoint.path)
-        return _problem(MallError("internal"), language, request_id)
+        return _problem(MallError("internal"), endpoint, language, request_id)
 
 
-def _problem(error: MallError, language: str, request_id: str) -> Reply:
+def _problem(error: MallError, endpoint: Endpoint, language: str, request_id: str) -> Reply:
     metrics.add(Metric.REFUSED, Reason=error.code)
     headers = {"Retry-After": str(error.retry_after or 1)} if error.status in (429, 503) else {}
-    body = problems.render(error, language, request_id)
+    labels = problems.labels_of(endpoint.handler.__module__) if error.errors else {}
+    body = problems.render(error, language, request_id, labels)
     return Reply(body=body, status=error.status, content_type=problems.CONTENT_TYPE, headers=headers)
 
 
@@ -145,7 +147,7 @@ def _perform(
         query=_known_query(endpoint, request),
     )
     if endpoint.per_minute is not None:
-        limits.once_more(endpoint.handler.__name__, call.caller, endpoint.per_minute)
+        limits.count_call(endpoint.handler.__name__, call.caller, endpoint.per_minute)
     if endpoint.audience is not OPERATOR or token is None:
         return _handle(endpoint, call, path)
     operators = guard()
@@ -215,7 +217,7 @@ def decode(body: bytes, struct: Any) -> Any:
     except msgspec.ValidationError as fault:
         raise problems.from_validation(fault, "body") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise malformed("body", "JSON is malformed") from None
+        raise malformed(BAD_JSON.at("body")) from None
 
 
 def _body(endpoint: Endpoint, request: Request) -> bytes:

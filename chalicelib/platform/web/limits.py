@@ -17,7 +17,7 @@ _SECONDS = 60
 _KEPT = timedelta(hours=1)
 
 
-def once_more(what: str, who: str, per_minute: int) -> None:
+def count_call(what: str, who: str, per_minute: int) -> None:
     """Count it. Raises `too_many_requests` beyond so many in this minute, saying when the next one begins."""
     now = clock.unix()
     key = (f"{what}#{who}#{now // _SECONDS}",)

@@ -13,8 +13,8 @@ _T = TypeVar("_T")
 
 #: Text that people wrote: no control characters, also none at its end, where `$` alone would let one newline pass.
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$(?!\n)"
-Line = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PRINTABLE)]
-LongLine = Annotated[str, Meta(max_length=256, pattern=_PRINTABLE)]
+ShortText = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PRINTABLE)]
+Text256 = Annotated[str, Meta(max_length=256, pattern=_PRINTABLE)]
 Url = Annotated[str, Meta(max_length=512, pattern=r"^(https?://[^\x00-\x20\x7f]+)?$(?!\n)")]
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
 Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$(?!\n)")]

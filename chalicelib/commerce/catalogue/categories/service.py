@@ -18,9 +18,8 @@ from chalicelib.core import ids
 from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.conflict import TRIES, Conflict, commit
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, commit, retry
 
 _MOVED_MAX = 40
 
@@ -62,7 +61,7 @@ def change_tree(edit: Callable[[Forest], Forest], deleted: str | None = None) ->
     `edit` is called again on the newer tree when another writer was quicker. The products of a category that moved
     are listed anew by jobs owed in the same transaction.
     """
-    forest = retry_busy(lambda: _change_tree(edit, deleted), Conflict, TRIES)
+    forest = retry(lambda: _change_tree(edit, deleted), TRIES_CROWDED)
     cache.forget("catalogue")
     return forest
 

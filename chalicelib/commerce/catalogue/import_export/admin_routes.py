@@ -10,7 +10,7 @@ from chalicelib.commerce.catalogue.import_export import service as import_export
 from chalicelib.commerce.catalogue.import_export import views as import_export_views
 from chalicelib.commerce.catalogue.import_export.inputs import CatalogueExportQuery, FormatQuery
 from chalicelib.commerce.catalogue.import_export.rules import Format
-from chalicelib.platform.store import cursor
+from chalicelib.platform.store import cursors
 from chalicelib.platform.web.endpoint import OPERATOR, Call, Reply, endpoint
 
 _EXPORT = "catalogue.export"
@@ -59,8 +59,8 @@ def import_categories(call: Call, query: FormatQuery) -> import_export_views.Imp
 )
 def export_products(query: CatalogueExportQuery) -> str:
     """All products, published or not, 100 a page, as a file that the import reads; `stock` is what is free."""
-    content, end = queries.export_products(query.format, cursor.read(_EXPORT, query.cursor))
-    return _file("products", query.format, content, cursor.write(_EXPORT, end))
+    content, end = queries.export_products(query.format, cursors.read(_EXPORT, query.cursor))
+    return _file("products", query.format, content, cursors.write(_EXPORT, end))
 
 
 @endpoint("GET /v1/admin/categories/export", OPERATOR, permission=READ, media="application/x-ndjson, text/csv")

@@ -31,7 +31,7 @@ from chalicelib.commerce.catalogue.products.inputs import (
 )
 from chalicelib.core.errors import FieldError, MallError, invalid, malformed
 from chalicelib.platform.web import problems
-from chalicelib.platform.web.types import Code, Line, LongLine, Url
+from chalicelib.platform.web.types import Code, ShortText, Text256, Url
 
 Format = Literal["jsonl", "csv"]
 
@@ -53,10 +53,10 @@ class ProductLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     product_code: Code
-    name: Line
+    name: ShortText
     skus: Skus
     category_code: Code | UnsetType | None = UNSET
-    brief: LongLine | UnsetType = UNSET
+    brief: Text256 | UnsetType = UNSET
     keywords: Keywords | UnsetType = UNSET
     unit: Unit | UnsetType = UNSET
     on_sale: bool | UnsetType = UNSET
@@ -66,7 +66,7 @@ class ProductLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     picture_url: Url | UnsetType = UNSET
     gallery: Gallery | UnsetType = UNSET
     specs: Specs | UnsetType = UNSET
-    brand: LongLine | UnsetType = UNSET
+    brand: Text256 | UnsetType = UNSET
     detail: LongText | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     values: Values | UnsetType = UNSET
@@ -77,10 +77,10 @@ class CategoryLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A category in a file; what is left out stays as it is. Its parent may come later in the file."""
 
     category_code: Code
-    name: Line
+    name: ShortText
     parent_code: Code | UnsetType | None = UNSET
     sort: Sort | UnsetType = UNSET
-    description: LongLine | UnsetType = UNSET
+    description: Text256 | UnsetType = UNSET
     picture_url: Url | UnsetType = UNSET
 
 
@@ -261,4 +261,4 @@ def product_changes(line: ProductLine, role: str, categories: Mapping[str, str])
 
 def errors_of(error: MallError) -> tuple[FieldError, ...]:
     """What a refusal says of a line."""
-    return error.errors or (FieldError("line", error.text("en")),)
+    return error.errors or (FieldError("line", error.text("en", {})),)

@@ -19,9 +19,8 @@ from chalicelib.core import clock
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.conflict import TRIES, Conflict
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, retry
 
 #: Products that one transaction counts: two actions each, and the end of the job.
 _PRODUCTS_MAX = 45
@@ -90,7 +89,7 @@ def reindex_returned(job: Job) -> None:
 
 def empty_pool(job: Job) -> None:
     """Move what is free in a closed pool to ordinary sale; nothing while the pool is open."""
-    retry_busy(lambda: _empty_pool(job), Conflict, TRIES)
+    retry(lambda: _empty_pool(job), TRIES_CROWDED)
 
 
 def _empty_pool(job: Job) -> None:

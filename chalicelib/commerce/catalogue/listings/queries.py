@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.commerce.catalogue.listings import rules as listing_keys
 from chalicelib.commerce.catalogue.listings.views import ProductRow, product_row
 from chalicelib.commerce.catalogue.tables import Listings, product_key
-from chalicelib.platform.store import cursor, read
+from chalicelib.platform.store import cursors, read
 from chalicelib.platform.web.types import Page
 
 #: Queries for one page: a filter may pass over many products, and the cursor goes on from there.
@@ -17,9 +17,9 @@ _QUERIES_MAX = 10
 def listed(category_id: str | None, published: bool | None, limit: int, after: str | None) -> Page[ProductRow]:
     """A page of products, the newest first. Raises `cursor_invalid`."""
     listing = f"admin.products|{category_id or ''}|{published}"
-    product_ids, end = page(category_id, published, limit, cursor.read(listing, after))
+    product_ids, end = page(category_id, published, limit, cursors.read(listing, after))
     items = read.batch_get([product_key(product_id) for product_id in product_ids], consistent=False)
-    return Page([product_row(item) for item in items if item is not None], cursor.write(listing, end))
+    return Page([product_row(item) for item in items if item is not None], cursors.write(listing, end))
 
 
 def page(category_id: str | None, published: bool | None, limit: int, position: Any) -> tuple[list[str], Any]:

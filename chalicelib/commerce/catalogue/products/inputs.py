@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from chalicelib.commerce.catalogue.rules import SKUS_MAX, SPECS_MAX
-from chalicelib.platform.web.types import Code, Count, Id, Line, LongLine, PriceFen, Url
+from chalicelib.platform.web.types import Code, Count, Id, PriceFen, ShortText, Text256, Url
 
 Sort = Annotated[int, Meta(ge=0, le=9_999_999)]
 Grams = Annotated[int, Meta(ge=0, le=10_000_000)]
@@ -19,14 +19,14 @@ Role = Literal["", "traffic", "hit", "profit", "new", "image"]
 Value = Literal["practical", "experience", "added", "other"]
 Values = Annotated[list[Value], Meta(max_length=4)]
 Gallery = Annotated[list[Url], Meta(max_length=20)]
-Keywords = Annotated[list[Line], Meta(max_length=20)]
+Keywords = Annotated[list[ShortText], Meta(max_length=20)]
 
 
 class SpecInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A dimension in which SKUs differ, and its values in the order to show."""
 
-    name: Line
-    values: Annotated[list[Line], Meta(min_length=1, max_length=SKUS_MAX)]
+    name: ShortText
+    values: Annotated[list[ShortText], Meta(min_length=1, max_length=SKUS_MAX)]
 
 
 class SkuInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +36,7 @@ class SkuInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     sku_code: Code
-    specs: dict[Line, Line] = {}
+    specs: dict[ShortText, ShortText] = {}
     price_fen: PriceFen
     list_price_fen: PriceFen | UnsetType = UNSET
     stock: Count | UnsetType = UNSET
@@ -56,12 +56,12 @@ class ProductChangeInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     somebody else was quicker.
     """
 
-    name: Line | UnsetType = UNSET
+    name: ShortText | UnsetType = UNSET
     category_id: Id | UnsetType | None = UNSET
-    brief: LongLine | UnsetType = UNSET
+    brief: Text256 | UnsetType = UNSET
     keywords: Keywords | UnsetType = UNSET
     unit: Unit | UnsetType = UNSET
-    brand: LongLine | UnsetType = UNSET
+    brand: Text256 | UnsetType = UNSET
     picture_url: Url | UnsetType = UNSET
     gallery: Gallery | UnsetType = UNSET
     detail: LongText | UnsetType = UNSET
@@ -80,5 +80,5 @@ class ProductInput(ProductChangeInput, frozen=True, kw_only=True, forbid_unknown
     """A new product. Without a `product_code` it gets one; `specs` follow from the SKUs when left out."""
 
     product_code: Code | UnsetType = UNSET
-    name: Line
+    name: ShortText
     skus: Skus

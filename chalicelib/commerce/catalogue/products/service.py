@@ -36,10 +36,9 @@ from chalicelib.commerce.catalogue.tables import (
 )
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
-from chalicelib.platform.store import cache, conflict
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.conflict import Conflict
+from chalicelib.platform.store import cache, versioned
 from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction
+from chalicelib.platform.store.versioned import Conflict, retry
 
 
 def create(changes: Mapping[str, Any]) -> ProductAggregate:
@@ -61,7 +60,7 @@ def change(product_id: str, changes: Mapping[str, Any]) -> ProductAggregate:
 
 def save(product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None = None) -> ProductAggregate:
     """Create or change a product; `make` says which of them it must be, None that either will do."""
-    shelf = retry_busy(lambda: _save(product_id, code, changes, make), Conflict, conflict.TRIES)
+    shelf = retry(lambda: _save(product_id, code, changes, make), versioned.TRIES_CROWDED)
     cache.forget("catalogue")
     return shelf
 
@@ -96,7 +95,7 @@ def _save(product_id: str, code: str | None, changes: Mapping[str, Any], make: b
     after = _write_card(tx, after, forest)
     if len(tx) > ACTIONS_MAX:
         raise invalid("skus", "too many SKUs change at once; do it in two steps")
-    conflict.commit(tx)
+    versioned.commit(tx)
     return after
 
 
@@ -157,7 +156,7 @@ def reindex(product_id: str) -> None:
 
     Repeatable; two at once leave what one of them would: the card's version admits one, and the other reads again.
     """
-    retry_busy(lambda: _reindex(product_id), Conflict, conflict.TRIES)
+    retry(lambda: _reindex(product_id), versioned.TRIES_CROWDED)
 
 
 def _reindex(product_id: str) -> None:
@@ -171,7 +170,7 @@ def _reindex(product_id: str) -> None:
     _write_card(tx, shelf, forest)
     if len(tx):
         tx.check(*product_key(product_id), Products.version == shelf.version, Conflict)
-        conflict.commit(tx)
+        versioned.commit(tx)
         cache.forget("catalogue")
 
 

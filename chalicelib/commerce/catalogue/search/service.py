@@ -11,8 +11,8 @@ from chalicelib.commerce.catalogue.tables import SearchChunks
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
 from chalicelib.platform.store import read
-from chalicelib.platform.store.conflict import Conflict
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict
 
 #: Below DynamoDB's 400 KB for an item.
 _CHUNK_BYTES_MAX = 380_000

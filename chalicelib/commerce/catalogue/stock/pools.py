@@ -13,16 +13,16 @@ from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
 
 
-def set_aside(tx: Transaction, sku_id: str, pool_id: str, quantity: int, otherwise: object) -> None:
+def set_aside(tx: Transaction, sku_id: str, pool_id: str, quantity: int, on_failure: object) -> None:
     """Move free pieces of the SKU into the pool, which is made if need be, as part of `tx`: two actions of it.
 
-    `tx` fails with `otherwise` when there are not that many free, or when the pool is closed.
+    `tx` fails with `on_failure` when there are not that many free, or when the pool is closed.
     """
     from_sale = [Products.free.set(Products.free - quantity), Products.taken.set(Products.taken + quantity)]
-    tx.update(*stock_key(sku_id), from_sale, Products.free >= quantity, otherwise)
+    tx.update(*stock_key(sku_id), from_sale, Products.free >= quantity, on_failure)
     # "add" counts from zero where there is nothing yet
     into_pool = [Products.free.add(quantity), Products.taken.add(0), Products.supplied.add(quantity)]
-    tx.update(*pool_key(sku_id, pool_id), into_pool, Products.closed.does_not_exist(), otherwise)
+    tx.update(*pool_key(sku_id, pool_id), into_pool, Products.closed.does_not_exist(), on_failure)
 
 
 def close_pool(tx: Transaction, sku_id: str, pool_id: str) -> None:
@@ -35,19 +35,19 @@ def close_pool(tx: Transaction, sku_id: str, pool_id: str) -> None:
     owe_emptying(tx, sku_id, pool_id)
 
 
-def back_to_sale(tx: Transaction, sku_id: str, pool_id: str, quantity: int, otherwise: object) -> None:
+def back_to_sale(tx: Transaction, sku_id: str, pool_id: str, quantity: int, on_failure: object) -> None:
     """Move free pieces of the pool back into ordinary sale as part of `tx`: two actions of it.
 
-    `tx` fails with `otherwise` when there are not that many free in the pool.
+    `tx` fails with `on_failure` when there are not that many free in the pool.
     """
     from_pool = [Products.free.set(Products.free - quantity), Products.supplied.set(Products.supplied - quantity)]
-    tx.update(*pool_key(sku_id, pool_id), from_pool, Products.free >= quantity, otherwise)
+    tx.update(*pool_key(sku_id, pool_id), from_pool, Products.free >= quantity, on_failure)
     to_sale = [Products.free.set(Products.free + quantity), Products.taken.set(Products.taken - quantity)]
     tx.update(*stock_key(sku_id), to_sale, Products.taken >= quantity, "a pool has more pieces than its SKU has taken")
 
 
-def take_stock(tx: Transaction, sku_id: str, quantity: int, otherwise: object, pool: str = "") -> None:
-    """Reserve pieces as part of `tx`, which fails with `otherwise` when there are not that many free.
+def take_stock(tx: Transaction, sku_id: str, quantity: int, on_failure: object, pool: str = "") -> None:
+    """Reserve pieces as part of `tx`, which fails with `on_failure` when there are not that many free.
 
     With a `pool` they are pieces of that pool, and none are free when it is closed; the SKU's own item, which counts
     them as taken already, is not touched.
@@ -55,9 +55,9 @@ def take_stock(tx: Transaction, sku_id: str, quantity: int, otherwise: object, p
     actions = [Products.free.set(Products.free - quantity), Products.taken.set(Products.taken + quantity)]
     enough = Products.free >= quantity
     if pool:
-        tx.update(*pool_key(sku_id, pool), actions, enough & Products.closed.does_not_exist(), otherwise)
+        tx.update(*pool_key(sku_id, pool), actions, enough & Products.closed.does_not_exist(), on_failure)
     else:
-        tx.update(*stock_key(sku_id), actions, enough, otherwise)
+        tx.update(*stock_key(sku_id), actions, enough, on_failure)
 
 
 def return_stock(tx: Transaction, sku_id: str, quantity: int, pool: str = "") -> None:

@@ -11,9 +11,8 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.conflict import TRIES, Conflict, commit
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import TRIES_CROWDED, commit, retry
 
 
 def supply(sku_id: str, quantity: int, reason: str, cause: str) -> Stock:
@@ -25,7 +24,7 @@ def supply(sku_id: str, quantity: int, reason: str, cause: str) -> Stock:
     earlier = read.get(Movements, sku_id, cause)
     if earlier is None:
         movement = Movements(sku_id, cause, movement=Movement(quantity, reason, clock.now()))
-        retry_busy(lambda: _supply(sku_id, quantity, movement), Conflict, TRIES)
+        retry(lambda: _supply(sku_id, quantity, movement), TRIES_CROWDED)
         shards.forget()
     elif (earlier.movement.quantity, earlier.movement.reason) != (quantity, reason):
         raise MallError("idempotency_key_reused")

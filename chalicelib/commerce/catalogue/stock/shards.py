@@ -21,9 +21,8 @@ from chalicelib.core.errors import MallError
 from chalicelib.core.shards import even
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.conflict import TRIES, Conflict, commit
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, commit, retry
 
 #: A change of the shards empties the old ones and fills the new ones in one transaction.
 SHARDS_MAX = 32
@@ -43,7 +42,7 @@ def spread(sku_id: str, shards: int) -> None:
 
     What is on its way back to earlier shards comes to the SKU's own item; spread again, it is shared out, too.
     """
-    retry_busy(lambda: _spread(sku_id, shards), Conflict, TRIES)
+    retry(lambda: _spread(sku_id, shards), TRIES_CROWDED)
     forget()
 
 
@@ -92,7 +91,7 @@ def gather_all(wanted: Mapping[str, int]) -> None:
     for item in read.batch_get([stock_key(sku_id) for sku_id in wanted]):
         if item is not None:
             sku_id = item.part.removeprefix(STOCK)
-            retry_busy(functools.partial(gather, sku_id, shards_of(item), wanted[sku_id]), Conflict, TRIES)
+            retry(functools.partial(gather, sku_id, shards_of(item), wanted[sku_id]), TRIES_CROWDED)
 
 
 def gather(sku_id: str, shards: Sequence[str], wanted: int) -> None:

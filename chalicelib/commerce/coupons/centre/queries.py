@@ -13,7 +13,7 @@ from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.tables import profile_key
-from chalicelib.platform.store import cursor, read
+from chalicelib.platform.store import cursors, read
 
 _LISTING = "coupon-centre"
 
@@ -34,13 +34,13 @@ def offered(template_id: str, how: How) -> Template:
     return template
 
 
-def centre(member_id: str, limit: int, given: str | None) -> tuple[list[ClaimableTemplate], str | None]:
+def centre(member_id: str, limit: int, cursor: str | None) -> tuple[list[ClaimableTemplate], str | None]:
     """A page of what this member can claim now, the newest template first, and where the next one starts.
 
     Templates that are sold out, or of which they have all they may, are among them. What is left may be a second old.
     Raises `unauthenticated`, `cursor_invalid`.
     """
-    after = cursor.read(_LISTING, given)
+    after = cursors.read(_LISTING, cursor)
     now = clock.now()
     shown = template_queries.offered("claim")
     keys = [profile_key(member_id), *(received_key(member_id, each.template_id) for each in shown)]
@@ -52,7 +52,7 @@ def centre(member_id: str, limit: int, given: str | None) -> tuple[list[Claimabl
     page = mine[:limit]
     left = stock.left(page)
     offers = [ClaimableTemplate(each, left[each.template_id], received[each.template_id]) for each in page]
-    return offers, cursor.write(_LISTING, _place(page[-1]) if len(mine) > limit else None)
+    return offers, cursors.write(_LISTING, _place(page[-1]) if len(mine) > limit else None)
 
 
 def _place(template: Template) -> list[str]:

@@ -79,11 +79,11 @@ def check_member(template: Template, profile: Profile, received: int, now: datet
         raise MallError("claim_limit", limit=template.limit_per_member)
 
 
-def count(tx: Transaction, template: Template, member_id: str, received: int, otherwise: object) -> None:
+def count(tx: Transaction, template: Template, member_id: str, received: int, on_failure: object) -> None:
     """Count one more for the member, who has got so many by now, as part of `tx`: one action of it."""
     unchanged = Coupons.received.does_not_exist() if received == 0 else Coupons.received == received
     tx.update(
-        *received_key(member_id, template.template_id), [Coupons.received.set(received + 1)], unchanged, otherwise
+        *received_key(member_id, template.template_id), [Coupons.received.set(received + 1)], unchanged, on_failure
     )
 
 

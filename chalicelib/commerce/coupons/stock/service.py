@@ -29,20 +29,20 @@ def supply(tx: Transaction, template_id: str, pieces: Mapping[int, int]) -> None
         tx.update(*stock_key(template_id, shard), counters)
 
 
-def withdraw(tx: Transaction, template_id: str, pieces: Mapping[int, int], otherwise: object) -> None:
-    """So many free pieces fewer in each of these shards, as part of `tx`, which fails with `otherwise`."""
+def withdraw(tx: Transaction, template_id: str, pieces: Mapping[int, int], on_failure: object) -> None:
+    """So many free pieces fewer in each of these shards, as part of `tx`, which fails with `on_failure`."""
     for shard, fewer in pieces.items():
         counters = [CouponCounters.free.set(CouponCounters.free - fewer)]
-        tx.update(*stock_key(template_id, shard), counters, CouponCounters.free >= fewer, otherwise)
+        tx.update(*stock_key(template_id, shard), counters, CouponCounters.free >= fewer, on_failure)
 
 
-def take(tx: Transaction, template_id: str, shard: int, pieces: int, otherwise: object) -> None:
-    """Issue pieces of one shard as part of `tx`, which fails with `otherwise` when it has not that many."""
+def take(tx: Transaction, template_id: str, shard: int, pieces: int, on_failure: object) -> None:
+    """Issue pieces of one shard as part of `tx`, which fails with `on_failure` when it has not that many."""
     counters = [
         CouponCounters.free.set(CouponCounters.free - pieces),
         CouponCounters.issued.set(CouponCounters.issued + pieces),
     ]
-    tx.update(*stock_key(template_id, shard), counters, CouponCounters.free >= pieces, otherwise)
+    tx.update(*stock_key(template_id, shard), counters, CouponCounters.free >= pieces, on_failure)
 
 
 def like(pieces: int, there: Sequence[int]) -> dict[int, int]:

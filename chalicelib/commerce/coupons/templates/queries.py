@@ -11,7 +11,7 @@ from chalicelib.commerce.coupons.stock.service import CACHE
 from chalicelib.commerce.coupons.tables import ALL, PUBLISHED, CouponCounters, CouponTemplates, stock_key, used_key
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.platform.store import cache, cursor, read
+from chalicelib.platform.store import cache, cursors, read
 
 _LISTING = "coupon-templates"
 
@@ -48,12 +48,12 @@ def offered(how: How) -> list[Template]:
     return [each for each in found if each.is_offered(now)]
 
 
-def page(limit: int, given: str | None) -> tuple[list[Template], str | None]:
+def page(limit: int, cursor: str | None) -> tuple[list[Template], str | None]:
     """A page of all templates, the newest first, and where the next one starts."""
-    after = cursor.read(_LISTING, given)
+    after = cursors.read(_LISTING, cursor)
     index = CouponTemplates.by_age
     items, rest = read.query(CouponTemplates, ALL, index=index, forward=False, limit=limit, after=after)
-    return [CouponTemplates.from_raw_data(raw).template for raw in items], cursor.write(_LISTING, rest)
+    return [CouponTemplates.from_raw_data(raw).template for raw in items], cursors.write(_LISTING, rest)
 
 
 def figures(templates: Sequence[Template]) -> list[Figures]:

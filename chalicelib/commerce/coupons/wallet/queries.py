@@ -7,18 +7,18 @@ from typing import Any
 from chalicelib.commerce.coupons.rules import CouponState, Held
 from chalicelib.commerce.coupons.tables import Coupons, held, open_partition, used_partition
 from chalicelib.core import clock
-from chalicelib.platform.store import cursor, read
+from chalicelib.platform.store import cursors, read
 
 
 def coupons_of_member(
-    member_id: str, state: CouponState, limit: int, given: str | None
+    member_id: str, state: CouponState, limit: int, cursor: str | None
 ) -> tuple[list[Held], str | None]:
     """A page of the member's coupons in this state: unused and locked ones by their end, the others the last first.
 
     From an index, so it may be a moment old. Raises `cursor_invalid`.
     """
     listing = f"coupons:{member_id}:{state}"
-    after = cursor.read(listing, given)
+    after = cursors.read(listing, cursor)
     options = _options(state)
     partition = used_partition(member_id) if state == "used" else open_partition(member_id)
     found: list[read.Raw] = []
@@ -29,7 +29,7 @@ def coupons_of_member(
         found += items
         if after is None or len(found) >= limit:
             break
-    return [held(Coupons.from_raw_data(raw)) for raw in found], cursor.write(listing, after)
+    return [held(Coupons.from_raw_data(raw)) for raw in found], cursors.write(listing, after)
 
 
 def _options(state: CouponState) -> dict[str, Any]:

@@ -12,41 +12,41 @@ from chalicelib.platform.store.transaction import Transaction
 
 
 def lock(
-    tx: Transaction, member_id: str, coupon_id: str, order_id: str, now: datetime, otherwise: object = None
+    tx: Transaction, member_id: str, coupon_id: str, order_id: str, now: datetime, on_failure: object = None
 ) -> None:
     """An order takes the coupon: unused, and valid at `now` -> locked."""
     stamp = clock.stamp(now)
     free_now = (Coupons.state == "unused") & (Coupons.begins_at <= stamp) & (Coupons.ends_at > stamp)
     actions = [Coupons.state.set("locked"), Coupons.order_id.set(order_id)]
-    tx.update(*coupon_key(member_id, coupon_id), actions, free_now, otherwise)
+    tx.update(*coupon_key(member_id, coupon_id), actions, free_now, on_failure)
 
 
-def use(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwise: object = None) -> None:
+def use(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
     """Its order is paid: locked by this order -> used, also when its time is over by now."""
     actions = [Coupons.state.set("used"), Coupons.partition.set(used_partition(member_id))]
-    tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "locked"), otherwise)
+    tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "locked"), on_failure)
 
 
-def take_again(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwise: object = None) -> None:
+def take_again(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
     """An order that was closed is paid after all: unused -> used."""
     actions = [
         Coupons.state.set("used"),
         Coupons.order_id.set(order_id),
         Coupons.partition.set(used_partition(member_id)),
     ]
-    tx.update(*coupon_key(member_id, coupon_id), actions, Coupons.state == "unused", otherwise)
+    tx.update(*coupon_key(member_id, coupon_id), actions, Coupons.state == "unused", on_failure)
 
 
-def free(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwise: object = None) -> None:
+def free(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
     """Its order is closed unpaid: locked by this order -> unused."""
     actions = [Coupons.state.set("unused"), Coupons.order_id.remove()]
-    tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "locked"), otherwise)
+    tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "locked"), on_failure)
 
 
-def give_back(tx: Transaction, member_id: str, coupon_id: str, order_id: str, otherwise: object = None) -> None:
+def give_back(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
     """Its order is refunded whole: used by this order -> unused. Whether its terms allow that, the caller has seen."""
     actions = [Coupons.state.set("unused"), Coupons.order_id.remove(), Coupons.partition.set(open_partition(member_id))]
-    tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "used"), otherwise)
+    tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "used"), on_failure)
 
 
 def _of(order_id: str, state: str) -> Condition:

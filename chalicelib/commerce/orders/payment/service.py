@@ -33,9 +33,8 @@ from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.store import read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.conflict import Conflict
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import retry
 
 if TYPE_CHECKING:
     from chalicelib.gateways.wechat.pay import Trade
@@ -197,7 +196,7 @@ def _in_stock(order: Order) -> dict[str, str] | None:
 
 def _place(order_id: str, line: OrderLine) -> str | None:
     if not line.pool or SHARD in line.pool:
-        return retry_busy(lambda: shards.find(line.sku_id, line.quantity, order_id), Conflict)
+        return retry(lambda: shards.find(line.sku_id, line.quantity, order_id))
     item = read.get(Products, *pool_key(line.sku_id, line.pool)[1])
     return line.pool if item is not None and item.free >= line.quantity and not item.closed else None
 

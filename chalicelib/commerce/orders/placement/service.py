@@ -41,9 +41,8 @@ from chalicelib.customers.members.rules import Address
 from chalicelib.customers.members.tables import addresses_key, profile_key
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.conflict import Conflict, refusal
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.versioned import Conflict, refusal, retry
 
 #: When an order that is not paid yet is first looked after; from then on ever more rarely, until its deadline.
 WATCH_SECONDS = 60
@@ -83,7 +82,7 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
     order_id = ids.derived("o", member_id, key)
     digest = ids.digest(msgspec.json.encode(asked))
     try:
-        return retry_busy(lambda: _place_once(member_id, order_id, digest, asked), Conflict, TRIES)
+        return retry(lambda: _place_once(member_id, order_id, digest, asked), TRIES)
     except MallError:
         # The same request, sent twice at once, may have taken just what this one was refused.
         placed = read.get(Orders, order_id)

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from chalicelib.commerce.pricing.basket.rules import DEFAULT_TEMPLATE, Item
 from chalicelib.core.errors import MallError
-from chalicelib.platform.web.types import Fen, Line, LongLine
+from chalicelib.platform.web.types import Fen, ShortText, Text256
 
 Region = Annotated[str, Meta(pattern=r"^[1-9][0-9]{5}$(?!\n)")]
 Step = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -35,11 +35,11 @@ class FreightRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class FreightTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the freight of some products is found. `unserved` regions get nothing sent; they win over any rule."""
 
-    name: Line
+    name: ShortText
     by: Literal["piece", "weight"] = "piece"
     rules: Annotated[list[FreightRule], Meta(min_length=1, max_length=40)]
     unserved: Annotated[list[Region], Meta(max_length=400)] = []
-    note: LongLine = ""
+    note: Text256 = ""
 
 
 def freight_fen(items: Sequence[Item], templates: Mapping[str, FreightTemplate], region_code: str) -> int:

@@ -19,7 +19,7 @@ from chalicelib.commerce.coupons.rules import Scope
 from chalicelib.commerce.pricing.basket.rules import Basket, Discount
 from chalicelib.core.errors import invalid
 from chalicelib.core.money import FEN_MAX, split_fen
-from chalicelib.platform.web.types import Id, Line, PriceFen, Quantity
+from chalicelib.platform.web.types import Id, PriceFen, Quantity, ShortText
 
 #: Beyond these a slip of the finger would leave the calendar.
 _YEARS = (2000, 2100)
@@ -40,7 +40,7 @@ class _Promotion(
 ):
     """What all kinds have. It runs from `starts_at` until just before `ends_at`, for what `scope` covers."""
 
-    name: Line
+    name: ShortText
     scope: Scope = Scope()
     starts_at: _Instant
     ends_at: _Instant

@@ -19,20 +19,20 @@ from chalicelib.customers.members.tables import ADDRESSES, GONE, PROFILE, Identi
 from chalicelib.customers.members.views import PersonalData
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
-from chalicelib.platform.store import cursor as cursors
+from chalicelib.platform.store import cursors
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 
 #: Things in one part of the document.
 _ITEMS_MAX = 200
 
 
-def export(member_id: str, given: str | None) -> PersonalData:
+def export(member_id: str, cursor: str | None) -> PersonalData:
     """A part of all that is kept of the member, as large as one answer may be. Raises `unauthenticated`,
     `cursor_invalid`, `unavailable`."""
     listing = f"export:{member_id}"
     owners = {owner.name: owner for owner in data_owners()}
     # The next one is named in the cursor, not counted: a release in between may have added an owner, or moved one.
-    name, position = cursors.read(listing, given) or (next(iter(owners)), None)
+    name, position = cursors.read(listing, cursor) or (next(iter(owners)), None)
     if name not in owners:
         raise MallError("cursor_invalid")
     left = list(owners)[list(owners).index(name) :]

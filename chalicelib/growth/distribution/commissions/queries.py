@@ -14,7 +14,7 @@ from chalicelib.growth.distribution.rules import Commission, CommissionState
 from chalicelib.growth.distribution.tables import Commissions
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger.rules import month
-from chalicelib.platform.store import cursor, read
+from chalicelib.platform.store import cursors, read
 
 _READS_MAX = 8
 #: So long after a month's end its last entries may still be on their way into the books.
@@ -24,7 +24,12 @@ _YEARS = range(2000, 3000)
 
 
 def commissions(
-    member_id: str, state: CommissionState | None, since: date | None, until: date | None, limit: int, given: str | None
+    member_id: str,
+    state: CommissionState | None,
+    since: date | None,
+    until: date | None,
+    limit: int,
+    cursor: str | None,
 ) -> tuple[list[CommissionView], str | None]:
     """A page of a distributor's commissions by line and level, the latest order first; days of Asia/Shanghai, both
     included. One of this moment may be missing; a page may be short and not the last.
@@ -36,7 +41,7 @@ def commissions(
     keep = None if state is None else Commissions.state == state
     listing = f"commissions:{member_id}:{state}:{since}:{until}"
     # Behind which order, and in the order that comes next, which it was, how many of its lines were shown.
-    behind, partly, shown = cursor.read(listing, given) or (None, None, 0)
+    behind, partly, shown = cursors.read(listing, cursor) or (None, None, 0)
     lines: list[CommissionView] = []
     for _ in range(_READS_MAX):
         page, rest = read.query(
@@ -50,12 +55,12 @@ def commissions(
             done = shown if key == partly else 0
             lines += views[done : done + room]
             if len(views) - done > room:
-                return lines, cursor.write(listing, (behind, key, done + room))
+                return lines, cursors.write(listing, (behind, key, done + room))
             behind = key
         behind = rest
         if rest is None or len(lines) >= limit:
             break
-    return lines, cursor.write(listing, None if behind is None else (behind, None, 0))
+    return lines, cursors.write(listing, None if behind is None else (behind, None, 0))
 
 
 def _key(raw: read.Raw) -> read.Raw:
@@ -127,11 +132,11 @@ def statement(member_id: str, asked: str) -> Statement:
     )  # fmt: skip
 
 
-def account(member_id: str, language: str, limit: int, given: str | None) -> tuple[list[LedgerLine], str | None]:
+def account(member_id: str, language: str, limit: int, cursor: str | None) -> tuple[list[LedgerLine], str | None]:
     """A page of the changes of a distributor's account, the latest first; one of this moment may be missing.
 
     Raises `not_found` for who never applied, `cursor_invalid`.
     """
     distributor_queries.stored_distributor(member_id)
-    entries, after = ledger_queries.of_member(member_id, limit, given)
+    entries, after = ledger_queries.of_member(member_id, limit, cursor)
     return [ledger_line(entry, language) for entry in entries], after

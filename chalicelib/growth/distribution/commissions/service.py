@@ -16,7 +16,7 @@ from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.orders.tables import Orders
 from chalicelib.core import clock
 from chalicelib.growth.distribution.jobs import RAISE_TIER, RELEASE_COMMISSIONS
-from chalicelib.growth.distribution.rules import LEVELS_MAX, Commission, Taker, commissions, reduced
+from chalicelib.growth.distribution.rules import LEVELS_MAX, Commission, Payee, commissions, reduced
 from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.distribution.tables import (
     BINDING,
@@ -110,18 +110,18 @@ def _make(tx: Transaction, order_item: Orders) -> None:
     bound, *people = read.batch_get(
         [binding_key(order.member_id), *(distributor_key(member_id) for member_id in chain)]
     )
-    takers = [
-        Taker(level, item.member_id, item.distributor.tier)
+    payees = [
+        Payee(level, item.member_id, item.distributor.tier)
         for level, item in enumerate(people, 1)
         if item is not None and item.distributor.state == "active"
     ]
-    if not takers:
+    if not payees:
         return
     now = clock.now()
     inviter = bound.inviter if bound is not None else ""
     made = [
         msgspec.structs.replace(one, own_customer=True, on_board=rules.leaderboard) if one.member_id == inviter else one
-        for one in commissions(order, takers, _product_rates(order), rules, version, now)
+        for one in commissions(order, payees, _product_rates(order), rules, version, now)
     ]
     if not made[0].base_fen:  # all of it was given back before
         return

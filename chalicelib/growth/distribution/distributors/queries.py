@@ -24,7 +24,7 @@ from chalicelib.growth.distribution.views import (
 )
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger.rules import month
-from chalicelib.platform.store import cursor, read
+from chalicelib.platform.store import cursors, read
 
 #: One page reads at most so many pages of an index, and for the second level asks so many members for customers.
 _READS_MAX = 8
@@ -75,7 +75,7 @@ def overview(member_id: str) -> DistributorOverview:
     )
 
 
-def customers(member_id: str, level: int, limit: int, given: str | None) -> tuple[list[CustomerView], str | None]:
+def customers(member_id: str, level: int, limit: int, cursor: str | None) -> tuple[list[CustomerView], str | None]:
     """A page of the members who are bound to this one, the latest first; of level 2, those of each of them in turn, and
     none where the mall pays one level. One who was bound this moment may be missing.
 
@@ -83,7 +83,7 @@ def customers(member_id: str, level: int, limit: int, given: str | None) -> tupl
     """
     stored_distributor(member_id)
     listing = f"customers:{member_id}:{level}"
-    position = cursor.read(listing, given)
+    position = cursors.read(listing, cursor)
     if level > DISTRIBUTION.current().levels:
         return [], None
     found: list[Distributors]
@@ -100,7 +100,7 @@ def customers(member_id: str, level: int, limit: int, given: str | None) -> tupl
         )
         for bound in found
     ]  # fmt: skip
-    return shown, cursor.write(listing, after)
+    return shown, cursors.write(listing, after)
 
 
 def _brought(member_id: str, limit: int, behind: Place | None) -> tuple[list[tuple[Distributors, Place]], Place | None]:

@@ -13,7 +13,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.growth.groupbuy.rules import Activity
 from chalicelib.growth.groupbuy.tables import ALL, GroupActivities, activity_key
-from chalicelib.platform.store import cache, cursor, read
+from chalicelib.platform.store import cache, cursors, read
 
 
 class StoredActivity(msgspec.Struct, frozen=True):
@@ -38,27 +38,27 @@ def remembered(activity_id: str) -> StoredActivity:
     return cache.remember((CACHE, "activity", activity_id), lambda: load(activity_id))
 
 
-def running(limit: int, given: str | None) -> tuple[list[Activity], str | None]:
+def running(limit: int, cursor: str | None) -> tuple[list[Activity], str | None]:
     """A page of the activities that are not over, whose product is on sale, by their end: for shoppers."""
-    found, next_cursor = _page(limit, given, GroupActivities.ends > clock.stamp(clock.now()))
+    found, next_cursor = _page(limit, cursor, GroupActivities.ends > clock.stamp(clock.now()))
     products = read.batch_get([product_key(one.product_id) for one in found], consistent=False) if found else []
     on_sale = {item.product_id for item in products if item is not None and item.product.published}
     return [one for one in found if one.product_id in on_sale], next_cursor
 
 
-def every(limit: int, given: str | None) -> tuple[list[Activity], str | None]:
+def every(limit: int, cursor: str | None) -> tuple[list[Activity], str | None]:
     """A page of all activities, those that end last first: for operators."""
-    return _page(limit, given, None)
+    return _page(limit, cursor, None)
 
 
-def _page(limit: int, given: str | None, where: Any) -> tuple[list[Activity], str | None]:
+def _page(limit: int, cursor: str | None, where: Any) -> tuple[list[Activity], str | None]:
     listing = f"group-activities:{where is None}"
-    after = cursor.read(listing, given)
+    after = cursors.read(listing, cursor)
     forward = where is not None
     items, rest = read.query(
         GroupActivities, ALL, index=GroupActivities.by_end, where=where, forward=forward, limit=limit, after=after
     )
-    return [GroupActivities.from_raw_data(raw).activity for raw in items], cursor.write(listing, rest)
+    return [GroupActivities.from_raw_data(raw).activity for raw in items], cursors.write(listing, rest)
 
 
 def offered(activity_id: str) -> tuple[Activity, dict[str, int]]:

@@ -27,8 +27,8 @@ from chalicelib.growth.groupbuy.tables import GroupActivities, activity_item, ac
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, read
 from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.conflict import refusal
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.versioned import refusal
 
 #: Beyond these a slip of the finger would leave the calendar.
 _YEARS = (1970, 9999)

@@ -13,25 +13,25 @@ from chalicelib.growth.groupbuy.lobbies.views import LobbyCard, LobbyView, OwnSe
 from chalicelib.growth.groupbuy.rules import Activity, Lobby, SeatItem
 from chalicelib.growth.groupbuy.tables import LOBBY, SEAT, Lobbies, lobby_key, lobby_of, partitions, seat_of
 from chalicelib.growth.groupbuy.views import offered_prices
-from chalicelib.platform.store import cache, cursor, read
+from chalicelib.platform.store import cache, cursors, read
 
 #: One page of a list reads at most so many pages of each shard: lobbies that cannot be joined any more are few.
 _READS_MAX = 4
 
 
-def joinable(activity: Activity, member_id: str, limit: int, given: str | None) -> tuple[list[LobbyCard], str | None]:
+def joinable(activity: Activity, member_id: str, limit: int, cursor: str | None) -> tuple[list[LobbyCard], str | None]:
     """A page of the lobbies that can be joined, those with the fewest unpaid seats first; of the member's own variant.
 
     Possibly a second old. Raises `cursor_invalid`.
     """
     variant = activity.variant_of(member_id)
-    key = (CACHE, "joinable", activity.activity_id, variant, str(limit), given or "")
-    return cache.remember(key, lambda: _joinable(activity, variant, limit, given))
+    key = (CACHE, "joinable", activity.activity_id, variant, str(limit), cursor or "")
+    return cache.remember(key, lambda: _joinable(activity, variant, limit, cursor))
 
 
-def _joinable(activity: Activity, variant: str, limit: int, given: str | None) -> tuple[list[LobbyCard], str | None]:
+def _joinable(activity: Activity, variant: str, limit: int, cursor: str | None) -> tuple[list[LobbyCard], str | None]:
     listing = f"lobbies:{activity.activity_id}:{variant}"
-    after = cursor.read(listing, given) or "open|"
+    after = cursors.read(listing, cursor) or "open|"
     found: list[Lobby] = []
     last = False
     for _ in range(_READS_MAX):
@@ -45,7 +45,7 @@ def _joinable(activity: Activity, variant: str, limit: int, given: str | None) -
                 found.append(lobby)
         if last or len(found) == limit:
             break
-    return lobby_cards(found), cursor.write(listing, None if last else after)
+    return lobby_cards(found), cursors.write(listing, None if last else after)
 
 
 def lobby_view(lobby_id: str, member_id: str) -> LobbyView:
@@ -73,13 +73,13 @@ def lobby_view(lobby_id: str, member_id: str) -> LobbyView:
     )
 
 
-def lobbies_of_activity(activity: Activity, limit: int, given: str | None) -> tuple[list[LobbyCard], str | None]:
+def lobbies_of_activity(activity: Activity, limit: int, cursor: str | None) -> tuple[list[LobbyCard], str | None]:
     """A page of all lobbies of an activity, for operators: those that end now, then failed, open and succeeded ones."""
     listing = f"admin-lobbies:{activity.activity_id}"
-    positions, last = _next_positions(partitions(activity), cursor.read(listing, given) or "", limit, "~")
+    positions, last = _next_positions(partitions(activity), cursors.read(listing, cursor) or "", limit, "~")
     found = _lobbies(_lobby_ids(positions))
     cards = lobby_cards([lobby for lobby in found if lobby is not None])
-    return cards, cursor.write(listing, None if last else positions[-1])
+    return cards, cursors.write(listing, None if last else positions[-1])
 
 
 def _next_positions(shards: list[str], after: str, limit: int, end: str = "open|~") -> tuple[list[str], bool]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import MallError
+from chalicelib.core.refusals import BAD_CURSOR
 from chalicelib.core.settings import secret_list
 
 _LENGTH_MAX = 2048
@@ -33,4 +34,4 @@ def read(listing: str, cursor: str | None) -> Any:
             return _serializer(listing).loads(cursor)
         except BadData:
             pass
-    raise MallError("cursor_invalid", errors=(FieldError("cursor", "not a cursor of this list"),))
+    raise MallError("cursor_invalid", errors=(BAD_CURSOR.at("cursor"),))

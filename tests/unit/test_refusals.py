@@ -1,0 +1,124 @@
+"""What is told a person who is refused: in their language, in words of the mall, and never in a library's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from string import Formatter
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import inspect
+
+from app import ADMIN_ROUTES, SHOP_ROUTES, WINGS
+from chalicelib.core import refusals
+from chalicelib.core.errors import CODES, Reason, Term
+from chalicelib.platform import wings
+from chalicelib.platform.web.endpoint import ENDPOINTS
+from chalicelib.platform.web.problems import labels_of
+
+CHINESE = re.compile(r"[\u3400-\u9fff\uff01-\uffee\u3001\u3002]")
+#: Two Latin words beside each other are a sentence to a reader of Chinese; a name in code, a code or a unit is not.
+SENTENCE = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,}")
+ROOMS = [refusals, *wings.load(WINGS, "refusals")]
+REASONS = [(room.__name__, value) for room in ROOMS for value in vars(room).values() if isinstance(value, Reason)]
+TERMS = [
+    term
+    for room in ROOMS
+    for value in vars(room).values()
+    for term in ([value] if isinstance(value, Term) else value.values() if isinstance(value, dict) else [])
+    if isinstance(term, Term)
+]
+
+
+def texts_of(reason: Reason) -> dict[str, str]:
+    """Both texts with everything filled in that may stand in them."""
+    names = {name for text in (reason.zh, reason.en) for _, name, _, _ in Formatter().parse(text) if name}
+    params = dict.fromkeys(names - {"label", "field"}, 7)
+    return {language: reason.at("phone", **params).text(language, {"phone": "手机号"}) for language in ("zh", "en")}
+
+
+def test_every_code_speaks_both_languages() -> None:
+    for code, meaning in CODES.items():
+        assert CHINESE.search(meaning.zh) and not SENTENCE.search(meaning.zh), code
+        assert meaning.en and not CHINESE.search(meaning.en), code
+
+
+@pytest.mark.parametrize(("room", "reason"), REASONS, ids=lambda value: getattr(value, "code", value))
+def test_every_reason_speaks_both_languages(room: str, reason: Reason) -> None:
+    texts = texts_of(reason)
+    assert CHINESE.search(texts["zh"]) and not SENTENCE.search(texts["zh"]), texts
+    assert texts["en"] and not CHINESE.search(texts["en"]), texts
+    assert "{" not in texts["zh"] + texts["en"], texts
+
+
+def test_every_term_speaks_both_languages() -> None:
+    for term in TERMS:
+        assert not SENTENCE.search(term.zh), term
+        assert term.en and not CHINESE.search(term.en), term
+
+
+def test_a_code_means_one_reason() -> None:
+    by_code: dict[str, Reason] = {}
+    for room, reason in REASONS:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", reason.code), (room, reason)
+        assert by_code.setdefault(reason.code, reason) == reason, (room, reason)
+
+
+def fields_of(kind: Any) -> Iterator[str]:
+    """The names of all fields of a type that comes in, however deep."""
+    seen: set[Any] = set()
+
+    def walk(info: inspect.Type) -> Iterator[str]:
+        if isinstance(info, inspect.Metadata):
+            yield from walk(info.type)
+        elif isinstance(info, inspect.StructType) and info.cls not in seen:
+            seen.add(info.cls)
+            for field in info.fields:
+                yield field.encode_name
+                yield from walk(field.type)
+        elif isinstance(info, inspect.CollectionType):
+            yield from walk(info.item_type)
+        elif isinstance(info, inspect.DictType):
+            yield from walk(info.value_type)
+        elif isinstance(info, inspect.UnionType):
+            for one in info.types:
+                yield from walk(one)
+
+    yield from walk(inspect.type_info(kind))
+
+
+@pytest.mark.parametrize("wing", [wing for wing in WINGS if wings.modules([wing], "refusals")])
+def test_every_field_that_comes_in_has_a_name_for_people(wing: str) -> None:
+    wings.load(WINGS, *SHOP_ROUTES, *ADMIN_ROUTES)
+    nameless: set[str] = set()
+    for endpoint in ENDPOINTS:
+        if ".".join(endpoint.handler.__module__.split(".")[1:3]).removesuffix(".admin_routes") != wing:
+            continue
+        labels = labels_of(endpoint.handler.__module__)
+        for kind in (endpoint.body, endpoint.query):
+            if kind is not None:
+                nameless |= {name for name in fields_of(kind) if name not in labels}
+    assert sorted(nameless) == []
+
+
+def test_names_of_fields_are_chinese_and_english() -> None:
+    for room in ROOMS:
+        for field, name in room.FIELDS.items():
+            zh, en = name if isinstance(name, tuple) else (name, field)
+            assert CHINESE.search(zh) and not SENTENCE.search(zh), (room.__name__, field)
+            assert not CHINESE.search(en), (room.__name__, field)
+
+
+class Inner(msgspec.Struct):
+    quantity: int
+
+
+class Outer(msgspec.Struct):
+    lines: list[Inner]
+    note: str | None = None
+
+
+def test_fields_are_found_however_deep() -> None:
+    assert sorted(fields_of(Outer)) == ["lines", "note", "quantity"]
