@@ -46,7 +46,7 @@ KINDS: dict[str, Term] = {
     "int": Term("integer", "整数", "an integer"),
     "float": Term("number", "数字", "a number"),
     "str": Term("text", "文本", "text"),
-    "bool": Term("boolean", "true 或 false", "true or false"),
+    "bool": Term("boolean", "是或否（true 或 false）", "true or false"),
     "array": Term("list", "列表", "a list"),
     "object": Term("object", "对象", "an object"),
     "null": Term("null", "null", "null"),

@@ -123,7 +123,7 @@ def test_the_first_errors_are_told_in_one_text_and_all_of_them_are_listed() -> N
         ({"at": "2026-11-29T08:00:00"}, "no_time_zone", "at要带时区，如 +08:00"),
         ({"at": "soon"}, "not_a_time", "at不是有效的时间"),
         ({"day": "2026-02-30"}, "not_a_day", "day不是有效的日期，如 2026-11-29"),
-        ({"on": 1}, "wrong_kind", "on应为 true 或 false"),
+        ({"on": 1}, "wrong_kind", "on应为是或否（true 或 false）"),
         ([], "wrong_kind", "body应为对象"),
         (None, "wrong_kind", "body应为对象"),
     ],
