@@ -17,10 +17,8 @@ from chalicelib.core.errors import CODES, Reason, Term
 from chalicelib.platform import wings
 from chalicelib.platform.web.endpoint import ENDPOINTS
 from chalicelib.platform.web.problems import labels_of
+from tests.support.languages import CHINESE, SENTENCE
 
-CHINESE = re.compile(r"[\u3400-\u9fff\uff01-\uffee\u3001\u3002]")
-#: Two Latin words beside each other are a sentence to a reader of Chinese; a name in code, a code or a unit is not.
-SENTENCE = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,}")
 ROOMS = [refusals, *wings.load(WINGS, "refusals")]
 REASONS = [(room.__name__, value) for room in ROOMS for value in vars(room).values() if isinstance(value, Reason)]
 TERMS = [
