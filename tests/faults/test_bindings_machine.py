@@ -14,7 +14,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from local.client import Operator, in_process
 from local.clock import LocalClock
 from tests.support.distribution import bare_member, quick_distributor, set_rules
-from tests.support.lean import lean
 from tests.support.operators import owner_token
 
 PEOPLE, PROTECTED_DAYS = 6, 30
@@ -97,5 +96,4 @@ def test_whoever_comes_by_whose_link_nobody_is_bound_in_a_ring(protected: str) -
         max_examples=40, stateful_step_count=30, database=None, deadline=None, derandomize=True,
         phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    with lean(protected):
-        run_state_machine_as_test(Bindings, settings=played)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Bindings, settings=played)  # type: ignore[no-untyped-call]

@@ -135,7 +135,7 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def stage(dynamodb: str, places: environment.Places) -> Iterator[Callable[[Setting], Stage]]:
-    with stages(dynamodb if places.engine_is_ours else None) as make:
+    with stages() as make:
         yield make
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import html.parser
 import re
 import secrets
@@ -39,9 +38,7 @@ from chalicelib.platform.store.transaction import save
 from chalicelib.platform.web import tokens
 from chalicelib.platform.web.endpoint import ENDPOINTS
 from local.client import Client, in_process
-from local.environment import Places
 from local.serve import gateway
-from tests.support.lean import lean
 
 EXAMPLES = 8
 
@@ -87,12 +84,6 @@ def callers(dynamodb: str) -> Iterator[dict[str, dict[str, str]]]:
 @pytest.fixture(scope="module")
 def api(dynamodb: str, sandbox: str) -> Any:
     return schemathesis.openapi.from_wsgi("/openapi.json", gateway(app.app))
-
-
-@pytest.fixture
-def lean_calls(dynamodb: str, places: Places) -> Iterator[None]:
-    with lean(dynamodb) if places.engine_is_ours else contextlib.nullcontext():
-        yield
 
 
 def test_the_document_is_valid(document: Any) -> None:
@@ -216,7 +207,6 @@ CHECKS = [
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("lean_calls")
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
 @pytest.mark.parametrize("route", [f"{each.method} {each.path}" for each in ENDPOINTS])
 def test_no_answer_that_is_not_stated(

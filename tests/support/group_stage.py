@@ -36,7 +36,6 @@ from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.tables import Jobs
 from chalicelib.platform.store import cache
 from chalicelib.platform.store.transaction import Transaction
-from tests.support.lean import lean
 from tests.support.own_tables import Snapshot, own_tables, put_back, snapshot
 
 MEMBERS = ("mA", "mB", "mC", "mD", "mE")
@@ -172,8 +171,8 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stages(endpoint: str | None) -> Iterator[Callable[[Setting], Stage]]:
-    """Makes stages, in tables of their own. The engine must run; at `endpoint` is one that takes lean calls."""
+def stages() -> Iterator[Callable[[Setting], Stage]]:
+    """Makes stages, in tables of their own. The engine must run."""
     held, drawn = Clock(), Ids()
     clock_before, environment = clock.use(held), settings._environment
     ids.use(drawn)
@@ -206,8 +205,7 @@ def stages(endpoint: str | None) -> Iterator[Callable[[Setting], Stage]]:
         failed(job, fault)
 
     try:
-        calls = contextlib.nullcontext() if endpoint is None else lean(endpoint)
-        with own_tables("machine"), calls, pytest.MonkeyPatch.context() as patch:
+        with own_tables("machine"), pytest.MonkeyPatch.context() as patch:
             patch.setattr(Transaction, "commit", hooked_commit)
             patch.setattr(worker, "_failed", hooked_failed)
             # Nobody counts what was sold, nor lists products anew: that is not what is played, and a third of the work.

@@ -20,6 +20,8 @@ from botocore.httpsession import URLLib3Session
 from requests.adapters import HTTPAdapter
 
 from chalicelib.core import clock
+from chalicelib.platform.store import base
+from tests.support.lean import botocore_s
 
 Mode = Literal[
     "crash_before", "crash_after", "answer_lost", "refused", "conflict", "broken",
@@ -199,8 +201,12 @@ def _spoil_http(mode: Mode, send: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def boundary(ignore: Callable[[str], bool] = lambda _: False) -> Iterator[Outside]:
-    """Every call of this process goes through an Outside, except those to addresses that `ignore` names."""
+    """Every call of this process goes through an Outside, except those to addresses that `ignore` names.
+
+    DynamoDB is called by botocore, whose repetitions are part of what is tested.
+    """
     outside = Outside()
+    client, base._client = base._client, botocore_s()
     aws_send, http_send = URLLib3Session.send, HTTPAdapter.send
 
     def send_aws(self: Any, request: Any) -> Any:
@@ -220,5 +226,6 @@ def boundary(ignore: Callable[[str], bool] = lambda _: False) -> Iterator[Outsid
     try:
         yield outside
     finally:
+        base._client = client
         URLLib3Session.send, HTTPAdapter.send = aws_send, http_send
         botocore.endpoint.time, clock.sleep = waits
