@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.core.errors import MallError
+from chalicelib.core.refusals import NO_SUCH
 from chalicelib.mall.settings import service
 from chalicelib.mall.settings.inputs import SettingsQuery
 from chalicelib.mall.settings.views import AllSettings
@@ -24,7 +25,7 @@ def _expose(section: service.Section[Any]) -> None:
     def read(query: SettingsQuery) -> Any:
         found = section.fresh() if query.version is None else section.at(query.version)
         if found is None:
-            raise MallError("not_found")
+            raise MallError("not_found", errors=(NO_SUCH.at("version"),))
         return found
 
     def change(body: Any) -> Any:
