@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.catalogue.categories import queries as category_queries
+from chalicelib.commerce.catalogue.refusals import NOT_ON_SALE
 from chalicelib.commerce.catalogue.rules import Product, Sku, product_of
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.catalogue.tables import PRODUCT, Products, product_key, shards_of, stock_key
@@ -88,6 +89,6 @@ def category_path(product_id: str) -> list[str]:
 def _published(product_id: str) -> Product:
     item = read.get(Products, product_id, PRODUCT, consistent=False)
     if item is None or not item.product.published:
-        raise MallError("not_found")
+        raise MallError("not_found", errors=(NOT_ON_SALE.at("product_id"),))
     product: Product = item.product
     return product
