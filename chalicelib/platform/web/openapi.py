@@ -45,6 +45,12 @@ def document() -> Json:
     by_type: Schemas = dict(zip(wanted, schemas, strict=False))
     for schema in components.values():
         _mark_instants(schema)
+    field_problems: list[type[problems.FieldProblem]] = [
+        problems.FieldProblem, *problems.FieldProblem.__subclasses__(),
+    ]  # fmt: skip
+    for kind in field_problems:
+        if kind.__name__ in components:
+            components[kind.__name__]["additionalProperties"] = True  # the parameters of its code
     for query in {each.query for each in ENDPOINTS if each.query is not None}:
         # Its fields become parameters, so it is no component.
         by_type[query] = components.pop(by_type[query]["$ref"].rpartition("/")[2])

@@ -12,15 +12,8 @@ from chalicelib.core.errors import FieldError
 from chalicelib.platform.web import problems
 
 
-class LineProblem(msgspec.Struct, frozen=True):
-    """What is wrong with a field of a line: a stable code, the text for a person; the code's parameters stand beside.
-
-    Field "line" is the line as a whole.
-    """
-
-    field: str
-    code: str
-    message: str
+class LineProblem(problems.FieldProblem, frozen=True):
+    """What is wrong with a field of a line, as in `errors` of a refusal; field "line" is the line as a whole."""
 
 
 class LineReport(msgspec.Struct, kw_only=True, omit_defaults=True):
