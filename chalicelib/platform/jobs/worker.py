@@ -33,8 +33,8 @@ BACKOFF_SECONDS_MAX = 600
 _BATCH = 25
 #: After this many rounds a worker gives way to the next minute's, however much is due.
 _ROUNDS_MAX = 400
-#: A worker that looks ahead wakes so often to see what was scheduled meanwhile: in time even for the shortest wait
-#: after a failure, half of BACKOFF_SECONDS.
+#: How long a worker that looks ahead sleeps at most, in seconds, before it sees what was scheduled meanwhile: less
+#: than the shortest wait after a failure, half of BACKOFF_SECONDS.
 _NAP_SECONDS = 2.0
 
 

@@ -62,7 +62,7 @@ _lock = threading.Lock()
 
 
 def client() -> BaseClient:
-    """The one DynamoDB client of this process (PynamoDB would make one per model: 79 ms and 10 MB each)."""
+    """Give the one DynamoDB client of this process (PynamoDB would make one per model: 79 ms and 10 MB each)."""
     global _client
     if _client is None:
         with _lock:
@@ -119,13 +119,13 @@ class Table(Model):
 
 
 def hash_key(keys: type[Table] | Index[Any]) -> Attribute[str]:
-    """The hash key of a table or an index."""
+    """Give the hash key of a table or an index."""
     attribute: Attribute[str] = keys._hash_key_attribute()  # type: ignore[no-untyped-call]
     return attribute
 
 
 def range_key(table: type[Table]) -> Attribute[str] | None:
-    """The range key of a table, if it has one."""
+    """Give the range key of a table, if it has one."""
     attribute: Attribute[str] | None = table._range_key_attribute()  # type: ignore[no-untyped-call]
     return attribute
 
@@ -143,7 +143,7 @@ class TableMeta:
 
 
 def name(table: str) -> str:
-    """The table's name in DynamoDB."""
+    """Give the table's name in DynamoDB."""
     return settings().table_prefix + table
 
 
@@ -157,16 +157,16 @@ class Document(Attribute[_D]):
         self._struct = struct
 
     def serialize(self, value: _D) -> str:
-        """The struct as JSON."""
+        """Write the struct as JSON."""
         return _encoder.encode(value).decode()
 
     def deserialize(self, value: str) -> _D:
-        """The struct that the JSON says."""
+        """Read the struct from JSON."""
         return self._decoder.decode(value)
 
     @functools.cached_property
     def _decoder(self) -> msgspec.json.Decoder[_D]:
-        return msgspec.json.Decoder(self._struct)  # only who reads one pays for it at a cold start
+        return msgspec.json.Decoder(self._struct)  # a cold start pays for those that it reads
 
 
 _encoder = msgspec.json.Encoder()

@@ -211,7 +211,7 @@ def _decoder(struct: Any) -> msgspec.json.Decoder[Any]:
 
 
 def decode(body: bytes, struct: Any) -> Any:
-    """The body as that struct. Raises `malformed`, naming the field."""
+    """Read the body as that struct. Raises `malformed`, naming the field."""
     try:
         return _decoder(struct).decode(body)
     except msgspec.ValidationError as fault:

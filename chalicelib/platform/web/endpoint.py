@@ -33,7 +33,7 @@ class Audience(Enum):
     """Who may call an endpoint."""
 
     PUBLIC = "public"
-    VISITOR = "visitor"  # anybody; who sends a member's token is known by it
+    VISITOR = "visitor"  # anybody; a member, where a member's token is sent
     MEMBER = "member"
     OPERATOR = "operator"
     CALLBACK = "callback"  # an outside service, proved by its signature in the handler

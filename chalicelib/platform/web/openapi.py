@@ -39,7 +39,7 @@ Money is integer fen in fields named `*_fen`; instants are RFC 3339 in UTC (`*_a
 
 @functools.cache
 def document() -> Json:
-    """The document of all endpoints declared so far, made when first asked for."""
+    """Make the document of all endpoints declared so far, when first asked for."""
     wanted = [kind for each in ENDPOINTS for kind in (each.body, each.query, each.output) if kind is not None]
     schemas, components = msgspec.json.schema_components([*wanted, problems.Problem], ref_template=_REF)
     by_type: Schemas = dict(zip(wanted, schemas, strict=False))
@@ -168,7 +168,7 @@ def _responses(declared: Endpoint, by_type: Schemas) -> dict[str, Json]:
 
 
 def codes(declared: Endpoint) -> list[str]:
-    """Every code that the endpoint may answer: its own, and those that follow from its declaration."""
+    """List every code that the endpoint may answer: its own, and those that follow from its declaration."""
     follows = {
         "malformed": declared.body is not None or declared.query is not None,
         "idempotency_key_missing": declared.idempotent,

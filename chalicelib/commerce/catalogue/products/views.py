@@ -56,7 +56,7 @@ class ProductView(ProductBase, kw_only=True):
 
 
 def product_fields(aggregate: ProductAggregate) -> dict[str, Any]:
-    """What every view of a product says, save its SKUs."""
+    """Give what every view of a product says, save its SKUs."""
     item = aggregate.product
     assert item is not None
     card = listing_keys.card(item, aggregate.sold, aggregate.stocks)
@@ -80,7 +80,7 @@ def _activities(aggregate: ProductAggregate) -> list[ActivityCard]:
 
 
 def sku_fields(aggregate: ProductAggregate) -> list[dict[str, Any]]:
-    """What every view of a product says of each SKU."""
+    """Give what every view of a product says of each SKU."""
     assert aggregate.product is not None
     return [
         {
