@@ -20,8 +20,13 @@ _KEPT = "Retain"
 
 def resources(prefix: str) -> Json:
     """A resource for every table of every wing, by its logical id; `prefix` is the stage's, for the tables' names."""
+    return {logical_id(table): _resource(table, prefix) for table in every_table()}
+
+
+def every_table() -> list[type[Table]]:
+    """Import the tables of all wings; every table, by name."""
     wings.load(importlib.import_module("app").WINGS, "tables")  # a table is known when its module is imported
-    return {logical_id(table): _resource(table, prefix) for table in tools.tables()}
+    return tools.tables()
 
 
 def kept(template: Json, prefix: str) -> Json:

@@ -7,18 +7,15 @@ Both are left alone where they are there already.
 
 from __future__ import annotations
 
-import importlib
-
 from chalicelib.mall.operators import service as operators
-from chalicelib.platform import wings
 from chalicelib.platform.store import tools
+from infra.tables import every_table
 from local.owner import NAME, PASSWORD
 
 
 def create_all() -> int:
     """Create the tables of all wings; how many were missing."""
-    wings.load(importlib.import_module("app").WINGS, "tables")  # a table is known when its module is imported
-    return sum(tools.create(table) for table in tools.tables())
+    return sum(tools.create(table) for table in every_table())
 
 
 def main() -> None:

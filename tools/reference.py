@@ -16,9 +16,9 @@ from chalicelib.mall.operators.rules import PERMISSIONS, ROLES
 from chalicelib.platform import wings
 from chalicelib.platform.jobs import declarations, job
 from chalicelib.platform.jobs.declarations import Event, Kind
-from chalicelib.platform.store import tools
 from chalicelib.platform.store.base import Table
 from chalicelib.platform.web.endpoint import ENDPOINTS
+from infra.tables import every_table
 from local.processes import ROOT
 
 FILE = ROOT / "docs" / "reference.md"
@@ -127,8 +127,7 @@ def _first_paragraph(kind: Kind) -> str:
 
 
 def _tables() -> Iterable[tuple[str, ...]]:
-    wings.load(app.WINGS, "tables")
-    return (_table(table) for table in tools.tables())
+    return (_table(table) for table in every_table())
 
 
 def _table(table: type[Table]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ For the mall that the environment names, with nobody in it: items are read one t
 from __future__ import annotations
 
 import argparse
-import importlib
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from typing import Any
 import msgspec
 
 from chalicelib.core import clock
-from chalicelib.platform import wings
 from chalicelib.platform.store import tools
 from chalicelib.platform.store.base import Table, call
+from infra.tables import every_table
 from local.tables import create_all
 
 _BATCH = 25
@@ -31,7 +30,7 @@ def export(folder: Path) -> int:
     """Write every table into the folder; how many items there were."""
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
-    for table in _tables():
+    for table in every_table():
         with _file(folder, table).open("wb") as file:
             for raw in tools.scan_raw(table):
                 file.write(msgspec.json.encode(raw) + b"\n")
@@ -41,7 +40,7 @@ def export(folder: Path) -> int:
 
 def wipe() -> int:
     """Delete every table; how many there were."""
-    found = [table for table in _tables() if table.exists()]
+    found = [table for table in every_table() if table.exists()]
     for table in found:
         tools.drop(table)
     return len(found)
@@ -50,7 +49,7 @@ def wipe() -> int:
 def restore(folder: Path) -> int:
     """Make the tables and put back what the folder has of them; how many items. Raises FileNotFoundError, before
     anything is written, when it has not all of them."""
-    files = {table: _file(folder, table) for table in _tables()}
+    files = {table: _file(folder, table) for table in every_table()}
     for file in files.values():
         if not file.exists():
             raise FileNotFoundError(file)
@@ -72,11 +71,6 @@ def _put(table: type[Table], items: list[Any]) -> None:
             return
         clock.sleep(0.05 * 2**attempt)
     raise RuntimeError(f"{table.Meta.table_name} does not take its items back")
-
-
-def _tables() -> list[type[Table]]:
-    wings.load(importlib.import_module("app").WINGS, "tables")  # a table is known when its module is imported
-    return tools.tables()
 
 
 def _file(folder: Path, table: type[Table]) -> Path:

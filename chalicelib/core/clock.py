@@ -24,17 +24,17 @@ def use(seconds: Callable[[], float]) -> Callable[[], float]:
 
 
 def now() -> datetime:
-    """The instant it is, UTC, to the millisecond."""
+    """Give the present instant, UTC, to the millisecond."""
     return from_ms(int(_seconds() * 1000))
 
 
 def unix() -> int:
-    """The instant it is, in whole Unix seconds."""
+    """Give the present instant, in whole Unix seconds."""
     return int(_seconds())
 
 
 def monotonic() -> float:
-    """Seconds of the machine, for measuring how long something took; never moved forward by hand."""
+    """Give the machine's seconds, for measuring how long something took; never moved forward by hand."""
     return time.monotonic()
 
 
@@ -44,20 +44,20 @@ def sleep(seconds: float) -> None:
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """The instant that many milliseconds after the Unix epoch."""
+    """Give the instant that many milliseconds after the Unix epoch."""
     return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
 
 
 def stamp(instant: datetime) -> str:
-    """`instant` as text of fixed width that sorts as the instants do, for keys: 2026-11-21T08:00:00.000Z."""
+    """Write `instant` as text of fixed width that sorts as the instants do, for keys: 2026-11-21T08:00:00.000Z."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
 
 
 def from_stamp(text: str) -> datetime:
-    """The instant that `stamp` wrote."""
+    """Read the instant that `stamp` wrote."""
     return datetime.fromisoformat(text)
 
 
 def day(instant: datetime) -> date:
-    """The day of `instant` in Asia/Shanghai."""
+    """Give the day of `instant` in Asia/Shanghai."""
     return instant.astimezone(SHANGHAI).date()

@@ -57,7 +57,7 @@ class FieldError(msgspec.Struct, frozen=True):
         return self.text("en", {})
 
     def text(self, language: str, labels: Labels) -> str:
-        """The text for a person, in `language` ("zh" or "en"), by the names that `labels` has for fields."""
+        """Give the text for a person, in `language` ("zh" or "en"), by the names that `labels` has for fields."""
         if isinstance(self.reason, str):  # MIGRATION
             return self.reason
         template = self.reason.en if language == "en" else self.reason.zh
@@ -66,7 +66,7 @@ class FieldError(msgspec.Struct, frozen=True):
         return text[:1].upper() + text[1:] if language == "en" else text
 
     def data(self) -> dict[str, Any]:
-        """The parameters for machines: a Term by its code."""
+        """Give the parameters for machines: a Term by its code."""
         return {name: value.code if isinstance(value, Term) else value for name, value in self.params.items()}
 
 
@@ -202,8 +202,8 @@ CODES: dict[str, Meaning] = {
 }
 
 
-#: So many of the field errors are told in the text of the whole; all of them stand in `errors`.
-_TOLD_MAX = 3
+#: How many of the field errors the text of the whole names at most; all of them stand in `errors`.
+_IN_TEXT_MAX = 3
 
 
 class MallError(Exception):
@@ -233,12 +233,12 @@ class MallError(Exception):
         return CODES[self.code].status
 
     def text(self, language: str, labels: Labels) -> str:
-        """The text for a person, in `language` ("zh" or "en"): what is wrong with the fields, where that is known."""
+        """Give the text for a person, in `language` ("zh" or "en"): what is wrong with which fields, if known."""
         if not self.errors:
             meaning = CODES[self.code]
             return (meaning.en if language == "en" else meaning.zh).format_map(_in_language(self.data, language))
-        told = list(dict.fromkeys(error.text(language, labels) for error in self.errors[:_TOLD_MAX]))
-        return ("; " if language == "en" else "；").join(told)
+        texts = list(dict.fromkeys(error.text(language, labels) for error in self.errors[:_IN_TEXT_MAX]))
+        return ("; " if language == "en" else "；").join(texts)
 
 
 class OutsideError(Exception):
@@ -246,7 +246,7 @@ class OutsideError(Exception):
 
     @property
     def passing(self) -> bool:
-        """Whether it may go away by itself: what is owed is tried again for as long as it takes."""
+        """Whether the fault may go away by itself: what is owed is tried again for as long as that takes."""
         return True
 
 

@@ -20,7 +20,7 @@ def use(random_bytes: Callable[[int], bytes]) -> None:
 
 
 def derived(prefix: str, *cause: str) -> str:
-    """The id that this cause always has: `prefix` and 24 characters of [a-z2-7].
+    """Derive the id that this cause always has: `prefix` and 24 characters of [a-z2-7].
 
     The parts of the cause are told apart whatever they contain.
     """
@@ -29,27 +29,27 @@ def derived(prefix: str, *cause: str) -> str:
 
 
 def new(prefix: str) -> str:
-    """A random id: `prefix` and 24 characters of [a-z2-7]."""
+    """Make a random id: `prefix` and 24 characters of [a-z2-7]."""
     return prefix + _text(_random_bytes(15))
 
 
 def secret() -> str:
-    """A secret nobody can guess: 64 hexadecimal digits."""
+    """Make a secret that nobody can guess: 64 hexadecimal digits."""
     return _random_bytes(32).hex()
 
 
 def digest(data: bytes) -> str:
-    """A short fingerprint of `data`, to tell whether two requests are the same."""
+    """Give a short fingerprint of `data`, to tell whether two requests are the same."""
     return _text(hashlib.sha256(data).digest())
 
 
 def shard(key: str, shards: int) -> int:
-    """Which of `shards` the key belongs to, evenly and for ever."""
+    """Say which of `shards` the key belongs to, evenly and for ever."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % shards
 
 
 def jitter(seconds: float) -> float:
-    """A random wait from zero to `seconds` ("full jitter"), so that those who collided do not meet again."""
+    """Draw a random wait from zero to `seconds` ("full jitter"), so that callers who collided do not meet again."""
     return random.random() * seconds  # noqa: S311 - spreads retries, keeps no secret
 
 

@@ -31,7 +31,7 @@ _logger = logging.getLogger("yutang")
 
 @contextlib.contextmanager
 def request(number: str) -> Iterator[None]:
-    """Every line inside carries this id, and what `about` says."""
+    """Give every line inside this id, and what `about` says."""
     marker, before = request_id.set(number), _about.set({})
     try:
         yield
@@ -41,24 +41,24 @@ def request(number: str) -> Iterator[None]:
 
 
 def about(**fields: str) -> None:
-    """The following lines of this request say this too: ids only, and a member's only as a digest."""
+    """Say this too in the following lines of this request: ids only, and a member's only as a digest."""
     known = _about.get()
     if known is not None:
         known.update(fields)
 
 
 def info(event: str, **fields: Any) -> None:
-    """Something worth knowing happened."""
+    """Log something worth knowing."""
     _write(logging.INFO, event, fields)
 
 
 def warning(event: str, **fields: Any) -> None:
-    """Something outside is wrong, and the mall copes."""
+    """Log that something outside is wrong, and that the mall copes."""
     _write(logging.WARNING, event, fields)
 
 
 def error(event: str, error: BaseException | None = None, **fields: Any) -> None:
-    """Something needs a person. The traceback is written without the values of the exception's message."""
+    """Log something that needs a person. The traceback is written without the values of the exception's message."""
     if error is not None:
         fields["error_type"] = type(error).__name__
         fields["trace"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)][-8:]

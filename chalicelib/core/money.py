@@ -32,7 +32,7 @@ def split_fen(total_fen: int, weights: Sequence[int]) -> list[int]:
 
 
 def refund_fen(paid_fen: int, pieces: int, refunded_pieces: int, refunded_fen: int, asked_pieces: int) -> int:
-    """What `asked_pieces` more of a line give back: `paid_fen` for `pieces` in all, part of it refunded before.
+    """Say what `asked_pieces` more of a line give back: `paid_fen` for `pieces` in all, part of it refunded before.
 
     Whatever the order and size of the parts, all of them together give back exactly `paid_fen`.
     """

@@ -12,6 +12,9 @@ from chalicelib.core.errors import Labels, Reason, Term
 REQUIRED = Reason("required", "缺少{label}", "{label} is missing")
 UNKNOWN_FIELD = Reason("unknown_field", "不认识的字段：{field}", "{field} is not a field of this request")
 BAD_JSON = Reason("bad_json", "请求内容不是合法的 JSON", "the body is not JSON")
+BODY_TOO_LARGE = Reason(
+    "body_too_large", "{label}过大，最多 {limit_kb} KB", "{label} is too large; at most {limit_kb} KB"
+)
 WRONG_KIND = Reason("wrong_kind", "{label}应为{kind}", "{label} must be {kind}")
 WRONG_FORMAT = Reason("wrong_format", "{label}格式不正确", "{label} has the wrong format")
 NOT_A_CHOICE = Reason("not_a_choice", "{label}不是可选的值", "{label} is none of the allowed values")

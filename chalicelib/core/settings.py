@@ -72,7 +72,7 @@ def use(environment: Mapping[str, str]) -> None:
 
 @functools.cache
 def settings() -> Settings:
-    """The settings of this process, read and checked once from YUTANG_* (and DYNAMODB_ENDPOINT, AWS_REGION, _HANDLER).
+    """Give the settings of this process, read once from YUTANG_* (and DYNAMODB_ENDPOINT, AWS_REGION, _HANDLER).
 
     Raises msgspec.ValidationError that names the variable's field when a value is not of its type.
     """
@@ -92,7 +92,7 @@ def settings() -> Settings:
 
 @functools.cache
 def secret(name: str) -> str:
-    """The secret of that name (one of `_SECRETS`), fetched once from where its variable says it is kept.
+    """Give the secret of that name (one of `_SECRETS`), fetched once from where its variable says it is kept.
 
     Raises LookupError, without any value in it, when the variable is not set.
     """
@@ -111,12 +111,12 @@ def secret(name: str) -> str:
 
 
 def secret_list(name: str) -> list[str]:
-    """The secret as a JSON list of text."""
+    """Give the secret as a JSON list of text."""
     return msgspec.json.decode(secret(name), type=list[str])
 
 
 def secret_map(name: str) -> dict[str, str]:
-    """The secret as a JSON object of text."""
+    """Give the secret as a JSON object of text."""
     return msgspec.json.decode(secret(name), type=dict[str, str])
 
 

@@ -13,6 +13,6 @@ def even(pieces: int, shards: int) -> dict[int, int]:
 
 
 def first_with_some(frees: Sequence[int], first: int) -> int | None:
-    """The shard to take one from: the first, going round from `first`, that has any; None when none has."""
+    """Find the shard to take from: the first, going round from `first`, that has any; None when none has."""
     around = range(len(frees))
     return next((shard for step in around if frees[shard := (first + step) % len(frees)] > 0), None)

@@ -14,7 +14,7 @@ from chalicelib.ledger.rules import Balance, Entry, Month, Turnover, change_of, 
 def audit_balances(
     entries: Iterable[Entry], balances: Mapping[str, Balance], months: Mapping[str, Iterable[Month]]
 ) -> list[Difference]:
-    """Every difference of members' balances and months, by member, from what their entries come to."""
+    """List every difference of members' balances and months, by member, from what their entries come to."""
     now: dict[str, Balance] = {}
     by_month: dict[tuple[str, str], Month] = {}
     for entry in entries:
@@ -42,7 +42,7 @@ def audit_balances(
 
 
 def of_statement(member_id: str, balance: Balance, months: Iterable[Month]) -> list[Difference]:
-    """A member's balance, against what came and went in all their months."""
+    """Check a member's balance against what came and went in all their months."""
     closing = sum(one.turnover.net for one in months)
     if closing == balance.owed:
         return []

@@ -14,33 +14,38 @@ from chalicelib.ledger.rules import Balance, Entry, Month, Turnover
 from chalicelib.ledger.tables import NOW, Balances, LedgerEntries, day_shard
 from chalicelib.platform.store import cursors, read
 
-#: So many entries of a member are read for one answer: some hundred calls, a few seconds.
+#: How many entries of a member are read for one answer at most: some hundred calls, a few seconds.
 ALL_MAX = 10_000
 
 
-def of(about: str, consistent: bool = False) -> list[Entry]:
-    """Every entry about an order or a withdrawal, in the order of time; not `consistent`: one of this moment may be
-    missing."""
+def entries_about(about: str, consistent: bool = False) -> list[Entry]:
+    """Read every entry about an order or a withdrawal, in the order of time.
+
+    Not `consistent`: an entry of this moment may be missing.
+    """
     entries = (item.entry for item in read.query_all(LedgerEntries, about, consistent=consistent))
     return sorted(entries, key=lambda entry: (entry.at, not entry.cause.startswith("paid")))
 
 
 def find(keys: Sequence[tuple[str, str]]) -> list[Entry | None]:
-    """The entries of these distinct (about, cause), in their order; None where nothing was posted."""
+    """Read the entries of these distinct (about, cause), in their order; None where nothing was posted."""
     return [found.entry if found else None for found in read.batch_get([(LedgerEntries, key) for key in keys])]
 
 
-def of_day(day: date) -> Iterator[Entry]:
-    """The entries of that day in Asia/Shanghai that moved money at WeChat; one of the last second may be missing."""
-    place: str | None = ""
-    while place is not None:
-        page, place = page_of_day(day, place)
+def entries_of_day(day: date) -> Iterator[Entry]:
+    """Read the entries of a day in Asia/Shanghai that moved money at WeChat; one of the last second may be missing."""
+    position: str | None = ""
+    while position is not None:
+        page, position = page_of_day(day, position)
         yield from page
 
 
-def page_of_day(day: date, place: str, limit: int | None = None) -> tuple[list[Entry], str | None]:
-    """A page of them, from that place on ("": the first), and the place of the next page (None: no more)."""
-    number, _, posted = place.partition("|")
+def page_of_day(day: date, position: str, limit: int | None = None) -> tuple[list[Entry], str | None]:
+    """Read a page of a day's entries, as `entries_of_day` gives them, and the position of the next page.
+
+    `position` is "" for the first page; None means that there is no more.
+    """
+    number, _, posted = position.partition("|")
     shard = int(number or 0)
     where = LedgerEntries.posted > posted if posted else None
     page, after = read.query(LedgerEntries, day_shard(day, shard), index=LedgerEntries.by_day, where=where, limit=limit)
@@ -50,8 +55,8 @@ def page_of_day(day: date, place: str, limit: int | None = None) -> tuple[list[E
     return entries, f"{shard + 1}|" if shard + 1 < settings().order_shards else None
 
 
-def of_member(member_id: str, limit: int, cursor: str | None) -> tuple[list[Entry], str | None]:
-    """A page of the entries that changed the member's balance, newest first; one of this moment may be missing."""
+def page_of_member(member_id: str, limit: int, cursor: str | None) -> tuple[list[Entry], str | None]:
+    """Read a page of the entries that changed the member's balance, newest first; one of this moment may be missing."""
     listing = f"ledger:{member_id}"
     page, after = read.query(
         LedgerEntries,
@@ -66,12 +71,12 @@ def of_member(member_id: str, limit: int, cursor: str | None) -> tuple[list[Entr
 
 
 def balance(member_id: str) -> Balance:
-    """What the member's accounts stand at now."""
+    """Read what the member's accounts stand at now."""
     return balance_of(read.get(Balances, member_id, NOW))
 
 
 def all_of_member(member_id: str) -> list[Entry]:
-    """Every entry that changed the member's balance, newest first; one of this moment may be missing.
+    """Read every entry that changed the member's balance, newest first; one of this moment may be missing.
 
     Raises `too_many_entries` when there are more than ALL_MAX; no entry has been read then, only the index.
     """
@@ -90,20 +95,20 @@ def all_of_member(member_id: str) -> list[Entry]:
 
 
 def balances(member_ids: Sequence[str]) -> dict[str, Balance]:
-    """What these members' accounts stand at now, in one BatchGet."""
+    """Read what these members' accounts stand at now, in one BatchGet."""
     found = read.batch_get([(Balances, (member_id, NOW)) for member_id in member_ids])
     return {member_id: balance_of(item) for member_id, item in zip(member_ids, found, strict=True)}
 
 
 def balance_of(item: Balances | None) -> Balance:
-    """A member's balance as it is kept, where anything was ever posted for them."""
+    """Read a member's balance from its item (None: nothing was ever posted for the member)."""
     if item is None:
         return Balance()
     return Balance(**{kind: int(getattr(item, kind) or 0) for kind in Balance.__struct_fields__})
 
 
 def balance_and_month(member_id: str, today: date) -> tuple[Balance, Month]:
-    """What the member's accounts stand at now, and what came and went in this month, in one Query."""
+    """Read what the member's accounts stand at now, and what came and went in this month, in one Query."""
     this_month = today.isoformat()[:7]
     parts, _ = read.query(Balances, member_id, where=Balances.part.between(this_month, NOW), consistent=True)
     found = {raw["part"]["S"]: raw for raw in parts}
@@ -112,12 +117,12 @@ def balance_and_month(member_id: str, today: date) -> tuple[Balance, Month]:
 
 
 def months(member_id: str, last: date) -> list[Month]:
-    """The member's months, oldest first, to the one of that day; those in which nothing came or went are left out."""
+    """Read the member's months, oldest first, to the one of that day, without those in which nothing came or went."""
     return [month_of(raw) for raw in _parts(member_id, Balances.part.between("0", last.isoformat()[:7]))]
 
 
 def statement(member_id: str) -> tuple[Balance, list[Month]]:
-    """What the member's accounts stand at now, and all their months."""
+    """Read what the member's accounts stand at now, and all their months."""
     parts = list(_parts(member_id))
     now = next((Balances.from_raw_data(raw) for raw in parts if raw["part"]["S"] == NOW), None)
     return balance_of(now), [month_of(raw) for raw in parts if raw["part"]["S"] != NOW]
@@ -133,7 +138,7 @@ def _parts(member_id: str, where: Condition | None = None) -> Iterator[read.Raw]
 
 
 def month_of(raw: read.Raw) -> Month:
-    """A month as it is kept."""
+    """Read a month from its item."""
     days = {int(name[1:]): _number(raw, name) for name in raw if name[0] == "d" and name[1:].isdecimal()}
     turnover = Turnover(**{kind: _number(raw, kind) for kind in Turnover.__struct_fields__})
     return Month(raw["part"]["S"], turnover, days)
@@ -141,3 +146,6 @@ def month_of(raw: read.Raw) -> Month:
 
 def _number(raw: read.Raw, name: str) -> int:
     return int(raw[name]["N"]) if name in raw else 0
+
+
+of, of_day, of_member = entries_about, entries_of_day, page_of_member  # MIGRATION

@@ -52,7 +52,7 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
         return self.goods_fen + self.freight_fen - self.coupons_fen - self.promotions_fen
 
     def less(self, part: Sale) -> Sale:
-        """What is left without this part of it."""
+        """Give what remains without this part of it."""
         return Sale(
             goods_fen=self.goods_fen - part.goods_fen,
             freight_fen=self.freight_fen - part.freight_fen,
@@ -62,12 +62,12 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def entry(cause: str, about: str, at: datetime, *legs: tuple[str, int]) -> Entry:
-    """The entry of these legs, those of nothing left out. Raises ValueError as `check` does."""
+    """Make the entry of these legs, those of nothing left out. Raises ValueError as `check` does."""
     return check(Entry(cause, about, at, tuple(Posting(account, fen) for account, fen in legs if fen)))
 
 
 def check(given: Entry) -> Entry:
-    """The entry itself. Raises ValueError when it is empty or does not sum to zero."""
+    """Check an entry, and return it. Raises ValueError when it is empty or does not sum to zero."""
     if not given.postings or sum(posting.amount_fen for posting in given.postings) != 0:
         raise ValueError(f"entry {given.cause} of {given.about} does not sum to zero")
     return given
@@ -99,12 +99,12 @@ def refund_paid(refund_id: str, order_id: str, at: datetime, amount_fen: int) ->
 
 
 def wechat_fen(given: Entry) -> int:
-    """By how much the entry changes what lies with WeChat for us, in fen; below zero when it leaves."""
+    """Say by how much the entry changes what lies with WeChat for us, in fen; below zero when it leaves."""
     return sum(posting.amount_fen for posting in given.postings if posting.account == WECHAT)
 
 
 def balances(entries: Iterable[Entry]) -> dict[str, int]:
-    """What each account stands at after these entries, in fen."""
+    """Sum up what each account stands at after these entries, in fen."""
     totals: dict[str, int] = {}
     for given in entries:
         for posting in given.postings:
@@ -161,7 +161,7 @@ class Turnover(msgspec.Struct, frozen=True, kw_only=True):
         return self.earned + self.rewarded - self.reversed - self.withdrawn
 
     def plus(self, other: Turnover) -> Turnover:
-        """Both together."""
+        """Add up both."""
         return Turnover(
             earned=self.earned + other.earned,
             reversed=self.reversed + other.reversed,
@@ -187,12 +187,12 @@ class BalanceChange(msgspec.Struct, frozen=True):
 
 
 def account(member_id: str, kind: str) -> str:
-    """The name of a member's account: pending, available, withdrawing or withdrawn."""
+    """Name a member's account: pending, available, withdrawing or withdrawn."""
     return f"{_MEMBER}{member_id}:{kind}"
 
 
 def change_of(given: Entry) -> BalanceChange | None:
-    """What the entry does to a member's accounts; None when it concerns no member. Raises ValueError for two."""
+    """Give what the entry does to a member's accounts; None when it concerns no member. Raises ValueError for two."""
     change: dict[str, int] = {}
     owners: set[str] = set()
     for posting in given.postings:
@@ -212,7 +212,7 @@ def change_of(given: Entry) -> BalanceChange | None:
 
 
 def month(at: datetime) -> str:
-    """The month of that instant in Asia/Shanghai, as "2026-11"."""
+    """Give the month of that instant in Asia/Shanghai, as "2026-11"."""
     return clock.day(at).isoformat()[:7]
 
 

@@ -92,7 +92,7 @@ class Balances(Table):
 
 
 def item(entry: Entry, member_id: str | None) -> LedgerEntries:
-    """The entry as it is stored; `member_id`: whom it concerns."""
+    """Make the item of an entry; `member_id` is the member whom it concerns, if it does."""
     shard = ids.shard(entry.about, settings().order_shards)
     return LedgerEntries(
         entry.about,
@@ -105,10 +105,10 @@ def item(entry: Entry, member_id: str | None) -> LedgerEntries:
 
 
 def day_shard(day: date, shard: int) -> str:
-    """One shard of a day; there are as many as of orders, from which most of the entries come."""
+    """Name one shard of a day; there are as many as of orders, from which most of the entries come."""
     return f"{day.isoformat()}#{shard}"
 
 
 def day_attribute(day: date) -> NumberAttribute:
-    """Where a month keeps the commissions of one of its days; it is in no model, because there would be 31."""
+    """Say where a month keeps the commissions of one of its days; it is in no model, because there would be 31."""
     return NumberAttribute(attr_name=f"d{day.day:02d}")

@@ -228,12 +228,14 @@ def test_the_language_is_the_readers(shopper: Shopper, sku: str) -> None:
     body = order_of(shopper, sku) | {"lines": [{"sku_id": sku, "quantity": 0}]}
     for language in ("zh-CN", "fr", ""):
         problem = shopper.post("/v1/orders", body, key="k", Accept_Language=language).refused(400, "malformed")
-        assert problem["detail"] == "请求格式不正确"
-        assert problem["errors"] == [{"field": "lines[0].quantity", "message": "应 >= 1"}]
+        message = "数量（第 1 项）不能小于 1"
+        assert problem["detail"] == message
+        assert problem["errors"] == [{"field": "lines[0].quantity", "code": "at_least", "limit": 1, "message": message}]
     for language in ("en", "en-GB,en;q=0.9"):
         problem = shopper.post("/v1/orders", body, key="k", Accept_Language=language).refused(400, "malformed")
-        assert problem["detail"] == "The request is malformed"
-        assert problem["errors"] == [{"field": "lines[0].quantity", "message": "Expected `int` >= 1"}]
+        message = "Quantity (item 1) must be at least 1"
+        assert problem["detail"] == message
+        assert problem["errors"] == [{"field": "lines[0].quantity", "code": "at_least", "limit": 1, "message": message}]
 
 
 @pytest.mark.parametrize("path", ["/v1/orders", "/v1/quotes", "/v1/me/addresses"])

@@ -21,7 +21,7 @@ def test_changes_of_the_tree_at_once_are_all_kept() -> None:
     names = [f"同时{secrets.token_hex(4)}" for _ in range(16)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: categories.create({"name": name}), names))
-    assert set(names) <= {each.name for each in category_queries.load()[0].by_id.values()}
+    assert set(names) <= {each.name for each in category_queries.load().value.by_id.values()}
 
 
 def test_two_moves_at_once_make_no_cycle() -> None:

@@ -53,7 +53,7 @@ def test_the_same_file_twice_writes_nothing(format: Format, monkeypatch: pytest.
     first = product_queries.existing(rules.product_id(one))
     assert first.product is not None
     assert (first.product.role, first.product.published) == ("hit", True)
-    assert category_queries.load()[0].path(first.product.category_id) == [
+    assert category_queries.load().value.path(first.product.category_id) == [
         rules.category_id(one),
         rules.category_id(two),
     ]

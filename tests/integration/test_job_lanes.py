@@ -22,7 +22,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import INSIDE, LANES, OUTSIDE, Event, Kind, Lane
 from chalicelib.platform.jobs.events import emit
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.jobs.tables import DEAD
 from chalicelib.platform.store import read
@@ -138,7 +138,7 @@ def test_while_wechat_does_not_answer_the_other_lane_is_worked() -> None:
 
 def test_one_that_failed_or_asked_for_later_comes_again_in_its_lane() -> None:
     def not_yet(_: Job) -> None:
-        raise Later(30)
+        raise RetryLater(30)
 
     Work(fail, OUTSIDE).owe("a")
     Work(not_yet, OUTSIDE).owe("a")

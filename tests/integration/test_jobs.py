@@ -18,7 +18,7 @@ from chalicelib.gateways.wechat.errors import WechatError
 from chalicelib.platform.jobs import declarations, queue, worker
 from chalicelib.platform.jobs.declarations import INSIDE, NOTHING, OUTSIDE, Event, Kind, Lane, handles
 from chalicelib.platform.jobs.events import emit
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.jobs.tables import DEAD, Jobs
 from chalicelib.platform.store import read
@@ -168,7 +168,7 @@ def test_one_that_fails_does_not_keep_the_others_from_being_done() -> None:
 def test_later_is_no_failure_however_often(mall_clock: LocalClock) -> None:
     def wait(job: Job) -> None:
         if work.ran["a"] <= worker.ATTEMPTS_MAX + 6:
-            raise Later(30)
+            raise RetryLater(30)
 
     work = Work(wait)
     work.owe("a")

@@ -91,6 +91,14 @@ def test_the_document_is_valid(document: Any) -> None:
     assert document["openapi"].startswith("3.1")
 
 
+def test_what_is_wrong_with_a_field_has_a_code_and_its_parameters(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["Problem"]["properties"]["errors"]["items"] == {"$ref": "#/components/schemas/FieldProblem"}
+    for name in ("FieldProblem", "LineProblem"):
+        assert schemas[name]["required"] == ["field", "code", "message"]
+        assert schemas[name]["additionalProperties"] is True
+
+
 def test_every_endpoint_is_in_it_once(document: Any) -> None:
     stated = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
     assert stated == {f"{each.method} {each.path}" for each in ENDPOINTS}

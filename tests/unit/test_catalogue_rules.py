@@ -190,7 +190,7 @@ def test_a_change_says_only_what_differs() -> None:
     ]
     composed = product_rules.compose(before, Detail(), {"skus": changed}, later)
     assert [(sku.sku_code, sku.price_fen, sku.weight_g) for sku in composed.product.skus] == [("A", 3, 5), ("C", 4, 0)]
-    assert composed.removed == [before.skus[1].sku_id]
+    assert composed.removed == [before.skus[1]]
     assert composed.supplies == {composed.product.skus[1].sku_id: 9}
     assert (composed.product.brief, composed.product.updated_at) == ("好", later)
 

@@ -14,6 +14,7 @@ from msgspec import inspect
 from app import ADMIN_ROUTES, SHOP_ROUTES, WINGS
 from chalicelib.core import refusals
 from chalicelib.core.errors import CODES, Reason, Term
+from chalicelib.mall.settings.service import SECTIONS
 from chalicelib.platform import wings
 from chalicelib.platform.web.endpoint import ENDPOINTS
 from chalicelib.platform.web.problems import labels_of
@@ -90,15 +91,37 @@ def fields_of(kind: Any) -> Iterator[str]:
 @pytest.mark.parametrize("wing", [wing for wing in WINGS if wings.modules([wing], "refusals")])
 def test_every_field_that_comes_in_has_a_name_for_people(wing: str) -> None:
     wings.load(WINGS, *SHOP_ROUTES, *ADMIN_ROUTES)
-    nameless: set[str] = set()
+    labels = labels_of(f"chalicelib.{wing}.refusals")
+    assert sorted({name for name in fields_that_come_into(wing) if name not in labels}) == []
+
+
+def fields_that_come_into(wing: str) -> Iterator[str]:
+    """The fields of bodies and queries, the names in paths, and the fields of the wing's sections of settings."""
     for endpoint in ENDPOINTS:
-        if ".".join(endpoint.handler.__module__.split(".")[1:3]).removesuffix(".admin_routes") != wing:
-            continue
-        labels = labels_of(endpoint.handler.__module__)
-        for kind in (endpoint.body, endpoint.query):
-            if kind is not None:
-                nameless |= {name for name in fields_of(kind) if name not in labels}
-    assert sorted(nameless) == []
+        if wing_of(endpoint.fields_of) == wing:
+            yield from re.findall(r"{(\w+)}", endpoint.path)
+            for kind in (endpoint.body, endpoint.query):
+                if kind is not None:
+                    yield from fields_of(kind)
+    for section in SECTIONS.values():
+        if wing_of(section.struct.__module__) == wing:
+            yield from fields_of(section.struct)
+
+
+def wing_of(module: str) -> str:
+    """The wing that a module of chalicelib belongs to."""
+    below = module.removeprefix("chalicelib.") + "."
+    return next((wing for wing in WINGS if below.startswith(wing + ".")), "")
+
+
+def test_the_fields_of_settings_have_the_names_of_the_wing_that_obeys_them() -> None:
+    wings.load(WINGS, *ADMIN_ROUTES)
+    changes = {each.path: each for each in ENDPOINTS if each.method == "PUT" and each.body is not None}
+    for name, section in SECTIONS.items():
+        declared = changes[f"/v1/admin/settings/{name}"]
+        assert declared.fields_of == section.struct.__module__
+        assert wing_of(declared.handler.__module__) == "mall.settings"
+        assert wing_of(declared.fields_of) not in ("", "mall.settings")
 
 
 def test_names_of_fields_are_chinese_and_english() -> None:

@@ -41,7 +41,7 @@ def _category_fields(change: CategoryChangeInput) -> dict[str, object]:
 def create_category(body: CategoryInput) -> categories_views.CategoryNode:
     """Add a category, at most three levels deep."""
     created = categories.create(_category_fields(body))
-    return categories_views.node(category_queries.load()[0], created)
+    return categories_views.node(category_queries.load().value, created)
 
 
 @endpoint(
@@ -53,7 +53,7 @@ def create_category(body: CategoryInput) -> categories_views.CategoryNode:
 def change_category(category_id: str, body: CategoryChangeInput) -> categories_views.CategoryNode:
     """Rename a category, or move it with everything in it."""
     changed = categories.change(category_id, _category_fields(body))
-    return categories_views.node(category_queries.load()[0], changed)
+    return categories_views.node(category_queries.load().value, changed)
 
 
 @endpoint(

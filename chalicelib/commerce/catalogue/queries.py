@@ -15,11 +15,13 @@ from chalicelib.commerce.catalogue.categories import views as categories_views
 from chalicelib.commerce.catalogue.listings import rules as listing_keys
 from chalicelib.commerce.catalogue.products import queries as product_queries
 from chalicelib.commerce.catalogue.products.views import ProductView, SkuView, product_fields, sku_fields
+from chalicelib.commerce.catalogue.refusals import NOT_ON_SALE
 from chalicelib.commerce.catalogue.search import queries as search_rows
 from chalicelib.commerce.catalogue.search import rules as search_rules
 from chalicelib.commerce.catalogue.tables import CARD, Listings, Products
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.core.refusals import EMPTY
 from chalicelib.platform.store import cache, cursors, read
 from chalicelib.platform.web.endpoint import Reply
 from chalicelib.platform.web.types import Page
@@ -35,16 +37,16 @@ _ORDERS = {
 _encode = msgspec.json.encode
 
 
-def listed(category_id: str | None, q: str | None, sort: str, limit: int, after: str | None) -> Reply:
-    """A page of cards. Raises `cursor_invalid`, and `invalid` for a search without a word.
+def listed(category_id: str | None, q: str | None, sort: str, limit: int, cursor: str | None) -> Reply:
+    """Give a page of cards. Raises `cursor_invalid`, and `invalid` for a search without a word.
 
     One round trip when not remembered: a Query of the list; a search BatchGets the rows, and then the cards.
     """
     words = search_rules.words(q) if q is not None else []
     if q is not None and not words:
-        raise invalid("q", "needs a word")
+        raise invalid(EMPTY.at("q"))
     listing = "|".join(["products", category_id or "", sort, " ".join(words)])
-    position = cursors.read(listing, after)
+    position = cursors.read(listing, cursor)
 
     def load() -> Reply:
         found = (
@@ -54,11 +56,11 @@ def listed(category_id: str | None, q: str | None, sort: str, limit: int, after:
         next_cursor = _encode(cursors.write(listing, end)).decode()
         return _reply(f'{{"items":[{",".join(cards)}],"next_cursor":{next_cursor}}}'.encode())
 
-    return _remember(("list", listing, str(limit), after or ""), load)
+    return _remember(("list", listing, str(limit), cursor or ""), load)
 
 
 def _page(category_id: str | None, sort: str, limit: int, position: Any) -> tuple[list[str], Any]:
-    """The cards, as they are stored: they go out without being decoded."""
+    """Read the cards as they are stored: they go out without being decoded."""
     order, forward = _ORDERS[sort]
     scope = f"{category_id or listing_keys.ALL}#{order}"
     after = None if position is None else {"listing": {"S": scope}, "sort_key": {"S": position}}
@@ -76,19 +78,19 @@ def _found(category_id: str | None, words: list[str], sort: str, limit: int, pos
 
 
 def product(product_id: str) -> Reply:
-    """A published product's page, in one Query when not remembered. Raises `not_found`."""
+    """Give a published product's page, in one Query when not remembered. Raises `not_found`."""
     return _remember(("product", product_id), lambda: _reply(_encode(_product(product_id))))
 
 
 def _product(product_id: str) -> ProductView:
-    shelf = product_queries.load(product_id, consistent=False)
-    if shelf.product is None or not shelf.product.published:
-        raise MallError("not_found")
-    return ProductView(**product_fields(shelf), skus=[SkuView(**sku) for sku in sku_fields(shelf)])
+    aggregate = product_queries.load(product_id, consistent=False)
+    if aggregate.product is None or not aggregate.product.published:
+        raise MallError("not_found", errors=(NOT_ON_SALE.at("product_id"),))
+    return ProductView(**product_fields(aggregate), skus=[SkuView(**sku) for sku in sku_fields(aggregate)])
 
 
 def category_tree() -> Reply:
-    """All categories, the roots with everything below them. One Get when not remembered."""
+    """Give all categories, the roots with everything below them. One Get when not remembered."""
 
     def load() -> Reply:
         forest = category_queries.remembered()

@@ -83,7 +83,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: datetime
 
     def sku(self, sku_id: str) -> Sku | None:
-        """The SKU of that id, or None."""
+        """Find the SKU of that id, or None."""
         return next((sku for sku in self.skus if sku.sku_id == sku_id), None)
 
 
@@ -153,28 +153,30 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 def category_id(category_code: str) -> str:
-    """The id of the category with the merchant's code."""
+    """Derive the id of the category with the merchant's code."""
     return ids.derived("c", category_code)
 
 
 def product_id(product_code: str) -> str:
-    """The id of the product with the merchant's code: the same code is the same product, however often imported."""
+    """Derive the id of a product from the merchant's code: the same code is the same product, imported or made."""
     return ids.derived("p", product_code)
 
 
 def sku_id(product: str, sku_code: str) -> str:
-    """The id of a SKU: its product's id and its own mark, so that its stock is found without asking."""
+    """Derive the id of a SKU: its product's id and its own mark, so that its stock is found without asking."""
     return f"{product}-{ids.derived('', sku_code)[:10]}"
 
 
 def product_of(sku: str) -> str:
-    """The product's id within a SKU's id."""
+    """Give the product's id within a SKU's id."""
     return sku.partition("-")[0]
 
 
 def chosen(seen: Mapping[str, int] | None, shards: Sequence[str], quantity: int, first: int) -> str | None:
-    """Where to take so many pieces from: a shard, looking around from number `first`, or OWN, or GATHER; None when
-    all together are too few. `seen` is what was free in each of them and in OWN; None when nobody has looked."""
+    """Choose where to take so many pieces from: a shard, looking around from number `first`, or OWN, or GATHER.
+
+    None when all together are too few. `seen` is what was free in each of them and in OWN; None: nothing was read.
+    """
     if seen is None:
         return shards[first]
     found = first_with_some([int(seen.get(pool, 0) >= quantity) for pool in shards], first)
@@ -186,8 +188,10 @@ def chosen(seen: Mapping[str, int] | None, shards: Sequence[str], quantity: int,
 
 
 def gathered(seen: Mapping[str, int], wanted: int) -> dict[str, int]:
-    """How many pieces come from which shards, so that OWN has as many as are wanted: what it lacks, from the fullest,
-    so that the others go on selling; fewer only when that is all there is."""
+    """Choose how many pieces come from which shards, so that OWN has as many as are wanted.
+
+    What OWN lacks comes from the fullest, so that the others go on selling; fewer only when that is all there is.
+    """
     missing = wanted - seen[OWN]
     taken: dict[str, int] = {}
     for pool, free in sorted(seen.items(), key=lambda place: -place[1]):

@@ -151,28 +151,30 @@ class Movements(Table):
 
 
 def product_key(product_id: str) -> Key:
-    """Where a product's short document is."""
+    """Say where a product's short document is."""
     return Products, (product_id, PRODUCT)
 
 
 def stock_key(sku_id: str) -> Key:
-    """Where a SKU's stock is."""
+    """Say where a SKU's stock is."""
     return Products, (product_of(sku_id), STOCK + sku_id)
 
 
 def pool_key(sku_id: str, pool_id: str) -> Key:
-    """Where the pieces of a SKU that were set aside under this id are. A shard's key is its own: what DynamoDB can
-    write a second, it can write of each hash key."""
+    """Say where the pieces of a SKU that were set aside under this id are.
+
+    A shard's key is its own: what DynamoDB can write a second, it can write of each hash key.
+    """
     home = f"{sku_id}#{pool_id}" if SHARD in pool_id else product_of(sku_id)
     return Products, (home, f"{POOL}{sku_id}#{pool_id}")
 
 
 def shards_of(stock: Products) -> list[str]:
-    """The ids of the pools that a SKU's pieces are spread over, by its stock."""
+    """List the ids of the pools that a SKU's pieces are spread over, by its stock."""
     number, _, shared = (stock.shards or "0").partition(SHARD)
     return [f"{shard}{SHARD}{shared}" for shard in range(int(number))]
 
 
 def new_shards(number: int) -> str:
-    """What a stock says of its shards when so many are made: pools of ids that there have never been."""
+    """Make what a stock says of its shards when there are so many new ones, under ids that there have never been."""
     return f"{number}{SHARD}{ids.new('')[:10]}"

@@ -43,21 +43,21 @@ class ShardsView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shards: Annotated[int, Meta(ge=0, le=shards.SHARDS_MAX)]
 
 
-def admin_product(shelf: ProductAggregate) -> AdminProduct:
+def admin_product(aggregate: ProductAggregate) -> AdminProduct:
     """Show a product with all of its parts, as operators see it."""
-    item = shelf.product
+    item = aggregate.product
     assert item is not None
     none = Stock(0)
-    stocks = [shelf.stocks.get(sku.sku_id, none) for sku in item.skus]
+    stocks = [aggregate.stocks.get(sku.sku_id, none) for sku in item.skus]
     skus = [
-        AdminSku(**fields, taken=of.taken, supplied=of.supplied)
-        for fields, of in zip(products_views.sku_fields(shelf), stocks, strict=True)
+        AdminSku(**fields, taken=stock.taken, supplied=stock.supplied)
+        for fields, stock in zip(products_views.sku_fields(aggregate), stocks, strict=True)
     ]
     return AdminProduct(
-        **products_views.product_fields(shelf),
+        **products_views.product_fields(aggregate),
         skus=skus,
         product_code=item.product_code,
-        version=shelf.version,
+        version=aggregate.version,
         published=item.published,
         sort=item.sort,
         role=item.role,

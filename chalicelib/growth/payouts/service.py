@@ -99,7 +99,8 @@ def _new(
 ) -> Withdrawal:
     if distributor.state == "pending":
         raise MallError("distributor_state", state=distributor.state)
-    rules, version = WITHDRAWALS.versioned()
+    section = WITHDRAWALS.versioned()
+    rules, version = section.value, section.version
     check_limits(amount_fen, before, rules)
     tax, fee = kept_back(amount_fen, before, rules)
     much = rules.review_from_fen is not None and amount_fen >= rules.review_from_fen

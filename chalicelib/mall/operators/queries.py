@@ -8,11 +8,11 @@ from chalicelib.platform.store import read
 
 
 def find(name: str) -> Operator | None:
-    """The operator of that name as it is now, or None."""
+    """Find the operator of that name as it is now, or None."""
     item = read.get(Operators, *operator_key(name))
     return None if item is None else item.operator
 
 
 def operators() -> list[Operator]:
-    """All operators, by name."""
+    """Read all operators, by name."""
     return [item.operator for item in read.query_all(Operators, OPERATOR, consistent=True)]

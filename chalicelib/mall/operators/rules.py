@@ -87,7 +87,7 @@ KEPT_BYTES = 2048
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
-    """One who runs the mall. The password is kept apart from this, and never leaves its table."""
+    """A person who runs the mall. The password is kept apart from this, and never leaves its table."""
 
     name: str
     roles: list[str]
@@ -108,12 +108,12 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unknown_roles(roles: Iterable[str]) -> list[str]:
-    """Those of `roles` that do not exist."""
+    """List those of `roles` that do not exist."""
     return [role for role in roles if role not in ROLES]
 
 
 def wait_seconds(failures: int) -> int:
-    """How long nobody may log in under a name after that many failures in a row: 0 for four, then 30 s to 1 h."""
+    """Say how long nobody may log in under a name after so many failures in a row: 0 for four, then 30 s to 1 h."""
     if failures <= _FREE_FAILURES:
         return 0
     doublings = min(failures - _FREE_FAILURES - 1, 16)
@@ -121,7 +121,7 @@ def wait_seconds(failures: int) -> int:
 
 
 def kept_body(body: bytes, is_json: bool) -> str:
-    """What the audit log keeps of a body: JSON without secrets, cut to 2 KB; of anything else only its size."""
+    """Give what the audit log keeps of a body: JSON without secrets, cut to 2 KB; of anything else its size."""
     if not body:
         return ""
     try:

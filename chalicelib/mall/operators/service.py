@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.core.refusals import EMPTY, NO_SUCH
 from chalicelib.core.settings import settings
 from chalicelib.mall.operators.access import passwords
+from chalicelib.mall.operators.refusals import TAKEN, UNKNOWN_ROLES
 from chalicelib.mall.operators.rules import OWNER, Operator, OperatorName, unknown_roles, wait_seconds
 from chalicelib.mall.operators.tables import OWNERS, Operators, attempts_key, operator_key
-from chalicelib.platform.store import read
-from chalicelib.platform.store.base import retry_busy
+from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, remove, write
+from chalicelib.platform.store.versioned import Conflict, Versioned, commit, retry
 from chalicelib.platform.web import tokens
 
 #: Failures are forgotten a day after the last one.
@@ -24,10 +25,10 @@ _FAILURES_SECONDS = 86_400
 
 
 def login(name: str, password: str) -> tuple[str, datetime, Operator]:
-    """A token for who knows the password, when it ends, and whose it is.
+    """Log an operator in: a token, when it ends, and whose it is.
 
     Raises `login_failed`, alike for an unknown name, a wrong password and a disabled operator; and after five
-    failures in a row `too_many_requests`, whoever asks, known or not.
+    failures in a row under a name, known or not, `too_many_requests`.
     """
     began = clock.now()  # so that a password changed while this one was being checked makes the token void
     operator = _prove(name, password)
@@ -39,8 +40,8 @@ def _prove(name: str, password: str) -> Operator:
     # The attempt is counted before the password is looked at, so that guesses made at the same time count too.
     attempt = _count_attempt(name)
     item = read.get(Operators, *operator_key(name))
-    kept = passwords.NOBODY if item is None else item.password
-    if not passwords.matches(password, kept) or item is None or item.operator.disabled:
+    stored = passwords.NOBODY if item is None else item.password
+    if not passwords.matches(password, stored) or item is None or item.operator.disabled:
         raise MallError("login_failed")
     with contextlib.suppress(ConditionFailed):  # somebody else tries at the same time: their failures stay counted
         remove(Operators, attempts_key(name), Operators.failures == attempt)
@@ -49,7 +50,7 @@ def _prove(name: str, password: str) -> Operator:
 
 def _count_attempt(name: str) -> int:
     try:
-        return retry_busy(lambda: _count_once(name), ConditionFailed)
+        return retry(lambda: _count_once(name))
     except MallError as fault:
         if fault.code != "conflict":
             raise
@@ -71,7 +72,10 @@ def _count_once(name: str) -> int:
         Operators.locked_until.set(now + wait_seconds(seen + 1)),
         Operators.expires.set(clock.now() + timedelta(seconds=_FAILURES_SECONDS)),
     ]
-    write(Operators, attempts_key(name), changes, unchanged)
+    try:
+        write(Operators, attempts_key(name), changes, unchanged)
+    except ConditionFailed as fault:
+        raise Conflict from fault
     return seen + 1
 
 
@@ -90,8 +94,8 @@ def bootstrap(name: str, password: str) -> bool:
     tx.create(Operators(*OWNERS, active=1))
     tx.create(_item(_new(name, [OWNER]), password))
     try:
-        tx.commit()
-    except ConditionFailed:
+        commit(tx)
+    except Conflict:
         return False
     return True
 
@@ -100,9 +104,9 @@ def create(name: str, password: str, roles: list[str]) -> Operator:
     """Appoint an operator. Raises `name_taken`, and `invalid` for roles that do not exist."""
     operator = _new(name, _checked(roles))
     tx = Transaction()
-    tx.create(_item(operator, password), MallError("name_taken"))
+    tx.create(_item(operator, password), MallError("name_taken", errors=(TAKEN.at("name"),)))
     _count_owners(tx, int(operator.is_active_owner))
-    _commit(tx)
+    commit(tx)
     return operator
 
 
@@ -113,40 +117,36 @@ def change(
 
     Raises `not_found`, `invalid` for unknown roles, `last_owner` and, when others change it just then, `conflict`.
     """
-    kept = None if password is None else passwords.hashed(password)
-    given = {} if roles is None else {"roles": _checked(roles)}
+    new_hash = None if password is None else passwords.hashed(password)
+    changes = {} if roles is None else {"roles": _checked(roles)}
 
-    def decide(operator: Operator) -> Operator:
-        state = operator.disabled if disabled is None else disabled
-        since = clock.now() if kept is not None or (state and not operator.disabled) else operator.tokens_from
-        return msgspec.structs.replace(operator, disabled=state, tokens_from=since, **given)
+    def decide(before: Operator, _: Transaction) -> Operator:
+        state = before.disabled if disabled is None else disabled
+        ends_logins = new_hash is not None or (state and not before.disabled)
+        since = clock.now() if ends_logins else before.tokens_from
+        return msgspec.structs.replace(before, disabled=state, tokens_from=since, **changes)
 
-    return retry_busy(lambda: _change_once(name, decide, kept), _Moved)
+    def write(tx: Transaction, before: Versioned[Operator], after: Operator) -> None:
+        actions = [Operators.operator.set(after), Operators.version.set(before.version + 1)]
+        if new_hash is not None:
+            actions.append(Operators.password.set(new_hash))
+        tx.update(Operators, operator_key(name), actions, Operators.version == before.version, Conflict)
+        _count_owners(tx, after.is_active_owner - before.value.is_active_owner)
+
+    return versioned.change(lambda: _existing(name), decide, write)
 
 
 def change_own_password(name: str, password: str, new_password: str) -> None:
-    """Set one's own password. Raises `login_failed` and `too_many_requests` as `login` does."""
+    """Set the caller's own password. Raises `login_failed` and `too_many_requests` as `login` does."""
     _prove(name, password)
     change(name, password=new_password)
 
 
-class _Moved(Exception):
-    """The operator was changed between read and write."""
-
-
-def _change_once(name: str, decide: Callable[[Operator], Operator], kept: str | None) -> Operator:
+def _existing(name: str) -> Versioned[Operator]:
     item = read.get(Operators, *operator_key(name))
     if item is None:
-        raise MallError("not_found")
-    after = decide(item.operator)
-    changes = [Operators.operator.set(after), Operators.version.set(item.version + 1)]
-    if kept is not None:
-        changes.append(Operators.password.set(kept))
-    tx = Transaction()
-    tx.update(Operators, operator_key(name), changes, Operators.version == item.version, _Moved())
-    _count_owners(tx, after.is_active_owner - item.operator.is_active_owner)
-    _commit(tx)
-    return after
+        raise MallError("not_found", errors=(NO_SUCH.at("name"),))
+    return Versioned(item.operator, int(item.version))
 
 
 def _count_owners(tx: Transaction, more: int) -> None:
@@ -160,16 +160,6 @@ def _count_owners(tx: Transaction, more: int) -> None:
         )
 
 
-def _commit(tx: Transaction) -> None:
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        first = fault.failed[0]
-        if isinstance(first, Exception):
-            raise first from fault
-        raise
-
-
 def _item(operator: Operator, password: str) -> Operators:
     return Operators(*operator_key(operator.name), operator=operator, password=passwords.hashed(password), version=1)
 
@@ -180,7 +170,8 @@ def _new(name: str, roles: list[str]) -> Operator:
 
 
 def _checked(roles: list[str]) -> list[str]:
-    unknown = unknown_roles(roles)
-    if unknown or not roles:
-        raise invalid("roles", f"unknown role: {', '.join(unknown)}" if unknown else "at least one role")
+    if not roles:
+        raise invalid(EMPTY.at("roles"))
+    if unknown := unknown_roles(roles):
+        raise invalid(UNKNOWN_ROLES.at("roles", roles=unknown))
     return sorted(set(roles))

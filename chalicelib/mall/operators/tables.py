@@ -93,12 +93,12 @@ class AuditEntries(Table):
 
 
 def operator_key(operator: str) -> tuple[str, str]:
-    """Where an operator is."""
+    """Say where an operator is."""
     return OPERATOR, operator
 
 
 def attempts_key(operator: str) -> tuple[str, str]:
-    """Where the attempts to log in under a name are counted."""
+    """Say where the attempts to log in under a name are counted."""
     return ATTEMPTS, operator
 
 

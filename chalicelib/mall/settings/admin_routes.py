@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.core.errors import MallError
+from chalicelib.core.refusals import NO_SUCH
 from chalicelib.mall.settings import service
 from chalicelib.mall.settings.inputs import SettingsQuery
 from chalicelib.mall.settings.views import AllSettings
@@ -24,18 +25,23 @@ def _expose(section: service.Section[Any]) -> None:
     def read(query: SettingsQuery) -> Any:
         found = section.fresh() if query.version is None else section.at(query.version)
         if found is None:
-            raise MallError("not_found")
+            raise MallError("not_found", errors=(NO_SUCH.at("version"),))
         return found
 
     def change(body: Any) -> Any:
         return section.change(body)
 
     path = f"/v1/admin/settings/{section.name}"
-    asked = {"query": SettingsQuery, "return": section.struct}
-    _name(read, f"read_{section.name}", f"The settings of {section.name}.", asked)
+    types = {"query": SettingsQuery, "return": section.struct}
+    _name(read, f"read_{section.name}", f"The settings of {section.name}.", types)
     _name(change, f"change_{section.name}", _CHANGE, {"body": section.struct, "return": section.struct})
     endpoint(f"GET {path}", OPERATOR, permission="settings.read", errors=("not_found",))(read)
-    endpoint(f"PUT {path}", OPERATOR, permission="settings.write", errors=("conflict", "invalid"))(change)
+    # The wing that obeys the section has the names of its fields.
+    fields_of = section.struct.__module__
+    declare = endpoint(
+        f"PUT {path}", OPERATOR, permission="settings.write", errors=("conflict", "invalid"), fields_of=fields_of
+    )
+    declare(change)
 
 
 _CHANGE = """Replace the settings of this section.

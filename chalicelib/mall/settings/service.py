@@ -15,8 +15,8 @@ import msgspec
 
 from chalicelib.mall.settings.tables import SettingsSections
 from chalicelib.platform.store import cache, read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, Versioned, change
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -32,24 +32,27 @@ class Section(Generic[_S]):
         self._check = check
 
     def current(self) -> _S:
-        """The settings, possibly `cache_seconds` old: all sections are read at once. Raises `unavailable`."""
+        """Give the settings, possibly `cache_seconds` old: all sections are read at once. Raises `unavailable`."""
         remembered: dict[str, Any] = cache.remember((_CACHE,), lambda: everything(consistent=False))
         return remembered[self.name]  # type: ignore[no-any-return]
 
     def fresh(self) -> _S:
-        """The settings as they are now, for who changes them or decides once and for all. Raises `unavailable`."""
-        return self.versioned()[0]
+        """Read the settings as they are now, for a decision that is made once and for all. Raises `unavailable`."""
+        return self.versioned().value
 
-    def versioned(self) -> tuple[_S, int]:
-        """The same, and how often they have been changed: whoever decides by them can keep by which."""
+    def versioned(self) -> Versioned[_S]:
+        """Read the settings and their version, so that a decision can record the version it was made by.
+
+        The version counts the changes; 0 are the defaults.
+        """
         item = read.get(SettingsSections, self.name)
-        return self.parse(item), 0 if item is None else int(item.version)
+        return Versioned(self.parse(item), 0 if item is None else int(item.version))
 
     def at(self, version: int) -> _S | None:
-        """The settings after so many changes, as `versioned` counts them (0: the defaults); None: not so many yet."""
+        """Read the settings of a version (0: the defaults); None when they have not been changed so often yet."""
         if version == 0:
             return self.struct()
-        item = read.get(SettingsSections, _kept(self.name, version))
+        item = read.get(SettingsSections, _version_key(self.name, version))
         return None if item is None else self.parse(item)
 
     def change(self, value: _S) -> _S:
@@ -57,40 +60,40 @@ class Section(Generic[_S]):
         return self.edit(lambda _: value)
 
     def edit(self, decide: Callable[[_S], _S]) -> _S:
-        """Change the section to what `decide` makes of it, which may be called again; other processes see it a moment
-        later.
+        """Change the section to what `decide` makes of it; other processes see it a moment later.
 
+        `decide` is called again when another writer was quicker. What it gives back as it got it is not written.
         Raises `conflict`, `unavailable`, and what the section's own check raises: `invalid`.
         """
-        value = retry_busy(lambda: self._save(decide), ConditionFailed)
+
+        def checked(before: _S, _: Transaction) -> _S:
+            after = decide(before)
+            if self._check is not None:
+                self._check(after)
+            return after
+
+        value = change(self.versioned, checked, self._write)
         cache.forget(_CACHE)
         return value
 
     def parse(self, item: SettingsSections | None) -> _S:
-        """The settings in an item: fields that this version does not know are left out, missing ones get defaults."""
-        given: dict[str, Any] = {} if item is None else msgspec.json.decode(item.document)
-        known = {field: given[field] for field in self.struct.__struct_fields__ if field in given}
+        """Read the settings in an item: fields that this code does not know are left out, missing ones get defaults."""
+        stored: dict[str, Any] = {} if item is None else msgspec.json.decode(item.document)
+        known = {field: stored[field] for field in self.struct.__struct_fields__ if field in stored}
         return msgspec.convert(known, self.struct)
 
-    def _save(self, decide: Callable[[_S], _S]) -> _S:
-        item = read.get(SettingsSections, self.name)
-        value = decide(self.parse(item))
-        if self._check is not None:
-            self._check(value)
-        unchanged = (
-            SettingsSections.section.does_not_exist() if item is None else SettingsSections.version == item.version
-        )
-        version = 1 if item is None else int(item.version) + 1
-        document = msgspec.json.encode(value).decode()
-        tx = Transaction()
-        tx.put(SettingsSections(self.name, document=document, version=version), unchanged)
-        tx.put(SettingsSections(_kept(self.name, version), document=document, version=version))
-        tx.commit()
-        return value
+    def _write(self, tx: Transaction, before: Versioned[_S], after: _S) -> None:
+        """Write the section under the version that was read, and its new version for ever."""
+        section = SettingsSections
+        as_read = section.version == before.version if before.version else section.section.does_not_exist()
+        version = before.version + 1
+        document = msgspec.json.encode(after).decode()
+        tx.put(SettingsSections(self.name, document=document, version=version), as_read, Conflict)
+        tx.put(SettingsSections(_version_key(self.name, version), document=document, version=version))
 
 
-def _kept(name: str, version: int) -> str:
-    """Where a version of a section stays: what was decided by it is explained by it."""
+def _version_key(name: str, version: int) -> str:
+    """Name the item that keeps a version of a section, so that what was decided by it can be explained."""
     return f"{name}#{version}"
 
 
@@ -99,8 +102,11 @@ SECTIONS: dict[str, Section[Any]] = {}
 
 
 def declare(name: str, struct: type[_S], check: Callable[[_S], None] | None = None) -> Section[_S]:
-    """Declare a section; `struct` has a default for every field, and `check` raises `invalid` for what its types allow
-    and no mall may set."""
+    """Declare a section of the merchant's settings.
+
+    `struct` has a default for every field; `check` raises `invalid` for values that the types allow and no mall may
+    set. Raises ValueError for a name that is declared already.
+    """
     if name in SECTIONS:
         raise ValueError(f"the section {name} is declared twice")
     struct()  # a field without a default fails here and now
@@ -110,6 +116,6 @@ def declare(name: str, struct: type[_S], check: Callable[[_S], None] | None = No
 
 
 def everything(consistent: bool = True) -> dict[str, Any]:
-    """All sections by name, as they are now (or, not `consistent`, a moment ago)."""
+    """Read all sections by name, as they are now (or, not `consistent`, a moment ago)."""
     items = read.batch_get([(SettingsSections, (name,)) for name in SECTIONS], consistent=consistent)
     return {name: section.parse(item) for (name, section), item in zip(SECTIONS.items(), items, strict=True)}

@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.core.refusals import NO_SUCH
 from chalicelib.platform.jobs import queue
 from chalicelib.platform.jobs.tables import Jobs
 from chalicelib.platform.store import cursors
@@ -40,7 +41,7 @@ def retry_dead(job_id: str) -> None:
     try:
         due = base64.urlsafe_b64decode(job_id + "=" * (-len(job_id) % 4)).decode()
     except ValueError:
-        raise MallError("job_not_dead") from None
+        raise MallError("job_not_dead", errors=(NO_SUCH.at("job_id"),)) from None
     queue.revive(due)
 
 

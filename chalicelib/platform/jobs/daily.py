@@ -1,8 +1,8 @@
 """Jobs that are owed every day at a time of Asia/Shanghai.
 
-Whoever works owes the next one, well before it is due: so it is there after a crash, after a deployment, and in a table
-that was empty. It is one job however many owe it, because its id is its kind and its time. A day on which nobody works
-at all goes by without it: the handler looks for what earlier days have left.
+Every worker owes the next one, well before it is due: so it is there after a crash, after a deployment, and in a table
+that was empty. It is one job however many owe it, because its id is its kind and its time. A day on which no worker
+runs at all goes by without it: the handler looks for what earlier days have left.
 """
 
 from __future__ import annotations
@@ -34,6 +34,6 @@ def owe() -> None:
 
 
 def following(now: datetime, at: time) -> datetime:
-    """The first instant after `now` at which it is `at` in Asia/Shanghai."""
+    """Find the first instant after `now` at which it is `at` in Asia/Shanghai."""
     due = datetime.combine(clock.day(now), at, clock.SHANGHAI)
     return due if due > now else due + timedelta(days=1)

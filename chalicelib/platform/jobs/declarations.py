@@ -97,31 +97,31 @@ def subscribe(event_name: str, name: str, handler: str, lane: Lane = INSIDE) -> 
 
 
 def kinds() -> list[Kind]:
-    """Every kind that was declared: of jobs, of events, and of what subscribers are owed."""
+    """List every kind that was declared: of jobs, of events, and of what subscribers are owed."""
     return list(_kinds.values())
 
 
 def find_kind(name: str) -> Kind | None:
-    """The kind of that name; None when this version knows of none."""
+    """Find the kind of that name; None when this version knows of none."""
     return _kinds.get(name)
 
 
 def is_event(kind: Kind) -> bool:
-    """Whether its jobs tell of an event."""
+    """Say whether the jobs of a kind tell of an event."""
     return kind.handler == _EVENTS
 
 
 def lane_of(name: str) -> Lane:
-    """The lane of a stored kind; one that only another version knows waits where all can be run."""
+    """Give the lane of a stored kind; one that only another version knows waits where all can be run."""
     known = _kinds.get(name)
     return known.lane if known else INSIDE
 
 
 def subscribers_of(event_name: str) -> list[Kind]:
-    """The kinds of the jobs that the event's subscribers are owed."""
+    """List the kinds of the jobs that the event's subscribers are owed."""
     return _subscribers.get(event_name, [])
 
 
 def daily_kinds() -> dict[Kind, time]:
-    """The kinds that are owed every day, and when in Asia/Shanghai."""
+    """List the kinds that are owed every day, and when in Asia/Shanghai."""
     return _daily

@@ -15,7 +15,7 @@ from chalicelib.platform.jobs.tables import Jobs, Task
 from chalicelib.platform.store.transaction import Transaction
 
 
-class Later(Exception):
+class RetryLater(Exception):
     """A handler asks to be called again: nothing failed, something outside is just not ready.
 
     What failed before is forgiven then, so that a job that asks for days does not die of a fault now and then.
@@ -24,6 +24,9 @@ class Later(Exception):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"again in {seconds} s")
         self.seconds = seconds
+
+
+Later = RetryLater  # MIGRATION
 
 
 class LeaseLost(Exception):

@@ -17,11 +17,13 @@ import msgspec
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
+from chalicelib.core.refusals import NO_SUCH
 from chalicelib.core.settings import settings
 from chalicelib.platform.jobs.declarations import LANES, Kind, Lane, lane_of
 from chalicelib.platform.jobs.tables import DEAD, Jobs, Task
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
+from chalicelib.platform.store.transaction import Transaction, save
+from chalicelib.platform.store.versioned import commit
 
 
 def schedule(tx: Transaction, kind: Kind, key: str, run_at: datetime | None = None, **payload: str) -> None:
@@ -38,13 +40,13 @@ def owe_once(kind: Kind, key: str, run_at: datetime) -> None:
 
 
 def item(task: Task, lane: Lane, run_at: datetime, at_once: bool = False) -> Jobs:
-    """The job as it is stored."""
+    """Make the item of a job that is due at `run_at`."""
     number = ids.shard(f"{task.kind}|{task.key}", settings().job_shards)
     return Jobs(f"{lane}{number}", f"{clock.stamp(run_at)}|{task.kind}|{task.key}", task=task, at_once=at_once or None)
 
 
 def shards(lanes: Iterable[Lane] = LANES, first: int = 0) -> list[str]:
-    """The keys of all shards of these lanes, one lane after the other, each from its shard number `first` on."""
+    """Name the shards of these lanes, one lane after the other, each from its shard number `first` on."""
     count = settings().job_shards
     return [f"{lane}{number % count}" for lane in lanes for number in range(first, first + count)]
 
@@ -66,21 +68,22 @@ def counts() -> Counts:
 
 
 def dead(limit: int, after: Any) -> tuple[list[Jobs], Any]:
-    """A page of the dead jobs, oldest first."""
+    """Read a page of the dead jobs, oldest first, and where the next page starts (None: no more)."""
     items, next_key = read.query(Jobs, DEAD, limit=limit, after=after)
     return [Jobs.from_raw_data(raw) for raw in items], next_key
 
 
 def revive(due: str) -> None:
-    """Run a dead job again from now on, in its lane, with all its attempts before it. Raises `job_not_dead`."""
+    """Run a dead job again from now on, in its lane, with all its attempts before it.
+
+    `due` is its range key among the dead. Raises `job_not_dead`.
+    """
+    not_dead = MallError("job_not_dead", errors=(NO_SUCH.at("job_id"),))
     found = read.get(Jobs, DEAD, due)
     if found is None:
-        raise MallError("job_not_dead")
+        raise not_dead
     task = msgspec.structs.replace(found.task, attempts=0)
     tx = Transaction()
-    tx.delete(Jobs, (DEAD, due), Jobs.shard.exists(), MallError("job_not_dead"))
+    tx.delete(Jobs, (DEAD, due), Jobs.shard.exists(), not_dead)
     tx.put(item(task, lane_of(task.kind), clock.now(), at_once=True))
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        raise MallError("job_not_dead") from fault
+    commit(tx)

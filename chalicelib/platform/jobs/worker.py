@@ -16,7 +16,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
 from chalicelib.platform.jobs.declarations import LANES, Lane, find_kind, kinds, lane_of
-from chalicelib.platform.jobs.job import Job, Later, LeaseLost, load
+from chalicelib.platform.jobs.job import Job, LeaseLost, RetryLater, load
 from chalicelib.platform.jobs.queue import item, shards
 from chalicelib.platform.jobs.tables import DEAD, Jobs, Task
 from chalicelib.platform.store import read
@@ -33,8 +33,8 @@ BACKOFF_SECONDS_MAX = 600
 _BATCH = 25
 #: After this many rounds a worker gives way to the next minute's, however much is due.
 _ROUNDS_MAX = 400
-#: A worker that looks ahead wakes so often to see what was scheduled meanwhile: in time even for the shortest wait
-#: after a failure, half of BACKOFF_SECONDS.
+#: How long a worker that looks ahead sleeps at most, in seconds, before it sees what was scheduled meanwhile: less
+#: than the shortest wait after a failure, half of BACKOFF_SECONDS.
 _NAP_SECONDS = 2.0
 
 
@@ -138,7 +138,7 @@ def run_one(found: Jobs) -> bool:
             load(known.handler)(job)
         if not job.finished:
             remove(Jobs, (job.shard, job.due), Jobs.lease == job.lease)
-    except Later as later:
+    except RetryLater as later:
         metrics.add(Metric.JOBS_WAITING, Kind=job.task.kind)
         _put_back(job, msgspec.structs.replace(job.task, attempts=0, last_error=""), later.seconds)
     except ConditionFailed as fault:
@@ -179,7 +179,7 @@ def _failed(job: Job, fault: Exception) -> None:
         tx = Transaction()
         tx.put(Jobs(DEAD, job.due, task=task))
         job.finish(tx)
-        _commit(tx)
+        _settle(tx)
         return
     metrics.add(Metric.JOBS_FAILED)
     log.warning("job_failed", kind=task.kind, key_id=task.key, attempts=attempts, reason=task.last_error)
@@ -198,10 +198,11 @@ def _put_back(job: Job, task: Task, seconds: float) -> None:
     tx = Transaction()
     tx.put(item(task, lane_of(task.kind), clock.now() + timedelta(seconds=max(seconds, 0.001))))
     job.finish(tx)
-    _commit(tx)
+    _settle(tx)
 
 
-def _commit(tx: Transaction) -> None:
+def _settle(tx: Transaction) -> None:
+    """Commit how a job ended, unless another worker has it by now: then how it ends is that one's to say."""
     try:
         tx.commit()
     except ConditionFailed:

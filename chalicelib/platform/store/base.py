@@ -13,9 +13,6 @@ from typing import Any, TypeVar
 
 import botocore.session
 import msgspec
-import pynamodb.attributes
-import pynamodb.indexes
-import pynamodb.models
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import (
@@ -25,7 +22,6 @@ from botocore.exceptions import (
     HTTPClientError,
     NoCredentialsError,
 )
-from botocore.parsers import JSONParser, ResponseParserFactory
 from pynamodb.attributes import Attribute
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import STRING
@@ -37,6 +33,7 @@ from chalicelib.core.errors import MallError, unavailable
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
+from chalicelib.platform.store.pynamodb_patches import PARSERS
 
 _D = TypeVar("_D", bound=msgspec.Struct)
 _T = TypeVar("_T")
@@ -65,13 +62,13 @@ _lock = threading.Lock()
 
 
 def client() -> BaseClient:
-    """The one DynamoDB client of this process (PynamoDB would make one per model: 79 ms and 10 MB each)."""
+    """Give the one DynamoDB client of this process (PynamoDB would make one per model: 79 ms and 10 MB each)."""
     global _client
     if _client is None:
         with _lock:
             if _client is None:
                 session = botocore.session.get_session()
-                session.register_component("response_parser_factory", _Parsers())
+                session.register_component("response_parser_factory", PARSERS)
                 _client = session.create_client(
                     "dynamodb",
                     region_name=settings().region,
@@ -86,31 +83,6 @@ def client() -> BaseClient:
                     ),
                 )
     return _client
-
-
-class _Answers(JSONParser):  # type: ignore[misc]  # botocore is untyped
-    """Reads DynamoDB's answers as the JSON they are: each value says its own type.
-
-    botocore walks over the shapes it expects, which takes a fifth of the CPU of a query of twenty items. Errors are
-    left to it. (Binary attributes would stay base64; the mall has none.)
-    """
-
-    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        if response["status_code"] >= 300:
-            return super().parse(response, shape)  # type: ignore[no-any-return]
-        answer: dict[str, Any] = msgspec.json.decode(response["body"])
-        answer["ResponseMetadata"] = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
-        return answer
-
-
-class _Parsers(ResponseParserFactory):  # type: ignore[misc]
-    """Gives botocore the parser above."""
-
-    def create_parser(self, _protocol: str) -> _Answers:
-        return _ANSWERS
-
-
-_ANSWERS = _Answers()
 
 
 def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -136,21 +108,6 @@ def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         raise
 
 
-def _members(of: type, wanted: Callable[[Any], bool]) -> list[tuple[str, Any]]:
-    """What inspect.getmembers finds of what stands in a class and its bases, in a fraction of the time.
-
-    PynamoDB's own bases have neither attributes nor indexes.
-    """
-    bases = (base for base in reversed(of.__mro__) if not base.__module__.startswith(("pynamodb.", "builtins")))
-    found = {name: value for base in bases for name, value in vars(base).items()}
-    return sorted(((name, value) for name, value in found.items() if wanted(value)), key=lambda pair: pair[0])
-
-
-for _module in (pynamodb.attributes, pynamodb.indexes, pynamodb.models):
-    # PynamoDB asks each of 80 classes for all it has inherited: 8 ms of every cold start. Private, held by a test.
-    setattr(_module, "getmembers", _members)  # noqa: B010 - it is not told to mypy
-
-
 class Table(Model):
     """Base of every model. A subclass has `class Meta(TableMeta): table_name = name("orders")`."""
 
@@ -162,13 +119,13 @@ class Table(Model):
 
 
 def hash_key(keys: type[Table] | Index[Any]) -> Attribute[str]:
-    """The hash key of a table or an index."""
+    """Give the hash key of a table or an index."""
     attribute: Attribute[str] = keys._hash_key_attribute()  # type: ignore[no-untyped-call]
     return attribute
 
 
 def range_key(table: type[Table]) -> Attribute[str] | None:
-    """The range key of a table, if it has one."""
+    """Give the range key of a table, if it has one."""
     attribute: Attribute[str] | None = table._range_key_attribute()  # type: ignore[no-untyped-call]
     return attribute
 
@@ -186,7 +143,7 @@ class TableMeta:
 
 
 def name(table: str) -> str:
-    """The table's name in DynamoDB."""
+    """Give the table's name in DynamoDB."""
     return settings().table_prefix + table
 
 
@@ -200,16 +157,16 @@ class Document(Attribute[_D]):
         self._struct = struct
 
     def serialize(self, value: _D) -> str:
-        """The struct as JSON."""
+        """Write the struct as JSON."""
         return _encoder.encode(value).decode()
 
     def deserialize(self, value: str) -> _D:
-        """The struct that the JSON says."""
+        """Read the struct from JSON."""
         return self._decoder.decode(value)
 
     @functools.cached_property
     def _decoder(self) -> msgspec.json.Decoder[_D]:
-        return msgspec.json.Decoder(self._struct)  # only who reads one pays for it at a cold start
+        return msgspec.json.Decoder(self._struct)  # a cold start pays for those that it reads
 
 
 _encoder = msgspec.json.Encoder()

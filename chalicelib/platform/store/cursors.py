@@ -18,7 +18,7 @@ def _serializer(listing: str) -> URLSafeSerializer:
 
 
 def write(listing: str, position: Any) -> str | None:
-    """The cursor of `position` (anything JSON can say) in `listing`; None when there is no next page.
+    """Sign the cursor of `position` (anything JSON can say) in `listing`; None when there is no next page.
 
     `listing` names the list with everything that chooses its items, also the member whose list it is.
     """
@@ -26,7 +26,7 @@ def write(listing: str, position: Any) -> str | None:
 
 
 def read(listing: str, cursor: str | None) -> Any:
-    """The position that `write` put into the cursor. Raises `cursor_invalid` for a forged or foreign one."""
+    """Read the position that `write` put into the cursor. Raises `cursor_invalid` for a forged or foreign one."""
     if cursor is None:
         return None
     if len(cursor) <= _LENGTH_MAX:

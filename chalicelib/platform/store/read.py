@@ -24,13 +24,13 @@ _BATCH_TRIES = 5
 
 
 def get(table: type[_T], *key: str, consistent: bool = True) -> _T | None:
-    """The item at `key`, or None. Not `consistent`: half the price, and possibly a second old."""
+    """Read the item at `key`, or None. Not `consistent`: half the price, and possibly a second old."""
     raw = get_raw(table, *key, consistent=consistent)
     return None if raw is None else table.from_raw_data(raw)
 
 
 def get_raw(table: type[Table], *key: str, consistent: bool = True) -> Raw | None:
-    """The item at `key` as raw attributes, or None."""
+    """Read the item at `key` as raw attributes, or None."""
     if not all(key):
         return None  # DynamoDB refuses an empty key, so nothing is there
     arguments = {"TableName": table.Meta.table_name, "Key": _raw_key(table, key), "ConsistentRead": consistent}
@@ -38,7 +38,7 @@ def get_raw(table: type[Table], *key: str, consistent: bool = True) -> Raw | Non
 
 
 def batch_get(keys: Sequence[Key], consistent: bool = True) -> list[Any]:
-    """The items at these keys, of any tables, in the order of the keys; None where there is none.
+    """Read the items at these keys, of any tables, in the order of the keys; None where there is none.
 
     One round trip for up to 100 keys; what DynamoDB leaves over is asked for again.
     """
@@ -83,9 +83,10 @@ def query(
     after: Raw | None = None,
     consistent: bool = False,
 ) -> tuple[list[Raw], Raw | None]:
-    """One page of the items that have this hash key, as raw attributes, and where the next page starts (None: no more).
+    """Read one page of the items under this hash key, as raw attributes; and the key after which the next page starts.
 
-    `where` bounds the range key; `keep` filters what was read, which is paid for all the same.
+    The key is None when there is no more. `where` bounds the range key; `keep` filters what was read, which is paid for
+    all the same.
     """
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
@@ -115,7 +116,7 @@ def query(
 
 
 def query_all(table: type[_T], under: str, **options: Any) -> Iterator[_T]:
-    """Every item that has this hash key, page by page. For collections that a rule keeps small."""
+    """Read every item under this hash key, page by page. For collections that a rule keeps small."""
     after: Raw | None = None
     while True:
         items, after = query(table, under, after=after, **options)
@@ -135,8 +136,10 @@ def merged(
     limit: int,
     forward: bool = True,
 ) -> tuple[list[Raw], str | None]:
-    """A page of a list that is sharded over these hash keys of an index, in the order of its range key `along`, as raw
-    attributes; and the range key behind which the next page starts (None: no more). Range keys differ from each other.
+    """Read a page of a list that is sharded over these hash keys of an index, in the order of its range key `along`.
+
+    Gives raw attributes, and the range key after which the next page starts (None: no more). No two range keys may be
+    equal.
     """
     where = None if after is None else along > after if forward else along < after
     found: list[Raw] = []
@@ -160,10 +163,10 @@ def ranked(
     limit: int,
     after: dict[str, Raw] | None = None,
 ) -> tuple[list[Raw], dict[str, Raw] | None]:
-    """A page of a list that is sharded over these hash keys of an index, the highest number `along` its range first, as
-    raw attributes; and behind which of each shard the next page starts (None: no more).
+    """Read a page of a list that is sharded over these hash keys of an index, the highest range key `along` first.
 
-    Numbers may be alike. A row whose number changes between two pages may be on both of them, or on none.
+    Gives raw attributes, and the key of each shard after which the next page starts (None: no more). Numbers may be
+    equal. A row whose number changes between two pages may be on both of them, or on none.
     """
     places = dict(after or {})
     found: list[tuple[str, Raw]] = []

@@ -12,7 +12,7 @@ _T = TypeVar("_T", bound=Table)
 
 
 def tables(base: type[Table] = Table) -> list[type[Table]]:
-    """Every table that has been imported, by name."""
+    """List every table that has been imported, by name."""
     found: list[type[Table]] = []
     for table in base.__subclasses__():
         found += [table, *tables(table)]
@@ -33,12 +33,12 @@ def drop(table: type[Table]) -> None:
 
 
 def scan(table: type[_T]) -> Iterator[_T]:
-    """Every item of the table, in no order."""
+    """Read every item of the table, in no order."""
     return (table.from_raw_data(raw) for raw in scan_raw(table))
 
 
 def scan_raw(table: type[Table]) -> Iterator[Raw]:
-    """The same, as raw attributes."""
+    """Read every item of the table as raw attributes, in no order."""
     arguments: dict[str, Any] = {"TableName": table.Meta.table_name, "ConsistentRead": True}
     while True:
         answer = call("Scan", arguments)

@@ -165,7 +165,7 @@ def save(item: Table, condition: Condition | None = None, on_failure: object = N
     """Write one whole item. Raises ConditionFailed.
 
     The client repeats after a time-out, so that a condition may then fail on what the first try itself wrote:
-    who needs to know uses a transaction.
+    a caller that needs to know uses a transaction.
     """
     _single("PutItem", item.get_save_kwargs_from_instance(condition=condition), on_failure)
 

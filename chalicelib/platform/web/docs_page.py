@@ -29,7 +29,7 @@ th, td { border: 1px solid var(--line); padding: .3rem .55rem; text-align: left;
 
 
 def render(document: Json) -> str:
-    """The document as one HTML page in UTF-8."""
+    """Write the document as one HTML page in UTF-8."""
     info = document["info"]
     by_tag: dict[str, list[str]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():

@@ -14,7 +14,7 @@ from chalice.app import Chalice, Request, Response
 from chalicelib.core import clock, ids, log, metrics
 from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
 from chalicelib.core.metrics import Metric
-from chalicelib.core.refusals import BAD_JSON
+from chalicelib.core.refusals import BAD_JSON, BODY_TOO_LARGE, NO_SUCH
 from chalicelib.core.trace import segment
 from chalicelib.platform.web import limits, problems, tokens
 from chalicelib.platform.web.endpoint import (
@@ -47,16 +47,16 @@ class _Answer(Response):
     """An answer as Lambda hands it to API Gateway: text as it is, anything else in base64."""
 
     def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:
-        told: dict[str, Any] = super().to_dict(binary_types)
+        answer: dict[str, Any] = super().to_dict(binary_types)
         if isinstance(self.body, bytes):
-            told |= {"body": base64.b64encode(self.body).decode(), "isBase64Encoded": True}
-        return told
+            answer |= {"body": base64.b64encode(self.body).decode(), "isBase64Encoded": True}
+        return answer
 
 
 def register(app: Chalice, guard: GuardFactory, endpoints: Iterable[Endpoint]) -> None:
     """Give these endpoints to Chalice as routes, all methods of a path together; paths that it has stay as they are."""
-    # Chalice refuses to send a picture to who does not name its very type in Accept, which no browser does. With no
-    # binary types it does not look; infra/template.json has API Gateway take everything as binary instead.
+    # Chalice refuses to send a picture to a client that does not name its very type in Accept, and no browser does.
+    # With no binary types it does not look; infra/template.json has API Gateway take everything as binary instead.
     app.api.binary_types = []
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
@@ -116,7 +116,7 @@ def _answered(
 def _problem(error: MallError, endpoint: Endpoint, language: str, request_id: str) -> Reply:
     metrics.add(Metric.REFUSED, Reason=error.code)
     headers = {"Retry-After": str(error.retry_after or 1)} if error.status in (429, 503) else {}
-    labels = problems.labels_of(endpoint.handler.__module__) if error.errors else {}
+    labels = problems.labels_of(endpoint.fields_of) if error.errors else {}
     body = problems.render(error, language, request_id, labels)
     return Reply(body=body, status=error.status, content_type=problems.CONTENT_TYPE, headers=headers)
 
@@ -168,7 +168,7 @@ def _handle(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:
     arguments: dict[str, Any] = {}
     for name, value in path.items():
         if not PATH_VALUE.fullmatch(value):
-            raise MallError("not_found")
+            raise MallError("not_found", errors=(NO_SUCH.at(name),))
         if name == "order_id":
             log.about(order_id=value)
         if name in endpoint.wants:
@@ -198,11 +198,11 @@ def _reply(endpoint: Endpoint, result: Any) -> Reply:
 
 def _cacheable(reply: Reply, seconds: int, headers: Mapping[str, str]) -> Reply:
     etag = reply.headers.get("ETag") or f'"{ids.digest(reply.body)}"'
-    given = {"ETag": etag, "Cache-Control": f"public, max-age={seconds}", **reply.headers}
+    cached = {"ETag": etag, "Cache-Control": f"public, max-age={seconds}", **reply.headers}
     asked = headers.get("if-none-match", "")
     if asked and (asked.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in asked.split(",")]):
-        return Reply(body=b"", status=304, content_type=reply.content_type, headers=given)
-    return Reply(body=reply.body, status=reply.status, content_type=reply.content_type, headers=given)
+        return Reply(body=b"", status=304, content_type=reply.content_type, headers=cached)
+    return Reply(body=reply.body, status=reply.status, content_type=reply.content_type, headers=cached)
 
 
 @functools.cache
@@ -211,7 +211,7 @@ def _decoder(struct: Any) -> msgspec.json.Decoder[Any]:
 
 
 def decode(body: bytes, struct: Any) -> Any:
-    """The body as that struct. Raises `malformed`, naming the field."""
+    """Read the body as that struct. Raises `malformed`, naming the field."""
     try:
         return _decoder(struct).decode(body)
     except msgspec.ValidationError as fault:
@@ -221,22 +221,22 @@ def decode(body: bytes, struct: Any) -> Any:
 
 
 def _body(endpoint: Endpoint, request: Request) -> bytes:
-    given = request.raw_body  # text, where the gateway handed it on as text
-    body = given.encode() if isinstance(given, str) else given
+    sent = request.raw_body  # text, where the gateway handed it on as text
+    body = sent.encode() if isinstance(sent, str) else sent
     if len(body) > endpoint.body_max:
-        raise MallError("too_large")
+        raise MallError("too_large", errors=(BODY_TOO_LARGE.at("body", limit_kb=endpoint.body_max // 1024),))
     return body
 
 
 def _known_query(endpoint: Endpoint, request: Request) -> dict[str, str]:
-    given: Mapping[str, str] = request.query_params or {}
+    sent: Mapping[str, str] = request.query_params or {}
     fields = () if endpoint.query is None else endpoint.query.__struct_encode_fields__
-    return {field: given[field] for field in fields if field in given}
+    return {field: sent[field] for field in fields if field in sent}
 
 
-def _query(struct: Any, given: Mapping[str, str]) -> Any:
+def _query(struct: Any, sent: Mapping[str, str]) -> Any:
     try:
-        return msgspec.convert(given, struct, strict=False)
+        return msgspec.convert(sent, struct, strict=False)
     except msgspec.ValidationError as fault:
         raise problems.from_validation(fault, "query") from None
 

@@ -33,7 +33,7 @@ class Audience(Enum):
     """Who may call an endpoint."""
 
     PUBLIC = "public"
-    VISITOR = "visitor"  # anybody; who sends a member's token is known by it
+    VISITOR = "visitor"  # anybody; a member, where a member's token is sent
     MEMBER = "member"
     OPERATOR = "operator"
     CALLBACK = "callback"  # an outside service, proved by its signature in the handler
@@ -81,6 +81,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     takes: str
     body_max: int
     per_minute: int | None
+    fields_of: str
 
     @property
     def wants(self) -> frozenset[str]:
@@ -128,12 +129,14 @@ def endpoint(
     takes: str = "application/json",
     body_max: int = BODY_MAX,
     per_minute: int | None = None,
+    fields_of: str = "",
 ) -> Callable[[_F], _F]:
     """Declare an endpoint. `route` is "METHOD /path/{name}"; `permission` is required for operators.
 
     `errors` are the codes it may answer beyond those that follow from the declaration; `cache_seconds` gives the
     answer an ETag and lets clients keep it that long; `media` is the type of the answer, `takes` of the body. A member
-    may call it `per_minute` times, and is told `too_many_requests` then.
+    may call it `per_minute` times, and is refused with `too_many_requests` then. `fields_of` is a module of the wing
+    whose refusals.py names the fields for people, where that is another wing than the handler's.
     """
     if per_minute is not None and audience is not MEMBER:
         raise ValueError(f"{route}: only members are counted, of others it is not known who they are")
@@ -157,6 +160,7 @@ def endpoint(
                 takes=takes,
                 body_max=body_max,
                 per_minute=per_minute,
+                fields_of=fields_of or handler.__module__,
             )
         )
         return handler

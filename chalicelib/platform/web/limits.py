@@ -1,4 +1,4 @@
-"""How often somebody may do something: counted by the minute, for each of them.
+"""Limits of calls: counted by the minute, for each member.
 
 It keeps one member from taking more than their share of the mall; one person with many accounts is met by the firewall,
 and what must hold exactly (a coupon's limit, unpaid orders) by conditions where it is written.
@@ -18,7 +18,10 @@ _KEPT = timedelta(hours=1)
 
 
 def count_call(what: str, who: str, per_minute: int) -> None:
-    """Count it. Raises `too_many_requests` beyond so many in this minute, saying when the next one begins."""
+    """Count one call of `what` by `who`.
+
+    Raises `too_many_requests` beyond so many in this minute; `retry_after` is when the next minute begins, in seconds.
+    """
     now = clock.unix()
     key = (f"{what}#{who}#{now // _SECONDS}",)
     after = write(Limits, key, [Limits.times.add(1), Limits.expires.set(clock.now() + _KEPT)])

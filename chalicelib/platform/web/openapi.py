@@ -39,12 +39,18 @@ Money is integer fen in fields named `*_fen`; instants are RFC 3339 in UTC (`*_a
 
 @functools.cache
 def document() -> Json:
-    """The document of all endpoints declared so far, made when first asked for."""
+    """Make the document of all endpoints declared so far, when first asked for."""
     wanted = [kind for each in ENDPOINTS for kind in (each.body, each.query, each.output) if kind is not None]
     schemas, components = msgspec.json.schema_components([*wanted, problems.Problem], ref_template=_REF)
     by_type: Schemas = dict(zip(wanted, schemas, strict=False))
     for schema in components.values():
         _mark_instants(schema)
+    field_problems: list[type[problems.FieldProblem]] = [
+        problems.FieldProblem, *problems.FieldProblem.__subclasses__(),
+    ]  # fmt: skip
+    for kind in field_problems:
+        if kind.__name__ in components:
+            components[kind.__name__]["additionalProperties"] = True  # the parameters of its code
     for query in {each.query for each in ENDPOINTS if each.query is not None}:
         # Its fields become parameters, so it is no component.
         by_type[query] = components.pop(by_type[query]["$ref"].rpartition("/")[2])
@@ -162,7 +168,7 @@ def _responses(declared: Endpoint, by_type: Schemas) -> dict[str, Json]:
 
 
 def codes(declared: Endpoint) -> list[str]:
-    """Every code that the endpoint may answer: its own, and those that follow from its declaration."""
+    """List every code that the endpoint may answer: its own, and those that follow from its declaration."""
     follows = {
         "malformed": declared.body is not None or declared.query is not None,
         "idempotency_key_missing": declared.idempotent,

@@ -37,7 +37,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def render(error: MallError, language: str, request_id: str, labels: Labels) -> bytes:
-    """The error as a problem document; its extra data (SKUs, a new quote) stands beside the usual fields.
+    """Write the error as a problem document; its extra data (SKUs, a new quote) stands beside the usual fields.
 
     `labels` are the names of fields for people, as `labels_of` finds them.
     """
@@ -57,7 +57,7 @@ def render(error: MallError, language: str, request_id: str, labels: Labels) -> 
 
 
 def told(error: FieldError, language: str, labels: Labels) -> dict[str, Any]:
-    """One field's error as it is answered: `field`, `code`, `message`, and the code's parameters beside them."""
+    """Show one field's error as it is answered: `field`, `code`, `message`, and the code's parameters beside them."""
     text = error.text(language, labels)
     code = error.reason if isinstance(error.reason, str) else error.reason.code  # MIGRATION
     return error.data() | {"field": error.field, "code": code, "message": text}
@@ -65,9 +65,9 @@ def told(error: FieldError, language: str, labels: Labels) -> dict[str, Any]:
 
 @functools.cache
 def labels_of(module: str) -> Labels:
-    """The names of fields for people, for a module of a wing: the wing's own, and those that are the same everywhere.
+    """Find the names of fields for people, for a module of a wing: the wing's own, and those that all wings share.
 
-    They are found where something is refused, so that nobody waits for them at a cold start.
+    They are looked for where something is refused, so that no cold start waits for them.
     """
     room = ".".join(module.split(".")[:3]) + ".refusals"
     own: Labels = importlib.import_module(room).FIELDS if _is_there(room) else {}
@@ -109,7 +109,7 @@ _PLAIN: dict[str, Reason] = {
 
 
 def from_validation(fault: msgspec.ValidationError, where: str = "") -> MallError:
-    """The 400 that names the field msgspec stumbled over; `where` stands for the whole when no field is named."""
+    """Make the 400 that names the field at which msgspec stopped; `where` stands for the whole when it names none."""
     match = re.match(_PATH, str(fault))
     what, path = (match["what"], match["path"] or "") if match else (str(fault), "")
     path = re.sub(_KEY, "", path).strip().removeprefix("$").removeprefix(".").replace("[...]", "[]")

@@ -19,20 +19,20 @@ _LENGTH_MAX = 1024
 
 
 class Token(msgspec.Struct, frozen=True):
-    """Whom a token speaks for, and when it was issued, so that older ones can be called in."""
+    """The member or operator that a token speaks for, and when it was issued, so that older ones can be made void."""
 
     subject: str
     issued_at: datetime
 
 
 def issue(kind: Kind, subject: str, expires_at: datetime, issued_at: datetime | None = None) -> str:
-    """A token of that kind for the member's or operator's id, good from `issued_at` (now) until `expires_at`."""
+    """Sign a token of that kind for the member's or operator's id, good from `issued_at` (now) until `expires_at`."""
     issued_ms = int((issued_at or clock.now()).timestamp() * 1000)
     return _serializer(kind).dumps([subject, int(expires_at.timestamp()), issued_ms])
 
 
 def read(kind: Kind, authorization: str | None) -> Token:
-    """What the header `Authorization: Bearer ...` says. Raises `unauthenticated`."""
+    """Read the header `Authorization: Bearer ...`. Raises `unauthenticated`."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() == "bearer" and len(token) <= _LENGTH_MAX:
         try:

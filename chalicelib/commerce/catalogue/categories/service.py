@@ -1,4 +1,4 @@
-"""Categories: create, change, delete, import. All of them are one item; whoever was slower reads it again."""
+"""Categories: create, change, delete, import. All of them are one item, and change under its version."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from pynamodb.expressions.condition import Condition
 
 from chalicelib.commerce.catalogue import rules
 from chalicelib.commerce.catalogue.categories.queries import load
-from chalicelib.commerce.catalogue.categories.rules import Forest
+from chalicelib.commerce.catalogue.categories.rules import Forest, in_use, no_such_category
 from chalicelib.commerce.catalogue.jobs import REINDEX_CATEGORY
 from chalicelib.commerce.catalogue.listings import rules as listing_keys
 from chalicelib.commerce.catalogue.rules import Category
@@ -17,9 +18,9 @@ from chalicelib.commerce.catalogue.tables import TREE, USED, Categories, Tree
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs.queue import schedule
-from chalicelib.platform.store import cache
+from chalicelib.platform.store import cache, versioned
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, commit, retry
+from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, Versioned
 
 _MOVED_MAX = 40
 
@@ -44,7 +45,7 @@ def change(category_id: str, fields: dict[str, Any]) -> Category:
 
     def changed(forest: Forest) -> Forest:
         if category_id not in forest.by_id:
-            raise MallError("not_found")
+            raise no_such_category()
         return forest.put(msgspec.structs.replace(forest.by_id[category_id], **fields))
 
     return change_tree(changed).by_id[category_id]
@@ -59,35 +60,40 @@ def change_tree(edit: Callable[[Forest], Forest], deleted: str | None = None) ->
     """Replace the tree by what `edit` makes of it; nothing is written when that is the same.
 
     `edit` is called again on the newer tree when another writer was quicker. The products of a category that moved
-    are listed anew by jobs owed in the same transaction.
+    are listed anew by jobs owed in the same transaction. Raises what `edit` raises, `conflict`, and `category_in_use`
+    when there are products in the category that is `deleted`.
     """
-    forest = retry(lambda: _change_tree(edit, deleted), TRIES_CROWDED)
+
+    def decide(before: Forest, tx: Transaction) -> Forest:
+        after = edit(before)
+        if after.by_id == before.by_id:
+            return before
+        if deleted is not None:
+            unused = Categories.products.does_not_exist() | (Categories.products == 0)
+            tx.delete(Categories, (USED + deleted,), unused, in_use())
+        moved = after.moved(before)
+        for scope in moved if len(moved) <= _MOVED_MAX else [listing_keys.ALL]:
+            schedule(tx, REINDEX_CATEGORY, scope)
+        return after
+
+    forest = versioned.change(load, decide, _write, tries=TRIES_CROWDED)
     cache.forget("catalogue")
     return forest
 
 
-def _change_tree(edit: Callable[[Forest], Forest], deleted: str | None) -> Forest:
-    before, version = load()
-    after = edit(before)
-    if after.by_id == before.by_id:
-        return after
-    tx = Transaction()
-    item = Categories(TREE, tree=Tree(list(after.by_id.values())), version=version + 1)
-    tx.put(item, Categories.version == version if version else Categories.part.does_not_exist(), Conflict)
-    if deleted is not None:
-        unused = Categories.products.does_not_exist() | (Categories.products == 0)
-        tx.delete(Categories, (USED + deleted,), unused, MallError("category_in_use"))
-    moved = after.moved(before)
-    for scope in moved if len(moved) <= _MOVED_MAX else [listing_keys.ALL]:
-        schedule(tx, REINDEX_CATEGORY, scope)
-    commit(tx)
-    return after
+def _write(tx: Transaction, before: Versioned[Forest], after: Forest) -> None:
+    item = Categories(TREE, tree=Tree(list(after.by_id.values())), version=before.version + 1)
+    tx.put(item, _is_of(before.version), Conflict)
+
+
+def _is_of(version: int) -> Condition:
+    """The tree is the one of this version (0: there is none)."""
+    return Categories.version == version if version else Categories.part.does_not_exist()
 
 
 def guard(tx: Transaction, version: int) -> None:
     """Commit `tx` only while the tree is the one of this version."""
-    there = Categories.version == version if version else Categories.part.does_not_exist()
-    tx.check(Categories, (TREE,), there, Conflict)
+    tx.check(Categories, (TREE,), _is_of(version), Conflict)
 
 
 def count(tx: Transaction, before: str | None, after: str | None) -> None:

@@ -22,7 +22,7 @@ class CategoryNode(msgspec.Struct, kw_only=True):
 
 
 def node(forest: Forest, category: Category) -> CategoryNode:
-    """The category with everything below it, in the merchant's order."""
+    """Show the category with everything below it, in the merchant's order."""
     return CategoryNode(
         category_id=category.category_id,
         name=category.name,

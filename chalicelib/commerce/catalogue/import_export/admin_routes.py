@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from chalicelib.commerce.catalogue.admin_routes import READ, WRITE
-from chalicelib.commerce.catalogue.import_export import queries
+from chalicelib.commerce.catalogue.import_export import queries, views
 from chalicelib.commerce.catalogue.import_export import service as import_export
-from chalicelib.commerce.catalogue.import_export import views as import_export_views
 from chalicelib.commerce.catalogue.import_export.inputs import CatalogueExportQuery, FormatQuery
 from chalicelib.commerce.catalogue.import_export.rules import Format
 from chalicelib.platform.store import cursors
@@ -24,7 +23,7 @@ _MEDIA = {"jsonl": "application/x-ndjson; charset=utf-8", "csv": "text/csv; char
     takes="text/plain",
     errors=("malformed", "invalid", "too_large"),
 )
-def import_products(call: Call, query: FormatQuery) -> import_export_views.ImportReport:
+def import_products(call: Call, query: FormatQuery) -> views.ImportReport:
     """Create or change products from a file, at most 500 lines and 256 KiB a call; what became of each line.
 
     Good lines go in, each as a whole; bad ones are named with the field. `product_code` says which product it is and
@@ -34,7 +33,7 @@ def import_products(call: Call, query: FormatQuery) -> import_export_views.Impor
     out with a warning. Blank lines and a BOM are passed over. In CSV, lists and objects are JSON text.
     """
     import_export.check_format(call.raw_body)
-    return import_export.import_products(call.raw_body, query.format)
+    return views.import_report(import_export.import_products(call.raw_body, query.format), call.language)
 
 
 @endpoint(
@@ -44,10 +43,10 @@ def import_products(call: Call, query: FormatQuery) -> import_export_views.Impor
     takes="text/plain",
     errors=("malformed", "invalid", "too_large", "conflict"),
 )
-def import_categories(call: Call, query: FormatQuery) -> import_export_views.ImportReport:
+def import_categories(call: Call, query: FormatQuery) -> views.ImportReport:
     """Create or change categories from a file, known by `category_code`; a parent may come later in the file."""
     import_export.check_format(call.raw_body)
-    return import_export.import_categories(call.raw_body, query.format)
+    return views.import_report(import_export.import_categories(call.raw_body, query.format), call.language)
 
 
 @endpoint(

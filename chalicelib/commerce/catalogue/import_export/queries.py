@@ -32,13 +32,13 @@ def known_products(product_ids: Sequence[str]) -> dict[str, tuple[Product, Detai
 
 
 def export_products(format: Format, position: Any) -> tuple[bytes, Any]:
-    """A page of all products as a file that `import_products` reads, and the place where the next page starts."""
+    """Write a page of all products as a file that the import reads; and the position where the next page starts."""
     product_ids, end = listing_queries.page(None, None, EXPORT_PAGE, position)
     known = known_products(product_ids)
     sku_ids = [sku.sku_id for product, _ in known.values() for sku in product.skus]
     stocks = shards.stocks(read.batch_get([stock_key(sku_id) for sku_id in sku_ids]), consistent=True)
     free = {sku_id: stock.free for sku_id, stock in stocks.items()}
-    forest, _ = category_queries.load()
+    forest = category_queries.load().value
     rows = [_row(*known[product_id], forest, free) for product_id in product_ids if product_id in known]
     return file_format.write(rows, format, file_format.PRODUCT_COLUMNS), end
 
@@ -64,8 +64,8 @@ def _sku(sku: rules.Sku, free: int) -> dict[str, Any]:
 
 
 def export_categories(format: Format) -> bytes:
-    """All categories as a file that `import_categories` reads, each after its parent."""
-    forest, _ = category_queries.load()
+    """Write all categories as a file that the import reads, each after its parent."""
+    forest = category_queries.load().value
     rows = []
     for category in sorted(forest.by_id.values(), key=lambda each: len(forest.path(each.category_id))):
         parent = forest.by_id.get(category.parent_id or "")

@@ -29,11 +29,22 @@ from chalicelib.commerce.catalogue.products.inputs import (
     Unit,
     Values,
 )
-from chalicelib.core.errors import FieldError, MallError, invalid, malformed
+from chalicelib.commerce.catalogue.refusals import (
+    BAD_PICTURE,
+    MORE_CELLS_THAN_COLUMNS,
+    NOT_CSV,
+    NOT_JSON,
+    NOT_UTF8,
+    ON_AN_EARLIER_LINE,
+    TOO_MANY_LINES,
+)
+from chalicelib.core.errors import CODES, FieldError, MallError, Reason, invalid, malformed
+from chalicelib.core.refusals import NO_SUCH
 from chalicelib.platform.web import problems
 from chalicelib.platform.web.types import Code, ShortText, Text256, Url
 
 Format = Literal["jsonl", "csv"]
+Outcome = Literal["created", "changed", "unchanged", "failed"]
 
 LINES_MAX = 500
 
@@ -42,7 +53,6 @@ _JSON_COLUMNS = frozenset({"keywords", "gallery", "specs", "skus", "values"})
 _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
 _URL = re.compile(r"^(https?://[^\x00-\x20\x7f]+)?$")
 _URL_LENGTH_MAX = 512
-_BAD_PICTURE = "not an http(s) address: left out"
 
 
 class ProductLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,26 +110,66 @@ class Parsed(msgspec.Struct):
     warnings: Sequence[FieldError] = ()
 
 
+class LineResult(msgspec.Struct, kw_only=True):
+    """What became of a line. `warnings` name what was left out of a line that went in."""
+
+    line: int
+    outcome: Outcome
+    product_id: str | None = None
+    category_id: str | None = None
+    errors: Sequence[FieldError] = ()
+    warnings: Sequence[FieldError] = ()
+
+
+class ImportResult(msgspec.Struct):
+    """What became of a file, line by line."""
+
+    lines: list[LineResult]
+
+    @property
+    def created(self) -> int:
+        """How many lines made something new."""
+        return self._count("created")
+
+    @property
+    def changed(self) -> int:
+        """How many lines changed something."""
+        return self._count("changed")
+
+    @property
+    def unchanged(self) -> int:
+        """How many lines said what is so already."""
+        return self._count("unchanged")
+
+    @property
+    def failed(self) -> int:
+        """How many lines did not go in."""
+        return self._count("failed")
+
+    def _count(self, outcome: Outcome) -> int:
+        return sum(one.outcome == outcome for one in self.lines)
+
+
 def parse(body: bytes, format: Format, struct: type[_T]) -> list[Parsed]:
-    """Every line that is not blank. Raises `malformed` for what is not UTF-8, `invalid` for too many lines.
+    """Read every line that is not blank. Raises `malformed` for what is not UTF-8, `invalid` for too many lines.
 
     A picture whose address is none does not cost the line: it is left out, with a warning.
     """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise malformed("body", "not UTF-8") from None
+        raise malformed(NOT_UTF8.at("body")) from None
     parsed: list[Parsed] = []
     key = struct.__struct_fields__[0]
     seen: set[str] = set()
     for number, fields in _jsonl(text) if format == "jsonl" else _csv(text):
         if len(parsed) == LINES_MAX:
-            raise invalid("body", f"at most {LINES_MAX} lines at a time")
+            raise invalid(TOO_MANY_LINES.at("body", limit=LINES_MAX))
         one = _convert(number, fields, struct, strict=format == "jsonl")
         if one.value is not None:
             code = getattr(one.value, key)
             if code in seen:
-                one = Parsed(number, errors=(FieldError(key, "this code stands on an earlier line too"),))
+                one = Parsed(number, errors=(ON_AN_EARLIER_LINE.at(key),))
             seen.add(code)
         parsed.append(one)
     return parsed
@@ -141,18 +191,18 @@ def _without_bad_pictures(fields: Any) -> list[FieldError]:
     if not isinstance(fields, dict):
         return found
     if _bad(fields.get("picture_url")):
-        found.append(FieldError("picture_url", _BAD_PICTURE))
+        found.append(BAD_PICTURE.at("picture_url"))
         del fields["picture_url"]
     gallery = fields.get("gallery")
     if isinstance(gallery, list):
-        found += [FieldError(f"gallery[{at}]", _BAD_PICTURE) for at, url in enumerate(gallery) if _bad(url)]
+        found += [BAD_PICTURE.at(f"gallery[{at}]") for at, url in enumerate(gallery) if _bad(url)]
         fields["gallery"] = [url for url in gallery if not _bad(url)]
         if gallery and not fields["gallery"]:
             del fields["gallery"]
     skus = fields.get("skus")
     for at, sku in enumerate(skus if isinstance(skus, list) else []):
         if isinstance(sku, dict) and _bad(sku.get("picture_url")):
-            found.append(FieldError(f"skus[{at}].picture_url", _BAD_PICTURE))
+            found.append(BAD_PICTURE.at(f"skus[{at}].picture_url"))
             del sku["picture_url"]
     return found
 
@@ -168,7 +218,7 @@ def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
         try:
             yield number, msgspec.json.decode(line)
         except (msgspec.DecodeError, RecursionError):
-            yield number, FieldError("line", "JSON is malformed")
+            yield number, NOT_JSON.at("line")
 
 
 def _csv(text: str) -> Iterator[tuple[int, Any]]:
@@ -181,14 +231,14 @@ def _csv(text: str) -> Iterator[tuple[int, Any]]:
         except StopIteration:
             return
         except csv.Error:
-            yield number, FieldError("line", "CSV is malformed")
+            yield number, NOT_CSV.at("line")
             continue
         if not any(cell.strip() for cell in cells):
             continue
         if columns is None:
             columns = [cell.strip() for cell in cells]
         elif len(cells) > len(columns):
-            yield number, FieldError("line", "more cells than columns")
+            yield number, MORE_CELLS_THAN_COLUMNS.at("line")
         else:
             yield number, _fields(dict(zip(columns, cells, strict=False)))
 
@@ -203,12 +253,12 @@ def _fields(cells: Mapping[str, str]) -> dict[str, Any] | FieldError:
             try:
                 fields[name] = msgspec.json.decode(fields[name])
             except (msgspec.DecodeError, RecursionError):
-                return FieldError(name, "JSON is malformed")
+                return NOT_JSON.at(name)
     return fields
 
 
 def write(rows: Sequence[Mapping[str, Any]], format: Format, columns: Sequence[str]) -> bytes:
-    """The rows as a file that `parse` reads back; a CSV starts with its header and with a BOM, for spreadsheets."""
+    """Write the rows as a file that `parse` reads back; a CSV starts with its header, and a BOM for spreadsheets."""
     if format == "jsonl":
         return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
     out = io.StringIO(newline="")
@@ -225,17 +275,17 @@ def _cell(value: Any) -> str:
 
 
 def guarded(cell: str) -> str:
-    """The text with a ' in front where a spreadsheet might take it for a formula."""
+    """Put a ' in front where a spreadsheet might take the text for a formula."""
     return "'" + cell if cell.startswith(_FORMULA) else cell
 
 
 def unguarded(cell: str) -> str:
-    """What `guarded` was given."""
+    """Take off again what `guarded` has put in front."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def category_fields(line: CategoryLine) -> dict[str, Any]:
-    """The fields of a category that the line names, but its parent."""
+    """Give the fields of a category that the line names, but its parent."""
     fields = product_rules.said(line)
     fields["code"] = fields.pop("category_code")
     fields.pop("parent_code", None)
@@ -243,22 +293,23 @@ def category_fields(line: CategoryLine) -> dict[str, Any]:
 
 
 def product_changes(line: ProductLine, role: str, categories: Mapping[str, str]) -> dict[str, Any]:
-    """What the line changes in a product of this `role`; `categories` gives the ids of codes. Raises `invalid`."""
+    """Give what the line changes in a product of this `role`; `categories` has ids by codes. Raises `invalid`."""
     fields = product_rules.said(line)
     hot, new = fields.pop("is_hot", None), fields.pop("is_new", None)
     if "role" not in fields and (hot is not None or new is not None):
-        kept = "" if role in ("hit", "new") else role
-        fields["role"] = "hit" if hot else "new" if new else kept
+        other = "" if role in ("hit", "new") else role
+        fields["role"] = "hit" if hot else "new" if new else other
     if "on_sale" in fields:
         fields["publish"] = fields.pop("on_sale")
     if "category_code" in fields:
         code = fields.pop("category_code")
         if code is not None and code not in categories:
-            raise invalid("category_code", "no such category")
+            raise invalid(NO_SUCH.at("category_code"))
         fields["category_id"] = None if code is None else categories[code]
     return fields
 
 
 def errors_of(error: MallError) -> tuple[FieldError, ...]:
-    """What a refusal says of a line."""
-    return error.errors or (FieldError("line", error.text("en", {})),)
+    """Give what a refusal says of a line: of its fields, or, where it names none, of the line as a whole."""
+    meaning = CODES[error.code]
+    return error.errors or (Reason(error.code, meaning.zh, meaning.en).at("line", **error.data),)

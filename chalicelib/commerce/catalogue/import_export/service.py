@@ -12,41 +12,50 @@ from chalicelib.commerce.catalogue.categories import service as categories
 from chalicelib.commerce.catalogue.categories.rules import Forest, code_of
 from chalicelib.commerce.catalogue.import_export import rules as file_format
 from chalicelib.commerce.catalogue.import_export.queries import known_products
-from chalicelib.commerce.catalogue.import_export.rules import CategoryLine, Format, Parsed, ProductLine
-from chalicelib.commerce.catalogue.import_export.views import ImportReport, LineProblem, LineReport, Outcome
+from chalicelib.commerce.catalogue.import_export.rules import (
+    CategoryLine,
+    Format,
+    ImportResult,
+    LineResult,
+    Outcome,
+    Parsed,
+    ProductLine,
+)
 from chalicelib.commerce.catalogue.products import rules as product_rules
 from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.refusals import FILE_EMPTY, NOT_REACHED
 from chalicelib.commerce.catalogue.rules import Category, Detail, Product
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError, MallError, invalid
+from chalicelib.core.refusals import NO_SUCH
 
 #: Lines still to come after this are left for the next call: API Gateway waits 29 s.
 _SECONDS_MAX = 20.0
 
 
-def import_products(body: bytes, format: Format) -> ImportReport:
+def import_products(body: bytes, format: Format) -> ImportResult:
     """Create or change each line's product. What is the same already costs no write.
 
     Raises `malformed` and `invalid` for a file that cannot be read at all, `unavailable` when DynamoDB cannot be
     asked; the same file may then be sent again.
     """
     parsed = file_format.parse(body, format, ProductLine)
-    forest, _ = category_queries.load()
+    forest = category_queries.load().value
     ids_by_code = {code_of(category): category.category_id for category in forest.by_id.values()}
     known = known_products([rules.product_id(one.value.product_code) for one in parsed if one.value is not None])
     end = clock.monotonic() + _SECONDS_MAX
-    reports: list[LineReport] = []
+    results: list[LineResult] = []
     for one in parsed:
         if one.value is None:
-            reports.append(_failed(one.line, one.errors))
+            results.append(_failed(one.line, one.errors))
         elif clock.monotonic() > end:
-            reports.append(_failed(one.line, [FieldError("line", "not reached in time: send it again")]))
+            results.append(_failed(one.line, [NOT_REACHED.at("line")]))
         else:
-            reports.append(_import_product(one, known, ids_by_code))
-    return _report(reports)
+            results.append(_import_product(one, known, ids_by_code))
+    return ImportResult(results)
 
 
-def _import_product(one: Parsed, known: dict[str, tuple[Product, Detail]], categories: dict[str, str]) -> LineReport:
+def _import_product(one: Parsed, known: dict[str, tuple[Product, Detail]], categories: dict[str, str]) -> LineResult:
     line: ProductLine = one.value
     product_id = rules.product_id(line.product_code)
     outcome: Outcome = "created"
@@ -62,40 +71,40 @@ def _import_product(one: Parsed, known: dict[str, tuple[Product, Detail]], categ
         if error.code == "unavailable":
             raise
         return _failed(one.line, file_format.errors_of(error))
-    return LineReport(line=one.line, outcome=outcome, product_id=product_id, warnings=_problems(one.warnings))
+    return LineResult(line=one.line, outcome=outcome, product_id=product_id, warnings=one.warnings)
 
 
-def import_categories(body: bytes, format: Format) -> ImportReport:
+def import_categories(body: bytes, format: Format) -> ImportResult:
     """Create or change each line's category, all in one write. Raises as `import_products` does."""
     parsed = file_format.parse(body, format, CategoryLine)
-    reports: dict[int, LineReport] = {}
+    results: dict[int, LineResult] = {}
 
     def edit(forest: Forest) -> Forest:
-        reports.clear()
-        reports.update({one.line: _failed(one.line, one.errors) for one in parsed if one.value is None})
+        results.clear()
+        results.update({one.line: _failed(one.line, one.errors) for one in parsed if one.value is None})
         waiting = [one for one in parsed if one.value is not None]
         while waiting:
             ready = [one for one in waiting if not (parent := _parent(one)) or forest.find(parent) is not None]
             for one in ready:
-                forest, reports[one.line] = _import_category(one, forest)
+                forest, results[one.line] = _import_category(one, forest)
             if not ready:
                 break
-            waiting = [one for one in waiting if one.line not in reports]
-        reports.update({one.line: _failed(one.line, [_ORPHAN]) for one in waiting})
+            waiting = [one for one in waiting if one.line not in results]
+        results.update({one.line: _failed(one.line, [_ORPHAN]) for one in waiting})
         return forest
 
     categories.change_tree(edit)
-    return _report([reports[one.line] for one in parsed])
+    return ImportResult([results[one.line] for one in parsed])
 
 
-_ORPHAN = FieldError("parent_code", "no such category")
+_ORPHAN = NO_SUCH.at("parent_code")
 
 
 def _parent(one: Parsed) -> str | None:
     return one.value.parent_code or None  # UNSET is false
 
 
-def _import_category(one: Parsed, forest: Forest) -> tuple[Forest, LineReport]:
+def _import_category(one: Parsed, forest: Forest) -> tuple[Forest, LineResult]:
     line: CategoryLine = one.value
     fields = file_format.category_fields(line)
     if "parent_code" in product_rules.said(line):
@@ -109,35 +118,21 @@ def _import_category(one: Parsed, forest: Forest) -> tuple[Forest, LineReport]:
     try:
         after = forest if category == before else forest.put(category)
     except MallError as error:
-        renamed = [
-            FieldError(e.field.replace("parent_id", "parent_code"), e.message) for e in file_format.errors_of(error)
-        ]
-        return forest, _failed(one.line, renamed)
+        return forest, _failed(one.line, [_in_a_file(fault) for fault in file_format.errors_of(error)])
     outcome: Outcome = "created" if before is None else "unchanged" if category == before else "changed"
-    warnings = _problems(one.warnings)
-    return after, LineReport(line=one.line, outcome=outcome, category_id=category.category_id, warnings=warnings)
+    return after, LineResult(line=one.line, outcome=outcome, category_id=category.category_id, warnings=one.warnings)
 
 
-def _failed(line: int, errors: Sequence[FieldError]) -> LineReport:
-    return LineReport(line=line, outcome="failed", errors=_problems(errors))
+def _in_a_file(fault: FieldError) -> FieldError:
+    """Name the field as a file does: the parent by its code."""
+    return msgspec.structs.replace(fault, field=fault.field.replace("parent_id", "parent_code"))
 
 
-def _problems(errors: Sequence[FieldError]) -> list[LineProblem]:
-    return [LineProblem(error.field, error.message) for error in errors]
-
-
-def _report(reports: list[LineReport]) -> ImportReport:
-    outcomes = [report.outcome for report in reports]
-    return ImportReport(
-        created=outcomes.count("created"),
-        changed=outcomes.count("changed"),
-        unchanged=outcomes.count("unchanged"),
-        failed=outcomes.count("failed"),
-        lines=reports,
-    )
+def _failed(line: int, errors: Sequence[FieldError]) -> LineResult:
+    return LineResult(line=line, outcome="failed", errors=errors)
 
 
 def check_format(content: bytes) -> None:
     """Raise `invalid` for an empty file, so that a wrong upload is not mistaken for a good one."""
     if not content.strip():
-        raise invalid("body", "the file is empty")
+        raise invalid(FILE_EMPTY.at("body"))

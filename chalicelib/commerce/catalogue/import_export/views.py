@@ -1,19 +1,19 @@
-"""What became of each line of an imported file."""
+"""What became of each line of an imported file, as operators see it."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
-Outcome = Literal["created", "changed", "unchanged", "failed"]
+from chalicelib.commerce.catalogue.import_export.rules import ImportResult, LineResult, Outcome
+from chalicelib.core.errors import FieldError
+from chalicelib.platform.web import problems
 
 
-class LineProblem(msgspec.Struct, frozen=True):
-    """What is wrong with a field of a line; field "line" is the line as a whole."""
-
-    field: str
-    message: str
+class LineProblem(problems.FieldProblem, frozen=True):
+    """What is wrong with a field of a line, as in `errors` of a refusal; field "line" is the line as a whole."""
 
 
 class LineReport(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -35,3 +35,31 @@ class ImportReport(msgspec.Struct, kw_only=True):
     unchanged: int
     failed: int
     lines: list[LineReport]
+
+
+def import_report(result: ImportResult, language: str) -> ImportReport:
+    """Show what became of a file, in the operator's `language` ("zh" or "en")."""
+    return ImportReport(
+        created=result.created,
+        changed=result.changed,
+        unchanged=result.unchanged,
+        failed=result.failed,
+        lines=[_line_report(one, language) for one in result.lines],
+    )
+
+
+def _line_report(result: LineResult, language: str) -> LineReport:
+    return LineReport(
+        line=result.line,
+        outcome=result.outcome,
+        product_id=result.product_id,
+        category_id=result.category_id,
+        errors=_line_problems(result.errors, language),
+        warnings=_line_problems(result.warnings, language),
+    )
+
+
+def _line_problems(errors: Sequence[FieldError], language: str) -> list[LineProblem]:
+    labels = problems.labels_of(__name__)
+    # No struct can say that the parameters of a code stand beside it, so what is sent is a dict.
+    return cast("list[LineProblem]", [problems.told(error, language, labels) for error in errors])

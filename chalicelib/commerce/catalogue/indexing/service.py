@@ -19,8 +19,8 @@ from chalicelib.core import clock
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
-from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, retry
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, commit, retry
 
 #: Products that one transaction counts: two actions each, and the end of the job.
 _PRODUCTS_MAX = 45
@@ -101,15 +101,9 @@ def _empty_pool(job: Job) -> None:
         # No need to guard `closed`, which stays; and what comes back after the read owes a job of its own.
         pools.back_to_sale(tx, sku_id, pool_id, free, Conflict)
         _reindex_soon(tx, [product_of(sku_id)])
+        tx.after_commit(shards.forget)
     job.finish(tx)
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        if Conflict in fault.failed:  # another such job was quicker
-            raise Conflict from fault
-        raise
-    if free:
-        shards.forget()
+    commit(tx)
 
 
 def _reindex_soon(tx: Transaction, product_ids: Iterable[str]) -> None:

@@ -14,16 +14,16 @@ from chalicelib.platform.web.types import Page
 _QUERIES_MAX = 10
 
 
-def listed(category_id: str | None, published: bool | None, limit: int, after: str | None) -> Page[ProductRow]:
-    """A page of products, the newest first. Raises `cursor_invalid`."""
+def listed(category_id: str | None, published: bool | None, limit: int, cursor: str | None) -> Page[ProductRow]:
+    """Read a page of products, the newest first. Raises `cursor_invalid`."""
     listing = f"admin.products|{category_id or ''}|{published}"
-    product_ids, end = page(category_id, published, limit, cursors.read(listing, after))
+    product_ids, end = page(category_id, published, limit, cursors.read(listing, cursor))
     items = read.batch_get([product_key(product_id) for product_id in product_ids], consistent=False)
     return Page([product_row(item) for item in items if item is not None], cursors.write(listing, end))
 
 
 def page(category_id: str | None, published: bool | None, limit: int, position: Any) -> tuple[list[str], Any]:
-    """The ids of a page of products, and the place where the next one starts (None: nowhere).
+    """Read the ids of a page of products, and the position where the next page starts (None: no more).
 
     A page may be short, even empty, and not the last, when the filter passes over most of a large mall.
     """

@@ -19,17 +19,17 @@ _SOLD_MAX = 9_999_999_999
 
 
 def cheapest(product: Product) -> Sku:
-    """The SKU whose price stands for the product in lists."""
+    """Find the SKU whose price stands for the product in lists."""
     return min(product.skus, key=lambda sku: sku.price_fen)
 
 
 def list_price_fen(sku: Sku) -> int:
-    """The price to strike through; the price itself when the merchant named none."""
+    """Give the price to strike through; the price itself when the merchant named none."""
     return sku.list_price_fen or sku.price_fen
 
 
 def card(product: Product, sold: int, stocks: Mapping[str, Stock]) -> Card:
-    """The product as lists show it."""
+    """Make the card of a product, as lists show it."""
     sku = cheapest(product)
     return Card(
         product_id=product.product_id,
@@ -44,7 +44,7 @@ def card(product: Product, sold: int, stocks: Mapping[str, Stock]) -> Card:
 
 
 def entries(product: Product, sold: int, path: Sequence[str]) -> list[tuple[str, str]]:
-    """The keys of the product's entries: `path` are its category and the ones above it.
+    """List the keys of the product's entries: `path` are its category and the ones above it.
 
     Every product stands in the operators' lists; the published ones also in the shoppers'.
     """
@@ -61,7 +61,7 @@ def entries(product: Product, sold: int, path: Sequence[str]) -> list[tuple[str,
 
 
 def row(product: Product, sold: int) -> Row:
-    """The product as search sees it."""
+    """Make the row of a product, as search sees it."""
     return Row(
         product_id=product.product_id,
         name=fold(product.name),
@@ -76,12 +76,12 @@ def row(product: Product, sold: int) -> Row:
 
 
 def fold(text: str) -> str:
-    """Text as search compares it: full-width and half-width, upper and lower case are the same."""
+    """Fold text as search compares it: full-width and half-width, upper and lower case are the same."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 def ms(instant: datetime) -> int:
-    """The instant in Unix milliseconds."""
+    """Give the instant in Unix milliseconds."""
     return round(instant.timestamp() * 1000)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.catalogue.categories import queries as category_queries
+from chalicelib.commerce.catalogue.refusals import NOT_ON_SALE
 from chalicelib.commerce.catalogue.rules import Product, Sku, product_of
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.catalogue.tables import PRODUCT, Products, product_key, shards_of, stock_key
@@ -33,14 +34,14 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 def keys(sku_ids: Iterable[str]) -> list[read.Key]:
-    """What must be read to know these SKUs' offers: each product once, each stock."""
+    """List what must be read to know these SKUs' offers: each product once, each stock."""
     asked = list(dict.fromkeys(sku_ids))
     products = dict.fromkeys(product_of(sku_id) for sku_id in asked)
     return [product_key(product) for product in products] + [stock_key(sku_id) for sku_id in asked]
 
 
 def from_items(sku_ids: Iterable[str], items: list[Any]) -> dict[str, Offer]:
-    """The offers in what was read at `keys(sku_ids)`; a SKU that does not exist is left out."""
+    """Make the offers of what was read at `keys(sku_ids)`; a SKU that does not exist is left out."""
     asked = list(dict.fromkeys(sku_ids))
     found = dict(zip([key for _, key in keys(asked)], items, strict=True))
     offers: dict[str, Offer] = {}
@@ -53,13 +54,13 @@ def from_items(sku_ids: Iterable[str], items: list[Any]) -> dict[str, Offer]:
 
 
 def remembered(sku_ids: Iterable[str]) -> dict[str, Offer]:
-    """The offers of these SKUs, possibly a second old: to show, not to sell by."""
+    """Give the offers of these SKUs, possibly a second old: to show, not to sell by."""
     offers, missing = recalled(sku_ids)
     return offers | learned(missing, read.batch_get(keys(missing), consistent=False))
 
 
 def recalled(sku_ids: Iterable[str]) -> tuple[dict[str, Offer], list[str]]:
-    """The offers that this process still remembers, and the SKUs of which it remembers none."""
+    """Give the offers that this process still remembers, and the SKUs of which it remembers none."""
     asked = dict.fromkeys(sku_ids)
     known = {sku_id: cache.recall(_remembered(sku_id)) for sku_id in asked}
     offers = {sku_id: offer for sku_id, offer in known.items() if offer is not None}
@@ -67,7 +68,7 @@ def recalled(sku_ids: Iterable[str]) -> tuple[dict[str, Offer], list[str]]:
 
 
 def learned(sku_ids: list[str], items: list[Any]) -> dict[str, Offer]:
-    """The offers in what was read at `keys(sku_ids)`, which this process remembers from now on."""
+    """Make the offers of what was read at `keys(sku_ids)`, which this process remembers from now on."""
     stocks = shards.stocks([item for item in items if item is not None and item.part != PRODUCT], consistent=False)
     return {
         sku_id: cache.keep(_remembered(sku_id), msgspec.structs.replace(offer, free=stocks[sku_id].free))
@@ -80,7 +81,10 @@ def _remembered(sku_id: str) -> tuple[str, ...]:
 
 
 def category_path(product_id: str) -> list[str]:
-    """The ids of a published product's category and of those above it; possibly a second old. Raises `not_found`."""
+    """List the ids of a published product's category and of those above it; possibly a second old.
+
+    Raises `not_found`.
+    """
     product = cache.remember(("catalogue", "short", product_id), lambda: _published(product_id))
     return category_queries.remembered().path(product.category_id)
 
@@ -88,6 +92,6 @@ def category_path(product_id: str) -> list[str]:
 def _published(product_id: str) -> Product:
     item = read.get(Products, product_id, PRODUCT, consistent=False)
     if item is None or not item.product.published:
-        raise MallError("not_found")
+        raise MallError("not_found", errors=(NOT_ON_SALE.at("product_id"),))
     product: Product = item.product
     return product

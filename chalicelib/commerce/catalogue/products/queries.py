@@ -10,6 +10,7 @@ from chalicelib.commerce.catalogue.rules import ActivityCard, Card, Detail, Prod
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.catalogue.tables import ACTIVITY, STOCK, Listed, Products
 from chalicelib.core.errors import MallError
+from chalicelib.core.refusals import NO_SUCH
 from chalicelib.platform.store import read
 
 
@@ -28,10 +29,10 @@ class ProductAggregate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(product_id: str, consistent: bool = True) -> ProductAggregate:
-    """The product with everything that belongs to it, in one Query; and one more round trip for shards of its stock.
+    """Read the product with everything that belongs to it: one Query, and another round trip for shards of its stock.
 
-    Parts are read in the order of their names, so the card before what it is made of: whoever writes the card on
-    finding it unchanged has not made it of older things. Pools are read past: they are not the product's to sell.
+    Parts are read in the order of their names, so the card before what it is made of: a card that is written
+    because it is found unchanged was not made of older things. Pools are read past: they are not the product's to sell.
     """
     fields: dict[str, Any] = {"activities": []}
     stocks = []
@@ -51,8 +52,8 @@ def load(product_id: str, consistent: bool = True) -> ProductAggregate:
 
 
 def existing(product_id: str) -> ProductAggregate:
-    """The product, published or not. Raises `not_found`."""
-    shelf = load(product_id)
-    if shelf.product is None:
-        raise MallError("not_found")
-    return shelf
+    """Read the product, published or not. Raises `not_found`."""
+    aggregate = load(product_id)
+    if aggregate.product is None:
+        raise MallError("not_found", errors=(NO_SUCH.at("product_id"),))
+    return aggregate

@@ -10,32 +10,40 @@ import msgspec
 from msgspec import UNSET
 
 from chalicelib.commerce.catalogue.products.inputs import SkuInput
+from chalicelib.commerce.catalogue.refusals import (
+    NOT_A_SPEC_VALUE,
+    SAME_SPEC_NAME,
+    SAME_SPEC_VALUE,
+    SAME_SPECS,
+    SPECS_INCOMPLETE,
+)
 from chalicelib.commerce.catalogue.rules import SPECS_MAX, Detail, Product, Sku, Spec, sku_id
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.core.refusals import NAMED_TWICE, TOO_MANY
 
 
 class Composed(msgspec.Struct, frozen=True):
-    """A product as it is to be, with the first supply of its new SKUs, and the SKUs that go."""
+    """A product as it is to be, with the first supply of its new SKUs by their ids, and the SKUs that go."""
 
     product: Product
     detail: Detail
     supplies: dict[str, int]
-    removed: list[str]
+    removed: list[Sku]
 
 
 def said(change: msgspec.Struct) -> dict[str, Any]:
-    """The fields that the change names."""
+    """Give the fields that the change names, with their values."""
     fields = {name: getattr(change, name) for name in change.__struct_fields__}
     return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 def begin(product_id: str, product_code: str, now: datetime) -> Product:
-    """A product of which nothing but its code is known."""
+    """Begin a product of which nothing but its code is known."""
     return Product(product_id=product_id, product_code=product_code, name="", skus=[], created_at=now, updated_at=now)
 
 
 def compose(before: Product, detail: Detail, changes: Mapping[str, Any], now: datetime) -> Composed:
-    """`before` with the changes. When nothing differs, the product is the same to its `updated_at`.
+    """Apply the changes to `before`. When nothing differs, the product is the same to its `updated_at`.
 
     Raises `invalid`, naming the field, when SKUs and specs do not fit together.
     """
@@ -53,24 +61,24 @@ def compose(before: Product, detail: Detail, changes: Mapping[str, Any], now: da
     check(product)
     if product != before:
         product = msgspec.structs.replace(product, updated_at=now)
-    kept = {sku.sku_id for sku in product.skus}
+    remaining = {sku.sku_id for sku in product.skus}
     return Composed(
         product=product,
         detail=msgspec.structs.replace(
             detail, **{name: changes[name] for name in ("gallery", "detail") if name in changes}
         ),
         supplies=supplies,
-        removed=[sku.sku_id for sku in before.skus if sku.sku_id not in kept],
+        removed=[sku for sku in before.skus if sku.sku_id not in remaining],
     )
 
 
-def _skus(before: Product, given: Sequence[SkuInput]) -> tuple[list[Sku], dict[str, int]]:
+def _skus(before: Product, asked: Sequence[SkuInput]) -> tuple[list[Sku], dict[str, int]]:
     known = {sku.sku_code: sku for sku in before.skus}
     skus: list[Sku] = []
     supplies: dict[str, int] = {}
-    for index, one in enumerate(given):
+    for index, one in enumerate(asked):
         if any(sku.sku_code == one.sku_code for sku in skus):
-            raise invalid(f"skus[{index}].sku_code", "two SKUs have this code")
+            raise invalid(NAMED_TWICE.at(f"skus[{index}].sku_code"))
         fields = said(one)
         stock = fields.pop("stock", 0)
         fields["specs"] = dict(one.specs)
@@ -84,34 +92,34 @@ def _skus(before: Product, given: Sequence[SkuInput]) -> tuple[list[Sku], dict[s
 
 
 def specs_of(skus: Sequence[Sku]) -> list[Spec]:
-    """The dimensions that these SKUs differ in, each with its values, in the order of their appearance."""
+    """List the dimensions that these SKUs differ in, each with its values, in the order of their appearance."""
     values: dict[str, dict[str, None]] = {}
     for sku in skus:
         for name, value in sku.specs.items():
             values.setdefault(name, {})[value] = None
-    return [Spec(name, list(of_name)) for name, of_name in values.items()]
+    return [Spec(name, list(its_values)) for name, its_values in values.items()]
 
 
 def check(product: Product) -> None:
     """Raise `invalid` unless every SKU has one value of each spec and no two have the same."""
     allowed = {spec.name: spec.values for spec in product.specs}
     if len(product.specs) > SPECS_MAX:
-        raise invalid("specs", f"at most {SPECS_MAX} specs")
+        raise invalid(TOO_MANY.at("specs", limit=SPECS_MAX))
     if len(allowed) < len(product.specs):
-        raise invalid("specs", "two specs have the same name")
+        raise invalid(SAME_SPEC_NAME.at("specs"))
     for number, spec in enumerate(product.specs):
         if len(set(spec.values)) < len(spec.values):
-            raise invalid(f"specs[{number}].values", "a value stands twice")
+            raise invalid(SAME_SPEC_VALUE.at(f"specs[{number}].values"))
     seen: set[tuple[str, ...]] = set()
     for index, sku in enumerate(product.skus):
         if set(sku.specs) != set(allowed):
-            raise invalid(f"skus[{index}].specs", "needs one value for each spec: " + ", ".join(allowed))
+            raise invalid(SPECS_INCOMPLETE.at(f"skus[{index}].specs", names=list(allowed)))
         for name, value in sku.specs.items():
             if value not in allowed[name]:
-                raise invalid(f"skus[{index}].specs", f"not a value of {name}: {value}")
+                raise invalid(NOT_A_SPEC_VALUE.at(f"skus[{index}].specs", name=name, value=value))
         chosen = tuple(sku.specs[name] for name in allowed)
         if chosen in seen:
-            raise invalid(f"skus[{index}].specs", "another SKU has the same values")
+            raise invalid(SAME_SPECS.at(f"skus[{index}].specs"))
         seen.add(chosen)
 
 

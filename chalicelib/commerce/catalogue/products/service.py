@@ -20,6 +20,7 @@ from chalicelib.commerce.catalogue.categories.rules import Forest
 from chalicelib.commerce.catalogue.listings import rules as listing_keys
 from chalicelib.commerce.catalogue.products import rules as product_rules
 from chalicelib.commerce.catalogue.products.queries import ProductAggregate, load
+from chalicelib.commerce.catalogue.refusals import SKU_HAS_ORDERS, TOO_MANY_SKUS_CHANGE
 from chalicelib.commerce.catalogue.rules import ActivityCard, Product, Stock
 from chalicelib.commerce.catalogue.search import service as search
 from chalicelib.commerce.catalogue.tables import (
@@ -36,9 +37,10 @@ from chalicelib.commerce.catalogue.tables import (
 )
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
-from chalicelib.platform.store import cache, versioned
+from chalicelib.core.refusals import NO_SUCH
+from chalicelib.platform.store import cache
 from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction
-from chalicelib.platform.store.versioned import Conflict, retry
+from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, commit, retry
 
 
 def create(changes: Mapping[str, Any]) -> ProductAggregate:
@@ -60,95 +62,96 @@ def change(product_id: str, changes: Mapping[str, Any]) -> ProductAggregate:
 
 def save(product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None = None) -> ProductAggregate:
     """Create or change a product; `make` says which of them it must be, None that either will do."""
-    shelf = retry(lambda: _save(product_id, code, changes, make), versioned.TRIES_CROWDED)
+    aggregate = retry(lambda: _save(product_id, code, changes, make), TRIES_CROWDED)
     cache.forget("catalogue")
-    return shelf
+    return aggregate
 
 
 def _save(product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None) -> ProductAggregate:
-    shelf = load(product_id)
-    if shelf.product is None and code is None:
-        raise MallError("not_found")
-    if shelf.product is not None and make:
+    aggregate = load(product_id)
+    if aggregate.product is None and code is None:
+        raise MallError("not_found", errors=(NO_SUCH.at("product_id"),))
+    if aggregate.product is not None and make:
         raise MallError("code_taken", taken=code)
-    product_rules.check_version(changes.get("version"), shelf.version)
-    forest, tree_version = category_queries.load()
+    product_rules.check_version(changes.get("version"), aggregate.version)
+    tree = category_queries.load()
     now = clock.now()
-    before = shelf.product or product_rules.begin(product_id, code or "", now)
-    composed = product_rules.compose(before, shelf.detail, changes, now)
+    before = aggregate.product or product_rules.begin(product_id, code or "", now)
+    composed = product_rules.compose(before, aggregate.detail, changes, now)
     product = composed.product
-    if product.category_id is not None and product.category_id not in forest.by_id:
-        raise invalid("category_id", "no such category")
-    if shelf.product is not None and product == before and composed.detail == shelf.detail:
-        return shelf
+    if product.category_id is not None and product.category_id not in tree.value.by_id:
+        raise invalid(NO_SUCH.at("category_id"))
+    if aggregate.product is not None and product == before and composed.detail == aggregate.detail:
+        return aggregate
 
     tx = Transaction()
-    _write_product(tx, shelf, product)
-    if composed.detail != shelf.detail or shelf.product is None:
+    _write_product(tx, aggregate, product)
+    if composed.detail != aggregate.detail or aggregate.product is None:
         tx.put(Products(product_id, DETAIL, detail=composed.detail))
-    stocks = _write_stocks(tx, shelf, composed)
-    categories.guard(tx, tree_version)
-    categories.count(tx, before.category_id if shelf.product else None, product.category_id)
+    stocks = _write_stocks(tx, aggregate, composed)
+    categories.guard(tx, tree.version)
+    categories.count(tx, before.category_id if aggregate.product else None, product.category_id)
     after = msgspec.structs.replace(
-        shelf, product=product, version=shelf.version + 1, detail=composed.detail, stocks=stocks
+        aggregate, product=product, version=aggregate.version + 1, detail=composed.detail, stocks=stocks
     )
-    after = _write_card(tx, after, forest)
+    after = _write_card(tx, after, tree.value)
     if len(tx) > ACTIONS_MAX:
-        raise invalid("skus", "too many SKUs change at once; do it in two steps")
-    versioned.commit(tx)
+        raise invalid(TOO_MANY_SKUS_CHANGE.at("skus"))
+    commit(tx)
     return after
 
 
-def _write_product(tx: Transaction, shelf: ProductAggregate, product: Product) -> None:
+def _write_product(tx: Transaction, aggregate: ProductAggregate, product: Product) -> None:
     """The item is updated, not put: `sold` is counted in it by others."""
     key = product_key(product.product_id)
-    if shelf.product is None:
+    if aggregate.product is None:
         item = Products(product.product_id, PRODUCT, product=product, version=1, sold=0)
         tx.create(item, MallError("code_taken", taken=product.product_code))
     else:
-        actions = [Products.product.set(product), Products.version.set(shelf.version + 1)]
-        tx.update(*key, actions, Products.version == shelf.version, Conflict)
+        actions = [Products.product.set(product), Products.version.set(aggregate.version + 1)]
+        tx.update(*key, actions, Products.version == aggregate.version, Conflict)
 
 
-def _write_stocks(tx: Transaction, shelf: ProductAggregate, composed: product_rules.Composed) -> dict[str, Stock]:
-    stocks = dict(shelf.stocks)
+def _write_stocks(tx: Transaction, aggregate: ProductAggregate, composed: product_rules.Composed) -> dict[str, Stock]:
+    stocks = dict(aggregate.stocks)
     for sku_id, supply in composed.supplies.items():
         stocks[sku_id] = Stock(supply, 0, supply)
         tx.create(
             Products(composed.product.product_id, STOCK + sku_id, free=supply, taken=0, supplied=supply), Conflict
         )
-    for sku_id in composed.removed:
-        stocks.pop(sku_id, None)
-        tx.delete(*stock_key(sku_id), Products.taken == 0, MallError("sku_in_use"))
+    for sku in composed.removed:
+        stocks.pop(sku.sku_id, None)
+        has_orders = MallError("sku_in_use", errors=(SKU_HAS_ORDERS.at("skus", sku_code=sku.sku_code),))
+        tx.delete(*stock_key(sku.sku_id), Products.taken == 0, has_orders)
     return stocks
 
 
-def _write_card(tx: Transaction, shelf: ProductAggregate, forest: Forest) -> ProductAggregate:
-    """Bring card, entries and search row in line with the rest of `shelf`; nothing when they are."""
-    product = shelf.product
+def _write_card(tx: Transaction, aggregate: ProductAggregate, forest: Forest) -> ProductAggregate:
+    """Bring card, entries and search row in line with the rest of `aggregate`; nothing when they are."""
+    product = aggregate.product
     assert product is not None
-    card = listing_keys.card(product, shelf.sold, shelf.stocks)
-    entries = listing_keys.entries(product, shelf.sold, forest.path(product.category_id))
-    row = listing_keys.row(product, shelf.sold) if product.published else None
+    card = listing_keys.card(product, aggregate.sold, aggregate.stocks)
+    entries = listing_keys.entries(product, aggregate.sold, forest.path(product.category_id))
+    row = listing_keys.row(product, aggregate.sold) if product.published else None
     listed = Listed(entries, search.digest(row))
-    if card == shelf.card and listed == shelf.listed:
-        return shelf
-    old = set(shelf.listed.entries)
-    was_published = bool(shelf.listed.row)
+    if card == aggregate.card and listed == aggregate.listed:
+        return aggregate
+    old = set(aggregate.listed.entries)
+    was_published = bool(aggregate.listed.row)
     for key in sorted(old - set(entries)):
         tx.delete(Listings, key)
     for key in entries:
         if key[0].endswith(f"#{listing_keys.ADMIN}"):
             if key not in old or was_published != product.published:
                 tx.put(Listings(*key, product_id=product.product_id, published=product.published))
-        elif key not in old or card != shelf.card:
+        elif key not in old or card != aggregate.card:
             tx.put(Listings(*key, card=card))
-    if listed.row != shelf.listed.row:
+    if listed.row != aggregate.listed.row:
         search.put(tx, product.product_id, row)
-    version = shelf.card_version
+    version = aggregate.card_version
     unchanged = Products.version == version if version else Products.part.does_not_exist()
     tx.put(Products(product.product_id, CARD, card=card, listed=listed, version=version + 1), unchanged, Conflict)
-    return msgspec.structs.replace(shelf, card=card, listed=listed, card_version=version + 1)
+    return msgspec.structs.replace(aggregate, card=card, listed=listed, card_version=version + 1)
 
 
 def reindex(product_id: str) -> None:
@@ -156,22 +159,22 @@ def reindex(product_id: str) -> None:
 
     Repeatable; two at once leave what one of them would: the card's version admits one, and the other reads again.
     """
-    retry(lambda: _reindex(product_id), versioned.TRIES_CROWDED)
+    retry(lambda: _reindex(product_id), TRIES_CROWDED)
 
 
 def _reindex(product_id: str) -> None:
-    shelf = load(product_id)
-    if shelf.product is None:
+    aggregate = load(product_id)
+    if aggregate.product is None:
         return
     # The tree needs no guard here: it is read after the card, and a move of it owes a reindexing of its own, which
     # this one meets at the card's version. One item that every reindexing checks would make them wait for each other.
-    forest, _ = category_queries.load()
+    forest = category_queries.load().value
     tx = Transaction()
-    _write_card(tx, shelf, forest)
+    _write_card(tx, aggregate, forest)
     if len(tx):
-        tx.check(*product_key(product_id), Products.version == shelf.version, Conflict)
-        versioned.commit(tx)
-        cache.forget("catalogue")
+        tx.check(*product_key(product_id), Products.version == aggregate.version, Conflict)
+        tx.after_commit(cache.forget, "catalogue")
+        commit(tx)
 
 
 def announce(tx: Transaction, product_id: str, card: ActivityCard) -> None:

@@ -55,43 +55,43 @@ class ProductView(ProductBase, kw_only=True):
     skus: list[SkuView]
 
 
-def product_fields(shelf: ProductAggregate) -> dict[str, Any]:
-    """What every view of a product says, save its SKUs."""
-    item = shelf.product
+def product_fields(aggregate: ProductAggregate) -> dict[str, Any]:
+    """Give what every view of a product says, save its SKUs."""
+    item = aggregate.product
     assert item is not None
-    card = listing_keys.card(item, shelf.sold, shelf.stocks)
+    card = listing_keys.card(item, aggregate.sold, aggregate.stocks)
     return {
         **msgspec.structs.asdict(card),
         "category_id": item.category_id,
-        "gallery": shelf.detail.gallery,
-        "detail": shelf.detail.detail,
+        "gallery": aggregate.detail.gallery,
+        "detail": aggregate.detail.detail,
         "specs": item.specs,
-        "activities": _activities(shelf),
+        "activities": _activities(aggregate),
         "unit": item.unit,
         "brand": item.brand,
         "keywords": item.keywords,
     }
 
 
-def _activities(shelf: ProductAggregate) -> list[ActivityCard]:
+def _activities(aggregate: ProductAggregate) -> list[ActivityCard]:
     now = clock.now()
-    cards = [card for card in shelf.activities if card.ends_at > now]
+    cards = [card for card in aggregate.activities if card.ends_at > now]
     return sorted(cards, key=lambda card: (card.ends_at, card.activity_id))
 
 
-def sku_fields(shelf: ProductAggregate) -> list[dict[str, Any]]:
-    """What every view of a product says of each SKU."""
-    assert shelf.product is not None
+def sku_fields(aggregate: ProductAggregate) -> list[dict[str, Any]]:
+    """Give what every view of a product says of each SKU."""
+    assert aggregate.product is not None
     return [
         {
             "sku_id": sku.sku_id,
             "specs": sku.specs,
             "price_fen": sku.price_fen,
             "list_price_fen": listing_keys.list_price_fen(sku),
-            "stock": shelf.stocks[sku.sku_id].free if sku.sku_id in shelf.stocks else 0,
-            "picture_url": sku.picture_url or shelf.product.picture_url,
+            "stock": aggregate.stocks[sku.sku_id].free if sku.sku_id in aggregate.stocks else 0,
+            "picture_url": sku.picture_url or aggregate.product.picture_url,
             "sku_code": sku.sku_code,
             "weight_g": sku.weight_g,
         }
-        for sku in shelf.product.skus
+        for sku in aggregate.product.skus
     ]

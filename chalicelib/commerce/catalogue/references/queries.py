@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from chalicelib.commerce.catalogue.refusals import KINDS, NO_SUCH_KIND
 from chalicelib.commerce.catalogue.rules import Named, product_of
 from chalicelib.commerce.catalogue.tables import TREE, Categories, product_key
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import invalid
 from chalicelib.platform.store import read
 
 
 def check(named: Iterable[Named]) -> None:
-    """Raises `invalid`, with every field that names what there is not. One BatchGet, and none where nothing is named.
+    """Refuse what names something that is not there. One BatchGet, and none where nothing is named.
 
-    A product that is not published is there.
+    A product that is not published is there. Raises `invalid`, with every field that names what is not.
     """
     asked = list(named)
     keys = list(dict.fromkeys(_key(each) for each in asked))
     found = dict(zip(keys, read.batch_get(keys), strict=True))
-    faults = [FieldError(each.field, f"no such {each.kind}") for each in asked if not _is_in(each, found[_key(each)])]
-    if faults:
-        raise MallError("invalid", errors=tuple(faults))
+    missing = [each for each in asked if not _is_in(each, found[_key(each)])]
+    if missing:
+        raise invalid(*(NO_SUCH_KIND.at(each.field, kind=KINDS[each.kind]) for each in missing))
 
 
 def _key(named: Named) -> read.Key:

@@ -18,7 +18,7 @@ ROWS_DECODER = msgspec.json.Decoder(list[Row])
 
 
 def rows() -> list[Row]:
-    """Every published product, possibly a second old. One round trip, when not remembered."""
+    """Give every published product, possibly a second old. One round trip, when not remembered."""
     return cache.remember(("catalogue", "rows"), _load)
 
 

@@ -12,7 +12,7 @@ _NOWHERE = 3
 
 
 def words(text: str) -> list[str]:
-    """The words of a search, folded as the rows are."""
+    """List the words of a search, folded as the rows are."""
     return list(dict.fromkeys(listing_keys.fold(text).split()))
 
 
@@ -24,7 +24,7 @@ def find(
     after: Sequence[Any] | None,
     limit: int,
 ) -> tuple[list[Row], list[Any] | None]:
-    """A page of the rows that have all words, and where the next page starts (None: nowhere). Pure.
+    """Find a page of the rows that have all words, and where the next page starts (None: no more).
 
     In the default order a product whose name has all words comes before one that needs its keywords, and that
     before one that needs its brief; an order that the shopper chose is kept throughout. `within` are the

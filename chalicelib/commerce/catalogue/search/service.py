@@ -36,5 +36,5 @@ def put(tx: Transaction, product_id: str, row: Row | None) -> None:
 
 
 def digest(row: Row | None) -> str:
-    """What tells whether a row has changed."""
+    """Give what tells whether a row has changed."""
     return "" if row is None else ids.digest(ROWS_ENCODER.encode(row))

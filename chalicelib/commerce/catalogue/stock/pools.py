@@ -43,7 +43,7 @@ def back_to_sale(tx: Transaction, sku_id: str, pool_id: str, quantity: int, on_f
     from_pool = [Products.free.set(Products.free - quantity), Products.supplied.set(Products.supplied - quantity)]
     tx.update(*pool_key(sku_id, pool_id), from_pool, Products.free >= quantity, on_failure)
     to_sale = [Products.free.set(Products.free + quantity), Products.taken.set(Products.taken - quantity)]
-    tx.update(*stock_key(sku_id), to_sale, Products.taken >= quantity, "a pool has more pieces than its SKU has taken")
+    tx.update(*stock_key(sku_id), to_sale, Products.taken >= quantity, on_failure)
 
 
 def take_stock(tx: Transaction, sku_id: str, quantity: int, on_failure: object, pool: str = "") -> None:

@@ -103,7 +103,8 @@ def _settle_once(order_id: str, paid_now: bool) -> bool:
 def _make(tx: Transaction, order_item: Orders) -> None:
     """New commissions for those of the order's chain who are active; nothing is added to `tx` when there is nobody."""
     order: Order = order_item.order
-    rules, version = DISTRIBUTION.versioned()
+    section = DISTRIBUTION.versioned()
+    rules, version = section.value, section.version
     if not rules.runs_in(order.address.region_code):
         return
     chain = order.chain[: rules.levels]

@@ -10,7 +10,7 @@ from chalicelib.platform.store import read
 
 
 def page(day: date, operator: str | None, limit: int, after: Any) -> tuple[list[AuditEntries], Any]:
-    """A page of the day's entries, newest first, of one operator or of all; possibly a second old."""
+    """Read a page of the day's entries, newest first, of one operator or of all; possibly a second old."""
     if operator is None:
         items, next_key = read.query(AuditEntries, day.isoformat(), forward=False, limit=limit, after=after)
     else:
