@@ -13,6 +13,7 @@ from chalicelib.commerce.orders.inputs import (
 )
 from chalicelib.commerce.orders.queries import orders_in_queue, orders_of_member
 from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.refusals import QUEUE_OR_MEMBER
 from chalicelib.commerce.orders.rules import Pieces
 from chalicelib.commerce.orders.views import AdminOrderView, OrderJournal, RefundView, admin_view, refund_view
 from chalicelib.core.errors import invalid
@@ -30,7 +31,7 @@ def search(query: AdminOrdersQuery) -> Page[AdminOrderView]:
     """
     if query.member_id is not None:
         if query.queue is not None:
-            raise invalid("queue", "name a queue or a member, not both")
+            raise invalid(QUEUE_OR_MEMBER.at("queue"))
         orders, next_cursor = orders_of_member(query.member_id, None, query.limit, query.cursor)
     else:
         orders, next_cursor = orders_in_queue(query.queue or "awaiting_shipment", query.limit, query.cursor)
