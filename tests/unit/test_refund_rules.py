@@ -223,7 +223,7 @@ def test_what_every_guard_lets_pass(asked: RefundRequest) -> None:
     assert [guard.__name__ for guard in GUARDS if guard(asked) is not None] == []
 
 
-# What is told
+# What people read
 
 
 def told(refusal: MallError, field: str, state: str, action: str) -> tuple[str, str]:

@@ -124,12 +124,12 @@ def coupon_uses(orders: Iterable[Order], coupons: Iterable[Held]) -> dict[str, U
 
 
 def _was_used(order: Order, held: Held) -> bool:
-    """Of an order that was refunded whole and whose coupon need not come back: whether it did not."""
+    """Tell whether the coupon of an order that was refunded whole, which need not come back, did not."""
     return held.state == "used" and held.order_id == order.order_id
 
 
 def _stock_differences(orders: Iterable[Order], stocks: Iterable[Stock]) -> list[Difference]:
-    """Pieces taken, against what orders hold and what pools were supplied; free + taken = supplied."""
+    """Compare the pieces taken with what orders hold and what pools were supplied; free + taken = supplied."""
     counted = list(stocks)
     held: Counter[tuple[str, str]] = Counter()
     for order in orders:
@@ -183,7 +183,7 @@ def _refund_differences(orders: Mapping[str, Order], refunds: Mapping[str, PaidR
 
 
 def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
-    """What is counted of each member's orders, against those there are."""
+    """Compare what is counted of each member's orders with those there are."""
     placed = list(orders)
     there = Counter(order.member_id for order in placed if order.state == "awaiting_payment")
     newcomers = [order for order in placed if order.newcomer and order.state != "closed"]

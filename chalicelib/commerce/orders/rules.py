@@ -22,11 +22,11 @@ from chalicelib.core.errors import FieldError, invalid
 from chalicelib.core.refusals import NAMED_TWICE
 
 State = Literal["awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received", "completed", "closed"]
-#: released: not paid in time, or given up; failed: the lobby failed; won, lost: of a lottery.
+#: States of a seat. released: not paid in time, or given up; failed: the lobby failed; won, lost: of a lottery.
 SeatState = Literal["held", "taken", "released", "failed", "won", "lost"]
 RefundState = Literal["requested", "approved", "processing", "succeeded", "rejected", "failed"]
 
-#: People of a lobby.
+#: How many members a lobby has when it is full.
 Size = Annotated[int, Meta(ge=2, le=100)]
 
 #: What may happen to an order in each state, and the state after it.
@@ -42,14 +42,14 @@ TRANSITIONS: dict[State, dict[str, State]] = {
 
 LINES_MAX = 50
 PARCELS_MAX = 15
-#: The last moments before the deadline take no new payment, so that none is under way when the order is closed.
+#: How long before its deadline an order takes no new payment, so that none is under way when the order is closed.
 PAY_MARGIN = timedelta(seconds=10)
-#: WeChat takes a payment for at least a minute after it was begun, so for so long after our own deadline.
+#: How long after an order's deadline WeChat takes its payment: it does for at least a minute after it was begun.
 PAY_GRACE = timedelta(seconds=60)
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was ordered of one SKU, at the price then. Of `quantity` pieces, `shipped` have left; `cancelled` were
+    """What was ordered of one SKU, at the price of then. Of `quantity` pieces, `shipped` are sent; `cancelled` were
     refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again.
     `pool` is where set-aside pieces come from; by `reduced_fen` the price was lowered after payment. `floor_fen`: the
     least that a coupon brings a line of a group-buy to."""
@@ -120,7 +120,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Pieces(msgspec.Struct, frozen=True):
-    """So many of a SKU."""
+    """A number of pieces of a SKU."""
 
     sku_id: str
     quantity: int
@@ -136,7 +136,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefundLine(msgspec.Struct, frozen=True):
-    """What of a line is refunded, and what that gives back; of no piece, where its price is lowered afterwards."""
+    """What of a line is refunded, and what that gives back; of no piece, where the price is lowered afterwards."""
 
     sku_id: str
     quantity: int
@@ -158,7 +158,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     late: bool = False
     #: The state in which it was answered first; a repeated request gets that answer again.
     first_state: RefundState = "approved"
-    #: What WeChat said last of one that failed or waits, and how often it closed it: each time it wants a new number.
+    #: What WeChat said last, where the refund failed or waits; and how often WeChat closed it, a new number each time.
     outcome: str = ""
     closed: int = 0
 
@@ -169,7 +169,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def amount_fen(self) -> int:
-        """All that it gives back."""
+        """All that the refund gives back, in fen."""
         return self.goods_fen + self.freight_fen
 
     @property
@@ -200,7 +200,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunded_fen: int = 0
     transaction_id: str = ""
     paid_at: datetime | None = None
-    #: When it went to shipping, and counted as sold from then on: as it was paid, or as its group came together.
+    #: When the order went to shipping, and counted as sold: as it was paid, or as its group came together.
     confirmed_at: datetime | None = None
     received_at: datetime | None = None
     shipments: list[Shipment] = []
@@ -209,7 +209,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     coupons: list[OrderCoupon] = []
     #: What promotions and coupons took off, and on which lines.
     discounts: list[Discount] = []
-    #: Who brought the member: the distributors whose commissions the order pays, from level 1 up.
+    #: The distributors who brought the member, whose commissions the order pays, from level 1 up.
     chain: list[str] = []
 
     def refund(self, refund_id: str) -> Refund | None:
@@ -218,7 +218,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def newcomer(self) -> bool:
-        """Whether it has a price for new customers, which a member gets once."""
+        """Whether the order has a price for new customers, which a member gets once."""
         return any(off.kind == "new_customer_price" for off in self.discounts)
 
     @property

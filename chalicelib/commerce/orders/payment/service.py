@@ -47,7 +47,7 @@ LOBBY_OVER = "拼团已结束，支付款项原路退回"
 
 
 class PaymentMismatch(ValueError):
-    """A genuine notice is about a payment that the mall did not ask for: it is never taken for one of an order."""
+    """A genuine notice is about a payment that is not the one asked for: it is never taken for an order's."""
 
 
 def start(order_id: str, member_id: str) -> PaymentView:

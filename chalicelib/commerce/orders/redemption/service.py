@@ -1,4 +1,4 @@
-"""The coupons of an order: locked as it is placed, used as it is paid, back in their member's hands when it is not."""
+"""Commands on the coupons of an order: locked as it is placed, used as it is paid, free again when it is not."""
 
 from __future__ import annotations
 

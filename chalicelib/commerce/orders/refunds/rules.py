@@ -93,12 +93,12 @@ class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def takes_all(self) -> bool:
-        """Whether nothing remains after it."""
+        """Whether no piece of the order remains after this refund."""
         return sum(self.remaining.values()) == sum(pieces.quantity for pieces in self.pieces)
 
     @property
     def is_unsent(self) -> bool:
-        """Whether none of its pieces has been sent."""
+        """Whether none of the pieces asked back has been sent."""
         to_ship = {line.sku_id: line.to_ship for line in self.order.lines}
         return all(pieces.quantity <= to_ship[pieces.sku_id] for pieces in self.pieces)
 
@@ -221,26 +221,12 @@ def apply_refund(order: Order, refund: Refund, restock: bool, by: str, at: datet
     """
     is_new = refund.state == "approved" and order.refund(refund.refund_id) is None
     granted = refund if is_new else step_refund(refund, "approve")
-    asked = {line.sku_id: line.quantity for line in refund.lines}
-    reduced = {line.sku_id: line.amount_fen for line in refund.lines if not line.quantity}
-    lines: list[OrderLine] = []
-    back: list[Pieces] = []
-    for line in order.lines:
-        quantity = asked.get(line.sku_id, 0)
-        cancelled = min(quantity, line.to_ship)
-        returned = quantity - cancelled
-        restocked = cancelled + (returned if restock else 0)
-        if restocked:
-            back.append(Pieces(line.sku_id, restocked))
-        lines.append(
-            msgspec.structs.replace(
-                line,
-                cancelled=line.cancelled + cancelled,
-                returned=line.returned + returned,
-                restocked=line.restocked + restocked,
-                reduced_fen=line.reduced_fen + reduced.get(line.sku_id, 0),
-            )
-        )
+    lines = [_line_after(line, granted, restock) for line in order.lines]
+    back = [
+        Pieces(now.sku_id, now.restocked - before.restocked)
+        for before, now in zip(order.lines, lines, strict=True)
+        if now.restocked > before.restocked
+    ]
     after = msgspec.structs.replace(with_refund(order, granted), lines=lines)
     note = f"{refund.amount_fen} fen: {refund.reason}"
     after = noted(after, "refund_granted", by, at, note)
@@ -249,6 +235,21 @@ def apply_refund(order: Order, refund: Refund, restock: bool, by: str, at: datet
     if after.state == "awaiting_shipment" and not any(line.to_ship for line in lines):
         after = step(after, "ship", "shipped", "system", at, "nothing more to send")
     return after, back
+
+
+def _line_after(line: OrderLine, refund: Refund, restock: bool) -> OrderLine:
+    """The line after the refund is granted: its pieces cancelled or returned, or its price lowered."""
+    quantity = sum(part.quantity for part in refund.lines if part.sku_id == line.sku_id)
+    reduced_fen = sum(part.amount_fen for part in refund.lines if part.sku_id == line.sku_id and not part.quantity)
+    cancelled = min(quantity, line.to_ship)
+    returned = quantity - cancelled
+    return msgspec.structs.replace(
+        line,
+        cancelled=line.cancelled + cancelled,
+        returned=line.returned + returned,
+        restocked=line.restocked + cancelled + (returned if restock else 0),
+        reduced_fen=line.reduced_fen + reduced_fen,
+    )
 
 
 def with_refund(order: Order, refund: Refund) -> Order:

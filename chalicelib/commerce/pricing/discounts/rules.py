@@ -30,7 +30,7 @@ class CouponDiscount(msgspec.Struct, frozen=True):
     discount_fen: int
 
 
-#: What a purchase says of coupons: which to use, or the best.
+#: Which coupons a purchase is to use, by their ids; or "best", the best combination.
 Chosen = Sequence[str] | Literal["best"]
 
 
@@ -55,7 +55,7 @@ class _Usable(msgspec.Struct, frozen=True):
 
     @property
     def rank(self) -> tuple[int, datetime, str]:
-        """The best first: of those that take off the same, the one that ends first."""
+        """The key that sorts the best first: of those that take off the same, the one that ends first."""
         return -self.alone_fen, self.coupon.valid_until, self.coupon.coupon_id
 
 
@@ -67,7 +67,7 @@ class _Choice(msgspec.Struct, frozen=True):
 
     @property
     def rank(self) -> tuple[int, int, list[datetime], list[str]]:
-        """The best first: the most off, with the fewest coupons, those that end first."""
+        """The key that sorts the best first: the most off, with the fewest coupons, those that end first."""
         chosen = [each.coupon for each in self.coupons]
         return (
             -self.total_fen,
