@@ -123,7 +123,11 @@ def test_cancelled_its_pieces_are_free_and_it_cannot_be_paid(
     shopper.post(f"/v1/orders/{order_id}/payment").refused(409, "order_state")
     shopper.post(f"/v1/orders/{order_id}/refunds", {"reason": "x"}, key="k").refused(409, "order_state")
     paid = shopper.buy([(sku, 1)])
-    shopper.post(f"/v1/orders/{paid}/cancel").refused(409, "order_state")
+    refusal = shopper.post(f"/v1/orders/{paid}/cancel").refused(409, "order_state")
+    assert (refusal["detail"], refusal["state"]) == ("订单已付款，不能取消，可申请退款", "awaiting_shipment")
+    assert {name: refusal["errors"][0][name] for name in ("field", "code", "state", "action")} == {
+        "field": "order_id", "code": "ask_for_a_refund", "state": "awaiting_shipment", "action": "cancel",
+    }  # fmt: skip
     assert shopper.order(paid)["state"] == "awaiting_shipment"
 
 

@@ -110,6 +110,7 @@ def test_more_pieces_than_are_left_are_refused_and_nothing_goes_back(
         body = {"reason": "x", "lines": [{"sku_id": s, "quantity": q} for s, q in lines]}
         refusal = shopper.post(path, body, key=secrets.token_hex(4)).refused(422, "invalid")
         assert [error["field"] for error in refusal["errors"]] == [field]
+        assert refusal["detail"] == refusal["errors"][0]["message"]
     order = settle(shopper, control, bought)
     assert (order["refunded_fen"], len(order["refunds"])) == (666, 1)
     assert paid_out(wechat, bought) == [(order["refunds"][0]["refund_id"], 666)]

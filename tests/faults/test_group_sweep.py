@@ -420,7 +420,7 @@ def _check_twice(flow: Flow, world: GroupWorld) -> None:
 def _check(flow: Flow, world: GroupWorld) -> None:
     """Everything is as it must be, and stays so."""
     seen = world.look()
-    orders = {who: found.order for who, found in seen.orders.items()}
+    orders = {who: found.value for who, found in seen.orders.items()}
     expected = flow.ends(world) if callable(flow.ends) else flow.ends
     assert {who: _end(one) for who, one in orders.items()} == dict(enumerate(expected))
     assert {who: world.orders_of(who) for who in orders} == dict.fromkeys(orders, 1)
@@ -457,7 +457,7 @@ def _check_lobby(flow: Flow, seen: Seen) -> None:
 
 def _check_pieces(flow: Flow, seen: Seen) -> None:
     """Pieces that are taken, in the pool where there is one, and that count for the limit of each member."""
-    holding = {who for who, found in seen.orders.items() if found.order.state != "closed"}
+    holding = {who for who, found in seen.orders.items() if found.value.state != "closed"}
     taken = PIECES * len(holding)
     assert seen.bought == [PIECES * (who in holding) for who in range(3)]
     stock, *pools = seen.stocks

@@ -16,7 +16,7 @@ from chalicelib.commerce.orders.inputs import OrderInput
 from chalicelib.commerce.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
 from chalicelib.commerce.orders.payment import service as payment_service
 from chalicelib.commerce.orders.placement import service as placement
-from chalicelib.commerce.orders.queries import StoredOrder
+from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.orders.tables import Orders
 from chalicelib.core import clock
 from chalicelib.core.difference import Difference
@@ -32,6 +32,7 @@ from chalicelib.ledger import queries as ledger_queries
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Versioned
 from local.client import Answer, Shopper
 from local.notices import payment_callback
 from tests.support.sweep import World
@@ -84,7 +85,7 @@ class Offer:
 class Seen:
     """All that the mall has of a world; the orders by who placed them, the pieces that each of them has bought."""
 
-    orders: dict[int, StoredOrder]
+    orders: dict[int, Versioned[Order]]
     lobby: Lobby | None
     position: str | None
     seats: list[SeatItem]
@@ -185,7 +186,7 @@ class GroupWorld(World):
         items = list(read.query_all(Lobbies, self.lobby_id, consistent=True))
         lobby = next((item for item in items if item.part == LOBBY), None)
         return Seen(
-            orders={who: StoredOrder(one.order, one.version) for who, one in zip(self.orders, orders, strict=True)},
+            orders={who: Versioned(one.order, one.version) for who, one in zip(self.orders, orders, strict=True)},
             lobby=None if lobby is None else lobby_of(lobby),
             position=None if lobby is None else lobby.position,
             seats=[seat_of(item) for item in items if item.part != LOBBY],
@@ -202,7 +203,7 @@ class GroupWorld(World):
 
     def differences(self, seen: Seen) -> list[Difference]:
         """The audits of this world alone: its orders, its lobby, its stock, and WeChat's books of them."""
-        orders = [found.order for found in seen.orders.values()]
+        orders = [found.value for found in seen.orders.values()]
         entries = [entry for order in orders for entry in ledger_queries.of(order.order_id)]
         money = audit(orders, entries, seen.stocks, *self.books(list(self.orders.values())))
         lobbies = [] if seen.lobby is None else [seen.lobby]
@@ -216,7 +217,7 @@ class GroupWorld(World):
     def owe_again(self, seen: Seen) -> None:
         """Owe every job once more that may come late or twice."""
         tx = Transaction()
-        for order in (found.order for found in seen.orders.values()):
+        for order in (found.value for found in seen.orders.values()):
             schedule(tx, CLOSE_UNPAID, order.order_id)
             for refund in order.refunds:
                 schedule(tx, PUSH_REFUND, refund.refund_id)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.commerce.orders.accounting.rules import given_back, of_order, paid_for, sold
+from chalicelib.commerce.orders.accounting.rules import differences_of_order, given_back, paid_for, sold
 from chalicelib.commerce.orders.refunds.rules import apply_refund, new_refund, reduction, with_refund
 from chalicelib.commerce.orders.rules import Order, Pieces, Refund
 from chalicelib.commerce.pricing.basket.rules import Discount, LineDiscount
@@ -126,7 +126,7 @@ class Posted(msgspec.Struct):
     entries: list[Entry]
 
     def differences(self) -> list[str]:
-        return [one.what for one in of_order(self.order, self.entries)]
+        return [one.what for one in differences_of_order(self.order, self.entries)]
 
 
 def posted(whole: Order) -> Posted:

@@ -2,76 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.commerce.orders.checks import Counted, audit
-from chalicelib.commerce.orders.refunds.rules import REFUNDS_MAX, REJECTED_MAX, apply_refund, new_refund, with_refund
+from chalicelib.commerce.orders.refunds.rules import REFUNDS_MAX, REJECTED_MAX, apply_refund, with_refund
 from chalicelib.commerce.orders.rules import (
     TRANSITIONS,
     Event,
     Order,
-    OrderLine,
     Pieces,
-    Receiver,
-    Refund,
     RefundLine,
-    Shipment,
     State,
     as_placed,
     closed,
     noted,
     pieces_to_ship,
-    shipped,
     step,
 )
 from chalicelib.commerce.pricing.basket.rules import Discount, LineDiscount
 from chalicelib.core.errors import MallError
 from chalicelib.core.money import split_fen
+from tests.support.orders import NOW, ask, grant, line, order, send
 
-NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
-PLACE = Receiver(
-    name="林", phone="13800000000", region_code="310115", province="上海市", city="市辖区", district="", detail="1"
-)
 ACTIONS = sorted({action for actions in TRANSITIONS.values() for action in actions})
 STATES: list[State] = list(TRANSITIONS)
-
-
-def line(sku_id: str, quantity: int, payable_fen: int, discount_fen: int = 0) -> OrderLine:
-    return OrderLine(
-        sku_id=sku_id, product_id="p", name="n", specs={}, picture_url="", quantity=quantity,
-        unit_price_fen=(payable_fen + discount_fen) // quantity, amount_fen=payable_fen + discount_fen,
-        discount_fen=discount_fen, payable_fen=payable_fen,
-    )  # fmt: skip
-
-
-def order(*lines: OrderLine, freight_fen: int = 0, state: State = "awaiting_shipment") -> Order:
-    goods, discount = sum(one.amount_fen for one in lines), sum(one.discount_fen for one in lines)
-    payable = goods - discount + freight_fen
-    return Order(
-        order_id="o", member_id="m", openid="w", state=state, body_digest="d", lines=list(lines), goods_fen=goods,
-        discount_fen=discount, freight_fen=freight_fen, payable_fen=payable, address=PLACE, created_at=NOW,
-        pay_by=NOW + timedelta(minutes=15), history=[Event(NOW, "placed", "member")],
-        paid_fen=0 if state == "awaiting_payment" else payable,
-    )  # fmt: skip
-
-
-def ask(before: Order, number: str, *pieces: tuple[str, int]) -> Refund:
-    asked = [Pieces(sku_id, quantity) for sku_id, quantity in pieces]
-    return new_refund(before, number, asked or None, "why", "digest", NOW)
-
-
-def grant(before: Order, refund: Refund, restock: bool = False) -> Order:
-    return apply_refund(before, refund, restock, "operator:x", NOW)[0]
-
-
-def send(before: Order, *pieces: tuple[str, int]) -> Order:
-    taken = pieces_to_ship(before, [Pieces(s, q) for s, q in pieces] or None)
-    return shipped(before, Shipment(carrier="SF", tracking_no=str(len(before.shipments)), lines=taken, at=NOW), "op")
 
 
 def code(refusal: pytest.ExceptionInfo[MallError]) -> str:

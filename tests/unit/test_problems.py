@@ -11,7 +11,8 @@ import pytest
 from msgspec import Meta
 
 from chalicelib.commerce.coupons.rules import Unusable
-from chalicelib.core.errors import CODES, FieldError, MallError, malformed
+from chalicelib.commerce.pricing.refusals import UNUSABLE
+from chalicelib.core.errors import CODES, MallError, malformed
 from chalicelib.core.refusals import KINDS, REQUIRED, WRONG_KIND
 from chalicelib.platform.web import edge, problems
 
@@ -136,11 +137,13 @@ def test_a_library_s_words_reach_nobody(body: Any, code: str, zh: str) -> None:
 
 
 def test_why_a_coupon_cannot_be_used_is_a_stable_word_beside_what_people_read() -> None:
-    for why in get_args(Unusable):
-        error = MallError("coupon_unusable", why=why, errors=(FieldError("coupon_ids[0]", why),))
+    assert set(UNUSABLE) == set(get_args(Unusable))
+    for why, reason in UNUSABLE.items():
+        error = MallError("coupon_unusable", why=why, errors=(reason.at("coupon_ids[0]"),))
         document = rendered(error, "zh")
-        assert document["why"] == why
-        assert why not in document["detail"] + document["errors"][0]["message"]
+        assert document["why"] == document["errors"][0]["code"] == why
+        assert why not in document["detail"]
+        assert document["detail"] == document["errors"][0]["message"]
 
 
 def test_the_data_of_a_refusal_is_told_but_cannot_pass_for_its_fields() -> None:

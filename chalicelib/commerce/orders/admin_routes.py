@@ -13,6 +13,7 @@ from chalicelib.commerce.orders.inputs import (
 )
 from chalicelib.commerce.orders.queries import orders_in_queue, orders_of_member
 from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.refusals import QUEUE_OR_MEMBER
 from chalicelib.commerce.orders.rules import Pieces
 from chalicelib.commerce.orders.views import AdminOrderView, OrderJournal, RefundView, admin_view, refund_view
 from chalicelib.core.errors import invalid
@@ -23,14 +24,14 @@ from chalicelib.platform.web.types import Page
 
 @endpoint("GET /v1/admin/orders", OPERATOR, permission="orders.read", errors=("cursor_invalid", "invalid"))
 def search(query: AdminOrdersQuery) -> Page[AdminOrderView]:
-    """The orders of a queue (by default those to be sent), oldest first; or a member's, newest first.
+    """List the orders of a queue (by default those to be sent), oldest first; or a member's, newest first.
 
     Instead of its state's queue, an order stands in refund_requested while a refund is to be decided, and in
     refund_failed when WeChat could not pay one out. Beside it, it stands in refund_waiting while one is on its way.
     """
     if query.member_id is not None:
         if query.queue is not None:
-            raise invalid("queue", "name a queue or a member, not both")
+            raise invalid(QUEUE_OR_MEMBER.at("queue"))
         orders, next_cursor = orders_of_member(query.member_id, None, query.limit, query.cursor)
     else:
         orders, next_cursor = orders_in_queue(query.queue or "awaiting_shipment", query.limit, query.cursor)
@@ -39,13 +40,13 @@ def search(query: AdminOrdersQuery) -> Page[AdminOrderView]:
 
 @endpoint("GET /v1/admin/orders/{order_id}", OPERATOR, permission="orders.read")
 def get(order_id: str) -> AdminOrderView:
-    """One order."""
+    """Read one order."""
     return admin_view(order_queries.load(order_id))
 
 
 @endpoint("GET /v1/admin/orders/{order_id}/ledger", OPERATOR, permission="orders.read")
 def explain(order_id: str) -> OrderJournal:
-    """The journal entries of an order, in the order of time."""
+    """List the journal entries of an order, in the order of time."""
     order_queries.load(order_id)
     return OrderJournal(ledger_queries.of(order_id))
 
@@ -95,7 +96,7 @@ def approve(call: Call, order_id: str, refund_id: str, body: ApprovalInput) -> R
     errors=("order_state", "conflict"),
 )
 def reject(call: Call, order_id: str, refund_id: str, body: RejectionInput) -> RefundView:
-    """Refuse a requested refund."""
+    """Reject a requested refund."""
     return refund_view(refunds.reject(order_id, refund_id, body.reason, _by(call)))
 
 

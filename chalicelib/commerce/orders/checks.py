@@ -1,6 +1,6 @@
 """The audit: recompute what orders, journal, stock and WeChat's books say of each other, and name every difference.
 
-Pure: whoever calls it has read the tables (and, on one machine, asked the sandbox for its books).
+Pure: its caller has read the tables (and, on one machine, asked the sandbox for its books).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from chalicelib.commerce.coupons.checks import Use
 from chalicelib.commerce.coupons.rules import Held
-from chalicelib.commerce.orders.accounting.rules import of_order
+from chalicelib.commerce.orders.accounting.rules import differences_of_order
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core.difference import Difference
 from chalicelib.ledger import rules as ledger
@@ -63,7 +63,7 @@ def audit(
     refunds: Iterable[PaidRefund] | None = None,
     unpaid: Mapping[str, Counted] | None = None,
 ) -> list[Difference]:
-    """Every difference; none, when all money and stock is accounted for.
+    """List every difference; none, when all money and stock is accounted for.
 
     Stocks, WeChat's books, and what is counted of members' orders, are left out when None.
     """
@@ -78,20 +78,20 @@ def audit(
         elif any(posting.account in _OF_ORDERS for posting in entry.postings):
             found.append(Difference(entry.about, f"entry {entry.cause} is of no order"))
     for order in by_id.values():
-        found += of_order(order, by_order[order.order_id])
+        found += differences_of_order(order, by_order[order.order_id])
     if stocks is not None:
-        found += _of_stock(by_id.values(), stocks)
+        found += _stock_differences(by_id.values(), stocks)
     if unpaid is not None:
-        found += _of_unpaid(by_id.values(), unpaid)
+        found += _unpaid_differences(by_id.values(), unpaid)
     if payments is not None:
-        found += _of_payments(by_id, {payment.out_trade_no: payment for payment in payments})
+        found += _payment_differences(by_id, {payment.out_trade_no: payment for payment in payments})
     if refunds is not None:
-        found += _of_refunds(by_id, {refund.out_refund_no: refund for refund in refunds})
+        found += _refund_differences(by_id, {refund.out_refund_no: refund for refund in refunds})
     return found
 
 
 def audit_coupons(orders: Iterable[Order], coupons: Iterable[Held]) -> list[Difference]:
-    """Every coupon against the orders: locked by one that waits for its payment, used by one that was paid."""
+    """Compare every coupon with the orders: locked by one that waits for its payment, used by one that was paid."""
     by_id = {one.coupon.coupon_id: one for one in coupons}
     found: list[Difference] = []
     wanted: dict[str, tuple[str, str]] = {}
@@ -112,7 +112,7 @@ def audit_coupons(orders: Iterable[Order], coupons: Iterable[Held]) -> list[Diff
 
 
 def coupon_uses(orders: Iterable[Order], coupons: Iterable[Held]) -> dict[str, Use]:
-    """What each used coupon took off, and what was paid for the order that it says it was used in, by its id."""
+    """Find what each used coupon took off, and what was paid for the order that it was used in; by the coupon's id."""
     by_id = {order.order_id: order for order in orders}
     return {
         used.coupon_id: Use(used.discount_fen, order.payable_fen)
@@ -124,22 +124,22 @@ def coupon_uses(orders: Iterable[Order], coupons: Iterable[Held]) -> dict[str, U
 
 
 def _was_used(order: Order, held: Held) -> bool:
-    """Of an order that was refunded whole and whose coupon need not come back: whether it did not."""
+    """Tell whether the coupon of an order that was refunded whole, which need not come back, did not."""
     return held.state == "used" and held.order_id == order.order_id
 
 
-def _of_stock(orders: Iterable[Order], stocks: Iterable[Stock]) -> list[Difference]:
-    """Pieces taken, against what orders hold and what pools were supplied; free + taken = supplied."""
-    kept = list(stocks)
+def _stock_differences(orders: Iterable[Order], stocks: Iterable[Stock]) -> list[Difference]:
+    """Compare the pieces taken with what orders hold and what pools were supplied; free + taken = supplied."""
+    counted = list(stocks)
     held: Counter[tuple[str, str]] = Counter()
     for order in orders:
         for line in order.lines:
             held[line.sku_id, line.pool] += line.quantity - line.restocked
-    for stock in kept:
+    for stock in counted:
         if stock.pool:
             held[stock.sku_id, ""] += stock.supplied
     found: list[Difference] = []
-    for stock in kept:
+    for stock in counted:
         about = f"{stock.sku_id} {stock.pool}".rstrip()
         if stock.free < 0 or stock.free + stock.taken != stock.supplied:
             what = f"{stock.free} free + {stock.taken} taken is not {stock.supplied} supplied"
@@ -152,7 +152,7 @@ def _of_stock(orders: Iterable[Order], stocks: Iterable[Stock]) -> list[Differen
     ]
 
 
-def _of_payments(orders: Mapping[str, Order], payments: Mapping[str, Payment]) -> list[Difference]:
+def _payment_differences(orders: Mapping[str, Order], payments: Mapping[str, Payment]) -> list[Difference]:
     found: list[Difference] = []
     for number, payment in payments.items():
         order = orders.get(number)
@@ -167,7 +167,7 @@ def _of_payments(orders: Mapping[str, Order], payments: Mapping[str, Payment]) -
     ]
 
 
-def _of_refunds(orders: Mapping[str, Order], refunds: Mapping[str, PaidRefund]) -> list[Difference]:
+def _refund_differences(orders: Mapping[str, Order], refunds: Mapping[str, PaidRefund]) -> list[Difference]:
     ours = {
         refund.number: refund.amount_fen
         for order in orders.values()
@@ -182,11 +182,11 @@ def _of_refunds(orders: Mapping[str, Order], refunds: Mapping[str, PaidRefund]) 
     ]
 
 
-def _of_unpaid(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
-    """What is counted of each member's orders, against those there are."""
-    kept = list(orders)
-    there = Counter(order.member_id for order in kept if order.state == "awaiting_payment")
-    newcomers = [order for order in kept if order.newcomer and order.state != "closed"]
+def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
+    """Compare what is counted of each member's orders with those there are."""
+    placed = list(orders)
+    there = Counter(order.member_id for order in placed if order.state == "awaiting_payment")
+    newcomers = [order for order in placed if order.newcomer and order.state != "closed"]
     first = {order.member_id: order.order_id for order in newcomers}
     found = [
         Difference(order.order_id, f"has the price for new customers, as {first[order.member_id]} has")

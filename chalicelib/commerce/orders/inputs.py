@@ -11,12 +11,12 @@ from chalicelib.commerce.coupons.rules import COUPONS_MAX
 from chalicelib.commerce.orders.rules import LINES_MAX, Size, State
 from chalicelib.platform.web.types import Fen, Id, PageQuery, Quantity, ShortText, Text256
 
-#: Coupons to use, at most one for each place; or the best that the member has.
+#: The coupons to use, at most one for each place; or "best", the best combination that the member has.
 CouponIds = Annotated[list[Id], Meta(max_length=COUPONS_MAX)] | Literal["best"]
 
 
 class LineInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """So many of a SKU."""
+    """A number of pieces of a SKU."""
 
     sku_id: Id
     quantity: Quantity
@@ -59,7 +59,7 @@ class OrdersQuery(PageQuery, kw_only=True):
 
 
 class RefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What the shopper wants their money back for; all that is left, where no lines are named."""
+    """What the shopper wants their money back for; all that remains, where no lines are named."""
 
     reason: Annotated[Text256, Meta(min_length=1)]
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
@@ -87,7 +87,7 @@ class AdminOrdersQuery(PageQuery, kw_only=True):
 
 
 class ShipmentInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A parcel; all that is left to send, where no lines are named."""
+    """A parcel; all that remains to be sent, where no lines are named."""
 
     carrier: ShortText
     tracking_no: ShortText
@@ -101,7 +101,7 @@ class ApprovalInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OperatorRefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What to give back, all that is left where no lines are named; whether goods that were sent came back."""
+    """What to give back, all that remains where no lines are named; whether goods that were sent came back."""
 
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
     reason: Annotated[Text256, Meta(min_length=1)]
@@ -109,6 +109,6 @@ class OperatorRefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tr
 
 
 class RejectionInput(msgspec.Struct, forbid_unknown_fields=True):
-    """Why the refund is refused."""
+    """Why the refund is rejected."""
 
     reason: Annotated[Text256, Meta(min_length=1)]

@@ -1,4 +1,4 @@
-"""What orders owe to later, and what they tell."""
+"""What orders owe to later, and which events they publish."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ RECEIVE = handles("orders.receive", "chalicelib.commerce.orders.delivery.service
 COMPLETE = handles("orders.complete", "chalicelib.commerce.orders.delivery.service:complete")
 PUSH_REFUND = handles("orders.push_refund", "chalicelib.commerce.orders.refunds.push:push_refund", OUTSIDE)
 
-#: An order that stands has its money, also while its group is still open; or it costs nothing and was asked for.
+#: An order is paid and stands, also while its group is still open; or it costs nothing and its payment was begun.
 PAID = event("order.paid")
-#: It goes to shipping, and only now counts as sold: at payment, or when its group has come together.
+#: An order goes to shipping, and only now counts as sold: at payment, or when its group has come together.
 CONFIRMED = event("order.confirmed")
 COMPLETED = event("order.completed")
 STOCK_RETURNED = event("stock.returned")
 COUPON_USED = event("coupon.used")
 COUPON_RETURNED = event("coupon.returned")
-#: What happens to the money of an order that somebody is paid for: told only of orders that have a chain.
+#: What happens to the money of an order that pays commissions: published only of orders that have a chain.
 REFERRED_CONFIRMED = event("referred_order.confirmed")
 REFERRED_REFUNDED = event("referred_order.refunded")
 REFERRED_RECEIVED = event("referred_order.received")

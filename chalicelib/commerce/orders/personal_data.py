@@ -1,4 +1,4 @@
-"""What orders keep of a member: shown whole, and kept without the person once they are gone."""
+"""What orders keep of a member: shown whole, and kept without the person once the member has left."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _orders(member_id: str, position: str | None) -> tuple[list[Any], str | None
 
 
 def _blocks_erasure(member_id: str) -> bool:
-    """Whether an order waits for something: its payment, its parcel, or the end of its refund window."""
+    """Tell whether an order waits for something: its payment, its parcel, or the end of its refund window."""
     keep = Orders.state.is_in("awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received")
     after: read.Raw | None = None
     while True:

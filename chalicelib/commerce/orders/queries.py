@@ -4,55 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
+from chalicelib.commerce.orders.refusals import NO_SUCH_REFUND
 from chalicelib.commerce.orders.rules import Order, Refund
 from chalicelib.commerce.orders.tables import WAITING, Orders, queue_shard
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.platform.store import cursors, read
+from chalicelib.platform.store.versioned import Versioned
 
 #: A filtered page reads at most this many times, so that one request's work is bounded.
 _READS_MAX = 8
 
 
-class StoredOrder(msgspec.Struct, frozen=True):
-    """An order as it was read; `version` guards what is decided from it."""
-
-    order: Order
-    version: int
-
-
-def find(order_id: str) -> StoredOrder:
-    """The order as it is now. Raises `not_found`."""
+def find(order_id: str) -> Versioned[Order]:
+    """Read the order and its version. Raises `not_found`."""
     found = read.get(Orders, order_id)
     if found is None:
         raise MallError("not_found")
-    return StoredOrder(found.order, int(found.version))
+    return Versioned(found.order, int(found.version))
 
 
-def find_owned(order_id: str, member_id: str) -> StoredOrder:
-    """The member's own order as it is now. Raises `not_found`, also for another's."""
+def find_owned(order_id: str, member_id: str) -> Versioned[Order]:
+    """Read the member's own order and its version. Raises `not_found`, also for another member's order."""
     found = find(order_id)
-    if found.order.member_id != member_id:
+    if found.value.member_id != member_id:
         raise MallError("not_found")
     return found
 
 
 def load(order_id: str) -> Order:
-    """The order. Raises `not_found`."""
-    return find(order_id).order
+    """Read the order. Raises `not_found`."""
+    return find(order_id).value
 
 
 def owned(order_id: str, member_id: str) -> Order:
-    """The member's own order. Raises `not_found`, also for another's."""
-    return find_owned(order_id, member_id).order
+    """Read the member's own order. Raises `not_found`, also for another member's order."""
+    return find_owned(order_id, member_id).value
 
 
 def orders_of_member(
     member_id: str, state: str | None, limit: int, cursor: str | None
 ) -> tuple[list[Order], str | None]:
-    """A page of the member's orders, newest first; a new order may be missing for a moment."""
+    """List a page of the member's orders, newest first; a new order may be missing for a moment."""
     listing = f"orders:{member_id}:{state or ''}"
     after = cursors.read(listing, cursor)
     keep = None if state is None else Orders.state == state
@@ -68,8 +61,8 @@ def orders_of_member(
 
 
 def has_bought(member_id: str, or_ordered: bool = False) -> bool:
-    """Whether the member has an order that is paid and not given back (`or_ordered`: or that waits for its payment);
-    one of this very moment may be missed."""
+    """Tell whether the member has an order that is paid and not refunded whole (`or_ordered`: or one that waits for its
+    payment); an order of this very moment may be missed."""
     states = ["awaiting_group", "awaiting_shipment", "shipped", "received", "completed"]
     keep = Orders.state.is_in(*states, *(["awaiting_payment"] if or_ordered else []))
     after: read.Raw | None = None
@@ -80,7 +73,7 @@ def has_bought(member_id: str, or_ordered: bool = False) -> bool:
 
 
 def orders_in_queue(queue: str, limit: int, cursor: str | None) -> tuple[list[Order], str | None]:
-    """A page of the orders in an operators' queue, oldest first, over all its shards."""
+    """List a page of the orders in an operators' queue, oldest first, over all its shards."""
     listing = f"queue:{queue}"
     shards = (queue_shard(queue, shard) for shard in range(settings().order_shards))
     index: Any = Orders.by_refund if queue == WAITING else Orders.by_queue
@@ -90,14 +83,14 @@ def orders_in_queue(queue: str, limit: int, cursor: str | None) -> tuple[list[Or
 
 
 def _orders(order_ids: list[str]) -> list[Order]:
-    """The orders of these ids, in this order."""
+    """Read the orders of these ids, in the sequence of the ids."""
     found = read.batch_get([(Orders, (order_id,)) for order_id in order_ids]) if order_ids else []
     return [item.order for item in found if item is not None]
 
 
 def refund_of_order(order: Order, number: str) -> Refund:
-    """Find the refund among the order's. Raises `not_found`."""
+    """Find the refund of this id among the order's. Raises `not_found`."""
     refund = order.refund(number)
     if refund is None:
-        raise MallError("not_found", errors=(FieldError("refund_id", "no such refund of this order"),))
+        raise MallError("not_found", errors=(NO_SUCH_REFUND.at("refund_id"),))
     return refund

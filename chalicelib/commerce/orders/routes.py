@@ -25,10 +25,10 @@ _PLACE_ERRORS = (
 
 @endpoint("POST /v1/quotes", MEMBER, errors=_PLACE_ERRORS)
 def quote(call: Call, body: QuoteInput) -> Quote:
-    """What these lines, or the selected lines of the cart, would cost now.
+    """Quote what these lines, or the selected lines of the cart, would cost now.
 
     `coupon_ids: "best"` takes the best combination of the hundred coupons that end first among those the member can use
-    by now, looked for among their first 500 open ones; whoever has more names the ones they want.
+    by now, looked for among their first 500 open ones; a member with more names the ones to use.
     """
     return placement.quote(call.caller, body)
 
@@ -51,14 +51,14 @@ def place_order(call: Call, body: OrderInput) -> OrderView:
 
 @endpoint("GET /v1/orders", MEMBER, errors=("cursor_invalid",))
 def list_orders(call: Call, query: OrdersQuery) -> Page[OrderView]:
-    """The shopper's orders, newest first."""
+    """List the shopper's orders, newest first."""
     orders, next_cursor = orders_of_member(call.caller, query.state, query.limit, query.cursor)
     return Page([view(order) for order in orders], next_cursor)
 
 
 @endpoint("GET /v1/orders/{order_id}", MEMBER)
 def get_order(call: Call, order_id: str) -> OrderView:
-    """One order, with its history."""
+    """Read one order, with its history."""
     return view(order_queries.owned(order_id, call.caller))
 
 
@@ -69,7 +69,7 @@ def get_order(call: Call, order_id: str) -> OrderView:
     per_minute=300,
 )
 def start_payment(call: Call, order_id: str) -> PaymentView:
-    """What wx.requestPayment wants; an order that costs nothing is paid at once and answers `{paid: true}`."""
+    """Begin a payment: what wx.requestPayment wants; an order that costs nothing is paid at once, `{paid: true}`."""
     return payment.start(order_id, call.caller)
 
 
@@ -81,7 +81,7 @@ def cancel_order(call: Call, order_id: str) -> OrderView:
 
 @endpoint("POST /v1/orders/{order_id}/receive", MEMBER, errors=("order_state", "conflict"))
 def receive_order(call: Call, order_id: str) -> OrderView:
-    """The goods have come."""
+    """Confirm that the goods have come."""
     return view(delivery.receive(order_id, call.caller))
 
 

@@ -9,22 +9,24 @@ Only an order of a group-buy waits for its group; a late payment may find a seat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from chalicelib.commerce.orders.refusals import FEWER_REMAIN, NOTHING_REMAINS, order_state
 from chalicelib.commerce.pricing.basket.rules import Discount
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import FieldError, invalid
+from chalicelib.core.refusals import NAMED_TWICE
 
 State = Literal["awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received", "completed", "closed"]
-#: released: not paid in time, or given up; failed: the lobby failed; won, lost: of a lottery.
+#: States of a seat. released: not paid in time, or given up; failed: the lobby failed; won, lost: of a lottery.
 SeatState = Literal["held", "taken", "released", "failed", "won", "lost"]
 RefundState = Literal["requested", "approved", "processing", "succeeded", "rejected", "failed"]
 
-#: People of a lobby.
+#: How many members a lobby has when it is full.
 Size = Annotated[int, Meta(ge=2, le=100)]
 
 #: What may happen to an order in each state, and the state after it.
@@ -40,14 +42,14 @@ TRANSITIONS: dict[State, dict[str, State]] = {
 
 LINES_MAX = 50
 PARCELS_MAX = 15
-#: The last moments before the deadline take no new payment, so that none is under way when the order is closed.
+#: How long before its deadline an order takes no new payment, so that none is under way when the order is closed.
 PAY_MARGIN = timedelta(seconds=10)
-#: WeChat takes a payment for at least a minute after it was begun, so for so long after our own deadline.
+#: How long after an order's deadline WeChat takes its payment: it does for at least a minute after it was begun.
 PAY_GRACE = timedelta(seconds=60)
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was ordered of one SKU, at the price then. Of `quantity` pieces, `shipped` have left; `cancelled` were
+    """What was ordered of one SKU, at the price of then. Of `quantity` pieces, `shipped` are sent; `cancelled` were
     refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again.
     `pool` is where set-aside pieces come from; by `reduced_fen` the price was lowered after payment. `floor_fen`: the
     least that a coupon brings a line of a group-buy to."""
@@ -118,7 +120,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Pieces(msgspec.Struct, frozen=True):
-    """So many of a SKU."""
+    """A number of pieces of a SKU."""
 
     sku_id: str
     quantity: int
@@ -134,7 +136,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefundLine(msgspec.Struct, frozen=True):
-    """What of a line is refunded, and what that gives back; of no piece, where its price is lowered afterwards."""
+    """What of a line is refunded, and what that gives back; of no piece, where the price is lowered afterwards."""
 
     sku_id: str
     quantity: int
@@ -156,7 +158,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     late: bool = False
     #: The state in which it was answered first; a repeated request gets that answer again.
     first_state: RefundState = "approved"
-    #: What WeChat said last of one that failed or waits, and how often it closed it: each time it wants a new number.
+    #: What WeChat said last, where the refund failed or waits; and how often WeChat closed it, a new number each time.
     outcome: str = ""
     closed: int = 0
 
@@ -167,7 +169,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def amount_fen(self) -> int:
-        """All that it gives back."""
+        """All that the refund gives back, in fen."""
         return self.goods_fen + self.freight_fen
 
     @property
@@ -198,7 +200,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunded_fen: int = 0
     transaction_id: str = ""
     paid_at: datetime | None = None
-    #: When it went to shipping, and counted as sold from then on: as it was paid, or as its group came together.
+    #: When the order went to shipping, and counted as sold: as it was paid, or as its group came together.
     confirmed_at: datetime | None = None
     received_at: datetime | None = None
     shipments: list[Shipment] = []
@@ -207,16 +209,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     coupons: list[OrderCoupon] = []
     #: What promotions and coupons took off, and on which lines.
     discounts: list[Discount] = []
-    #: Who brought the member: the distributors whose commissions the order pays, from level 1 up.
+    #: The distributors who brought the member, whose commissions the order pays, from level 1 up.
     chain: list[str] = []
 
     def refund(self, refund_id: str) -> Refund | None:
-        """The refund of that id, or None."""
+        """Find the refund of that id; None where the order has none such."""
         return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
 
     @property
     def newcomer(self) -> bool:
-        """Whether it has a price for new customers, which a member gets once."""
+        """Whether the order has a price for new customers, which a member gets once."""
         return any(off.kind == "new_customer_price" for off in self.discounts)
 
     @property
@@ -226,20 +228,21 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def step(order: Order, action: str, what: str, by: str, at: datetime, note: str = "") -> Order:
-    """The order after `action`, with its line of history. Raises `order_state` where the state does not allow it."""
+    """Take the order to the state after `action`, with its line of history. Raises `order_state` where its state does
+    not allow the action."""
     after = TRANSITIONS[order.state].get(action)
     if after is None:
-        raise MallError("order_state", state=order.state)
+        raise order_state(order.state, action)
     return noted(msgspec.structs.replace(order, state=after), what, by, at, note)
 
 
 def noted(order: Order, what: str, by: str, at: datetime, note: str = "") -> Order:
-    """The order with one more line of history."""
+    """Add a line to the order's history."""
     return msgspec.structs.replace(order, history=[*order.history, Event(at, what, by, note)])
 
 
 def as_placed(order: Order) -> Order:
-    """The order as it was first answered, for a repeated request."""
+    """Take the order back to how it was first answered, for a repeated request."""
     fresh = [
         msgspec.structs.replace(line, shipped=0, cancelled=0, returned=0, restocked=0, reduced_fen=0)
         for line in order.lines
@@ -252,18 +255,19 @@ def as_placed(order: Order) -> Order:
 
 
 def pieces_to_ship(order: Order, asked: Sequence[Pieces] | None) -> list[Pieces]:
-    """What a parcel takes: the pieces asked for, or all that are left. Raises `order_state`, `invalid`."""
-    left = {line.sku_id: line.to_ship for line in order.lines if line.to_ship}
-    if order.state != "awaiting_shipment" or not left:
-        raise MallError("order_state", state=order.state)
+    """List what a parcel takes: the pieces asked for, or all that are to be sent. Raises `order_state`, `invalid`."""
+    to_ship = {line.sku_id: line.to_ship for line in order.lines if line.to_ship}
+    if order.state != "awaiting_shipment" or not to_ship:
+        raise order_state(order.state, "ship")
     if asked is None:
-        return [Pieces(sku_id, quantity) for sku_id, quantity in left.items()]
-    check_pieces(asked, left)
+        return [Pieces(sku_id, quantity) for sku_id, quantity in to_ship.items()]
+    if fault := pieces_fault(asked, to_ship):
+        raise invalid(fault)
     return list(asked)
 
 
 def shipped(order: Order, shipment: Shipment, by: str) -> Order:
-    """The order with the parcel sent; in state shipped when nothing is left to send."""
+    """Send the parcel: the order after it, in state shipped when nothing remains to be sent."""
     sent = {pieces.sku_id: pieces.quantity for pieces in shipment.lines}
     lines = [msgspec.structs.replace(line, shipped=line.shipped + sent.get(line.sku_id, 0)) for line in order.lines]
     after = msgspec.structs.replace(order, lines=lines, shipments=[*order.shipments, shipment])
@@ -274,19 +278,20 @@ def shipped(order: Order, shipment: Shipment, by: str) -> Order:
 
 
 def closed(order: Order, what: str, by: str, at: datetime) -> Order:
-    """The unpaid order closed, all its pieces free again."""
+    """Close the unpaid order, all its pieces free again. Raises `order_state` where it is not unpaid."""
     lines = [msgspec.structs.replace(line, restocked=line.quantity) for line in order.lines]
     return step(msgspec.structs.replace(order, lines=lines), "close", what, by, at)
 
 
-def check_pieces(asked: Sequence[Pieces], left: dict[str, int]) -> None:
-    """Raises `invalid`, naming the line, unless each SKU is named once and for at most what is left of it."""
+def pieces_fault(asked: Sequence[Pieces], remaining: Mapping[str, int]) -> FieldError | None:
+    """Find the first line that names a SKU twice, or more pieces than remain of it; None when all can be had."""
     seen: set[str] = set()
     for index, pieces in enumerate(asked):
-        if pieces.sku_id in seen or pieces.sku_id not in left:
-            why = "named twice" if pieces.sku_id in seen else "nothing of this SKU is left in the order"
-            raise MallError("invalid", errors=(FieldError(f"lines[{index}].sku_id", why),))
-        if pieces.quantity > left[pieces.sku_id]:
-            why = f"at most {left[pieces.sku_id]}"
-            raise MallError("invalid", errors=(FieldError(f"lines[{index}].quantity", why),))
+        if pieces.sku_id in seen:
+            return NAMED_TWICE.at(f"lines[{index}].sku_id")
+        if pieces.sku_id not in remaining:
+            return NOTHING_REMAINS.at(f"lines[{index}].sku_id")
+        if pieces.quantity > remaining[pieces.sku_id]:
+            return FEWER_REMAIN.at(f"lines[{index}].quantity", limit=remaining[pieces.sku_id])
         seen.add(pieces.sku_id)
+    return None

@@ -1,7 +1,8 @@
-"""The one way an order changes: read it, decide, commit once under its version; again if somebody was faster."""
+"""The one way an order changes (`platform.store.versioned`), and what its changes add to their transactions."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import msgspec
@@ -10,63 +11,44 @@ from pynamodb.expressions.update import Action
 from chalicelib.commerce.catalogue.stock.pools import return_stock
 from chalicelib.commerce.orders.jobs import STOCK_RETURNED
 from chalicelib.commerce.orders.ports import CACHE
-from chalicelib.commerce.orders.queries import StoredOrder, find
+from chalicelib.commerce.orders.queries import find
 from chalicelib.commerce.orders.rules import Order, Pieces
 from chalicelib.commerce.orders.tables import Orders, UnpaidOrders, item
 from chalicelib.platform.jobs.declarations import Event
 from chalicelib.platform.jobs.events import emit
-from chalicelib.platform.jobs.job import Job, LeaseLost
-from chalicelib.platform.store import cache
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.store import cache, versioned
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, Versioned
 
-#: Given the order as it is, adds to the transaction what goes with the change and returns the order after it;
-#: the same order when there is nothing to change.
+#: Makes the order after a change from the order before it, and adds to the transaction what goes with the change; gives
+#: back the same order where there is nothing to change. It may be asked again: `versioned.change` says what it may do.
 Decision = Callable[[Order, Transaction], Order]
 
-_STALE = "the order has changed"
 
+def change(order_id: str, decide: Decision, job: Job | None = None, found: Versioned[Order] | None = None) -> Order:
+    """Change the order in one transaction, which also ends `job`; give the order after it.
 
-class _Again(Exception):
-    """Somebody changed the order between the read and the write."""
-
-
-def change(order_id: str, decide: Decision, job: Job | None = None, found: StoredOrder | None = None) -> Order:
-    """Change the order in one transaction, which also ends `job`; the order after it.
-
-    Two who change it at once decide one after the other, so that the second sees what the first did. `found` is
-    where the caller has just read the order; it saves the first try's read, and a stale one is read again.
+    Two changes at once are decided one after the other, so that the second sees what the first did. `found` is where
+    the caller has just read the order: it saves the first read, and a stale one is read again.
     Raises `not_found`, `conflict`, what `decide` raises, and ConditionFailed(LeaseLost) when the job is another's.
     """
-    tries = iter([found] if found is not None else [])
-    return retry_busy(lambda: _change_once(next(tries, None) or find(order_id), decide, job), _Again)
+    return versioned.change(lambda: find(order_id), decide, functools.partial(write, job=job), found=found)
 
 
-def _change_once(found: StoredOrder, decide: Decision, job: Job | None) -> Order:
-    tx = Transaction()
-    after = decide(found.order, tx)
-    if after is found.order:
-        return after
-    tx.put(item(after, found.version + 1), Orders.version == found.version, _STALE)
-    count_changed(tx, found.order, after)
+def write(tx: Transaction, before: Versioned[Order], after: Order, job: Job | None = None) -> None:
+    """Add the changed order to `tx`, under the version that was read, with what is counted of its member and the end of
+    `job`."""
+    tx.put(item(after, before.version + 1), Orders.version == before.version, Conflict)
+    count_changed(tx, before.value, after)
     if job is not None:
         job.finish(tx)
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        if job is not None:
-            job.finished = False
-        if LeaseLost in fault.failed:
-            raise
-        # A stale order, or an entry posted by the one who changed it: look again.
-        raise _Again from fault
     if after.group is not None:
-        cache.forget(CACHE)
-    return after
+        tx.after_commit(cache.forget, CACHE)
 
 
-def give_back(tx: Transaction, cause: str, order: Order, pieces: list[Pieces]) -> None:
-    """Give pieces of the order back to where they came from, and tell of it once for this cause, as part of `tx`."""
+def return_pieces(tx: Transaction, cause: str, order: Order, pieces: list[Pieces]) -> None:
+    """Return pieces of the order to where they were taken from, as part of `tx`, and tell of it once for this cause."""
     pools = {line.sku_id: line.pool for line in order.lines}
     for part in pieces:
         return_stock(tx, part.sku_id, part.quantity, pools[part.sku_id])
@@ -76,8 +58,11 @@ def give_back(tx: Transaction, cause: str, order: Order, pieces: list[Pieces]) -
 
 
 def count_placed(tx: Transaction, order: Order, at_most: int, on_failure: object) -> None:
-    """One more, as part of `tx`, which fails with `on_failure` when the member has so many; or has any, when the order
-    has the price for new customers."""
+    """Count one more unpaid order of the member, as part of `tx`.
+
+    `tx` fails with `on_failure` when the member has `at_most` unpaid orders already; an order with the price for new
+    customers also when the member has any unpaid order, or another one with that price.
+    """
     actions: list[Action] = [UnpaidOrders.orders.add(1)]
     room = UnpaidOrders.orders.does_not_exist() | (UnpaidOrders.orders < (1 if order.newcomer else at_most))
     if order.newcomer:
@@ -87,7 +72,8 @@ def count_placed(tx: Transaction, order: Order, at_most: int, on_failure: object
 
 
 def count_changed(tx: Transaction, before: Order, after: Order) -> None:
-    """The order was paid, or closed, or neither, as part of `tx`."""
+    """Count one unpaid order less of the member where the order is paid or closed now, and free their price for new
+    customers where an order with it is closed, as part of `tx`."""
     actions: list[Action] = []
     if before.state == "awaiting_payment" != after.state:
         actions.append(UnpaidOrders.orders.add(-1))
@@ -98,9 +84,10 @@ def count_changed(tx: Transaction, before: Order, after: Order) -> None:
 
 
 def publish(tx: Transaction, event: Event, order: Order, cause: str = "") -> None:
-    """Tell what happened to the money of an order that somebody is paid for, as part of `tx`.
+    """Publish a change of the order's money to those who are paid for the order, as part of `tx`; nothing where nobody
+    is.
 
-    `cause` begins with the order's id, where the same may happen to it more than once.
+    `cause` names the change where an order may have several of its kind, and begins with the order's id then.
     """
     if order.chain:
         emit(tx, event, cause or order.order_id)

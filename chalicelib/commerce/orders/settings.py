@@ -29,5 +29,5 @@ ORDERS = declare("orders", OrderRules)
 
 
 def order_rules() -> OrderRules:
-    """The times of an order, possibly `cache_seconds` old. Raises `unavailable`."""
+    """Read the times and limits of orders, possibly `cache_seconds` old. Raises `unavailable`."""
     return ORDERS.current()

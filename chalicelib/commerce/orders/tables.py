@@ -7,7 +7,7 @@
 | operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 per order |
 | operators: refunds on their way, oldest first | Query by_refund in each shard, BatchGet the page | the same |
 | place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |
-| one more that is unpaid, and one less | Update member in `unpaid_orders`, in the same transaction | 2 WRU |
+| one unpaid order more, or one less | Update member in `unpaid_orders`, in the same transaction | 2 WRU |
 | does any order stand, where a new customer pays less | Query by_member, Get `unpaid_orders` | 1.5 RRU |
 
 A queue is what an operator works through: the order's state, or a refund that needs somebody.
@@ -24,10 +24,10 @@ from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 
-#: Queues that go before an order's state, the first of them that fits: somebody has to decide, or to see to a refund
-#: in WeChat Pay's console.
+#: Queues that go before an order's state, the first of them that fits: an operator has to decide about a refund, or to
+#: see to it in WeChat Pay's console.
 REFUND_QUEUES = {"requested": "refund_requested", "failed": "refund_failed"}
-#: Beside the others: money is on its way back. It ends by itself, but waits while the merchant's balance is short.
+#: A queue beside the others: money is on its way back, which waits while the merchant's balance is short.
 WAITING = "refund_waiting"
 
 
@@ -97,7 +97,7 @@ class UnpaidOrders(Table):
 
 
 def item(order: Order, version: int) -> Orders:
-    """The order as it is stored."""
+    """Make the item that the order is stored as."""
     states = {refund.state for refund in order.refunds}
     queue = next((queue for state, queue in REFUND_QUEUES.items() if state in states), order.state)
     shard = ids.shard(order.order_id, settings().order_shards)
@@ -114,5 +114,5 @@ def item(order: Order, version: int) -> Orders:
 
 
 def queue_shard(queue: str, shard: int) -> str:
-    """One shard of a queue."""
+    """Name one shard of a queue."""
     return f"{queue}#{shard}"

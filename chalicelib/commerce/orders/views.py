@@ -91,7 +91,7 @@ class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
 
 
 def refund_view(refund: Refund) -> RefundView:
-    """The refund as it is answered."""
+    """Show the refund."""
     return RefundView(
         refund_id=refund.refund_id,
         state=refund.state,
@@ -106,14 +106,14 @@ def refund_view(refund: Refund) -> RefundView:
 
 
 def view(order: Order) -> OrderView:
-    """The order as its member sees it; of operators, only that it was one."""
+    """Show the order as its member sees it; of operators, only that it was one."""
     fields = _fields(order)
     fields["history"] = [msgspec.structs.replace(event, by=event.by.partition(":")[0]) for event in order.history]
     return OrderView(**fields)
 
 
 def admin_view(order: Order) -> AdminOrderView:
-    """The order as operators see it."""
+    """Show the order as operators see it."""
     return AdminOrderView(
         **_fields(order),
         member_id=order.member_id,

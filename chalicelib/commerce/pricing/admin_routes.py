@@ -12,7 +12,7 @@ from chalicelib.platform.web.endpoint import OPERATOR, endpoint
 
 @endpoint("GET /v1/admin/freight-templates", OPERATOR, permission="freight.read")
 def list_templates() -> FreightTemplates:
-    """All freight templates. "default" is used by products that name none."""
+    """List all freight templates. "default" is used by products that name none."""
     return FreightTemplates([NamedTemplate(key, value) for key, value in sorted(pricing_queries.templates().items())])
 
 
@@ -31,7 +31,7 @@ def delete_template(template_id: str) -> None:
 
 @endpoint("GET /v1/admin/promotions", OPERATOR, permission="promotions.read")
 def list_promotions() -> AllPromotions:
-    """All promotions, also those that do not run now."""
+    """List all promotions, also those that do not run now."""
     return AllPromotions([NamedPromotion(key, value) for key, value in sorted(pricing_queries.promotions().items())])
 
 

@@ -14,26 +14,26 @@ from chalicelib.platform.store import cache, read
 CACHE = "pricing"
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """All that is kept, by id."""
+class PriceList(msgspec.Struct, frozen=True):
+    """All freight templates and promotions of the mall, by id."""
 
     templates: dict[str, FreightTemplate]
     promotions: dict[str, Promotion]
 
 
 def templates() -> dict[str, FreightTemplate]:
-    """Every freight template by its id; possibly a second old."""
+    """Read every freight template, by its id; possibly a second old."""
     return _remembered().templates
 
 
 def promotions() -> dict[str, Promotion]:
-    """Every promotion by its id, also those that do not run now; possibly a second old."""
+    """Read every promotion, by its id, also those that do not run now; possibly a second old."""
     return _remembered().promotions
 
 
 def running(product_id: str | None) -> list[NamedPromotion]:
-    """The promotions that run now, in the order in which they are reckoned; those that concern this product, where one
-    is named. Possibly a second old.
+    """List the promotions that run now, in the order in which they are reckoned; those that concern this product, where
+    one is named. Possibly a second old.
 
     Raises `not_found` where there is no such product on sale.
     """
@@ -45,16 +45,16 @@ def running(product_id: str | None) -> list[NamedPromotion]:
     return [each for each in found if each.promotion.concerns(product_id, path)]
 
 
-def _remembered() -> Kept:
+def _remembered() -> PriceList:
     return cache.remember((CACHE,), load_pricing)
 
 
-def load_pricing() -> Kept:
+def load_pricing() -> PriceList:
     """Read all freight templates and promotions as they are now."""
-    kept = Kept({}, {})
+    found = PriceList({}, {})
     for item in read.query_all(Pricing, ALL):
         if item.part.startswith(FREIGHT):
-            kept.templates[item.part.removeprefix(FREIGHT)] = item.template
+            found.templates[item.part.removeprefix(FREIGHT)] = item.template
         else:
-            kept.promotions[item.promotion.promotion_id] = item.promotion.promotion
-    return kept
+            found.promotions[item.promotion.promotion_id] = item.promotion.promotion
+    return found

@@ -14,7 +14,7 @@ _SECONDS = 5
 
 @endpoint("GET /v1/promotions", PUBLIC, cache_seconds=_SECONDS, errors=("not_found",))
 def running_promotions(query: PromotionsQuery) -> Page[NamedPromotion]:
-    """The promotions that run now, in the order in which they are reckoned. One page, always.
+    """List the promotions that run now, in the order in which they are reckoned. One page, always.
 
     With `product_id`, for the product's page: those that it has a part in, also where it only helps to reach a
     threshold. Without, for lists and a page of promotions: all, with what each covers (`scope`: its categories with

@@ -1,4 +1,4 @@
-"""What a purchase costs: pure. Items, promotions, coupons, freight and facts in; a quote that explains itself out.
+"""What a purchase costs. Items, promotions, coupons, freight and facts in; a quote that explains itself out.
 
 In this order: named prices (new customers, bundles, add-ons), percent off by pieces, so much off from so much on; then
 the main coupon, the extra one; the freight, and its coupon. See docs/decisions/0012-one-price.md.
@@ -61,7 +61,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     unusable_coupons: list[UnusableCoupon]
 
 
-#: Nothing comes off, whenever that is.
+#: The benefits of a purchase of which nothing comes off, whenever that is.
 _NOTHING = Benefits(now=datetime(1, 1, 1, tzinfo=UTC))
 
 
@@ -71,12 +71,12 @@ def quote(
     region_code: str | None,
     benefits: Benefits = _NOTHING,
 ) -> Quote:
-    """The price of these items sent to that region (None: not known yet).
+    """Reckon the price of these items sent to that region (None: not known yet).
 
     Raises `region_not_served`, naming the SKUs, and `coupon_unusable`, saying why.
     """
     freight = 0 if region_code is None else freight_fen(items, templates, region_code)
-    basket = Basket.of(items, benefits.floor_bp)
+    basket = Basket.at_full_price(items, benefits.floor_bp)
     basket, off = promoted(basket, benefits.promotions, benefits.now, benefits.new_customer)
     done = couponed(basket, freight, benefits.coupons, benefits.chosen, benefits.now)
     lines = [
@@ -85,10 +85,10 @@ def quote(
             quantity=item.quantity,
             unit_price_fen=item.unit_price_fen,
             amount_fen=item.amount_fen,
-            discount_fen=item.amount_fen - left,
-            payable_fen=left,
+            discount_fen=item.amount_fen - cost,
+            payable_fen=cost,
         )
-        for item, left in zip(items, done.basket.left, strict=True)
+        for item, cost in zip(items, done.basket.costs, strict=True)
     ]
     return Quote(
         lines=lines,

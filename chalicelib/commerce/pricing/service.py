@@ -8,15 +8,16 @@ from chalicelib.commerce.catalogue.references import queries as references
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate
 from chalicelib.commerce.pricing.promotions.rules import NamedPromotion, Promotion, check, named
 from chalicelib.commerce.pricing.queries import CACHE, load_pricing
+from chalicelib.commerce.pricing.refusals import TOO_MANY_PROMOTIONS, TOO_MANY_TEMPLATES
 from chalicelib.commerce.pricing.tables import ALL, FREIGHT, PROMOTION, Pricing
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.platform.store import cache
 from chalicelib.platform.store.transaction import ConditionFailed, remove, save
 
-#: So that all of them are one page of a query.
+#: How many freight templates a mall may have, so that all of them are one page of a query.
 TEMPLATES_MAX = 100
-#: So that a quote, which looks at all of them, is quick.
+#: How many promotions a mall may have, so that a quote, which looks at all of them, is quick.
 PROMOTIONS_MAX = 100
 
 
@@ -24,7 +25,7 @@ def put(template_id: str, template: FreightTemplate) -> None:
     """Create or replace a template. Raises `invalid` when there are too many."""
     known = load_pricing().templates
     if template_id not in known and len(known) >= TEMPLATES_MAX:
-        raise invalid("template_id", f"at most {TEMPLATES_MAX}")
+        raise invalid(TOO_MANY_TEMPLATES.at("template_id", limit=TEMPLATES_MAX))
     _save(Pricing(ALL, FREIGHT + template_id, template=template))
 
 
@@ -34,17 +35,19 @@ def delete(template_id: str) -> None:
 
 
 def put_promotion(promotion_id: str, promotion: Promotion) -> Promotion:
-    """Create or replace a promotion; how it is kept. Raises `invalid`, also when there are too many, and naming every
-    category, product and SKU that there is not."""
+    """Create or replace a promotion; give it as it is stored.
+
+    Raises `invalid`, also when there are too many, and naming every category, product and SKU that there is not.
+    """
     check(promotion)
     references.check(named(promotion))
     known = load_pricing().promotions
     if promotion_id not in known and len(known) >= PROMOTIONS_MAX:
-        raise invalid("promotion_id", f"at most {PROMOTIONS_MAX} promotions; delete one that is over")
+        raise invalid(TOO_MANY_PROMOTIONS.at("promotion_id", limit=PROMOTIONS_MAX))
     times = {field: clock.from_stamp(clock.stamp(getattr(promotion, field))) for field in ("starts_at", "ends_at")}
-    kept = msgspec.structs.replace(promotion, **times)
-    _save(Pricing(ALL, PROMOTION + promotion_id, promotion=NamedPromotion(promotion_id, kept)))
-    return kept
+    stored = msgspec.structs.replace(promotion, **times)
+    _save(Pricing(ALL, PROMOTION + promotion_id, promotion=NamedPromotion(promotion_id, stored)))
+    return stored
 
 
 def delete_promotion(promotion_id: str) -> None:

@@ -11,7 +11,8 @@ from chalicelib.mall.settings.service import declare
 
 
 class PricingRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The floor: promotions and coupons together bring no line below so many of 10000 parts of its amount."""
+    """The floor: the share of a line's amount, in basis points, below which promotions and coupons together bring no
+    line."""
 
     floor_bp: Annotated[int, Meta(ge=0, le=10_000)] = 0
 

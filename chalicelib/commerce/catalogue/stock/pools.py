@@ -11,6 +11,7 @@ from chalicelib.commerce.catalogue.jobs import EMPTY_POOL
 from chalicelib.commerce.catalogue.tables import Products, pool_key, stock_key
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict
 
 
 def set_aside(tx: Transaction, sku_id: str, pool_id: str, quantity: int, on_failure: object) -> None:
@@ -68,7 +69,7 @@ def return_stock(tx: Transaction, sku_id: str, quantity: int, pool: str = "") ->
     """
     actions = [Products.free.set(Products.free + quantity), Products.taken.set(Products.taken - quantity)]
     key = pool_key(sku_id, pool) if pool else stock_key(sku_id)
-    tx.update(*key, actions, Products.taken >= quantity, "more pieces back than were taken")
+    tx.update(*key, actions, Products.taken >= quantity, Conflict)
 
 
 def owe_emptying(tx: Transaction, sku_id: str, pool_id: str) -> None:

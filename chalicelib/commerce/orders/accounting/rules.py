@@ -13,7 +13,7 @@ GRANTED = ("approved", "processing", "succeeded", "failed")
 
 
 def sold(order: Order) -> Sale:
-    """The whole order as it is paid."""
+    """Tell what the whole order is made of as it is paid, in fen."""
     return Sale(
         goods_fen=order.goods_fen,
         freight_fen=order.freight_fen + _freight_coupons(order),
@@ -23,15 +23,15 @@ def sold(order: Order) -> Sale:
 
 
 def given_back(order: Order) -> Sale:
-    """What all granted refunds of the order took out of it.
+    """Tell what all granted refunds of the order took out of it, in fen.
 
     With its pieces go back what coupons and promotions took off them; what a coupon took off the freight goes back
     with the last pieces of an order of which nothing was sent. So all parts of an order add up to the whole, in
     whatever order they go back; what one of them took is what this grew by.
     """
     refunds = [refund for refund in order.refunds if refund.state in GRANTED and not refund.late]
-    coupons = sum(_gone(line, _coupons_of(order, line.sku_id)) for line in order.lines)
-    discounts = sum(_gone(line, line.discount_fen) for line in order.lines)
+    coupons = sum(_part_back(line, _coupons_on_line(order, line.sku_id)) for line in order.lines)
+    discounts = sum(_part_back(line, line.discount_fen) for line in order.lines)
     whole = not order.shipments and all(line.cancelled + line.returned == line.quantity for line in order.lines)
     off_freight = _freight_coupons(order) if whole else 0
     return Sale(
@@ -42,26 +42,27 @@ def given_back(order: Order) -> Sale:
     )
 
 
-def left(order: Order) -> Sale:
-    """What the journal's sales and discounts come to: nothing, where no payment was taken for the order."""
+def remaining_sale(order: Order) -> Sale:
+    """Tell what the journal's sales and discounts of the order come to, in fen: nothing, where no payment was taken for
+    it."""
     if order.paid_at is None or any(refund.late for refund in order.refunds):
         return Sale()
     return sold(order).less(given_back(order))
 
 
 def paid_for(order: Order, sku_id: str) -> int:
-    """What of the price that was paid for a line, without freight, has not been given back, in fen."""
+    """Tell what of the price that was paid for a line, without freight, has not been given back, in fen."""
     line = next(line for line in order.lines if line.sku_id == sku_id)
     parts = (part for refund in order.refunds if refund.state in GRANTED for part in refund.lines)
     return line.payable_fen - sum(part.amount_fen for part in parts if part.sku_id == sku_id)
 
 
-def of_order(order: Order, entries: list[Entry]) -> list[Difference]:
-    """What the order says of its money, against what was posted for it."""
+def differences_of_order(order: Order, entries: list[Entry]) -> list[Difference]:
+    """Compare what the order says of its money with what was posted for it; list every difference."""
     paid = sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause in ("paid", "paid-late"))
     refunded = -sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause.startswith("refunded:"))
     stands = ledger.balances(entries)
-    sale = left(order)
+    sale = remaining_sale(order)
     granted = sum(r.amount_fen for r in order.refunds if r.state in ("approved", "processing", "failed"))
     done = sum(r.amount_fen for r in order.refunds if r.state == "succeeded")
     checks = [
@@ -87,12 +88,12 @@ def of_order(order: Order, entries: list[Entry]) -> list[Difference]:
     return found
 
 
-def _gone(line: OrderLine, of_fen: int) -> int:
-    """The part of an amount of the line that has gone with the pieces that were given back."""
-    return of_fen * (line.cancelled + line.returned) // line.quantity
+def _part_back(line: OrderLine, amount_fen: int) -> int:
+    """The part of an amount of the line that went back with its pieces, in fen."""
+    return amount_fen * (line.cancelled + line.returned) // line.quantity
 
 
-def _coupons_of(order: Order, sku_id: str) -> int:
+def _coupons_on_line(order: Order, sku_id: str) -> int:
     discounts = (discount for discount in order.discounts if discount.source == "coupon")
     return sum(line.discount_fen for discount in discounts for line in discount.lines if line.sku_id == sku_id)
 

@@ -12,30 +12,32 @@ from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.commerce.orders.ports import groups
 from chalicelib.commerce.orders.redemption import service as redemption
+from chalicelib.commerce.orders.refusals import order_state
 from chalicelib.commerce.orders.rules import PAY_GRACE, PAY_MARGIN, Order, closed
 from chalicelib.core import clock
-from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.errors import unavailable
 from chalicelib.platform.jobs.job import Job, Later
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Versioned
 
 
 def cancel(order_id: str, member_id: str) -> Order:
-    """The shopper cancels the unpaid order; cancelling twice is no error.
+    """Cancel the member's unpaid order; cancelling twice is no error.
 
     Raises `not_found`, `order_state` (also when it turns out to be paid), and OutsideError when WeChat does not
     answer: nothing was closed then.
     """
     found = order_queries.find_owned(order_id, member_id)
-    order = found.order
+    order = found.value
     if order.state == "closed" and not order.paid_at:
         return order
     if order.state != "awaiting_payment":
-        raise MallError("order_state", state=order.state)
+        raise order_state(order.state, "cancel")
     if not _closed_at_wechat(order):
-        raise MallError("order_state", state=order_queries.load(order_id).state)
+        raise order_state(order_queries.load(order_id).state, "cancel")
     after = _close(found, "cancelled", "member")
     if after.state != "closed":
-        raise MallError("order_state", state=after.state)
+        raise order_state(after.state, "cancel")
     return after
 
 
@@ -47,7 +49,7 @@ def close_unpaid(job: Job) -> None:
     begun may have reached WeChat after the cancellation did.
     """
     found = order_queries.find(job.key)
-    order = found.order
+    order = found.value
     now = clock.now()
     if order.state == "closed" and order.payable_fen and not order.transaction_id:
         over = order.pay_by + PAY_GRACE + PAY_MARGIN
@@ -67,7 +69,7 @@ def close_unpaid(job: Job) -> None:
 
 
 def _closed_at_wechat(order: Order) -> bool:
-    """Close the payment at WeChat; False when it was paid, which is then recorded. Raises WechatError."""
+    """Close the payment at WeChat; False when the order was paid, which is then recorded. Raises WechatError."""
     if order.payable_fen == 0:
         return True
     from chalicelib.gateways.wechat import pay as wechat
@@ -79,16 +81,16 @@ def _closed_at_wechat(order: Order) -> bool:
     return False
 
 
-def _close(found: order_queries.StoredOrder, what: str, by: str, job: Job | None = None) -> Order:
+def _close(found: Versioned[Order], what: str, by: str, job: Job | None = None) -> Order:
     def decide(current: Order, tx: Transaction) -> Order:
         if current.state != "awaiting_payment":
             return current
-        changes.give_back(tx, current.order_id, current, current.pieces)
+        changes.return_pieces(tx, current.order_id, current, current.pieces)
         redemption.free(tx, current)
         if current.group is not None:
             current = msgspec.structs.replace(current, group=groups().release(tx, current))
         return closed(current, what, by, clock.now())
 
-    after = changes.change(found.order.order_id, decide, job, found)
+    after = changes.change(found.value.order_id, decide, job, found)
     shards.forget()
     return after

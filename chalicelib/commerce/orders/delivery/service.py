@@ -8,8 +8,9 @@ import msgspec
 
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
-from chalicelib.commerce.orders.accounting.rules import of_order
+from chalicelib.commerce.orders.accounting.rules import differences_of_order
 from chalicelib.commerce.orders.jobs import COMPLETE, COMPLETED, RECEIVE, REFERRED_RECEIVED, REPORT_SHIPPING
+from chalicelib.commerce.orders.refusals import PARCEL_DIFFERS, TOO_MANY_PARCELS
 from chalicelib.commerce.orders.rules import PARCELS_MAX, Order, Pieces, Shipment, pieces_to_ship, shipped, step
 from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.core import clock, log, metrics
@@ -20,13 +21,14 @@ from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job, Later
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Versioned
 
-#: How long completion waits for a refund that is still open, before it looks again.
+#: How long completion waits for a refund that is still open, in seconds.
 _OPEN_REFUND_SECONDS = 3600.0
 
 
 def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | None, by: str) -> Order:
-    """Send a parcel with these pieces, or with all that are left; the same parcel again changes nothing.
+    """Send a parcel with these pieces, or with all that are to be sent; the same parcel again changes nothing.
 
     Raises `not_found`, `order_state`, `invalid`.
     """
@@ -35,13 +37,13 @@ def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | No
         for known in order.shipments:
             if (known.carrier, known.tracking_no) == (carrier, tracking_no):
                 if asked is not None and asked != known.lines:
-                    raise invalid("tracking_no", "this parcel was sent with other pieces")
+                    raise invalid(PARCEL_DIFFERS.at("tracking_no"))
                 return order
         now = clock.now()
         pieces = pieces_to_ship(order, asked)
         after = shipped(order, Shipment(carrier=carrier, tracking_no=tracking_no, lines=pieces, at=now), by)
         if len(after.shipments) >= PARCELS_MAX and after.state != "shipped":
-            raise invalid("lines", f"an order has at most {PARCELS_MAX} parcels: send all that is left")
+            raise invalid(TOO_MANY_PARCELS.at("lines", limit=PARCELS_MAX))
         sent(tx, after)
         return after
 
@@ -49,7 +51,7 @@ def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | No
 
 
 def sent(tx: Transaction, order: Order) -> None:
-    """Owe what follows when a parcel has left, or nothing is left to send: the report, and receipt by time."""
+    """Owe what follows when a parcel has left, or nothing remains to be sent: the report, and receipt by time."""
     now = clock.now()
     given_back = sum(refund.amount_fen for refund in order.refunds if refund.state != "rejected")
     if order.transaction_id and given_back < order.paid_fen:  # WeChat takes no report of a payment that is refunded
@@ -76,18 +78,18 @@ def report_shipping(job: Job) -> None:
 
 
 def receive(order_id: str, member_id: str) -> Order:
-    """The member has the goods; saying so twice is no error. Raises `not_found`, `order_state`."""
+    """Record that the member has the goods; saying so twice is no error. Raises `not_found`, `order_state`."""
     return _receive(order_queries.find_owned(order_id, member_id), "received", "member")
 
 
 def receive_by_time(job: Job) -> None:
-    """Receive an order whose days are over and of which nobody said that it came."""
+    """Mark an order as received whose days are over and whose member has not said that it came."""
     found = order_queries.find(job.key)
-    if found.order.state == "shipped":
+    if found.value.state == "shipped":
         _receive(found, "received_by_time", "system", job)
 
 
-def _receive(found: order_queries.StoredOrder, what: str, by: str, job: Job | None = None) -> Order:
+def _receive(found: Versioned[Order], what: str, by: str, job: Job | None = None) -> Order:
     def decide(order: Order, tx: Transaction) -> Order:
         if order.state in ("received", "completed"):
             return order
@@ -97,11 +99,12 @@ def _receive(found: order_queries.StoredOrder, what: str, by: str, job: Job | No
         schedule(tx, COMPLETE, order.order_id, now + timedelta(days=order_rules().refund_days))
         return after
 
-    return changes.change(found.order.order_id, decide, job, found)
+    return changes.change(found.value.order_id, decide, job, found)
 
 
 def complete(job: Job) -> None:
-    """Complete an order after its refund window and check its books; again after an hour while a refund is open."""
+    """Complete an order after its refund window and check its books; come again after an hour while a refund is
+    open."""
 
     def decide(order: Order, tx: Transaction) -> Order:
         if order.state != "received":
@@ -113,6 +116,6 @@ def complete(job: Job) -> None:
         return step(order, "complete", "completed", "system", now)
 
     order = changes.change(job.key, decide, job)
-    for difference in of_order(order, ledger_queries.of(order.order_id)):
+    for difference in differences_of_order(order, ledger_queries.of(order.order_id)):
         metrics.add(Metric.BOOKS_DIFFER)
         log.error("books_differ", about=difference.about, what=difference.what)

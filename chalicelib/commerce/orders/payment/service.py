@@ -5,6 +5,7 @@ Whether the callback, the job that closes unpaid orders or a cancellation learns
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from chalicelib.commerce.orders.redemption import queries as redemption_queries
 from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.refunds.issue import owe_push, refund_id, refund_in_full
 from chalicelib.commerce.orders.refunds.rules import with_refund
+from chalicelib.commerce.orders.refusals import PAY_TIME_OVER, PAYMENT_REFUSED, order_state
 from chalicelib.commerce.orders.rules import PAY_GRACE, PAY_MARGIN, Order, OrderLine, Refund, noted, step
 from chalicelib.commerce.orders.views import PaymentView
 from chalicelib.core import clock, log, metrics
@@ -32,36 +34,35 @@ from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
 from chalicelib.platform.jobs.events import emit
-from chalicelib.platform.store import read
+from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import retry
+from chalicelib.platform.store.versioned import Conflict, Versioned, retry
 
 if TYPE_CHECKING:
     from chalicelib.gateways.wechat.pay import Trade
 
 
-#: What a shopper is told whose payment came when the lobby was over.
+#: Why money goes back that was paid when the lobby was over, for the shopper.
 LOBBY_OVER = "拼团已结束，支付款项原路退回"
 
 
 class PaymentMismatch(ValueError):
-    """A genuine notice about a payment that is not the one we asked for: never taken for ours."""
+    """A genuine notice is about a payment that is not the one asked for: it is never taken for an order's."""
 
 
 def start(order_id: str, member_id: str) -> PaymentView:
-    """Ask WeChat Pay for this order's payment; asking again is the same payment.
+    """Begin the payment of this order at WeChat Pay; beginning it again is the same payment.
 
-    Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over`,
-    `payment_refused`, `unavailable`.
+    Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over`, `payment_refused`, `unavailable`.
     """
     order = order_queries.owned(order_id, member_id)
     if order.payable_fen == 0 and order.state in ("awaiting_payment", "awaiting_group", "awaiting_shipment"):
         changes.change(order_id, _mark_free)
         return PaymentView(paid=True)
     if order.state != "awaiting_payment":
-        raise MallError("order_state", state=order.state)
+        raise order_state(order.state, "pay")
     if clock.now() >= order.pay_by - PAY_MARGIN:
-        raise MallError("pay_time_over")
+        raise _pay_time_over()
     if order.group is not None:
         groups().check_open(order)
     from chalicelib.gateways.wechat import pay as wechat  # 150 ms that no other call has to pay at a cold start
@@ -88,20 +89,24 @@ def start(order_id: str, member_id: str) -> PaymentView:
 
 
 def _refusal(order: Order, code: str, passing: bool) -> MallError:
-    """What the shopper is told when WeChat would not begin the payment."""
+    """Make the refusal for a payment that WeChat would not begin; one that WeChat has already is recorded first."""
     if passing:
         return MallError("unavailable", retry_after=2)
     if code in ("ORDER_PAID", "OUT_TRADE_NO_USED"):
         learn(order.order_id)
-        return MallError("order_state", state=order_queries.load(order.order_id).state)
+        return order_state(order_queries.load(order.order_id).state, "pay")
     if code == "ORDER_CLOSED":
-        return MallError("pay_time_over")
+        return _pay_time_over()
     log.error("prepay_refused", order_id=order.order_id, reason=code)
-    return MallError("payment_refused")
+    return MallError("payment_refused", errors=(PAYMENT_REFUSED.at("order_id"),))
+
+
+def _pay_time_over() -> MallError:
+    return MallError("pay_time_over", errors=(PAY_TIME_OVER.at("order_id"),))
 
 
 def learn(order_id: str) -> bool:
-    """Ask WeChat whether the order was paid, and record it if so; whether it was. Raises WechatError."""
+    """Ask WeChat whether the order was paid, record the payment if so, and tell whether it was. Raises WechatError."""
     from chalicelib.gateways.wechat import pay as wechat
 
     trade = wechat.query(order_id)
@@ -114,33 +119,36 @@ def learn(order_id: str) -> bool:
 def record(trade: Trade, by: str = "wechat") -> Order:
     """Mark the order that this payment is for; the same payment again changes nothing.
 
-    A payment for an order that is closed is owed back at once. Raises PaymentMismatch when merchant, app or amount
-    are not ours, and `not_found`.
+    A payment for an order that is closed is owed back at once, unless the order finds a seat of its group again.
+    Raises `not_found`, and PaymentMismatch when merchant, app or amount are not ours.
     """
-    mine = settings()
+    config = settings()
     if (trade.mchid, trade.appid, trade.state) not in [
-        (mine.wechat_mchid, mine.wechat_appid, state) for state in ("SUCCESS", "REFUND")
+        (config.wechat_mchid, config.wechat_appid, state) for state in ("SUCCESS", "REFUND")
     ]:
         raise PaymentMismatch(trade.out_trade_no)
 
-    news = False
+    pools: dict[str, str] | None = None
+
+    def find() -> Versioned[Order]:
+        nonlocal pools
+        found = order_queries.find(trade.out_trade_no)
+        pools = _pools_for_late(found.value)
+        return found
 
     def decide(order: Order, tx: Transaction) -> Order:
-        nonlocal news
-        news = not order.transaction_id
         if trade.total_fen != order.payable_fen or not trade.transaction_id:
             raise PaymentMismatch(order.order_id)
         if order.transaction_id:
             return order
-        if order.state == "closed":
-            return _seated_late(order, tx, trade.transaction_id, by) or _owe_back(order, tx, trade.transaction_id)
-        return _mark_paid(order, tx, trade.transaction_id, by)
+        tx.after_commit(metrics.add, Metric.ORDERS_PAID)
+        tx.after_commit(metrics.add, Metric.PAID_FEN, order.payable_fen)
+        if order.state != "closed":
+            return _mark_paid(order, tx, trade.transaction_id, by)
+        seated = None if pools is None else _seated_late(order, tx, trade.transaction_id, by, pools)
+        return seated or _owe_back(order, tx, trade.transaction_id)
 
-    order = changes.change(trade.out_trade_no, decide)
-    if news:
-        metrics.add(Metric.ORDERS_PAID)
-        metrics.add(Metric.PAID_FEN, order.paid_fen)
-    return order
+    return versioned.change(find, decide, changes.write)
 
 
 def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order:
@@ -160,54 +168,63 @@ def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> O
 
 
 def _received(order: Order, tx: Transaction, transaction_id: str, now: datetime) -> Order:
-    """Give the order that stands its money, with the entry and the event that say so in `tx`."""
+    """Give the order its money, with the entry and the event that tell of it in `tx`."""
     ledger.post(tx, entries.paid(order.order_id, now, sold(order)))
     _tell_paid(tx, order, now)
     return msgspec.structs.replace(order, paid_fen=order.payable_fen, paid_at=now, transaction_id=transaction_id)
 
 
-def _seated_late(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order | None:
-    """The hold on its seat had ended when the money came. None when no seat is free any more, or its pieces are gone.
+def _pools_for_late(order: Order) -> dict[str, str] | None:
+    """Find where an order of a group that was closed before its money came takes its pieces from, by SKU.
 
-    Looked at first, so that a transaction that finds them gone is one that somebody else was faster than.
+    None where it cannot have them, or its coupons, any more; and of any other order. It is looked for before each
+    decision, so that a transaction that finds the pieces gone is one that another writer was faster than.
     """
-    if order.group is None or (pools := _in_stock(order)) is None or not redemption_queries.all_unused(order):
+    if order.state != "closed" or order.transaction_id or order.group is None:
         return None
-    seat = groups().retake(tx, order)
-    if seat is None:
-        return None
-    lines = [msgspec.structs.replace(line, restocked=0, pool=pools[line.sku_id]) for line in order.lines]
-    for line in lines:
-        take_stock(tx, line.sku_id, line.quantity, "the pieces are gone", line.pool)
-    redemption.use(tx, order, again=True)
-    now = clock.now()
-    paid = msgspec.structs.replace(_received(order, tx, transaction_id, now), group=seat, lines=lines)
-    return step(paid, "take_seat", "paid_late", by, now)
+    pools = _in_stock(order)
+    return pools if pools is not None and redemption_queries.all_unused(order) else None
 
 
 def _in_stock(order: Order) -> dict[str, str] | None:
-    """Where the pieces of each SKU can be taken from now: an activity's own, or ordinary stock; None where some cannot.
-
-    All of the order's were given back, so that they may come from another shard this time."""
-    pools = {line.sku_id: _place(order.order_id, line) for line in order.lines}
+    """Find where the pieces of each SKU can be taken from now: an activity's own, or ordinary stock; None where some
+    cannot. All of the order's were given back, so that they may come from another shard this time."""
+    pools = {line.sku_id: _pool_with(order.order_id, line) for line in order.lines}
     found = {sku_id: pool for sku_id, pool in pools.items() if pool is not None}
     return found if len(found) == len(pools) else None
 
 
-def _place(order_id: str, line: OrderLine) -> str | None:
+def _pool_with(order_id: str, line: OrderLine) -> str | None:
     if not line.pool or SHARD in line.pool:
         return retry(lambda: shards.find(line.sku_id, line.quantity, order_id))
     item = read.get(Products, *pool_key(line.sku_id, line.pool)[1])
     return line.pool if item is not None and item.free >= line.quantity and not item.closed else None
 
 
+def _seated_late(
+    order: Order, tx: Transaction, transaction_id: str, by: str, pools: Mapping[str, str]
+) -> Order | None:  # fmt: skip
+    """Seat the order, whose hold on its seat had ended when the money came; its pieces come from these pools. None, and
+    nothing in `tx`, when no seat is free any more."""
+    seat = groups().retake(tx, order)
+    if seat is None:
+        return None
+    lines = [msgspec.structs.replace(line, restocked=0, pool=pools[line.sku_id]) for line in order.lines]
+    for line in lines:
+        take_stock(tx, line.sku_id, line.quantity, Conflict, line.pool)
+    redemption.use(tx, order, again=True)
+    now = clock.now()
+    paid = msgspec.structs.replace(_received(order, tx, transaction_id, now), group=seat, lines=lines)
+    return step(paid, "take_seat", "paid_late", by, now)
+
+
 def _mark_free(order: Order, tx: Transaction) -> Order:
-    """An order that costs nothing is paid by asking. No money moves: its entry tells what its coupons cost."""
+    """Mark an order that costs nothing as paid. No money moves: its entry tells what its coupons cost."""
     if order.paid_at is not None:
         return order
     now = clock.now()
     if now >= order.pay_by:
-        raise MallError("pay_time_over")
+        raise _pay_time_over()
     paid = msgspec.structs.replace(order, paid_at=now)
     redemption.use(tx, order)
     if (sale := sold(order)) != Sale():
@@ -222,7 +239,7 @@ def _mark_free(order: Order, tx: Transaction) -> Order:
 
 
 def proceed(order: Order, tx: Transaction, what: str, note: str = "") -> Order:
-    """An order whose group has come together goes to shipping; only now does it count as sold."""
+    """Send an order whose group has come together to shipping: only now does it count as sold."""
     now = clock.now()
     return step(_to_ship(order, tx, now), "proceed", what, "system", now, note)
 
@@ -232,7 +249,7 @@ def _tell_paid(tx: Transaction, order: Order, now: datetime) -> None:
 
 
 def _to_ship(order: Order, tx: Transaction, now: datetime) -> Order:
-    """Confirm the order, and tell that it counts as sold, as part of `tx`; the order after it."""
+    """Confirm the order, and tell that it counts as sold, as part of `tx`; give the order after it."""
     lines = msgspec.json.encode([[part.sku_id, part.quantity] for part in order.pieces]).decode()
     emit(tx, CONFIRMED, order.order_id, lines=lines)
     changes.publish(tx, REFERRED_CONFIRMED, order)
@@ -240,7 +257,7 @@ def _to_ship(order: Order, tx: Transaction, now: datetime) -> Order:
 
 
 def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:
-    """The order was closed before the money came: it goes back whole, by itself."""
+    """Owe back the whole payment of an order that was closed before the money came."""
     now = clock.now()
     amount = order.payable_fen
     refund = Refund(

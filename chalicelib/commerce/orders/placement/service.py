@@ -132,7 +132,7 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
     order = _order(order_id, profile.profile, digest, asked, address, price, offered, deal, pools, now)
     referral = referrers().referral(profile.profile, own[: len(bindings)])
     order = msgspec.structs.replace(
-        order, coupons=redemption.of_order(price, held), discounts=price.discounts, chain=referral.chain
+        order, coupons=redemption.coupons_of_quote(price, held), discounts=price.discounts, chain=referral.chain
     )
     cart_lines = [line for line in wanted if isinstance(line, CartLine)]
     return _commit(order, asked, offered, cart_lines, deal, referral)

@@ -1,4 +1,4 @@
-"""The coupons of an order: locked as it is placed, used as it is paid, back in their member's hands when it is not."""
+"""Commands on the coupons of an order: locked as it is placed, used as it is paid, free again when it is not."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.commerce.orders.jobs import COUPON_RETURNED, COUPON_USED
+from chalicelib.commerce.orders.refusals import IN_ANOTHER_ORDER
 from chalicelib.commerce.orders.rules import Order, OrderCoupon
 from chalicelib.commerce.pricing.discounts.rules import Chosen
 from chalicelib.commerce.pricing.rules import Quote
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs.declarations import Event
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict
 
 
-def of_order(price: Quote, known: Sequence[Held]) -> list[OrderCoupon]:
-    """The coupons that the order takes, with what each takes off."""
+def coupons_of_quote(price: Quote, known: Sequence[Held]) -> list[OrderCoupon]:
+    """List the coupons that an order at this price takes, with what each takes off in fen."""
     by_id = {one.coupon.coupon_id: one.coupon for one in known}
     return [
         OrderCoupon(
@@ -34,30 +36,31 @@ def lock(tx: Transaction, order: Order, chosen: Chosen) -> None:
     """Take the order's coupons as part of `tx`, which fails with `coupon_taken` when another order has one."""
     for coupon in order.coupons:
         field = "coupon_ids" if chosen == "best" else f"coupon_ids[{chosen.index(coupon.coupon_id)}]"
-        taken = MallError("coupon_taken", errors=(FieldError(field, "in another order"),))
+        taken = MallError("coupon_taken", errors=(IN_ANOTHER_ORDER.at(field),))
         wallet.lock(tx, order.member_id, coupon.coupon_id, order.order_id, order.created_at, taken)
 
 
 def use(tx: Transaction, order: Order, again: bool = False) -> None:
-    """The order is paid: its coupons are used, and whoever counts them is told. `again`: it had been closed, and its
-    coupons were free."""
+    """Use the coupons of an order that is paid, and tell of each, as part of `tx`. `again`: the order had been closed,
+    and its coupons were free."""
     for coupon in order.coupons:
         take = wallet.take_again if again else wallet.use
-        take(tx, order.member_id, coupon.coupon_id, order.order_id, "a coupon is not the order's")
+        take(tx, order.member_id, coupon.coupon_id, order.order_id, Conflict)
         _tell(tx, order, COUPON_USED, coupon.coupon_id, coupon.template_id, coupon.discount_fen)
 
 
 def free(tx: Transaction, order: Order) -> None:
-    """The order closes unpaid: its coupons can be used again."""
+    """Free the coupons of an order that closes unpaid, as part of `tx`: they can be used again."""
     for coupon in order.coupons:
-        wallet.free(tx, order.member_id, coupon.coupon_id, order.order_id, "a coupon is not the order's")
+        wallet.free(tx, order.member_id, coupon.coupon_id, order.order_id, Conflict)
 
 
-def give_back(tx: Transaction, order: Order, always: bool) -> None:
-    """All of the order is refunded: its coupons come back, where their templates allow it, or `always`."""
+def return_coupons(tx: Transaction, order: Order, always: bool) -> None:
+    """Return the coupons of an order that is refunded whole to its member, where their templates allow it, or `always`;
+    as part of `tx`."""
     for coupon in order.coupons:
         if coupon.returns or always:
-            wallet.give_back(tx, order.member_id, coupon.coupon_id, order.order_id, "a coupon is not the order's")
+            wallet.give_back(tx, order.member_id, coupon.coupon_id, order.order_id, Conflict)
             _tell(tx, order, COUPON_RETURNED, coupon.coupon_id, coupon.template_id, coupon.discount_fen)
 
 

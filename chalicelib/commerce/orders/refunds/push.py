@@ -10,7 +10,7 @@ from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.queries import refund_of_order
 from chalicelib.commerce.orders.refunds.issue import order_of, refund_of, succeeded
-from chalicelib.commerce.orders.refunds.rules import with_refund
+from chalicelib.commerce.orders.refunds.rules import step_refund, with_refund
 from chalicelib.commerce.orders.rules import Order, Refund, noted
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.metrics import Metric
@@ -18,6 +18,7 @@ from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.jobs.job import Job, Later
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Versioned
 
 #: WeChat says that a refund is under way: ask again after this.
 _ASK_SECONDS = 30.0
@@ -38,7 +39,7 @@ def push_refund(job: Job) -> None:
     30 seconds, after ten minutes while the balance is short.
     """
     found = order_queries.find(order_of(job.key))
-    order = found.order
+    order = found.value
     refund = refund_of_order(order, job.key)
     if refund.state not in ("approved", "processing"):
         return
@@ -93,7 +94,7 @@ def _note_wait(order_id: str, number: str, why: str) -> None:
 
 
 def settle_refund(
-    number: str, outcome: str, amount_fen: int, job: Job | None = None, found: order_queries.StoredOrder | None = None
+    number: str, outcome: str, amount_fen: int, job: Job | None = None, found: Versioned[Order] | None = None
 ) -> None:
     """Take in what WeChat says of a refund (SUCCESS, PROCESSING, ABNORMAL, CLOSED, or the code with which it refused).
 
@@ -120,7 +121,8 @@ def settle_refund(
         if after == "failed":
             metrics.add(Metric.REFUNDS_STUCK)
             log.error("refund_failed", refund_id=number, reason=outcome)
-        changed = msgspec.structs.replace(refund, state=after, outcome="" if after == "processing" else outcome)
+        action, why = ("hand_over", "") if after == "processing" else ("fail", outcome)
+        changed = step_refund(refund, action, outcome=why)
         return noted(with_refund(order, changed), f"refund_{after}", "wechat", clock.now())
 
     changes.change(order_of(number), decide, job if outcome != "PROCESSING" else None, found)

@@ -1,12 +1,29 @@
-"""What may be refunded of an order, what that gives back, and what it leaves of the order. Pure."""
+"""What may be refunded of an order, what that gives back, and what it leaves of the order. Pure.
+
+requested -> approved -> processing -> succeeded
+    |            |            |            |
+rejected         +--> failed <+            |      (a failed one is asked about again, or pushed anew,
+                         +-----------------+       and may have been paid out after all)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
+from chalicelib.commerce.orders.refusals import (
+    COMPLETED_SINCE,
+    NOTHING_TO_REFUND,
+    PAID_TOO_LONG_AGO,
+    REJECTED_TOO_OFTEN,
+    TOO_MANY_REFUNDS,
+    WHOLE_WHILE_LOBBY_OPEN,
+    order_state,
+    refund_state,
+)
 from chalicelib.commerce.orders.rules import (
     Order,
     OrderLine,
@@ -14,64 +31,176 @@ from chalicelib.commerce.orders.rules import (
     Refund,
     RefundLine,
     RefundState,
-    check_pieces,
     noted,
+    pieces_fault,
     step,
 )
-from chalicelib.core.errors import FieldError, MallError, invalid
+from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.money import refund_fen
 
 #: WeChat Pay refunds an order in at most 50 parts, and for a year after it was paid (its API v3, refunds).
 REFUNDS_MAX = 50
 REFUNDABLE = timedelta(days=365)
-#: So many of a member's requests may have been refused; then it is for the mall's staff to talk to them.
+#: How many of a member's requests may have been rejected; then it is for the mall's staff to talk to them.
 REJECTED_MAX = 5
+#: The states of an order of which something may be refunded.
+_UNDER_WAY = ("awaiting_group", "awaiting_shipment", "shipped", "received", "completed")
+
+#: The states in which a refund begins: granted at once, or asked for.
+REFUND_BEGINS: tuple[RefundState, ...] = ("approved", "requested")
+#: What may happen to a refund in each state, and the state after it.
+REFUND_TRANSITIONS: dict[RefundState, dict[str, RefundState]] = {
+    "requested": {"approve": "approved", "reject": "rejected"},
+    "approved": {"hand_over": "processing", "pay_out": "succeeded", "fail": "failed"},
+    "processing": {"hand_over": "processing", "pay_out": "succeeded", "fail": "failed"},
+    "failed": {
+        "ask_again": "processing", "push_anew": "approved",
+        "hand_over": "processing", "pay_out": "succeeded", "fail": "failed",
+    },
+    "succeeded": {},
+    "rejected": {},
+}  # fmt: skip
+
+
+def closed_at_wechat(refund: Refund) -> bool:
+    """Tell whether WeChat has closed the refund's number: only then may it have a new one, because two may both be
+    paid."""
+    return refund.outcome == "CLOSED"
+
+
+#: What must hold of a refund, beside its state, for an action to happen to it.
+REFUND_GUARDS: dict[str, Callable[[Refund], bool]] = {"push_anew": closed_at_wechat}
+
+
+def step_refund(refund: Refund, action: str, **changes: Any) -> Refund:
+    """Take the refund to the state after `action`, with these further changes. Raises `order_state` where its state, or
+    the action's guard, does not allow the action."""
+    after = REFUND_TRANSITIONS[refund.state].get(action)
+    guard = REFUND_GUARDS.get(action)
+    if after is None or (guard is not None and not guard(refund)):
+        raise refund_state(refund.state, action)
+    return msgspec.structs.replace(refund, state=after, **changes)
+
+
+class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked back of an order: `pieces` of the `remaining` ones, by SKU, which no refund has or asks for yet."""
+
+    order: Order
+    pieces: Sequence[Pieces]
+    remaining: Mapping[str, int]
+    at: datetime
+    by_mall: bool
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether no piece of the order remains after this refund."""
+        return sum(self.remaining.values()) == sum(pieces.quantity for pieces in self.pieces)
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether none of the pieces asked back has been sent."""
+        to_ship = {line.sku_id: line.to_ship for line in self.order.lines}
+        return all(pieces.quantity <= to_ship[pieces.sku_id] for pieces in self.pieces)
+
+
+#: What must hold of what is asked back: None where it does, else the refusal.
+Guard = Callable[[RefundRequest], MallError | None]
+
+
+def under_way(asked: RefundRequest) -> MallError | None:
+    """Hold that the order is paid and not closed."""
+    return None if asked.order.state in _UNDER_WAY else order_state(asked.order.state, "refund")
+
+
+def window_open(asked: RefundRequest) -> MallError | None:
+    """Hold that the order is not completed, unless the mall itself refunds, and was paid less than a year ago."""
+    order = asked.order
+    if order.state == "completed" and not asked.by_mall:
+        return MallError("refund_window_over", errors=(COMPLETED_SINCE.at("order_id"),))
+    if order.paid_at is not None and asked.at >= order.paid_at + REFUNDABLE:
+        return MallError("refund_window_over", errors=(PAID_TOO_LONG_AGO.at("order_id", days=REFUNDABLE.days),))
+    return None
+
+
+def not_rejected_too_often(asked: RefundRequest) -> MallError | None:
+    """Hold that fewer than REJECTED_MAX of the member's requests were rejected, unless the mall itself refunds."""
+    rejected = sum(refund.state == "rejected" for refund in asked.order.refunds)
+    if asked.by_mall or rejected < REJECTED_MAX:
+        return None
+    return invalid(REJECTED_TOO_OFTEN.at("order_id", limit=REJECTED_MAX))
+
+
+def takes_another_part(asked: RefundRequest) -> MallError | None:
+    """Hold that WeChat takes one more refund of the order."""
+    if len(asked.order.refunds) < REFUNDS_MAX:
+        return None
+    return invalid(TOO_MANY_REFUNDS.at("order_id", limit=REFUNDS_MAX))
+
+
+def something_remains(asked: RefundRequest) -> MallError | None:
+    """Hold that a piece of the order is in no refund yet."""
+    return None if asked.remaining else MallError("nothing_to_refund", errors=(NOTHING_TO_REFUND.at("order_id"),))
+
+
+def pieces_remain(asked: RefundRequest) -> MallError | None:
+    """Hold that each SKU is named once, and for at most the pieces that remain of it."""
+    fault = pieces_fault(asked.pieces, asked.remaining)
+    return None if fault is None else invalid(fault)
+
+
+def whole_while_lobby_open(asked: RefundRequest) -> MallError | None:
+    """Hold that an order whose lobby is open is refunded whole: that gives up its seat."""
+    if asked.order.state != "awaiting_group" or asked.takes_all:
+        return None
+    return invalid(WHOLE_WHILE_LOBBY_OPEN.at("lines"))
+
+
+#: What must hold of everything that is asked back, in this order: the first that does not hold is the answer.
+GUARDS: tuple[Guard, ...] = (
+    under_way, window_open, not_rejected_too_often, takes_another_part, something_remains, pieces_remain,
+    whole_while_lobby_open,
+)  # fmt: skip
 
 
 def new_refund(
     order: Order, refund_id: str, asked: Sequence[Pieces] | None, reason: str, body_digest: str, at: datetime,
     by_mall: bool = False,
 ) -> Refund:  # fmt: skip
-    """The refund of these pieces, or of all that are left: granted while none of them has been sent, else requested.
+    """Make the refund of these pieces, or of all that remain: granted while none of them has been sent, else requested.
 
     One that the mall itself makes is granted at once, also when the order is completed. Freight goes back with the last
-    pieces of an order of which nothing was sent. While its lobby is open an order is refunded whole: that gives up its
-    seat.
-    Raises `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`.
+    pieces of an order of which nothing was sent.
+    Raises `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`: the first of GUARDS that does not hold.
     """
-    if order.state == "completed" and not by_mall:
-        raise MallError("refund_window_over")
-    if order.state not in ("awaiting_group", "awaiting_shipment", "shipped", "received", "completed"):
-        raise MallError("order_state", state=order.state)
-    if order.paid_at is not None and at >= order.paid_at + REFUNDABLE:
-        raise MallError("refund_window_over")
-    if not by_mall and sum(refund.state == "rejected" for refund in order.refunds) >= REJECTED_MAX:
-        raise MallError("invalid", errors=(FieldError("order_id", "its refunds were refused too often"),))
-    if len(order.refunds) >= REFUNDS_MAX:
-        raise MallError("invalid", errors=(FieldError("order_id", f"an order has at most {REFUNDS_MAX} refunds"),))
-    left = {line.sku_id: line.quantity - _asked(order, line.sku_id)[0] for line in order.lines}
-    left = {sku_id: quantity for sku_id, quantity in left.items() if quantity}
-    if not left:
-        raise MallError("nothing_to_refund")
-    if asked is None:
-        asked = [Pieces(sku_id, quantity) for sku_id, quantity in left.items()]
-    check_pieces(asked, left)
-    if order.state == "awaiting_group" and sum(left.values()) != sum(pieces.quantity for pieces in asked):
-        raise invalid("lines", "while its lobby is open, an order is refunded whole")
+    remaining = _remaining(order)
+    pieces = asked if asked is not None else [Pieces(sku_id, quantity) for sku_id, quantity in remaining.items()]
+    request = RefundRequest(order=order, pieces=pieces, remaining=remaining, at=at, by_mall=by_mall)
+    for guard in GUARDS:
+        if refusal := guard(request):
+            raise refusal
     by_sku = {line.sku_id: line for line in order.lines}
-    lines = [_refund_line(order, by_sku[pieces.sku_id], pieces.quantity) for pieces in asked]
-    unsent = all(pieces.quantity <= by_sku[pieces.sku_id].to_ship for pieces in asked)
-    untouched = not order.shipments and sum(left.values()) == sum(pieces.quantity for pieces in asked)
-    state: RefundState = "approved" if unsent or by_mall else "requested"
+    lines = [_refund_line(order, by_sku[part.sku_id], part.quantity) for part in pieces]
+    state: RefundState = "approved" if by_mall or request.is_unsent else "requested"
     return Refund(
         refund_id=refund_id, state=state, first_state=state, lines=lines, goods_fen=sum(x.amount_fen for x in lines),
-        freight_fen=freight_left(order) if unsent and untouched else 0, reason=reason, created_at=at,
-        body_digest=body_digest,
+        freight_fen=_freight_of(request), reason=reason, created_at=at, body_digest=body_digest,
     )  # fmt: skip
 
 
+def _freight_of(asked: RefundRequest) -> int:
+    """The freight that goes back with these pieces, in fen."""
+    order = asked.order
+    return freight_left(order) if asked.is_unsent and asked.takes_all and not order.shipments else 0
+
+
+def _remaining(order: Order) -> dict[str, int]:
+    """The pieces of each SKU that no refund has or asks for yet; SKUs of which none remain are left out."""
+    remaining = {line.sku_id: line.quantity - _in_refunds(order, line.sku_id)[0] for line in order.lines}
+    return {sku_id: quantity for sku_id, quantity in remaining.items() if quantity}
+
+
 def reduction(refund_id: str, fen_by_sku: Mapping[str, int], freight_fen: int, reason: str, at: datetime) -> Refund:
-    """A refund of no piece: the price of these lines is lowered after they were paid. Amounts in fen, of the line."""
+    """Make a refund of no piece: the price of these lines is lowered after they were paid. Amounts in fen, by line."""
     lines = [RefundLine(sku_id, 0, fen) for sku_id, fen in fen_by_sku.items() if fen]
     return Refund(
         refund_id=refund_id, state="approved", lines=lines, goods_fen=sum(line.amount_fen for line in lines),
@@ -80,37 +209,25 @@ def reduction(refund_id: str, fen_by_sku: Mapping[str, int], freight_fen: int, r
 
 
 def freight_left(order: Order) -> int:
-    """Freight that has not been given back, in fen."""
+    """Tell how much freight has not been given back, in fen."""
     return order.freight_fen - sum(refund.freight_fen for refund in order.refunds if refund.state != "rejected")
 
 
 def apply_refund(order: Order, refund: Refund, restock: bool, by: str, at: datetime) -> tuple[Order, list[Pieces]]:
-    """The order with the refund granted, and the pieces that go back into stock.
+    """Grant the refund, which is new or was requested: the order after it, and the pieces that go back into stock.
 
     Pieces that have not been sent are cancelled and always go back; sent ones only where `restock` says that the
-    goods came back. An order of which every piece is refunded is closed.
+    goods came back. An order of which every piece is refunded is closed. Raises `order_state`.
     """
-    asked = {line.sku_id: line.quantity for line in refund.lines}
-    reduced = {line.sku_id: line.amount_fen for line in refund.lines if not line.quantity}
-    lines: list[OrderLine] = []
-    back: list[Pieces] = []
-    for line in order.lines:
-        quantity = asked.get(line.sku_id, 0)
-        cancelled = min(quantity, line.to_ship)
-        returned = quantity - cancelled
-        restocked = cancelled + (returned if restock else 0)
-        if restocked:
-            back.append(Pieces(line.sku_id, restocked))
-        lines.append(
-            msgspec.structs.replace(
-                line,
-                cancelled=line.cancelled + cancelled,
-                returned=line.returned + returned,
-                restocked=line.restocked + restocked,
-                reduced_fen=line.reduced_fen + reduced.get(line.sku_id, 0),
-            )
-        )
-    after = msgspec.structs.replace(with_refund(order, msgspec.structs.replace(refund, state="approved")), lines=lines)
+    is_new = refund.state == "approved" and order.refund(refund.refund_id) is None
+    granted = refund if is_new else step_refund(refund, "approve")
+    lines = [_line_after(line, granted, restock) for line in order.lines]
+    back = [
+        Pieces(now.sku_id, now.restocked - before.restocked)
+        for before, now in zip(order.lines, lines, strict=True)
+        if now.restocked > before.restocked
+    ]
+    after = msgspec.structs.replace(with_refund(order, granted), lines=lines)
     note = f"{refund.amount_fen} fen: {refund.reason}"
     after = noted(after, "refund_granted", by, at, note)
     if all(line.cancelled + line.returned == line.quantity for line in lines):
@@ -120,14 +237,36 @@ def apply_refund(order: Order, refund: Refund, restock: bool, by: str, at: datet
     return after, back
 
 
+def _line_after(line: OrderLine, refund: Refund, restock: bool) -> OrderLine:
+    """The line after the refund is granted: its pieces cancelled or returned, or its price lowered."""
+    quantity = sum(part.quantity for part in refund.lines if part.sku_id == line.sku_id)
+    reduced_fen = sum(part.amount_fen for part in refund.lines if part.sku_id == line.sku_id and not part.quantity)
+    cancelled = min(quantity, line.to_ship)
+    returned = quantity - cancelled
+    return msgspec.structs.replace(
+        line,
+        cancelled=line.cancelled + cancelled,
+        returned=line.returned + returned,
+        restocked=line.restocked + cancelled + (returned if restock else 0),
+        reduced_fen=line.reduced_fen + reduced_fen,
+    )
+
+
 def with_refund(order: Order, refund: Refund) -> Order:
-    """The order with this refund added, or in place of the one of the same id."""
+    """Add this refund to the order, or put it in place of the one of the same id, in its state or one that may follow.
+
+    Raises ValueError for a state that the table does not lead to.
+    """
+    before = order.refund(refund.refund_id)
+    states = REFUND_BEGINS if before is None else (before.state, *REFUND_TRANSITIONS[before.state].values())
+    if refund.state not in states:
+        raise ValueError(f"refund {refund.refund_id} cannot be {refund.state} now")
     others = [known for known in order.refunds if known.refund_id != refund.refund_id]
     position = next((i for i, known in enumerate(order.refunds) if known.refund_id == refund.refund_id), len(others))
     return msgspec.structs.replace(order, refunds=[*others[:position], refund, *others[position:]])
 
 
-def _asked(order: Order, sku_id: str) -> tuple[int, int]:
+def _in_refunds(order: Order, sku_id: str) -> tuple[int, int]:
     """Pieces of a line that are refunded or asked back already, and what they give back in fen."""
     lines = [
         line
@@ -140,6 +279,6 @@ def _asked(order: Order, sku_id: str) -> tuple[int, int]:
 
 
 def _refund_line(order: Order, line: OrderLine, quantity: int) -> RefundLine:
-    pieces, fen = _asked(order, line.sku_id)
+    pieces, fen = _in_refunds(order, line.sku_id)
     paid_fen = line.payable_fen - line.reduced_fen
     return RefundLine(line.sku_id, quantity, refund_fen(paid_fen, line.quantity, pieces, fen, quantity))

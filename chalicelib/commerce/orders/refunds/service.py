@@ -11,15 +11,16 @@ from chalicelib.commerce.orders.jobs import REFERRED_REFUNDED
 from chalicelib.commerce.orders.ports import groups
 from chalicelib.commerce.orders.queries import refund_of_order
 from chalicelib.commerce.orders.refunds.issue import issue_refund, owe_push, refund_id
-from chalicelib.commerce.orders.refunds.rules import new_refund, with_refund
+from chalicelib.commerce.orders.refunds.rules import closed_at_wechat, new_refund, step_refund, with_refund
 from chalicelib.commerce.orders.rules import Order, Pieces, Refund, noted
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Versioned
 
 
 def request(order_id: str, member_id: str, key: str, asked: list[Pieces] | None, reason: str) -> Refund:
-    """A member asks for these pieces' money back, or for all; granted at once while none of them has been sent.
+    """Ask for these pieces' money back as a member, or for all of it; granted at once while none of them has been sent.
 
     The refund is the one that this Idempotency-Key stands for; a repetition gets its first answer again.
     Raises `not_found`, `idempotency_key_reused`, `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`.
@@ -31,7 +32,7 @@ def request(order_id: str, member_id: str, key: str, asked: list[Pieces] | None,
 def refund_by_operator(
     order_id: str, key: str, asked: list[Pieces] | None, reason: str, restock: bool, operator: str
 ) -> Refund:
-    """An operator gives these pieces' money back, or all, whenever that is; `restock` when sent goods came back.
+    """Give these pieces' money back, or all of it, as an operator; `restock` when sent goods came back.
 
     The refund is the one that the operator's Idempotency-Key stands for. Raises as `request` does.
     """
@@ -42,7 +43,7 @@ def refund_by_operator(
 
 
 def _refund(
-    found: order_queries.StoredOrder,
+    found: Versioned[Order],
     number: str,
     asked: list[Pieces] | None,
     reason: str,
@@ -65,23 +66,23 @@ def _refund(
             order = msgspec.structs.replace(order, group=groups().leave(tx, order))
         return issue_refund(order, tx, refund, restock, by)
 
-    after = changes.change(found.order.order_id, decide, found=found)
+    after = changes.change(found.value.order_id, decide, found=found)
     shards.forget()
     refund = refund_of_order(after, number)
     return msgspec.structs.replace(refund, state=refund.first_state, finished_at=None)
 
 
 def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
-    """An operator grants a requested refund; `restock` when the goods came back. Twice is no error.
+    """Grant a requested refund; `restock` when the goods came back. Granting it twice is no error.
 
     Raises `not_found`, `order_state` when it was decided otherwise.
     """
 
     def decide(order: Order, tx: Transaction) -> Order:
         refund = refund_of_order(order, number)
-        if refund.state == "rejected":
-            raise MallError("order_state", state=refund.state)
-        return issue_refund(order, tx, refund, restock, by) if refund.state == "requested" else order
+        if refund.state not in ("requested", "rejected"):
+            return order
+        return issue_refund(order, tx, refund, restock, by)
 
     after = changes.change(order_id, decide)
     shards.forget()
@@ -89,26 +90,24 @@ def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
 
 
 def reject(order_id: str, number: str, reason: str, by: str) -> Refund:
-    """An operator refuses a requested refund. Twice is no error. Raises `not_found`, `order_state`."""
+    """Reject a requested refund. Rejecting it twice is no error. Raises `not_found`, `order_state`."""
 
     def decide(order: Order, tx: Transaction) -> Order:
         refund = refund_of_order(order, number)
         if refund.state == "rejected":
             return order
-        if refund.state != "requested":
-            raise MallError("order_state", state=refund.state)
         now = clock.now()
-        refused = msgspec.structs.replace(refund, state="rejected", finished_at=now)
+        rejected = step_refund(refund, "reject", finished_at=now)
         changes.publish(tx, REFERRED_REFUNDED, order, number)
-        return noted(with_refund(order, refused), "refund_rejected", by, now, reason)
+        return noted(with_refund(order, rejected), "refund_rejected", by, now, reason)
 
     return refund_of_order(changes.change(order_id, decide), number)
 
 
 def ask_again(order_id: str, number: str, by: str) -> Refund:
-    """An operator has seen to a failed refund: ask WeChat how it ended. Twice is no error.
+    """Ask WeChat how a failed refund ended, which an operator has seen to. Asking twice is no error.
 
-    One that WeChat has closed is pushed anew, under a new number; only then, because two numbers may pay twice.
+    A refund that WeChat has closed is pushed anew, under a new number; only then, because two numbers may pay twice.
 
     Raises `not_found`, `order_state` when it has not failed.
     """
@@ -117,13 +116,11 @@ def ask_again(order_id: str, number: str, by: str) -> Refund:
         refund = refund_of_order(order, number)
         if refund.state in ("approved", "processing"):
             return order
-        if refund.state != "failed":
-            raise MallError("order_state", state=refund.state)
-        owe_push(tx, number)
-        if refund.outcome == "CLOSED":
-            changed = msgspec.structs.replace(refund, state="approved", outcome="", closed=refund.closed + 1)
+        if closed_at_wechat(refund):
+            changed = step_refund(refund, "push_anew", outcome="", closed=refund.closed + 1)
         else:
-            changed = msgspec.structs.replace(refund, state="processing", outcome="")
+            changed = step_refund(refund, "ask_again", outcome="")
+        owe_push(tx, number)
         return noted(with_refund(order, changed), "refund_asked_again", by, clock.now())
 
     return refund_of_order(changes.change(order_id, decide), number)

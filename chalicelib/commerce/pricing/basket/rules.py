@@ -17,7 +17,7 @@ _WHOLE_BP = 10_000
 
 
 def floor_fen(amount_fen: int, floor_bp: int) -> int:
-    """So many basis points of an amount, rounded up."""
+    """Take basis points of an amount in fen, rounded up to the fen."""
     return -(-amount_fen * floor_bp // _WHOLE_BP)
 
 
@@ -40,11 +40,12 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def amount_fen(self) -> int:
-        """All pieces at their price, before anything comes off."""
+        """What all pieces cost, in fen, before anything comes off."""
         return self.unit_price_fen * self.quantity
 
     def floor_fen(self, floor_bp: int) -> int:
-        """The least that the line may be brought down to: basis points of its amount at the sale price, rounded up."""
+        """Find the least that the line may be brought down to: basis points of its amount at the sale price, rounded
+        up."""
         price = self.unit_price_fen if self.sale_price_fen is None else self.sale_price_fen
         return floor_fen(price * self.quantity, floor_bp)
 
@@ -71,27 +72,28 @@ class Discount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Basket:
-    """What each line costs by now (`left`), what a piece of it does on average, rounded down (`pieces`), and how much
+    """What each line costs by now (`costs`), what a piece of it does on average, rounded down (`pieces`), and how much
     more may come off it (`rooms`): in fen, by its position. Never changed: `less` gives another one."""
 
-    def __init__(self, items: Sequence[Item], left: Sequence[int], floors: Sequence[int]) -> None:
+    def __init__(self, items: Sequence[Item], costs: Sequence[int], floors: Sequence[int]) -> None:
         self.items = items
-        self.left = left
-        self.pieces = [cost // item.quantity for cost, item in zip(left, items, strict=True)]
-        self.rooms = [max(0, cost - floor) for cost, floor in zip(left, floors, strict=True)]
+        self.costs = costs
+        self.pieces = [cost // item.quantity for cost, item in zip(costs, items, strict=True)]
+        self.rooms = [max(0, cost - floor) for cost, floor in zip(costs, floors, strict=True)]
         self._floors = floors
 
     @classmethod
-    def of(cls, items: Sequence[Item], floor_bp: int) -> Basket:
-        """The basket before anything came off."""
+    def at_full_price(cls, items: Sequence[Item], floor_bp: int) -> Basket:
+        """Make the basket before anything came off; `floor_bp` is the least that a line may cost, of its amount."""
         return cls(items, [item.amount_fen for item in items], [item.floor_fen(floor_bp) for item in items])
 
     def less(self, parts: Mapping[int, int]) -> Basket:
-        """The basket with these fen off these lines."""
-        return Basket(self.items, [cost - parts.get(index, 0) for index, cost in enumerate(self.left)], self._floors)
+        """Take fen off lines, by their positions: the basket after it."""
+        return Basket(self.items, [cost - parts.get(index, 0) for index, cost in enumerate(self.costs)], self._floors)
 
     def within(self, scope: Scope) -> list[int]:
-        """The lines in a scope: those that `scope.covers`. Asked for each coupon, whose scopes may name 500 things."""
+        """Find the lines in a scope: those that `scope.covers`. Asked for each coupon, whose scopes may name 500
+        things."""
         named = bool(scope.products or scope.categories)
         products, categories = frozenset(scope.products), frozenset(scope.categories)
         excluded = frozenset(scope.excluded_products)
@@ -103,18 +105,18 @@ class Basket:
         ]
 
     def cost(self, lines: Sequence[int]) -> int:
-        """What these lines cost by now."""
-        return sum([self.left[index] for index in lines])
+        """Add up what these lines cost by now, in fen."""
+        return sum([self.costs[index] for index in lines])
 
     def room(self, lines: Sequence[int]) -> int:
-        """How much more may come off these lines."""
+        """Add up how much more may come off these lines, in fen."""
         return sum([self.rooms[index] for index in lines])
 
     def shared(self, discount_fen: int, lines: Sequence[int]) -> dict[int, int]:
-        """A discount of at most their room over these lines, in proportion to their rooms: so none gets more than it
-        has, and to the fen by the largest remainder."""
+        """Share a discount of at most their room over these lines, in proportion to their rooms: so none gets more than
+        it has, and to the fen by the largest remainder."""
         return dict(zip(lines, split_fen(discount_fen, [self.rooms[index] for index in lines]), strict=True))
 
     def explained(self, parts: Mapping[int, int]) -> list[LineDiscount]:
-        """The parts of a discount by SKU, those of nothing left out."""
+        """List the parts of a discount by SKU, without those of nothing."""
         return [LineDiscount(self.items[index].sku_id, fen) for index, fen in sorted(parts.items()) if fen]

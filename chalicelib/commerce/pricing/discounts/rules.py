@@ -17,7 +17,8 @@ import msgspec
 
 from chalicelib.commerce.coupons.rules import Coupon, Held, Place, Terms, Unusable
 from chalicelib.commerce.pricing.basket.rules import Basket, Discount
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.commerce.pricing.refusals import UNUSABLE
+from chalicelib.core.errors import MallError
 
 _PLACES: tuple[Place, ...] = ("main", "extra", "freight")
 
@@ -29,7 +30,7 @@ class CouponDiscount(msgspec.Struct, frozen=True):
     discount_fen: int
 
 
-#: What a purchase says of coupons: which to use, or the best.
+#: Which coupons a purchase is to use, by their ids; or "best", the best combination.
 Chosen = Sequence[str] | Literal["best"]
 
 
@@ -54,7 +55,7 @@ class _Usable(msgspec.Struct, frozen=True):
 
     @property
     def rank(self) -> tuple[int, datetime, str]:
-        """The best first: of those that take off the same, the one that ends first."""
+        """The key that sorts the best first: of those that take off the same, the one that ends first."""
         return -self.alone_fen, self.coupon.valid_until, self.coupon.coupon_id
 
 
@@ -66,7 +67,7 @@ class _Choice(msgspec.Struct, frozen=True):
 
     @property
     def rank(self) -> tuple[int, int, list[datetime], list[str]]:
-        """The best first: the most off, with the fewest coupons, those that end first."""
+        """The key that sorts the best first: the most off, with the fewest coupons, those that end first."""
         chosen = [each.coupon for each in self.coupons]
         return (
             -self.total_fen,
@@ -88,7 +89,7 @@ class Couponed(msgspec.Struct, frozen=True):
 
 
 def couponed(basket: Basket, freight_fen: int, held: Sequence[Held], chosen: Chosen, now: datetime) -> Couponed:
-    """The chosen ones of a member's coupons taken off goods and freight. Every chosen id is one of `held`.
+    """Take the chosen ones of a member's coupons off goods and freight. Every chosen id is one of `held`.
 
     Raises `coupon_unusable` with the reason, naming the coupon by its position in `chosen`.
     """
@@ -182,7 +183,7 @@ def _lawful(chosen: Sequence[str], usable: Iterable[_Usable], unusable: Iterable
 
 
 def _refused(index: int, why: Unusable) -> MallError:
-    return MallError("coupon_unusable", why=why, errors=(FieldError(f"coupon_ids[{index}]", why),))
+    return MallError("coupon_unusable", why=why, errors=(UNUSABLE[why].at(f"coupon_ids[{index}]"),))
 
 
 def _best(basket: Basket, usable: Sequence[_Usable]) -> list[_Usable]:
@@ -195,13 +196,13 @@ def _best(basket: Basket, usable: Sequence[_Usable]) -> list[_Usable]:
     singles = [_Choice((each,), each.alone_fen) for each in mains + extras]
     best = min([_Choice((), 0), *singles], key=lambda each: each.rank)
     for main in mains:
-        left: Basket | None = None
+        rest: Basket | None = None
         for extra in extras:
             bound = _Choice((main, extra), main.alone_fen + extra.alone_fen)
             if bound.rank >= best.rank:
                 break
-            left = left or basket.less(_parts(basket, main))
-            together = main.alone_fen + _off(left, extra.coupon.terms, extra.lines)
+            rest = rest or basket.less(_parts(basket, main))
+            together = main.alone_fen + _off(rest, extra.coupon.terms, extra.lines)
             best = min(best, msgspec.structs.replace(bound, total_fen=together), key=lambda each: each.rank)
     return [*best.coupons, *freights[:1]]
 

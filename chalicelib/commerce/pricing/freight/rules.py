@@ -17,7 +17,7 @@ Step = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class FreightRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What it costs to send to some regions. Steps are pieces or grams, as the template says.
+    """The costs of sending to some regions. Steps are pieces or grams, as the template says.
 
     The first `first` cost `first_fen`, each `further` more or part of it `further_fen`; nothing from
     `free_from_fen` of goods on. `regions` are administrative codes (110000 is all of 北京市, 440300 all of
@@ -43,7 +43,7 @@ class FreightTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def freight_fen(items: Sequence[Item], templates: Mapping[str, FreightTemplate], region_code: str) -> int:
-    """Freight to the region: found for the items of each template together, and added up.
+    """Find the freight to the region, in fen: for the items of each template together, and added up.
 
     Raises `region_not_served` with the SKUs that cannot be sent there.
     """
@@ -67,7 +67,7 @@ def freight_fen(items: Sequence[Item], templates: Mapping[str, FreightTemplate],
 
 
 def rule_for(template: FreightTemplate, region_code: str) -> FreightRule | None:
-    """The rule that names the region most closely (district before city before province), or None: not served."""
+    """Find the rule that names the region most closely (district before city before province); None: not served."""
     if any(covers(region, region_code) for region in template.unserved):
         return None
     best: FreightRule | None = None
@@ -81,7 +81,7 @@ def rule_for(template: FreightTemplate, region_code: str) -> FreightRule | None:
 
 
 def covers(region: str, region_code: str) -> bool:
-    """Whether the province, city or district `region` contains `region_code`."""
+    """Tell whether the province, city or district `region` contains `region_code`."""
     return region_code.startswith(_prefix(region))
 
 

@@ -17,12 +17,14 @@ from msgspec import Meta
 from chalicelib.commerce.catalogue.rules import Named, product_of
 from chalicelib.commerce.coupons.rules import Scope
 from chalicelib.commerce.pricing.basket.rules import Basket, Discount
+from chalicelib.commerce.pricing.refusals import EACH_SKU_ONCE, ENDS_BEFORE_IT_STARTS
 from chalicelib.core.errors import invalid
 from chalicelib.core.money import FEN_MAX, split_fen
+from chalicelib.core.refusals import YEAR_BETWEEN
 from chalicelib.platform.web.types import Id, PriceFen, Quantity, ShortText
 
-#: Beyond these a slip of the finger would leave the calendar.
-_YEARS = (2000, 2100)
+#: The first and the last year of a promotion's times: beyond them a slip of the finger would leave the calendar.
+_YEARS = (2000, 2099)
 
 _Instant = Annotated[datetime, Meta(tz=True)]
 _SomeFen = Annotated[int, Meta(ge=1, le=FEN_MAX // 10)]
@@ -38,7 +40,8 @@ class Share(msgspec.Struct, frozen=True):
 class _Promotion(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind"
 ):
-    """What all kinds have. It runs from `starts_at` until just before `ends_at`, for what `scope` covers."""
+    """What all kinds of promotions have. One runs from `starts_at` until just before `ends_at`, for what `scope`
+    covers."""
 
     name: ShortText
     scope: Scope = Scope()
@@ -47,21 +50,21 @@ class _Promotion(
     priority: Annotated[int, Meta(ge=0, le=1000)] = 0
 
     def shares(self, basket: Basket, lines: Sequence[int], free: Sequence[int]) -> dict[int, Share]:
-        """What comes off which of these lines, those included that take part and get nothing; of each line so many
+        """Tell what comes off which of these lines, those included that take part and get nothing; of each line so many
         pieces are free to have a named price. Nothing where the promotion does not apply."""
         raise NotImplementedError
 
     def skus(self) -> list[str]:
-        """The SKUs that it names, in order."""
+        """List the SKUs that the promotion names, in order."""
         return []
 
     def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
-        """Whether a product, in these categories, has a part in it: a piece of it may cost less, or makes that
-        another one does."""
+        """Tell whether a product, in these categories, has a part in the promotion: a piece of it may cost less, or
+        makes that another one does."""
         return self.scope.covers(product_id, categories)
 
     def runs(self, now: datetime) -> bool:
-        """Whether it holds now."""
+        """Tell whether the promotion holds now."""
         return self.starts_at <= now < self.ends_at
 
     def _covered(self, basket: Basket, lines: Sequence[int]) -> list[int]:
@@ -77,21 +80,21 @@ class SkuPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class SkuPieces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """So many pieces of a SKU."""
+    """A number of pieces of a SKU."""
 
     sku_id: Id
     quantity: Quantity
 
 
 class PiecesTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From so many pieces on, so many percent off."""
+    """How many percent come off from how many pieces on."""
 
     pieces: Quantity
     percent_off: Annotated[int, Meta(ge=1, le=100)]
 
 
 class ThresholdTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From so much on, so much off, in fen."""
+    """How much comes off from what amount on, in fen."""
 
     threshold_fen: _SomeFen
     off_fen: _SomeFen
@@ -101,20 +104,21 @@ _Prices = Annotated[list[SkuPrice], Meta(min_length=1, max_length=100)]
 
 
 class NewCustomerPrice(_Promotion, frozen=True, kw_only=True, tag="new_customer_price"):
-    """For who has bought nothing yet: one piece of an order at its price here, the one where that saves most."""
+    """For a member who has bought nothing yet: one piece of an order at its price here, the one where that saves
+    most."""
 
     prices: _Prices
 
     def shares(self, basket: Basket, lines: Sequence[int], free: Sequence[int]) -> dict[int, Share]:
-        """One piece at its price."""
+        """Take one piece at its price."""
         return _cheapened(self.prices, 1, basket, self._covered(basket, lines), free)
 
     def skus(self) -> list[str]:
-        """The SKUs with a price."""
+        """List the SKUs with a price."""
         return [price.sku_id for price in self.prices]
 
     def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
-        """Of the products in scope those with a price."""
+        """Tell whether the product is in scope and has a price."""
         return super().concerns(product_id, categories) and _names(self, product_id)
 
 
@@ -125,7 +129,7 @@ class Bundle(_Promotion, frozen=True, kw_only=True, tag="bundle"):
     price_fen: PriceFen
 
     def shares(self, basket: Basket, lines: Sequence[int], free: Sequence[int]) -> dict[int, Share]:
-        """What the sets save, over their lines by what their pieces cost."""
+        """Share what the sets save over their lines, by what their pieces cost."""
         at = {basket.items[index].sku_id: index for index in self._covered(basket, lines)}
         sets = min(free[at[each.sku_id]] // each.quantity if each.sku_id in at else 0 for each in self.pieces)
         used = {at[each.sku_id]: sets * each.quantity for each in self.pieces} if sets else {}
@@ -137,11 +141,11 @@ class Bundle(_Promotion, frozen=True, kw_only=True, tag="bundle"):
         return {index: Share(fen, pieces) for (index, pieces), fen in zip(used.items(), parts, strict=True)}
 
     def skus(self) -> list[str]:
-        """The SKUs of a set."""
+        """List the SKUs of a set."""
         return [each.sku_id for each in self.pieces]
 
     def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
-        """Of the products in scope those of a set."""
+        """Tell whether the product is in scope and belongs to a set."""
         return super().concerns(product_id, categories) and _names(self, product_id)
 
 
@@ -154,7 +158,7 @@ class AddOn(_Promotion, frozen=True, kw_only=True, tag="add_on"):
     threshold_fen: PriceFen
 
     def shares(self, basket: Basket, lines: Sequence[int], free: Sequence[int]) -> dict[int, Share]:
-        """Pieces at their price."""
+        """Take pieces at their price."""
         added = set(self.skus())
         others = [index for index in self._covered(basket, lines) if basket.items[index].sku_id not in added]
         if basket.cost(others) < self.threshold_fen or not others:
@@ -162,21 +166,21 @@ class AddOn(_Promotion, frozen=True, kw_only=True, tag="add_on"):
         return _cheapened(self.prices, self.limit, basket, lines, free)
 
     def skus(self) -> list[str]:
-        """The SKUs with a price."""
+        """List the SKUs with a price."""
         return [price.sku_id for price in self.prices]
 
     def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
-        """The products with a price, and those in scope, which help to reach the threshold."""
+        """Tell whether the product has a price, or is in scope and helps to reach the threshold."""
         return super().concerns(product_id, categories) or _names(self, product_id)
 
 
 class PiecesPercent(_Promotion, frozen=True, kw_only=True, tag="pieces_percent"):
-    """So many percent off what the goods in scope cost, by how many pieces they are."""
+    """Percent off what the goods in scope cost, by how many pieces they are."""
 
     tiers: Annotated[list[PiecesTier], Meta(min_length=1, max_length=10)]
 
     def shares(self, basket: Basket, lines: Sequence[int], free: Sequence[int]) -> dict[int, Share]:  # noqa: ARG002
-        """The percentage of the best tier reached, rounded down to the fen."""
+        """Take off the percentage of the best tier reached, rounded down to the fen."""
         covered = self._covered(basket, lines)
         pieces = sum(basket.items[index].quantity for index in covered)
         percent = max((tier.percent_off for tier in self.tiers if pieces >= tier.pieces), default=0)
@@ -184,14 +188,14 @@ class PiecesPercent(_Promotion, frozen=True, kw_only=True, tag="pieces_percent")
 
 
 class ThresholdOff(_Promotion, frozen=True, kw_only=True, tag="threshold_off"):
-    """So much off when the goods in scope cost so much or more; `every`: once for each time that the tier's threshold
-    is in what they cost."""
+    """An amount off when the goods in scope cost a tier's threshold or more; `every`: once for each time that the
+    threshold is in what they cost."""
 
     tiers: Annotated[list[ThresholdTier], Meta(min_length=1, max_length=10)]
     every: bool = False
 
     def shares(self, basket: Basket, lines: Sequence[int], free: Sequence[int]) -> dict[int, Share]:  # noqa: ARG002
-        """What the best tier takes off."""
+        """Take off what the best tier does."""
         covered = self._covered(basket, lines)
         full = [(tier, basket.cost(covered) // tier.threshold_fen) for tier in self.tiers]
         best = max(tier.off_fen * (times if self.every else min(times, 1)) for tier, times in full)
@@ -208,14 +212,14 @@ class NamedPromotion(msgspec.Struct, frozen=True):
     promotion: Promotion
 
 
-#: In this order.
+#: The kinds of promotions, in the order in which they are reckoned.
 _KINDS: tuple[type[Promotion], ...] = (NewCustomerPrice, Bundle, AddOn, PiecesPercent, ThresholdOff)
 
 
 def promoted(
     basket: Basket, promotions: Mapping[str, Promotion], now: datetime, new_customer: bool
 ) -> tuple[Basket, list[Discount]]:
-    """The basket with every promotion (by id) that runs taken off, and what came off, in order.
+    """Take every promotion (by id) that runs off the basket: the basket after it, and what came off, in order.
 
     A named price is the merchant's word and holds below the floor too; what comes off after it respects the floor.
     """
@@ -245,7 +249,8 @@ def promoted(
 
 
 def new_customer_matters(promotions: Mapping[str, Promotion], sku_ids: Container[str], now: datetime) -> bool:
-    """Whether one of these SKUs has a price for new customers now: only then need it be found out who is one."""
+    """Tell whether one of these SKUs has a price for new customers now: only then must be known whether the member is
+    one."""
     return any(
         isinstance(promotion, NewCustomerPrice) and promotion.runs(now) and any(s in sku_ids for s in promotion.skus())
         for promotion in promotions.values()
@@ -253,27 +258,27 @@ def new_customer_matters(promotions: Mapping[str, Promotion], sku_ids: Container
 
 
 def rank(named: NamedPromotion) -> tuple[int, int, str]:
-    """Where it stands among those that run: by kind, then the highest priority, then by id."""
+    """Make the key by which running promotions are sorted: by kind, then the highest priority, then by id."""
     return _KINDS.index(type(named.promotion)), -named.promotion.priority, named.promotion_id
 
 
 def named(promotion: Promotion) -> Iterator[Named]:
-    """What it names of the catalogue, by field."""
+    """List what the promotion names of the catalogue, by field."""
     yield from promotion.scope.named()
     for number, sku_id in enumerate(promotion.skus()):
         yield Named(f"{_skus_field(promotion)}[{number}].sku_id", "SKU", sku_id)
 
 
 def check(promotion: Promotion) -> None:
-    """Raises `invalid`, naming the field, for what no type can say: the times, and SKUs named twice."""
+    """Check what no type can say: the times, and that no SKU is named twice. Raises `invalid`, naming the field."""
     for field in ("starts_at", "ends_at"):
-        if not _YEARS[0] <= getattr(promotion, field).year < _YEARS[1]:
-            raise invalid(field, f"a year from {_YEARS[0]} to {_YEARS[1]}")
+        if not _YEARS[0] <= getattr(promotion, field).year <= _YEARS[1]:
+            raise invalid(YEAR_BETWEEN.at(field, low=_YEARS[0], high=_YEARS[1]))
     if promotion.ends_at <= promotion.starts_at:
-        raise invalid("ends_at", "must be later than starts_at")
+        raise invalid(ENDS_BEFORE_IT_STARTS.at("ends_at"))
     skus = promotion.skus()
     if len(set(skus)) < len(skus):
-        raise invalid(_skus_field(promotion), "each SKU once")
+        raise invalid(EACH_SKU_ONCE.at(_skus_field(promotion)))
 
 
 def _skus_field(promotion: Promotion) -> str:

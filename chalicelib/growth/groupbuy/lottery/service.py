@@ -28,14 +28,14 @@ from chalicelib.platform.jobs.job import Job, Later
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction, write
+from chalicelib.platform.store.versioned import Conflict
 
 _END_ASK_SECONDS = 300.0
 #: Orders that one transaction tells of a draw; two actions more are the next part, and the end of this one.
 _AWARDS = ACTIONS_MAX - 2
 #: Why a loser gets no coupon after all: none of it goes away by trying again.
 _NO_COUPON = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "unauthenticated")
-_CHANGED = "the activity has changed"
-_DRAWN = "the draw is over"
+_CHANGED = _DRAWN = Conflict
 
 
 def enter(order_id: str, terms: Terms) -> None:

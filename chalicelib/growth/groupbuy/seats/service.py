@@ -40,8 +40,9 @@ from chalicelib.growth.groupbuy.tables import (
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict
 
-_CHANGED = "the lobby has changed"
+_CHANGED = Conflict
 
 
 class Basis(msgspec.Struct, frozen=True):
@@ -127,7 +128,7 @@ class Seating:
         if lobby.terms.new_customers_only and not seat.leader and bought:
             return None
         _pay(tx, lobby, order, Lobbies.free)
-        count_bought(tx, lobby.terms, order, 1)
+        count_bought(tx, lobby.terms, order, 1, Conflict)
         return move(tx, order, "released", "taken")
 
     def release(self, tx: Transaction, order: Order) -> Seat:
@@ -171,7 +172,7 @@ class Seating:
         return move(tx, order, "taken", "released")
 
 
-def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int) -> None:
+def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_failure: object = None) -> None:
     """Count the order's pieces for the member (1), or take them off again (-1), where the activity has a limit.
 
     Of those that only new customers may join, a member joins one lobby at a time.
@@ -183,10 +184,13 @@ def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int) -> None
     key = bought_key(terms.activity_id, order.member_id)
     none = GroupActivities.bought.does_not_exist()
     if sign > 0 and terms.new_customers_only and not _seat(order).leader:
-        tx.update(*key, [GroupActivities.bought.add(pieces)], none | (GroupActivities.bought == 0), _not_new())
+        tx.update(
+            *key, [GroupActivities.bought.add(pieces)], none | (GroupActivities.bought == 0), on_failure or _not_new()
+        )
     elif sign > 0:
         fits = none | (GroupActivities.bought <= limit - pieces) if limit is not None else None
-        tx.update(*key, [GroupActivities.bought.add(pieces)], fits, MallError("purchase_limit", limit=limit))
+        over = on_failure or MallError("purchase_limit", limit=limit)
+        tx.update(*key, [GroupActivities.bought.add(pieces)], fits, over)
     else:
         tx.update(*key, [GroupActivities.bought.add(-pieces)], GroupActivities.bought >= pieces, _CHANGED)
 

@@ -1,0 +1,261 @@
+"""Why something about an order is refused, in both languages, and the names of the fields that come in. Pure.
+
+What an order's or a refund's state does not allow is told with the state, the action, and what to do instead.
+"""
+
+from __future__ import annotations
+
+from chalicelib.core.errors import Labels, MallError, Reason, Term
+
+#: What an order is in each state, as a sentence about it says.
+STATES: dict[str, Term] = {
+    "awaiting_payment": Term("awaiting_payment", "尚未付款", "not paid yet"),
+    "awaiting_group": Term("awaiting_group", "已付款，正在等待成团", "waiting for its group"),
+    "awaiting_shipment": Term("awaiting_shipment", "已付款", "paid"),
+    "shipped": Term("shipped", "已发货", "shipped"),
+    "received": Term("received", "已收货", "received"),
+    "completed": Term("completed", "已完成", "completed"),
+    "closed": Term("closed", "已关闭", "closed"),
+}
+#: What somebody wants with an order: what people ask for, and the further actions of the table of its states.
+ACTIONS: dict[str, Term] = {
+    "cancel": Term("cancel", "取消", "cancelled"),
+    "pay": Term("pay", "付款", "paid"),
+    "ship": Term("ship", "发货", "shipped"),
+    "receive": Term("receive", "确认收货", "confirmed as received"),
+    "refund": Term("refund", "退款", "refunded"),
+    "take_seat": Term("take_seat", "参团", "given a seat in a lobby"),
+    "proceed": Term("proceed", "转入待发货", "sent to shipping"),
+    "complete": Term("complete", "完成", "completed"),
+    "close": Term("close", "关闭", "closed"),
+    "refund_all": Term("refund_all", "全额退款", "refunded whole"),
+}
+ORDER_STATE = Reason(
+    "order_state", "订单{state}，不能{action}", "the order is {state} and cannot be {action}"
+)  # fmt: skip
+ASK_FOR_A_REFUND = Reason(
+    "ask_for_a_refund",
+    "订单{state}，不能{action}，可申请退款",
+    "the order is {state} and cannot be {action}; ask for a refund",
+)
+PAY_FIRST = Reason(
+    "pay_first", "订单{state}，不能{action}，请先付款", "the order is {state} and cannot be {action}; pay for it first"
+)
+CANCEL_INSTEAD = Reason(
+    "cancel_instead",
+    "订单{state}，不能{action}，可直接取消订单",
+    "the order is {state} and cannot be {action}; it can be cancelled",
+)
+ORDER_ANEW = Reason(
+    "order_anew",
+    "订单{state}，不能{action}，请重新下单",
+    "the order is {state} and cannot be {action}; place a new one",
+)
+PAID_ALREADY = Reason(
+    "paid_already", "订单{state}，无需再次{action}", "the order is {state} and need not be paid again"
+)
+SENT_ALREADY = Reason(
+    "sent_already", "订单{state}，没有待发货的商品", "the order is {state}; nothing of it is left to send"
+)
+WAIT_FOR_PAYMENT = Reason(
+    "wait_for_payment",
+    "订单{state}，不能{action}，请等待买家付款",
+    "the order is {state} and cannot be {action}; wait until it is paid",
+)
+WAIT_FOR_GROUP = Reason(
+    "wait_for_group",
+    "订单{state}，不能{action}，请等待拼团结果",
+    "the order is {state} and cannot be {action}; wait for the end of its group",
+)
+WAIT_FOR_PARCEL = Reason(
+    "wait_for_parcel",
+    "订单{state}，不能{action}，请等待发货",
+    "the order is {state} and cannot be {action}; wait until it is shipped",
+)
+ASK_AGAIN_SOON = Reason(
+    "ask_again_soon",
+    "订单{state}，暂时不能{action}，请稍后再试",
+    "the order is {state} and cannot be {action} at the moment; try again soon",
+)
+#: What to tell of a state and an action that do not go together, where there is more to tell than that.
+ORDER_ADVICE: dict[tuple[str, str], Reason] = {
+    ("awaiting_payment", "cancel"): ASK_AGAIN_SOON,
+    ("awaiting_group", "cancel"): ASK_FOR_A_REFUND,
+    ("awaiting_shipment", "cancel"): ASK_FOR_A_REFUND,
+    ("shipped", "cancel"): ASK_FOR_A_REFUND,
+    ("received", "cancel"): ASK_FOR_A_REFUND,
+    ("awaiting_payment", "pay"): ASK_AGAIN_SOON,
+    ("awaiting_group", "pay"): PAID_ALREADY,
+    ("awaiting_shipment", "pay"): PAID_ALREADY,
+    ("shipped", "pay"): PAID_ALREADY,
+    ("received", "pay"): PAID_ALREADY,
+    ("completed", "pay"): PAID_ALREADY,
+    ("closed", "pay"): ORDER_ANEW,
+    ("awaiting_payment", "ship"): WAIT_FOR_PAYMENT,
+    ("awaiting_group", "ship"): WAIT_FOR_GROUP,
+    ("awaiting_shipment", "ship"): SENT_ALREADY,
+    ("shipped", "ship"): SENT_ALREADY,
+    ("received", "ship"): SENT_ALREADY,
+    ("completed", "ship"): SENT_ALREADY,
+    ("awaiting_payment", "receive"): PAY_FIRST,
+    ("awaiting_group", "receive"): WAIT_FOR_GROUP,
+    ("awaiting_shipment", "receive"): WAIT_FOR_PARCEL,
+    ("awaiting_payment", "refund"): CANCEL_INSTEAD,
+    ("awaiting_group", "refund"): ASK_AGAIN_SOON,
+}
+
+
+def order_state(state: str, action: str) -> MallError:
+    """Make the refusal `order_state`: an order in this state does not allow the action; with what to do instead."""
+    reason = ORDER_ADVICE.get((state, action), ORDER_STATE)
+    error = reason.at("order_id", state=STATES[state], action=ACTIONS[action])
+    return MallError("order_state", state=state, errors=(error,))
+
+
+#: What a refund is in each state, as a sentence about it says.
+REFUND_STATES: dict[str, Term] = {
+    "requested": Term("requested", "待审核", "waiting for a decision"),
+    "approved": Term("approved", "已同意", "granted"),
+    "processing": Term("processing", "正在到账", "being paid out"),
+    "succeeded": Term("succeeded", "已到账", "paid out"),
+    "rejected": Term("rejected", "已拒绝", "rejected"),
+    "failed": Term("failed", "未能到账", "stuck at WeChat"),
+}
+#: What somebody wants with a refund: what operators ask for, and what WeChat says of it.
+REFUND_ACTIONS: dict[str, Term] = {
+    "approve": Term("approve", "同意", "granted"),
+    "reject": Term("reject", "拒绝", "rejected"),
+    "ask_again": Term("ask_again", "重新查询", "asked about again"),
+    "push_anew": Term("push_anew", "重新提交", "handed to WeChat anew"),
+    "hand_over": Term("hand_over", "提交微信支付", "handed to WeChat"),
+    "pay_out": Term("pay_out", "到账", "paid out"),
+    "fail": Term("fail", "记为失败", "marked as failed"),
+}
+REFUND_STATE = Reason("refund_state", "退款{state}，不能{action}", "the refund is {state} and cannot be {action}")
+DECIDE_FIRST = Reason(
+    "decide_first",
+    "退款{state}，不能{action}，请先同意或拒绝",
+    "the refund is {state} and cannot be {action}; grant or reject it first",
+)
+REFUND_ANEW = Reason(
+    "refund_anew",
+    "退款{state}，不能{action}，可由商家重新发起退款",
+    "the refund is {state} and cannot be {action}; make a new one",
+)
+GRANTED_ALREADY = Reason(
+    "granted_already",
+    "退款{state}，不能{action}，款项会退回买家",
+    "the refund is {state} and cannot be {action} any more: the money goes back to the buyer",
+)
+#: What to tell of a refund's state and an action that do not go together, where there is more to tell than that.
+REFUND_ADVICE: dict[tuple[str, str], Reason] = {
+    ("requested", "ask_again"): DECIDE_FIRST,
+    ("rejected", "approve"): REFUND_ANEW,
+    ("rejected", "ask_again"): REFUND_ANEW,
+    ("approved", "reject"): GRANTED_ALREADY,
+    ("processing", "reject"): GRANTED_ALREADY,
+    ("failed", "reject"): GRANTED_ALREADY,
+}
+
+
+def refund_state(state: str, action: str) -> MallError:
+    """Make the refusal `order_state`: a refund in this state does not allow the action; with what to do instead."""
+    reason = REFUND_ADVICE.get((state, action), REFUND_STATE)
+    error = reason.at("refund_id", state=REFUND_STATES[state], action=REFUND_ACTIONS[action])
+    return MallError("order_state", state=state, errors=(error,))
+
+
+# paying
+PAY_TIME_OVER = Reason(
+    "pay_time_over", "订单已超过支付时间，请重新下单", "the time to pay for this order is over; place a new one"
+)
+PAYMENT_REFUSED = Reason(
+    "payment_refused",
+    "微信支付拒绝了这笔付款，请联系商家",
+    "WeChat Pay refused the payment of this order; please contact the shop",
+)
+
+# refunds
+NO_SUCH_REFUND = Reason("no_such_refund", "这个订单没有这笔退款", "there is no such refund of this order")
+NOTHING_TO_REFUND = Reason(
+    "nothing_to_refund",
+    "订单中的商品均已退款或正在退款",
+    "everything in this order has been refunded, or its refund has been asked for",
+)
+COMPLETED_SINCE = Reason(
+    "completed_since",
+    "订单已完成，超过了可退款期限，如有问题请联系商家",
+    "the order is completed and the time for refunds is over; please contact the shop",
+)
+PAID_TOO_LONG_AGO = Reason(
+    "paid_too_long_ago",
+    "付款已超过 {days} 天，微信支付不再支持退款",
+    "the order was paid more than {days} days ago; WeChat Pay refunds nothing after that",
+)
+REJECTED_TOO_OFTEN = Reason(
+    "rejected_too_often",
+    "订单的退款申请已被拒绝 {limit} 次，请联系商家处理",
+    "refunds of this order were rejected {limit} times; please contact the shop",
+)
+TOO_MANY_REFUNDS = Reason(
+    "too_many_refunds", "一个订单最多退款 {limit} 次", "an order can be refunded in at most {limit} parts"
+)
+WHOLE_WHILE_LOBBY_OPEN = Reason(
+    "whole_while_lobby_open",
+    "拼团尚未结束，只能整单退款，不能只退部分商品",
+    "while its lobby is open, an order can only be refunded whole",
+)
+
+# pieces of an order, for a refund or a parcel
+NOTHING_REMAINS = Reason(
+    "nothing_remains",
+    "{label}不在这个订单中，或已全部处理",
+    "nothing of {label} remains in this order",
+)
+FEWER_REMAIN = Reason(
+    "fewer_remain",
+    "{label}最多为 {limit}，订单中只剩这么多",
+    "{label} must be at most {limit}: no more remain in the order",
+)
+
+# parcels
+PARCEL_DIFFERS = Reason(
+    "parcel_differs",
+    "该运单号已发货，且包裹中的商品不同，请核对运单号",
+    "this tracking number was sent with other pieces; check the number",
+)
+TOO_MANY_PARCELS = Reason(
+    "too_many_parcels",
+    "一个订单最多 {limit} 个包裹，请将剩余商品一次发出",
+    "an order has at most {limit} parcels; send all that remains in this one",
+)
+
+# coupons
+IN_ANOTHER_ORDER = Reason(
+    "in_another_order",
+    "这张优惠券已用于其他订单，请换一张或先取消那个订单",
+    "this coupon is in another order; choose another one, or cancel that order",
+)
+
+# lists
+QUEUE_OR_MEMBER = Reason(
+    "queue_or_member", "只能按订单队列或按会员查询，请二选一", "name either a queue or a member, not both"
+)
+
+FIELDS: Labels = {
+    "lines": "商品",
+    "from_cart": "从购物车下单",
+    "address_id": ("收货地址", "address"),
+    "coupon_ids": ("优惠券", "coupon"),
+    "group": "拼团",
+    "activity_id": ("活动", "activity"),
+    "size": "成团人数",
+    "lobby_id": ("团", "lobby"),
+    "expected_payable_fen": ("应付金额（分）", "expected amount in fen"),
+    "remark": "备注",
+    "refund_id": ("退款", "refund"),
+    "queue": "订单队列",
+    "carrier": "快递公司",
+    "tracking_no": ("运单号", "tracking number"),
+    "restock": "退回库存",
+}
