@@ -34,7 +34,6 @@ from chalicelib.ledger.rules import Sale
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import retry
 
 if TYPE_CHECKING:
     from chalicelib.gateways.wechat.pay import Trade
@@ -136,7 +135,11 @@ def record(trade: Trade, by: str = "wechat") -> Order:
             return _seated_late(order, tx, trade.transaction_id, by) or _owe_back(order, tx, trade.transaction_id)
         return _mark_paid(order, tx, trade.transaction_id, by)
 
-    order = changes.change(trade.out_trade_no, decide)
+    try:
+        order = changes.change(trade.out_trade_no, decide)
+    except shards.Scattered as fault:  # moving them is a change of its own, not done while this one is decided
+        shards.consolidate_all(fault.wanted)
+        order = changes.change(trade.out_trade_no, decide)
     if news:
         metrics.add(Metric.ORDERS_PAID)
         metrics.add(Metric.PAID_FEN, order.paid_fen)
@@ -196,7 +199,7 @@ def _in_stock(order: Order) -> dict[str, str] | None:
 
 def _place(order_id: str, line: OrderLine) -> str | None:
     if not line.pool or SHARD in line.pool:
-        return retry(lambda: shards.find(line.sku_id, line.quantity, order_id))
+        return shards.find(line.sku_id, line.quantity, order_id)
     item = read.get(Products, *pool_key(line.sku_id, line.pool)[1])
     return line.pool if item is not None and item.free >= line.quantity and not item.closed else None
 
