@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.commerce.orders.jobs import COUPON_RETURNED, COUPON_USED
-from chalicelib.commerce.orders.rules import Order, OrderCoupon
+from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.pricing.discounts.rules import Chosen
-from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.platform.jobs.declarations import Event
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.store.transaction import Transaction
-
-
-def of_order(price: Quote, known: Sequence[Held]) -> list[OrderCoupon]:
-    """The coupons that the order takes, with what each takes off."""
-    by_id = {one.coupon.coupon_id: one.coupon for one in known}
-    return [
-        OrderCoupon(
-            coupon_id=used.coupon_id,
-            template_id=by_id[used.coupon_id].template_id,
-            discount_fen=used.discount_fen,
-            returns=by_id[used.coupon_id].terms.returns,
-        )
-        for used in price.coupons
-    ]
 
 
 def lock(tx: Transaction, order: Order, chosen: Chosen) -> None:
