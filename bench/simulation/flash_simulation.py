@@ -21,7 +21,7 @@ import msgspec
 
 from bench.simulation.keys import Asked, Bucket, Keys
 from bench.units.key_heat import Touched, Touches
-from chalicelib.commerce.catalogue.rules import GATHER, OWN, chosen, gathered
+from chalicelib.commerce.catalogue.stock.rules import OWN, SCATTERED, choose, consolidation
 from chalicelib.commerce.orders.jobs import CLOSE_UNPAID
 from chalicelib.commerce.orders.placement import service as placement
 from chalicelib.core import ids
@@ -289,7 +289,7 @@ class FlashSimulation:
             process.known = self._now + self._sale.cache_seconds
         if spread:
             pool = self._chosen(process, buyer)
-            if pool == GATHER:
+            if pool == SCATTERED:
                 failed = yield from self._gather(buyer.quantity)
                 if not (yield from self._look(process)):
                     return Answer.THROTTLED
@@ -302,7 +302,7 @@ class FlashSimulation:
 
     def _chosen(self, process: _Process, buyer: _Buyer) -> str | None:
         seen = process.seen if process.fresh > self._now else None
-        return chosen(seen, self._pools, buyer.quantity, buyer.first)
+        return choose(seen, self._pools, buyer.quantity, buyer.first)
 
     def _commit(self, process: _Process, buyer: _Buyer, pool: str) -> _Steps:
         """The order's transaction, as chalicelib.platform.store.transaction tries it."""
@@ -370,7 +370,7 @@ class FlashSimulation:
         does."""
         if not (yield from self._keys.batch(self._everywhere())):
             return Answer.THROTTLED
-        found = gathered(self._free, wanted)
+        found = consolidation(self._free, wanted)
         for wait in _conflict_waits() if found else ():
             touched = [self._stock(pool) for pool in (OWN, *found)]
             reached = self._keys.write(touched) and self._unlocked(OWN, *found)

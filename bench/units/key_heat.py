@@ -77,11 +77,11 @@ class Measurement:
         shard = self._each(sku, lambda shopper: self._order(shopper, sku), forget_catalogue)
         first = self._each(sku, lambda shopper: self._order(shopper, sku), forget_everything)
         pools = shards_of(shards.own(sku))
-        look = self._each(sku, lambda _: shards.look_again(sku, pools), forget_catalogue)
+        look = self._each(sku, lambda _: shards.recount(sku, pools), forget_catalogue)
         free, _ = self._operator.stock(sku)
         few = {"quantity": -free, "reason": "盘点"}
         self._operator.post(f"/v1/admin/skus/{sku}/stock", few, key=secrets.token_hex(8)).ok()
-        shards.look_again(sku, pools)
+        shards.recount(sku, pools)
         told = self._each(sku, lambda shopper: self._told(shopper, sku), lambda: None)
         known = {(touch.place, touch.pattern) for touch in shard}
         return Touches(
@@ -111,7 +111,7 @@ class Measurement:
     def _body(self, shopper: Shopper, sku: str) -> dict[str, Any]:
         return shopper.order_body([(sku, 1)], 7590)
 
-    def _each(self, sku: str, work: Callable[[Shopper], None], forget: Callable[[], None]) -> list[Touched]:
+    def _each(self, sku: str, work: Callable[[Shopper], object], forget: Callable[[], None]) -> list[Touched]:
         """What `work` touches, for each of the members in a process that has forgotten."""
         recorded = []
         for shopper in self._shoppers:

@@ -199,7 +199,7 @@ def test_what_an_operator_gets_wrong_is_told_in_the_operator_s_language(shopper:
         ("zh-CN", "库存不足：棉麻抱枕 只剩 2 件", "手机号格式不正确", "订单已付款，不能取消，可申请退款"),
         (
             "en",
-            "Out of stock: only 2 left of 棉麻抱枕",
+            "Out of stock: 棉麻抱枕, only 2 left",
             "Phone number has the wrong format",
             "The order is paid and cannot be cancelled; ask for a refund",
         ),

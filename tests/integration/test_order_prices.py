@@ -144,10 +144,10 @@ def test_of_ten_orders_at_once_one_has_the_price_for_new_customers(shopper: Shop
 def test_an_order_whose_index_entry_is_late_counts_all_the_same(
     shopper: Shopper, welcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.commerce.orders.placement import service as placement
+    from chalicelib.commerce.orders.placement import queries as placement_queries
 
     order(shopper, WELCOME, (welcome, 1)).ok(201)
-    monkeypatch.setattr(placement, "has_bought", lambda *_, **__: False)
+    monkeypatch.setattr(placement_queries, "has_bought", lambda *_, **__: False)
     assert order(shopper, WELCOME, (welcome, 1)).refused(409, "price_changed")["quote"]["payable_fen"] == PRICE
     order(shopper, PRICE, (welcome, 1)).ok(201)
 
@@ -155,9 +155,9 @@ def test_an_order_whose_index_entry_is_late_counts_all_the_same(
 def test_the_price_for_new_customers_is_had_again_only_when_its_order_is_over(
     shopper: Shopper, operator: Operator, welcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.commerce.orders.placement import service as placement
+    from chalicelib.commerce.orders.placement import queries as placement_queries
 
-    monkeypatch.setattr(placement, "has_bought", lambda *_, **__: False)  # what is kept of the member alone decides
+    monkeypatch.setattr(placement_queries, "has_bought", lambda *_, **__: False)  # what is kept of the member decides
     first = order(shopper, WELCOME, (welcome, 1)).ok(201)["order_id"]
     order(shopper, WELCOME, (welcome, 1)).refused(409, "price_changed")
     shopper.post(f"/v1/orders/{first}/cancel").ok()
@@ -213,9 +213,9 @@ def test_a_coupon_that_somebody_was_faster_with_is_named_as_it_was_asked_for(
     assert [one["coupon_id"] for one in quoted["coupons"]] == [main, extra]
     stale = redemption_queries.picked
 
-    def overtaken(items: Any) -> Any:
+    def overtaken(*arguments: Any) -> Any:
         monkeypatch.setattr(redemption_queries, "picked", stale)
-        found = stale(items)
+        found = stale(*arguments)
         order(shopper, PRICE - 500, (sku, 1), coupon_ids=[main]).ok(201)
         return found
 

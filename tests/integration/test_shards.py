@@ -16,7 +16,7 @@ from chalicelib.commerce.catalogue.import_export import queries as import_export
 from chalicelib.commerce.catalogue.stock import queries as stock_queries
 from chalicelib.commerce.catalogue.stock import shards as stock_shards
 from chalicelib.commerce.catalogue.stock.shards import SHARDS_MAX
-from chalicelib.commerce.orders.placement import service as placement
+from chalicelib.commerce.orders.placement import rules as placement_rules
 from chalicelib.commerce.orders.queries import load
 from chalicelib.commerce.orders.rules import LINES_MAX
 from chalicelib.platform.jobs import worker
@@ -267,14 +267,14 @@ def test_an_order_during_which_the_shards_change_is_placed_all_the_same(
     operator: Operator, shopper: Shopper, sku: str, before: int, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spread(operator, sku, before)
-    price, changed = placement._price, []
+    price, changed = placement_rules.price, []
 
     def meanwhile(*given: Any) -> Any:
         if not changed:
             changed.append(spread(operator, sku, after))
         return price(*given)
 
-    monkeypatch.setattr(placement, "_price", meanwhile)
+    monkeypatch.setattr(placement_rules, "price", meanwhile)
     order(shopper, sku, 1).ok(201)
     now = operator.get(f"/v1/admin/skus/{sku}/shards").ok()
     assert (changed[0]["shards"], now["own"] + sum(now["free"])) == (after, STOCK - 1)
@@ -332,14 +332,14 @@ def test_of_two_operators_who_spread_at_once_one_comes_after_the_other(
     operator: Operator, sku: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spread(operator, sku, 4)
-    look, others = stock_shards.look, []
+    count, others = stock_shards.count, []
 
     def meanwhile(*given: Any) -> Any:
         if not others:
             others.append(sku)
             spread(operator, sku, 6)
-        return look(*given)
+        return count(*given)
 
-    monkeypatch.setattr(stock_shards, "look", meanwhile)
+    monkeypatch.setattr(stock_shards, "count", meanwhile)
     assert spread(operator, sku, 2) == {"shards": 2, "own": 0, "free": [10, 10]}
     assert shards.differences(sku, []) == []

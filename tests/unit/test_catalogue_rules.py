@@ -339,32 +339,3 @@ def test_pages_of_a_search_are_the_whole_of_it(found: list[tuple[str, int, int]]
 def test_the_rank_by_sales_is_rounded_so_that_few_sales_change_it() -> None:
     of = product(publish=True)
     assert [listing_keys.row(of, sold).sold for sold in (0, 7, 99, 101, 128, 1999)] == [0, 7, 99, 100, 120, 1900]
-
-
-@pytest.mark.parametrize(
-    ("seen", "quantity", "pool"),
-    [
-        (None, 1, "1"),  # nobody has looked: the shard that the order falls to
-        ({"": 9, "0": 9, "1": 2, "2": 9}, 2, "1"),
-        ({"": 9, "0": 9, "1": 1, "2": 2}, 2, "2"),  # the next that has enough
-        ({"": 9, "0": 2, "1": 1, "2": 1}, 2, "0"),  # going round
-        ({"": 2, "0": 1, "1": 1, "2": 1}, 2, rules.OWN),
-        ({"": 1, "0": 1, "1": 0, "2": 0}, 2, rules.GATHER),
-        ({"": 1, "0": 0, "1": 0, "2": 0}, 2, None),
-        ({"": 5}, 5, rules.OWN),  # closed shards are not in what was seen
-    ],
-)
-def test_an_order_takes_from_its_shard_else_the_next_with_enough_else_from_what_lies_in_bits(
-    seen: dict[str, int] | None, quantity: int, pool: str | None
-) -> None:
-    assert rules.chosen(seen, ["0", "1", "2"], quantity, first=1) == pool
-
-
-@given(st.lists(st.integers(0, 20), min_size=1, max_size=6), st.integers(0, 20), st.integers(1, 60))
-def test_what_an_order_lacks_is_gathered_and_no_more_from_the_fullest(frees: list[int], own: int, wanted: int) -> None:
-    seen = {rules.OWN: own} | {str(shard): free for shard, free in enumerate(frees)}
-    taken = rules.gathered(seen, wanted)
-    assert sum(taken.values()) == min(max(0, wanted - own), sum(frees))
-    assert all(0 < pieces <= seen[pool] for pool, pieces in taken.items())
-    untouched = [free for shard, free in enumerate(frees) if str(shard) not in taken]
-    assert all(seen[pool] >= max(untouched, default=0) for pool in taken)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.commerce.cart.tables import CartLine, Carts, lines_of
+from chalicelib.commerce.cart.rules import CartLine
+from chalicelib.commerce.cart.tables import Carts, lines_of
 from chalicelib.commerce.cart.views import CartView, cart_view
 from chalicelib.platform.store import read
 

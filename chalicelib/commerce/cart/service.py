@@ -11,17 +11,18 @@ from pynamodb.expressions.condition import size
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from chalicelib.commerce.cart.tables import CartLine, Carts, lines_of
+from chalicelib.commerce.cart.refusals import CART_FULL, NOT_FOR_THE_CART
+from chalicelib.commerce.cart.rules import CartLine
+from chalicelib.commerce.cart.tables import Carts, lines_of
 from chalicelib.commerce.cart.views import CartView, cart_view
 from chalicelib.commerce.catalogue.offers import queries as offers
 from chalicelib.core import clock
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import MallError
+from chalicelib.core.refusals import NO_SUCH
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save, write
+from chalicelib.platform.store.versioned import Conflict
 
 LINES_MAX = 50
-
-#: What a transaction is told when the cart is no longer as it was read.
-CHANGED = "the cart has changed"
 
 
 def put(member_id: str, sku_id: str, quantity: int, selected: bool | None) -> CartView:
@@ -31,9 +32,9 @@ def put(member_id: str, sku_id: str, quantity: int, selected: bool | None) -> Ca
     """
     offer = offers.remembered([sku_id]).get(sku_id)
     if offer is None:
-        raise MallError("not_found", errors=(FieldError("sku_id", "no such SKU"),))
+        raise MallError("not_found", errors=(NO_SUCH.at("sku_id"),))
     if not offer.product.published:
-        raise MallError("product_unavailable", skus=[sku_id])
+        raise MallError("product_unavailable", skus=[sku_id], errors=(NOT_FOR_THE_CART.at("sku_id", name=offer.name),))
     path = Carts.lines[sku_id]
     line = {
         "quantity": quantity,
@@ -55,7 +56,7 @@ def _change(member_id: str, path: Path, quantity: int, selected: bool | None) ->
     try:
         return _write(member_id, actions, path.exists())
     except ConditionFailed:
-        raise MallError("cart_full", limit=LINES_MAX) from None
+        raise MallError("cart_full", limit=LINES_MAX, errors=(CART_FULL.at("sku_id", limit=LINES_MAX),)) from None
 
 
 def remove(member_id: str, sku_id: str) -> CartView:
@@ -64,12 +65,12 @@ def remove(member_id: str, sku_id: str) -> CartView:
 
 
 def take_out(tx: Transaction, member_id: str, taken: list[CartLine]) -> None:
-    """Take these lines out as part of `tx`, which fails with CHANGED when one is no longer as it was read."""
+    """Take these lines out as part of `tx`, which fails with Conflict when one is no longer as it was read."""
     condition = None
     for line in taken:
         as_read = Carts.lines[line.sku_id]["quantity"] == line.quantity
         condition = as_read if condition is None else condition & as_read
-    tx.update(Carts, (member_id,), [Carts.lines[line.sku_id].remove() for line in taken], condition, CHANGED)
+    tx.update(Carts, (member_id,), [Carts.lines[line.sku_id].remove() for line in taken], condition, Conflict)
 
 
 def _write(member_id: str, actions: Sequence[Action], condition: Any) -> Carts:

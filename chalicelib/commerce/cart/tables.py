@@ -11,19 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from pynamodb.attributes import MapAttribute, UnicodeAttribute
 
+from chalicelib.commerce.cart.rules import CartLine
 from chalicelib.platform.store.base import Table, TableMeta, name
-
-
-class CartLine(msgspec.Struct, frozen=True):
-    """What lies in a cart of one SKU; `added` (Unix ms) orders the cart."""
-
-    sku_id: str
-    quantity: int
-    selected: bool
-    added: int
+from chalicelib.platform.store.read import Key
 
 
 class Carts(Table):
@@ -36,8 +28,13 @@ class Carts(Table):
     lines: MapAttribute[str, Any] = MapAttribute(default=dict)
 
 
+def cart_key(member_id: str) -> Key:
+    """Where a member's cart is."""
+    return Carts, (member_id,)
+
+
 def lines_of(cart: Carts | None) -> list[CartLine]:
-    """The lines of a cart, latest first."""
+    """List the lines of a cart, latest first; None: the member has none yet."""
     if cart is None:
         return []
     lines = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from chalicelib.commerce.cart.tables import CartLine
+from chalicelib.commerce.cart.rules import CartLine
 from chalicelib.commerce.catalogue.offers import queries as offers
+from chalicelib.commerce.catalogue.offers.rules import Offer
 
 
 class CartLineView(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -38,7 +39,7 @@ def cart_view(cart_lines: list[CartLine]) -> CartView:
     return CartView(view, total)
 
 
-def _line(line: CartLine, offer: offers.Offer | None) -> CartLineView:
+def _line(line: CartLine, offer: Offer | None) -> CartLineView:
     if offer is None:  # the SKU was removed from its product
         return CartLineView(
             sku_id=line.sku_id, product_id="", name="", specs={}, picture_url="", quantity=line.quantity,

@@ -135,7 +135,7 @@ def get_stock(sku_id: str) -> Stock:
 @endpoint("GET /v1/admin/skus/{sku_id}/shards", OPERATOR, permission=READ, errors=("not_found",))
 def get_shards(sku_id: str) -> ShardsInput:
     """How a SKU's free pieces lie in its shards now."""
-    own, *rest = shards.look(sku_id, shards_of(shards.own(sku_id))).free.values()
+    own, *rest = shards.count(sku_id, shards_of(shards.own(sku_id))).free.values()
     return ShardsInput(len(rest), own, rest)
 
 

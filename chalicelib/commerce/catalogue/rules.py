@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from chalicelib.core import ids
-from chalicelib.core.shards import first_with_some
 
 #: Limits, so that a product fits its item and its creation one transaction.
 SKUS_MAX = 60
@@ -17,11 +15,6 @@ SPECS_MAX = 4
 CATEGORY_DEPTH_MAX = 3
 #: The whole tree is one item of at most 400 KB.
 CATEGORIES_MAX = 1000
-
-#: The SKU's own item, among its shards.
-OWN = ""
-#: No shard has enough, but all of them together have: what lies in bits is to be gathered in the SKU's own item.
-GATHER = "gather"
 
 
 class Category(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -170,32 +163,3 @@ def sku_id(product: str, sku_code: str) -> str:
 def product_of(sku: str) -> str:
     """Give the product's id within a SKU's id."""
     return sku.partition("-")[0]
-
-
-def chosen(seen: Mapping[str, int] | None, shards: Sequence[str], quantity: int, first: int) -> str | None:
-    """Choose where to take so many pieces from: a shard, looking around from number `first`, or OWN, or GATHER.
-
-    None when all together are too few. `seen` is what was free in each of them and in OWN; None: nothing was read.
-    """
-    if seen is None:
-        return shards[first]
-    found = first_with_some([int(seen.get(pool, 0) >= quantity) for pool in shards], first)
-    if found is not None:
-        return shards[found]
-    if seen[OWN] >= quantity:
-        return OWN
-    return GATHER if sum(seen.values()) >= quantity else None
-
-
-def gathered(seen: Mapping[str, int], wanted: int) -> dict[str, int]:
-    """Choose how many pieces come from which shards, so that OWN has as many as are wanted.
-
-    What OWN lacks comes from the fullest, so that the others go on selling; fewer only when that is all there is.
-    """
-    missing = wanted - seen[OWN]
-    taken: dict[str, int] = {}
-    for pool, free in sorted(seen.items(), key=lambda place: -place[1]):
-        if pool != OWN and (pieces := min(free, missing)) > 0:
-            taken[pool] = pieces
-            missing -= pieces
-    return taken

@@ -7,34 +7,28 @@ money of an order with a chain is told as events referred_order.*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, Protocol
-
-import msgspec
+from collections.abc import Sequence
+from typing import Protocol
 
 from chalicelib.commerce.orders.inputs import GroupInput
+from chalicelib.commerce.orders.placement.rules import Deal, Referral
 from chalicelib.commerce.orders.rules import Order, Pieces, Seat
 from chalicelib.customers.members.rules import Profile
-from chalicelib.platform.store.read import Key
+from chalicelib.platform.store.read import Key, ReadSet
 from chalicelib.platform.store.transaction import Transaction
 
 
-class Referral(msgspec.Struct, frozen=True):
-    """Who brought the member, from level 1 up; and whatever `bind` needs to write, where the order is what binds."""
-
-    chain: list[str] = []
-    binding: Any = None
-
-
 class Referrers(Protocol):
-    """What the wing above knows."""
+    """What the wing above knows of who brought a member."""
 
     def keys(self, member_id: str) -> list[Key]:
-        """What must be read to know who brought the member; nothing while distribution is off."""
+        """List what must be read to know who brought the member; nothing while distribution is off."""
 
-    def referral(self, profile: Profile, items: Sequence[Any]) -> Referral:
-        """Whom an order of this member pays, from what was read at `keys`."""
+    def referral(self, profile: Profile, found: ReadSet) -> Referral:
+        """Say whom an order of this member pays, from what was found at `keys`.
+
+        A part of the gathering: it may read on from there (who stands above, by which links the member came).
+        """
 
     def bind(self, tx: Transaction, referral: Referral) -> None:
         """Bind the member as part of the order's transaction, which looks again when they were bound meanwhile."""
@@ -56,29 +50,14 @@ def referrers() -> Referrers:
     return _referrers
 
 
-class Deal(msgspec.Struct, frozen=True, kw_only=True):
-    """What taking part means for an order: fen by SKU, the pool its pieces come from, its seat and time to pay.
-
-    `terms` is the groups' own business: they get it back when the seat is held.
-    """
-
-    prices: Mapping[str, int]
-    pool: str
-    pay_by: datetime
-    seat: Seat
-    terms: Any
-
-
 class Groups(Protocol):
     """What the wing above does for an order of a group. Orders it is given are as they were before the change."""
 
     def keys(self, member_id: str, asked: GroupInput) -> list[Key]:
-        """What must be read to know the deal."""
+        """List what must be read to know the deal."""
 
-    def deal(
-        self, member_id: str, order_id: str, asked: GroupInput, pieces: Sequence[Pieces], items: Sequence[Any]
-    ) -> Deal:
-        """The deal, from what was read at `keys`.
+    def deal(self, member_id: str, order_id: str, asked: GroupInput, pieces: Sequence[Pieces], found: ReadSet) -> Deal:
+        """Make the deal, from what was found at `keys`. A part of the gathering: it may read on from there.
 
         Raises `not_found`, `activity_over`, `lobby_over`, `lobby_full`, `already_in_lobby`, `not_for_you`,
         `purchase_limit`, `invalid`.

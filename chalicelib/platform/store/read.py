@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pynamodb.attributes import Attribute
@@ -49,6 +49,35 @@ def batch_get(keys: Sequence[Key], consistent: bool = True) -> list[Any]:
         for table, raw in _batch(asked[start : start + BATCH_MAX], consistent):
             found[(table.Meta.table_name, *_key_of(table, raw))] = table.from_raw_data(raw)
     return [found.get((table.Meta.table_name, *key)) for table, key in keys]
+
+
+class ReadSet:
+    """Items that one use case has read, each under its key: `found[key]` is the item, or None where there is none.
+
+    What was not asked for is a KeyError, so that nobody takes it for absent.
+    """
+
+    def __init__(self, items: Mapping[Key, Any] | None = None) -> None:
+        self._items = dict(items or {})
+
+    def __getitem__(self, key: Key) -> Any:
+        return self._items[key]
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._items
+
+    def __or__(self, more: ReadSet) -> ReadSet:
+        return ReadSet(self._items | more._items)
+
+    def each(self, keys: Iterable[Key]) -> list[Any]:
+        """List the items at these keys, in this order."""
+        return [self._items[key] for key in keys]
+
+
+def read_set(keys: Iterable[Key], consistent: bool = True) -> ReadSet:
+    """Read the items at these keys, of any tables, as `batch_get` does; no keys, no round trip."""
+    asked = list(dict.fromkeys(keys))
+    return ReadSet(dict(zip(asked, batch_get(asked, consistent), strict=True)))
 
 
 def _batch(keys: Sequence[Key], consistent: bool) -> Iterator[tuple[type[Table], Raw]]:

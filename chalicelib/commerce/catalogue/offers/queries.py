@@ -8,29 +8,13 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.catalogue.categories import queries as category_queries
+from chalicelib.commerce.catalogue.offers.rules import Offer
 from chalicelib.commerce.catalogue.refusals import NOT_ON_SALE
-from chalicelib.commerce.catalogue.rules import Product, Sku, product_of
+from chalicelib.commerce.catalogue.rules import Product, product_of
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.catalogue.tables import PRODUCT, Products, product_key, shards_of, stock_key
 from chalicelib.core.errors import MallError
 from chalicelib.platform.store import cache, read
-
-
-class Offer(msgspec.Struct, frozen=True):
-    """A SKU as it can be bought: at `sku.price_fen`, while `free` pieces last, if `product.published`.
-
-    Where its pieces are spread over `shards`, `free` are those beside them, save in what is `remembered`.
-    """
-
-    product: Product
-    sku: Sku
-    free: int
-    shards: list[str] = []
-
-    @property
-    def picture_url(self) -> str:
-        """The SKU's own picture, else the product's."""
-        return self.sku.picture_url or self.product.picture_url
 
 
 def keys(sku_ids: Iterable[str]) -> list[read.Key]:

@@ -1,4 +1,4 @@
-"""Stock by hand: supplied, or taken away, with a reason. Sales take and return it in `tables`."""
+"""Stock by hand: supplied, or taken away, with a reason. Sales take and return it in `pools`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def supply(sku_id: str, quantity: int, reason: str, cause: str) -> Stock:
     earlier = read.get(Movements, sku_id, cause)
     if earlier is None:
         movement = Movements(sku_id, cause, movement=Movement(quantity, reason, clock.now()))
+        if quantity < 0:
+            shards.consolidate_all({sku_id: -quantity})
         retry(lambda: _supply(sku_id, quantity, movement), TRIES_CROWDED)
         shards.forget()
     elif (earlier.movement.quantity, earlier.movement.reason) != (quantity, reason):
@@ -32,15 +34,14 @@ def supply(sku_id: str, quantity: int, reason: str, cause: str) -> Stock:
 
 
 def _supply(sku_id: str, quantity: int, movement: Movements) -> None:
-    over = shards_of(shards.own(sku_id))
+    over = shards_of(shards.own(sku_id)) if quantity > 0 else []
     tx = Transaction()
     tx.create(movement, MallError("conflict"))
     actions = [Products.supplied.set(Products.supplied + quantity)]
-    if over and quantity > 0:
+    if over:
         actions.append(Products.taken.set(Products.taken + quantity))
         shards.pieces_into(tx, sku_id, over, quantity)
     else:
-        shards.gather(sku_id, over, max(0, -quantity))
         actions.append(Products.free.set(Products.free + quantity))
     tx.update(*stock_key(sku_id), actions, Products.free >= max(0, -quantity), MallError("stock_short"))
     schedule(tx, REINDEX_PRODUCT, product_of(sku_id))

@@ -1,9 +1,10 @@
 """A popular SKU's stock in shards: pools that lie under keys of their own, so that buyers do not all meet at one item.
 
 A shard is a pool (`pools`, docs/decisions/0018-stock-in-shards.md): for the SKU its pieces are taken, an order's line
-names the pool that it took from, and returns find it. An order looks at the shard that its id falls to, then at the
-next that is not known to be empty, then at the SKU's own item; what lies in bits is gathered there. That there are
-too few is said after a consistent look at all of them, which holds for a second.
+names the pool that it took from, and returns find it. `choose` (rules.py) says where an order takes from: the shard
+that its id falls to, then the next that is not known to be empty, then the SKU's own item. What lies scattered is first
+moved there by `consolidate`, a step of its own. That there are too few is said after all of them were counted by a
+consistent read, which holds for a second.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from chalicelib.commerce.catalogue.jobs import REINDEX_PRODUCT
-from chalicelib.commerce.catalogue.rules import GATHER, OWN, Stock, chosen, gathered, product_of
+from chalicelib.commerce.catalogue.rules import Stock, product_of
+from chalicelib.commerce.catalogue.stock.rules import OWN, SCATTERED, choose, consolidation
 from chalicelib.commerce.catalogue.tables import STOCK, Products, new_shards, pool_key, shards_of, stock_key
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
@@ -30,11 +32,22 @@ SHARDS_MAX = 32
 _CACHE = "shards"
 
 
-class Seen(msgspec.Struct):
-    """What was free in each of a SKU's `shards`, and in its own item (OWN)."""
+class Counted(msgspec.Struct):
+    """What was `free` in each of the places that were counted, OWN among them, and which `shards` the SKU had then."""
 
     shards: list[str]
     free: dict[str, int]
+
+
+class Scattered(MallError):
+    """No place has as many pieces as are `wanted` of a SKU, but all together have: `consolidate_all` brings them there.
+
+    To a caller it is `conflict`: come again.
+    """
+
+    def __init__(self, wanted: Mapping[str, int]) -> None:
+        super().__init__("conflict")
+        self.wanted = wanted
 
 
 def spread(sku_id: str, shards: int) -> None:
@@ -49,30 +62,30 @@ def spread(sku_id: str, shards: int) -> None:
 def _spread(sku_id: str, shards: int) -> None:
     item = own(sku_id)
     old = shards_of(item)
-    seen = look(sku_id, old)
-    if len(old) == shards and (seen.free[OWN] == 0 or not shards):
+    counted = count(sku_id, old)
+    if len(old) == shards and (counted.free[OWN] == 0 or not shards):
         return
     tx = Transaction()
     for pool in old:
-        free = seen.free[pool]
+        free = counted.free[pool]
         none = [Products.free.set(0), Products.supplied.set(Products.supplied - free), Products.closed.set(True)]
         tx.update(*pool_key(sku_id, pool), none, Products.free == free, Conflict)
-    pieces = sum(seen.free.values())
-    left = 0 if shards else pieces
+    pieces = sum(counted.free.values())
+    remaining = 0 if shards else pieces
     after = new_shards(shards)
-    pieces_into(tx, sku_id, shards_of(Products(shards=after)), pieces - left)
-    moved = left - seen.free[OWN]
+    pieces_into(tx, sku_id, shards_of(Products(shards=after)), pieces - remaining)
+    moved = remaining - counted.free[OWN]
     actions = [
-        Products.free.set(left), Products.taken.set(Products.taken - moved), Products.shards.set(after),
+        Products.free.set(remaining), Products.taken.set(Products.taken - moved), Products.shards.set(after),
     ]  # fmt: skip
     as_read = Products.shards == item.shards if item.shards else Products.shards.does_not_exist()
-    tx.update(*stock_key(sku_id), actions, as_read & (Products.free == seen.free[OWN]), Conflict)
+    tx.update(*stock_key(sku_id), actions, as_read & (Products.free == counted.free[OWN]), Conflict)
     schedule(tx, REINDEX_PRODUCT, product_of(sku_id))
     commit(tx)
 
 
 def own(sku_id: str) -> Products:
-    """The SKU's own item. Raises `not_found`."""
+    """Read the SKU's own item. Raises `not_found`."""
     item: Products | None = read.get(Products, *stock_key(sku_id)[1])
     if item is None:
         raise MallError("not_found")
@@ -86,20 +99,26 @@ def pieces_into(tx: Transaction, sku_id: str, shards: Sequence[str], pieces: int
         tx.update(*pool_key(sku_id, shards[number]), more, Products.closed.does_not_exist(), Conflict)
 
 
-def gather_all(wanted: Mapping[str, int]) -> None:
-    """Have so many pieces of each SKU in its own item, where its shards have them. Raises `conflict`."""
+def consolidate_all(wanted: Mapping[str, int]) -> None:
+    """Have so many pieces of each SKU in its own item, where its shards have them. Raises `conflict`.
+
+    Each SKU's move is a transaction of its own.
+    """
     for item in read.batch_get([stock_key(sku_id) for sku_id in wanted]):
         if item is not None:
             sku_id = item.part.removeprefix(STOCK)
-            retry(functools.partial(gather, sku_id, shards_of(item), wanted[sku_id]), TRIES_CROWDED)
+            retry(functools.partial(consolidate, sku_id, shards_of(item), wanted[sku_id]), TRIES_CROWDED)
 
 
-def gather(sku_id: str, shards: Sequence[str], wanted: int) -> None:
-    """Have so many pieces in the SKU's own item, as far as the shards have what it lacks. Raises Conflict when somebody
-    else took from them meanwhile."""
+def consolidate(sku_id: str, shards: Sequence[str], wanted: int) -> None:
+    """Move pieces so that the SKU's own item has `wanted` of them, as far as the shards have what it lacks.
+
+    A transaction of its own: it changes where pieces lie, and nothing that anybody sees. Raises Conflict when
+    another request took from the shards meanwhile.
+    """
     if not shards:
         return
-    moved = gathered(look(sku_id, shards).free, wanted)
+    moved = consolidation(count(sku_id, shards).free, wanted)
     if not moved:
         return
     tx = Transaction()
@@ -112,77 +131,72 @@ def gather(sku_id: str, shards: Sequence[str], wanted: int) -> None:
     commit(tx)
 
 
-def look(sku_id: str, shards: Sequence[str]) -> Seen:
-    """What is free in the SKU's own item and in these shards; and which shards the SKU has by now."""
+def count(sku_id: str, shards: Sequence[str]) -> Counted:
+    """Count what is free in the SKU's own item and in these shards, and say which shards the SKU has by now."""
     item, *pools = read.batch_get([stock_key(sku_id), *(pool_key(sku_id, pool) for pool in shards)])
     free = {OWN: 0 if item is None else int(item.free)}
     for pool_id, pool in zip(shards, pools, strict=True):
         free[pool_id] = 0 if pool is None or pool.closed else int(pool.free)
-    return Seen([] if item is None else shards_of(item), free)
+    return Counted([] if item is None else shards_of(item), free)
 
 
-def choose(sku_id: str, shards: Sequence[str], quantity: int, order_id: str) -> str | None:
-    """Where an order takes its pieces from: one of the shards, or OWN; None when there are too few.
+def recount(sku_id: str, shards: Sequence[str], quantity: int = 1) -> Counted:
+    """Count anew, because a shard had too few; the process remembers it for a second, if these are its shards still."""
+    counted = count(sku_id, shards)
+    if sum(counted.free.values()) < quantity:  # pieces that were on their way from one to another are in neither
+        counted = count(sku_id, shards)
+    if counted.shards == list(shards):
+        cache.keep((_CACHE, sku_id), counted)
+    return counted
 
-    By what was seen in this second; nothing is read when nothing was. Raises Conflict when somebody else was quicker.
-    """
-    seen: Seen | None = cache.recall((_CACHE, sku_id))
-    free = None if seen is None or seen.shards != list(shards) else seen.free
-    place = chosen(free, shards, quantity, ids.shard(order_id, len(shards)))
-    if place != GATHER:
-        return place
-    try:
-        gather(sku_id, shards, quantity)
-    finally:
-        look_again(sku_id, shards, quantity)
-    return OWN
+
+def recalled(sku_id: str, shards: Sequence[str]) -> Mapping[str, int] | None:
+    """What this process saw free within this second in each of these shards and in OWN; None when it has not looked."""
+    counted: Counted | None = cache.recall((_CACHE, sku_id))
+    return None if counted is None or counted.shards != list(shards) else counted.free
+
+
+def recalled_short(wanted: Mapping[str, int]) -> dict[str, int]:
+    """Of which of these SKUs too few were seen in this second, and how many, in all their places together."""
+    seen = {sku_id: cache.recall((_CACHE, sku_id)) for sku_id in wanted}
+    total = {sku_id: sum(counted.free.values()) for sku_id, counted in seen.items() if counted is not None}
+    return {sku_id: free for sku_id, free in total.items() if free < wanted[sku_id]}
 
 
 def find(sku_id: str, quantity: int, order_id: str) -> str | None:
-    """The same by a look at what there is now, of a SKU that may have no shards (then OWN), or be gone (None)."""
+    """Find where an order can take pieces from, by what there is now of a SKU that may have no shards: a place, or OWN.
+
+    None when there are too few, or no such SKU. Raises Scattered when they are to be consolidated first.
+    """
     item = read.get(Products, *stock_key(sku_id)[1])
     if item is None:
         return None
     shards = shards_of(item)
     if not shards:
         return OWN if item.free >= quantity else None
-    look_again(sku_id, shards, quantity)
-    return choose(sku_id, shards, quantity, order_id)
+    counted = recount(sku_id, shards, quantity)
+    free = counted.free if counted.shards == shards else None
+    place = choose(free, shards, quantity, ids.shard(order_id, len(shards)))
+    if place == SCATTERED:
+        raise Scattered({sku_id: quantity})
+    return place
 
 
-def look_again(sku_id: str, shards: Sequence[str], quantity: int = 1) -> None:
-    """A shard had too few: see what each has, and remember it for a second, if these are its shards still."""
-    seen = look(sku_id, shards)
-    if sum(seen.free.values()) < quantity:  # pieces that were on their way from one to another are in neither
-        seen = look(sku_id, shards)
-    if seen.shards == list(shards):
-        cache.keep((_CACHE, sku_id), seen)
-
-
-def taken(sku_id: str, place: str, quantity: int) -> None:
-    """An order has taken pieces: what was seen is not there any more."""
-    seen: Seen | None = cache.recall((_CACHE, sku_id))
+def deduct(sku_id: str, place: str, quantity: int) -> None:
+    """Take off what was seen there the pieces that an order has taken."""
+    seen: Counted | None = cache.recall((_CACHE, sku_id))
     if seen is not None and place in seen.free:
         seen.free[place] = max(0, seen.free[place] - quantity)
 
 
-def gone(wanted: Mapping[str, int]) -> list[str]:
-    """Those of these SKUs of which so many were not seen in all their shards together in this second."""
-    return [
-        sku_id
-        for sku_id, quantity in wanted.items()
-        if (seen := cache.recall((_CACHE, sku_id))) is not None and sum(seen.free.values()) < quantity
-    ]
-
-
 def forget() -> None:
-    """Look anew at what is shown and sold, for pieces have come back by this process."""
+    """Forget what this process has seen of the stock, because pieces have come back by it."""
     cache.forget("catalogue")
     cache.forget(_CACHE)
 
 
 def stocks(items: Iterable[Products | None], consistent: bool) -> dict[str, Stock]:
-    """The stock of SKUs, by their id, from their own items: what is free in shards is free, in one more round trip."""
+    """Reckon the stock of SKUs, by their id, from their own items; what is free in shards is one more round trip."""
     own = {item.part.removeprefix(STOCK): item for item in items if item is not None}
     keys = [(sku_id, pool) for sku_id, item in own.items() for pool in shards_of(item)]
     found = read.batch_get([pool_key(*key) for key in keys], consistent=consistent)

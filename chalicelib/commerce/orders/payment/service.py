@@ -36,7 +36,7 @@ from chalicelib.ledger.rules import Sale
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import Conflict, Versioned, retry
+from chalicelib.platform.store.versioned import Conflict, Versioned
 
 if TYPE_CHECKING:
     from chalicelib.gateways.wechat.pay import Trade
@@ -148,7 +148,11 @@ def record(trade: Trade, by: str = "wechat") -> Order:
         seated = None if pools is None else _seated_late(order, tx, trade.transaction_id, by, pools)
         return seated or _owe_back(order, tx, trade.transaction_id)
 
-    return versioned.change(find, decide, changes.write)
+    try:
+        return versioned.change(find, decide, changes.write)
+    except shards.Scattered as fault:  # moving them is a change of its own, not done while this one is decided
+        shards.consolidate_all(fault.wanted)
+        return versioned.change(find, decide, changes.write)
 
 
 def _mark_paid(order: Order, tx: Transaction, transaction_id: str, by: str) -> Order:
@@ -196,7 +200,7 @@ def _in_stock(order: Order) -> dict[str, str] | None:
 
 def _pool_with(order_id: str, line: OrderLine) -> str | None:
     if not line.pool or SHARD in line.pool:
-        return retry(lambda: shards.find(line.sku_id, line.quantity, order_id))
+        return shards.find(line.sku_id, line.quantity, order_id)
     item = read.get(Products, *pool_key(line.sku_id, line.pool)[1])
     return line.pool if item is not None and item.free >= line.quantity and not item.closed else None
 

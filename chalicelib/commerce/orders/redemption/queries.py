@@ -10,23 +10,26 @@ from chalicelib.commerce.coupons.wallet import queries as wallet_queries
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.pricing.discounts.rules import Chosen
 from chalicelib.core import clock
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import MallError
+from chalicelib.core.refusals import NO_SUCH
 from chalicelib.platform.store import read
+from chalicelib.platform.store.read import ReadSet
 
 
 def keys(member_id: str, chosen: Chosen) -> list[read.Key]:
-    """What must be read of the chosen coupons; `picked` takes it."""
+    """List what must be read of the chosen coupons, for `picked`."""
     return [] if chosen == "best" else [coupon_key(member_id, coupon_id) for coupon_id in chosen]
 
 
-def picked(items: Sequence[Coupons | None]) -> list[Held]:
-    """The chosen coupons, as they are. Raises `not_found` naming the field, for a coupon that there is not, also for
-    another's."""
-    found = [held(item) for item in items if item is not None]
-    if len(found) < len(items):
-        field = f"coupon_ids[{items.index(None)}]"
-        raise MallError("not_found", errors=(FieldError(field, "no such coupon"),))
-    return found
+def picked(member_id: str, chosen: Chosen, found: ReadSet) -> list[Held]:
+    """List the chosen coupons as they were found at `keys`; none, where the best are to be chosen.
+
+    Raises `not_found` naming the field, for a coupon that there is not, also for another's.
+    """
+    items: list[Coupons | None] = found.each(keys(member_id, chosen))
+    if None in items:
+        raise MallError("not_found", errors=(NO_SUCH.at(f"coupon_ids[{items.index(None)}]"),))
+    return [held(item) for item in items if item is not None]
 
 
 def of_member(member_id: str, known: Sequence[Held]) -> list[Held]:

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.commerce.orders.jobs import COUPON_RETURNED, COUPON_USED
 from chalicelib.commerce.orders.refusals import IN_ANOTHER_ORDER
-from chalicelib.commerce.orders.rules import Order, OrderCoupon
+from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.pricing.discounts.rules import Chosen
-from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs.declarations import Event
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
-
-
-def coupons_of_quote(price: Quote, known: Sequence[Held]) -> list[OrderCoupon]:
-    """List the coupons that an order at this price takes, with what each takes off in fen."""
-    by_id = {one.coupon.coupon_id: one.coupon for one in known}
-    return [
-        OrderCoupon(
-            coupon_id=used.coupon_id,
-            template_id=by_id[used.coupon_id].template_id,
-            discount_fen=used.discount_fen,
-            returns=by_id[used.coupon_id].terms.returns,
-        )
-        for used in price.coupons
-    ]
 
 
 def lock(tx: Transaction, order: Order, chosen: Chosen) -> None:

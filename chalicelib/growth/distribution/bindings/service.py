@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from chalicelib.commerce.orders.ports import Referral
+from chalicelib.commerce.orders.placement.rules import Referral
 from chalicelib.core import clock
 from chalicelib.customers.members.rules import Invite, Profile
 from chalicelib.growth.distribution.rules import INVITE_DAYS, Binding, DistributionRules, new_binding
@@ -25,7 +24,7 @@ from chalicelib.growth.distribution.tables import (
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.store import read
 from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.read import Key
+from chalicelib.platform.store.read import Key, ReadSet
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 
 #: So far up a ring is looked for. Whoever has customers of their own and comes by the link of somebody further down
@@ -140,15 +139,15 @@ class Referrals:
         """The member's binding, and whether they are a distributor; nothing while distribution is off."""
         return [binding_key(member_id), distributor_key(member_id)] if DISTRIBUTION.current().enabled else []
 
-    def referral(self, profile: Profile, items: Sequence[Any]) -> Referral:
+    def referral(self, profile: Profile, found: ReadSet) -> Referral:
         """The distributors above the member; with self-purchase, and where they are one, the member first.
 
         A member who is not bound and was invited lately is bound by this order, to the last who can be.
         """
-        if not items:
+        if binding_key(profile.member_id) not in found:
             return Referral()
         rules, now = DISTRIBUTION.current(), clock.now()
-        bound, own = items
+        bound, own = found[binding_key(profile.member_id)], found[distributor_key(profile.member_id)]
         plan = None
         if bound is None or not bound.binding.live(now):
             links = read.batch_get([(Links, (invite.token,)) for invite in _open(profile, bound, now)])

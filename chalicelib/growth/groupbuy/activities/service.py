@@ -51,7 +51,7 @@ def create(asked: ActivityInput) -> Activity:
             return known.activity
         activity_id = ids.new("ga")
     activity = _activity(asked, stock, activity_id, draw.secret_hash(secret) if secret else "", now)
-    shards.gather_all(stock)
+    shards.consolidate_all(stock)
     tx = Transaction()
     tx.create(activity_item(activity, 1, secret), _STALE)
     for sku_id, pieces in stock.items():

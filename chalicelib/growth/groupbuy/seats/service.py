@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.orders.inputs import GroupInput
-from chalicelib.commerce.orders.ports import Deal
+from chalicelib.commerce.orders.placement.rules import Deal
 from chalicelib.commerce.orders.queries import has_bought
 from chalicelib.commerce.orders.rules import Order, Pieces, Seat
 from chalicelib.core import clock, ids
@@ -39,6 +39,7 @@ from chalicelib.growth.groupbuy.tables import (
 )
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
+from chalicelib.platform.store.read import ReadSet
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
 
@@ -62,14 +63,14 @@ class Seating:
         assert asked.activity_id is not None
         return [activity_key(asked.activity_id)]
 
-    def deal(
-        self, member_id: str, order_id: str, asked: GroupInput, pieces: Sequence[Pieces], items: Sequence[Any]
-    ) -> Deal:
+    def deal(self, member_id: str, order_id: str, asked: GroupInput, pieces: Sequence[Pieces], found: ReadSet) -> Deal:
         """The terms of the lobby, or of the one that this order opens."""
         if asked.lobby_id is not None:
-            terms, until = _joining(member_id, items[0], items[1])
+            seat_found = found[seat_key(asked.lobby_id, member_id)]
+            terms, until = _joining(member_id, found[lobby_key(asked.lobby_id)], seat_found)
         else:
-            terms, until = _opening(member_id, order_id, asked.size, items[0])
+            assert asked.activity_id is not None
+            terms, until = _opening(member_id, order_id, asked.size, found[activity_key(asked.activity_id)])
         opens = asked.lobby_id is None
         wanted = pieces[0]
         price = rules.check_order(terms, wanted.sku_id, wanted.quantity, opens)

@@ -1,0 +1,195 @@
+"""The gathering: everything that a quote or an order is decided from is read here, before anything is decided.
+
+One BatchGet reads the member and what the lines name (two, where the lines are the cart's), as one ReadSet. What only
+some orders need comes after it: the best coupons, whether the member is new, who brought them. What a process remembers
+for a second costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from chalicelib.commerce.cart import queries as cart_queries
+from chalicelib.commerce.cart.rules import CartLine
+from chalicelib.commerce.cart.tables import cart_key, lines_of
+from chalicelib.commerce.catalogue.categories import queries as category_queries
+from chalicelib.commerce.catalogue.offers import queries as offers
+from chalicelib.commerce.catalogue.offers.rules import Offer
+from chalicelib.commerce.catalogue.stock import shards
+from chalicelib.commerce.coupons.rules import Held
+from chalicelib.commerce.orders.inputs import LineInput, OrderInput, QuoteInput
+from chalicelib.commerce.orders.placement import rules
+from chalicelib.commerce.orders.placement.rules import Checkout, Deal, Purchase, Selection
+from chalicelib.commerce.orders.ports import groups, referrers
+from chalicelib.commerce.orders.queries import has_bought
+from chalicelib.commerce.orders.redemption import queries as redemption
+from chalicelib.commerce.orders.rules import Order, Pieces
+from chalicelib.commerce.orders.settings import order_rules
+from chalicelib.commerce.orders.tables import Orders, UnpaidOrders
+from chalicelib.commerce.pricing import queries as pricing_queries
+from chalicelib.commerce.pricing import rules as pricing
+from chalicelib.commerce.pricing import settings as pricing_settings
+from chalicelib.commerce.pricing.promotions.rules import new_customer_matters
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members.tables import addresses_key, profile_key
+from chalicelib.platform.store import read
+from chalicelib.platform.store.read import Key, ReadSet, read_set
+
+
+def gather_quote(member_id: str, asked: QuoteInput) -> Purchase:
+    """Gather what a quote is made from: products, address and coupons may be a second old.
+
+    Raises `invalid`, `cart_empty`, `not_found`, `product_unavailable`, and what the deal of a group raises.
+    """
+    keys = _common_keys(member_id, asked)
+    wanted = _wanted(asked, cart_queries.lines(member_id) if asked.from_cart else [])
+    skus = [line.sku_id for line in wanted]
+    known, unknown = offers.recalled(skus)
+    found = read_set([*keys, *offers.keys(unknown)], consistent=False)
+    offered = known | offers.learned(unknown, found.each(offers.keys(unknown)))
+    selection = _selection(member_id, "", asked, rules.pieces(wanted), found, offered)
+    chosen = redemption.picked(member_id, asked.coupon_ids, found)
+    return _purchase(member_id, asked, selection, redemption.of_member(member_id, chosen))
+
+
+def gather_order(member_id: str, order_id: str, asked: OrderInput) -> Checkout | Order:
+    """Gather what an order is made from, as it is now; or the order itself, when it was placed before.
+
+    Raises what `gather_quote` raises, `out_of_stock`, and `unauthenticated` for a member who is gone. That all is sold
+    is said from memory, where this process has seen so: the product, which everybody else reads, too, is not read.
+    """
+    own: list[Key] = [(Orders, (order_id,)), profile_key(member_id)]
+    own += [*_common_keys(member_id, asked), *referrers().keys(member_id)]
+    found = read_set([*own, cart_key(member_id)]) if asked.from_cart else ReadSet()
+    if (placed := _placed(order_id, found)) is not None:
+        return placed
+    wanted = _wanted(asked, lines_of(found[cart_key(member_id)]) if asked.from_cart else [])
+    lines = rules.pieces(wanted)
+    if asked.group is None:
+        _refuse_from_memory(lines)
+    skus = [line.sku_id for line in wanted]
+    found |= read_set(key for key in [*own, *offers.keys(skus)] if key not in found)
+    if (placed := _placed(order_id, found)) is not None:
+        return placed
+    if found[profile_key(member_id)] is None:
+        raise MallError("unauthenticated")
+    offered = offers.from_items(skus, found.each(offers.keys(skus)))
+    selection = _selection(member_id, order_id, asked, lines, found, offered)
+    return _checkout(member_id, order_id, asked, selection, wanted, found)
+
+
+def _checkout(
+    member_id: str, order_id: str, asked: OrderInput, selection: Selection,
+    wanted: Sequence[CartLine | LineInput], found: ReadSet,
+) -> Checkout:  # fmt: skip
+    places = rules.choose_places(order_id, selection, _counted(selection))
+    coupons = redemption.picked(member_id, asked.coupon_ids, found)
+    if asked.coupon_ids == "best":
+        coupons = redemption.of_member(member_id, [])
+    profile = found[profile_key(member_id)].profile
+    assert selection.address is not None  # an order names one
+    return Checkout(
+        purchase=_purchase(member_id, asked, selection, coupons),
+        profile=profile,
+        address=selection.address,
+        places=places,
+        referral=referrers().referral(profile, found),
+        cart_lines=[line for line in wanted if isinstance(line, CartLine)],
+        pay_minutes=order_rules().pay_minutes,
+        unpaid_max=order_rules().unpaid_max,
+    )
+
+
+def gather_coupons(member_id: str, purchase: Purchase) -> Purchase:
+    """Add the member's other coupons to a purchase that was gathered with the chosen ones alone: quotes tell of all."""
+    coupons = redemption.of_member(member_id, purchase.benefits.coupons)
+    return msgspec.structs.replace(
+        purchase,
+        items=rules.items_of(purchase.selection, category_queries.remembered()),
+        benefits=msgspec.structs.replace(purchase.benefits, coupons=coupons),
+    )
+
+
+def _common_keys(member_id: str, asked: QuoteInput | OrderInput) -> list[Key]:
+    """List what must be read for a quote as for an order, save the lines. Raises `invalid`, as `check_group` does."""
+    rules.check_group(asked)
+    return [
+        *([] if asked.address_id is None else [addresses_key(member_id)]),
+        *redemption.keys(member_id, asked.coupon_ids),
+        *([] if asked.group is None else groups().keys(member_id, asked.group)),
+    ]
+
+
+def _wanted(asked: QuoteInput | OrderInput, cart: Sequence[CartLine]) -> Sequence[CartLine | LineInput]:
+    return rules.lines_selected(asked, cart) if asked.from_cart else rules.lines_asked(asked)
+
+
+def _placed(order_id: str, found: ReadSet) -> Order | None:
+    """The order, when it has been read and is there."""
+    key: Key = (Orders, (order_id,))
+    if key not in found or found[key] is None:
+        return None
+    order: Order = found[key].order
+    return order
+
+
+def _refuse_from_memory(lines: Sequence[Pieces]) -> None:
+    """Raises `out_of_stock` where in this second too few pieces were seen; names are those that memory has, too."""
+    short = shards.recalled_short({line.sku_id: line.quantity for line in lines})
+    if short:
+        raise rules.out_of_stock(lines, short, offers.recalled(short)[0])
+
+
+def _selection(
+    member_id: str, order_id: str, asked: QuoteInput | OrderInput, lines: list[Pieces], found: ReadSet,
+    offered: Mapping[str, Offer],
+) -> Selection:  # fmt: skip
+    """Put together what is bought. Raises `not_found`, `product_unavailable`, and what a deal raises."""
+    address = None
+    if asked.address_id is not None:
+        book = found[addresses_key(member_id)]
+        address = rules.address_of(None if book is None else book.addresses, asked.address_id)
+    deal: Deal | None = None
+    if asked.group is not None:
+        deal = groups().deal(member_id, order_id, asked.group, lines, found)
+    rules.check_offers(lines, offered)
+    return Selection(lines=lines, offers=offered, address=address, deal=deal)
+
+
+def _counted(selection: Selection) -> dict[str, Mapping[str, int] | None]:
+    """What this process has seen in this second of the SKUs that lie in shards."""
+    spread = {sku_id: offer.shards for sku_id, offer in selection.offers.items() if offer.shards}
+    return {sku_id: shards.recalled(sku_id, over) for sku_id, over in spread.items()}
+
+
+def _purchase(
+    member_id: str, asked: QuoteInput | OrderInput, selection: Selection, coupons: Sequence[Held]
+) -> Purchase:
+    """Add to the selection what its price follows from, for a member who has these coupons."""
+    promotions = pricing_queries.promotions() if selection.deal is None else {}
+    forest = category_queries.remembered() if coupons or promotions else None
+    now = clock.now()
+    return Purchase(
+        selection=selection,
+        items=rules.items_of(selection, forest),
+        templates=pricing_queries.templates(),
+        benefits=pricing.Benefits(
+            now=now,
+            promotions=promotions,
+            coupons=coupons,
+            chosen=asked.coupon_ids,
+            new_customer=new_customer_matters(promotions, selection.offers, now) and _is_new(member_id),
+            floor_bp=pricing_settings.PRICING.current().floor_bp,
+        ),
+    )
+
+
+def _is_new(member_id: str) -> bool:
+    """Whether no order of this member stands, paid or not. What the index does not show yet, their own item does."""
+    if has_bought(member_id, or_ordered=True):
+        return False
+    counted = read.get(UnpaidOrders, member_id)
+    return counted is None or (counted.orders == 0 and counted.newcomer is None)
