@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
-TYPED := $(wildcard app.py) chalicelib local tools $(if $(wildcard bench/*.py),bench) $(if $(wildcard infra/*.py),infra)
+TYPED := app.py chalicelib local tools bench infra tests/support
 
 .DEFAULT_GOAL := help
 .PHONY: help run test unit check demo drill import audit permissions bench package lint format types clean

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Literal
+from unittest.mock import patch
 
 import botocore.endpoint
 import requests
@@ -213,12 +214,11 @@ def boundary(ignore: Callable[[str], bool] = lambda _: False) -> Iterator[Outsid
         name = f"{request.method} {request.path_url.partition('?')[0]}"
         return outside.pass_through(name, lambda: http_send(self, request, **options), _spoil_http)
 
-    URLLib3Session.send, HTTPAdapter.send = send_aws, send_http
-    waits = (botocore.endpoint.time, clock.sleep)
-    # What is waited before a repetition is not what is tested here, and would be most of the sweep's time.
-    botocore.endpoint.time, clock.sleep = SimpleNamespace(sleep=lambda _: None), lambda _: None  # type: ignore[assignment]
-    try:
+    with (
+        patch.object(URLLib3Session, "send", send_aws),
+        patch.object(HTTPAdapter, "send", send_http),
+        # What is waited before a repetition is not what is tested here, and would be most of the sweep's time.
+        patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None)),
+        patch.object(clock, "sleep", lambda _: None),
+    ):
         yield outside
-    finally:
-        URLLib3Session.send, HTTPAdapter.send = aws_send, http_send
-        botocore.endpoint.time, clock.sleep = waits
