@@ -3,13 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
-TYPED := $(wildcard app.py) chalicelib local tools $(if $(wildcard bench/*.py),bench) $(if $(wildcard infra/*.py),infra)
+TYPED := app.py chalicelib local tools bench infra tests/support
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check demo drill import audit permissions bench package lint format types clean
+.PHONY: help run test unit check hooks demo drill import audit permissions openapi bench package lint format types clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 run: $(INSTALLED) ## open the mall: API 8000, WeChat sandbox 8001, control 8002 (PORT, SANDBOX_PORT, CONTROL_PORT, DYNAMODB_PORT)
 	@$(BIN)/python -m local.up
@@ -35,8 +35,14 @@ unit: $(INSTALLED) ## the fast lane: the tests that need no engine and no server
 
 check: lint types unit ## before every commit: style, types, the fast lane
 
+hooks: $(INSTALLED) ## have git check style and types before each commit, and the fast lane before each push
+	@$(BIN)/pre-commit install
+
 permissions: $(INSTALLED) ## what each function may do, written anew from what the last full `make test` saw
 	@$(BIN)/python -m infra.permissions .pytest_cache/d/yutang-calls
+
+openapi: $(INSTALLED) ## docs/openapi.json, written anew from what the endpoints declare
+	@$(BIN)/python -m tools.openapi
 
 bench: $(INSTALLED) ## what the mall costs
 	$(BIN)/python -m bench

@@ -236,7 +236,7 @@ class Control:
 
 _names = itertools.count()
 
-SHANGHAI = {
+SHANGHAI: dict[str, Any] = {
     "name": "林小鱼 🐟", "phone": "13800000000", "region_code": "310115", "province": "上海市", "city": "市辖区",
     "district": "浦东新区", "detail": "世纪大道 1 号", "is_default": True,
 }  # fmt: skip

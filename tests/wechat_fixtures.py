@@ -104,7 +104,7 @@ class Wechat:
 
 def an_order(**changes: Any) -> wechat_pay.Prepay:
     """A payment of 10 yuan under a number of its own, to be made within the hour."""
-    fields = {
+    fields: dict[str, Any] = {
         "out_trade_no": f"T{os.getpid()}_{next(_numbers):06d}",
         "description": "龙井茶 250g",
         "time_expire": clock.now() + timedelta(hours=1),
@@ -116,7 +116,7 @@ def an_order(**changes: Any) -> wechat_pay.Prepay:
 
 def a_transfer(**changes: Any) -> transfers.TransferRequest:
     """A transfer of 3 yuan under a number of its own."""
-    fields = {
+    fields: dict[str, Any] = {
         "out_bill_no": f"W{os.getpid()}x{next(_numbers):06d}",
         "openid": "o-promoter",
         "amount_fen": 300,

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Literal
+from unittest.mock import patch
 
 import botocore.endpoint
 import requests
@@ -206,7 +207,6 @@ def boundary(ignore: Callable[[str], bool] = lambda _: False) -> Iterator[Outsid
     DynamoDB is called by botocore, whose repetitions are part of what is tested.
     """
     outside = Outside()
-    client, base._client = base._client, botocore_s()
     aws_send, http_send = URLLib3Session.send, HTTPAdapter.send
 
     def send_aws(self: Any, request: Any) -> Any:
@@ -219,13 +219,12 @@ def boundary(ignore: Callable[[str], bool] = lambda _: False) -> Iterator[Outsid
         name = f"{request.method} {request.path_url.partition('?')[0]}"
         return outside.pass_through(name, lambda: http_send(self, request, **options), _spoil_http)
 
-    URLLib3Session.send, HTTPAdapter.send = send_aws, send_http
-    waits = (botocore.endpoint.time, clock.sleep)
-    # What is waited before a repetition is not what is tested here, and would be most of the sweep's time.
-    botocore.endpoint.time, clock.sleep = SimpleNamespace(sleep=lambda _: None), lambda _: None  # type: ignore[assignment]
-    try:
+    with (
+        patch.object(URLLib3Session, "send", send_aws),
+        patch.object(HTTPAdapter, "send", send_http),
+        patch.object(base, "_client", botocore_s()),
+        # What is waited before a repetition is not what is tested here, and would be most of the sweep's time.
+        patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None)),
+        patch.object(clock, "sleep", lambda _: None),
+    ):
         yield outside
-    finally:
-        base._client = client
-        URLLib3Session.send, HTTPAdapter.send = aws_send, http_send
-        botocore.endpoint.time, clock.sleep = waits

@@ -36,9 +36,13 @@ NAMED_PRICES = ("new_customer_price", "bundle", "add_on")
 
 def item(sku_id: str, quantity: int, price: int, **more: Any) -> Item:
     """So many pieces at that price; the product is "p-SKU", unless said otherwise."""
-    return Item(
-        **({"sku_id": sku_id, "quantity": quantity, "unit_price_fen": price, "product_id": f"p-{sku_id}"} | more)
-    )
+    fields: dict[str, Any] = {
+        "sku_id": sku_id,
+        "quantity": quantity,
+        "unit_price_fen": price,
+        "product_id": f"p-{sku_id}",
+    } | more
+    return Item(**fields)
 
 
 def prices(**of: int) -> list[SkuPrice]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from local.processes import ROOT
-from tools import error_docs, reference
+from tools import error_docs, openapi, reference
 
 #: A file is named from the root, or as a module of the house.
 NAMED_FROM = (ROOT, ROOT / "chalicelib", *(path for path in (ROOT / "chalicelib").glob("*/*") if path.is_dir()))
@@ -22,11 +24,42 @@ def test_the_page_of_errors_is_up_to_date() -> None:
     assert error_docs.FILE.read_text(encoding="utf-8") == error_docs.page(), "run: python -m tools.error_docs"
 
 
+def made_by(tool: str) -> str:
+    """What a tool would write now. In a process of its own: other tests of this one declare jobs, tables, endpoints."""
+    code = f"import sys; from tools import {tool}; sys.stdout.buffer.write({tool}.page().encode())"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+
+
 def test_the_page_of_events_jobs_tables_and_permissions_is_up_to_date() -> None:
-    # In a process of its own: other tests of this one declare jobs and tables.
-    code = "import sys; from tools import reference; sys.stdout.buffer.write(reference.page().encode())"
-    made = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
-    assert reference.FILE.read_text(encoding="utf-8") == made.stdout.decode(), "run: python -m tools.reference"
+    assert reference.FILE.read_text(encoding="utf-8") == made_by("reference"), "run: python -m tools.reference"
+
+
+def test_the_document_of_the_interface_is_up_to_date() -> None:
+    # Not as a comparison of texts that fails: pytest would look for the difference in 30,000 lines for minutes.
+    is_current = openapi.FILE.read_text(encoding="utf-8") == made_by("openapi")
+    assert is_current, "docs/openapi.json is not what the endpoints declare: run make openapi, and read its diff"
+
+
+def in_glossary() -> list[str]:
+    """The names in code: the third column."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [row[2].strip("`") for row in rows if row[2] != "in code"]
+
+
+@pytest.mark.parametrize("entry", in_glossary())
+def test_what_the_glossary_names_is_there(entry: str) -> None:
+    name, _, value = entry.partition(": ")
+    found = pkgutil.resolve_name(f"chalicelib.{name}")
+    assert not value or value in get_args(found)
+
+
+def test_the_glossary_has_four_columns_and_no_word_twice() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert [row for row in rows if len(row) != 4] == []
+    words = [row[0] for row in rows if row[0] != "中文"]
+    assert len(words) > 50 and sorted(set(words)) == sorted(words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
