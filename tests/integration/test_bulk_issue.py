@@ -13,9 +13,11 @@ import msgspec
 import pytest
 
 from chalicelib.commerce.coupons import rules
+from chalicelib.commerce.coupons.bulk_issue import queries as bulk_issue_queries
+from chalicelib.commerce.coupons.bulk_issue import rules as bulk_issue_rules
 from chalicelib.commerce.coupons.bulk_issue import service as bulk_issue
 from chalicelib.commerce.coupons.bulk_issue.inputs import GrantInput, GrantMoreInput
-from chalicelib.commerce.coupons.bulk_issue.views import GrantMoreView, GrantView
+from chalicelib.commerce.coupons.bulk_issue.views import GrantMoreView, GrantView, grant_view
 from chalicelib.commerce.coupons.centre import service as centre
 from chalicelib.commerce.coupons.inputs import TemplateChangeInput
 from chalicelib.commerce.coupons.rules import Template
@@ -75,7 +77,7 @@ def own_roster(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three members a step, seven an item of the list."""
-    monkeypatch.setattr(bulk_issue, "STEP_MEMBERS", 3)
+    monkeypatch.setattr(bulk_issue_rules, "STEP_MEMBERS", 3)
     monkeypatch.setattr(bulk_issue, "ITEM_MEMBERS", 7)
 
 
@@ -88,10 +90,16 @@ def added(made: Template, grant: GrantView, people: Sequence[str], key: str = ""
     return bulk_issue.add(made.template_id, grant.grant_id, "tester", key or secrets.token_hex(8), asked)
 
 
+def progress(grant: GrantView) -> GrantView:
+    """How far it is now."""
+    found = bulk_issue_queries.load(grant.grant_id, grant.template_id)
+    return grant_view(found, bulk_issue_queries.parts(grant.grant_id))
+
+
 def ended(made: Template, grant: GrantView) -> GrantView:
     """The grant when no job of it is due any more."""
     worker.run_due()
-    return bulk_issue.view(made.template_id, grant.grant_id)
+    return progress(grant)
 
 
 def counts(view: GrantView) -> tuple[str, int, int, int]:
@@ -121,7 +129,7 @@ def test_five_thousand_and_a_worker_that_is_killed_twice(advance: Callable[[floa
             outside.arm(at, mode)  # type: ignore[arg-type]
             worker.run_due()
             raise AssertionError("nobody died")
-        middle = bulk_issue.view(made.template_id, grant.grant_id)
+        middle = progress(grant)
         assert middle.state == "running"
         assert 0 < middle.given == all_given_by(made).total() < 5000
         advance(LEASE_SECONDS + 1)
@@ -160,7 +168,7 @@ def test_two_workers_at_once_do_no_step_twice(short_steps: None) -> None:
             pass
 
     at_once(work, range(4), threads=4)
-    assert counts(bulk_issue.view(made.template_id, grant.grant_id)) == ("done", 20, 20, 0)
+    assert counts(progress(grant)) == ("done", 20, 20, 0)
     assert given_by(made, people) == people
 
 
@@ -281,7 +289,7 @@ def test_a_list_in_many_requests_in_any_order_and_twice(short_steps: None) -> No
         told_so = added(made, grant, requests[position], f"k{position}")
         assert told_so.added == len(requests[position])
     listed = sum(map(len, requests))
-    assert bulk_issue.view(made.template_id, grant.grant_id).total == listed == 24
+    assert progress(grant).total == listed == 24
     view = ended(made, grant)
     assert (view.total, counts(view)) == (24, ("done", 24, 20, 4))
     assert given_by(made, people) == people
@@ -294,7 +302,7 @@ def test_a_list_that_was_done_goes_on_with_who_is_added(short_steps: None) -> No
     grant = granted(made, members=people[:2])
     assert counts(ended(made, grant)) == ("done", 2, 2, 0)
     added(made, grant, people[2:4])
-    assert bulk_issue.view(made.template_id, grant.grant_id).state == "running"
+    assert progress(grant).state == "running"
     assert counts(ended(made, grant)) == ("done", 4, 4, 0)
     added(made, grant, people[4:])
     view = ended(made, grant)
@@ -312,14 +320,14 @@ def test_who_is_added_while_the_last_step_is_made_is_not_left_out(
     people = crowd(4)
     made = template(total=10, how=["grant"])
     grant = granted(made, members=people[:2])
-    look = bulk_issue._look
+    candidates = bulk_issue_queries.candidates
 
     def late(*arguments: Any) -> Any:
-        monkeypatch.setattr(bulk_issue, "_look", look)
+        monkeypatch.setattr(bulk_issue_queries, "candidates", candidates)
         added(made, grant, people[2:])
-        return look(*arguments)
+        return candidates(*arguments)
 
-    monkeypatch.setattr(bulk_issue, "_look", late)
+    monkeypatch.setattr(bulk_issue_queries, "candidates", late)
     view = ended(made, grant)
     assert (view.total, counts(view)) == (4, ("done", 4, 4, 0))
     assert given_by(made, people) == people
