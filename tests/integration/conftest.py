@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.core import settings
+from chalicelib.core import clock, settings
 from chalicelib.gateways.wechat import mini
 from local.clock import LocalClock
 from tests import wechat_fixtures
@@ -39,6 +39,19 @@ def short_time_outs() -> Iterator[None]:
     settings.use({**before, "YUTANG_WECHAT_READ_SECONDS": "1"})
     yield
     settings.use(before)
+
+
+@pytest.fixture
+def advance() -> Iterator[Callable[[float], None]]:
+    """Moves the clock of this process forward, by seconds."""
+    moved = [0.0]
+    before: Any = clock.use(lambda: before() + moved[0])
+
+    def move(seconds: float) -> None:
+        moved[0] += seconds
+
+    yield move
+    clock.use(before)
 
 
 @pytest.fixture

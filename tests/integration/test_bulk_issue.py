@@ -1,40 +1,32 @@
-"""Grants: everybody exactly one, whoever dies meanwhile; counts that are those of the coupons."""
+"""Grants: everybody exactly one, whatever dies meanwhile; counts that are those of the coupons."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 
 from chalicelib.commerce.coupons import rules
 from chalicelib.commerce.coupons.bulk_issue import service as bulk_issue
-from chalicelib.commerce.coupons.bulk_issue.inputs import GrantInput, GrantMoreInput
-from chalicelib.commerce.coupons.bulk_issue.views import GrantMoreView, GrantView
 from chalicelib.commerce.coupons.centre import service as centre
-from chalicelib.commerce.coupons.inputs import TemplateChangeInput
-from chalicelib.commerce.coupons.rules import Template
-from chalicelib.commerce.coupons.tables import Coupons
 from chalicelib.commerce.coupons.templates import service as templates
 from chalicelib.core import clock
-from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import tables as members_tables
 from chalicelib.mall.operators.access import passwords
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.worker import LEASE_SECONDS
-from chalicelib.platform.store import tools
 from local.client import Client, in_process
-from local.client import coupon_template as body
 from local.jobs import forget_all
+from tests.support.bulk_issue import all_given_by, counts, ended, given_by, granted, progress, shorten_steps
 from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, template, told
 from tests.support.operators import owner_token
-from tests.support.outside import POINTS, Crash, Mode, boundary, may_change
+from tests.support.outside import Crash, boundary
 
 PATH = "/v1/admin/coupon-templates"
 
@@ -43,18 +35,6 @@ PATH = "/v1/admin/coupon-templates"
 def nothing_remembered(dynamodb: str) -> None:
     fresh()
     forget_all()
-
-
-@pytest.fixture
-def advance() -> Iterator[Callable[[float], None]]:
-    moved = [0.0]
-    before: Any = clock.use(lambda: before() + moved[0])
-
-    def move(seconds: float) -> None:
-        moved[0] += seconds
-
-    yield move
-    clock.use(before)
 
 
 @pytest.fixture(scope="module")
@@ -74,41 +54,7 @@ def own_roster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three members a step, seven an item of the list."""
-    monkeypatch.setattr(bulk_issue, "STEP_MEMBERS", 3)
-    monkeypatch.setattr(bulk_issue, "ITEM_MEMBERS", 7)
-
-
-def granted(made: Template, **asked: Any) -> GrantView:
-    return bulk_issue.create(made.template_id, "tester", secrets.token_hex(8), msgspec.convert(asked, GrantInput))
-
-
-def added(made: Template, grant: GrantView, people: Sequence[str], key: str = "") -> GrantMoreView:
-    asked = GrantMoreInput(members=list(people))
-    return bulk_issue.add(made.template_id, grant.grant_id, "tester", key or secrets.token_hex(8), asked)
-
-
-def ended(made: Template, grant: GrantView) -> GrantView:
-    """The grant when no job of it is due any more."""
-    worker.run_due()
-    return bulk_issue.view(made.template_id, grant.grant_id)
-
-
-def counts(view: GrantView) -> tuple[str, int, int, int]:
-    return view.state, view.done, view.given, view.skipped
-
-
-def all_given_by(made: Template) -> Counter[str]:
-    """How many of the template each member has, whoever they are."""
-    items = (item for item in tools.scan(Coupons) if item.part.startswith("coupon#"))
-    return Counter(item.member_id for item in items if item.coupon.template_id == made.template_id)
-
-
-def given_by(made: Template, people: Sequence[str]) -> list[str]:
-    """Who of them has one of the template; nobody has two."""
-    held = {each: [one for one in coupons_of(each) if one.coupon.template_id == made.template_id] for each in people}
-    assert max(len(coupons) for coupons in held.values()) <= 1
-    return [each for each in people if held[each]]
+    shorten_steps(monkeypatch)
 
 
 def test_five_thousand_and_a_worker_that_is_killed_twice(advance: Callable[[float], None]) -> None:
@@ -121,7 +67,7 @@ def test_five_thousand_and_a_worker_that_is_killed_twice(advance: Callable[[floa
             outside.arm(at, mode)  # type: ignore[arg-type]
             worker.run_due()
             raise AssertionError("nobody died")
-        middle = bulk_issue.view(made.template_id, grant.grant_id)
+        middle = progress(grant)
         assert middle.state == "running"
         assert 0 < middle.given == all_given_by(made).total() < 5000
         advance(LEASE_SECONDS + 1)
@@ -160,7 +106,7 @@ def test_two_workers_at_once_do_no_step_twice(short_steps: None) -> None:
             pass
 
     at_once(work, range(4), threads=4)
-    assert counts(bulk_issue.view(made.template_id, grant.grant_id)) == ("done", 20, 20, 0)
+    assert counts(progress(grant)) == ("done", 20, 20, 0)
     assert given_by(made, people) == people
 
 
@@ -267,138 +213,3 @@ def test_what_is_refused(operator: Client) -> None:
     templates.pause(made.template_id)
     operator.post(path, {"all": True}, key="k").refused(409, "coupon_not_offered")
     operator.get(f"{path}/cg404").refused(404, "not_found")
-
-
-def test_a_list_in_many_requests_in_any_order_and_twice(short_steps: None) -> None:
-    people = crowd(20)
-    made = template(total=100, limit_per_member=5, how=["grant"])
-    requests = [people[:4], people[2:11], people[11:12], people[12:17], people[15:]]
-    grant = granted(made, members=requests[0])
-    for position in (3, 1):
-        added(made, grant, requests[position], f"k{position}")
-    bulk_issue.step(made.template_id, grant.grant_id, 0)
-    for position in (1, 4, 2, 3, 4):  # whoever was cut off sends them all again
-        told_so = added(made, grant, requests[position], f"k{position}")
-        assert told_so.added == len(requests[position])
-    listed = sum(map(len, requests))
-    assert bulk_issue.view(made.template_id, grant.grant_id).total == listed == 24
-    view = ended(made, grant)
-    assert (view.total, counts(view)) == (24, ("done", 24, 20, 4))
-    assert given_by(made, people) == people
-    assert figures(made) == (20, 80)
-
-
-def test_a_list_that_was_done_goes_on_with_who_is_added(short_steps: None) -> None:
-    people = crowd(12)
-    made = template(total=10, how=["grant"])
-    grant = granted(made, members=people[:2])
-    assert counts(ended(made, grant)) == ("done", 2, 2, 0)
-    added(made, grant, people[2:4])
-    assert bulk_issue.view(made.template_id, grant.grant_id).state == "running"
-    assert counts(ended(made, grant)) == ("done", 4, 4, 0)
-    added(made, grant, people[4:])
-    view = ended(made, grant)
-    assert (view.total, counts(view)) == (12, ("sold_out", 10, 10, 0))
-    more = body(total=20, how=["grant"])
-    templates.change(made.template_id, msgspec.convert(more, TemplateChangeInput))
-    added(made, grant, [people[0]])
-    assert counts(ended(made, grant)) == ("done", 13, 12, 1)
-    assert given_by(made, people) == people
-
-
-def test_who_is_added_while_the_last_step_is_made_is_not_left_out(
-    monkeypatch: pytest.MonkeyPatch, short_steps: None
-) -> None:
-    people = crowd(4)
-    made = template(total=10, how=["grant"])
-    grant = granted(made, members=people[:2])
-    look = bulk_issue._look
-
-    def late(*arguments: Any) -> Any:
-        monkeypatch.setattr(bulk_issue, "_look", look)
-        added(made, grant, people[2:])
-        return look(*arguments)
-
-    monkeypatch.setattr(bulk_issue, "_look", late)
-    view = ended(made, grant)
-    assert (view.total, counts(view)) == (4, ("done", 4, 4, 0))
-    assert given_by(made, people) == people
-
-
-def test_adding_to_a_list_at_once_and_while_it_is_worked_through(short_steps: None) -> None:
-    people = crowd(22)
-    made = template(total=22, how=["grant"])
-    grant = granted(made, members=people[:4])
-
-    def act(number: int) -> None:
-        if number < 6:
-            chosen = people[4 + 3 * number : 7 + 3 * number]
-            while isinstance(told(lambda: added(made, grant, chosen, f"k{number}")), str):
-                pass
-        else:
-            while told(lambda: bulk_issue.step(made.template_id, grant.grant_id, 0)):
-                pass
-
-    at_once(act, [0, 0, 6, 1, 2, 7, 3, 3, 4, 5], threads=8)
-    view = ended(made, grant)
-    assert (view.total, counts(view)) == (22, ("done", 22, 22, 0))
-    assert given_by(made, people) == people
-
-
-@pytest.mark.parametrize("mode", POINTS)
-def test_whichever_write_of_adding_goes_wrong_it_is_added_once(mode: Mode, short_steps: None) -> None:
-    people = crowd(6)
-    struck, at = True, 0
-    while struck:
-        at += 1
-        made = template(total=100, how=["grant"])
-        grant = granted(made, members=people[:1])
-        assert counts(ended(made, grant)) == ("done", 1, 1, 0)
-        with boundary() as outside:
-            outside.arm(at, mode, may_change)
-            with contextlib.suppress(Crash, MallError):
-                added(made, grant, people, "k")
-            struck = outside.struck
-        assert added(made, grant, people, "k").added == 6
-        view = ended(made, grant)
-        assert (view.total, counts(view)) == (7, ("done", 7, 6, 1)), at
-    assert at > 1
-    assert given_by(made, people) == people
-
-
-def test_what_is_refused_of_those_who_are_added(operator: Client) -> None:
-    people = crowd(3)
-    made = template(how=["grant"])
-    path = f"{PATH}/{made.template_id}/grants"
-    grant_id = operator.post(path, {"members": people[:1]}, key="k1").ok(202)["grant_id"]
-    more = f"{path}/{grant_id}/members"
-    told_so = operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202)
-    assert told_so == {"grant_id": grant_id, "template_id": made.template_id, "added": 3}
-    worker.run_due()
-    assert operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202) == told_so
-    assert operator.get(f"{path}/{grant_id}").ok()["total"] == 4
-    operator.post(more, {"members": people}, key="k2").refused(422, "idempotency_key_reused")
-    operator.post(more, {"members": people}).refused(400, "idempotency_key_missing")
-    operator.post(more, {"members": []}, key="k3").refused(400, "malformed")
-    operator.post(f"{path}/cg404/members", {"members": people}, key="k3").refused(404, "not_found")
-    other = f"{PATH}/{template(how=['grant']).template_id}/grants/{grant_id}/members"
-    operator.post(other, {"members": people}, key="k3").refused(404, "not_found")
-    roster = operator.post(path, {"all": True}, key="k4").ok(202)["grant_id"]
-    operator.post(f"{path}/{roster}/members", {"members": people}, key="k3").refused(422, "invalid")
-    templates.pause(made.template_id)
-    operator.post(more, {"members": people}, key="k3").refused(409, "coupon_not_offered")
-    assert operator.post(more, {"members": [*people, people[0]]}, key="k2").ok(202) == told_so
-    forget_all()
-
-
-def test_ten_thousand_in_a_request(operator: Client) -> None:
-    path = f"{PATH}/{template(total=1, how=['grant']).template_id}/grants"
-    listed = [f"m{number:024}" for number in range(20_001)]
-    first = operator.post(path, {"members": listed[1:10_001]}, key="k").ok(202)
-    assert first["total"] == 10_000
-    operator.post(path, {"members": listed[:10_001]}, key="k2").refused(400, "malformed")
-    more = f"{path}/{first['grant_id']}/members"
-    assert operator.post(more, {"members": listed[10_001:]}, key="k").ok(202)["added"] == 10_000
-    operator.post(more, {"members": listed[:10_001]}, key="k2").refused(400, "malformed")
-    assert operator.get(f"{path}/{first['grant_id']}").ok()["total"] == 20_000
-    forget_all()

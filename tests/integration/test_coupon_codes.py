@@ -49,18 +49,6 @@ def nobody_has_guessed(dynamodb: str) -> None:
     cache.forget("coupon-guesses")
 
 
-@pytest.fixture
-def advance() -> Iterator[Callable[[float], None]]:
-    moved = [0.0]
-    before: Any = clock.use(lambda: before() + moved[0])
-
-    def move(seconds: float) -> None:
-        moved[0] += seconds
-
-    yield move
-    clock.use(before)
-
-
 @pytest.fixture(scope="module")
 def operator(dynamodb: str) -> Iterator[Client]:
     with pytest.MonkeyPatch.context() as patch:
@@ -113,8 +101,12 @@ def test_each_code_of_a_batch_is_another_and_is_good(operator: Client) -> None:
         )
     ]
     assert len(set(got)) == 4
-    somebody.post("/v1/coupon-codes/redeem", {"code": answer["codes"][0]}).refused(409, "code_used")
-    somebody.post("/v1/coupon-codes/redeem", {"code": wrong(answer["codes"][5])}).refused(404, "code_unknown")
+    used = somebody.post("/v1/coupon-codes/redeem", {"code": answer["codes"][0]}).refused(409, "code_used")
+    assert used["errors"][0]["code"] == "code_redeemed_by_you"
+    used = shopper(member()).post("/v1/coupon-codes/redeem", {"code": answer["codes"][0]}).refused(409, "code_used")
+    assert used["detail"] == "这个兑换码已被使用，请换一个"
+    unknown = somebody.post("/v1/coupon-codes/redeem", {"code": wrong(answer["codes"][5])}).refused(404, "code_unknown")
+    assert unknown["detail"] == "兑换码不正确，请核对后重新输入"
     somebody.post("/v1/coupon-codes/redeem", {"code": "no code at all"}).refused(404, "code_unknown")
     somebody.post("/v1/coupon-codes/redeem", {"code": ""}).refused(400, "malformed")
     operator.post(f"{PATH}/{made.template_id}/codes/{answer['batch_id']}/export").refused(409, "codes_exported")
@@ -186,7 +178,8 @@ def test_ten_wrong_codes_an_hour(advance: Callable[[float], None]) -> None:
     advance(100)
     for typed in (wrong(code), code):
         refused = guesser.post("/v1/coupon-codes/redeem", {"code": typed})
-        refused.refused(429, "too_many_requests")
+        problem = refused.refused(429, "too_many_requests")
+        assert problem["detail"] in (f"输错的兑换码太多，请 {minutes} 分钟后再试" for minutes in (58, 59))
         assert GUESS_SECONDS - 110 < int(refused.headers["retry-after"]) <= GUESS_SECONDS - 100
     assert wrong_of(member_id) == GUESSES_MAX
     assert isinstance(tried(member(), code), Held)

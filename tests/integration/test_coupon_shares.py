@@ -35,18 +35,6 @@ def nothing_remembered(dynamodb: str) -> Iterator[None]:
         templates.pause(each.template_id)
 
 
-@pytest.fixture
-def advance() -> Iterator[Callable[[float], None]]:
-    moved = [0.0]
-    before: Any = clock.use(lambda: before() + moved[0])
-
-    def move(seconds: float) -> None:
-        moved[0] += seconds
-
-    yield move
-    clock.use(before)
-
-
 def shared(**more: Any) -> Template:
     return template(**{"how": ["share"], "limit_per_member": 3, "share_limit": 2, "total": 100, **more})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -32,18 +32,6 @@ from tests.support.outside import POINTS, Crash, Mode, boundary
 @pytest.fixture(autouse=True)
 def nothing_remembered(dynamodb: str) -> None:
     fresh()
-
-
-@pytest.fixture
-def advance() -> Iterator[Callable[[float], None]]:
-    moved = [0.0]
-    before: Any = clock.use(lambda: before() + moved[0])
-
-    def move(seconds: float) -> None:
-        moved[0] += seconds
-
-    yield move
-    clock.use(before)
 
 
 @pytest.fixture
@@ -156,6 +144,14 @@ def test_the_same_cause_gives_once(dynamodb: str) -> None:
     assert issue.give(made, somebody, "purchase", ("o2",)).is_new
 
 
+def test_what_is_gone_is_told_by_its_name(somebody: Client) -> None:
+    path = f"/v1/coupon-templates/{template(total=1).template_id}/claim"
+    shopper(member()).post(path).ok(201)
+    problem = somebody.post(path).refused(409, "sold_out")
+    assert problem["detail"] == "“五元券”已被领完，可看看其他优惠券"
+    assert problem["errors"][0]["field"] == "template_id"
+
+
 @pytest.fixture
 def somebody() -> Client:
     return shopper(member())
@@ -173,15 +169,28 @@ def test_claim_and_mine(somebody: Client) -> None:
     for state in ("locked", "used", "expired"):
         assert somebody.get(f"/v1/me/coupons?state={state}").ok() == {"items": [], "next_cursor": None}
     problem = somebody.post(f"/v1/coupon-templates/{made.template_id}/claim").refused(409, "claim_limit")
-    assert problem["detail"] == "每人限领 1 张"
+    assert problem["detail"] == "“五元券”每人限领 1 张，您已领满"
+    assert problem["errors"] == [
+        {
+            "field": "template_id",
+            "code": "coupon_limit_reached",
+            "message": problem["detail"],
+            "name": "五元券",
+            "limit": 1,
+        }
+    ]
+    assert problem["limit"] == 1
 
 
 def test_who_cannot_claim(somebody: Client) -> None:
-    somebody.post("/v1/coupon-templates/t404/claim").refused(404, "not_found")
+    problem = somebody.post("/v1/coupon-templates/t404/claim").refused(404, "not_found")
+    assert problem["errors"][0]["code"] == "no_such_coupon_template"
     for more in ({"publish": False}, {"how": ["grant"]}):
-        somebody.post(f"/v1/coupon-templates/{template(**more).template_id}/claim").refused(404, "not_found")
+        problem = somebody.post(f"/v1/coupon-templates/{template(**more).template_id}/claim").refused(404, "not_found")
+        assert problem["detail"] == "这张优惠券现在不能领取，可看看领券中心的其他优惠券"
     made = template(audience={"tags": ["vip"]})
-    somebody.post(f"/v1/coupon-templates/{made.template_id}/claim").refused(422, "not_for_you")
+    problem = somebody.post(f"/v1/coupon-templates/{made.template_id}/claim").refused(422, "not_for_you")
+    assert problem["detail"] == "“五元券”仅限指定会员领取"
     shopper(member(tags=["vip"])).post(f"/v1/coupon-templates/{made.template_id}/claim").ok(201)
     nobody = shopper("m404")
     nobody.post(f"/v1/coupon-templates/{made.template_id}/claim").refused(401, "unauthenticated")

@@ -145,8 +145,11 @@ def test_the_first_and_the_last_source(advance: Callable[[float], None]) -> None
 
 @pytest.mark.parametrize("code", ["wechat_code_invalid", "wechat_code_used"])
 def test_codes_that_are_no_good(code: str) -> None:
-    login(f"!{code}").refused(401, code)
-    member().post("/v1/me/phone", {"code": f"!{code}"}).refused(401, code)
+    problem = login(f"!{code}").refused(401, code)
+    assert problem["errors"][0]["code"] == code.replace("wechat", "login")
+    problem = member().post("/v1/me/phone", {"code": f"!{code}"}).refused(401, code)
+    assert problem["errors"][0]["code"] == code.replace("wechat", "phone")
+    assert problem["errors"][0]["field"] == "code"
 
 
 def test_wechat_down_is_a_503_and_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +214,8 @@ def test_the_address_book() -> None:
     moved = {**SHANGHAI, "detail": "新家", "is_default": False}
     assert someone.put(f"/v1/me/addresses/{first['address_id']}", moved).ok()["detail"] == "新家"
     someone.call("DELETE", f"/v1/me/addresses/{second['address_id']}").ok(204)
-    someone.call("DELETE", f"/v1/me/addresses/{second['address_id']}").refused(404, "not_found")
+    removed = someone.call("DELETE", f"/v1/me/addresses/{second['address_id']}").refused(404, "not_found")
+    assert removed["detail"] == "没有这个收货地址，可能已被删除"
     assert someone.get("/v1/me/addresses").ok()["items"] == [{**first, "detail": "新家"}]
 
 
@@ -240,7 +244,25 @@ def test_a_full_book() -> None:
     someone = member()
     for _ in range(20):
         someone.post("/v1/me/addresses", SHANGHAI).ok(201)
-    assert someone.post("/v1/me/addresses", SHANGHAI).refused(422, "address_limit")["limit"] == 20
+    problem = someone.post("/v1/me/addresses", SHANGHAI).refused(422, "address_limit")
+    assert (problem["limit"], problem["detail"]) == (20, "最多保存 20 个收货地址，请先删除一个")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"phone": "1234"}, "手机号格式不正确"),
+        ({"name": ""}, "收货人不能为空"),
+        ({"detail": ""}, "详细地址不能为空"),
+        ({"detail": "x" * 257}, "详细地址最多 256 个字符"),
+        ({"region_code": "31"}, "省市区编码格式不正确"),
+        ({"province": ""}, "省份不能为空"),
+        ({"city": 1}, "城市应为文本"),
+        ({"is_default": 1}, "是否默认地址应为是或否（true 或 false）"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told_by_its_name(wrong: dict[str, Any], told: str) -> None:
+    assert member().post("/v1/me/addresses", SHANGHAI | wrong).refused(400, "malformed")["detail"] == told
 
 
 def completed(member_id: str, order_id: str, at: datetime) -> Jobs:

@@ -78,7 +78,8 @@ def test_who_goes_is_forgotten_and_what_they_bought_is_kept_without_them(
 ) -> None:
     sku = operator.product()["skus"][0]["sku_id"]
     order_id = member.place([(sku, 1)])["order_id"]
-    member.delete("/v1/me").refused(409, "account_open")
+    problem = member.delete("/v1/me").refused(409, "account_open")
+    assert problem["detail"] == "还有进行中的订单，请在订单完成（含退款期）或关闭后再注销"
     pay(member, order_id)
     member.delete("/v1/me").refused(409, "account_open")
     deliver(operator, member, order_id)
@@ -113,6 +114,7 @@ def test_who_is_owed_a_commission_is_not_forgotten_before_it_is_paid(
     refusal = member.delete("/v1/me")
     refusal.refused(409, "account_open")
     assert refusal.json["hindrances"] == ["distributor"]
+    assert [error["code"] for error in refusal.json["errors"]] == ["commissions_unsettled"]
     customer.refund(order_id)
     run_jobs()
     assert member.delete("/v1/me").status in (200, 204)

@@ -36,8 +36,8 @@ def template(**more: Any) -> Template:
 
 def figures(made: Template) -> tuple[int, int]:
     """Issued and left, which are the total together."""
-    found = template_queries.figures([template_queries.load(made.template_id).template])[0]
-    total = template_queries.load(made.template_id).template.total
+    found = template_queries.figures([template_queries.load(made.template_id).value])[0]
+    total = template_queries.load(made.template_id).value.total
     assert found.left >= 0
     assert found.issued + found.left == total
     return found.issued, found.left

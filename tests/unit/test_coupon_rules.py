@@ -97,9 +97,9 @@ def test_what_does_not_is_named(more: dict[str, Any], fields: list[str]) -> None
 
 def test_validity_by_dates_and_by_days() -> None:
     begins, until = NOW + timedelta(days=1), NOW + timedelta(days=2)
-    assert Validity(begins=begins, until=until).of(NOW) == (begins, until)
-    assert Validity(until=until).of(NOW) == (NOW, until)
-    assert Validity(days=3).of(NOW) == (NOW, NOW + timedelta(days=3))
+    assert Validity(begins=begins, until=until).span(NOW) == (begins, until)
+    assert Validity(until=until).span(NOW) == (NOW, until)
+    assert Validity(days=3).span(NOW) == (NOW, NOW + timedelta(days=3))
 
 
 def test_expired_is_by_the_clock_and_only_of_what_is_unused() -> None:

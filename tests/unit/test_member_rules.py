@@ -136,7 +136,8 @@ def test_a_book_is_full_at_twenty() -> None:
     with pytest.raises(MallError) as refusal:
         book.add(address("one-more"))
     assert refusal.value.code == "address_limit"
-    assert "20" in refusal.value.text("zh")
+    assert refusal.value.text("zh", {}) == "最多保存 20 个收货地址，请先删除一个"
+    assert refusal.value.data["limit"] == 20
 
 
 def test_an_address_that_is_not_there() -> None:

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from chalicelib.gateways.wechat.bills import FlowRow, TradeRow
 from chalicelib.insight.reconciliation.rules import (
     BillDifference,
+    BillLines,
     DaySums,
     Key,
     Known,
     Ours,
     Subject,
     Theirs,
-    Told,
     closed,
     match,
     ours_of,
@@ -80,10 +80,10 @@ def test_every_difference_is_found_and_nothing_else(things: list[tuple[Subject, 
         if (kind := CASES[here, there]) is not None:
             expected.add((kind, *key))
     order.shuffle(theirs)
-    told = Told(theirs)
+    told = BillLines(theirs)
     ours_sums, booked = told.agree(ours.values())
     assert (told.sums, ours_sums) == (sums(theirs), sums(ours.values()))
-    left = told.left()
+    left = told.unmatched()
     found = match(DAY, NOW, theirs, ours, known, unseen)
     assert match(DAY, NOW, left.values(), booked, known, unseen) == found
     assert {(one.kind, one.subject, one.number) for one in found} == expected
@@ -179,13 +179,13 @@ def trade(number: str, fen: int, state: str = "SUCCESS", refund: str = "") -> Tr
 
 
 def test_one_number_in_several_lines_is_one_thing() -> None:
-    told = Told(statements.of_trades([
+    told = BillLines(statements.of_trades([
         trade("o1", 100), trade("o1", 100),
         trade("o2", 100, "FAIL", "o2-r1"), trade("o2", 100, "SUCCESS", "o2-r1-1"),
         trade("o3", 100, "FAIL", "o3-r1"), trade("o3", 100, "PROCESSING", "o3-r1-1"),
         trade("o4", 100, "CHANGE", "o4-r1"), trade("o5", 100, "REVOKED"),
     ]))  # fmt: skip
-    assert {key: (one.amount_fen, one.state) for key, one in told.left().items()} == {
+    assert {key: (one.amount_fen, one.state) for key, one in told.unmatched().items()} == {
         ("payment", "o1"): (200, "done"),
         ("refund", "o2-r1"): (100, "done"),
         ("refund", "o3-r1"): (100, "pending"),
@@ -209,5 +209,7 @@ def test_of_the_fund_flow_only_transfers_are_compared_and_one_that_came_back_has
 
 
 def test_sums_leave_out_what_has_failed() -> None:
-    told = Told(statements.of_trades([trade("o1", 100), trade("o2", 5, "REVOKED"), trade("o1", 40, refund="o1-r1")]))
+    told = BillLines(
+        statements.of_trades([trade("o1", 100), trade("o2", 5, "REVOKED"), trade("o1", 40, refund="o1-r1")])
+    )
     assert told.sums == DaySums(payments=1, payments_fen=100, refunds=1, refunds_fen=40)

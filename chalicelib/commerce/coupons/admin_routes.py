@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 from chalicelib.commerce.coupons.bulk_issue import inputs as bulk_issue_inputs
+from chalicelib.commerce.coupons.bulk_issue import queries as bulk_issue_queries
 from chalicelib.commerce.coupons.bulk_issue import service as bulk_issue
 from chalicelib.commerce.coupons.bulk_issue.inputs import GrantInput, GrantMoreInput
-from chalicelib.commerce.coupons.bulk_issue.views import GrantMoreView, GrantView
+from chalicelib.commerce.coupons.bulk_issue.views import GrantMoreView, GrantView, grant_view
 from chalicelib.commerce.coupons.codes import service as codes
 from chalicelib.commerce.coupons.inputs import BatchInput, TemplateChangeInput, TemplateInput
 from chalicelib.commerce.coupons.templates import queries as template_queries
@@ -37,7 +38,7 @@ def create(body: TemplateInput) -> TemplateView:
 @endpoint(f"GET {ONE}", OPERATOR, permission=READ)
 def get(template_id: str) -> TemplateView:
     """One template, with what became of its coupons."""
-    return template_with_figures(template_queries.load(template_id).template)
+    return template_with_figures(template_queries.load(template_id).value)
 
 
 @endpoint(f"PUT {ONE}", OPERATOR, permission=WRITE, errors=("invalid", "conflict"))
@@ -99,12 +100,12 @@ def grant(call: Call, template_id: str, body: GrantInput) -> GrantView:
     body_max=bulk_issue_inputs.BODY_MAX,
 )
 def grant_more(call: Call, template_id: str, grant_id: str, body: GrantMoreInput) -> GrantMoreView:
-    """Add members to a grant's list, in requests of up to 10,000 and in any order; who is listed twice gets one. Also a
-    grant that has ended goes on then."""
+    """Add members to a grant's list, in requests of up to 10,000 and in any order; a member listed twice gets one. Also
+    a grant that has ended goes on then."""
     return bulk_issue.add(template_id, grant_id, call.caller, call.idempotency_key, body)
 
 
 @endpoint(f"GET {ONE}/grants/{{grant_id}}", OPERATOR, permission=READ)
 def get_grant(template_id: str, grant_id: str) -> GrantView:
     """How far a grant is."""
-    return bulk_issue.view(template_id, grant_id)
+    return grant_view(bulk_issue_queries.load(grant_id, template_id), bulk_issue_queries.parts(grant_id))

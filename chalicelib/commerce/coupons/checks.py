@@ -47,7 +47,7 @@ def audit(
     coupons: Iterable[Held],
     uses: Mapping[str, Use],
 ) -> list[Difference]:
-    """Every difference; `uses` has, by the coupon's id, those that the orders say are used."""
+    """Find every difference; `uses` has, by the coupon's id, those that the orders say are used."""
     known = {template.template_id: template for template in templates}
     counted: dict[str, list[Shard]] = {template_id: [] for template_id in known}
     there: dict[str, list[Held]] = {template_id: [] for template_id in known}

@@ -34,13 +34,13 @@ COUPONS_MAX = 3
 #: Coupons of a template, and how many of them one member may get.
 TOTAL_MAX = 100_000_000
 LIMIT_MAX = 1000
-#: What a calendar of coupons needs.
+#: The years in which a coupon's time may begin and end.
 YEAR_MIN, YEAR_MAX = 2000, 2999
-#: A template's stock lies in one shard up to so many pieces, then in one more for each as many again.
+#: How many pieces of a template's stock one shard is for, and how many shards there are at most.
 PIECES_PER_SHARD = 500
 SHARDS_MAX = 32
-#: Wrong codes that a member may enter in an hour; and when in all more than GUESS_PRESSURE came in the last ten
-#: minutes or the ten before.
+#: Wrong codes that a member may enter in an hour; and how many while all members together enter more than
+#: GUESS_PRESSURE in ten minutes.
 GUESSES_MAX = 10
 GUESSES_UNDER_PRESSURE = 3
 GUESS_SECONDS = 3600
@@ -65,7 +65,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return product_id in self.products or any(category in self.categories for category in categories)
 
     def named(self) -> Iterator[Named]:
-        """What it names of the catalogue, by the fields of who has it as `scope`."""
+        """Yield what it names of the catalogue, by the fields of a request that has it as `scope`."""
         for number, category_id in enumerate(self.categories):
             yield Named(f"scope.categories[{number}]", "category", category_id)
         for field in ("products", "excluded_products"):
@@ -98,14 +98,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """From when until when: dates, or so many days from receipt."""
+    """From when until when a coupon is good: dates, or a number of days from receipt."""
 
     begins: Annotated[datetime, Meta(tz=True)] | None = msgspec.field(default=None, name="from")
     until: Annotated[datetime, Meta(tz=True)] | None = None
     days: Annotated[int, Meta(ge=1, le=3650)] | None = None
 
-    def of(self, received_at: datetime) -> tuple[datetime, datetime]:
-        """Of a coupon that was got then."""
+    def span(self, received_at: datetime) -> tuple[datetime, datetime]:
+        """Find from when until when a coupon is good that was got then."""
         if self.days is not None:
             return received_at, received_at + timedelta(days=self.days)
         assert self.until is not None
@@ -113,7 +113,7 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Who may have it: members in one of these segments, with one of these tags, who have bought nothing yet. What is
+    """Members who may have it: in one of these segments, with one of these tags, who have bought nothing yet. What is
     not named does not matter; what is named must all hold."""
 
     segments: Annotated[list[Segment], Meta(max_length=5)] = []
@@ -121,7 +121,7 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     new_customers: bool = False
 
     def admits(self, profile: Profile, now: datetime) -> bool:
-        """Whether this member is one of them. Who has bought is known from completed orders."""
+        """Whether this member is one of them. Only completed orders count as bought."""
         if self.segments and segment_of(profile, now) not in self.segments:
             return False
         if self.tags and not set(self.tags) & set(profile.tags):
@@ -163,8 +163,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What coupons are made from. `total` pieces in all, however they are got; `shards` its stock lies in. By
-    `share_limit` friends a member who shares it gets one more for each."""
+    """What coupons are made from: `total` pieces in all, however they are got, in a stock of `shards` shards. A member
+    who shares it gets one more for each friend who claims, up to `share_limit`."""
 
     template_id: str
     name: str
@@ -200,14 +200,14 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shards_for(total: int) -> int:
-    """Shards of a stock of so many: all who want one at once meet at one of them, and each takes some 100 a second."""
+    """Count the shards for a stock of `total` pieces. Each takes some 100 claims a second."""
     return min(SHARDS_MAX, -(-total // PIECES_PER_SHARD))
 
 
 def portions(frees: Sequence[int], pieces: int, first: int) -> dict[int, int]:
-    """Which shards `pieces` are taken from: one that has them all if there is one, else going round from `first`.
+    """Choose the shards that `pieces` are taken from: one that has them all if there is one, else round from `first`.
 
-    Fewer than `pieces` only when that is all there is.
+    They are fewer than `pieces` only when there are no more.
     """
     order = [(first + step) % len(frees) for step in range(len(frees))]
     ample = next((shard for shard in order if frees[shard] >= pieces > 0), None)
@@ -228,11 +228,11 @@ class Guesses(msgspec.Struct, frozen=True):
     window_ends: int = 0
 
     def at(self, now: int) -> Guesses:
-        """What still counts."""
+        """Drop those whose hour is over."""
         return self if now < self.window_ends else Guesses()
 
     def one_more(self, now: int) -> Guesses:
-        """With one more wrong code; the hour begins with the first."""
+        """Count one more wrong code; the hour begins with the first."""
         current = self.at(now)
         return Guesses(current.wrong_codes + 1, current.window_ends or now + GUESS_SECONDS)
 
@@ -252,8 +252,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an operator grants to whom: to a list, which has `total` members at first, or to everybody in `audience` who
-    had joined."""
+    """What an operator grants to many: to a list, which has `total` members at first, or to everybody in `audience`
+    (or at all) who had joined by `at`."""
 
     grant_id: str
     template_id: str
@@ -269,5 +269,5 @@ class ListedMembers(msgspec.Struct, frozen=True):
     members: list[str]
 
 
-#: Codes of a batch, and how many are told at once when it is made.
+#: How many codes a batch has at most.
 BATCH_MAX = 100_000

@@ -49,7 +49,7 @@ GRANT, PART, IDS, ADDED = "grant", "part#", "ids#", "added#"
 ALL, PUBLISHED = "all", "published"
 #: Where templates without a last day stand in their list.
 NO_END = "9999"
-#: A coupon's item is rubbish so long after its end: no order that had it can be refunded any more.
+#: How long a coupon's item is stored after its end: by then no order that had it can be refunded any more.
 KEPT = timedelta(days=730)
 
 

@@ -80,7 +80,7 @@ class TemplateView(Worth, kw_only=True):
 
 
 def coupon_view(held: Held) -> CouponView:
-    """The coupon as its member sees it now."""
+    """Show the coupon as its member sees it now."""
     coupon = held.coupon
     return CouponView(
         **_worth(coupon.terms), coupon_id=coupon.coupon_id, template_id=coupon.template_id, name=coupon.name,
@@ -90,16 +90,16 @@ def coupon_view(held: Held) -> CouponView:
 
 
 def offer_view(offer: ClaimableTemplate) -> OfferView:
-    """The template as a member sees it who may claim it."""
+    """Show the template to a member who may claim it."""
     template = offer.template
     return OfferView(
         **_worth(template.terms), template_id=template.template_id, name=template.name, valid=template.valid,
-        left=offer.left, claimed=offer.claimed, limit_per_member=template.limit_per_member,
+        left=offer.remaining, claimed=offer.claimed, limit_per_member=template.limit_per_member,
     )  # fmt: skip
 
 
 def template_view(template: Template, figures: Figures) -> TemplateView:
-    """The template as operators see it."""
+    """Show the template to operators."""
     return TemplateView(
         **_worth(template.terms), template_id=template.template_id, name=template.name, state=template.state,
         total=template.total, limit_per_member=template.limit_per_member, valid=template.valid, how=template.how,

@@ -13,6 +13,7 @@ from chalicelib.commerce.orders.tables import Orders
 from chalicelib.commerce.orders.views import view
 from chalicelib.core import clock
 from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.refusals import ORDERS_UNDER_WAY
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
 
@@ -58,4 +59,4 @@ def _without_receiver(order: Order, _: Transaction) -> Order:
     return noted(after, "receiver_erased", "system", clock.now())
 
 
-DATA_OWNERS = (DataOwner("orders", _orders, _blocks_erasure, _erase),)
+DATA_OWNERS = (DataOwner("orders", _orders, _blocks_erasure, _erase, ORDERS_UNDER_WAY),)

@@ -7,6 +7,9 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.core.errors import Reason
+from chalicelib.customers.members.refusals import SOMETHING_OPEN
+
 #: A page of what is kept of a member, from that position on (None: from the start), and where the next one starts.
 Pages = Callable[[str, str | None], tuple[list[Any], str | None]]
 
@@ -22,14 +25,15 @@ def _erases_nothing(_member_id: str) -> None:
 class DataOwner(msgspec.Struct, frozen=True):
     """One kind of thing that a wing keeps of members, as its personal_data.py lists it in DATA_OWNERS.
 
-    `pages` shows it under `name`; `blocks_erasure` says whether something there must end before the member may go;
-    `erase` takes the person out of it and may be called twice.
+    `pages` shows it under `name`; `blocks_erasure` says whether something there must end before the member may go, and
+    `hindrance` what the member is told then; `erase` takes the person out of it and may be called twice.
     """
 
     name: str
     pages: Pages
     blocks_erasure: Callable[[str], bool] = _blocks_nothing
     erase: Callable[[str], None] = _erases_nothing
+    hindrance: Reason = SOMETHING_OPEN
 
 
 _find: Callable[[], Sequence[DataOwner]] | None = None

@@ -9,46 +9,47 @@ from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import Addresses, Profile
 from chalicelib.customers.members.tables import ADDRESSES, PROFILE, Members, roster
 from chalicelib.platform.store import read
+from chalicelib.platform.store.versioned import Versioned
 
 
 def profile(member_id: str) -> Profile:
-    """The member. Raises `unauthenticated` when there is none: the token outlived them."""
-    return stored_profile(member_id).profile
+    """Find the member. Raises `unauthenticated` when there is none: the token outlived them."""
+    return stored_profile(member_id).value
 
 
 def found(member_id: str) -> Profile | None:
-    """The member, as they were a moment ago, for others to see; None when there is none."""
+    """Find the member, as they were a moment ago, for others to see; None when there is none."""
     item = read.get(Members, member_id, PROFILE, consistent=False)
     return None if item is None else item.profile
 
 
 def everybody(shard: int, joined_before: datetime, after: str, limit: int) -> tuple[list[str], str | None]:
-    """Ids of members of one of the `member_shards`, in the order of joining, and where to go on (None: no more).
+    """List ids of members of one of the `member_shards`, in the order of joining, and where to go on (None: no more).
 
-    Those who joined before that instant, from the position `after` on ("" at first). From an index: who joined in the
-    last moment may be missing. Ids of members who are gone since are not. Raises `unavailable`.
+    They joined before that instant, and stand behind the position `after` ("" at first). From an index: members who
+    joined in the last moment may be missing; members who were erased are not among them. Raises `unavailable`.
     """
     where = Members.joined.between(after + " ", clock.stamp(joined_before))
     items, rest = read.query(Members, roster(shard), index=Members.by_joining, where=where, limit=limit)
     return [raw["member_id"]["S"] for raw in items], items[-1]["joined"]["S"] if rest is not None else None
 
 
-def stored_profile(member_id: str) -> Members:
-    """Read the item of the profile. Raises `unauthenticated` when there is no such member."""
+def stored_profile(member_id: str) -> Versioned[Profile]:
+    """Find the member with the version of their profile. Raises `unauthenticated` when there is none."""
     item = read.get(Members, member_id, PROFILE)
     if item is None:
         raise MallError("unauthenticated")
-    return item
+    return Versioned(item.profile, int(item.version))
 
 
 def addresses(member_id: str) -> Addresses:
-    """The member's address book. Raises `unauthenticated` when there is no such member."""
-    return stored_addresses(member_id).addresses
+    """Find the member's address book. Raises `unauthenticated` when there is no such member."""
+    return stored_addresses(member_id).value
 
 
-def stored_addresses(member_id: str) -> Members:
-    """Read the item of the address book. Raises `unauthenticated` when there is no such member."""
+def stored_addresses(member_id: str) -> Versioned[Addresses]:
+    """Find the member's address book with its version. Raises `unauthenticated` when there is no such member."""
     item = read.get(Members, member_id, ADDRESSES)
     if item is None:
         raise MallError("unauthenticated")
-    return item
+    return Versioned(item.addresses, int(item.version))

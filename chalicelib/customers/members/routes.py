@@ -30,7 +30,7 @@ from chalicelib.platform.web.endpoint import MEMBER, PUBLIC, Call, endpoint
     errors=("wechat_code_invalid", "wechat_code_used", "wechat_user_blocked", "too_many_requests", "conflict"),
 )
 def login(body: MemberLoginInput) -> MemberSession:
-    """Log in with a code of wx.login; who was never here joins."""
+    """Log in with a code of wx.login; a person who was never here joins."""
     result = service.login(body.code, _source(body.source))
     return MemberSession(result.token, result.expires_at, result.is_new, member_view(result.profile))
 
@@ -53,7 +53,8 @@ def change_me(call: Call, body: ProfileInput) -> MemberView:
     """Change nickname and picture."""
     given: dict[str, Any] = msgspec.structs.asdict(body)
     changes = {field: value for field, value in given.items() if value is not UNSET}
-    return member_view(service.change_profile(call.caller, lambda profile: msgspec.structs.replace(profile, **changes)))
+    after = service.change_profile(call.caller, lambda before, _: msgspec.structs.replace(before, **changes))
+    return member_view(after)
 
 
 @endpoint(

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_SUCH_ADDRESS
 from chalicelib.platform.web.types import Id
 
 ADDRESSES_MAX = 20
-#: So many links by which a member was invited are remembered: one that leads nowhere takes no other's place.
+#: How many links by which a member was invited are remembered: one that leads nowhere takes no other's place.
 INVITES_MAX = 8
 
 Segment = Literal["new", "first_order", "repeat", "loyal", "silent"]
@@ -68,19 +69,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def invited(invites: Sequence[Invite], source: Source | None) -> list[Invite]:
-    """The invitations after a visit from there, the latest first."""
+    """Add the invitation of a visit to those before it; the latest is the first."""
     if source is None or source.inviter is None:
         return list(invites)
     others = [one for one in invites if one.token != source.inviter]
     return [Invite(source.inviter, source.at), *others][:INVITES_MAX]
 
 
-#: Who has not said what they are called.
+#: The name that strangers see of a member without a nickname.
 NAMELESS = "微信用户"
 
 
 def masked(nickname: str) -> str:
-    """A name that strangers may see: its first character."""
+    """Mask a name for strangers: its first character."""
     return f"{nickname[0]}**" if nickname else NAMELESS
 
 
@@ -94,7 +95,7 @@ class SegmentRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def segment(completed: int, days_since_last: float, days_joined: float, rules: SegmentRules | None = None) -> Segment:
-    """The life-cycle segment of a member with that many completed purchases; first match wins.
+    """Find the life-cycle segment of a member with that many completed purchases; first match wins.
 
     `days_since_last` is not looked at where there was no purchase.
     """
@@ -109,13 +110,13 @@ def segment(completed: int, days_since_last: float, days_joined: float, rules: S
 
 
 def segment_of(profile: Profile, now: datetime) -> Segment:
-    """The member's segment at `now`."""
+    """Find the member's segment at `now`."""
     last = profile.last_completed_at or profile.joined_at
     return segment(profile.orders_completed, _days(last, now), _days(profile.joined_at, now))
 
 
 def with_purchase(profile: Profile, at: datetime) -> Profile:
-    """The profile after one more completed purchase; they may be told in any order."""
+    """Count one more completed purchase in the profile; purchases may come in any order."""
     last = at if profile.last_completed_at is None else max(at, profile.last_completed_at)
     return msgspec.structs.replace(profile, orders_completed=profile.orders_completed + 1, last_completed_at=last)
 
@@ -144,31 +145,35 @@ class Addresses(msgspec.Struct, frozen=True):
     items: list[Address] = []
 
     def find(self, address_id: str) -> Address | None:
-        """The address with that id, or None."""
+        """Find the address with that id, or None."""
         return next((address for address in self.items if address.address_id == address_id), None)
 
     def add(self, address: Address) -> Addresses:
-        """With this address as well; the first one is the default. Raises `address_limit`."""
+        """Add this address; the first one is the default. Raises `address_limit`."""
         if len(self.items) >= ADDRESSES_MAX:
-            raise MallError("address_limit", limit=ADDRESSES_MAX)
+            full = ADDRESSES_FULL.at("body", limit=ADDRESSES_MAX)
+            raise MallError("address_limit", errors=(full,), limit=ADDRESSES_MAX)
         return _settled([*self.items, address], address)
 
     def replace(self, address: Address) -> Addresses:
-        """With this address in place of the one with its id. Raises `not_found`."""
-        if self.find(address.address_id) is None:
-            raise MallError("not_found")
+        """Put this address in place of the one with its id. Raises `not_found`."""
+        self._load(address.address_id)
         return _settled([address if a.address_id == address.address_id else a for a in self.items], address)
 
     def remove(self, address_id: str) -> Addresses:
-        """Without this address; the newest of the others takes over from a default. Raises `not_found`."""
-        gone = self.find(address_id)
-        if gone is None:
-            raise MallError("not_found")
-        return _settled([address for address in self.items if address is not gone], gone)
+        """Remove this address; the newest of the others takes over from a default. Raises `not_found`."""
+        removed = self._load(address_id)
+        return _settled([address for address in self.items if address is not removed], removed)
+
+    def _load(self, address_id: str) -> Address:
+        address = self.find(address_id)
+        if address is None:
+            raise MallError("not_found", errors=(NO_SUCH_ADDRESS.at("address_id"),))
+        return address
 
 
 def _settled(items: Sequence[Address], changed: Address) -> Addresses:
-    """With exactly one default: the changed address if it says so, else the one there is, else the newest other one."""
+    """Leave exactly one default: the changed address if it says so, else the one there is, else the newest other."""
     defaults = [address for address in items if address.is_default]
     if changed in defaults:
         chosen = changed

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from chalicelib.core import clock, ids, log
-from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.errors import MallError, Reason, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.jobs import INVITED
 from chalicelib.customers.members.queries import profile, stored_addresses, stored_profile
+from chalicelib.customers.members.refusals import (
+    BLOCKED_BY_WECHAT,
+    LOGIN_CODE_INVALID,
+    LOGIN_CODE_USED,
+    PHONE_CODE_INVALID,
+    PHONE_CODE_USED,
+)
 from chalicelib.customers.members.rules import Address, Addresses, Profile, Source, invited, with_purchase
 from chalicelib.customers.members.tables import (
     ADDRESSES,
@@ -25,13 +32,25 @@ from chalicelib.customers.members.tables import (
 )
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job
-from chalicelib.platform.store import read
-from chalicelib.platform.store.base import retry_busy
+from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.versioned import Conflict, Versioned
 from chalicelib.platform.web import limits, tokens
 
-#: So often one person may log in within a minute; a mini-program does it when it is opened.
+#: How often one person may log in within a minute; a mini-program does it when it is opened.
 LOGINS_PER_MINUTE = 30
+
+#: What a shopper is told of a code that WeChat refuses, by the mall's code for it.
+_LOGIN_REASONS = {
+    "wechat_code_invalid": LOGIN_CODE_INVALID,
+    "wechat_code_used": LOGIN_CODE_USED,
+    "wechat_user_blocked": BLOCKED_BY_WECHAT,
+}
+_PHONE_REASONS = {
+    "wechat_code_invalid": PHONE_CODE_INVALID,
+    "wechat_code_used": PHONE_CODE_USED,
+    "wechat_user_blocked": BLOCKED_BY_WECHAT,
+}
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
@@ -44,11 +63,11 @@ class LoggedIn(msgspec.Struct, frozen=True):
 
 
 def login(code: str, source: Source | None) -> LoggedIn:
-    """Log in the shopper with this wx.login code; who was never here joins.
+    """Log in the shopper with this wx.login code; a person who was never here joins.
 
     Raises `wechat_code_invalid`, `wechat_code_used`, `wechat_user_blocked`, `too_many_requests`, `unavailable`.
     """
-    session = _ask_wechat(lambda mini: mini.code2session(code))
+    session = _ask_wechat(lambda mini: mini.code2session(code), _LOGIN_REASONS)
     identity = mini_identity(settings().wechat_appid, session.openid)
     limits.count_call("login", identity, LOGINS_PER_MINUTE)
     member = _known(identity, source)
@@ -64,7 +83,7 @@ def login(code: str, source: Source | None) -> LoggedIn:
             invites=invited([], source),
         )
         is_new = _join(identity, joining)
-        # Who was first with this identity made the member; then theirs is this one.
+        # Another login with this identity may have been first and have made the member: this is that one.
         member = joining if is_new else _known(identity, source)
         assert member is not None
     expires_at = clock.now() + timedelta(days=settings().member_token_days)
@@ -79,16 +98,17 @@ def _known(identity: str, source: Source | None) -> Profile | None:
 
 
 def visited(member_id: str, source: Source) -> Profile:
-    """A member comes back from there. Who was invited by a link is told of as event member.invited.
+    """Note where a member comes back from; a visit by a link of an inviter is told as event member.invited.
 
     Raises `unauthenticated`, `conflict`, `unavailable`.
     """
 
-    def touched(member: Profile) -> Profile:
+    def touched(member: Profile, tx: Transaction) -> Profile:
+        _tell_invited(tx, member_id, source)
         first, invites = member.first_source or source, invited(member.invites, source)
         return msgspec.structs.replace(member, first_source=first, last_source=source, invites=invites)
 
-    return change_profile(member_id, touched, also=lambda tx: _tell_invited(tx, member_id, source))
+    return change_profile(member_id, touched)
 
 
 def _tell_invited(tx: Transaction, member_id: str, source: Source | None) -> None:
@@ -110,51 +130,34 @@ def _join(identity: str, profile: Profile) -> bool:
     return True
 
 
-def change_profile(
-    member_id: str, decide: Callable[[Profile], Profile], also: Callable[[Transaction], None] | None = None
-) -> Profile:
-    """The profile as `decide` makes it of the present one, committed with what `also` adds to the transaction.
+def change_profile(member_id: str, decide: Callable[[Profile, Transaction], Profile]) -> Profile:
+    """Change the profile to what `decide` makes of it; it may be called again, and adds to the transaction.
 
-    Both may be called again. Raises `unauthenticated`, `conflict` when others keep changing it, `unavailable`, and
-    ConditionFailed for conditions of `also`.
+    Raises `unauthenticated`, `conflict` when others keep changing it, `unavailable`, and ConditionFailed for a lease
+    that was lost.
     """
+    return versioned.change(lambda: stored_profile(member_id), decide, _write_profile)
 
-    def once() -> Profile:
-        item = stored_profile(member_id)
-        after = decide(item.profile)
-        tx = Transaction()
-        changes = [Members.profile.set(after), Members.version.set(item.version + 1)]
-        tx.update(*profile_key(member_id), changes, Members.version == item.version, _Moved)
-        if also is not None:
-            also(tx)
-        _commit(tx)
-        return after
 
-    return retry_busy(once, _Moved)
+def _write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) -> None:
+    changes = [Members.profile.set(after), Members.version.set(before.version + 1)]
+    tx.update(*profile_key(after.member_id), changes, Members.version == before.version, Conflict)
 
 
 def count_purchase(job: Job) -> None:
     """Count the purchase, exactly once: the count and the end of the job are one transaction."""
     member_id, at = job.task.payload["member_id"], clock.from_stamp(job.task.payload["at"])
+
+    def counted(profile: Profile, tx: Transaction) -> Profile:
+        job.finish(tx)
+        return with_purchase(profile, at)
+
     try:
-        change_profile(member_id, lambda profile: with_purchase(profile, at), also=job.finish)
+        change_profile(member_id, counted)
     except MallError as fault:
         if fault.code != "unauthenticated":
             raise
         log.info("purchase_of_nobody", order_id=job.key)  # the member is deleted; the worker ends the job
-
-
-class _Moved(Exception):
-    """Another request wrote the same document between this one's read and its write."""
-
-
-def _commit(tx: Transaction) -> None:
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        if _Moved in fault.failed:
-            raise _Moved from fault
-        raise
 
 
 def set_phone(member_id: str, code: str) -> Profile:
@@ -163,13 +166,13 @@ def set_phone(member_id: str, code: str) -> Profile:
     Raises `wechat_code_invalid`, `wechat_code_used`, `unauthenticated`, `unavailable`.
     """
     openid = profile(member_id).openid
-    phone: str = _ask_wechat(lambda mini: mini.phone_number(code, openid))
-    return change_profile(member_id, lambda member: msgspec.structs.replace(member, phone=phone))
+    phone: str = _ask_wechat(lambda mini: mini.phone_number(code, openid), _PHONE_REASONS)
+    return change_profile(member_id, lambda member, _: msgspec.structs.replace(member, phone=phone))
 
 
-def _ask_wechat(question: Callable[[Any], Any]) -> Any:
-    """What WeChat's mini-program API answers. Its refusals of a code pass; all else that fails is `unavailable`."""
-    from chalicelib.gateways.wechat import mini  # requests and cryptography: only who talks to WeChat pays for them
+def _ask_wechat(question: Callable[[Any], Any], reasons: Mapping[str, Reason]) -> Any:
+    """Ask WeChat's mini-program API. Its refusals of a code are raised with a reason; other faults `unavailable`."""
+    from chalicelib.gateways.wechat import mini  # requests and cryptography: only those who ask WeChat pay for them
     from chalicelib.gateways.wechat.errors import WechatError
 
     try:
@@ -177,6 +180,10 @@ def _ask_wechat(question: Callable[[Any], Any]) -> Any:
     except WechatError as fault:
         log.warning("wechat_failed", reason=fault.code)
         raise unavailable() from fault
+    except MallError as fault:
+        if fault.code not in reasons:
+            raise
+        raise MallError(fault.code, errors=(reasons[fault.code].at("code"),)) from fault
 
 
 def add_address(member_id: str, address: Address) -> Address:
@@ -195,16 +202,11 @@ def remove_address(member_id: str, address_id: str) -> None:
 
 
 def _change_addresses(member_id: str, decide: Callable[[Addresses], Addresses]) -> Addresses:
-    def once() -> Addresses:
-        item = stored_addresses(member_id)
-        after = decide(item.addresses)
-        tx = Transaction()
-        changes = [Members.addresses.set(after), Members.version.set(item.version + 1)]
-        tx.update(*addresses_key(member_id), changes, Members.version == item.version, _Moved)
-        _commit(tx)
-        return after
+    def write(tx: Transaction, before: Versioned[Addresses], after: Addresses) -> None:
+        changes = [Members.addresses.set(after), Members.version.set(before.version + 1)]
+        tx.update(*addresses_key(member_id), changes, Members.version == before.version, Conflict)
 
-    return retry_busy(once, _Moved)
+    return versioned.change(lambda: stored_addresses(member_id), lambda before, _: decide(before), write)
 
 
 def _written(book: Addresses, address_id: str) -> Address:

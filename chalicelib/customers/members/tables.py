@@ -28,7 +28,7 @@ from chalicelib.platform.store.read import Key
 
 PROFILE = "profile"
 ADDRESSES = "addresses"
-#: Of a person who is forgotten: that they were here.
+#: The part that stays of a person who was erased: that they were here.
 GONE = "gone"
 
 

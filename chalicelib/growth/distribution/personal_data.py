@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.refusals import COMMISSIONS_UNSETTLED
 from chalicelib.growth.distribution.distributors import service
 from chalicelib.growth.distribution.tables import BINDING, DISTRIBUTOR, Distributors
 from chalicelib.ledger import queries as ledger_queries
@@ -41,6 +42,6 @@ def _account(member_id: str, position: str | None) -> tuple[list[Any], str | Non
 
 DATA_OWNERS = (
     DataOwner("bound_to", _binding),
-    DataOwner("distributor", _distributor, _owed, _erase),
+    DataOwner("distributor", _distributor, _owed, _erase, COMMISSIONS_UNSETTLED),
     DataOwner("account", _account),
 )

@@ -32,7 +32,7 @@ def list_differences(query: DifferencesQuery) -> Page[BillDifference]:
     errors=("difference_closed", "conflict"),
 )
 def close_difference(call: Call, difference_id: str, body: DifferenceClosingInput) -> BillDifference:
-    """Close a difference with what it came from; no later run opens it again. The same again changes nothing."""
+    """Close a difference with what it came from; no later run opens it again. Pressing twice is once."""
     return service.close(difference_id, f"operator:{call.caller}", body.reason)
 
 
@@ -44,5 +44,5 @@ def close_difference(call: Call, difference_id: str, body: DifferenceClosingInpu
     errors=("malformed", "invalid"),
 )
 def run_day(day: str) -> ComparisonOwed:
-    """Compare a day again, one of the last 80. Differences that are gone are closed by themselves."""
+    """Compare a day again, one of the last 80. Differences that are not found again are closed by themselves."""
     return ComparisonOwed(service.ask(day))

@@ -27,10 +27,10 @@ TheirState = Literal["done", "pending", "failed"]
 #: A payment, a refund or a transfer: what it is, and our number of it.
 Key = tuple[Subject, str]
 
-#: For reading a day, of what a worker lives at most (jobs.LEASE_SECONDS). A run that began too late for it is ended by
-#: Lambda, and the next try, a lease later, begins elsewhere in a worker's minute.
+#: How long a day is read for, in seconds, of what a worker lives at most (jobs.LEASE_SECONDS). A run that began too
+#: late for it is ended by Lambda, and the next try, a lease later, begins elsewhere in a worker's minute.
 SECONDS_MAX = 50.0
-#: Who closes a difference that a later run no longer finds, and with what reason.
+#: The name and the reason with which a difference is closed that a later run no longer finds.
 SYSTEM = "system"
 RESOLVED = "resolved"
 #: WeChat's word for what has moved.
@@ -117,14 +117,14 @@ class BillDifference(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
     def same_as(self, other: BillDifference) -> bool:
-        """Whether both tell the same, whenever it was found and whatever became of it."""
+        """Whether both say the same, whenever they were found and whatever became of them."""
         return msgspec.structs.replace(self, found_at=other.found_at) == msgspec.structs.replace(
             other, state=self.state, closed_at=self.closed_at, closed_by=self.closed_by, reason=self.reason
         )
 
 
 def ours_of(entry: Entry) -> Ours | None:
-    """What the entry has moved at WeChat; None when it moved nothing there."""
+    """Find what the entry has moved at WeChat; None when it moved nothing there."""
     fen = wechat_fen(entry)
     if fen == 0:
         return None
@@ -134,11 +134,11 @@ def ours_of(entry: Entry) -> Ours | None:
     return Ours((subject, entry.about), abs(fen), entry.at)
 
 
-def sums(told: Iterable[Ours | Theirs]) -> DaySums:
-    """How many payments, refunds and transfers have moved money, and how much."""
+def sums(moves: Iterable[Ours | Theirs]) -> DaySums:
+    """Sum how many payments, refunds and transfers have moved money, and how much, in fen."""
     counts: Counter[Subject] = Counter()
     fen: Counter[Subject] = Counter()
-    for one in told:
+    for one in moves:
         if isinstance(one, Ours) or one.state != "failed":
             counts[one.key[0]] += 1
             fen[one.key[0]] += one.amount_fen
@@ -148,7 +148,7 @@ def sums(told: Iterable[Ours | Theirs]) -> DaySums:
     )  # fmt: skip
 
 
-class Told:
+class BillLines:
     """What the bills of a day say, each thing by its key.
 
     There may be hundreds of thousands of them: those that have simply moved, nearly all, are held as a number and fen.
@@ -175,7 +175,7 @@ class Told:
             self._others[line.key] = [line]
 
     def agree(self, ours: Iterable[Ours]) -> tuple[DaySums, dict[Key, Ours]]:
-        """The sums of ours, and those of ours that the bills do not tell alike. What both tell alike is forgotten."""
+        """Sum ours, and find those of them that the bills do not say alike. What both say alike is forgotten."""
         differ: dict[Key, Ours] = {}
 
         def each() -> Iterator[Ours]:
@@ -189,8 +189,8 @@ class Told:
 
         return sums(each()), differ
 
-    def left(self) -> dict[Key, Theirs]:
-        """What was not forgotten; several lines of one number are one thing."""
+    def unmatched(self) -> dict[Key, Theirs]:
+        """List what `agree` has not forgotten; several lines of one number are one thing."""
         return {one.key: one for one in self._each()}
 
     def _each(self) -> Iterator[Theirs]:
@@ -205,7 +205,7 @@ def _moved(key: Key, fen: int) -> Theirs:
 
 
 def _together(lines: list[Theirs]) -> Theirs:
-    """What several lines of one number come to: those that have moved money, else those that may, else the last."""
+    """Join several lines of one number: those that have moved money, else those that may, else the last."""
     for state in ("done", "pending"):
         some = [line for line in lines if line.state == state]
         if some:
@@ -221,7 +221,7 @@ def match(
     known: Mapping[Key, Known],
     unseen: Iterable[Key],
 ) -> list[BillDifference]:
-    """The differences of a day.
+    """Find the differences of a day.
 
     `ours` are our entries of whatever day for what the bills have, and of this day; `known` is what we have of a number
     without an entry, or of one that WeChat says has failed; `unseen` are those of our day that no bill has.
@@ -266,19 +266,19 @@ def _difference(
 
 
 def unread(day: date, now: datetime) -> BillDifference:
-    """The difference of a day of which nothing was compared."""
+    """Make the difference of a day of which nothing was compared."""
     return _difference(day, now, "unread", ("payment", ""), None, None, "")
 
 
 def day_of(difference_id: str) -> str:
-    """The day within a difference's id."""
+    """Read the day within a difference's id."""
     return difference_id[:10]
 
 
 def settle(
     before: Mapping[str, BillDifference], found: Iterable[BillDifference], now: datetime
 ) -> list[BillDifference]:
-    """The differences of a day that change by a run that found these; `before` are those that stand, by their ids.
+    """Find the differences of a day that change by a run that found these; `before` are those stored, by their ids.
 
     What an operator has closed stays closed. What is no longer found is closed by itself, and open again if it comes
     back.
@@ -298,5 +298,5 @@ def settle(
 
 
 def closed(difference: BillDifference, by: str, reason: str, now: datetime) -> BillDifference:
-    """The difference after it was closed."""
+    """Close the difference."""
     return msgspec.structs.replace(difference, state="closed", closed_at=now, closed_by=by, reason=reason)

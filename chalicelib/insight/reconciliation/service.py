@@ -13,10 +13,14 @@ from chalicelib.commerce.orders.tables import Orders
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError, invalid, malformed
 from chalicelib.core.metrics import Metric
+from chalicelib.core.refusals import NOT_A_DAY
 from chalicelib.insight.reconciliation.jobs import COMPARE_DAY
 from chalicelib.insight.reconciliation.ledger_checks import service as ledger_checks
+from chalicelib.insight.reconciliation.queries import days_with_open, load
+from chalicelib.insight.reconciliation.refusals import CLOSED_BEFORE, CLOSED_BY_ITSELF, NO_BILL_OF_DAY
 from chalicelib.insight.reconciliation.rules import (
     SECONDS_MAX,
+    SYSTEM,
     BillDifference,
     ComparedDay,
     DaySums,
@@ -24,7 +28,6 @@ from chalicelib.insight.reconciliation.rules import (
     Known,
     Ours,
     closed,
-    day_of,
     match,
     ours_of,
     settle,
@@ -36,19 +39,17 @@ from chalicelib.ledger.rules import Entry
 from chalicelib.platform.jobs.job import Job, Later
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, Versioned, change, commit, retry
 
+#: How long bills that are not ready are waited for before they are asked for again.
 _NOT_READY_SECONDS = 900.0
 #: How far back a day without a run is made up for by itself.
 _CATCH_UP_DAYS = 7
 #: WeChat keeps bills for three months, and a comparison looks a week further back.
 _DAYS_MAX = 80
+#: How many differences one transaction writes.
 _WRITES = 50
-
-
-class _Again(Exception):
-    """Somebody changed a difference between the read and the write."""
 
 
 def owe_runs(job: Job) -> None:
@@ -60,7 +61,7 @@ def owe_runs(job: Job) -> None:
     runs = read.batch_get([(Reconciliations, (day.isoformat(), RUN)) for day in recent])
     new = {day for day, run in zip(recent, runs, strict=True) if run is None}
     tx = Transaction()
-    for day in sorted(new.union(_days_with_open(last - timedelta(days=_DAYS_MAX - 1)))):
+    for day in sorted(new.union(days_with_open(last - timedelta(days=_DAYS_MAX - 1)))):
         schedule(tx, COMPARE_DAY, day.isoformat())
     for day in sorted(new):
         ledger_checks.owe(tx, day)
@@ -85,10 +86,10 @@ def ask(day: str) -> date:
     try:
         asked = msgspec.convert(day, date)
     except msgspec.ValidationError:
-        raise malformed("day", "a day, such as 2026-11-21") from None
+        raise malformed(NOT_A_DAY.at("day")) from None
     today = clock.day(clock.now())
     if not today - timedelta(days=_DAYS_MAX) <= asked < today:
-        raise invalid("day", f"one of the last {_DAYS_MAX} days, before today")
+        raise invalid(NO_BILL_OF_DAY.at("day", days=_DAYS_MAX))
     tx = Transaction()
     schedule(tx, COMPARE_DAY, asked.isoformat())
     tx.commit()
@@ -96,7 +97,7 @@ def ask(day: str) -> date:
 
 
 def compare(day: date) -> ComparedDay:
-    """Hold the bills of the day against the journal, and write what differs. The same again changes nothing.
+    """Hold the bills of the day against the journal, and write what differs. Comparing again changes nothing.
 
     A day that is too long for a worker's memory or time has one difference, that nothing was compared.
     Raises WechatError when the bills cannot be had or believed, and `conflict`.
@@ -112,16 +113,18 @@ def compare(day: date) -> ComparedDay:
         now = clock.now()
         done = ComparedDay(day=day, ran_at=now, theirs=DaySums(), ours=DaySums(), fees_fen=0, differences=1)
         found = [unread(day, now)]
-    return retry_busy(lambda: _write(done, found), _Again)
+    run, open_differences = retry(lambda: _write(done, found))
+    metrics.add(Metric.BILLS_DIFFER, open_differences)
+    return run
 
 
 def _compared(day: date) -> tuple[ComparedDay, list[BillDifference]]:
     from chalicelib.insight.reconciliation.statements import queries as statements
 
     end = clock.monotonic() + SECONDS_MAX
-    statement = statements.of(day, end)
-    sums, booked = statement.told.agree(_ours(statements.until(end, ledger_queries.of_day(day))))
-    theirs = statement.told.left()
+    statement = statements.read_day(day, end)
+    sums, booked = statement.lines.agree(_ours(statements.until(end, ledger_queries.of_day(day))))
+    theirs = statement.lines.unmatched()
     again = _ours(ledger_queries.find(list(_entry_keys(theirs.keys() - booked.keys()))))
     ours = booked | {one.key: one for one in again}
     known = _known([one.key for one in theirs.values() if one.key not in ours or one.state == "failed"])
@@ -129,7 +132,7 @@ def _compared(day: date) -> tuple[ComparedDay, list[BillDifference]]:
     now = clock.now()
     found = match(day, now, theirs.values(), ours, known, unseen)
     done = ComparedDay(
-        day=day, ran_at=now, theirs=statement.told.sums, ours=sums, fees_fen=statement.fees_fen, differences=len(found)
+        day=day, ran_at=now, theirs=statement.lines.sums, ours=sums, fees_fen=statement.fees_fen, differences=len(found)
     )
     return done, found
 
@@ -140,7 +143,7 @@ def _ours(entries: Iterable[Entry | None]) -> Iterator[Ours]:
 
 
 def _entry_keys(keys: Iterable[Key]) -> Iterator[tuple[str, str]]:
-    """Where the entries would stand that book these."""
+    """Name the entries that would book these: what each is about, and its cause."""
     for subject, number in keys:
         if subject == "refund":
             yield order_of(number), f"refunded:{number}"
@@ -151,7 +154,7 @@ def _entry_keys(keys: Iterable[Key]) -> Iterator[tuple[str, str]]:
 
 
 def _known(keys: Sequence[Key]) -> dict[Key, Known]:
-    """What these are here, apart from their entries; those that we never heard of are left out."""
+    """Find what these are here, apart from their entries; those that the mall never heard of are left out."""
     orders = _orders(keys)
     found: dict[Key, Known] = {}
     for key in keys:
@@ -167,7 +170,7 @@ def _known(keys: Sequence[Key]) -> dict[Key, Known]:
 
 
 def _asked(ours: dict[Key, Ours], keys: Iterable[Key]) -> dict[Key, date]:
-    """The days on which these were asked for, so that no bill of an earlier one has them."""
+    """Find the days on which these were asked for, so that no bill of an earlier one has them."""
     wanted = list(keys)
     orders = _orders(wanted)
     begun = [number for subject, number in wanted if subject == "transfer"]
@@ -197,8 +200,11 @@ def _orders(keys: Iterable[Key]) -> dict[str, Order]:
     return {one.order_id: one.order for one in found if one is not None}
 
 
-def _write(done: ComparedDay, found: list[BillDifference]) -> ComparedDay:
-    """Write what has changed on that day; the run last, so that a run that is there is whole."""
+def _write(done: ComparedDay, found: list[BillDifference]) -> tuple[ComparedDay, int]:
+    """Write what has changed on that day, and return its run and how many differences are open.
+
+    The run is written last, so that a run that is there is whole; doing it again writes only what is not there yet.
+    """
     items = {item.part: item for item in read.query_all(Reconciliations, done.day.isoformat(), consistent=True)}
     before = items.pop(RUN, None)
     known = {part: item.difference for part, item in items.items()}
@@ -208,72 +214,42 @@ def _write(done: ComparedDay, found: list[BillDifference]) -> ComparedDay:
         tx = Transaction()
         for one in changed[start : start + _WRITES]:
             _put(tx, difference_item(one, versions.get(one.difference_id, 0) + 1))
-        _commit(tx)
-    if before is not None and before.run == _at(done, before.run):
+        commit(tx)
+    if before is not None and before.run == msgspec.structs.replace(done, ran_at=before.run.ran_at):
         done = before.run
     else:
         tx = Transaction()
         _put(tx, run_item(done, int(before.version) + 1 if before else 1))
-        _commit(tx)
+        commit(tx)
     after = known | {one.difference_id: one for one in changed}
-    metrics.add(Metric.BILLS_DIFFER, sum(one.state == "open" for one in after.values()))
-    return done
-
-
-def _at(done: ComparedDay, before: ComparedDay) -> ComparedDay:
-    return ComparedDay(
-        day=done.day, ran_at=before.ran_at, theirs=done.theirs, ours=done.ours, fees_fen=done.fees_fen,
-        differences=done.differences,
-    )  # fmt: skip
+    return done, sum(one.state == "open" for one in after.values())
 
 
 def _put(tx: Transaction, item: Reconciliations) -> None:
     if item.version == 1:
-        tx.create(item)
+        tx.create(item, Conflict)
     else:
-        tx.put(item, Reconciliations.version == item.version - 1)
-
-
-def _commit(tx: Transaction) -> None:
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        raise _Again from fault
+        tx.put(item, Reconciliations.version == item.version - 1, Conflict)
 
 
 def close(difference_id: str, by: str, reason: str) -> BillDifference:
-    """Close a difference that somebody has looked into. The same again changes nothing.
+    """Close a difference that an operator has looked into. The same operator and reason again change nothing.
 
     Raises `not_found`, `difference_closed`, `conflict`.
     """
-    return retry_busy(lambda: _close_once(difference_id, by, reason), _Again)
+
+    def decide(before: BillDifference, _: Transaction) -> BillDifference:
+        if before.state == "open":
+            return closed(before, by, reason, clock.now())
+        if (before.closed_by, before.reason) == (by, reason):
+            return before
+        if before.closed_by == SYSTEM:
+            raise MallError("difference_closed", errors=(CLOSED_BY_ITSELF.at("difference_id"),))
+        error = CLOSED_BEFORE.at("difference_id", because=before.reason)
+        raise MallError("difference_closed", errors=(error,))
+
+    return change(lambda: load(difference_id), decide, _write_difference)
 
 
-def _close_once(difference_id: str, by: str, reason: str) -> BillDifference:
-    item = read.get(Reconciliations, day_of(difference_id), difference_id)
-    if item is None or item.difference is None:
-        raise MallError("not_found")
-    known: BillDifference = item.difference
-    if known.state == "closed":
-        if (known.closed_by, known.reason) != (by, reason):
-            raise MallError("difference_closed")
-        return known
-    after = closed(known, by, reason, clock.now())
-    tx = Transaction()
-    _put(tx, difference_item(after, int(item.version) + 1))
-    _commit(tx)
-    return after
-
-
-def _days_with_open(first: date) -> Iterator[date]:
-    """The days from `first` on that have open differences, one read for each."""
-    beyond = first.isoformat()
-    while True:
-        page, _ = read.query(
-            Reconciliations, "open", index=Reconciliations.by_state, where=Reconciliations.since > beyond, limit=1
-        )
-        if not page:
-            return
-        found = day_of(page[0]["since"]["S"])
-        yield date.fromisoformat(found)
-        beyond = found + "~"
+def _write_difference(tx: Transaction, before: Versioned[BillDifference], after: BillDifference) -> None:
+    _put(tx, difference_item(after, before.version + 1))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
-State = Literal["running", "done", "sold_out", "over"]
+from chalicelib.commerce.coupons.bulk_issue.rules import Part, State, state_of
+from chalicelib.commerce.coupons.rules import Grant
 
 
 class GrantMoreView(msgspec.Struct, kw_only=True):
-    """How many members this request added to the list; who is named in it twice counts once."""
+    """How many members this request added to the list; a member whom it names twice counts once."""
 
     grant_id: str
     template_id: str
@@ -32,3 +33,25 @@ class GrantView(msgspec.Struct, kw_only=True):
     given: int
     skipped: int
     created_at: datetime
+
+
+def begun_view(grant: Grant) -> GrantView:
+    """Show a grant as it was begun."""
+    return _view(grant, "running", grant.total, 0, 0)
+
+
+def grant_view(grant: Grant, parts: Sequence[Part]) -> GrantView:
+    """Show how far the grant is, by its parts."""
+    state = state_of(parts)
+    issued, skipped = sum(part.issued for part in parts), sum(part.skipped for part in parts)
+    total = issued + skipped if state == "done" else None
+    if grant.total is not None:
+        total = parts[0].listed_count
+    return _view(grant, state, total, issued, skipped)
+
+
+def _view(grant: Grant, state: State, total: int | None, issued: int, skipped: int) -> GrantView:
+    return GrantView(
+        grant_id=grant.grant_id, template_id=grant.template_id, state=state, total=total, done=issued + skipped,
+        given=issued, skipped=skipped, created_at=grant.at,
+    )  # fmt: skip

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chalicelib.commerce.coupons.refusals import NOT_TO_BE_GOT
 from chalicelib.commerce.coupons.rules import How, Template
-from chalicelib.commerce.coupons.stock import service as stock
+from chalicelib.commerce.coupons.stock import queries as stock_queries
 from chalicelib.commerce.coupons.tables import received_key, received_of
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import clock
@@ -19,25 +20,25 @@ _LISTING = "coupon-centre"
 
 
 class ClaimableTemplate(msgspec.Struct, frozen=True):
-    """A template that a member can claim from, what is left of it, and how many they have got already."""
+    """A template that a member can claim from, how many of it remain, and how many the member has got already."""
 
     template: Template
-    left: int
+    remaining: int
     claimed: int
 
 
 def offered(template_id: str, how: How) -> Template:
-    """The template, which members can get in this way now. Raises `not_found`."""
+    """Find the template, which members can get in this way now. Raises `not_found`."""
     template = template_queries.remembered(template_id)
     if how not in template.how or not template.is_offered(clock.now()):
-        raise MallError("not_found")
+        raise MallError("not_found", errors=(NOT_TO_BE_GOT.at("template_id"),))
     return template
 
 
 def centre(member_id: str, limit: int, cursor: str | None) -> tuple[list[ClaimableTemplate], str | None]:
-    """A page of what this member can claim now, the newest template first, and where the next one starts.
+    """Read a page of what this member can claim now, the newest template first; and the cursor of the next page.
 
-    Templates that are sold out, or of which they have all they may, are among them. What is left may be a second old.
+    Templates that are sold out, or of which they have all they may, are among them. What remains may be a second old.
     Raises `unauthenticated`, `cursor_invalid`.
     """
     after = cursors.read(_LISTING, cursor)
@@ -48,11 +49,11 @@ def centre(member_id: str, limit: int, cursor: str | None) -> tuple[list[Claimab
     if profile is None:
         raise MallError("unauthenticated")
     received = {each.template_id: received_of(item) for each, item in zip(shown, counted, strict=True)}
-    mine = [each for each in shown if each.audience.admits(profile.profile, now) and _is_after(each, after)]
-    page = mine[:limit]
-    left = stock.left(page)
-    offers = [ClaimableTemplate(each, left[each.template_id], received[each.template_id]) for each in page]
-    return offers, cursors.write(_LISTING, _place(page[-1]) if len(mine) > limit else None)
+    admitted = [each for each in shown if each.audience.admits(profile.profile, now) and _is_after(each, after)]
+    page = admitted[:limit]
+    remaining = stock_queries.remaining(page)
+    offers = [ClaimableTemplate(each, remaining[each.template_id], received[each.template_id]) for each in page]
+    return offers, cursors.write(_LISTING, _place(page[-1]) if len(admitted) > limit else None)
 
 
 def _place(template: Template) -> list[str]:

@@ -8,7 +8,7 @@ from chalicelib.commerce.coupons.rules import Held
 
 
 def claim(member_id: str, template_id: str) -> Held:
-    """One more coupon of this template.
+    """Give one more coupon of this template.
 
     Raises `not_found` where members cannot claim it now, `sold_out`, `claim_limit`, `not_for_you`, `unauthenticated`,
     `conflict`, `unavailable`.

@@ -1,11 +1,12 @@
-"""Wrong codes: counted per member, who is not listened to any more after too many of them in an hour; and in all.
+"""Wrong codes: counted for each member, whose codes are refused unread after too many in an hour; and for all members.
 
-Whether there are many in all matters only for members with wrong codes of their own: who enters a right one is never
+How many there are in all matters only to members with wrong codes of their own: nobody who enters right ones is
 hindered by others. A wrong code costs two writes, one beyond the limit none.
 """
 
 from __future__ import annotations
 
+from chalicelib.commerce.coupons.refusals import CODES_AT_ONCE, TOO_MANY_WRONG_CODES, WRONG_CODE
 from chalicelib.commerce.coupons.rules import (
     GUESS_PRESSURE,
     GUESSES_MAX,
@@ -25,30 +26,31 @@ _CACHE = "coupon-guesses"
 
 
 def check(guesses: Guesses) -> None:
-    """Whether this member's codes are looked at. Raises `too_many_requests`, which says when they are again."""
+    """Let the member's codes be read on. Raises `too_many_requests`, which says when the next one is read."""
     current = guesses.at(clock.unix())
     if current.is_spent(False) or (current.is_spent(True) and _under_pressure()):
-        raise MallError("too_many_requests", retry_after=current.window_ends - clock.unix())
+        seconds = current.window_ends - clock.unix()
+        error = TOO_MANY_WRONG_CODES.at("code", minutes=-(-seconds // 60))
+        raise MallError("too_many_requests", errors=(error,), retry_after=seconds)
 
 
 def confirm(tx: Transaction, member_id: str, guesses: Guesses) -> None:
-    """That the member, whose wrong codes `check` let pass, has guesses left, as part of `tx`, so that of many codes at
-    once none is one too many.
+    """Add a condition to `tx`: the member still has guesses. It serialises codes that are entered at the same time.
 
-    Who had so few that the pressure was not asked about is held to what it leaves: should others of theirs have come in
-    between, they are asked to come again, and it is asked about then. `tx` fails with `too_many_requests` otherwise.
-    One action of it.
+    `guesses` are those that `check` let pass. Where they were so few that the pressure did not matter, the condition
+    leaves the member as many as under pressure: if other wrong codes of theirs came in between, this one is to be
+    entered again, and `check` looks at the pressure then. `tx` fails with `too_many_requests`. One action.
     """
     few = not guesses.at(clock.unix()).is_spent(under_pressure=True)
     most = GUESSES_UNDER_PRESSURE if few else GUESSES_MAX
     some = Coupons.window_ends.does_not_exist() | (Coupons.window_ends <= clock.unix()) | (Coupons.wrong_codes < most)
-    tx.check(*guesses_key(member_id), some, MallError("too_many_requests", retry_after=1))
+    tx.check(*guesses_key(member_id), some, _entered_at_once())
 
 
 def count(member_id: str, guesses: Guesses) -> MallError:
-    """Count a wrong code of this member, who had so many before; what they are told.
+    """Count a wrong code of this member, who had `guesses` before it. Returns the refusal, `code_unknown`.
 
-    Raises `too_many_requests` when others of theirs came in between and used them up, and `unavailable`.
+    Raises `too_many_requests` when other wrong codes of theirs came in between and were too many, and `unavailable`.
     """
     key = guesses_key(member_id)
     for _ in range(_TRIES):
@@ -67,12 +69,16 @@ def count(member_id: str, guesses: Guesses) -> MallError:
             check(guesses)
             continue
         _count_in_all(member_id)
-        return MallError("code_unknown")
-    raise MallError("too_many_requests", retry_after=1)
+        return MallError("code_unknown", errors=(WRONG_CODE.at("code"),))
+    raise _entered_at_once()
+
+
+def _entered_at_once() -> MallError:
+    return MallError("too_many_requests", errors=(CODES_AT_ONCE.at("code"),), retry_after=1)
 
 
 def _count_in_all(member_id: str) -> None:
-    """In shards, and not to the last one: a crash loses one, a lost answer may count one twice."""
+    """Count a wrong code among those of all members, in shards; a crash loses one, a lost answer may count it twice."""
     window = clock.unix() // PRESSURE_SECONDS
     ends = clock.from_ms((window + 2) * PRESSURE_SECONDS * 1000)
     key = window_key(window, ids.shard(member_id, _SHARDS))
@@ -80,7 +86,7 @@ def _count_in_all(member_id: str) -> None:
 
 
 def _under_pressure() -> bool:
-    """Whether too many wrong codes came from everybody in these ten minutes or the ten before; up to a second old."""
+    """Whether all members entered too many wrong codes in these ten minutes or the ten before; up to a second old."""
     window = clock.unix() // PRESSURE_SECONDS
     return max(_in_all(window), _in_all(window - 1)) > GUESS_PRESSURE
 

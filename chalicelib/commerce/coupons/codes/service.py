@@ -14,19 +14,28 @@ import msgspec
 from chalicelib.commerce.coupons.codes import guesses
 from chalicelib.commerce.coupons.codes import rules as code_text
 from chalicelib.commerce.coupons.issue.service import give
+from chalicelib.commerce.coupons.refusals import (
+    BATCH_EXPORTED,
+    CODE_REDEEMED,
+    CODE_REDEEMED_BY_YOU,
+    NO_SUCH_BATCH,
+    NOT_FOR_CODES,
+)
 from chalicelib.commerce.coupons.rules import Batch, Held
 from chalicelib.commerce.coupons.tables import CouponCodes, batch_key, code_key, guesses_key, guesses_of
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import clock, ids
-from chalicelib.core.errors import MallError, invalid
+from chalicelib.core.errors import MallError, Reason, invalid
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, commit, retry
 
-TOLD_MAX = 1000
+#: How many codes of a new batch its answer has at most.
+AT_ONCE_MAX = 1000
 
 _PREFIX = "cb"
+#: How many numbers are tried for a new batch: another may have one.
 _TRIES = 20
-_TAKEN = "another batch has this number"
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -37,39 +46,37 @@ class Made(msgspec.Struct, frozen=True):
 
 
 def make(template_id: str, count: int) -> Made:
-    """A batch of codes for this template. Up to TOLD_MAX are told here, which is their one export.
+    """Make a batch of codes for this template. Up to AT_ONCE_MAX are returned, which is their one export.
 
-    Raises `not_found`, `invalid` when the template has no codes.
+    Raises `not_found`, `invalid` when the template has no codes, `conflict`.
     """
-    if "code" not in template_queries.load(template_id).template.how:
-        raise invalid("template_id", "this template is not for codes")
-    at_once = count <= TOLD_MAX
-    for _ in range(_TRIES):
+    if "code" not in template_queries.load(template_id).value.how:
+        raise invalid(NOT_FOR_CODES.at("template_id"))
+    at_once = count <= AT_ONCE_MAX
+
+    def once() -> Batch:
         number = ids.shard(ids.new(""), 1 << code_text.BATCH_BITS)
         batch = Batch(number=number, template_id=template_id, count=count, secret=ids.secret(), made_at=clock.now())
         tx = Transaction()
-        tx.create(CouponCodes(batch_key(number)[1][0], batch=batch, exported=at_once), _TAKEN)
-        try:
-            tx.commit()
-        except ConditionFailed:
-            continue
-        return Made(f"{_PREFIX}{number}", _codes(batch) if at_once else [])
-    raise MallError("conflict")
+        tx.create(CouponCodes(batch_key(number)[1][0], batch=batch, exported=at_once), Conflict)
+        commit(tx)
+        return batch
+
+    batch = retry(once, _TRIES)
+    return Made(f"{_PREFIX}{batch.number}", _codes(batch) if at_once else [])
 
 
 def export(template_id: str, batch_id: str) -> bytes:
-    """All codes of a batch as CSV, once. Raises `not_found`, `codes_exported`."""
+    """Export all codes of a batch as CSV, once. Raises `not_found`, `codes_exported`."""
     number = batch_id.removeprefix(_PREFIX)
     item = read.get(CouponCodes, *batch_key(int(number))[1]) if number.isdecimal() else None
     if item is None or item.batch.template_id != template_id or batch_id != f"{_PREFIX}{item.batch.number}":
-        raise MallError("not_found")
+        raise MallError("not_found", errors=(NO_SUCH_BATCH.at("batch_id"),))
     tx = Transaction()
     unexported = CouponCodes.exported == False  # noqa: E712 - this is DynamoDB's comparison
-    tx.update(*batch_key(item.batch.number), [CouponCodes.exported.set(True)], unexported)
-    try:
-        tx.commit()
-    except ConditionFailed:
-        raise MallError("codes_exported") from None
+    exported = MallError("codes_exported", errors=(BATCH_EXPORTED.at("batch_id"),))
+    tx.update(*batch_key(item.batch.number), [CouponCodes.exported.set(True)], unexported, exported)
+    commit(tx)
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["code"])
@@ -78,7 +85,7 @@ def export(template_id: str, batch_id: str) -> bytes:
 
 
 def redeem(member_id: str, text: str) -> Held:
-    """The coupon for this code, however it is typed.
+    """Give the coupon for this code, however it is typed.
 
     Raises `code_unknown`, `code_used`, `too_many_requests` after too many wrong ones, and what `give` raises: then the
     code stays good.
@@ -87,25 +94,29 @@ def redeem(member_id: str, text: str) -> Held:
     keys = [guesses_key(member_id)]
     if code is not None:
         keys += [batch_key(code.batch), code_key(code.batch, code.serial)]
-    mine, *found = read.batch_get(keys)
-    wrong = guesses_of(mine)
+    counted, *found = read.batch_get(keys)
+    wrong = guesses_of(counted)
     guesses.check(wrong)
     batch: Batch | None = found[0].batch if found and found[0] is not None else None
     if code is None or batch is None or code.serial >= batch.count or not code_text.is_true(code, batch.secret):
         raise guesses.count(member_id, wrong)
     if found[1] is not None:
-        raise MallError("code_used")
+        raise _used(CODE_REDEEMED_BY_YOU if found[1].member_id == member_id else CODE_REDEEMED)
 
     def redeemed(tx: Transaction) -> None:
         used = CouponCodes(code_key(code.batch, code.serial)[1][0], member_id=member_id)
-        tx.create(used, MallError("code_used"))
+        tx.create(used, _used(CODE_REDEEMED))
         guesses.confirm(tx, member_id, wrong)
 
     cause = (str(code.batch), str(code.serial))
     given = give(template_queries.remembered(batch.template_id), member_id, "code", cause, redeemed)
     if not given.is_new:
-        raise MallError("code_used")
+        raise _used(CODE_REDEEMED_BY_YOU)
     return given.held
+
+
+def _used(reason: Reason) -> MallError:
+    return MallError("code_used", errors=(reason.at("code"),))
 
 
 def _codes(batch: Batch) -> list[str]:

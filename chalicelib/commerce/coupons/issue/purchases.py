@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from chalicelib.commerce.coupons.issue.service import give
+from chalicelib.commerce.coupons.issue.service import NO_COUPON_REASONS, give
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import log
 from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs.job import Job
-
-#: What ends a template's part without a coupon: none of it is anybody's fault.
-_NONE = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "unauthenticated")
 
 
 def after_purchase(job: Job) -> None:
@@ -18,6 +15,6 @@ def after_purchase(job: Job) -> None:
         try:
             give(template, job.task.payload["member_id"], "purchase", (job.key,))
         except MallError as fault:
-            if fault.code not in _NONE:
+            if fault.code not in NO_COUPON_REASONS:
                 raise
             log.info("no_coupon_after_purchase", order_id=job.key, template_id=template.template_id, reason=fault.code)

@@ -1,4 +1,4 @@
-"""Shared coupons (裂变): who shares a template has a token; a friend claims with it, and the sharer gets one more."""
+"""Shared coupons (裂变): a member shares a template by a token, a friend claims with it, the sharer gets another."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ import contextlib
 import msgspec
 
 from chalicelib.commerce.coupons.centre.queries import offered
-from chalicelib.commerce.coupons.issue.service import give
+from chalicelib.commerce.coupons.issue.service import NO_COUPON_REASONS, give
 from chalicelib.commerce.coupons.jobs import REWARD_SHARER
+from chalicelib.commerce.coupons.refusals import LIMIT_REACHED, OWN_SHARE, SHARE_CLAIMED, SHARE_TOKEN_UNKNOWN
 from chalicelib.commerce.coupons.rules import Held, Template
 from chalicelib.commerce.coupons.tables import SHARE, CouponCodes, share_key
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import ids, log
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import MallError, invalid
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 
-#: What ends a reward without one: none of it is anybody's fault.
-_NO_REWARD = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "unauthenticated", "not_found")
-
 
 class Share(msgspec.Struct, frozen=True):
-    """A member's token for a template, how many they have got for friends by now, and how many they may."""
+    """A member's token for a template, and how many coupons they have got for friends by now."""
 
     token: str
     template: Template
@@ -32,7 +30,7 @@ class Share(msgspec.Struct, frozen=True):
 
 
 def share(member_id: str, template_id: str) -> Share:
-    """The member's token for this template; always the same one. Raises `not_found` where it is not to be shared."""
+    """Give the member's token for this template, always the same. Raises `not_found` where it is not for sharing."""
     template = offered(template_id, "share")
     token = ids.derived("s", template_id, member_id)
     item = read.get(CouponCodes, *share_key(token)[1])
@@ -45,7 +43,7 @@ def share(member_id: str, template_id: str) -> Share:
 
 
 def claim(member_id: str, template_id: str, token: str) -> Held:
-    """A friend's coupon, once for each template, whoever shared it; the sharer's follows.
+    """Give a friend their coupon, once for each template, whoever shared it; the sharer's follows.
 
     Raises `not_found`, `claim_limit` for a second time, `not_for_you` for the sharer themselves, `invalid` for a token
     that is none of this template, and what `give` raises.
@@ -53,9 +51,9 @@ def claim(member_id: str, template_id: str, token: str) -> Held:
     template = offered(template_id, "share")
     item = read.get(CouponCodes, *share_key(token)[1])
     if item is None or item.template_id != template_id:
-        raise MallError("invalid", errors=(FieldError("share_token", "no such token of this template"),))
+        raise invalid(SHARE_TOKEN_UNKNOWN.at("share_token"))
     if item.member_id == member_id:
-        raise MallError("not_for_you")
+        raise MallError("not_for_you", errors=(OWN_SHARE.at("share_token"),))
 
     def owed(tx: Transaction) -> None:
         # the token is a secret of sorts: a job's key is logged, and shown to operators
@@ -63,7 +61,7 @@ def claim(member_id: str, template_id: str, token: str) -> Held:
 
     given = give(template, member_id, "share", ("friend",), owed)
     if not given.is_new:
-        raise MallError("claim_limit", limit=1)
+        raise MallError("claim_limit", errors=(SHARE_CLAIMED.at("template_id", name=template.name, limit=1),), limit=1)
     return given.held
 
 
@@ -76,13 +74,15 @@ def reward_sharer(job: Job) -> None:
     template = template_queries.remembered(item.template_id)
 
     def counted(tx: Transaction) -> None:
-        enough = MallError("claim_limit", limit=template.share_limit)
-        fits = CouponCodes.rewards < template.share_limit
+        limit = template.share_limit
+        error = LIMIT_REACHED.at("template_id", name=template.name, limit=limit)
+        enough = MallError("claim_limit", errors=(error,), limit=limit)
+        fits = CouponCodes.rewards < limit
         tx.update(*share_key(token), [CouponCodes.rewards.add(1)], fits, enough)
 
     try:
         give(template, item.member_id, "share", ("for", friend_id), counted)
     except MallError as fault:
-        if fault.code not in _NO_REWARD:
+        if fault.code not in NO_COUPON_REASONS:
             raise
         log.info("no_reward", template_id=item.template_id, reason=fault.code)

@@ -4,52 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
+from chalicelib.commerce.coupons.refusals import NO_SUCH_TEMPLATE
 from chalicelib.commerce.coupons.rules import Figures, How, Template
-from chalicelib.commerce.coupons.stock.service import CACHE
+from chalicelib.commerce.coupons.stock.queries import CACHE
 from chalicelib.commerce.coupons.tables import ALL, PUBLISHED, CouponCounters, CouponTemplates, stock_key, used_key
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.platform.store import cache, cursors, read
+from chalicelib.platform.store.versioned import Versioned
 
 _LISTING = "coupon-templates"
 
 
-class StoredTemplate(msgspec.Struct, frozen=True):
-    """A template as it was read."""
-
-    template: Template
-    version: int
-
-
-def load(template_id: str) -> StoredTemplate:
-    """The template as it is now. Raises `not_found`."""
+def load(template_id: str) -> Versioned[Template]:
+    """Find the template as it is now. Raises `not_found`."""
     item = read.get(CouponTemplates, template_id)
     if item is None:
-        raise MallError("not_found")
-    return StoredTemplate(item.template, int(item.version))
+        raise MallError("not_found", errors=(NO_SUCH_TEMPLATE.at("template_id"),))
+    return Versioned(item.template, int(item.version))
 
 
 def remembered(template_id: str) -> Template:
-    """The template, possibly a second old. Raises `not_found`."""
-    return cache.remember((CACHE, "template", template_id), lambda: load(template_id).template)
+    """Find the template, possibly a second old. Raises `not_found`."""
+    return cache.remember((CACHE, "template", template_id), lambda: load(template_id).value)
 
 
 def refreshed(template_id: str) -> Template:
-    """The template as it is now, which is remembered from now on. Raises `not_found`."""
-    return cache.keep((CACHE, "template", template_id), load(template_id).template)
+    """Find the template as it is now, and remember it from now on. Raises `not_found`."""
+    return cache.keep((CACHE, "template", template_id), load(template_id).value)
 
 
 def offered(how: How) -> list[Template]:
-    """The templates that can be got in this way now, the newest first; possibly a second old."""
+    """List the templates that can be got in this way now, the newest first; possibly a second old."""
     now = clock.now()
     found = [each for each in cache.remember((CACHE, "offered"), _published) if how in each.how]
     return [each for each in found if each.is_offered(now)]
 
 
 def page(limit: int, cursor: str | None) -> tuple[list[Template], str | None]:
-    """A page of all templates, the newest first, and where the next one starts."""
+    """Read a page of all templates, the newest first; and the cursor of the next page."""
     after = cursors.read(_LISTING, cursor)
     index = CouponTemplates.by_age
     items, rest = read.query(CouponTemplates, ALL, index=index, forward=False, limit=limit, after=after)
@@ -57,7 +50,7 @@ def page(limit: int, cursor: str | None) -> tuple[list[Template], str | None]:
 
 
 def figures(templates: Sequence[Template]) -> list[Figures]:
-    """What became of the coupons of each template. What used ones took off is counted a moment after it happens."""
+    """Sum what became of the coupons of each template. What used ones took off is counted a moment after it happens."""
     places = [(each.template_id, shard) for each in templates for shard in range(each.shards)]
     found = read.batch_get([key(*place) for place in places for key in (stock_key, used_key)], consistent=False)
     sums: dict[str, Figures] = {each.template_id: Figures() for each in templates}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -10,37 +9,35 @@ import msgspec
 from chalicelib.commerce.catalogue.references import queries as references
 from chalicelib.commerce.coupons import rules
 from chalicelib.commerce.coupons.inputs import TemplateChangeInput, TemplateInput
-from chalicelib.commerce.coupons.rules import Template, TemplateState
+from chalicelib.commerce.coupons.refusals import ISSUED_ALREADY
+from chalicelib.commerce.coupons.rules import Template
+from chalicelib.commerce.coupons.stock import queries as stock_queries
 from chalicelib.commerce.coupons.stock import service as stock
-from chalicelib.commerce.coupons.stock.service import CACHE
+from chalicelib.commerce.coupons.stock.queries import CACHE
 from chalicelib.commerce.coupons.tables import CouponTemplates, template_item
 from chalicelib.commerce.coupons.templates import rules as template_rules
 from chalicelib.commerce.coupons.templates.queries import load
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import invalid
+from chalicelib.core.refusals import IS_OVER
 from chalicelib.core.shards import even
-from chalicelib.platform.store import cache
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
-
-_STALE = "the template has changed"
-
-
-class _Again(Exception):
-    """Somebody else changed the template, or took from its stock, between the read and the write."""
+from chalicelib.platform.store import cache, versioned
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, Versioned
 
 
 def create(asked: TemplateInput) -> Template:
     """Make a template with its stock. Raises `invalid` naming the fields."""
+    _check(asked)
     template = _template(asked, ids.new("t"), clock.now(), rules.shards_for(asked.total))
     _check_end(template)
     if asked.publish:
         template = msgspec.structs.replace(template, state="published")
     tx = Transaction()
-    tx.create(template_item(template, 1), _STALE)
+    tx.create(template_item(template, 1))
     stock.supply(tx, template.template_id, even(template.total, template.shards))
+    tx.after_commit(cache.forget, CACHE)
     tx.commit()
-    cache.forget(CACHE)
     return template
 
 
@@ -49,71 +46,64 @@ def change(template_id: str, asked: TemplateChangeInput) -> Template:
 
     Raises `not_found`, `conflict`, and `invalid` naming the fields, also where more were issued than are to be.
     """
-    return retry_busy(lambda: _change_once(template_id, asked), _Again)
+    found = load(template_id)
+    _check(asked)
+
+    def changed(before: Template, tx: Transaction) -> Template:
+        shards = max(before.shards, rules.shards_for(asked.total))
+        after = msgspec.structs.replace(_template(asked, template_id, before.created_at, shards), state=before.state)
+        if after.valid.until != before.valid.until:
+            _check_end(after)
+        _resize(tx, before, after)
+        return after
+
+    return versioned.change(lambda: load(template_id), changed, _write, found=found)
 
 
 def publish(template_id: str) -> Template:
     """Let members get it. Repeatable. Raises `not_found`, `conflict`, `invalid` when its time is over."""
 
-    def published(before: Template) -> TemplateState:
+    def published(before: Template, _: Transaction) -> Template:
         _check_end(before)
-        return "published"
+        return before if before.state == "published" else msgspec.structs.replace(before, state="published")
 
-    return _move(template_id, published)
+    return versioned.change(lambda: load(template_id), published, _write)
 
 
 def pause(template_id: str) -> Template:
     """Let nobody get it until it is published again. Repeatable; a draft stays one. Raises `not_found`, `conflict`."""
-    return _move(template_id, lambda before: "draft" if before.state == "draft" else "paused")
+
+    def paused(before: Template, _: Transaction) -> Template:
+        return msgspec.structs.replace(before, state="paused") if before.state == "published" else before
+
+    return versioned.change(lambda: load(template_id), paused, _write)
 
 
-def _change_once(template_id: str, asked: TemplateChangeInput) -> Template:
-    known = load(template_id)
-    before = known.template
-    shards = max(before.shards, rules.shards_for(asked.total))
-    after = msgspec.structs.replace(_template(asked, template_id, before.created_at, shards), state=before.state)
-    if after.valid.until != before.valid.until:
-        _check_end(after)
-    tx = Transaction()
-    tx.put(template_item(after, known.version + 1), CouponTemplates.version == known.version, _STALE)
+def _resize(tx: Transaction, before: Template, after: Template) -> None:
+    """Add to the stock, or take from what is free of it, until it is the new total. Raises `invalid`."""
     more = after.total - before.total
     if more > 0:
-        stock.supply(tx, template_id, even(more, shards))
+        stock.supply(tx, after.template_id, even(more, after.shards))
     elif more < 0:
-        frees = stock.look(before)
+        frees = stock_queries.free_now(before)
         if sum(frees) < -more:
-            raise invalid("total", f"{before.total - sum(frees)} were issued already")
-        stock.withdraw(tx, template_id, stock.like(-more, frees), _STALE)
-    return _commit(tx, after)
+            raise invalid(ISSUED_ALREADY.at("total", issued=before.total - sum(frees)))
+        stock.withdraw(tx, after.template_id, stock.in_proportion(-more, frees), Conflict)
 
 
-def _move(template_id: str, decide: Callable[[Template], TemplateState]) -> Template:
-    def once() -> Template:
-        known = load(template_id)
-        before = known.template
-        after = msgspec.structs.replace(before, state=decide(before))
-        if after == before:
-            return before
-        tx = Transaction()
-        tx.put(template_item(after, known.version + 1), CouponTemplates.version == known.version, _STALE)
-        return _commit(tx, after)
-
-    return retry_busy(once, _Again)
+def _write(tx: Transaction, before: Versioned[Template], after: Template) -> None:
+    tx.put(template_item(after, before.version + 1), CouponTemplates.version == before.version, Conflict)
+    tx.after_commit(cache.forget, CACHE)
 
 
-def _commit(tx: Transaction, template: Template) -> Template:
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        raise _Again from fault
-    cache.forget(CACHE)
-    return template
+def _check(asked: TemplateChangeInput) -> None:
+    """Raise `invalid` where fields do not go together, or name what the catalogue does not have."""
+    template_rules.check_template(asked)
+    references.check(asked.scope.named())
 
 
 def _template(asked: TemplateChangeInput, template_id: str, created_at: datetime, shards: int) -> Template:
-    """The draft that was asked for. Raises `invalid`."""
-    template_rules.check_template(asked)
-    references.check(asked.scope.named())
+    """Make the draft that was asked for."""
     return Template(
         template_id=template_id, name=asked.name, state="draft", terms=template_rules.terms_of(asked),
         total=asked.total, limit_per_member=asked.limit_per_member, valid=_cut(asked.valid), how=asked.how,
@@ -123,11 +113,11 @@ def _template(asked: TemplateChangeInput, template_id: str, created_at: datetime
 
 def _check_end(template: Template) -> None:
     if template.is_over(clock.now()):
-        raise invalid("valid.until", "its time is over")
+        raise invalid(IS_OVER.at("valid.until"))
 
 
 def _cut(valid: rules.Validity) -> rules.Validity:
-    """To the millisecond, as everything is kept."""
+    """Cut both instants to the millisecond, as everything is stored."""
 
     def cut(instant: datetime | None) -> datetime | None:
         return None if instant is None else clock.from_stamp(clock.stamp(instant))

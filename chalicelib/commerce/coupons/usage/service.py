@@ -21,12 +21,12 @@ def count_return(job: Job) -> None:
 
 def _count(job: Job, sign: int) -> None:
     """Exactly once: the count and the end of the job are one transaction."""
-    told = job.task.payload
-    template = template_queries.remembered(told["template_id"])
+    use = job.task.payload
+    template = template_queries.remembered(use["template_id"])
     counters = [
         CouponCounters.used.add(sign),
-        CouponCounters.off_fen.add(sign * int(told["discount_fen"])),
-        CouponCounters.paid_fen.add(sign * int(told["paid_fen"])),
+        CouponCounters.off_fen.add(sign * int(use["discount_fen"])),
+        CouponCounters.paid_fen.add(sign * int(use["paid_fen"])),
     ]
     tx = Transaction()
     tx.update(*used_key(template.template_id, ids.shard(job.key, template.shards)), counters)

@@ -13,7 +13,7 @@ from chalicelib.platform.store import cursors, read
 def coupons_of_member(
     member_id: str, state: CouponState, limit: int, cursor: str | None
 ) -> tuple[list[Held], str | None]:
-    """A page of the member's coupons in this state: unused and locked ones by their end, the others the last first.
+    """Read a page of the member's coupons in this state: unused and locked by their end, the others the last first.
 
     From an index, so it may be a moment old. Raises `cursor_invalid`.
     """
@@ -43,19 +43,19 @@ def _options(state: CouponState) -> dict[str, Any]:
     return options[state]
 
 
-#: Of a member's coupons that can be used by now, a quote looks at so many: those that end first. The best of 50 of them
-#: is found within 20 ms, whatever they are; of 100 it took up to 30.
+#: How many of a member's coupons that can be used by now a quote considers: those that end first. The best of 50 is
+#: found within 20 ms, whatever they are; of 100 it took up to 30.
 READY_MAX = 100
-#: Of those that are locked or not valid yet it says so for so many.
+#: How many that are locked, or not valid yet, a quote names as such.
 OTHERS_MAX = 100
-#: They are looked for among so many open ones, by the page.
+#: How many open ones are read for both, by the page.
 OPEN_MAX = 500
 _PAGE = 100
 
 
 def open_coupons(member_id: str) -> list[Held]:
-    """The member's coupons that are not over, those that end first at the front: up to READY_MAX that are unused and
-    valid by now, and up to OTHERS_MAX that are locked or not valid yet, of the first OPEN_MAX.
+    """Read the member's coupons that are not over, those that end first at the front: up to READY_MAX that are unused
+    and valid by now, and up to OTHERS_MAX that are locked or not valid yet, of the first OPEN_MAX.
 
     One Query of an index for each hundred until there are READY_MAX, so it may be a moment old: the lock decides.
     Raises `unavailable`.

@@ -24,7 +24,7 @@ def lock(
 def use(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
     """Its order is paid: locked by this order -> used, also when its time is over by now."""
     actions = [Coupons.state.set("used"), Coupons.partition.set(used_partition(member_id))]
-    tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "locked"), on_failure)
+    tx.update(*coupon_key(member_id, coupon_id), actions, _held_by(order_id, "locked"), on_failure)
 
 
 def take_again(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
@@ -40,15 +40,15 @@ def take_again(tx: Transaction, member_id: str, coupon_id: str, order_id: str, o
 def free(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
     """Its order is closed unpaid: locked by this order -> unused."""
     actions = [Coupons.state.set("unused"), Coupons.order_id.remove()]
-    tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "locked"), on_failure)
+    tx.update(*coupon_key(member_id, coupon_id), actions, _held_by(order_id, "locked"), on_failure)
 
 
 def give_back(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
     """Its order is refunded whole: used by this order -> unused. Whether its terms allow that, the caller has seen."""
     actions = [Coupons.state.set("unused"), Coupons.order_id.remove(), Coupons.partition.set(open_partition(member_id))]
-    tx.update(*coupon_key(member_id, coupon_id), actions, _of(order_id, "used"), on_failure)
+    tx.update(*coupon_key(member_id, coupon_id), actions, _held_by(order_id, "used"), on_failure)
 
 
-def _of(order_id: str, state: str) -> Condition:
+def _held_by(order_id: str, state: str) -> Condition:
     condition: Condition = (Coupons.state == state) & (Coupons.order_id == order_id)
     return condition

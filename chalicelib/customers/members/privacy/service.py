@@ -11,6 +11,7 @@ from typing import Any
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.core.refusals import BAD_CURSOR
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.jobs import ERASE
 from chalicelib.customers.members.ports import data_owners
@@ -20,30 +21,33 @@ from chalicelib.customers.members.views import PersonalData
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cursors
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import commit
 
-#: Things in one part of the document.
+#: How many things one part of the document has, before the page that reaches it.
 _ITEMS_MAX = 200
 
 
 def export(member_id: str, cursor: str | None) -> PersonalData:
-    """A part of all that is kept of the member, as large as one answer may be. Raises `unauthenticated`,
-    `cursor_invalid`, `unavailable`."""
+    """Read a part of all that is kept of the member, as large as one answer may be.
+
+    Raises `unauthenticated`, `cursor_invalid`, `unavailable`.
+    """
     listing = f"export:{member_id}"
     owners = {owner.name: owner for owner in data_owners()}
-    # The next one is named in the cursor, not counted: a release in between may have added an owner, or moved one.
+    # The cursor names the next owner: a release in between may have added one, or moved one.
     name, position = cursors.read(listing, cursor) or (next(iter(owners)), None)
     if name not in owners:
-        raise MallError("cursor_invalid")
-    left = list(owners)[list(owners).index(name) :]
+        raise MallError("cursor_invalid", errors=(BAD_CURSOR.at("cursor"),))
+    names = list(owners)[list(owners).index(name) :]
     sections: dict[str, list[Any]] = {}
     room = _ITEMS_MAX
-    while left and room > 0:
-        items, position = owners[left[0]].pages(member_id, position)
-        sections.setdefault(left[0], []).extend(items)
+    while names and room > 0:
+        items, position = owners[names[0]].pages(member_id, position)
+        sections.setdefault(names[0], []).extend(items)
         room -= len(items)
-        left = left if position is not None else left[1:]
-    return PersonalData(sections, cursors.write(listing, (left[0], position) if left else None))
+        names = names if position is not None else names[1:]
+    return PersonalData(sections, cursors.write(listing, (names[0], position) if names else None))
 
 
 def erase(member_id: str) -> None:
@@ -52,9 +56,9 @@ def erase(member_id: str) -> None:
     Raises `account_open`, naming what must end before; `unauthenticated` when it is done already.
     """
     person = profile(member_id)
-    hindrances = [owner.name for owner in data_owners() if owner.blocks_erasure(member_id)]
-    if hindrances:
-        raise MallError("account_open", hindrances=hindrances)
+    if blocking := [owner for owner in data_owners() if owner.blocks_erasure(member_id)]:
+        errors = tuple(owner.hindrance.at("member_id") for owner in blocking)
+        raise MallError("account_open", errors=errors, hindrances=[owner.name for owner in blocking])
     tx = Transaction()
     tx.delete(Members, (member_id, PROFILE), Members.version.exists(), MallError("unauthenticated"))
     tx.delete(Members, (member_id, ADDRESSES))
@@ -63,10 +67,7 @@ def erase(member_id: str) -> None:
     schedule(tx, ERASE, member_id)
     # Once more, for what was being written in this very moment, or was not in an index yet.
     schedule(tx, ERASE, member_id, clock.now() + timedelta(days=1))
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        raise MallError("unauthenticated") from fault
+    commit(tx)
 
 
 def erase_elsewhere(job: Job) -> None:

@@ -145,7 +145,7 @@ def _check_coupon(activity: Activity) -> None:
     if template_id is None:
         return
     try:
-        offered_how = template_queries.load(template_id).template.how
+        offered_how = template_queries.load(template_id).value.how
     except MallError:
         offered_how = []
     if "grant" not in offered_how:

@@ -7,7 +7,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.commerce.catalogue.products.service import retract
 from chalicelib.commerce.catalogue.stock.pools import close_pool
-from chalicelib.commerce.coupons.issue.service import give
+from chalicelib.commerce.coupons.issue.service import NO_COUPON_REASONS, give
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
@@ -33,8 +33,6 @@ from chalicelib.platform.store.versioned import Conflict
 _END_ASK_SECONDS = 300.0
 #: Orders that one transaction tells of a draw; two actions more are the next part, and the end of this one.
 _AWARDS = ACTIONS_MAX - 2
-#: Why a loser gets no coupon after all: none of it goes away by trying again.
-_NO_COUPON = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "unauthenticated")
 _CHANGED = _DRAWN = Conflict
 
 
@@ -127,11 +125,11 @@ def apply_result(job: Job) -> None:
 
 def give_consolation(job: Job) -> None:
     """Give the loser of a lottery a coupon, once for each order; none where the template has ended or has none left."""
-    template = template_queries.load(job.task.payload["template_id"]).template
+    template = template_queries.load(job.task.payload["template_id"]).value
     try:
         give(template, order_queries.load(job.key).member_id, "grant", ("lottery", job.key))
     except MallError as fault:
-        if fault.code not in _NO_COUPON:
+        if fault.code not in NO_COUPON_REASONS:
             raise
         log.info("no_coupon_for_who_lost", order_id=job.key, reason=fault.code)
 

@@ -53,14 +53,14 @@ def check_day(job: Job) -> None:
 
 
 def differences(numbers: Sequence[str]) -> list[Difference]:
-    """What does not agree between these orders and withdrawals, their entries, and the balances of their members."""
+    """Find what does not agree between these orders and withdrawals, their entries, and their members' balances."""
     found = read.batch_get([(table, (number,)) for table in (Orders, Withdrawals) for number in numbers])
     orders = [one.order for one in found[: len(numbers)] if one is not None]
     withdrawals = [one.withdrawal for one in found[len(numbers) :] if one is not None]
     entries = [entry for number in numbers for entry in ledger_queries.of(number, consistent=True)]
     differ = audit(orders, entries) + audit_withdrawals(withdrawals, entries)
-    members = {told.member_id: entry.about for entry in entries if (told := change_of(entry)) is not None}
+    members = {change.member_id: entry.about for entry in entries if (change := change_of(entry)) is not None}
     for member_id, about in sorted(members.items()):
-        # Told of what concerned them: no log names a member.
+        # Named by what concerned them: no log names a member.
         differ += [Difference(about, one.what) for one in of_statement(member_id, *ledger_queries.statement(member_id))]
     return differ

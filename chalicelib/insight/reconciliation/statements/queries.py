@@ -14,7 +14,7 @@ from chalicelib.core import clock
 from chalicelib.gateways.wechat import bills
 from chalicelib.gateways.wechat.bills import FlowRow, TradeRow
 from chalicelib.gateways.wechat.errors import WechatError
-from chalicelib.insight.reconciliation.rules import Key, Theirs, TheirState, Told
+from chalicelib.insight.reconciliation.rules import BillLines, Key, Theirs, TheirState
 
 _T = TypeVar("_T")
 
@@ -23,27 +23,29 @@ _FEE = "手续费"
 _TRANSFER = "转账"
 _STATES: dict[str, TheirState] = {"SUCCESS": "done", "PROCESSING": "pending"}
 
-#: How many earlier bills are looked at for what we booked on a day and its own bill does not have.
+#: How many earlier bills are searched for what the mall booked on a day and its own bill does not have.
 LOOK_BACK_DAYS = 7
 
 
 class Statement(msgspec.Struct, frozen=True):
     """The bills of a day, and what WeChat kept of its payments, in fen."""
 
-    told: Told
+    lines: BillLines
     fees_fen: int
 
 
-def of(day: date, end: float) -> Statement:
-    """Both bills of the day. Raises WechatError: STATEMENT_CREATING while one is not ready, bill_too_large also when
-    they are not read when clock.monotonic() is at `end`.
+def read_day(day: date, end: float) -> Statement:
+    """Read both bills of the day.
+
+    Raises WechatError: STATEMENT_CREATING while one is not ready, bill_too_large also when they are not read when
+    clock.monotonic() is at `end`.
     """
     transfers, fees_fen = of_flow(until(end, bills.fund_flow_bill(day)))
-    return Statement(Told(itertools.chain(of_trades(until(end, bills.trade_bill(day))), transfers)), fees_fen)
+    return Statement(BillLines(itertools.chain(of_trades(until(end, bills.trade_bill(day))), transfers)), fees_fen)
 
 
 def until(end: float, things: Iterable[_T]) -> Iterator[_T]:
-    """All of them. Raises WechatError bill_too_large when one comes after `end`."""
+    """Yield all of them. Raises WechatError bill_too_large when one comes after `end` (of clock.monotonic())."""
     for thing in things:
         if clock.monotonic() > end:
             raise WechatError("bill_too_large")
@@ -51,28 +53,28 @@ def until(end: float, things: Iterable[_T]) -> Iterator[_T]:
 
 
 def unseen(keys: dict[Key, date], day: date, end: float) -> set[Key]:
-    """Those of `keys` that no bill of the days before `day` has either, from the one on which each was asked for.
+    """Find those of `keys` that no bill of the days before `day` has either, from the day on which each was asked for.
 
-    Raises as `of` does.
+    Raises as `read_day` does.
     """
-    left = dict(keys)
+    missing = dict(keys)
     for back in range(1, LOOK_BACK_DAYS + 1):
         earlier = day - timedelta(days=back)
-        asked = {key[0] for key, since in left.items() if since <= earlier}
+        asked = {key[0] for key, since in missing.items() if since <= earlier}
         if not asked:
             break
         lines: list[Theirs] = []
         if asked & {"payment", "refund"}:
-            lines += [line for line in of_trades(until(end, bills.trade_bill(earlier))) if line.key in left]
+            lines += [line for line in of_trades(until(end, bills.trade_bill(earlier))) if line.key in missing]
         if "transfer" in asked:
-            lines += [line for line in of_flow(until(end, bills.fund_flow_bill(earlier)))[0] if line.key in left]
-        seen = {one.key for one in Told(lines).left().values() if one.state != "failed"}
-        left = {key: since for key, since in left.items() if key not in seen}
-    return set(left)
+            lines += [line for line in of_flow(until(end, bills.fund_flow_bill(earlier)))[0] if line.key in missing]
+        seen = {one.key for one in BillLines(lines).unmatched().values() if one.state != "failed"}
+        missing = {key: since for key, since in missing.items() if key not in seen}
+    return set(missing)
 
 
 def of_trades(rows: Iterable[TradeRow]) -> Iterator[Theirs]:
-    """Payments and refunds, line by line: a number may have several."""
+    """Yield payments and refunds, line by line: a number may have several."""
     for row in rows:
         key: Key = ("refund", refund_of(row.out_refund_no)) if row.out_refund_no else ("payment", row.out_trade_no)
         yield Theirs(
@@ -81,7 +83,7 @@ def of_trades(rows: Iterable[TradeRow]) -> Iterator[Theirs]:
 
 
 def of_flow(rows: Iterable[FlowRow]) -> tuple[list[Theirs], int]:
-    """Transfers, one for each of our numbers, where one that came back has failed; and what WeChat kept in fees."""
+    """Sum the transfers by our numbers, where one that came back has failed, and the fees that WeChat kept, in fen."""
     moved: dict[str, list[int]] = {}
     fees_fen = 0
     for row in rows:
@@ -89,11 +91,11 @@ def of_flow(rows: Iterable[FlowRow]) -> tuple[list[Theirs], int]:
             fees_fen -= row.amount_fen
         elif _TRANSFER in row.kind or _TRANSFER in row.name:
             moved.setdefault(row.number, []).append(-row.amount_fen)
-    told: list[Theirs] = []
+    transfers: list[Theirs] = []
     for number, amounts in moved.items():
         went = sum(amounts)
         if went > 0:
-            told.append(Theirs(("transfer", number), number, went, "done", "SUCCESS"))
+            transfers.append(Theirs(("transfer", number), number, went, "done", "SUCCESS"))
         else:
-            told.append(Theirs(("transfer", number), number, max(amounts), "failed", "RETURNED"))
-    return told, fees_fen
+            transfers.append(Theirs(("transfer", number), number, max(amounts), "failed", "RETURNED"))
+    return transfers, fees_fen

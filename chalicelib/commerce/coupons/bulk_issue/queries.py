@@ -1,0 +1,121 @@
+"""Reads of grants: how far one is, and what its next step is decided by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chalicelib.commerce.coupons.bulk_issue import rules
+from chalicelib.commerce.coupons.bulk_issue.rules import Following, Part
+from chalicelib.commerce.coupons.issue.rules import coupon_id
+from chalicelib.commerce.coupons.refusals import NO_SUCH_GRANT
+from chalicelib.commerce.coupons.rules import Grant, Template
+from chalicelib.commerce.coupons.stock import queries as stock_queries
+from chalicelib.commerce.coupons.tables import (
+    IDS,
+    PART,
+    CouponGrants,
+    coupon_key,
+    grant_key,
+    ids_key,
+    part_key,
+    received_key,
+    received_of,
+    template_key,
+)
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.tables import profile_key
+from chalicelib.platform.store import read
+
+
+class Candidates(msgspec.Struct, frozen=True):
+    """What a step is decided by: what is free in each shard of the stock, the members' profiles, and how many coupons
+    of the template each has got."""
+
+    frees: list[int]
+    profiles: dict[str, Profile | None]
+    received: dict[str, int]
+
+
+def find(grant_id: str) -> Grant | None:
+    """Find the grant, or None."""
+    item = read.get(CouponGrants, *grant_key(grant_id)[1])
+    return None if item is None else item.grant
+
+
+def load(grant_id: str, template_id: str) -> Grant:
+    """Find the grant of coupons of this template. Raises `not_found`."""
+    grant = find(grant_id)
+    if grant is None or grant.template_id != template_id:
+        raise MallError("not_found", errors=(NO_SUCH_GRANT.at("grant_id"),))
+    return grant
+
+
+def parts(grant_id: str) -> list[Part]:
+    """Read how far each part of the grant is."""
+    items = read.query_all(CouponGrants, grant_id, where=CouponGrants.part.startswith(PART), consistent=True)
+    return [part_of(item) for item in items]
+
+
+def part_of(item: CouponGrants) -> Part:
+    """Take how far a part is from an item at `part_key`."""
+    return Part(
+        number=int(item.part.removeprefix(PART)), position=item.position or "", state=item.state,  # type: ignore[arg-type]
+        issued=int(item.issued), skipped=int(item.skipped), listed_count=int(item.listed_count or 0),
+    )  # fmt: skip
+
+
+def under_way(template_id: str, grant_id: str, number: int) -> tuple[Grant, Part, Template]:
+    """Read a grant, one of its parts, and its template. One BatchGet."""
+    keys = [grant_key(grant_id), part_key(grant_id, number), template_key(template_id)]
+    head, part, template = read.batch_get(keys)
+    return head.grant, part_of(part), template.template
+
+
+def following(grant: Grant, part: Part) -> Following:
+    """Find the members of the next step.
+
+    Listed members are counted off; of everybody, the position is where the last one stands in the roster.
+    """
+    if grant.total is None:
+        found, after = member_queries.everybody(part.number, grant.at, part.position, rules.STEP_MEMBERS)
+        return Following(found, after or part.position, after is None)
+    start = int(part.position or 0)
+    found = _listed(grant.grant_id, start)
+    end = start + len(found)
+    return Following(found, str(end), end >= part.listed_count)
+
+
+def _listed(grant_id: str, start: int) -> list[str]:
+    """Find the next members of a list from number `start` on, as far as the item has them in which that one is."""
+    where = CouponGrants.part.between(ids_key(grant_id, 0)[1][1], ids_key(grant_id, start)[1][1])
+    found, _ = read.query(CouponGrants, grant_id, where=where, forward=False, limit=1, consistent=True)
+    item = CouponGrants.from_raw_data(found[0])
+    skipped = start - int(item.part.removeprefix(IDS))
+    members: list[str] = item.listed.members[skipped : skipped + rules.STEP_MEMBERS]
+    return members
+
+
+def candidates(template: Template, member_ids: Sequence[str]) -> Candidates:
+    """Read what a step to these members is decided by. One BatchGet."""
+    stocks = stock_queries.keys(template)
+    people = [
+        key(each) for each in member_ids for key in (profile_key, lambda one: received_key(one, template.template_id))
+    ]
+    items = read.batch_get([*stocks, *people])
+    profiles, received = items[len(stocks) :: 2], items[len(stocks) + 1 :: 2]
+    return Candidates(
+        stock_queries.frees(items[: len(stocks)]),
+        {each: None if item is None else item.profile for each, item in zip(member_ids, profiles, strict=True)},
+        {each: received_of(item) for each, item in zip(member_ids, received, strict=True)},
+    )
+
+
+def reached_before(template: Template, grant_id: str, member_ids: Sequence[str]) -> set[str]:
+    """Find the members who have a coupon of this grant already. One BatchGet, and none for nobody."""
+    keys = [coupon_key(each, coupon_id(template, each, "grant", (grant_id,))) for each in member_ids]
+    items = read.batch_get(keys)
+    return {each for each, item in zip(member_ids, items, strict=True) if item is not None}

@@ -1,0 +1,92 @@
+"""What a step of a grant gives to whom, and where the part is after it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from chalicelib.commerce.coupons import rules
+from chalicelib.commerce.coupons.issue.rules import refused
+from chalicelib.commerce.coupons.rules import Grant, Template
+from chalicelib.customers.members.rules import Profile
+
+#: How a part of a grant stands, and so the whole: as the first of _BY_WEIGHT that one of its parts has.
+State = Literal["running", "done", "sold_out", "over"]
+_BY_WEIGHT: tuple[State, ...] = ("running", "sold_out", "over", "done")
+
+#: How many members one step takes: two actions of its transaction each, beside up to 32 for the stock and one for the
+#: part.
+STEP_MEMBERS = 30
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a part of a grant is. `position` is the number of listed members that were reached, or a place in the
+    roster; `listed_count` how many are listed by now, 0 where there is no list."""
+
+    number: int
+    position: str
+    state: State
+    issued: int
+    skipped: int
+    listed_count: int
+
+
+class Following(msgspec.Struct, frozen=True):
+    """The members of a step, the position after them, and whether they are the last."""
+
+    members: list[str]
+    position: str
+    last: bool
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A step as it is decided: who is given one, from which shards of the stock, how many are skipped, and where the
+    part is then."""
+
+    given: list[str] = []
+    portions: dict[int, int] = {}
+    skipped: int = 0
+    position: str
+    state: State
+
+
+def state_of(parts: Sequence[Part]) -> State:
+    """Find the state of a grant from those of its parts."""
+    states = {part.state for part in parts}
+    return next(state for state in _BY_WEIGHT if state in states)
+
+
+def may_have(template: Template, grant: Grant, profile: Profile | None, received: int, now: datetime) -> bool:
+    """Whether a member, who has got `received` by now, is one that the grant is for; nobody is without a profile."""
+    if profile is None or (grant.audience is not None and not grant.audience.admits(profile, now)):
+        return False
+    return refused(template, profile, received, now, "members") is None
+
+
+def decide(
+    template: Template, grant: Grant, part: Part, following: Following, wanted: Sequence[str], frees: Sequence[int]
+) -> Step:
+    """Decide a step: `wanted` of the `following` members are to have one, of what is free in each shard of the stock.
+
+    Each step begins at another shard. Where the coupons run out, the part ends with the last member who got one.
+    """
+    turn = part.number + part.issued // STEP_MEMBERS
+    portions = rules.portions(frees, len(wanted), turn % template.shards)
+    given = list(wanted[: sum(portions.values())])
+    if len(given) == len(wanted):
+        return Step(
+            given=given, portions=portions, skipped=len(following.members) - len(given), position=following.position,
+            state="done" if following.last else "running",
+        )  # fmt: skip
+    reached = following.members.index(wanted[len(given)])
+    # More members for a list set it going again, from here; a roster is not gone through again.
+    position = following.position if grant.total is None else str(int(part.position or 0) + reached)
+    return Step(given=given, portions=portions, skipped=reached - len(given), position=position, state="sold_out")
+
+
+def with_room(template: Template, members: Sequence[str], received: Mapping[str, int]) -> list[str]:
+    """List the members who have got some of the template, and may have more: one of them may be of this very grant."""
+    return [each for each in members if 0 < received[each] < template.limit_per_member]

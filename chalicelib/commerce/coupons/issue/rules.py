@@ -1,0 +1,41 @@
+"""Whether a member may have one more coupon of a template, and which coupon that is. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chalicelib.commerce.coupons.refusals import LIMIT_REACHED, ONLY_FOR_NEW_CUSTOMERS, ONLY_FOR_SOME
+from chalicelib.commerce.coupons.rules import Coupon, How, Template
+from chalicelib.core import ids
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members.rules import Profile
+
+
+def refused(template: Template, profile: Profile, received: int, now: datetime, field: str) -> MallError | None:
+    """Say why this member, who has got `received` by now, may not have one more: `not_for_you`, `claim_limit`.
+
+    None when they may. `field` is what the refusal names.
+    """
+    if not template.audience.admits(profile, now):
+        fails_as_customer = template.audience.new_customers and profile.orders_completed
+        reason = ONLY_FOR_NEW_CUSTOMERS if fails_as_customer else ONLY_FOR_SOME
+        return MallError("not_for_you", errors=(reason.at(field, name=template.name),))
+    limit = template.limit_per_member
+    if received >= limit:
+        return MallError("claim_limit", errors=(LIMIT_REACHED.at(field, name=template.name, limit=limit),), limit=limit)
+    return None
+
+
+def coupon_of(template: Template, member_id: str, how: How, cause: tuple[str, ...], now: datetime) -> Coupon:
+    """Make the coupon that this cause gives when it is got now."""
+    valid_from, valid_until = template.valid.span(now)
+    return Coupon(
+        coupon_id=coupon_id(template, member_id, how, cause), template_id=template.template_id, member_id=member_id,
+        name=template.name, terms=template.terms, valid_from=valid_from, valid_until=valid_until, received_at=now,
+        how=how,
+    )  # fmt: skip
+
+
+def coupon_id(template: Template, member_id: str, how: How, cause: tuple[str, ...]) -> str:
+    """Derive the id of the coupon that this cause gives."""
+    return ids.derived("c", template.template_id, member_id, how, *cause)

@@ -1,0 +1,73 @@
+"""Why a login, an address or leaving is refused, in both languages, and the names of the fields. Pure."""
+
+from __future__ import annotations
+
+from chalicelib.core.errors import Labels, Reason
+
+# codes of WeChat
+LOGIN_CODE_INVALID = Reason(
+    "login_code_invalid",
+    "登录凭证无效或已过期，请重新打开小程序登录",
+    "the login code is not valid, or is over; open the mini-program again",
+)
+LOGIN_CODE_USED = Reason(
+    "login_code_used", "登录凭证已使用过，请重新登录", "the login code was used before; log in again"
+)
+PHONE_CODE_INVALID = Reason(
+    "phone_code_invalid",
+    "手机号授权无效或已过期，请重新点击授权",
+    "the code for the phone number is not valid, or is over; give the number again",
+)
+PHONE_CODE_USED = Reason(
+    "phone_code_used", "手机号授权已使用过，请重新点击授权", "the code for the phone was used; give the number again"
+)
+BLOCKED_BY_WECHAT = Reason(
+    "blocked_by_wechat",
+    "微信限制了该账号登录，请稍后再试或联系客服",
+    "WeChat blocks this account for now; try again later or ask the shop",
+)
+
+# addresses
+NO_SUCH_ADDRESS = Reason(
+    "no_such_address", "没有这个收货地址，可能已被删除", "there is no such address; it may have been removed"
+)
+ADDRESSES_FULL = Reason(
+    "addresses_full",
+    "最多保存 {limit} 个收货地址，请先删除一个",
+    "at most {limit} addresses can be kept; remove one first",
+)
+
+# what keeps a member from leaving: the wing that knows of it names one of these (ports.DataOwner)
+SOMETHING_OPEN = Reason(
+    "something_open", "还有未完结的事项，暂不能注销", "something of yours is not finished, so the account stays open"
+)
+ORDERS_UNDER_WAY = Reason(
+    "orders_under_way",
+    "还有进行中的订单，请在订单完成（含退款期）或关闭后再注销",
+    "orders are under way; come again when they are completed, with their time for refunds, or closed",
+)
+COMMISSIONS_UNSETTLED = Reason(
+    "commissions_unsettled",
+    "还有未结清的佣金，请在提现到账、余额清零后再注销",
+    "commissions are not settled; come again when all of them are withdrawn",
+)
+
+FIELDS: Labels = {
+    "code": ("微信凭证", "WeChat code"),
+    "source": "访问来源",
+    "scene": "场景值",
+    "channel": "渠道",
+    "inviter": "邀请人",
+    "live_room": "直播间",
+    "nickname": "昵称",
+    "avatar_url": ("头像", "picture"),
+    "address_id": ("收货地址", "address"),
+    "name": ("收货人", "receiver"),
+    "phone": ("手机号", "phone number"),
+    "region_code": ("省市区编码", "region code"),
+    "province": "省份",
+    "city": "城市",
+    "district": "区县",
+    "detail": ("详细地址", "street address"),
+    "is_default": ("是否默认地址", "whether it is the default"),
+}
