@@ -6,9 +6,14 @@ import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
+from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.references import queries as references
+from chalicelib.commerce.catalogue.rules import Named
 from chalicelib.core import clock
+from chalicelib.core.errors import MallError
 from chalicelib.mall.operators import service as operators
 from chalicelib.mall.operators.access import passwords
 from chalicelib.platform.web import tokens
@@ -139,3 +144,80 @@ def test_permissions(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     service.get("/v1/admin/products").ok()
     service.post("/v1/admin/products", BODY).refused(403, "forbidden")
     Client(in_process()).get("/v1/admin/products").refused(401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("language", "messages"),
+    [
+        (
+            "zh-CN",
+            [
+                "本行不是合法的 JSON",
+                "没有这个分类编码",
+                "价格（分）（第 1 项）应为整数",
+                "名称最多 64 个字符",
+                "编码已被使用：G",
+            ],
+        ),
+        (
+            "en",
+            [
+                "The line is not JSON",
+                "There is no such category code",
+                "Price in fen (item 1) must be an integer",
+                "Name must have at most 64 characters",
+                "This code is taken: G",
+            ],
+        ),
+    ],
+)
+def test_each_line_of_a_file_is_told_in_the_operator_s_language(
+    merchant: Client, monkeypatch: pytest.MonkeyPatch, language: str, messages: list[str]
+) -> None:
+    def taken(*_: object) -> None:
+        raise MallError("code_taken", taken="G")
+
+    line = {"product_code": "G", "name": "碗", "skus": [{"sku_code": "A", "price_fen": 100}]}
+    lines = [
+        b"{",
+        *map(
+            msgspec.json.encode,
+            [
+                line | {"category_code": "nowhere"},
+                line | {"product_code": "H", "skus": [{"sku_code": "A", "price_fen": "1"}]},
+                line | {"product_code": "I", "name": "很" * 65},
+                line | {"product_code": "J"},
+                line | {"product_code": secrets.token_hex(4), "picture_url": "ftp://x"},
+            ],
+        ),
+    ]
+    save = products.save
+    monkeypatch.setattr(products, "save", lambda *given: taken() if given[1] == "J" else save(*given))
+    headers = {"Content_Type": "text/plain", "Accept_Language": language}
+    report = merchant.call("POST", "/v1/admin/catalogue/import", b"\n".join(lines), **headers).ok()
+    faults = [each["errors"][0] for each in report["lines"][:5]]
+    assert [fault["message"] for fault in faults] == messages
+    assert [fault["code"] for fault in faults] == ["not_json", "no_such", "wrong_kind", "too_long", "code_taken"]
+    assert [faults[2]["kind"], faults[3]["limit"], faults[4]["taken"]] == ["integer", 64, "G"]
+    left_out = report["lines"][5]
+    assert (left_out["outcome"], left_out["warnings"][0]["code"]) == ("created", "bad_picture")
+
+
+def test_what_is_not_there_is_named_by_its_kind(merchant: Client) -> None:
+    problem = merchant.get("/v1/admin/products/p404").refused(404, "not_found")
+    assert (problem["detail"], problem["errors"][0]["code"]) == ("没有这个商品", "no_such")
+    assert merchant.get("/v1/products/p404").refused(404, "not_found")["errors"][0]["code"] == "not_on_sale"
+    problem = merchant.get("/v1/admin/products/%E7%A2%97").refused(404, "not_found")
+    assert [(each["field"], each["message"]) for each in problem["errors"]] == [("product_id", "没有这个商品")]
+    assert merchant.call("DELETE", "/v1/admin/categories/c404").refused(404, "not_found")["detail"] == "没有这个分类"
+    named = [Named("a", "category", "c404"), Named("b", "product", "p404"), Named("c", "SKU", "p404-1")]
+    with pytest.raises(MallError) as refusal:
+        references.check(named)
+    assert [error.text("zh", {}) for error in refusal.value.errors] == ["没有这个分类", "没有这个商品", "没有这个规格"]
+    assert [error.data()["kind"] for error in refusal.value.errors] == ["category", "product", "sku"]
+
+
+def test_a_body_that_is_too_large_is_told_how_large_it_may_be(merchant: Client) -> None:
+    problem = merchant.call("POST", "/v1/admin/products", b" " * (256 * 1024 + 1)).refused(413, "too_large")
+    assert problem["detail"] == "请求内容过大，最多 256 KB"
+    assert problem["errors"][0]["limit_kb"] == 256

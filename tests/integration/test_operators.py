@@ -100,7 +100,9 @@ def test_an_owner_appoints_and_changes() -> None:
     boss.post("/v1/admin/operators", {"name": "ann", "password": PASSWORD, "roles": ["auditor"]}).refused(
         409, "name_taken"
     )
-    boss.post("/v1/admin/operators", {"name": "bob", "password": PASSWORD, "roles": ["king"]}).refused(422, "invalid")
+    unknown = {"name": "bob", "password": PASSWORD, "roles": ["king", "auditor"]}
+    refusal = boss.post("/v1/admin/operators", unknown).refused(422, "invalid")
+    assert (refusal["detail"], refusal["errors"][0]["roles"]) == ("没有这些角色：king", ["king"])
     boss.post("/v1/admin/operators", {"name": "bob", "password": "short", "roles": ["auditor"]}).refused(
         400, "malformed"
     )

@@ -31,8 +31,8 @@ SAME_SPEC_NAME = Reason("same_spec_name", "有两个规格项的名称相同", "
 SAME_SPEC_VALUE = Reason("same_spec_value", "{label}中有重复的值", "{label} has a value that stands twice")
 SPECS_INCOMPLETE = Reason(
     "specs_incomplete",
-    "{label}应为每个规格项各填一个值，不多不少（规格项：{names}）",
-    "{label} must have one value for each spec and no other (the specs: {names})",
+    "{label}应为商品的每个规格项各填一个值，不多不少",
+    "{label} must have one value for each spec of the product, and no other",
 )
 NOT_A_SPEC_VALUE = Reason(
     "not_a_spec_value", "{label}：{name} 没有“{value}”这个值", "{label}: {value} is not a value of {name}"
