@@ -86,6 +86,26 @@ def test_what_is_refused_is_named(operator: Client, more: dict[str, Any], status
     assert [error["field"] for error in problem["errors"]] == [field]
 
 
+def test_a_template_s_fields_are_named_for_people(operator: Client) -> None:
+    asked = body(kind="free_shipping", stacking="extra", valid={"days": 0})
+    assert operator.post(PATH, asked).refused(400, "malformed")["detail"] == "有效天数不能小于 1"
+    problem = operator.post(PATH, asked | {"valid": {"from": "2098-01-01T00:00:00Z"}}).refused(422, "invalid")
+    assert problem["detail"].split("；") == [
+        "包邮券不能填写金额（分）",
+        "包邮券本来就可与其他优惠券同用，不必设为可叠加",
+        "填写了生效时间，就要填写失效时间",
+    ]
+    assert problem["errors"][0]["kind"] == "free_shipping"
+
+
+def test_a_total_does_not_fall_below_what_was_issued(operator: Client) -> None:
+    made = template(total=5)
+    for _ in range(3):
+        centre.claim(member(), made.template_id)
+    problem = operator.put(f"{PATH}/{made.template_id}", body(total=2)).refused(422, "invalid")
+    assert (problem["detail"], problem["errors"][0]["issued"]) == ("发放总量不能少于已发放的 3 张", 3)
+
+
 def test_a_scope_of_what_there_is(operator: Client) -> None:
     category = operator.post("/v1/admin/categories", {"name": f"类 {secrets.token_hex(3)}"}).ok(201)["category_id"]
     skus = [{"sku_code": f"c{secrets.token_hex(4)}", "specs": {"规格": "标准"}, "price_fen": 1000, "stock": 1}]
