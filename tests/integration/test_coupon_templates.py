@@ -14,7 +14,7 @@ from chalicelib.commerce.coupons import rules
 from chalicelib.commerce.coupons.centre import service as centre
 from chalicelib.commerce.coupons.inputs import TemplateChangeInput
 from chalicelib.commerce.coupons.rules import Held
-from chalicelib.commerce.coupons.stock import service as stock
+from chalicelib.commerce.coupons.stock import queries as stock_queries
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.coupons.templates import service as templates
 from chalicelib.commerce.coupons.usage import service as usage
@@ -217,8 +217,8 @@ def test_lists_are_paged_newest_first(operator: Client) -> None:
 
 def test_left_is_one_read_a_second(dynamodb: str) -> None:
     made = template(total=3)
-    assert stock.left([made]) == {made.template_id: 3}
+    assert stock_queries.remaining([made]) == {made.template_id: 3}
     centre.claim(member(), made.template_id)
-    assert stock.left([made]) == {made.template_id: 3}
+    assert stock_queries.remaining([made]) == {made.template_id: 3}
     fresh()
-    assert stock.left([made]) == {made.template_id: 2}
+    assert stock_queries.remaining([made]) == {made.template_id: 2}
