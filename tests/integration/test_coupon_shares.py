@@ -61,8 +61,12 @@ def test_a_friend_claims_and_the_sharer_gets_one() -> None:
     assert len(token) <= 32  # fits the scene of a mini-program's code
     friend.post(path, {}).refused(404, "not_found")  # only by a friend
     friend.post(path, {"share_token": token}).ok(201)
-    friend.post(path, {"share_token": token}).refused(409, "claim_limit")
-    sharer.post(path, {"share_token": token}).refused(422, "not_for_you")
+    problem = friend.post(path, {"share_token": token}).refused(409, "claim_limit")
+    assert problem["detail"] == "好友分享的“五元券”每人只能领 1 次，您已领过"
+    problem = sharer.post(path, {"share_token": token}).refused(422, "not_for_you")
+    assert problem["detail"] == "不能领取自己分享的优惠券，请发给好友领取"
+    problem = friend.post(path, {"share_token": "s404"}).refused(422, "invalid")
+    assert (problem["errors"][0]["field"], problem["detail"]) == ("share_token", "分享链接无效，请让好友重新分享")
     worker.run_due()
     assert (of(friend_id, made), of(sharer_id, made)) == (1, 1)
     assert sharer.post("/v1/me/coupons/share", {"template_id": made.template_id}).ok() == {**told_of, "rewards": 1}

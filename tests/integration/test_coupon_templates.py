@@ -14,7 +14,7 @@ from chalicelib.commerce.coupons import rules
 from chalicelib.commerce.coupons.centre import service as centre
 from chalicelib.commerce.coupons.inputs import TemplateChangeInput
 from chalicelib.commerce.coupons.rules import Held
-from chalicelib.commerce.coupons.stock import service as stock
+from chalicelib.commerce.coupons.stock import queries as stock_queries
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.coupons.templates import service as templates
 from chalicelib.commerce.coupons.usage import service as usage
@@ -84,6 +84,26 @@ def test_a_template_as_it_was_asked_for(operator: Client) -> None:
 def test_what_is_refused_is_named(operator: Client, more: dict[str, Any], status: int, field: str) -> None:
     problem = operator.post(PATH, body(**more)).refused(status, "invalid" if status == 422 else "malformed")
     assert [error["field"] for error in problem["errors"]] == [field]
+
+
+def test_a_template_s_fields_are_named_for_people(operator: Client) -> None:
+    asked = body(kind="free_shipping", stacking="extra", valid={"days": 0})
+    assert operator.post(PATH, asked).refused(400, "malformed")["detail"] == "有效天数不能小于 1"
+    problem = operator.post(PATH, asked | {"valid": {"from": "2098-01-01T00:00:00Z"}}).refused(422, "invalid")
+    assert problem["detail"].split("；") == [
+        "包邮券不能填写金额（分）",
+        "包邮券本来就可与其他优惠券同用，不必设为可叠加",
+        "填写了生效时间，就要填写失效时间",
+    ]
+    assert problem["errors"][0]["kind"] == "free_shipping"
+
+
+def test_a_total_does_not_fall_below_what_was_issued(operator: Client) -> None:
+    made = template(total=5)
+    for _ in range(3):
+        centre.claim(member(), made.template_id)
+    problem = operator.put(f"{PATH}/{made.template_id}", body(total=2)).refused(422, "invalid")
+    assert (problem["detail"], problem["errors"][0]["issued"]) == ("发放总量不能少于已发放的 3 张", 3)
 
 
 def test_a_scope_of_what_there_is(operator: Client) -> None:
@@ -197,8 +217,8 @@ def test_lists_are_paged_newest_first(operator: Client) -> None:
 
 def test_left_is_one_read_a_second(dynamodb: str) -> None:
     made = template(total=3)
-    assert stock.left([made]) == {made.template_id: 3}
+    assert stock_queries.remaining([made]) == {made.template_id: 3}
     centre.claim(member(), made.template_id)
-    assert stock.left([made]) == {made.template_id: 3}
+    assert stock_queries.remaining([made]) == {made.template_id: 3}
     fresh()
-    assert stock.left([made]) == {made.template_id: 2}
+    assert stock_queries.remaining([made]) == {made.template_id: 2}

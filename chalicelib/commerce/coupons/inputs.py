@@ -41,13 +41,13 @@ class TemplateInput(TemplateChangeInput, frozen=True, kw_only=True, forbid_unkno
 
 
 class MineQuery(PageQuery, kw_only=True):
-    """Which of my coupons."""
+    """The state of the coupons that are listed."""
 
     state: CouponState = "unused"
 
 
 class ClaimInput(msgspec.Struct, forbid_unknown_fields=True):
-    """Through whom: the token of a friend who shared it."""
+    """The token of the friend who shared the coupon, if one did."""
 
     share_token: Id | None = None
 
@@ -59,12 +59,12 @@ class CodeInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ShareInput(msgspec.Struct, forbid_unknown_fields=True):
-    """What is shared."""
+    """The template that is shared."""
 
     template_id: Id
 
 
 class BatchInput(msgspec.Struct, forbid_unknown_fields=True):
-    """How many codes."""
+    """The number of codes to make."""
 
     count: Annotated[int, Meta(ge=1, le=rules.BATCH_MAX)]

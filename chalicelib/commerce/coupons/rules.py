@@ -93,7 +93,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def place(self) -> Place:
-        """The place that it takes in an order."""
+        """Find the place that it takes in an order."""
         return "freight" if self.kind == "free_shipping" else self.stacking
 
 
@@ -151,11 +151,11 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str = ""
 
     def state_at(self, now: datetime) -> CouponState:
-        """Its state as its member sees it."""
+        """Find its state as its member sees it."""
         return "expired" if self.state == "unused" and now >= self.coupon.valid_until else self.state
 
     def unusable(self, now: datetime) -> Unusable | None:
-        """Why it cannot be used for any order now; None when it can."""
+        """Say why it cannot be used for any order now; None when it can."""
         state = self.state_at(now)
         if state != "unused":
             return state

@@ -192,7 +192,7 @@ class CouponGrants(Table):
 
 
 def template_item(template: Template, version: int) -> CouponTemplates:
-    """The template as it is stored."""
+    """Make the item of a template as it is stored."""
     until = template.valid.until
     return CouponTemplates(
         template.template_id,
@@ -206,102 +206,102 @@ def template_item(template: Template, version: int) -> CouponTemplates:
 
 
 def template_key(template_id: str) -> Key:
-    """Where a template is."""
+    """Name the item of a template."""
     return CouponTemplates, (template_id,)
 
 
 def stock_key(template_id: str, shard: int) -> Key:
-    """Where a shard of a template's stock is."""
+    """Name the item of a shard of a template's stock."""
     return CouponCounters, (f"{STOCK}{template_id}#{shard}",)
 
 
 def used_key(template_id: str, shard: int) -> Key:
-    """Where some of a template's used coupons are counted."""
+    """Name the item in which some of a template's used coupons are counted."""
     return CouponCounters, (f"{USED}{template_id}#{shard}",)
 
 
 def window_key(window: int, shard: int) -> Key:
-    """Where some of the wrong codes of ten minutes are counted."""
+    """Name the item in which some of the wrong codes of ten minutes are counted."""
     return CouponCounters, (f"{GUESSES}#{window}#{shard}",)
 
 
 def received_key(member_id: str, template_id: str) -> Key:
-    """Where it is counted what a member has got of a template."""
+    """Name the item in which it is counted how many of a template a member has got."""
     return Coupons, (member_id, RECEIVED + template_id)
 
 
 def guesses_key(member_id: str) -> Key:
-    """Where a member's wrong codes are counted."""
+    """Name the item in which a member's wrong codes are counted."""
     return Coupons, (member_id, GUESSES)
 
 
 def batch_key(number: int) -> Key:
-    """Where a batch of codes is."""
+    """Name the item of a batch of codes."""
     return CouponCodes, (f"{BATCH}{number}",)
 
 
 def code_key(batch: int, serial: int) -> Key:
-    """Where it is written that a code was redeemed."""
+    """Name the item that says that a code was redeemed."""
     return CouponCodes, (f"{CODE}{batch}.{serial}",)
 
 
 def share_key(token: str) -> Key:
-    """Where it is written who shares with this token."""
+    """Name the item that says which member shares with this token."""
     return CouponCodes, (SHARE + token,)
 
 
 def grant_key(grant_id: str) -> Key:
-    """Where a grant is."""
+    """Name the item of a grant."""
     return CouponGrants, (grant_id, GRANT)
 
 
 def part_key(grant_id: str, number: int) -> Key:
-    """Where it is written how far a part of a grant is."""
+    """Name the item that says how far a part of a grant is."""
     return CouponGrants, (grant_id, f"{PART}{number:03}")
 
 
 def ids_key(grant_id: str, before: int) -> Key:
-    """Where the members of a grant's list are that come after so many others."""
+    """Name the item with the members of a grant's list that come after `before` others."""
     return CouponGrants, (grant_id, f"{IDS}{before:012}")
 
 
 def added_key(grant_id: str, request: str) -> Key:
-    """Where it is written that a request added members to a grant's list."""
+    """Name the item that says that a request added members to a grant's list."""
     return CouponGrants, (grant_id, ADDED + request)
 
 
 def received_of(item: Coupons | None) -> int:
-    """How many a member has got, by the item at `received_key`."""
+    """Take how many coupons a member has got from the item at `received_key`."""
     return 0 if item is None else int(item.received or 0)
 
 
 def guesses_of(item: Coupons | None) -> Guesses:
-    """The wrong codes in the item at `guesses_key`."""
+    """Take the wrong codes from the item at `guesses_key`."""
     return Guesses() if item is None else Guesses(int(item.wrong_codes or 0), int(item.window_ends or 0))
 
 
 def coupon_key(member_id: str, coupon_id: str) -> Key:
-    """Where a member's coupon is; of another member's coupon, where nothing is."""
+    """Name the item of a member's coupon; there is none for another member's coupon."""
     return Coupons, (member_id, COUPON + coupon_id)
 
 
 def held(item: Coupons) -> Held:
-    """The coupon in an item of part "coupon#..."."""
+    """Take the coupon from an item of part "coupon#..."."""
     return Held(coupon=item.coupon, state=item.state, order_id=item.order_id or "")  # type: ignore[arg-type]
 
 
 def open_partition(member_id: str) -> str:
-    """Where a member's unused and locked coupons stand."""
+    """Name the partition in which a member's unused and locked coupons stand."""
     return f"{member_id}|open"
 
 
 def used_partition(member_id: str) -> str:
-    """Where a member's used coupons stand."""
+    """Name the partition in which a member's used coupons stand."""
     return f"{member_id}|used"
 
 
 def coupon_item(coupon: Coupon) -> Coupons:
-    """A coupon as it is stored when its member gets it: unused."""
+    """Make the item of a coupon as its member gets it: unused."""
     return Coupons(
         coupon.member_id,
         COUPON + coupon.coupon_id,

@@ -15,7 +15,7 @@ Scene = Annotated[int, Meta(ge=0, le=99_999)]
 
 
 class SourceInput(msgspec.Struct, forbid_unknown_fields=True):
-    """Where this visit comes from: WeChat's scene value, a channel's code, who invited, a live room."""
+    """Where this visit comes from: WeChat's scene value, a channel's code, the inviter, a live room."""
 
     scene: Scene | Name | None = None
     channel: Name | None = None

@@ -43,7 +43,7 @@ def me(call: Call) -> MemberView:
 
 @endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",), per_minute=60)
 def visit(call: Call, body: SourceInput) -> MemberView:
-    """Tell where a visit comes from, of a member who is logged in already (by a shared link, say)."""
+    """Note where a visit comes from (a shared link, say) while I am logged in already."""
     source = _source(body)
     return member_view(member_queries.profile(call.caller) if source is None else service.visited(call.caller, source))
 

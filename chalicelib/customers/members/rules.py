@@ -33,7 +33,7 @@ Region = Annotated[str, Meta(pattern=r"^[0-9]{6}$(?!\n)")]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a visit came from, and when: WeChat's scene value, a channel's code, who invited, a live room."""
+    """Where a visit came from, and when: WeChat's scene value, a channel's code, the inviter, a live room."""
 
     scene: str | None = None
     channel: str | None = None

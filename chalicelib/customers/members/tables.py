@@ -62,7 +62,7 @@ class Members(Table):
 
 
 class Identities(Table):
-    """Whose an openid is."""
+    """The member that an openid belongs to."""
 
     class Meta(TableMeta):
         table_name = name("identities")
@@ -72,12 +72,12 @@ class Identities(Table):
 
 
 def profile_key(member_id: str) -> Key:
-    """Where a member's profile is."""
+    """Name the item of a member's profile."""
     return Members, (member_id, PROFILE)
 
 
 def profile_item(profile: Profile) -> Members:
-    """The profile of a member who joins, as it is stored."""
+    """Make the item of the profile of a member who joins."""
     return Members(
         profile.member_id,
         PROFILE,
@@ -89,15 +89,15 @@ def profile_item(profile: Profile) -> Members:
 
 
 def roster(shard: int) -> str:
-    """One shard of everybody."""
+    """Name one shard of everybody."""
     return f"r{shard}"
 
 
 def addresses_key(member_id: str) -> Key:
-    """Where a member's addresses are."""
+    """Name the item of a member's addresses."""
     return Members, (member_id, ADDRESSES)
 
 
 def mini_identity(appid: str, openid: str) -> str:
-    """The identity of a user of the mini-program."""
+    """Name the identity of a user of the mini-program."""
     return f"mini:{appid}:{openid}"

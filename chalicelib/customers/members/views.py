@@ -25,7 +25,7 @@ class MemberView(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class MemberSession(msgspec.Struct):
-    """A token, until when it is good, and whose it is; `is_new` for who has just joined."""
+    """A token, until when it is good, and whose it is; `is_new` for a member who has just joined."""
 
     token: str
     expires_at: datetime

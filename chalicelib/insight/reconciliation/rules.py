@@ -287,7 +287,7 @@ def settle(
     missing = {one.difference_id for one in before.values() if one.state == "open"}
     for one in found:
         if one.kind == "unread":
-            missing.clear()  # nobody knows whether they are gone
+            missing.clear()  # they may still be there
         known = before.get(one.difference_id)
         missing.discard(one.difference_id)
         if known is None or (known.closed_by == SYSTEM and known.state == "closed"):

@@ -52,12 +52,12 @@ class Reconciliations(Table):
 
 
 def run_item(run: ComparedDay, version: int) -> Reconciliations:
-    """The run as it is stored."""
+    """Make the item of a run."""
     day = run.day.isoformat()
     return Reconciliations(day, RUN, version=version, state=RUN, since=day, run=run)
 
 
 def difference_item(difference: BillDifference, version: int) -> Reconciliations:
-    """The difference as it is stored."""
+    """Make the item of a difference."""
     day, part = difference.day.isoformat(), difference.difference_id
     return Reconciliations(day, part, version=version, state=difference.state, since=part, difference=difference)

@@ -19,7 +19,7 @@ Members = Annotated[list[Id], Meta(min_length=1, max_length=LISTED_MAX)]
 
 
 class GrantInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who gets one: these members (more can be added), or an audience, or everybody who has joined by now."""
+    """The members to give one to: a list (more can be added), or an audience, or everybody who has joined by now."""
 
     members: Members | None = None
     audience: Audience | None = None

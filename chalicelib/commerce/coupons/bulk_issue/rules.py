@@ -60,7 +60,7 @@ def state_of(parts: Sequence[Part]) -> State:
 
 
 def may_have(template: Template, grant: Grant, profile: Profile | None, received: int, now: datetime) -> bool:
-    """Whether a member, who has got `received` by now, is one that the grant is for; nobody is without a profile."""
+    """Whether the grant is for this member, who has got `received` by now; without a profile it is not."""
     if profile is None or (grant.audience is not None and not grant.audience.admits(profile, now)):
         return False
     return refused(template, profile, received, now, "members") is None

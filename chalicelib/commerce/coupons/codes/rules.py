@@ -2,8 +2,8 @@
 
     batch 20 | serial number in the batch 17 | MAC 43
 
-The MAC is under the secret of the batch, so that a code can be known as true without being stored. Who guesses is
-right once in 2^43 times, whatever else they know.
+The MAC is under the secret of the batch, so that a code can be known as true without being stored. A guess is
+right once in 2^43 times, whatever else its author knows.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ class Code(msgspec.Struct, frozen=True):
 
 
 def make(batch: int, serial: int, secret: str) -> Code:
-    """The one true code with that serial number in its batch. The `secret` is that of the batch."""
+    """Make the one true code with that serial number in its batch. The `secret` is that of the batch."""
     digest = hmac.digest(secret.encode(), f"{batch}.{serial}".encode(), hashlib.sha256)
     return Code(batch, serial, int.from_bytes(digest[:8], "big") >> (64 - MAC_BITS))
 
 
 def is_true(code: Code, secret: str) -> bool:
-    """Whether who made it knew the secret; takes as long for a wrong one."""
+    """Whether the code was made with the secret; takes as long for a wrong one."""
     known = make(code.batch, code.serial, secret)
     return hmac.compare_digest(known.mac.to_bytes(6, "big"), code.mac.to_bytes(6, "big"))
 
 
 def write(code: Code) -> str:
-    """The code as people get it: XXXX-XXXX-XXXX-XXXX."""
+    """Write the code as people get it: XXXX-XXXX-XXXX-XXXX."""
     value = (code.batch << SERIAL_BITS | code.serial) << MAC_BITS | code.mac
     text = "".join(_ALPHABET[value >> 5 * place & 31] for place in reversed(range(_LENGTH)))
     return "-".join(text[start : start + _GROUP] for start in range(0, _LENGTH, _GROUP))
 
 
 def read(text: str) -> Code | None:
-    """The code that somebody typed, whatever the case, the width of the letters, dashes and spaces; None if it is none.
+    """Read a code as it was typed, whatever the case, the width of letters, dashes and spaces; None if it is none.
 
     O is read as 0, I and L as 1: no code has them.
     """

@@ -14,7 +14,7 @@ from chalicelib.platform.store.transaction import Transaction
 def lock(
     tx: Transaction, member_id: str, coupon_id: str, order_id: str, now: datetime, on_failure: object = None
 ) -> None:
-    """An order takes the coupon: unused, and valid at `now` -> locked."""
+    """Lock the coupon for an order: unused, and valid at `now` -> locked."""
     stamp = clock.stamp(now)
     free_now = (Coupons.state == "unused") & (Coupons.begins_at <= stamp) & (Coupons.ends_at > stamp)
     actions = [Coupons.state.set("locked"), Coupons.order_id.set(order_id)]
@@ -22,13 +22,13 @@ def lock(
 
 
 def use(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
-    """Its order is paid: locked by this order -> used, also when its time is over by now."""
+    """Use the coupon as its order is paid: locked by this order -> used, also when its time is over by now."""
     actions = [Coupons.state.set("used"), Coupons.partition.set(used_partition(member_id))]
     tx.update(*coupon_key(member_id, coupon_id), actions, _held_by(order_id, "locked"), on_failure)
 
 
 def take_again(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
-    """An order that was closed is paid after all: unused -> used."""
+    """Use the coupon of an order that was closed and is paid after all: unused -> used."""
     actions = [
         Coupons.state.set("used"),
         Coupons.order_id.set(order_id),
@@ -38,13 +38,13 @@ def take_again(tx: Transaction, member_id: str, coupon_id: str, order_id: str, o
 
 
 def free(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
-    """Its order is closed unpaid: locked by this order -> unused."""
+    """Free the coupon as its order is closed unpaid: locked by this order -> unused."""
     actions = [Coupons.state.set("unused"), Coupons.order_id.remove()]
     tx.update(*coupon_key(member_id, coupon_id), actions, _held_by(order_id, "locked"), on_failure)
 
 
 def give_back(tx: Transaction, member_id: str, coupon_id: str, order_id: str, on_failure: object = None) -> None:
-    """Its order is refunded whole: used by this order -> unused. Whether its terms allow that, the caller has seen."""
+    """Give the coupon back as its order is refunded whole: used by this order -> unused. The caller knows its terms."""
     actions = [Coupons.state.set("unused"), Coupons.order_id.remove(), Coupons.partition.set(open_partition(member_id))]
     tx.update(*coupon_key(member_id, coupon_id), actions, _held_by(order_id, "used"), on_failure)
 
