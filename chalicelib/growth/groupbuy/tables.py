@@ -186,6 +186,23 @@ def partitions(activity: Activity, variant: str | None = None) -> list[str]:
     ]
 
 
+def lobby_item(lobby: Lobby) -> Lobbies:
+    """Make the item of a lobby whose leader has not paid: it stands in no list yet."""
+    return Lobbies(
+        lobby.terms.lobby_id, LOBBY, terms=lobby.terms, state=lobby.state, free=lobby.free, held=lobby.held,
+        taken=lobby.taken, paid_fen=lobby.paid_fen,
+    )  # fmt: skip
+
+
+def position_of(lobby: Lobby) -> str | None:
+    """Give where a lobby stands in its shard; None before its leader has paid, or when they never did."""
+    if lobby.expires_at is None:
+        return None
+    is_ending = lobby.state in ("succeeded", "failed") and not lobby.finished
+    state = "ending" if is_ending else lobby.state
+    return position(lobby.terms, state, lobby.terms.size - lobby.taken, lobby.expires_at)
+
+
 def position(terms: Terms, state: str, unpaid: int, expires_at: datetime) -> str:
-    """Where a lobby stands in its shard: by state ("open", "ending", "succeeded", "failed"), nearly full first."""
+    """Give where a lobby stands in its shard: by state ("open", "ending", "succeeded", "failed"), nearly full first."""
     return f"{state}|{unpaid:03}|{clock.stamp(expires_at)}|{terms.lobby_id}"
