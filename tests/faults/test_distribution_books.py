@@ -390,7 +390,7 @@ def _check_statements(member_id: str) -> None:
     from chalicelib.ledger import queries as ledger_queries
     from chalicelib.ledger.rules import month
 
-    at, closed = distributor_queries.stored_distributor(member_id).distributor.applied_at, 0
+    at, closed = distributor_queries.load(member_id).applied_at, 0
     name, last = month(at), month(clock.now())
     while name <= last:
         one = statement(member_id, name)
