@@ -314,10 +314,8 @@ def _paid(order: Order) -> Any:
     from chalicelib.core.settings import settings
     from chalicelib.gateways.wechat.pay import Trade
 
-    mall = settings()
-    return Trade(
-        order.order_id, "SUCCESS", mall.wechat_appid, mall.wechat_mchid, f"4200{order.order_id}", order.payable_fen
-    )
+    mall, number = settings(), order.order_id
+    return Trade(number, "SUCCESS", mall.wechat_appid, mall.wechat_mchid, f"4200{number}", order.payable_fen)
 
 
 @pytest.fixture

@@ -337,7 +337,7 @@ def remaining_lines(commission: Commission, bases: Sequence[int]) -> list[Commis
 
 
 def _at_most(cap: int, amounts: list[int]) -> list[int]:
-    """The amounts, taken off in proportion where they come to more than that."""
+    """Reduce the amounts in proportion where they come to more than the cap; all in fen."""
     return split_fen(cap, amounts) if sum(amounts) > cap else amounts
 
 

@@ -168,7 +168,7 @@ class Links(Table):
 
 class LinkPictures(Table):
     """The picture of a link's mini-program code, once somebody has asked for it. Beside the links, for it is a hundred
-    times as large as one, and whoever is bound by a link reads that."""
+    times as large as one, and binding a member by a link reads that."""
 
     class Meta(TableMeta):
         table_name = name("link_pictures")

@@ -112,7 +112,7 @@ class Lottery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Prize "goods": winners get what they ordered, everybody else their money back.
     Prize "free": everybody gets what they ordered, winners also their money back.
-    Who loses also gets a coupon of the template `losers_coupon`, where one is named.
+    A loser also gets a coupon of the template `losers_coupon`, where one is named.
     """
 
     winners: Annotated[int, Meta(ge=1, le=1000)]

@@ -137,7 +137,7 @@ class Referrals:
     def referral(self, profile: Profile, items: Sequence[Any]) -> Referral:
         """The distributors above the member; with self-purchase, and where they are one, the member first.
 
-        A member who is not bound and was invited lately is bound by this order, to the last who can be.
+        A member who is not bound and was invited lately is bound by this order, by the latest invitation that can bind.
         """
         if not items:
             return Referral()

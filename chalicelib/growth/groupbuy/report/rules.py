@@ -12,7 +12,7 @@ from chalicelib.growth.groupbuy.rules import ALL_BP
 class Tally(msgspec.Struct, kw_only=True):
     """What became of the lobbies of one variant. A lobby counts as opened once its leader has paid, and as ended when
     it succeeded or failed; `joined` are the paid seats that are not leaders'. `paid_fen` was paid into lobbies, freight
-    included, by who did not leave them, before any refund of theirs."""
+    included, by members who did not leave them, before any refund of theirs."""
 
     variant: str
     opened: int = 0

@@ -291,8 +291,8 @@ def _pay(tx: Transaction, lobby: Lobby, event: LobbyEvent, order: Order) -> None
 
 
 def _after(lobby: Lobby, event: LobbyEvent, order: Order) -> Lobby:
-    """The lobby after an event of this order's seat. Raises Conflict where the lobby was read later than the order, and
-    the seat has moved between the two."""
+    """Take the lobby through an event of this order's seat. Raises Conflict where the lobby was read after the order,
+    and the seat has moved between the two."""
     if not rules.allows(lobby, event):
         raise Conflict
     fen = order.paid_fen if event == "leave" else order.payable_fen
