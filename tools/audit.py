@@ -30,7 +30,7 @@ from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import settings
 from chalicelib.core.difference import Difference
 from chalicelib.core.errors import MallError
-from chalicelib.growth.distribution.checks import BindingRecord, DistributorRecord, Records
+from chalicelib.growth.distribution.checks import BindingRecord, Records
 from chalicelib.growth.distribution.checks import audit as audit_distribution
 from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
 from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
@@ -227,8 +227,8 @@ def _distribution() -> Records:
         MONTH,
         Commissions,
         Distributors,
-        figures,
         monthly_sales,
+        record_of,
     )
     from chalicelib.platform.store import tools
 
@@ -241,7 +241,7 @@ def _distribution() -> Records:
             for item in items
             if item.part == BINDING
         ],
-        distributors=[DistributorRecord(item.distributor, figures(item)) for item in items if item.part == DISTRIBUTOR],
+        distributors=[record_of(item) for item in items if item.part == DISTRIBUTOR],
         customers=[
             (item.member_id, item.part.removeprefix(CUSTOMER)) for item in items if item.part.startswith(CUSTOMER)
         ],

@@ -314,10 +314,8 @@ def _paid(order: Order) -> Any:
     from chalicelib.core.settings import settings
     from chalicelib.gateways.wechat.pay import Trade
 
-    mall = settings()
-    return Trade(
-        order.order_id, "SUCCESS", mall.wechat_appid, mall.wechat_mchid, f"4200{order.order_id}", order.payable_fen
-    )
+    mall, number = settings(), order.order_id
+    return Trade(number, "SUCCESS", mall.wechat_appid, mall.wechat_mchid, f"4200{number}", order.payable_fen)
 
 
 @pytest.fixture
@@ -390,7 +388,7 @@ def _check_statements(member_id: str) -> None:
     from chalicelib.ledger import queries as ledger_queries
     from chalicelib.ledger.rules import month
 
-    at, closed = distributor_queries.stored_distributor(member_id).distributor.applied_at, 0
+    at, closed = distributor_queries.load(member_id).applied_at, 0
     name, last = month(at), month(clock.now())
     while name <= last:
         one = statement(member_id, name)

@@ -1,4 +1,4 @@
-"""Who brought whom, and what that earns: pending when paid, taken back by refunds, available when the days are over."""
+"""What an order earns: pending when paid, taken back by refunds, available when the days are over."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from local.client import Operator, Sandbox, Shopper, in_process
+from local.client import Operator, Shopper, in_process
 from local.clock import LocalClock
 from tests.support.distribution import (
     RULES,
     balance,
+    bought,
     come_by,
     deliver,
     distributor,
-    inviter_of,
+    give_back,
+    new,
     pay,
     run_jobs,
     set_rules,
@@ -42,42 +44,12 @@ def sku(operator: Operator) -> str:
     return sku_id
 
 
-def new(operator: Operator, sandbox: str, brought_by: Shopper | None = None, *, sells: bool = True) -> Shopper:
-    """Somebody new, brought by a distributor or by nobody; a distributor themselves, unless they only shop."""
-    shopper = Shopper.arrive(operator.send, Sandbox(sandbox))
-    if brought_by is not None:
-        come_by(shopper, brought_by.post("/v1/distributor").ok()["invite_code"])
-        run_jobs()
-    if sells:
-        distributor(operator, shopper)
-    return shopper
-
-
 @pytest.fixture
 def people(operator: Operator, sandbox: str) -> list[Shopper]:
     """A, B whom A brought, and C whom B brought; A and B are distributors."""
     a = new(operator, sandbox)
     b = new(operator, sandbox, a)
     return [a, b, new(operator, sandbox, b, sells=False)]
-
-
-def bought(shopper: Shopper, lines: list[tuple[str, int]], **more: Any) -> str:
-    """An order of these lines, paid, and its commissions made."""
-    body = {"lines": [{"sku_id": sku, "quantity": quantity} for sku, quantity in lines]} | more
-    body["address_id"] = shopper.address_id
-    payable = shopper.post("/v1/quotes", body).ok()["payable_fen"]
-    order_id: str = shopper.post("/v1/orders", body | {"expected_payable_fen": payable}, key=f"{payable}").ok(201)[
-        "order_id"
-    ]
-    pay(shopper, order_id)
-    run_jobs()
-    return order_id
-
-
-def give_back(operator: Operator, order_id: str, sku: str, quantity: int, key: str = "1") -> None:
-    body = {"reason": "补偿", "lines": [{"sku_id": sku, "quantity": quantity}]}
-    operator.post(f"/v1/admin/orders/{order_id}/refunds", body, key=key).ok(202)
-    run_jobs()
 
 
 def test_an_order_pays_who_brought_its_member_and_who_brought_them(
@@ -145,96 +117,6 @@ def test_a_third_level_earns_nothing_and_cannot_be_set(operator: Operator, sandb
     refusal = operator.put("/v1/admin/settings/distribution", RULES | {"levels": 3})
     assert refusal.status == 400
     assert [error["field"] for error in refusal.json["errors"]] == ["levels"]
-
-
-def test_a_bound_member_is_not_poached_while_protected_and_is_free_afterwards(
-    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
-) -> None:
-    set_rules(operator, protection_days=20)
-    first, second = new(operator, sandbox), new(operator, sandbox)
-    member = new(operator, sandbox, first, sells=False)
-    come_by(member, second.post("/v1/distributor").ok()["invite_code"])
-    run_jobs()
-    assert inviter_of(member) == first.member_id
-    mall_clock.advance(21 * DAY)
-    bought(member, [(sku, 1)])
-    assert (balance(first)[0], balance(second)[0]) == (0, 0)  # the binding is over, the other link was too long ago
-    come_by(member, second.post("/v1/distributor").ok()["invite_code"])
-    run_jobs()
-    assert inviter_of(member) == second.member_id
-    bought(member, [(sku, 2)])
-    assert (balance(first)[0], balance(second)[0]) == (0, 400)
-
-
-def test_a_link_binds_once_and_another_that_was_opened_meanwhile_when_protection_is_over(
-    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
-) -> None:
-    set_rules(operator, protection_days=7)
-    first, second = new(operator, sandbox), new(operator, sandbox)
-    once, twice = (new(operator, sandbox, first, sells=False) for _ in range(2))
-    mall_clock.advance(5 * DAY)
-    come_by(twice, second.post("/v1/distributor").ok()["invite_code"])
-    run_jobs()
-    bought(twice, [(sku, 1)])
-    assert (inviter_of(twice), balance(first)[0], balance(second)[0]) == (first.member_id, 200, 0)
-    mall_clock.advance(3 * DAY)
-    for member in (once, twice):
-        bought(member, [(sku, 2)])
-    assert (inviter_of(once), inviter_of(twice)) == (None, second.member_id)
-    assert (balance(first)[0], balance(second)[0]) == (200, 400)
-    come_by(once, first.post("/v1/distributor").ok()["invite_code"])  # opened anew, it binds anew
-    bought(once, [(sku, 3)])
-    assert (inviter_of(once), balance(first)[0]) == (first.member_id, 800)
-
-
-def test_nobody_is_bound_to_themselves_or_to_who_may_not_sell(operator: Operator, sandbox: str) -> None:
-    alone = new(operator, sandbox)
-    come_by(alone, alone.post("/v1/distributor").ok()["invite_code"])
-    run_jobs()
-    assert inviter_of(alone) is None
-    waiting = Shopper.arrive(operator.send, Sandbox(sandbox))
-    code = waiting.post("/v1/distributor").ok()["invite_code"]
-    visitor = new(operator, sandbox, sells=False)
-    come_by(visitor, code)
-    come_by(visitor, "no-such-link")
-    run_jobs()
-    assert inviter_of(visitor) is None
-    distributor(operator, waiting)
-    operator.post(f"/v1/admin/distributors/{waiting.member_id}/suspend").ok()
-    come_by(visitor, code)
-    run_jobs()
-    assert inviter_of(visitor) is None
-
-
-def test_where_the_first_order_binds_a_visit_alone_does_not(
-    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
-) -> None:
-    set_rules(operator, bind_on="first_order")
-    seller, last = new(operator, sandbox), new(operator, sandbox)
-    member = new(operator, sandbox, seller, sells=False)
-    assert inviter_of(member) is None
-    come_by(member, last.post("/v1/distributor").ok()["invite_code"])
-    bought(member, [(sku, 1)])
-    assert inviter_of(member) == last.member_id
-    assert (balance(seller)[0], balance(last)[0]) == (0, 200)
-    late = new(operator, sandbox, seller, sells=False)
-    mall_clock.advance(16 * DAY)
-    bought(late, [(sku, 1)])
-    assert (inviter_of(late), balance(seller)[0]) == (None, 0)
-
-
-def test_a_link_that_cannot_bind_takes_nothing_from_one_that_can(operator: Operator, sandbox: str, sku: str) -> None:
-    set_rules(operator, bind_on="first_order")
-    seller, gone = new(operator, sandbox), new(operator, sandbox)
-    member = new(operator, sandbox, seller)
-    for number in range(5):
-        come_by(member, member.post("/v1/distributor/links", {"channel": f"own-{number}"}).ok()["token"])
-    come_by(member, gone.post("/v1/distributor").ok()["invite_code"])
-    come_by(member, "no-such-link")
-    operator.post(f"/v1/admin/distributors/{gone.member_id}/suspend").ok()
-    run_jobs()
-    bought(member, [(sku, 1)])
-    assert (inviter_of(member), balance(seller)[0]) == (seller.member_id, 200)
 
 
 def test_a_purchase_of_ones_own_earns_only_where_the_mall_says_so(operator: Operator, sandbox: str, sku: str) -> None:
@@ -466,23 +348,3 @@ def test_told_in_any_order_and_by_many_at_once_the_commissions_are_the_same(
         list(pool.map(told, range(8)))
     run_jobs()
     assert (balance(b), balance(a)) == ((0, 600), (0, 300))
-
-
-def test_two_who_bring_each_other_at_once_are_never_bound_in_a_ring(operator: Operator, sandbox: str) -> None:
-    from chalicelib.core.errors import MallError
-    from chalicelib.growth.distribution.bindings.service import bind
-
-    for _ in range(5):
-        pair = [new(operator, sandbox), new(operator, sandbox)]
-        codes = [one.post("/v1/distributor").ok()["invite_code"] for one in pair]
-
-        def attempt(mine: int, pair: list[Shopper] = pair, codes: list[str] = codes) -> None:
-            try:
-                bind(pair[mine].member_id, codes[1 - mine])
-            except MallError as fault:
-                assert fault.code in ("conflict", "unavailable")
-
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(attempt, range(2)))
-        bound = [inviter_of(one) for one in pair]
-        assert bound in ([pair[1].member_id, None], [None, pair[0].member_id])

@@ -1,4 +1,4 @@
-"""What a distributor and an operator see: balances, customers, commissions, statements, links; nothing of others."""
+"""What a distributor sees of their own: balances, customers, commissions, statements; nothing of others."""
 
 from __future__ import annotations
 
@@ -8,27 +8,22 @@ import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
 from chalicelib.core import clock
 from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
-from local.processes import ROOT
 from tests.support.distribution import (
-    come_by,
     deliver,
-    pay,
-    quick_distributor,
     quick_member,
     run_jobs,
     set_rules,
 )
+from tests.support.distribution_views import PRICE, bought, give_back, items, month_of, new
 from tests.support.operators import owner_token
 
 DAY = 86400
-PRICE = 2000
 
 
 @pytest.fixture
@@ -49,46 +44,12 @@ def sku(product: Any) -> str:
     return str(product["skus"][0]["sku_id"])
 
 
-def new(operator: Operator, sandbox: str, nickname: str = "", brought_by: Shopper | None = None) -> Shopper:
-    """A distributor, brought by another one or by nobody."""
-    shopper = quick_member(operator.send, Sandbox(sandbox))
-    if nickname:
-        shopper.call("PATCH", "/v1/me", {"nickname": nickname}).ok()
-    if brought_by is not None:
-        come_by(shopper, brought_by.get("/v1/distributor").ok()["invite_code"])
-        run_jobs()
-    quick_distributor(shopper.member_id)
-    return shopper
-
-
 @pytest.fixture
 def people(operator: Operator, sandbox: str) -> list[Shopper]:
     """A, B whom A brought, and C whom B brought."""
     a = new(operator, sandbox, "林小鱼")
     b = new(operator, sandbox, "沈知鱼", a)
     return [a, b, new(operator, sandbox, "何小满", b)]
-
-
-def bought(shopper: Shopper, *lines: tuple[str, int]) -> str:
-    """An order of these lines, paid, and its commissions made."""
-    order_id: str = shopper.place(list(lines))["order_id"]
-    pay(shopper, order_id)
-    run_jobs()
-    return order_id
-
-
-def give_back(operator: Operator, order_id: str, sku: str, quantity: int) -> None:
-    body = {"reason": "补偿", "lines": [{"sku_id": sku, "quantity": quantity}]}
-    operator.post(f"/v1/admin/orders/{order_id}/refunds", body, key="1").ok(202)
-    run_jobs()
-
-
-def items(shopper: Shopper, path: str, limit: int = 20, **query: Any) -> list[Any]:
-    return shopper.items(f"{path}?{urlencode(query)}", limit)
-
-
-def month_of(instant: Any) -> str:
-    return clock.day(instant).isoformat()[:7]
 
 
 def test_a_distributor_sees_what_they_have_and_how_far_the_next_tier_is(
@@ -332,83 +293,6 @@ def test_the_leaderboard_names_nobody_in_full_and_is_there_only_where_the_mall_h
     b.get("/v1/distributor/leaderboard?month=2020-13").refused(400, "malformed")
 
 
-def test_a_link_is_the_same_each_time_fits_a_code_and_brings_customers(
-    operator: Operator, people: list[Shopper], sandbox: str, product: Any
-) -> None:
-    _, b, _ = people
-    body = {"product_id": product["product_id"], "channel": "poster-1"}
-    link = b.post("/v1/distributor/links", body).ok()
-    assert b.post("/v1/distributor/links", body).ok() == link
-    assert 1 <= len(link["token"]) <= 32
-    assert link["path"] == f"pages/product/product?id={product['product_id']}&s={link['token']}"
-    assert link["qr_code_url"].endswith(f"/v1/links/{link['token']}/code")
-    assert link["poster"] == {
-        "title": product["name"], "price_fen": PRICE, "list_price_fen": product["list_price_fen"], "text": "一口就懂",
-        "picture_url": "https://cdn.example/tea.png", "nickname": "沈知鱼", "avatar_url": "",
-    }  # fmt: skip
-    home = b.post("/v1/distributor/links", {}).ok()
-    assert home["path"] == f"pages/index/index?s={home['token']}"
-    assert home["poster"]["price_fen"] is None
-    page = b.post("/v1/distributor/links", {"page": "pages/topic/topic"}).ok()
-    assert page["path"] == f"pages/topic/topic?s={page['token']}"
-    assert len({link["token"], home["token"], page["token"]}) == 3
-    anybody = Shopper(operator.send, Sandbox(sandbox))
-    assert anybody.get(f"/v1/links/{link['token']}").ok() == {
-        "page": "pages/product/product", "nickname": "沈**", "product_id": product["product_id"], "channel": "poster-1",
-    }  # fmt: skip
-    code = b.get("/v1/distributor").ok()["invite_code"]
-    assert anybody.get(f"/v1/links/{code}").ok() == {"page": "pages/index/index", "nickname": "沈**"}
-    visitor = quick_member(operator.send, Sandbox(sandbox))
-    come_by(visitor, link["token"])
-    run_jobs()
-    assert len(items(b, "/v1/distributor/customers")) == 2
-    set_rules(operator, product_page="packages/goods/detail")
-    moved = b.post("/v1/distributor/links", body).ok()
-    assert moved["path"].startswith("packages/goods/detail?")
-    assert anybody.get(f"/v1/links/{link['token']}").ok()["page"] == "pages/product/product"  # as it was printed
-
-
-def test_links_are_for_active_distributors_and_products_on_sale(
-    operator: Operator, people: list[Shopper], sandbox: str, product: Any
-) -> None:
-    _, b, _ = people
-    b.post("/v1/distributor/links", {"product_id": "nothing"}).refused(404, "not_found")
-    hidden = operator.product(publish=False)["product_id"]
-    b.post("/v1/distributor/links", {"product_id": hidden}).refused(409, "product_unavailable")
-    for wrong in ({"page": "/pages/x"}, {"page": "pages/x?y=1"}, {"channel": "中文"}, {"products": "x"}):
-        refusal = b.post("/v1/distributor/links", wrong).refused(400, "malformed")
-        assert [error["field"] for error in refusal["errors"]] == list(wrong)
-    visitor = quick_member(operator.send, Sandbox(sandbox))
-    visitor.post("/v1/distributor/links", {}).refused(404, "not_found")
-    visitor.post("/v1/distributor").ok()
-    visitor.post("/v1/distributor/links", {}).refused(409, "distributor_state")
-    operator.post(f"/v1/admin/distributors/{b.member_id}/suspend").ok()
-    b.post("/v1/distributor/links", {}).refused(409, "distributor_state")
-    b.get("/v1/distributor").ok()  # what was earned stays theirs to see
-
-
-def test_the_picture_of_a_code_is_asked_of_wechat_once_and_kept_by_clients(
-    operator: Operator, people: list[Shopper], sandbox: str
-) -> None:
-    wechat = Sandbox(sandbox)
-    anybody = Shopper(operator.send, wechat)
-    link = people[0].post("/v1/distributor/links", {"channel": "picture"}).ok()
-    path = f"/v1/links/{link['token']}/code"
-    other = people[0].post("/v1/distributor/links", {"channel": "another"}).ok()
-    wechat.fault("/wxa/getwxacodeunlimit", "error")
-    anybody.get("/v1/links/lnobodymadethisone/code").refused(404, "not_found")
-    anybody.get(path).refused(503, "unavailable")  # so nobody had asked WeChat before
-    picture = anybody.get(path, Accept="image/avif,image/webp")
-    assert (picture.status, picture.headers["content-type"]) == (200, "image/png")
-    assert picture.body.startswith(b"\x89PNG\r\n\x1a\n")
-    assert picture.headers["cache-control"] == "public, max-age=86400"
-    wechat.fault("/wxa/getwxacodeunlimit", "error")
-    assert anybody.get(path).body == picture.body
-    same = anybody.get(path, If_None_Match=picture.headers["etag"])
-    assert (same.status, same.body) == (304, b"")
-    anybody.get(f"/v1/links/{other['token']}/code").refused(503, "unavailable")
-
-
 def test_who_never_applied_is_told_that_there_is_nothing(operator: Operator, sandbox: str) -> None:
     visitor = quick_member(operator.send, Sandbox(sandbox))
     set_rules(operator, leaderboard=True)
@@ -424,160 +308,3 @@ def test_nobody_goes_on_in_another_members_list(operator: Operator, people: list
         cursor = b.get(f"{path}?limit=1").ok()["next_cursor"]
         assert cursor
         a.get(f"{path}?cursor={cursor}").refused(400, "cursor_invalid")
-
-
-def test_operators_see_distributors_by_state_and_where_every_fen_comes_from(
-    operator: Operator, people: list[Shopper], sandbox: str, sku: str
-) -> None:
-    set_rules(operator, freeze_days=0)
-    a, b, c = people
-    waiting = [quick_member(operator.send, Sandbox(sandbox)) for _ in range(3)]
-    for one in waiting:
-        one.post("/v1/distributor").ok()
-    as_shopper: Any = operator
-    pending = [one["member_id"] for one in items(as_shopper, "/v1/admin/distributors", limit=1)]
-    assert pending[-3:] == [one.member_id for one in waiting]
-    order_id = bought(c, (sku, 2))
-    deliver(operator, c, order_id)
-    run_jobs()
-    active = items(as_shopper, "/v1/admin/distributors", state="active", limit=2)
-    row = next(one for one in active if one["member_id"] == b.member_id)
-    assert row["nickname"] == "沈知鱼"
-    figures = ("sales_fen", "orders", "customers", "pending_fen", "available_fen", "withdrawing_fen", "withdrawn_fen")
-    assert [row[name] for name in figures] == [2 * PRICE, 1, 1, 0, 400, 0, 0]
-    detail = operator.get(f"/v1/admin/distributors/{b.member_id}").ok()
-    assert {name: detail[name] for name in row} == row
-    assert (detail["tie"]["inviter"], detail["tie"]["live"], detail["rewarded"]) == (a.member_id, True, [])
-    lines = operator.get(f"/v1/admin/distributors/{b.member_id}/ledger").ok()["items"]
-    assert [line["what"] for line in lines] == ["commission_released", "commission_earned"]
-    assert sum(leg["amount_fen"] for line in lines for leg in line["postings"]) == 0
-    of_order = operator.get(f"/v1/admin/commissions?order_id={order_id}").ok()["items"]
-    assert [(one["level"], one["member_id"], one["amount_fen"]) for one in of_order] == [
-        (1, b.member_id, 400), (2, a.member_id, 200),
-    ]  # fmt: skip
-    of_member = operator.get(f"/v1/admin/commissions?member_id={a.member_id}").ok()["items"]
-    assert [one["order_id"] for one in of_member] == [order_id]
-    assert operator.get(f"/v1/admin/orders/{order_id}").ok()["chain"] == [b.member_id, a.member_id]
-    for query in ("", "?order_id=x&member_id=y"):
-        refusal = operator.get(f"/v1/admin/commissions{query}").refused(422, "invalid")
-        assert [error["field"] for error in refusal["errors"]] == ["order_id"]
-    for path in ("", "/ledger", "/audit"):
-        operator.get(f"/v1/admin/distributors/nobody{path}").refused(404, "not_found")
-
-
-def test_operators_see_who_has_sold_most_before_the_others(
-    operator: Operator, people: list[Shopper], sandbox: str, sku: str
-) -> None:
-    set_rules(operator, freeze_days=0)
-    _, b, c = people
-    rival = new(operator, sandbox)
-    customer = new(operator, sandbox, brought_by=rival)
-    new_ones = [new(operator, sandbox) for _ in range(6)]  # who have sold nothing, in every shard
-
-    def sold() -> list[tuple[str, int]]:
-        rows = items(operator, "/v1/admin/distributors", limit=3, state="active", sort="sales")  # type: ignore[arg-type]
-        by_time = items(operator, "/v1/admin/distributors", limit=50, state="active")  # type: ignore[arg-type]
-        assert sorted(row["member_id"] for row in rows) == sorted(row["member_id"] for row in by_time)
-        assert [row["sales_fen"] for row in rows] == sorted((row["sales_fen"] for row in by_time), reverse=True)
-        ours = {one.member_id for one in (b, rival, *new_ones)}
-        return [(row["member_id"], row["sales_fen"]) for row in rows if row["member_id"] in ours and row["sales_fen"]]
-
-    assert sold() == []
-    order_id = bought(c, (sku, 3))
-    deliver(operator, c, order_id)
-    deliver(operator, customer, bought(customer, (sku, 2)))
-    run_jobs()
-    assert sold() == [(b.member_id, 3 * PRICE), (rival.member_id, 2 * PRICE)]
-    give_back(operator, order_id, sku, 2)
-    assert sold() == [(rival.member_id, 2 * PRICE), (b.member_id, PRICE)]
-    operator.post(f"/v1/admin/distributors/{rival.member_id}/suspend").ok()
-    assert sold() == [(b.member_id, PRICE)]
-    suspended = items(operator, "/v1/admin/distributors", state="suspended", sort="sales")  # type: ignore[arg-type]
-    row = next(row for row in suspended if row["member_id"] == rival.member_id)
-    assert (row["sales_fen"], row["earned_fen"], row["available_fen"]) == (2 * PRICE, 400, 400)
-    operator.post(f"/v1/admin/distributors/{rival.member_id}/approve").ok()
-    assert sold() == [(rival.member_id, 2 * PRICE), (b.member_id, PRICE)]
-
-
-def test_a_list_by_sales_goes_on_only_where_it_was_begun(operator: Operator, people: list[Shopper]) -> None:
-    cursor = operator.get("/v1/admin/distributors?state=active&sort=sales&limit=1").ok()["next_cursor"]
-    for query in ("state=active", "state=pending&sort=sales"):
-        operator.get(f"/v1/admin/distributors?{query}&cursor={cursor}").refused(400, "cursor_invalid")
-    operator.get("/v1/admin/distributors?sort=name").refused(400, "malformed")
-
-
-def test_operators_see_the_commissions_of_a_day_the_latest_first(
-    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
-) -> None:
-    a, b, c = people
-    as_shopper: Any = operator
-    while clock.day(clock.now()) == clock.day(clock.now() - timedelta(hours=1)):  # to the first hour of a new day
-        mall_clock.advance(3600)
-    orders = []
-    for _ in range(3):
-        orders.append(bought(c, (sku, 1)))
-        mall_clock.advance(60)
-    today = clock.day(clock.now())
-    for limit in (1, 4, 20):
-        of_today = items(as_shopper, "/v1/admin/commissions", limit, day=today.isoformat())
-        ours = [(one["order_id"], one["level"]) for one in of_today if one["member_id"] in (a.member_id, b.member_id)]
-        assert ours == [(order_id, level) for order_id in orders[::-1] for level in (2, 1)]
-    give_back(operator, orders[0], sku, 1)  # which changes nothing of when it was made
-    mall_clock.advance(DAY)
-    bought(c, (sku, 1))
-    still = items(as_shopper, "/v1/admin/commissions", day=today.isoformat())
-    assert [one["order_id"] for one in still if one["member_id"] == b.member_id] == orders[::-1]
-    assert operator.get("/v1/admin/commissions?day=2020-02-29").ok()["items"] == []
-    operator.get("/v1/admin/commissions?day=2026-02-30").refused(400, "malformed")
-    operator.get(f"/v1/admin/commissions?day={today}&member_id=y").refused(422, "invalid")
-
-
-def test_an_operator_can_have_one_account_recomputed(operator: Operator, people: list[Shopper], sku: str) -> None:
-    from chalicelib.ledger.tables import NOW, Balances
-    from chalicelib.platform.store.transaction import Transaction
-
-    _, b, c = people
-    bought(c, (sku, 1))
-    path = f"/v1/admin/distributors/{b.member_id}/audit"
-    assert operator.get(path).ok() == {"entries": 1, "differences": []}
-    tx = Transaction()
-    tx.update(Balances, (b.member_id, NOW), [Balances.available.add(7)])
-    tx.commit()
-    told = operator.get(path).ok()
-    assert {one["about"] for one in told["differences"]} == {b.member_id}
-    assert "available 7" in told["differences"][0]["what"]
-    tx = Transaction()
-    tx.update(Balances, (b.member_id, NOW), [Balances.available.add(-7)])
-    tx.commit()
-
-
-def test_an_account_with_too_many_entries_for_one_answer_names_the_page_with_the_command(
-    operator: Operator, people: list[Shopper], sku: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from chalicelib.ledger import queries as ledger_queries
-
-    _, b, c = people
-    for _ in range(3):
-        bought(c, (sku, 1))
-    path = f"/v1/admin/distributors/{b.member_id}/audit"
-    monkeypatch.setattr(ledger_queries, "ALL_MAX", 3)
-    assert operator.get(path).ok() == {"entries": 3, "differences": []}
-    monkeypatch.setattr(ledger_queries, "ALL_MAX", 2)
-    refusal = operator.get(path).refused(422, "too_many_entries")
-    assert refusal["limit"] == 2
-    assert "docs/operations.md" in refusal["detail"]
-    command = "`python -m tools.audit --tables PREFIX --region REGION` audits a deployed mall"
-    assert command in (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-
-
-def test_all_that_was_done_here_agrees(operator: Operator, people: list[Shopper], sku: str, sandbox: str) -> None:
-    """The audit of the whole mall of these tests, and of these people before and after a purchase."""
-    from tools import audit
-
-    _, _, c = people
-    order_id = bought(c, (sku, 3))
-    give_back(operator, order_id, sku, 1)
-    mine = {order_id, *(one.member_id for one in people)}
-    books = audit.read(None)
-    assert [one for one in books.distribution.commissions if one.order_id == order_id]
-    assert [one for one in books.differences() if one.about.split()[0] in mine] == []

@@ -112,3 +112,34 @@ def balance_differences(*member_ids: str) -> list[Any]:
     balances = {member_id: ledger_queries.balance(member_id) for member_id in member_ids}
     months = {member_id: ledger_queries.months(member_id, date(9999, 1, 1)) for member_id in member_ids}
     return audit_balances(entries.values(), balances, months)
+
+
+def new(operator: Operator, sandbox: str, brought_by: Shopper | None = None, *, sells: bool = True) -> Shopper:
+    """Somebody new, brought by a distributor or by nobody; a distributor themselves, unless they only shop."""
+    shopper = Shopper.arrive(operator.send, Sandbox(sandbox))
+    if brought_by is not None:
+        come_by(shopper, brought_by.post("/v1/distributor").ok()["invite_code"])
+        run_jobs()
+    if sells:
+        distributor(operator, shopper)
+    return shopper
+
+
+def bought(shopper: Shopper, lines: list[tuple[str, int]], **more: Any) -> str:
+    """An order of these lines, paid, and its commissions made."""
+    body = {"lines": [{"sku_id": sku, "quantity": quantity} for sku, quantity in lines]} | more
+    body["address_id"] = shopper.address_id
+    payable = shopper.post("/v1/quotes", body).ok()["payable_fen"]
+    order_id: str = shopper.post("/v1/orders", body | {"expected_payable_fen": payable}, key=f"{payable}").ok(201)[
+        "order_id"
+    ]
+    pay(shopper, order_id)
+    run_jobs()
+    return order_id
+
+
+def give_back(operator: Operator, order_id: str, sku: str, quantity: int, key: str = "1") -> None:
+    """An operator refunds so many pieces."""
+    body = {"reason": "补偿", "lines": [{"sku_id": sku, "quantity": quantity}]}
+    operator.post(f"/v1/admin/orders/{order_id}/refunds", body, key=key).ok(202)
+    run_jobs()

@@ -16,7 +16,8 @@ from chalicelib.growth.groupbuy.rules import Lobby
 from chalicelib.growth.groupbuy.tables import MEMBER, GroupActivities
 from chalicelib.platform.jobs.tables import Jobs
 from chalicelib.platform.store import tools
-from tests.support.group_play import Play, got
+from tests.support.group_answers import got
+from tests.support.group_play import Play
 from tests.support.group_stage import Setting
 from tools import audit
 

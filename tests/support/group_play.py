@@ -24,14 +24,15 @@ from chalicelib.core.errors import MallError
 from chalicelib.gateways.wechat.errors import WechatError
 from chalicelib.growth.groupbuy.activities import service as activities
 from chalicelib.growth.groupbuy.checks import audit
-from chalicelib.growth.groupbuy.rules import MARGIN, Lobby, SeatItem
+from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
 from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.tables import DEAD, Jobs
 from chalicelib.platform.store import read, tools
 from chalicelib.platform.store.transaction import ConditionFailed
 from tests.support.book import Book, Weather
-from tests.support.group_stage import ADDRESS, MEMBERS, Setting, Stage
+from tests.support.group_answers import is_joinable, is_right, pick
+from tests.support.group_stage import ADDRESS, MEMBERS, Stage
 
 _T = TypeVar("_T")
 
@@ -84,7 +85,7 @@ class Play:
     def possible(self) -> list[tuple[str, int]]:
         """What can be done now, and how much it weighs."""
         unpaid, payable, paid = self._in_state("awaiting_payment"), self.book.payable(), self.book.paid()
-        joinable = any(map(self._joinable, self.lobbies.values()))
+        joinable = any(map(is_joinable, self.lobbies.values()))
         weights = {
             "join": 12 if joinable else 1 if self.lobbies else 0,
             "open": 1 if self.ended else 3 if joinable else 12,
@@ -122,9 +123,9 @@ class Play:
         """Join a lobby, whether that can be done or not."""
         if not self.lobbies:
             return NOBODY
-        chosen = _pick(sorted(self.lobbies.values(), key=self._joinable), lobby).terms
+        chosen = pick(sorted(self.lobbies.values(), key=is_joinable), lobby).terms
         seated = [seat.member_id for seat in self.seats[chosen.lobby_id] if seat.state != "released"]
-        member = _pick(sorted(MEMBERS, key=lambda member: member not in seated), who)
+        member = pick(sorted(MEMBERS, key=lambda member: member not in seated), who)
         lobby_id, setting = chosen.lobby_id, self.stage.setting
         step = min(setting.offer(chosen.variant)) if setting.kind == "ladder" else chosen.size
         unit = setting.unit_fen(chosen.variant, step, False)
@@ -137,14 +138,14 @@ class Play:
     def begin(self, order: int) -> str:
         """Begin to pay."""
         unpaid = self._in_state("awaiting_payment")
-        return self._begin(_pick(unpaid, order)) if unpaid else NOBODY
+        return self._begin(pick(unpaid, order)) if unpaid else NOBODY
 
     def begin_overtaken(self, order: int) -> str:
         """Begin to pay; before that reaches WeChat, the order is cancelled."""
         unpaid = [one for one in self._in_state("awaiting_payment") if one.payable_fen]
         if not unpaid:
             return NOBODY
-        chosen = _pick(unpaid, order)
+        chosen = pick(unpaid, order)
         told: list[str] = []
         self.book.meanwhile = lambda: told.append(self._cancel(chosen))
         begun = self._begin(chosen)
@@ -156,21 +157,21 @@ class Play:
         payable = self.book.payable()
         if not payable:
             return NOBODY
-        number = _pick(payable, trade)
+        number = pick(payable, trade)
         self.book.pay(number)
         return " ".join(["paid", *(self._tell(number) for _ in range(told))])
 
     def cancel(self, order: int) -> str:
         """Cancel an order, mostly one that is not paid."""
         unpaid = self._in_state("awaiting_payment") or list(self.orders.values())
-        return self._cancel(_pick(unpaid, order)) if unpaid else NOBODY
+        return self._cancel(pick(unpaid, order)) if unpaid else NOBODY
 
     def refund(self, order: int, one_piece: bool, twice: bool) -> str:
         """Ask for the money back: of a seat whose lobby is open, or of an order that goes to shipping."""
         paid = self._in_state(*_BOUGHT)
         if not paid:
             return NOBODY
-        chosen = _pick(paid, order)
+        chosen = pick(paid, order)
         self._keys += 1
         asked = [Pieces(self.stage.sku_id, 1)] if one_piece else None
         key = f"r{self._keys}"
@@ -186,13 +187,13 @@ class Play:
     def tell(self, trade: int) -> str:
         """A callback arrives: late, or again."""
         paid = self.book.paid()
-        return self._tell(_pick(paid, trade)) if paid else NOBODY
+        return self._tell(pick(paid, trade)) if paid else NOBODY
 
     def tell_refund(self, refund: int) -> str:
         """A callback about a refund arrives, perhaps again."""
         if not self.book.payouts:
             return NOBODY
-        told = self.book.refund_told(_pick(list(self.book.payouts), refund))
+        told = self.book.refund_told(pick(list(self.book.payouts), refund))
         if told.state == "SUCCESS":
             push.settle_refund(told.out_refund_no, told.state, told.amount_fen)
         return told.state
@@ -226,7 +227,7 @@ class Play:
         open_ones = self._open()
         if not open_ones:
             return NOBODY
-        expires_at = _pick(open_ones, lobby).expires_at
+        expires_at = pick(open_ones, lobby).expires_at
         assert expires_at is not None
         self.stage.clock.advance(max(0.0, expires_at.timestamp() + 0.001 - self.stage.clock.seconds))
         return self.work()
@@ -351,24 +352,7 @@ class Play:
         if lobby_id in self._touched:
             self.lobby(lobby_id)
         lobby, seats = self.lobbies[lobby_id], self.seats[lobby_id]
-        has_seat = any(seat.member_id == member and seat.state != "released" for seat in seats)
-        over = lobby.expires_at is not None and clock.now() >= lobby.expires_at - MARGIN
-        setting = self.stage.setting
-        bought = any(order.member_id == member and got(setting, order) for order in self.orders.values())
-        right = {
-            "lobby_full": lobby.free == 0,
-            "lobby_over": lobby.state in ("succeeded", "failed") or over,
-            "already_in_lobby": has_seat,
-            "not_found": lobby.expires_at is None,
-            "not_for_you": setting.new_customers_only and bought,
-            "purchase_limit": setting.limit_per_member is not None,
-        }
-        assert right.get(code, True), (code, lobby, seats)
-
-    @staticmethod
-    def _joinable(lobby: Lobby) -> bool:
-        alive = lobby.expires_at is not None and clock.now() < lobby.expires_at - MARGIN
-        return lobby.state == "open" and alive and lobby.free > 0
+        assert is_right(code, member, lobby, seats, self.stage.setting, self.orders.values()), (code, lobby, seats)
 
     def _in_state(self, *states: str) -> list[Order]:
         return [order for order in self.orders.values() if order.state in states]
@@ -408,16 +392,3 @@ class Play:
         slow = isinstance(fault, ConditionFailed) and fault.failed == (None,)  # another worker ended the job
         if not slow and not (isinstance(fault, WechatError) and self.book.faults):
             self._unexplained.append(fault)
-
-
-def got(setting: Setting, order: Order) -> bool:
-    """Whether the order's pieces count as bought by its member: it has its seat, and what the seat brought."""
-    assert order.group is not None
-    lottery = setting.lottery
-    free = lottery is not None and lottery.prize == "free"
-    return order.group.state in ("held", "taken", "won") or (order.group.state == "lost" and free)
-
-
-def _pick(candidates: list[_T], number: int) -> _T:
-    """One of them, counted from the latest."""
-    return candidates[-1 - number % len(candidates)]

@@ -10,8 +10,16 @@ import msgspec
 import pytest
 
 from chalicelib.commerce.orders.rules import Order
-from chalicelib.growth.distribution.checks import BindingRecord, DistributorRecord, Records, audit
-from chalicelib.growth.distribution.rules import Binding, DistributionRules, Distributor, Figures, MonthlySales, reduced
+from chalicelib.growth.distribution.checks import BindingRecord, Records, audit
+from chalicelib.growth.distribution.rules import (
+    Binding,
+    DistributionRules,
+    Distributor,
+    DistributorRecord,
+    MonthlySales,
+    SalesTotals,
+    reduced,
+)
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger.rules import Entry
 from tests.support.commissions import NOW, paid_order, pays, refunded, released
@@ -55,8 +63,8 @@ def agreeing() -> Books:
         entries.rewarded("seller", "gold", NOW, 77),  # of no order
     ]
     people = [
-        (Distributor(member_id=who, state="active", invite_code=who, applied_at=NOW), figures)
-        for who, figures in (("seller", Figures(1500, 1, 1)), ("above", Figures()))
+        (Distributor(member_id=who, state="active", invite_code=who, applied_at=NOW), totals)
+        for who, totals in (("seller", SalesTotals(1500, 1, 1)), ("above", SalesTotals()))
     ]
     records = Records(
         commissions=[released(ours), theirs],
@@ -79,8 +87,8 @@ def change_line(books: Books, number: int, **changes: Any) -> None:
     change(books, 0, lines=lines)
 
 
-def first_distributor(books: Books, figures: Figures) -> None:
-    books.records.distributors[0] = DistributorRecord(books.records.distributors[0].distributor, figures)
+def first_distributor(books: Books, totals: SalesTotals) -> None:
+    books.records.distributors[0] = DistributorRecord(books.records.distributors[0].distributor, totals)
 
 
 def rules_by(books: Books, version: int, rules: DistributionRules | None) -> None:
@@ -139,9 +147,9 @@ PLANTED: dict[str, Callable[[Books], Any]] = {
         b, 1, replace(RULES, rates_bp=[9, 9])
     ),
     "s0: 1000 basis points of the tier are not of version 1": lambda b: change_line(b, 0, source="tier"),
-    "seller: has sold 1 fen, the commissions say 1500": lambda b: first_distributor(b, Figures(1, 1, 1)),
-    "seller: has 2 orders, the commissions say 1": lambda b: first_distributor(b, Figures(1500, 2, 1)),
-    "seller: has 2 customers, and 1 are named": lambda b: first_distributor(b, Figures(1500, 1, 2)),
+    "seller: has sold 1 fen, the commissions say 1500": lambda b: first_distributor(b, SalesTotals(1, 1, 1)),
+    "seller: has 2 orders, the commissions say 1": lambda b: first_distributor(b, SalesTotals(1500, 2, 1)),
+    "seller: has 2 customers, and 1 are named": lambda b: first_distributor(b, SalesTotals(1500, 1, 2)),
     "seller: buyer bought and kept, and is no customer": lambda b: b.records.customers.clear(),
     "above: buyer is a customer, and the commissions say nothing of it": lambda b: b.records.customers.append(
         ("above", "buyer")

@@ -15,8 +15,8 @@ from chalicelib.core.errors import MallError
 from chalicelib.growth.distribution.rules import (
     STANDARD,
     DistributionRules,
-    Figures,
     Rate,
+    SalesTotals,
     Tier,
     check,
     new_binding,
@@ -225,36 +225,38 @@ LADDER = [
 
 
 @pytest.mark.parametrize(
-    ("current", "figures", "expected"),
+    ("current", "totals", "expected"),
     [
-        (STANDARD, Figures(0, 0, 0), None),
-        (STANDARD, Figures(0, 1, 0), "bronze"),
-        (STANDARD, Figures(1000, 0, 2), "silver"),
-        (STANDARD, Figures(1000, 0, 1), None),
-        ("bronze", Figures(5000, 9, 0), "gold"),
-        ("gold", Figures(0, 9, 9), None),
-        ("removed", Figures(0, 1, 0), "bronze"),
+        (STANDARD, SalesTotals(0, 0, 0), None),
+        (STANDARD, SalesTotals(0, 1, 0), "bronze"),
+        (STANDARD, SalesTotals(1000, 0, 2), "silver"),
+        (STANDARD, SalesTotals(1000, 0, 1), None),
+        ("bronze", SalesTotals(5000, 9, 0), "gold"),
+        ("gold", SalesTotals(0, 9, 9), None),
+        ("removed", SalesTotals(0, 1, 0), "bronze"),
     ],
 )
 def test_a_tier_is_reached_by_all_its_thresholds_and_never_by_none(
-    current: str, figures: Figures, expected: str | None
+    current: str, totals: SalesTotals, expected: str | None
 ) -> None:
-    found = next_tier(current, figures, LADDER)
+    found = next_tier(current, totals, LADDER)
     assert (None if found is None else found.tier_id) == expected
 
 
 @pytest.mark.parametrize(
     ("current", "goal"), [(STANDARD, "bronze"), ("bronze", "silver"), ("hand", "silver"), ("gold", None)]
 )
-def test_what_comes_next_is_the_next_tier_that_figures_reach(current: str, goal: str | None) -> None:
+def test_what_comes_next_is_the_next_tier_that_totals_reach(current: str, goal: str | None) -> None:
     found = next_goal(current, LADDER)
     assert (None if found is None else found.tier_id) == goal
 
 
-@given(st.sampled_from([STANDARD, *(tier.tier_id for tier in LADDER)]), st.builds(Figures, *[st.integers(0, 9999)] * 3))
-def test_nobody_is_ever_put_lower(current: str, figures: Figures) -> None:
+@given(
+    st.sampled_from([STANDARD, *(tier.tier_id for tier in LADDER)]), st.builds(SalesTotals, *[st.integers(0, 9999)] * 3)
+)
+def test_nobody_is_ever_put_lower(current: str, totals: SalesTotals) -> None:
     ids = [STANDARD, *(tier.tier_id for tier in LADDER)]
-    reached = next_tier(current, figures, LADDER)
+    reached = next_tier(current, totals, LADDER)
     assert reached is None or ids.index(reached.tier_id) > ids.index(current)
 
 

@@ -18,6 +18,8 @@ from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import masked
 from chalicelib.growth.groupbuy import rules
 from chalicelib.growth.groupbuy.activities.rules import check_activity
+from chalicelib.growth.groupbuy.lobbies import rules as fates
+from chalicelib.growth.groupbuy.report.rules import wilson_bp
 from chalicelib.growth.groupbuy.rules import CONTROL, Activity, Lobby, Lottery, Price, Terms, Variant
 from tests.unit.test_order_rules import line, order
 
@@ -130,7 +132,7 @@ def test_everybody_in_a_ladder_has_paid_the_price_of_its_step_in_the_end(
     assert (state == "failed") == (taken < ladder.least)
     if state == "failed":
         return
-    fate = rules.ladder_fate(ladder, reached, "a", quantity, paid, leader)
+    fate = fates.ladder_fate(ladder, reached, "a", quantity, paid, leader)
     final = ladder.price_at(reached, "a", leader)
     assert final is not None
     assert fate.ships
@@ -147,7 +149,7 @@ def test_a_ladder_with_a_coupon_ends_at_its_price_but_not_below_the_floor(
     off = data.draw(st.integers(0, max(0, amount - floor_fen)))
     back = data.draw(st.integers(0, amount))
     paid = msgspec.structs.replace(line("a", quantity, amount - off, off), floor_fen=floor_fen)
-    kept = paid.payable_fen - rules.back_of(paid, back)
+    kept = paid.payable_fen - fates.back_of(paid, back)
     assert kept == max(min(amount - back, floor_fen), amount - back - off)
     assert 0 <= kept <= paid.payable_fen
 
@@ -162,7 +164,7 @@ def test_after_a_ladder_s_refund_the_pieces_give_back_exactly_what_is_left(ladde
     freight = data.draw(st.sampled_from([0, 600]))
     before = order(line("a", quantity, unit * quantity), freight_fen=freight, state="awaiting_group")
     now = step(before, "proceed", "group_succeeded", "system", NOW)
-    fate = rules.ladder_fate(ladder, reached, "a", quantity, unit, leader)
+    fate = fates.ladder_fate(ladder, reached, "a", quantity, unit, leader)
     if fate.back_fen:
         now = apply_refund(now, reduction("r0", {"a": fate.back_fen}, 0, fate.why, NOW), False, "system", NOW)[0]
     assert back(now) == fate.back_fen
@@ -189,7 +191,7 @@ def back(now: Order) -> int:
 def test_a_lottery_keeps_or_gives_back_whole_sums(quantity: int, unit: int, freight: int, prize: Any) -> None:
     lottery = Lottery(winners=1, prize=prize)
     for won in (True, False):
-        fate = rules.lottery_fate(lottery, won)
+        fate = fates.lottery_fate(lottery, won)
         assert fate.seat == ("won" if won else "lost")
         assert fate.ships == (won or prize == "free")
         assert fate.free == (won and prize == "free")
@@ -239,7 +241,7 @@ def test_a_variant_has_its_own_sizes_and_prices() -> None:
     [(81, 263, 2553, 3662), (15, 148, 624, 1605), (0, 20, 0, 1611), (1, 29, 61, 1718)],
 )
 def test_the_interval_is_the_one_of_the_literature(successes: int, trials: int, low: int, high: int) -> None:
-    share, lower, upper = rules.wilson_bp(successes, trials)
+    share, lower, upper = wilson_bp(successes, trials)
     assert share == round(10_000 * successes / trials)
     assert abs(lower - low) <= 1
     assert abs(upper - high) <= 1
@@ -248,10 +250,10 @@ def test_the_interval_is_the_one_of_the_literature(successes: int, trials: int, 
 @given(st.integers(1, 5000), st.data())
 def test_an_interval_holds_its_share_and_narrows_with_more(trials: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, trials))
-    share, low, high = rules.wilson_bp(successes, trials)
+    share, low, high = wilson_bp(successes, trials)
     assert 0 <= low <= share <= high <= 10_000
-    _, lower, higher = rules.wilson_bp(successes * 4, trials * 4)
-    assert math.isclose(share, rules.wilson_bp(successes * 4, trials * 4)[0])
+    _, lower, higher = wilson_bp(successes * 4, trials * 4)
+    assert math.isclose(share, wilson_bp(successes * 4, trials * 4)[0])
     assert higher - lower <= high - low
 
 
@@ -306,5 +308,5 @@ def test_sums_of_a_whole_lobby_add_up() -> None:
     """What a lobby of every kind keeps is what its seats have paid less what goes back, for each number of seats."""
     ladder = terms(kind="ladder", sizes=STEPS, prices=[price(2, 8900), price(3, 7900), price(5, 6900)])
     for taken, each in ((2, 8900), (3, 7900), (4, 7900), (5, 6900)):
-        fates = [rules.ladder_fate(ladder, ladder.step(taken), "a", 1, 8900, False) for _ in range(taken)]
-        assert taken * 8900 - sum(fate.back_fen for fate in fates) == taken * each
+        ends = [fates.ladder_fate(ladder, ladder.step(taken), "a", 1, 8900, False) for _ in range(taken)]
+        assert taken * 8900 - sum(fate.back_fen for fate in ends) == taken * each

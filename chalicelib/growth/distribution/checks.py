@@ -1,6 +1,6 @@
-"""The audit of distribution: commissions, bindings and figures against the orders and the journal. Pure.
+"""The audit of distribution: commissions, bindings and totals against the orders and the journal. Pure.
 
-Every difference is named. Who calls it has read the tables; what a job is still to do may show as one for a moment.
+Every difference is named. The caller has read the tables; what a job is still to do may show as one for a moment.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from chalicelib.growth.distribution.rules import (
     Binding,
     Commission,
     DistributionRules,
-    Distributor,
-    Figures,
+    DistributorRecord,
     MonthlySales,
     Rate,
-    left,
     order_cap,
     rate,
+    remaining_lines,
 )
 from chalicelib.ledger.rules import Balance, Entry, change_of, month
 
@@ -34,13 +33,6 @@ class BindingRecord(msgspec.Struct, frozen=True):
     binding: Binding
     orders: int
     paid_fen: int
-
-
-class DistributorRecord(msgspec.Struct, frozen=True):
-    """A distributor with what is counted of them."""
-
-    distributor: Distributor
-    figures: Figures
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +48,7 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -> list[Difference]:
-    """Everything about distribution that does not agree."""
+    """Find everything about distribution that does not agree."""
     by_id = {order.order_id: order for order in orders}
     by_order: dict[str, list[Commission]] = defaultdict(list)
     for commission in records.commissions:
@@ -64,31 +56,38 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
     posted = _posted(entries)
     found: list[Difference] = []
     for order_id in sorted(by_order.keys() | posted.keys()):
-        found += _of_order(order_id, by_id.get(order_id), by_order[order_id], posted.get(order_id, {}))
+        found += _order_differences(order_id, by_id.get(order_id), by_order[order_id], posted.get(order_id, {}))
     for commission in records.commissions:
         if commission.order_id in by_id:
             order = by_id[commission.order_id]
-            found += _of_commission(commission, order)
-            found += _of_version(commission, order, records.rules.get(commission.rules_version))
-    return found + _rings(records.bindings) + _of_bindings(records) + _of_distributors(records) + _of_boards(records)
+            found += _commission_differences(commission, order)
+            found += _version_differences(commission, order, records.rules.get(commission.rules_version))
+    return (
+        found
+        + _rings(records.bindings)
+        + _binding_differences(records)
+        + _distributor_differences(records)
+        + _board_differences(records)
+    )
 
 
 def _posted(entries: Iterable[Entry]) -> dict[str, dict[tuple[str, int], Balance]]:
     """By order, what the entries of its commissions come to, by member and level."""
     found: dict[str, dict[tuple[str, int], Balance]] = defaultdict(dict)
     for entry in entries:
-        told = change_of(entry)
-        if told is None or not entry.cause.startswith("commission:"):
+        concerned = change_of(entry)
+        if concerned is None or not entry.cause.startswith("commission:"):
             continue
-        key = told.member_id, int(entry.cause.split(":")[1])
+        key = concerned.member_id, int(entry.cause.split(":")[1])
         before = found[entry.about].get(key, Balance())
         found[entry.about][key] = Balance(
-            pending=before.pending + told.change.pending, available=before.available + told.change.available
+            pending=before.pending + concerned.change.pending,
+            available=before.available + concerned.change.available,
         )
     return found
 
 
-def _of_order(
+def _order_differences(
     order_id: str,
     order: Order | None,
     made: list[Commission],
@@ -112,7 +111,7 @@ def _of_order(
             found.append(Difference(order_id, f"pays {earned} fen of commissions, at most {cap} are allowed"))
         if earned != one.order_earned_fen:
             found.append(Difference(order_id, f"pays {earned} fen, level {one.level} says {one.order_earned_fen}"))
-    expected = {(one.member_id, one.level): _stands(one) for one in made}
+    expected = {(one.member_id, one.level): _balance_of(one) for one in made}
     for key in sorted(expected.keys() | posted.keys()):
         ours, theirs = expected.get(key, Balance()), posted.get(key, Balance())
         if ours != theirs:
@@ -122,7 +121,7 @@ def _of_order(
     return found
 
 
-def _stands(commission: Commission) -> Balance:
+def _balance_of(commission: Commission) -> Balance:
     """Where in its taker's account a commission stands."""
     amount = commission.amount_fen
     if commission.state == "available":
@@ -130,7 +129,7 @@ def _stands(commission: Commission) -> Balance:
     return Balance(pending=amount)
 
 
-def _of_commission(commission: Commission, order: Order) -> list[Difference]:
+def _commission_differences(commission: Commission, order: Order) -> list[Difference]:
     """One commission, recomputed from what was paid for each line and not given back."""
     about = f"{commission.order_id} level {commission.level}"
     found: list[Difference] = []
@@ -138,13 +137,13 @@ def _of_commission(commission: Commission, order: Order) -> list[Difference]:
         found.append(Difference(about, f"the buyer is {order.member_id}, not {commission.buyer_id}"))
     if [line.sku_id for line in commission.lines] != [line.sku_id for line in order.lines]:
         return [*found, Difference(about, "its lines are not those of the order")]
-    by_rule = left(commission, [line.base_fen for line in commission.lines])
+    by_rule = remaining_lines(commission, [line.base_fen for line in commission.lines])
     for line, ruled in zip(commission.lines, by_rule, strict=True):
-        paid, kept = _payable(order, line.sku_id), paid_for(order, line.sku_id)
+        paid, remaining = _payable(order, line.sku_id), paid_for(order, line.sku_id)
         if line.paid_fen > paid:
             found.append(Difference(about, f"{line.sku_id}: of {line.paid_fen} fen paid, the order says {paid}"))
-        if line.base_fen != kept:
-            found.append(Difference(about, f"{line.sku_id}: on {line.base_fen} fen, of the order {kept} are left"))
+        if line.base_fen != remaining:
+            found.append(Difference(about, f"{line.sku_id}: on {line.base_fen} fen, of the order {remaining} are left"))
         if line.earned_fen > line.full_fen or line.full_fen != line.by_rule(line.paid_fen):
             found.append(Difference(about, f"{line.sku_id}: {line.earned_fen} fen are not {line.rate_bp} basis points"))
         elif line.amount_fen != ruled.amount_fen:
@@ -157,7 +156,7 @@ def _of_commission(commission: Commission, order: Order) -> list[Difference]:
     return found
 
 
-def _of_version(commission: Commission, order: Order, rules: DistributionRules | None) -> list[Difference]:
+def _version_differences(commission: Commission, order: Order, rules: DistributionRules | None) -> list[Difference]:
     """What a commission was made by, against the settings that held then."""
     about, version = f"{commission.order_id} level {commission.level}", commission.rules_version
     if rules is None:
@@ -202,7 +201,7 @@ def _rings(bindings: Sequence[BindingRecord]) -> list[Difference]:
     return found
 
 
-def _of_bindings(records: Records) -> list[Difference]:
+def _binding_differences(records: Records) -> list[Difference]:
     """What customers have bought since they were bound, by the commissions that counted it."""
     found: list[Difference] = []
     by_buyer: dict[tuple[str, str], list[Commission]] = defaultdict(list)
@@ -219,19 +218,19 @@ def _of_bindings(records: Records) -> list[Difference]:
     return found
 
 
-def _of_distributors(records: Records) -> list[Difference]:
+def _distributor_differences(records: Records) -> list[Difference]:
     """What distributors brought and was kept: by which tiers are reached."""
     sales: Counter[str] = Counter()
-    kept: Counter[str] = Counter()
-    gone: Counter[str] = Counter()
+    released: Counter[str] = Counter()
+    reversed_: Counter[str] = Counter()
     bought, taken_back = set[tuple[str, str]](), set[tuple[str, str]]()
     for one in records.commissions:
         if one.own_customer and one.state == "available":
             sales[one.member_id] += one.base_fen
-            kept[one.member_id] += bool(one.base_fen)
+            released[one.member_id] += bool(one.base_fen)
             bought.add((one.member_id, one.buyer_id))
         elif one.own_customer and one.state == "reversed":
-            gone[one.member_id] += 1  # maybe after it was released: what once counted stays counted
+            reversed_[one.member_id] += 1  # maybe after it was released: what once counted stays counted
             taken_back.add((one.member_id, one.buyer_id))
     named = set(records.customers)
     found = [Difference(who, f"{whose} bought and kept, and is no customer") for who, whose in sorted(bought - named)]
@@ -239,27 +238,27 @@ def _of_distributors(records: Records) -> list[Difference]:
         found.append(Difference(who, f"{whose} is a customer, and the commissions say nothing of it"))
     customers = Counter(who for who, _ in records.customers)
     for record in records.distributors:
-        who, has = record.distributor.member_id, record.figures
+        who, has = record.distributor.member_id, record.totals
         if has.sales_fen != sales[who]:
             found.append(Difference(who, f"has sold {has.sales_fen} fen, the commissions say {sales[who]}"))
-        if not kept[who] <= has.orders <= kept[who] + gone[who]:
-            found.append(Difference(who, f"has {has.orders} orders, the commissions say {kept[who]}"))
+        if not released[who] <= has.orders <= released[who] + reversed_[who]:
+            found.append(Difference(who, f"has {has.orders} orders, the commissions say {released[who]}"))
         if has.customers != customers[who]:
             found.append(Difference(who, f"has {has.customers} customers, and {customers[who]} are named"))
     return found
 
 
-def _of_boards(records: Records) -> list[Difference]:
+def _board_differences(records: Records) -> list[Difference]:
     """Leaderboards, by the commissions that counted for them."""
     counted: Counter[tuple[str, str]] = Counter()
     for one in records.commissions:
         if one.on_board:
             counted[one.member_id, month(one.created_at)] += one.base_fen
-    kept = {(one.member_id, one.month): one.sales_fen for one in records.sales}
+    stored = {(one.member_id, one.month): one.sales_fen for one in records.sales}
     return [
         Difference(
-            f"{who} {name}", f"sales of {kept.get((who, name), 0)} fen, the commissions say {counted[who, name]}"
+            f"{who} {name}", f"sales of {stored.get((who, name), 0)} fen, the commissions say {counted[who, name]}"
         )
-        for who, name in sorted(kept.keys() | counted.keys())
-        if kept.get((who, name), 0) != counted[who, name]
+        for who, name in sorted(stored.keys() | counted.keys())
+        if stored.get((who, name), 0) != counted[who, name]
     ]

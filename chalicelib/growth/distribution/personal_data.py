@@ -25,13 +25,14 @@ def _distributor(member_id: str, _position: str | None) -> tuple[list[Any], str 
 
 
 def _owed(member_id: str) -> bool:
-    """Whether something is to be withdrawn or on its way, or owed to the mall: a refund took what was withdrawn."""
+    """Tell whether something can be withdrawn or is on its way, or is owed to the mall: refunds took what was paid."""
     balance = ledger_queries.balance(member_id)
     return any((balance.pending, balance.available, balance.withdrawing))
 
 
 def _erase(member_id: str) -> None:
-    """Nobody is brought by them any more. What was earned and paid stays in the journal."""
+    """Suspend the distributor, so that nobody is brought by them any more. What was earned and paid stays in the
+    journal."""
     if read.get(Distributors, member_id, DISTRIBUTOR) is not None:
         service.suspend(member_id)
 

@@ -14,7 +14,8 @@ from chalicelib.growth.distribution.commissions.views import explained
 from chalicelib.growth.distribution.distributors import queries as distributor_queries
 from chalicelib.growth.distribution.distributors.queries import nicknames
 from chalicelib.growth.distribution.inputs import Sort
-from chalicelib.growth.distribution.rules import Commission, Distributor, DistributorState
+from chalicelib.growth.distribution.refusals import ORDER_MEMBER_OR_DAY
+from chalicelib.growth.distribution.rules import Commission, DistributorRecord, DistributorState
 from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.distribution.tables import (
     Commissions,
@@ -22,7 +23,7 @@ from chalicelib.growth.distribution.tables import (
     binding_key,
     day_shard,
     distributor_key,
-    figures,
+    record_of,
     shards,
     state_shard,
 )
@@ -44,8 +45,8 @@ from chalicelib.platform.store import cursors, read
 def in_state(
     state: DistributorState, sort: Sort, limit: int, cursor: str | None
 ) -> tuple[list[AdminDistributor], str | None]:
-    """A page of the distributors in a state: who applied first before the others, or who has sold most. One whose sales
-    change meanwhile may be on two pages, or on none. Raises `cursor_invalid`."""
+    """List a page of the distributors in a state: those who applied first before the others, or those who have sold
+    most. One whose sales change meanwhile may be on two pages, or on none. Raises `cursor_invalid`."""
     listing = f"distributors:{state}:{sort}"
     under = [state_shard(state, shard) for shard in shards()]
     after = cursors.read(listing, cursor)
@@ -67,19 +68,19 @@ def _rows(member_ids: list[str]) -> list[AdminDistributor]:
     items = read.batch_get([distributor_key(member_id) for member_id in member_ids])
     names, balances = nicknames(member_ids), ledger_queries.balances(member_ids)
     return [
-        AdminDistributor(**_fields(item, names[item.member_id], balances[item.member_id]))
+        AdminDistributor(**_fields(record_of(item), names[item.member_id], balances[item.member_id]))
         for item in items
         if item is not None
     ]
 
 
-def _fields(item: Distributors, nickname: str, balance: Balance) -> dict[str, Any]:
-    distributor: Distributor = item.distributor
+def _fields(record: DistributorRecord, nickname: str, balance: Balance) -> dict[str, Any]:
+    distributor = record.distributor
     same = ("member_id", "state", "tier", "applied_at")
     return {
         "distributor_id": distributor.member_id,
         **{name: getattr(distributor, name) for name in same},
-        **msgspec.structs.asdict(figures(item)),
+        **msgspec.structs.asdict(record.totals),
         "earned_fen": sum(msgspec.structs.astuple(balance)),
         **{f"{kind}_fen": fen for kind, fen in msgspec.structs.asdict(balance).items()},
         "nickname": nickname,
@@ -87,50 +88,51 @@ def _fields(item: Distributors, nickname: str, balance: Balance) -> dict[str, An
 
 
 def detail(member_id: str) -> AdminDistributorDetail:
-    """All that there is of a distributor. Raises `not_found` for who never applied."""
-    kept = distributor_queries.stored_distributor(member_id)
-    distributor: Distributor = kept.distributor
+    """Show all that there is of a distributor. Raises `not_found` for a member who never applied."""
+    record = distributor_queries.find(member_id).value
+    distributor = record.distributor
     return AdminDistributorDetail(
-        **_fields(kept, nicknames([member_id])[member_id], ledger_queries.balance(member_id)),
+        **_fields(record, nicknames([member_id])[member_id], ledger_queries.balance(member_id)),
         invite_code=distributor.invite_code,
         rewarded=distributor.rewarded,
-        tier_progress=tier_progress(distributor.tier, figures(kept), DISTRIBUTION.current()),
+        tier_progress=tier_progress(distributor.tier, record.totals, DISTRIBUTION.current()),
         tie=_binding(member_id),
     )
 
 
 def _binding(member_id: str) -> BindingView | None:
-    kept = read.get(Distributors, *binding_key(member_id)[1])
-    if kept is None:
+    item = read.get(Distributors, *binding_key(member_id)[1])
+    if item is None:
         return None
-    binding = kept.binding
+    binding = item.binding
     return BindingView(
         inviter=binding.inviter, token=binding.token, bound_at=binding.bound_at, until=binding.until,
-        live=binding.live(clock.now()), orders=int(kept.orders or 0), paid_fen=int(kept.paid_fen or 0),
+        live=binding.live(clock.now()), orders=int(item.orders or 0), paid_fen=int(item.paid_fen or 0),
     )  # fmt: skip
 
 
 def explain(member_id: str, limit: int, cursor: str | None) -> tuple[list[AdminLedgerLine], str | None]:
-    """A page of the entries that a distributor's balance comes to, the latest first.
+    """List a page of the entries that a distributor's balance comes to, the latest first.
 
-    Raises `not_found` for who never applied, `cursor_invalid`.
+    Raises `not_found` for a member who never applied, `cursor_invalid`.
     """
-    distributor_queries.stored_distributor(member_id)
+    distributor_queries.load(member_id)
     entries, after = ledger_queries.of_member(member_id, limit, cursor)
     return [_line(entry) for entry in entries], after
 
 
 def _line(entry: Entry) -> AdminLedgerLine:
-    told = change_of(entry)
-    assert told is not None
-    what = explained(told)
+    concerned = change_of(entry)
+    assert concerned is not None
+    what = explained(concerned)
     return AdminLedgerLine(at=entry.at, what=what, about=entry.about, cause=entry.cause, postings=list(entry.postings))
 
 
 def audit(member_id: str) -> AccountCheck:
     """Recompute a distributor's balance and months from their entries. What is posted meanwhile may show as different:
-    then look again. Raises `not_found` for who never applied, `too_many_entries` for an account that takes too long."""
-    distributor_queries.stored_distributor(member_id)
+    then look again. Raises `not_found` for a member who never applied, `too_many_entries` for an account that takes too
+    long."""
+    distributor_queries.load(member_id)
     entries = ledger_queries.all_of_member(member_id)
     balances = {member_id: ledger_queries.balance(member_id)}
     months = {member_id: ledger_queries.months(member_id, clock.day(clock.now()))}
@@ -141,12 +143,13 @@ def audit(member_id: str) -> AccountCheck:
 def commissions(
     order_id: str | None, member_id: str | None, day: date | None, limit: int, cursor: str | None
 ) -> tuple[list[AdminCommission], str | None]:
-    """The commissions of an order by level, or a page of a distributor's or a day's (Asia/Shanghai), the latest first.
+    """List the commissions of an order by level, or a page of a distributor's or a day's (Asia/Shanghai), the latest
+    first.
 
     Raises `invalid` unless one of the three is named, `cursor_invalid`.
     """
     if [order_id, member_id, day].count(None) != 2:
-        raise invalid("order_id", "name an order, a member or a day, one of them")
+        raise invalid(ORDER_MEMBER_OR_DAY.at("order_id"))
     if order_id is not None:
         return [_record(item.commission) for item in read.query_all(Commissions, order_id, consistent=True)], None
     listing = f"admin-commissions:{member_id}:{day}"

@@ -19,11 +19,12 @@ from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.commerce.pricing.freight.rules import Region, covers
 from chalicelib.core.errors import invalid
 from chalicelib.core.money import split_fen
+from chalicelib.growth.distribution.refusals import RATE_FOR_EACH_LEVEL, TIER_ID
 from chalicelib.platform.web.types import Count, Fen, PriceFen, ShortText
 
 #: The law's ceiling; a setting above it is refused when it is loaded.
 LEVELS_MAX = 2
-#: So long an invitation binds who orders; after it, it is forgotten.
+#: How long an invitation can bind its member to a distributor by an order, in days.
 INVITE_DAYS = 15
 _WHOLE_BP = 10_000
 
@@ -35,15 +36,15 @@ PagePath = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0
 
 DistributorState = Literal["pending", "active", "suspended"]
 CommissionState = Literal["pending", "available", "reversed"]
-#: The tier of who has reached none.
+#: The tier of distributors who have reached none.
 STANDARD = "standard"
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tier of distributors: reached when all the thresholds that it has are reached; by hand, where it has none.
 
-    `rates_bp` by level, the mall's own where none are given. Sales are what was paid for goods and kept, of customers
-    whom they brought themselves; orders and customers likewise. `rights` is shown to members.
+    `rates_bp` by level, the mall's own where the tier has none. Sales are what was paid for goods and not refunded, by
+    customers whom the distributor brought; orders and customers likewise. `rights` is shown to members.
     """
 
     tier_id: TierId
@@ -62,7 +63,7 @@ class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     `rates_bp` by level; `protection_days`: how long a customer stays bound, 0 for ever; `freeze_days` after receipt
     a commission can be withdrawn, fewer than the refund window means that a refund may reach what was withdrawn. All
     commissions of an order together are at most `order_cap_bp` of its goods, and `order_cap_fen`. `approval`: whether
-    an operator approves who applies. Orders that go to `stopped_regions` pay nobody (administrative codes: 310000 is
+    an operator approves applicants. Orders that go to `stopped_regions` pay nobody (administrative codes: 310000 is
     all of 上海市). The pages are the mini-program's, for links.
     """
 
@@ -86,26 +87,26 @@ class DistributionRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     product_page: PagePath = "pages/product/product"
 
     def runs_in(self, region_code: str) -> bool:
-        """Whether orders that go there pay anybody."""
+        """Tell whether orders that go to this region pay anybody."""
         return self.enabled and not any(covers(region, region_code) for region in self.stopped_regions)
 
     def tier(self, tier_id: str) -> Tier | None:
-        """The tier of that id, or None: none was reached, or the merchant has removed it."""
+        """Find the tier of that id; None where none was reached, or the merchant has removed it."""
         return next((tier for tier in self.tiers if tier.tier_id == tier_id), None)
 
 
 def check(rules: DistributionRules) -> None:
-    """Raises `invalid` for what no field alone shows: a level without a rate; tiers of one id, or one `standard`."""
+    """Raise `invalid` for what no field alone shows: a level without a rate; tiers of one id, or one `standard`."""
     if len(rules.rates_bp) < rules.levels:
-        raise invalid("rates_bp", "one rate for each level")
+        raise invalid(RATE_FOR_EACH_LEVEL.at("rates_bp", levels=rules.levels))
     ids = [tier.tier_id for tier in rules.tiers]
     for index, tier_id in enumerate(ids):
         if tier_id == STANDARD or tier_id in ids[:index]:
-            raise invalid(f"tiers[{index}].tier_id", "each tier has an id of its own, other than standard")
+            raise invalid(TIER_ID.at(f"tiers[{index}].tier_id", reserved=STANDARD))
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
-    """A member is bound to a distributor, by a link, until then (None: for ever)."""
+    """That a member is bound to a distributor, by a link, until an instant (None: for ever)."""
 
     member_id: str
     inviter: str
@@ -114,18 +115,18 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None
 
     def live(self, now: datetime) -> bool:
-        """Whether it still holds."""
+        """Tell whether the binding still holds."""
         return self.until is None or now < self.until
 
 
 def new_binding(member_id: str, inviter: str, token: str, rules: DistributionRules, now: datetime) -> Binding:
-    """The binding of a member whom that distributor brought now."""
+    """Make the binding of a member whom that distributor brought now."""
     until = now + timedelta(days=rules.protection_days) if rules.protection_days else None
     return Binding(member_id=member_id, inviter=inviter, token=token, bound_at=now, until=until)
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a short token stands for: whose it is, and where in the mini-program it leads."""
+    """What a short token stands for: the distributor whose link it is, and where in the mini-program it leads."""
 
     member_id: str
     product_id: str | None = None
@@ -154,28 +155,35 @@ class Distributor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     rewarded: list[str] = []
 
 
-class Figures(msgspec.Struct, frozen=True):
-    """What a distributor has brought and what was kept of it: fen paid for goods, orders, customers."""
+class SalesTotals(msgspec.Struct, frozen=True):
+    """What a distributor has brought and was not refunded: fen paid for goods, orders, customers."""
 
     sales_fen: int = 0
     orders: int = 0
     customers: int = 0
 
     def reach(self, tier: Tier) -> bool:
-        """Whether they are enough for the tier."""
+        """Tell whether the totals are enough for the tier."""
         wanted = (tier.sales_fen, self.sales_fen), (tier.orders, self.orders), (tier.customers, self.customers)
         return any(threshold for threshold, _ in wanted) and all(has >= threshold for threshold, has in wanted)
 
 
-def next_tier(current: str, figures: Figures, tiers: Sequence[Tier]) -> Tier | None:
-    """The first tier above the current one that is reached with these figures; None when there is none."""
+class DistributorRecord(msgspec.Struct, frozen=True):
+    """A distributor with what is counted of them."""
+
+    distributor: Distributor
+    totals: SalesTotals
+
+
+def next_tier(current: str, totals: SalesTotals, tiers: Sequence[Tier]) -> Tier | None:
+    """Find the first tier above the current one that is reached with these totals; None when there is none."""
     ids = [tier.tier_id for tier in tiers]
     place = ids.index(current) if current in ids else -1
-    return next((tier for tier in tiers[place + 1 :] if figures.reach(tier)), None)
+    return next((tier for tier in tiers[place + 1 :] if totals.reach(tier)), None)
 
 
 def next_goal(current: str, tiers: Sequence[Tier]) -> Tier | None:
-    """The next tier above the current one that is reached by figures; None when there is none."""
+    """Find the next tier above the current one that is reached by sales; None when there is none."""
     ids = [tier.tier_id for tier in tiers]
     place = ids.index(current) if current in ids else -1
     return next((tier for tier in tiers[place + 1 :] if tier.sales_fen or tier.orders or tier.customers), None)
@@ -189,7 +197,7 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 def rate(product_bp: int | None, tier: Tier | None, level: int, rules: DistributionRules) -> Rate:
-    """The rate of a line for one level: the product's, else the tier's, else the default.
+    """Choose the rate of a line for one level: the product's, else the tier's, else the default.
 
     A product has one rate, that of level 1. Level 2 has its own, and never more than the product gives: so a product
     with 0 pays nobody, and one with a small margin does not pay level 2 more than level 1.
@@ -204,7 +212,7 @@ def rate(product_bp: int | None, tier: Tier | None, level: int, rules: Distribut
 
 class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
     """A commission's part of one order line. Of `paid_fen`, `base_fen` has not been refunded; of `earned_fen` (which is
-    `full_fen`, the rate's share rounded down, unless the order's cap made it less), `amount_fen` is left (`left`)."""
+    `full_fen`, the rate's share rounded down, unless the order's cap made it less), `amount_fen` remains."""
 
     sku_id: str
     product_id: str
@@ -219,11 +227,11 @@ class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
     amount_fen: int
 
     def by_rule(self, paid_fen: int) -> int:
-        """The rate's share of what was paid, rounded down."""
+        """Take the rate's share of what was paid, in fen, rounded down."""
         return _share(paid_fen, self.rate_bp)
 
     def after(self, base_fen: int) -> CommissionLine:
-        """The line when so much of what was paid is left: the same rule on that."""
+        """Reduce the line to what it earns when `base_fen` of what was paid remains."""
         amount = self.by_rule(base_fen) * self.earned_fen // self.full_fen if self.full_fen else 0
         return msgspec.structs.replace(self, base_fen=base_fen, amount_fen=amount)
 
@@ -255,17 +263,17 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def earned_fen(self) -> int:
-        """What it came to as the order was paid."""
+        """Give what the commission came to as the order was paid, in fen."""
         return sum(line.earned_fen for line in self.lines)
 
     @property
     def base_fen(self) -> int:
-        """What was paid for goods and has not been refunded."""
+        """Give what was paid for goods and has not been refunded, in fen."""
         return sum(line.base_fen for line in self.lines)
 
     @property
     def amount_fen(self) -> int:
-        """What is left of it."""
+        """Give what remains of the commission, in fen."""
         return sum(line.amount_fen for line in self.lines)
 
 
@@ -281,12 +289,13 @@ def commissions(
     order: Order, payees: Sequence[Payee], products: Mapping[str, int | None], rules: DistributionRules, version: int,
     now: datetime,
 ) -> list[Commission]:  # fmt: skip
-    """The commissions of a paid order, one for each taker; `products`: the rates of those that have one.
+    """Make the commissions of a paid order, one for each payee; `products`: the rates of those that have one, in basis
+    points.
 
     All together are at most the order's cap; what is above is taken off in proportion, to the fen. Refunds then take
     their part of that, and of the cap, whether they were granted before this or come later.
     """
-    made = [[_line(line, products, taker, rules) for line in order.lines] for taker in payees]
+    made = [[_line(line, products, payee, rules) for line in order.lines] for payee in payees]
     amounts = [line.full_fen for lines in made for line in lines]
     amounts = _at_most(
         order_cap(sum(_price(line) for line in order.lines), rules.order_cap_bp, rules.order_cap_fen), amounts
@@ -299,26 +308,27 @@ def commissions(
     return [
         reduced(
             Commission(
-                order_id=order.order_id, level=taker.level, member_id=taker.member_id, buyer_id=order.member_id,
-                tier=taker.tier, rules_version=version, lines=lines, state="pending", created_at=now,
+                order_id=order.order_id, level=payee.level, member_id=payee.member_id, buyer_id=order.member_id,
+                tier=payee.tier, rules_version=version, lines=lines, state="pending", created_at=now,
                 freeze_days=rules.freeze_days,
                 cap_bp=rules.order_cap_bp, cap_fen=rules.order_cap_fen, order_earned_fen=sum(amounts),
             ),
             order,
         )
-        for taker, lines in zip(payees, capped, strict=True)
+        for payee, lines in zip(payees, capped, strict=True)
     ]  # fmt: skip
 
 
 def order_cap(goods_fen: int, cap_bp: int, cap_fen: int | None) -> int:
-    """The most that all commissions of an order come to, of which these goods were paid for and kept; in fen."""
+    """Give the most that all commissions of an order may come to, when `goods_fen` of its goods are not refunded."""
     by_share = _share(goods_fen, cap_bp)
     return by_share if cap_fen is None else min(by_share, cap_fen)
 
 
-def left(commission: Commission, bases: Sequence[int]) -> list[CommissionLine]:
-    """The lines when of what was paid for each so much is left, in fen: each by its rule, and all together at most this
-    commission's part of the cap of that. Only of what is left: in whatever parts and order the rest went back."""
+def remaining_lines(commission: Commission, bases: Sequence[int]) -> list[CommissionLine]:
+    """Reduce the lines to what they earn when these `bases` of what was paid for each remain, in fen: each by its rule,
+    and all together at most this commission's part of the cap of that. What remains alone decides: in whatever parts
+    and sequence the rest went back."""
     lines = [line.after(base) for line, base in zip(commission.lines, bases, strict=True)]
     whole = commission.order_earned_fen
     cap = order_cap(sum(bases), commission.cap_bp, commission.cap_fen)
@@ -327,16 +337,16 @@ def left(commission: Commission, bases: Sequence[int]) -> list[CommissionLine]:
 
 
 def _at_most(cap: int, amounts: list[int]) -> list[int]:
-    """The amounts, taken off in proportion where they come to more than that."""
+    """Reduce the amounts in proportion where they come to more than the cap; all in fen."""
     return split_fen(cap, amounts) if sum(amounts) > cap else amounts
 
 
 def reduced(commission: Commission, order: Order) -> Commission:
-    """The commission when refunds have left this of its order; the same one when they have taken nothing more.
+    """Reduce the commission by what refunds have taken from its order; give it as it was when they took nothing more.
 
     What was taken back stays so, also when the order was read before that refund was granted.
     """
-    lines = left(commission, [min(line.base_fen, paid_for(order, line.sku_id)) for line in commission.lines])
+    lines = remaining_lines(commission, [min(line.base_fen, paid_for(order, line.sku_id)) for line in commission.lines])
     if lines == commission.lines:
         return commission
     after = msgspec.structs.replace(commission, lines=lines)
@@ -344,10 +354,10 @@ def reduced(commission: Commission, order: Order) -> Commission:
 
 
 def _line(
-    line: OrderLine, products: Mapping[str, int | None], taker: Payee, rules: DistributionRules
+    line: OrderLine, products: Mapping[str, int | None], payee: Payee, rules: DistributionRules
 ) -> CommissionLine:
     base = _price(line)
-    used = rate(products.get(line.product_id), rules.tier(taker.tier), taker.level, rules)
+    used = rate(products.get(line.product_id), rules.tier(payee.tier), payee.level, rules)
     full = _share(base, used.bp)
     return CommissionLine(
         sku_id=line.sku_id, product_id=line.product_id, name=line.name, quantity=line.quantity, rate_bp=used.bp,
@@ -356,7 +366,7 @@ def _line(
 
 
 def _price(line: OrderLine) -> int:
-    """What is paid for a line, also where it was lowered after payment."""
+    """What is paid for a line, in fen, also where its price was lowered after payment."""
     return line.payable_fen - line.reduced_fen
 
 

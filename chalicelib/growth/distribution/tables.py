@@ -32,7 +32,15 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProject
 
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
-from chalicelib.growth.distribution.rules import Binding, Commission, Distributor, Figures, Link, MonthlySales
+from chalicelib.growth.distribution.rules import (
+    Binding,
+    Commission,
+    Distributor,
+    DistributorRecord,
+    Link,
+    MonthlySales,
+    SalesTotals,
+)
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.read import Key
 
@@ -160,7 +168,7 @@ class Links(Table):
 
 class LinkPictures(Table):
     """The picture of a link's mini-program code, once somebody has asked for it. Beside the links, for it is a hundred
-    times as large as one, and whoever is bound by a link reads that."""
+    times as large as one, and binding a member by a link reads that."""
 
     class Meta(TableMeta):
         table_name = name("link_pictures")
@@ -172,27 +180,27 @@ class LinkPictures(Table):
 
 
 def binding_key(member_id: str) -> Key:
-    """Where it stands whom a member is bound to."""
+    """Give the key of what a member is bound by."""
     return Distributors, (member_id, BINDING)
 
 
 def distributor_key(member_id: str) -> Key:
-    """Where it stands that a member is a distributor."""
+    """Give the key of a member as a distributor."""
     return Distributors, (member_id, DISTRIBUTOR)
 
 
 def month_key(member_id: str, month: str) -> Key:
-    """Where a distributor's sales of a month stand."""
+    """Give the key of a distributor's sales of a month."""
     return Distributors, (member_id, MONTH + month)
 
 
 def commission_key(order_id: str, level: int) -> Key:
-    """Where the commission of an order on a level is."""
+    """Give the key of the commission of an order on a level."""
     return Commissions, (order_id, str(level))
 
 
 def binding_item(binding: Binding, version: int) -> Distributors:
-    """A new binding as it is stored; the member has bought nothing yet."""
+    """Make the item of a new binding; the member has bought nothing yet."""
     since = _since(binding.bound_at, binding.member_id)
     return Distributors(
         binding.member_id, BINDING, binding=binding, inviter=binding.inviter, since=since, version=version
@@ -200,12 +208,12 @@ def binding_item(binding: Binding, version: int) -> Distributors:
 
 
 def customer_item(member_id: str, customer_id: str) -> Distributors:
-    """Says that somebody counts as a customer of a distributor: they have bought and kept something."""
+    """Make the item by which a member counts as a customer of a distributor: they have bought and kept something."""
     return Distributors(member_id, CUSTOMER + customer_id)
 
 
 def distributor_item(distributor: Distributor, version: int) -> Distributors:
-    """A new distributor as they are stored."""
+    """Make the item of a new distributor."""
     return Distributors(
         distributor.member_id,
         DISTRIBUTOR,
@@ -219,42 +227,43 @@ def distributor_item(distributor: Distributor, version: int) -> Distributors:
 
 
 def queue_of(distributor: Distributor) -> str:
-    """Where the distributor stands in the index of states, and in that of sales."""
+    """Give the shard of the distributor in the index of states, and in that of sales."""
     return state_shard(distributor.state, _shard(distributor.member_id))
 
 
 def state_shard(state: str, shard: int) -> str:
-    """One shard of the distributors of a state."""
+    """Name a shard of the distributors of a state."""
     return f"{state}#{shard}"
 
 
 def board(month: str, member_id: str) -> str:
-    """The shard of a month's leaderboard where the member stands."""
+    """Name the shard of a month's leaderboard where the member stands."""
     return board_shard(month, _shard(member_id))
 
 
 def board_shard(month: str, shard: int) -> str:
-    """One shard of a month's leaderboard."""
+    """Name a shard of a month's leaderboard."""
     return f"{month}#{shard}"
 
 
 def shards() -> range:
-    """The shards of states, boards and days."""
+    """Count the shards of states, boards and days."""
     return range(settings().distribution_shards)
 
 
 def monthly_sales(item: Distributors) -> MonthlySales:
-    """A distributor's sales of a month."""
+    """Take a distributor's sales of a month out of an item of part "month#..."."""
     return MonthlySales(item.member_id, item.part.removeprefix(MONTH), int(item.sales_fen or 0))
 
 
-def figures(item: Distributors) -> Figures:
-    """What the distributor has brought and was kept."""
-    return Figures(int(item.sales_fen or 0), int(item.orders or 0), int(item.customers or 0))
+def record_of(item: Distributors) -> DistributorRecord:
+    """Take a distributor and what is counted of them out of an item of part "distributor"."""
+    totals = SalesTotals(int(item.sales_fen or 0), int(item.orders or 0), int(item.customers or 0))
+    return DistributorRecord(item.distributor, totals)
 
 
 def commission_item(commission: Commission, version: int) -> Commissions:
-    """The commission as it is stored."""
+    """Make the item of a commission."""
     return Commissions(
         commission.order_id,
         str(commission.level),
@@ -268,7 +277,7 @@ def commission_item(commission: Commission, version: int) -> Commissions:
 
 
 def day_shard(day: date, shard: int) -> str:
-    """One shard of the commissions of a day."""
+    """Name a shard of the commissions of a day."""
     return f"{day}#{shard}"
 
 
@@ -276,5 +285,5 @@ def _since(instant: datetime, member_id: str) -> str:
     return f"{clock.stamp(instant)}|{member_id}"
 
 
-def _shard(of: str) -> int:
-    return ids.shard(of, settings().distribution_shards)
+def _shard(key: str) -> int:
+    return ids.shard(key, settings().distribution_shards)

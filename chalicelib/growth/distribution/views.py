@@ -15,7 +15,7 @@ from chalicelib.growth.distribution.rules import (
     DistributionRules,
     Distributor,
     DistributorState,
-    Figures,
+    SalesTotals,
     next_goal,
 )
 from chalicelib.ledger.rules import Posting
@@ -190,7 +190,7 @@ class LeaderboardRow(msgspec.Struct, kw_only=True):
 
 
 class MyRank(msgspec.Struct, kw_only=True):
-    """My own sales; `rank` is null for who is not among the best."""
+    """My own sales; `rank` is null for a distributor who is not among the best."""
 
     rank: int | None
     sales_fen: int
@@ -205,7 +205,7 @@ class Leaderboard(msgspec.Struct, kw_only=True):
 
 
 def distributor_view(distributor: Distributor) -> DistributorView:
-    """The distributor as they are answered."""
+    """Show a distributor what they are."""
     return DistributorView(**distributor_fields(distributor))
 
 
@@ -215,8 +215,8 @@ def distributor_fields(distributor: Distributor) -> dict[str, Any]:
     return {"distributor_id": distributor.member_id, **{name: getattr(distributor, name) for name in same}}
 
 
-def tier_progress(tier: str, reached: Figures, rules: DistributionRules) -> TierProgress | None:
-    """How far it is to the next tier; None where none is reached by figures."""
+def tier_progress(tier: str, reached: SalesTotals, rules: DistributionRules) -> TierProgress | None:
+    """Show how far it is to the next tier; None where none is reached by sales."""
     goal = next_goal(tier, rules.tiers)
     if goal is None:
         return None

@@ -35,7 +35,7 @@ def create(body: ActivityInput) -> AdminActivityView:
 @endpoint("GET /v1/admin/group-activities/{activity_id}", OPERATOR, permission="groups.read")
 def get(activity_id: str) -> AdminActivityView:
     """One activity, with all its variants."""
-    return admin_view(activity_queries.load(activity_id).activity)
+    return admin_view(activity_queries.load(activity_id))
 
 
 @endpoint(
@@ -65,13 +65,11 @@ def end(activity_id: str) -> AdminActivityView:
 )
 def list_all_lobbies(activity_id: str, query: PageQuery) -> Page[LobbyCard]:
     """All lobbies of an activity: those that are just ending, then failed, open and succeeded ones."""
-    cards, next_cursor = lobbies.lobbies_of_activity(
-        activity_queries.load(activity_id).activity, query.limit, query.cursor
-    )
+    cards, next_cursor = lobbies.lobbies_of_activity(activity_queries.load(activity_id), query.limit, query.cursor)
     return Page(cards, next_cursor)
 
 
 @endpoint("GET /v1/admin/group-activities/{activity_id}/report", OPERATOR, permission="groups.read")
 def tell(activity_id: str) -> ActivityReport:
     """What it brought, by variant: opened, joined, succeeded, paid; the success rate with its 95 % interval."""
-    return ActivityReport(activity_id=activity_id, variants=report.of(activity_queries.load(activity_id).activity))
+    return ActivityReport(activity_id=activity_id, variants=report.tallies_of(activity_queries.load(activity_id)))

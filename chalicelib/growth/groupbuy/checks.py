@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from chalicelib.commerce.orders.rules import Order, SeatState
+from chalicelib.commerce.orders.rules import Order, Seat, SeatState
 from chalicelib.core.difference import Difference
 from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
 
-#: What an order may be while its seat is in that state. "closed" beside a kept seat: all of it was refunded later.
+#: The states of an order that fit each state of its seat. "closed" beside a paid seat: it was refunded whole later.
 _FITS: Mapping[SeatState, frozenset[str]] = {
     "held": frozenset({"awaiting_payment"}),
     "taken": frozenset({"awaiting_group", "awaiting_shipment", "shipped", "received", "completed", "closed"}),
@@ -20,7 +20,7 @@ _FITS: Mapping[SeatState, frozenset[str]] = {
 
 
 def audit(orders: Iterable[Order], lobbies: Iterable[Lobby], seats: Iterable[tuple[str, SeatItem]]) -> list[Difference]:
-    """Every difference between lobbies, their seats (each with its lobby's id) and the orders that sit in them."""
+    """Find every difference between lobbies, their seats (each with its lobby's id) and the orders that sit in them."""
     known = {lobby.terms.lobby_id: lobby for lobby in lobbies}
     by_lobby: dict[str, list[SeatItem]] = {lobby_id: [] for lobby_id in known}
     found: list[Difference] = []
@@ -30,15 +30,15 @@ def audit(orders: Iterable[Order], lobbies: Iterable[Lobby], seats: Iterable[tup
         if lobby_id not in known:
             found.append(Difference(lobby_id, "seats of no lobby"))
         else:
-            found += _of_lobby(known[lobby_id], its_seats)
+            found += _lobby_differences(known[lobby_id], its_seats)
     for order in orders:
         if order.group is not None:
             its_seats = by_lobby.get(order.group.lobby_id, [])
-            found += _of_order(order, known.get(order.group.lobby_id), its_seats)
+            found += _order_differences(order, known.get(order.group.lobby_id), its_seats)
     return found
 
 
-def _of_lobby(lobby: Lobby, seats: list[SeatItem]) -> list[Difference]:
+def _lobby_differences(lobby: Lobby, seats: list[SeatItem]) -> list[Difference]:
     """Its counters against its seats, and its state against its counters."""
     about = lobby.terms.lobby_id
     held = sum(seat.state == "held" for seat in seats)
@@ -57,24 +57,40 @@ def _of_lobby(lobby: Lobby, seats: list[SeatItem]) -> list[Difference]:
     return found
 
 
-def _of_order(order: Order, lobby: Lobby | None, seats: list[SeatItem]) -> list[Difference]:
+def _order_differences(order: Order, lobby: Lobby | None, seats: list[SeatItem]) -> list[Difference]:
     """An order's own word for its seat against the lobby's, and its state against both."""
     seat = order.group
     assert seat is not None
     if lobby is None:
         return [Difference(order.order_id, f"sits in no lobby: {seat.lobby_id}")]
-    found: list[Difference] = []
+    faults = [
+        _seat_fault(order, seat, seats),
+        None if order.state in _FITS[seat.state] else f"is {order.state} with a {seat.state} seat",
+        "still waits for a lobby that is finished" if _is_forgotten(order, lobby) else None,
+        _money_fault(order, seat),
+    ]
+    return [Difference(order.order_id, fault) for fault in faults if fault is not None]
+
+
+def _seat_fault(order: Order, seat: Seat, seats: list[SeatItem]) -> str | None:
+    """How the order's seat differs from what the lobby says of it."""
     item = next((one for one in seats if one.order_id == order.order_id), None)
-    if item is None and seat.state != "released":  # who gave a seat up may have sat down again with another order
-        found.append(Difference(order.order_id, f"has a {seat.state} seat that the lobby does not know"))
-    elif item is not None and (item.state, item.member_id) != (seat.state, order.member_id):
-        found.append(Difference(order.order_id, f"says {seat.state}, the lobby says {item.state}"))
-    if order.state not in _FITS[seat.state]:
-        found.append(Difference(order.order_id, f"is {order.state} with a {seat.state} seat"))
-    waits_for_draw = lobby.terms.lottery is not None and lobby.terms.lottery.per == "activity"
-    if order.state == "awaiting_group" and lobby.finished and not waits_for_draw:
-        found.append(Difference(order.order_id, "still waits for a lobby that is finished"))
+    if item is None:  # a member who gave a seat up may have sat down again with another order
+        return None if seat.state == "released" else f"has a {seat.state} seat that the lobby does not know"
+    same = (item.state, item.member_id) == (seat.state, order.member_id)
+    return None if same else f"says {seat.state}, the lobby says {item.state}"
+
+
+def _is_forgotten(order: Order, lobby: Lobby) -> bool:
+    """Tell whether the order waits for a lobby that has brought all its orders to their ends, and for no draw."""
+    lottery = lobby.terms.lottery
+    waits_for_draw = lottery is not None and lottery.per == "activity"
+    return order.state == "awaiting_group" and lobby.finished and not waits_for_draw
+
+
+def _money_fault(order: Order, seat: Seat) -> str | None:
+    """How much of an order without a seat is not given back."""
     owed = sum(refund.amount_fen for refund in order.refunds if refund.state != "rejected")
-    if seat.state in ("released", "failed") and owed != order.paid_fen:
-        found.append(Difference(order.order_id, f"has no seat, and {order.paid_fen - owed} fen stay with the mall"))
-    return found
+    if seat.state not in ("released", "failed") or owed == order.paid_fen:
+        return None
+    return f"has no seat, and {order.paid_fen - owed} fen stay with the mall"

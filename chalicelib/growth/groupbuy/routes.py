@@ -36,7 +36,7 @@ def get_activity(call: Call, activity_id: str) -> ActivityView:
 @endpoint("GET /v1/group-activities/{activity_id}/lobbies", VISITOR, errors=("cursor_invalid",))
 def list_lobbies(call: Call, activity_id: str, query: PageQuery) -> Page[LobbyCard]:
     """The lobbies that can be joined now, nearly full ones first."""
-    activity = activity_queries.remembered(activity_id).activity
+    activity = activity_queries.remembered(activity_id)
     cards, next_cursor = lobbies.joinable(activity, call.caller, query.limit, query.cursor)
     return Page(cards, next_cursor)
 

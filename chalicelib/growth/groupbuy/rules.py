@@ -1,40 +1,79 @@
-"""What a group-buy is, whom it lets in, what a seat costs and how a lobby ends. Pure.
+"""What a group-buy is, whom it lets in, what a seat costs, and how the state of a lobby may change. Pure.
 
-opening --leader pays--> open --last seat paid, or expiry with enough--> succeeded
-   |                      |
-   +--leader does not-----+--expiry without, or everybody left--------> failed
+What becomes of the orders of a lobby that has ended stands in lobbies/rules.py.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from chalicelib.commerce.orders.rules import OrderLine, SeatState, Size
-from chalicelib.core import ids
-from chalicelib.core.errors import FieldError, MallError, invalid
-from chalicelib.core.money import yuan
+from chalicelib.commerce.orders.rules import SeatState, Size
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import MallError, invalid
+from chalicelib.growth.groupbuy.refusals import (
+    ACTIVITY_NOT_BEGUN,
+    ACTIVITY_OVER,
+    LOBBY_FULL,
+    LOBBY_OVER,
+    NO_SUCH_LOBBY,
+    NOT_IN_GROUP_BUY,
+    PURCHASE_LIMIT,
+    SIZE_NOT_OFFERED,
+)
 from chalicelib.platform.web.types import Id, PriceFen
 
 Kind = Literal["fixed", "ladder", "lottery"]
+#: opening: its leader has not paid yet, and nobody else sees it.
 LobbyState = Literal["opening", "open", "succeeded", "failed"]
+#: What may happen to a lobby: a seat is held, paid, paid after its hold had ended, not paid in time, or given up; its
+#: time is over; all its orders have been brought to their ends.
+LobbyEvent = Literal["hold", "take", "retake", "release", "leave", "settle", "finish"]
+#: What must hold of a lobby's paid seats after an event, for the event to end as the table says.
+Guard = Literal["full", "empty", "enough", "otherwise"]
+Counter = Literal["free", "held", "taken"]
 
-#: Who comes with less time than this left could not pay any more.
+#: The last moments of a lobby or an activity, in which nobody is let in: there would be no time to pay.
 MARGIN = timedelta(seconds=15)
-#: After the end of an activity; and after one that was ended early, the longest time that a leader has to pay.
+#: How long after its end an activity is wound up, at the earliest.
 END_WAIT = timedelta(minutes=5)
+#: How much longer that is for an activity that was ended early: the longest time that a leader has to pay.
 OPENING_WAIT = timedelta(minutes=60)
-#: The variant of those who are in no other.
+#: The variant of members who are in no other.
 CONTROL = "control"
+#: A whole in basis points.
 ALL_BP = 10_000
+
+#: What may happen to a lobby in each state, and the state after it: that of the first guard that holds.
+TRANSITIONS: Mapping[LobbyState, Mapping[LobbyEvent, Mapping[Guard, LobbyState]]] = {
+    "opening": {"take": {"otherwise": "open"}, "release": {"otherwise": "failed"}},
+    "open": {
+        "hold": {"otherwise": "open"},
+        "take": {"full": "succeeded", "otherwise": "open"},
+        "retake": {"full": "succeeded", "otherwise": "open"},
+        "release": {"otherwise": "open"},
+        "leave": {"empty": "failed", "otherwise": "open"},
+        "settle": {"enough": "succeeded", "otherwise": "failed"},
+    },
+    "succeeded": {"release": {"otherwise": "succeeded"}, "finish": {"otherwise": "succeeded"}},
+    "failed": {"release": {"otherwise": "failed"}, "finish": {"otherwise": "failed"}},
+}
+#: Of the events that concern a seat, the counter that the seat is taken from, and the one that counts it afterwards.
+SEAT_MOVES: Mapping[LobbyEvent, tuple[Counter, Counter]] = {
+    "hold": ("free", "held"),
+    "take": ("held", "taken"),
+    "retake": ("free", "taken"),
+    "release": ("held", "free"),
+    "leave": ("taken", "free"),
+}
 
 
 class GroupRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For how long a seat is held until it is paid, in minutes."""
+    """The merchant's settings of group-buy: how long a seat is held until it is paid, in minutes."""
 
     hold_minutes: Annotated[int, Meta(ge=1, le=60)] = 10
 
@@ -51,7 +90,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     leader_price_fen: PriceFen | None = None
 
     def for_seat(self, leader: bool) -> int:
-        """The price of the leader's seat, or of another's."""
+        """Give the price of the leader's seat, or of another seat, in fen."""
         return self.leader_price_fen if leader and self.leader_price_fen is not None else self.price_fen
 
 
@@ -73,7 +112,7 @@ class Lottery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Prize "goods": winners get what they ordered, everybody else their money back.
     Prize "free": everybody gets what they ordered, winners also their money back.
-    Who loses also gets a coupon of the template `losers_coupon`, where one is named.
+    A loser also gets a coupon of the template `losers_coupon`, where one is named.
     """
 
     winners: Annotated[int, Meta(ge=1, le=1000)]
@@ -83,7 +122,7 @@ class Lottery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """So many pieces of a SKU for this activity alone."""
+    """Pieces of a SKU that are sold in this activity alone."""
 
     sku_id: Id
     pieces: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -113,18 +152,18 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def pool(self) -> str:
-        """The pool that its pieces come from; "" where it shares the SKU's stock."""
+        """Name the pool that its pieces come from; "" where it shares the SKU's stock."""
         return self.activity_id if self.stock else ""
 
     @property
     def variant_names(self) -> list[str]:
-        """The control, and every variant."""
+        """Name the control, and every variant."""
         return [CONTROL, *(variant.name for variant in self.variants)]
 
     def variant_of(self, member_id: str) -> str:
-        """The variant that this member is offered: at random, always the same, and written down nowhere.
+        """Choose the variant that this member is offered: at random, always the same, and written down nowhere.
 
-        Who is not known ("") is offered the control.
+        A caller who is not known ("") is offered the control.
         """
         if not member_id:
             return CONTROL
@@ -136,7 +175,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return CONTROL
 
     def offer(self, variant: str) -> tuple[list[int], list[Price]]:
-        """The sizes and prices of a variant."""
+        """Give the sizes and prices of a variant."""
         for known in self.variants:
             if known.name == variant:
                 return known.sizes, known.prices
@@ -169,33 +208,36 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def least(self) -> int:
-        """With so many paid seats it succeeds at its expiry."""
+        """Give the number of paid seats with which the lobby succeeds at its expiry."""
         if self.kind == "ladder":
             return min(price.size for price in self.prices)
         return min(self.min_fill or self.size, self.size)
 
     def price_of(self, sku_id: str, leader: bool) -> int | None:
-        """What is paid for a piece when the order is placed: of a ladder, the highest step. None: not part of it."""
+        """Give the price of a piece as the order is placed, in fen: of a ladder, that of the first step. None for a
+        SKU that is not part of the group-buy."""
         return self.price_at(self.least if self.kind == "ladder" else self.size, sku_id, leader)
 
     def price_at(self, size: int, sku_id: str, leader: bool) -> int | None:
-        """The price of a piece in a lobby of that size, in fen."""
+        """Give the price of a piece in a lobby of that size, in fen; None where there is none."""
         found = (price for price in self.prices if (price.sku_id, price.size) == (sku_id, size))
         return next((price.for_seat(leader) for price in found), None)
 
     def step(self, taken: int) -> int:
-        """The step of a ladder that so many paid seats reach; 0 for none."""
+        """Give the step of a ladder that so many paid seats reach; 0 for none."""
         return max((price.size for price in self.prices if price.size <= taken), default=0)
 
     def ending(self, taken: int) -> tuple[LobbyState, int]:
-        """How the lobby ends at its expiry with so many paid seats: its state, and of a ladder the step."""
-        if taken < self.least:
-            return "failed", 0
-        return "succeeded", self.step(taken) if self.kind == "ladder" else 0
+        """Tell how the lobby ends at its expiry with so many paid seats: its state, and of a ladder the step."""
+        state = next_state(self, "open", "settle", taken)
+        return state, self.step(taken) if self.kind == "ladder" and state == "succeeded" else 0
 
 
 class Lobby(msgspec.Struct, frozen=True, kw_only=True):
-    """A lobby as it is now. free + held + taken = size, always."""
+    """A lobby as it is now. free + held + taken = size, always.
+
+    `paid_fen` was paid for the seats that are taken, freight included; `finished`: all its orders are at their ends.
+    """
 
     terms: Terms
     state: LobbyState
@@ -209,7 +251,7 @@ class Lobby(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeatItem(msgspec.Struct, frozen=True, kw_only=True):
-    """Who sits where: a member's seat in a lobby, and the order that it belongs to."""
+    """A member's seat in a lobby, and the order that it belongs to."""
 
     member_id: str
     order_id: str
@@ -218,133 +260,129 @@ class SeatItem(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def paid(self) -> bool:
-        """Whether it was paid, and not given up before the lobby ended."""
+        """Tell whether the seat was paid, and not given up before the lobby ended."""
         return self.state not in ("held", "released")
 
 
-class Tally(msgspec.Struct, kw_only=True):
-    """What became of the lobbies of one variant. A lobby counts as opened once its leader has paid, and as ended when
-    it succeeded or failed; `joined` are the paid seats that are not leaders'. `paid_fen` was paid into lobbies, freight
-    included, by who did not leave them, before any refund of theirs."""
-
-    variant: str
-    opened: int = 0
-    joined: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    paid_fen: int = 0
-    #: Of the ended lobbies, how many succeeded, in basis points, with the 95 % interval (Wilson 1927).
-    success_bp: int | None = None
-    success_low_bp: int | None = None
-    success_high_bp: int | None = None
+GUARDS: Mapping[Guard, Callable[[Terms, int], bool]] = {
+    "full": lambda terms, taken: taken == terms.size,
+    "empty": lambda _, taken: taken == 0,
+    "enough": lambda terms, taken: taken >= terms.least,
+    "otherwise": lambda *_: True,
+}
 
 
-def wilson_bp(successes: int, trials: int) -> tuple[int, int, int]:
-    """The share of successes in basis points, and the bounds of its 95 % interval, rounded outwards (Wilson 1927)."""
-    if not 0 <= successes <= trials or not trials:
-        raise ValueError("a share needs trials, and at most as many successes")
-    z2 = 1.959964**2
-    share = successes / trials
-    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    spread = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
-    low = 0 if not successes else max(0, math.floor((centre - spread) * ALL_BP))
-    high = ALL_BP if successes == trials else min(ALL_BP, math.ceil((centre + spread) * ALL_BP))
-    return round(share * ALL_BP), low, high
+def new_lobby(terms: Terms) -> Lobby:
+    """Make the lobby that a leader opens: their seat is held, all others are free."""
+    return Lobby(terms=terms, state="opening", free=terms.size - 1, held=1, taken=0)
 
 
-class Fate(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one order when its lobby has ended.
+def next_state(terms: Terms, state: LobbyState, event: LobbyEvent, taken: int) -> LobbyState:
+    """Look up the state after an event that leaves so many paid seats. Raises ValueError where the table has none."""
+    for guard, after in TRANSITIONS[state].get(event, {}).items():
+        if GUARDS[guard](terms, taken):
+            return after
+    raise ValueError(f"no {event} of a lobby that is {state}")
 
-    `ships`: it goes to shipping, else it is refunded whole. `back_fen` of its goods is given back although it ships
-    (all that was paid, freight too, where `free`). `what` is the word in its history; `why` the reason of the refund.
+
+def allows(lobby: Lobby, event: LobbyEvent) -> bool:
+    """Tell whether the table of states has this event, and a seat that it moves is there."""
+    has_seat = event not in SEAT_MOVES or getattr(lobby, SEAT_MOVES[event][0]) >= 1
+    return has_seat and event in TRANSITIONS[lobby.state]
+
+
+def step(lobby: Lobby, event: LobbyEvent, now: datetime, fen: int = 0, leader: bool = False) -> Lobby:
+    """Take a lobby through an event: its state and counters after it.
+
+    `fen` is what is paid for the seat of the event, or goes back, and `leader` says whether it is the leader's. The
+    first paid seat opens the lobby to others and sets its expiry. Raises ValueError unless the lobby `allows` it.
     """
-
-    seat: Literal["taken", "failed", "won", "lost"]
-    ships: bool
-    what: str
-    why: str = ""
-    back_fen: int = 0
-    free: bool = False
-
-
-FAILED = Fate(seat="failed", ships=False, what="group_failed", why="拼团未成团，原路退款")
-SUCCEEDED = Fate(seat="taken", ships=True, what="group_succeeded")
-
-
-def ladder_fate(terms: Terms, step: int, sku_id: str, quantity: int, unit_fen: int, leader: bool) -> Fate:
-    """Everybody pays the price of the step that was reached; who paid more gets the difference back."""
-    price = terms.price_at(step, sku_id, leader)
-    if price is None or price >= unit_fen:
-        return SUCCEEDED
-    back = (unit_fen - price) * quantity
-    why = f"拼团满{step}人，单价{yuan(unit_fen)}降至{yuan(price)}元，{quantity}件退{yuan(back)}元"
-    return Fate(seat="taken", ships=True, what="group_succeeded", why=why, back_fen=back)
+    if not allows(lobby, event):
+        raise ValueError(f"no {event} of a lobby that is {lobby.state} with {lobby.held} held seats")
+    counters: dict[Counter, int] = {"free": lobby.free, "held": lobby.held, "taken": lobby.taken}
+    if event in SEAT_MOVES:
+        source, target = SEAT_MOVES[event]
+        counters[source] -= 1
+        counters[target] += 1
+    terms = lobby.terms
+    state = next_state(terms, lobby.state, event, counters["taken"])
+    opens = lobby.state == "opening" and event == "take"
+    ends_at = min(now + timedelta(minutes=terms.lobby_minutes), terms.latest_end_at) if opens else lobby.expires_at
+    paid_fen = {"take": fen, "retake": fen, "leave": -fen}.get(event, 0)
+    return Lobby(
+        terms=terms, state=state, free=counters["free"], held=counters["held"], taken=counters["taken"],
+        paid_fen=lobby.paid_fen + paid_fen, expires_at=ends_at,
+        # A lobby that was never open has no orders to be brought to their ends.
+        finished=lobby.finished or event == "finish" or (lobby.state == "opening" and state == "failed"),
+        leader_left=lobby.leader_left or (event == "leave" and leader),
+    )  # fmt: skip
 
 
-def back_of(line: OrderLine, back_fen: int) -> int:
-    """What of a difference in price goes back, in fen: all, unless a coupon took so much off before that the rest would
-    be below the floor. A price below the floor by itself is paid as it is."""
-    return min(back_fen, line.payable_fen - min(line.amount_fen - back_fen, line.floor_fen))
-
-
-def lottery_fate(lottery: Lottery, won: bool) -> Fate:
-    """What winning or losing means."""
-    if lottery.prize == "goods":
-        if won:
-            return Fate(seat="won", ships=True, what="draw_won")
-        return Fate(seat="lost", ships=False, what="draw_lost", why="拼团抽奖未中奖，原路退款")
-    if won:
-        return Fate(seat="won", ships=True, what="draw_won", why="拼团抽奖中奖，免单退款", free=True)
-    return Fate(seat="lost", ships=True, what="draw_lost")
+def is_open(lobby: Lobby, now: datetime) -> bool:
+    """Tell whether the lobby is open and has not expired, so that members may still pay for seats and give them up."""
+    return lobby.state == "open" and lobby.expires_at is not None and now < lobby.expires_at
 
 
 def wound_up_at(activity: Activity) -> datetime:
-    """When an activity is wound up, at the earliest, if its last lobbies have ended: a while after its end, and longer
-    where it was ended early, because leaders who had begun to pay may still open lobbies."""
+    """Give the instant at which an activity is wound up, at the earliest, if its last lobbies have ended: a while after
+    its end, and longer where it was ended early, because leaders who had begun to pay may still open lobbies."""
     return activity.ends_at + END_WAIT + (OPENING_WAIT if activity.ended_early else timedelta())
 
 
 def check_order(terms: Terms, sku_id: str, quantity: int, leader: bool) -> int:
-    """The price of a piece for this seat. Raises `invalid`, `purchase_limit`."""
+    """Give the price of a piece for this seat, in fen. Raises `invalid`, `purchase_limit`."""
     price = terms.price_of(sku_id, leader)
     if price is None:
-        raise invalid("lines[0].sku_id", "not part of this group-buy")
+        raise invalid(NOT_IN_GROUP_BUY.at("lines[0].sku_id"))
     if terms.limit_per_member is not None and quantity > terms.limit_per_member:
-        raise MallError("purchase_limit", limit=terms.limit_per_member)
+        raise purchase_limit(terms.limit_per_member)
     return price
 
 
+def purchase_limit(limit: int) -> MallError:
+    """Make the refusal of an order that would bring its member above the activity's limit, in pieces."""
+    return MallError("purchase_limit", limit=limit, errors=(PURCHASE_LIMIT.at("lines[0].quantity", limit=limit),))
+
+
 def check_running(activity: Activity, now: datetime) -> None:
-    """Raises `activity_over` unless a lobby may be opened now."""
-    if activity.ended_early or not activity.starts_at <= now < activity.ends_at - MARGIN:
-        raise MallError("activity_over")
+    """Raise `activity_over` unless a lobby may be opened now."""
+    if activity.ended_early or now >= activity.ends_at - MARGIN:
+        raise MallError("activity_over", errors=(ACTIVITY_OVER.at("group.activity_id"),))
+    if now < activity.starts_at:
+        begins_at = activity.starts_at.astimezone(clock.SHANGHAI).strftime("%Y-%m-%d %H:%M")
+        error = ACTIVITY_NOT_BEGUN.at("group.activity_id", begins_at=begins_at)
+        raise MallError("activity_over", errors=(error,))
 
 
 def check_joinable(lobby: Lobby, now: datetime) -> None:
-    """Raises `not_found` for a lobby whose leader has not paid, or never did; `lobby_over`, `lobby_full`."""
+    """Raise `not_found` for a lobby whose leader has not paid, or never did; `lobby_over`, `lobby_full`."""
     if lobby.state == "opening" or lobby.expires_at is None:
         raise no_such_lobby()
     if lobby.state == "succeeded" and lobby.taken == lobby.terms.size:
-        raise MallError("lobby_full")
+        raise _lobby_full()
     if lobby.state != "open" or now >= lobby.expires_at - MARGIN:
-        raise MallError("lobby_over")
+        raise MallError("lobby_over", errors=(LOBBY_OVER.at("group.lobby_id"),))
     if lobby.free < 1:
-        raise MallError("lobby_full")
+        raise _lobby_full()
+
+
+def _lobby_full() -> MallError:
+    return MallError("lobby_full", errors=(LOBBY_FULL.at("group.lobby_id"),))
 
 
 def no_such_lobby() -> MallError:
-    """What who wants to join is told of a lobby that there is not, or that nobody but its leader may know of."""
-    return MallError("not_found", errors=(FieldError("group.lobby_id", "no such lobby"),))
+    """Make the refusal for a lobby that does not exist, or that nobody but its leader may know of."""
+    return MallError("not_found", errors=(NO_SUCH_LOBBY.at("group.lobby_id"),))
 
 
 def terms_of(activity: Activity, variant: str, size: int | None, lobby_id: str, leader_id: str, now: datetime) -> Terms:
-    """The terms of a lobby that is opened now. Raises `invalid` for a size that is not offered.
+    """Make the terms of a lobby that is opened now. Raises `invalid` for a size that is not offered.
 
     A ladder's lobby has room for its largest step, whatever size is asked for.
     """
     sizes, prices = activity.offer(variant)
     if (size is not None and size not in sizes) or (size is None and len(sizes) > 1 and activity.kind != "ladder"):
-        raise invalid("group.size", f"one of {', '.join(map(str, sorted(sizes)))}")
+        raise invalid(SIZE_NOT_OFFERED.at("group.size", sizes=sorted(sizes)))
     chosen = size or max(sizes)
     if activity.kind == "ladder":
         chosen = max(sizes)

@@ -122,12 +122,12 @@ class Lobbies(Table):
 
 
 def activity_key(activity_id: str) -> Key:
-    """Where an activity is."""
+    """Give the key of an activity."""
     return GroupActivities, (activity_id, ACTIVITY)
 
 
 def activity_item(activity: Activity, version: int, secret: str | None) -> GroupActivities:
-    """The activity as it is stored."""
+    """Make the item of an activity."""
     return GroupActivities(
         activity.activity_id, ACTIVITY, activity=activity, version=version, secret=secret, listing=ALL,
         ends=f"{clock.stamp(activity.ends_at)}|{activity.activity_id}",
@@ -135,22 +135,22 @@ def activity_item(activity: Activity, version: int, secret: str | None) -> Group
 
 
 def bought_key(activity_id: str, member_id: str) -> Key:
-    """Where it is counted what a member has bought in an activity."""
+    """Give the key of the count of pieces that a member has bought in an activity."""
     return GroupActivities, (activity_id, MEMBER + member_id)
 
 
 def lobby_key(lobby_id: str) -> Key:
-    """Where a lobby is."""
+    """Give the key of a lobby."""
     return Lobbies, (lobby_id, LOBBY)
 
 
 def seat_key(lobby_id: str, member_id: str) -> Key:
-    """Where a member's seat in a lobby is."""
+    """Give the key of a member's seat in a lobby."""
     return Lobbies, (lobby_id, SEAT + member_id)
 
 
 def lobby_of(item: Lobbies) -> Lobby:
-    """The lobby in an item of part "lobby"."""
+    """Take the lobby out of an item of part "lobby"."""
     return Lobby(
         terms=item.terms, state=item.state, free=int(item.free), held=int(item.held), taken=int(item.taken),  # type: ignore[arg-type]
         paid_fen=int(item.paid_fen or 0), expires_at=clock.from_stamp(item.expires_at) if item.expires_at else None,
@@ -159,7 +159,7 @@ def lobby_of(item: Lobbies) -> Lobby:
 
 
 def seat_of(item: Lobbies) -> SeatItem:
-    """The seat in an item of part "seat#..."."""
+    """Take the seat out of an item of part "seat#..."."""
     return SeatItem(
         member_id=item.part.removeprefix(SEAT),
         order_id=item.order_id,
@@ -169,23 +169,40 @@ def seat_of(item: Lobbies) -> SeatItem:
 
 
 def partition_of(terms: Terms) -> str:
-    """The shard of its activity's variant that a lobby stands in."""
+    """Name the shard of its activity's variant that a lobby stands in."""
     return partition(terms.activity_id, terms.variant, ids.shard(terms.lobby_id, settings().lobby_shards))
 
 
 def partition(activity_id: str, variant: str, shard: int) -> str:
-    """One shard of the lobbies of an activity's variant."""
+    """Name a shard of the lobbies of an activity's variant."""
     return f"{activity_id}|{variant}#{shard}"
 
 
 def partitions(activity: Activity, variant: str | None = None) -> list[str]:
-    """Every shard of the lobbies of an activity, or of one of its variants."""
+    """Name every shard of the lobbies of an activity, or of one of its variants."""
     names = activity.variant_names if variant is None else [variant]
     return [
         partition(activity.activity_id, known, shard) for known in names for shard in range(settings().lobby_shards)
     ]
 
 
+def lobby_item(lobby: Lobby) -> Lobbies:
+    """Make the item of a lobby whose leader has not paid: it stands in no list yet."""
+    return Lobbies(
+        lobby.terms.lobby_id, LOBBY, terms=lobby.terms, state=lobby.state, free=lobby.free, held=lobby.held,
+        taken=lobby.taken, paid_fen=lobby.paid_fen,
+    )  # fmt: skip
+
+
+def position_of(lobby: Lobby) -> str | None:
+    """Give where a lobby stands in its shard; None before its leader has paid, or when they never did."""
+    if lobby.expires_at is None:
+        return None
+    is_ending = lobby.state in ("succeeded", "failed") and not lobby.finished
+    state = "ending" if is_ending else lobby.state
+    return position(lobby.terms, state, lobby.terms.size - lobby.taken, lobby.expires_at)
+
+
 def position(terms: Terms, state: str, unpaid: int, expires_at: datetime) -> str:
-    """Where a lobby stands in its shard: by state ("open", "ending", "succeeded", "failed"), nearly full first."""
+    """Give where a lobby stands in its shard: by state ("open", "ending", "succeeded", "failed"), nearly full first."""
     return f"{state}|{unpaid:03}|{clock.stamp(expires_at)}|{terms.lobby_id}"

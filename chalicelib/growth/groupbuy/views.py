@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from chalicelib.growth.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, SetAside, Tally, Variant
+from chalicelib.growth.groupbuy.report.rules import Tally
+from chalicelib.growth.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, SetAside, Variant
 from chalicelib.growth.groupbuy.settings import GROUP_BUY
 
 
@@ -62,7 +63,7 @@ class AdminActivityView(ActivityView, kw_only=True):
 
 
 def activity_fields(activity: Activity, variant: str, stock: dict[str, int]) -> dict[str, Any]:
-    """What every view says, with the sizes and prices of one variant."""
+    """Give what every view of an activity says, with the sizes and prices of one variant."""
     sizes, prices = activity.offer(variant)
     same = ("activity_id", "product_id", "name", "kind", "lobby_minutes", "starts_at", "ends_at")
     return {
@@ -81,7 +82,7 @@ def activity_fields(activity: Activity, variant: str, stock: dict[str, int]) -> 
 
 
 def offered_prices(prices: list[Price], stock: dict[str, int]) -> list[OfferedPrice]:
-    """The prices, with the leader's own wherever none was named."""
+    """Show prices, with the leader's own also where none was named."""
     return [
         OfferedPrice(
             sku_id=price.sku_id,
@@ -95,7 +96,7 @@ def offered_prices(prices: list[Price], stock: dict[str, int]) -> list[OfferedPr
 
 
 def admin_view(activity: Activity) -> AdminActivityView:
-    """The activity as operators see it."""
+    """Show the activity to operators."""
     own = ("limit_per_member", "min_fill", "new_customers_only", "variants", "lottery", "created_at", "ended_early")
     return AdminActivityView(
         **activity_fields(activity, CONTROL, {}),

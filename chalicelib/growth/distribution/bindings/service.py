@@ -23,19 +23,13 @@ from chalicelib.growth.distribution.tables import (
 )
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.store import read
-from chalicelib.platform.store.base import retry_busy
 from chalicelib.platform.store.read import Key, ReadSet
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, commit, retry
 
-#: So far up a ring is looked for. Whoever has customers of their own and comes by the link of somebody further down
-#: than that is not bound: it cannot be held against so many others in one transaction.
+#: How many bindings upwards a ring is looked for. A member who has customers and comes by the link of a distributor
+#: further down than that is not bound: it cannot be held against so many others in one transaction.
 _ANCESTORS_MAX = 20
-
-_MOVED = "bound meanwhile"
-
-
-class _Again(Exception):
-    """Somebody was bound between the read and the write."""
 
 
 class BindingPlan(msgspec.Struct, frozen=True):
@@ -71,17 +65,14 @@ def bind(member_id: str, token: str) -> Binding | None:
             return None
         tx = Transaction()
         _write(tx, plan)
-        try:
-            tx.commit()
-        except ConditionFailed as fault:
-            raise _Again from fault
+        commit(tx)
         return plan.binding
 
-    return retry_busy(once, _Again)
+    return retry(once)
 
 
 def _plan(member_id: str, link: Links, bound: Any, own: Any, rules: DistributionRules) -> BindingPlan | None:
-    """How the member can be bound by this link, as they are now; None when they cannot."""
+    """Plan how the member can be bound by this link, as they are now; None when they cannot."""
     now = clock.now()
     if not rules.enabled or (bound is not None and bound.binding.live(now)):
         return None
@@ -103,7 +94,10 @@ def _plan(member_id: str, link: Links, bound: Any, own: Any, rules: Distribution
 
 
 def _above(inviter_id: str, member_id: str, now: datetime) -> list[tuple[str, int]] | None:
-    """The bindings from the inviter up, as (whose, version); None when the member is among them, or it has no end."""
+    """List the bindings from the inviter up, as pairs of a member and the version of their binding.
+
+    None when the member is among them, or there are too many.
+    """
     found: list[tuple[str, int]] = []
     current = inviter_id
     while len(found) < _ANCESTORS_MAX:
@@ -119,11 +113,11 @@ def _above(inviter_id: str, member_id: str, now: datetime) -> list[tuple[str, in
 
 def _write(tx: Transaction, plan: BindingPlan) -> None:
     binding = plan.binding
-    tx.put(binding_item(binding, plan.version + 1), _version(plan.version), _MOVED)
+    tx.put(binding_item(binding, plan.version + 1), _version(plan.version), Conflict)
     if plan.leaf:
-        tx.check(*distributor_key(binding.member_id), Distributors.has_customers.does_not_exist(), _MOVED)
+        tx.check(*distributor_key(binding.member_id), Distributors.has_customers.does_not_exist(), Conflict)
     for member_id, version in plan.above:
-        tx.check(*binding_key(member_id), _version(version), _MOVED)
+        tx.check(*binding_key(member_id), _version(version), Conflict)
     if plan.first:
         tx.update(*distributor_key(binding.inviter), [Distributors.has_customers.set(True)])
 
@@ -142,7 +136,7 @@ class Referrals:
     def referral(self, profile: Profile, found: ReadSet) -> Referral:
         """The distributors above the member; with self-purchase, and where they are one, the member first.
 
-        A member who is not bound and was invited lately is bound by this order, to the last who can be.
+        A member who is not bound and was invited lately is bound by this order, by the latest invitation that can bind.
         """
         if binding_key(profile.member_id) not in found:
             return Referral()

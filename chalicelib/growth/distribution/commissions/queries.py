@@ -7,19 +7,22 @@ from typing import Any
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.core.refusals import YEAR_BETWEEN
 from chalicelib.growth.distribution.commissions.views import CommissionView, LedgerLine, Statement, ledger_line
 from chalicelib.growth.distribution.distributors import queries as distributor_queries
 from chalicelib.growth.distribution.distributors.queries import month_named
+from chalicelib.growth.distribution.refusals import ENDS_BEFORE_FROM
 from chalicelib.growth.distribution.rules import Commission, CommissionState
 from chalicelib.growth.distribution.tables import Commissions
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger.rules import month
 from chalicelib.platform.store import cursors, read
 
+#: How many pages of the index one page of a list reads at most.
 _READS_MAX = 8
-#: So long after a month's end its last entries may still be on their way into the books.
+#: How long after a month's end its last entries may still be on their way into the books.
 _CLOSING = timedelta(minutes=1)
-#: No commission is older, and further on no instant can be told.
+#: The years in which commissions may have been made.
 _YEARS = range(2000, 3000)
 
 
@@ -31,12 +34,12 @@ def commissions(
     limit: int,
     cursor: str | None,
 ) -> tuple[list[CommissionView], str | None]:
-    """A page of a distributor's commissions by line and level, the latest order first; days of Asia/Shanghai, both
+    """List a page of a distributor's commissions by line and level, the latest order first; days of Asia/Shanghai, both
     included. One of this moment may be missing; a page may be short and not the last.
 
-    Raises `not_found` for who never applied, `invalid` naming `from` or `to`, `cursor_invalid`.
+    Raises `not_found` for a member who never applied, `invalid` naming `from` or `to`, `cursor_invalid`.
     """
-    distributor_queries.stored_distributor(member_id)
+    distributor_queries.load(member_id)
     where = _made_between(since, until)
     keep = None if state is None else Commissions.state == state
     listing = f"commissions:{member_id}:{state}:{since}:{until}"
@@ -48,8 +51,8 @@ def commissions(
             Commissions, member_id, index=Commissions.by_member, where=where, keep=keep, forward=False,
             limit=limit - len(lines), after=behind,
         )  # fmt: skip
-        for place, commission in zip(page, records(page), strict=True):
-            key = _key(place)
+        for raw, commission in zip(page, records(page), strict=True):
+            key = _key(raw)
             views = [] if commission is None else commission_views(commission)
             room = limit - len(lines)
             done = shown if key == partly else 0
@@ -64,18 +67,18 @@ def commissions(
 
 
 def _key(raw: read.Raw) -> read.Raw:
-    """Where a commission stands in the index of its taker."""
+    """Take the key of a commission in the index of its payee."""
     return {name: raw[name] for name in ("member_id", "made", "order_id", "level")}
 
 
-def records(places: list[read.Raw]) -> list[Commission | None]:
-    """The commissions that an index has found."""
-    keys = [(Commissions, (raw["order_id"]["S"], raw["level"]["S"])) for raw in places]
+def records(page: list[read.Raw]) -> list[Commission | None]:
+    """Read the commissions that an index has found."""
+    keys = [(Commissions, (raw["order_id"]["S"], raw["level"]["S"])) for raw in page]
     return [None if item is None else item.commission for item in read.batch_get(keys, consistent=False)]
 
 
 def commission_views(commission: Commission) -> list[CommissionView]:
-    """A commission by its lines, those that earn nothing too."""
+    """Show a commission by its lines, those that earn nothing too."""
     return [
         CommissionView(
             commission_id=f"{commission.order_id}-{commission.level}-{number}", order_id=commission.order_id,
@@ -89,12 +92,12 @@ def commission_views(commission: Commission) -> list[CommissionView]:
 
 
 def _made_between(since: date | None, until: date | None) -> Any:
-    """The condition on when commissions were made; None for any time."""
+    """Make the condition on when commissions were made; None for any time."""
     for field, day in (("from", since), ("to", until)):
         if day is not None and day.year not in _YEARS:
-            raise invalid(field, "no day of this mall")
+            raise invalid(YEAR_BETWEEN.at(field, low=_YEARS[0], high=_YEARS[-1]))
     if since is not None and until is not None and until < since:
-        raise invalid("to", "not before from")
+        raise invalid(ENDS_BEFORE_FROM.at("to"))
     first = None if since is None else clock.stamp(_midnight(since))
     end = None if until is None else clock.stamp(_midnight(until + timedelta(days=1)))
     if first is not None and end is not None:
@@ -109,11 +112,11 @@ def _midnight(day: date) -> datetime:
 
 
 def statement(member_id: str, asked: str) -> Statement:
-    """The account in a month, which opens as the month before closed.
+    """Sum up the account in a month, which opens as the month before closed.
 
-    Raises `not_found` for who never applied, and for what is no month from then to now.
+    Raises `not_found` for a member who never applied, and for what is no month from then to now.
     """
-    applied: datetime = distributor_queries.stored_distributor(member_id).distributor.applied_at
+    applied = distributor_queries.load(member_id).applied_at
     name, over = month_named(asked), month(clock.now() - _CLOSING)
     if name is None or name < month(applied):
         raise MallError("not_found")
@@ -133,10 +136,10 @@ def statement(member_id: str, asked: str) -> Statement:
 
 
 def account(member_id: str, language: str, limit: int, cursor: str | None) -> tuple[list[LedgerLine], str | None]:
-    """A page of the changes of a distributor's account, the latest first; one of this moment may be missing.
+    """List a page of the changes of a distributor's account, the latest first; one of this moment may be missing.
 
-    Raises `not_found` for who never applied, `cursor_invalid`.
+    Raises `not_found` for a member who never applied, `cursor_invalid`.
     """
-    distributor_queries.stored_distributor(member_id)
+    distributor_queries.load(member_id)
     entries, after = ledger_queries.of_member(member_id, limit, cursor)
     return [ledger_line(entry, language) for entry in entries], after

@@ -1,7 +1,7 @@
 """Commissions: made when an order is paid, taken back as it is refunded, released when it was received long enough ago.
 
 All of it is one use case, `settle`: hold the commissions of an order against the order, and make the first change that
-is due, until none is. Whatever happened, however often it is told and in whatever order, it ends the same.
+is due, until none is. Whatever happened, however often it is told and in whatever sequence, it ends the same.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.catalogue.tables import product_key
+from chalicelib.commerce.orders.refunds.issue import order_of
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.orders.tables import Orders
 from chalicelib.core import clock
@@ -35,17 +36,11 @@ from chalicelib.ledger import service as ledger
 from chalicelib.platform.jobs.job import Job, Later
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, Versioned, commit, retry
 
-#: How long a commission waits for a refund that is still to be decided, before it looks again.
+#: How long a commission waits for a refund that is still to be decided, in seconds.
 _OPEN_REFUND_SECONDS = 3600.0
-
-_STALE = "changed meanwhile"
-
-
-class _Again(Exception):
-    """Somebody changed the order or a commission between the read and the write."""
 
 
 def hold_commissions(job: Job) -> None:
@@ -55,7 +50,7 @@ def hold_commissions(job: Job) -> None:
 
 def take_back_commissions(job: Job) -> None:
     """Take back the part of the commissions that a refund gave back, or release what a refused refund had held."""
-    settle(job.key.partition("-")[0])
+    settle(order_of(job.key))
 
 
 def date_release(job: Job) -> None:
@@ -66,15 +61,15 @@ def date_release(job: Job) -> None:
 def release_commissions(job: Job) -> None:
     """Release the commissions of an order when their days are over; again after an hour while a refund is undecided."""
     settle(job.key)
-    waits = [one for one in _known(job.key) if one.state == "pending" and one.available_at is not None]
+    waits = [one for one in _of_order(job.key) if one.state == "pending" and one.available_at is not None]
     if waits:
         raise Later(_OPEN_REFUND_SECONDS)
 
 
 def settle(order_id: str, paid_now: bool = False) -> None:
-    """Bring the commissions of an order in line with the order. Only who says that it was `paid_now` makes new ones:
-    what was paid while distribution was off pays nobody afterwards. Raises `conflict`, `unavailable`."""
-    while retry_busy(lambda: _settle_once(order_id, paid_now), _Again):
+    """Bring the commissions of an order in line with the order. New ones are made only where it was `paid_now`: what
+    was paid while distribution was off pays nobody afterwards. Raises `conflict`, `unavailable`."""
+    while retry(lambda: _settle_once(order_id, paid_now)):
         pass
 
 
@@ -85,24 +80,21 @@ def _settle_once(order_id: str, paid_now: bool) -> bool:
     if order_item is None:
         return False
     tx = Transaction()
-    known = [one for one in found if one is not None]
+    known = [Versioned(item.commission, int(item.version)) for item in found if item is not None]
     if not known and paid_now:
-        _make(tx, order_item)
-    for one in known:
-        if _change(tx, one.commission, int(one.version), order_item.order):
+        _make(tx, Versioned(order_item.order, int(order_item.version)))
+    for before in known:
+        if _change(tx, before, order_item.order):
             break
     if not len(tx):
         return False
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        raise _Again from fault
+    commit(tx)
     return True
 
 
-def _make(tx: Transaction, order_item: Orders) -> None:
-    """New commissions for those of the order's chain who are active; nothing is added to `tx` when there is nobody."""
-    order: Order = order_item.order
+def _make(tx: Transaction, found: Versioned[Order]) -> None:
+    """Make commissions for the active distributors of the order's chain; add nothing to `tx` when there is none."""
+    order = found.value
     section = DISTRIBUTION.versioned()
     rules, version = section.value, section.version
     if not rules.runs_in(order.address.region_code):
@@ -127,20 +119,20 @@ def _make(tx: Transaction, order_item: Orders) -> None:
     if not made[0].base_fen:  # all of it was given back before
         return
     # What happens to the order from now on is told to commissions that are there; before, it is in what was read.
-    tx.check(Orders, (order.order_id,), Orders.version == order_item.version, _STALE)
+    tx.check(Orders, (order.order_id,), Orders.version == found.version, Conflict)
     for commission in made:
-        tx.create(commission_item(commission, 1), _STALE)
+        tx.create(commission_item(commission, 1), Conflict)
         if commission.amount_fen:
             about = order.order_id, commission.level, commission.member_id, now
             ledger.post(tx, entries.earned(*about, commission.amount_fen))
         if commission.own_customer:
             counts = [Distributors.orders.add(1), Distributors.paid_fen.add(commission.base_fen)]
-            tx.update(*binding_key(order.member_id), counts, Distributors.inviter == inviter, _STALE)
+            tx.update(*binding_key(order.member_id), counts, Distributors.inviter == inviter, Conflict)
             _count_on_board(tx, commission, commission.base_fen)
 
 
 def _product_rates(order: Order) -> dict[str, int | None]:
-    """The products' own rates; a product that is gone has none."""
+    """Read the products' own rates, in basis points; a product that was deleted has none."""
     products = list(dict.fromkeys(line.product_id for line in order.lines))
     items = read.batch_get([product_key(product_id) for product_id in products])
     return {
@@ -149,8 +141,10 @@ def _product_rates(order: Order) -> dict[str, int | None]:
     }
 
 
-def _change(tx: Transaction, commission: Commission, version: int, order: Order) -> bool:
-    """Add the first change that is due to `tx`: what refunds took, the day of release, the release."""
+def _change(tx: Transaction, before: Versioned[Commission], order: Order) -> bool:
+    """Add the first change that is due to `tx`: what refunds took, the day of release, the release. False when none is
+    due."""
+    commission = before.value
     now = clock.now()
     after = reduced(commission, order)
     if after is not commission:
@@ -164,13 +158,12 @@ def _change(tx: Transaction, commission: Commission, version: int, order: Order)
         _release(tx, after)
     else:
         return False
-    kept = commission_item(after, version + 1)
-    tx.put(kept, Commissions.version == version, _STALE)
+    tx.put(commission_item(after, before.version + 1), Commissions.version == before.version, Conflict)
     return True
 
 
 def _due(commission: Commission, order: Order) -> bool:
-    """Whether it is to be released now."""
+    """Tell whether the commission is to be released now."""
     if commission.state != "pending" or commission.available_at is None or clock.now() < commission.available_at:
         return False
     return not _undecided(order)
@@ -181,7 +174,7 @@ def _undecided(order: Order) -> bool:
 
 
 def _take_back(tx: Transaction, before: Commission, after: Commission) -> None:
-    """A refund takes its part: from where the commission stands, whatever is there."""
+    """Take back the part of a refund: from where the commission stands in the account, whatever is there."""
     fen, base = before.amount_fen - after.amount_fen, before.base_fen - after.base_fen
     if fen:
         about = after.order_id, after.level, after.member_id, clock.now()
@@ -190,12 +183,12 @@ def _take_back(tx: Transaction, before: Commission, after: Commission) -> None:
     if before.own_customer:
         if before.state == "available":
             tx.update(*distributor_key(after.member_id), [Distributors.sales_fen.add(-base)])
-        _count_tie(tx, before, -base)
+        _count_for_binding(tx, before, -base)
         _count_on_board(tx, after, -base)
 
 
 def _release(tx: Transaction, commission: Commission) -> None:
-    """What is left can be withdrawn, and counts for the distributor's tier."""
+    """Let what remains be withdrawn, and count it for the distributor's tier."""
     if commission.amount_fen:
         about = commission.order_id, commission.level, commission.member_id, clock.now()
         ledger.post(tx, entries.released(*about, commission.amount_fen))
@@ -204,19 +197,19 @@ def _release(tx: Transaction, commission: Commission) -> None:
     counts = [Distributors.sales_fen.add(commission.base_fen), Distributors.orders.add(1)]
     customer = customer_item(commission.member_id, commission.buyer_id)
     if read.get(Distributors, customer.member_id, customer.part) is None:  # once, however often they are bound
-        tx.create(customer, _STALE)
+        tx.create(customer, Conflict)
         counts.append(Distributors.customers.add(1))
     tx.update(*distributor_key(commission.member_id), counts)
     if DISTRIBUTION.current().tiers:
         schedule(tx, RAISE_TIER, commission.member_id)
 
 
-def _count_tie(tx: Transaction, commission: Commission, base_fen: int) -> None:
+def _count_for_binding(tx: Transaction, commission: Commission, base_fen: int) -> None:
     """Count what the buyer has paid for their inviter, unless they were bound to another since."""
     bound = read.get(Distributors, commission.buyer_id, BINDING)
     if bound is not None and bound.inviter == commission.member_id and bound.binding.bound_at <= commission.created_at:
         counts = [Distributors.paid_fen.add(base_fen)]
-        tx.update(*binding_key(commission.buyer_id), counts, Distributors.inviter == commission.member_id, _STALE)
+        tx.update(*binding_key(commission.buyer_id), counts, Distributors.inviter == commission.member_id, Conflict)
 
 
 def _count_on_board(tx: Transaction, commission: Commission, base_fen: int) -> None:
@@ -228,6 +221,6 @@ def _count_on_board(tx: Transaction, commission: Commission, base_fen: int) -> N
         tx.update(*month_key(commission.member_id, month), counts)
 
 
-def _known(order_id: str) -> list[Commission]:
+def _of_order(order_id: str) -> list[Commission]:
     items = read.batch_get([commission_key(order_id, level) for level in range(1, LEVELS_MAX + 1)])
     return [item.commission for item in items if item is not None]

@@ -35,7 +35,7 @@ _WORDS: dict[What, tuple[str, str]] = {
 class CommissionView(msgspec.Struct, kw_only=True):
     """What one line of an order earns on one level, in fen: `base_fen` was paid for it and not given back, `rate_bp`
     basis points of it (of the product, the tier or the default) are the commission, of which `capped_fen` went over
-    the order's limit and `reversed_fen` back with refunds; `amount_fen` is left."""
+    the order's limit and `reversed_fen` back with refunds; `amount_fen` remains."""
 
     commission_id: str
     order_id: str
@@ -85,18 +85,18 @@ class LedgerLine(msgspec.Struct, kw_only=True):
 
 def ledger_line(entry: Entry, language: str) -> LedgerLine:
     """Show an entry as a line of the account that it moves."""
-    told = change_of(entry)
-    assert told is not None
-    what, change = explained(told), told.change
+    concerned = change_of(entry)
+    assert concerned is not None
+    what, change = explained(concerned), concerned.change
     return LedgerLine(
         at=entry.at, what=what, text=_WORDS[what][language == "en"], about=entry.about, pending_fen=change.pending,
         available_fen=change.available, withdrawing_fen=change.withdrawing, withdrawn_fen=change.withdrawn,
     )  # fmt: skip
 
 
-def explained(told: BalanceChange) -> What:
-    """What an entry was, which its amounts say."""
-    change, turnover = told.change, told.turnover
+def explained(concerned: BalanceChange) -> What:
+    """Tell what an entry was, which its amounts say."""
+    change, turnover = concerned.change, concerned.turnover
     signs = tuple((fen > 0) - (fen < 0) for fen in (change.pending, change.available, change.withdrawing))
     if turnover.withdrawn:
         return "withdrawal_paid"

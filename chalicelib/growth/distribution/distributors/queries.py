@@ -10,9 +10,10 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import NAMELESS, Profile, masked
 from chalicelib.customers.members.tables import profile_key
-from chalicelib.growth.distribution.rules import Distributor, rate
+from chalicelib.growth.distribution.refusals import distributor_state
+from chalicelib.growth.distribution.rules import Distributor, DistributorRecord, rate
 from chalicelib.growth.distribution.settings import DISTRIBUTION
-from chalicelib.growth.distribution.tables import DISTRIBUTOR, Distributors, distributor_key, figures
+from chalicelib.growth.distribution.tables import DISTRIBUTOR, Distributors, distributor_key, record_of
 from chalicelib.growth.distribution.views import (
     CustomerView,
     DistributionTerms,
@@ -25,20 +26,22 @@ from chalicelib.growth.distribution.views import (
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger.rules import month
 from chalicelib.platform.store import cursors, read
+from chalicelib.platform.store.versioned import Versioned
 
-#: One page reads at most so many pages of an index, and for the second level asks so many members for customers.
+#: How many pages of an index one page of a list reads at most.
 _READS_MAX = 8
+#: How many members one page of the second level asks for customers at most.
 _ASKED_MAX = 20
 
 
-#: Where in the list of those whom a member brought: the instant, and how many of that instant it is. No cursor may say
-#: who they are.
-Place = tuple[str, int]
+#: A position in the list of the members whom a member brought: the instant, and how many of that instant come up to it.
+#: No cursor may say who they are.
+Position = tuple[str, int]
 _MONTH = r"20[0-9]{2}-(0[1-9]|1[0-2])"
 
 
 def terms() -> DistributionTerms:
-    """The rules as they are now."""
+    """Show the rules by which distributors are paid."""
     rules = DISTRIBUTION.current()
     levels = range(1, rules.levels + 1)
     same = ("enabled", "levels", "bind_on", "protection_days", "freeze_days", "rights")
@@ -55,9 +58,9 @@ def terms() -> DistributionTerms:
 
 
 def overview(member_id: str) -> DistributorOverview:
-    """All that a distributor sees at first. Raises `not_found` for who never applied."""
-    kept = stored_distributor(member_id)
-    distributor: Distributor = kept.distributor
+    """Show all that a distributor sees at first. Raises `not_found` for a member who never applied."""
+    record = find(member_id).value
+    distributor = record.distributor
     rules, today = DISTRIBUTION.current(), clock.day(clock.now())
     balance, this_month = ledger_queries.balance_and_month(member_id, today)
     tier = rules.tier(distributor.tier)
@@ -69,19 +72,19 @@ def overview(member_id: str) -> DistributorOverview:
         withdrawn_fen=balance.withdrawn,
         today_fen=this_month.days.get(today.day, 0),
         month_fen=this_month.turnover.earned - this_month.turnover.reversed,
-        tier_progress=tier_progress(distributor.tier, figures(kept), rules),
+        tier_progress=tier_progress(distributor.tier, record.totals, rules),
         rights=RightsView(rules.rights, tier.rights if tier is not None else ""),
         rates_bp=[rate(None, tier, level, rules).bp for level in range(1, rules.levels + 1)],
     )
 
 
 def customers(member_id: str, level: int, limit: int, cursor: str | None) -> tuple[list[CustomerView], str | None]:
-    """A page of the members who are bound to this one, the latest first; of level 2, those of each of them in turn, and
+    """List a page of the members who are bound to this one, the latest first; of level 2, those of each in turn, and
     none where the mall pays one level. One who was bound this moment may be missing.
 
-    A page may be short and not the last. Raises `not_found` for who never applied, `cursor_invalid`.
+    A page may be short and not the last. Raises `not_found` for a member who never applied, `cursor_invalid`.
     """
-    stored_distributor(member_id)
+    load(member_id)
     listing = f"customers:{member_id}:{level}"
     position = cursors.read(listing, cursor)
     if level > DISTRIBUTION.current().levels:
@@ -103,12 +106,15 @@ def customers(member_id: str, level: int, limit: int, cursor: str | None) -> tup
     return shown, cursors.write(listing, after)
 
 
-def _brought(member_id: str, limit: int, behind: Place | None) -> tuple[list[tuple[Distributors, Place]], Place | None]:
-    """The next so many live bindings to this member, each with its place, and behind which to go on (None: no more)."""
+def _brought(
+    member_id: str, limit: int, behind: Position | None
+) -> tuple[list[tuple[Distributors, Position]], Position | None]:
+    """Read the next live bindings to this member, at most `limit`, each with its position; and that behind which to go
+    on (None: there are no more)."""
     now = clock.now()
     instant, passed = behind or ("", 0)
     where = Distributors.since <= f"{instant}|~" if instant else None
-    skip, found = passed, list[tuple[Distributors, Place]]()
+    skip, found = passed, list[tuple[Distributors, Position]]()
     after: read.Raw | None = None
     for _ in range(_READS_MAX):
         page, after = read.query(
@@ -128,13 +134,14 @@ def _brought(member_id: str, limit: int, behind: Place | None) -> tuple[list[tup
 
 
 def _brought_by_others(member_id: str, limit: int, position: Any) -> tuple[list[Distributors], Any]:
-    """The same of level 2. The position is: behind whom of level 1; and whose customers come next, behind which."""
+    """Read the next live bindings of level 2. The position is: behind which binding of level 1; and the member whose
+    customers come next, behind which of them."""
     behind, partly, inner = position or (None, "", None)
     first, more = _brought(member_id, read.BATCH_MAX, behind)
     people = read.batch_get([distributor_key(bound.member_id) for bound, _ in first], consistent=False)
     found: list[Distributors] = []
     asked = 0
-    for (bound, place), distributor in zip(first, people, strict=True):
+    for (bound, reached), distributor in zip(first, people, strict=True):
         if distributor is not None and distributor.has_customers:
             if len(found) == limit or asked == _ASKED_MAX:
                 return found, (behind, partly, inner)
@@ -144,34 +151,40 @@ def _brought_by_others(member_id: str, limit: int, position: Any) -> tuple[list[
             found += [each for each, _ in page]
             if rest is not None:
                 return found, (behind, whose, rest)
-        behind = place
+        behind = reached
     return found, None if more is None else (more, "", None)
 
 
 def month_named(text: str) -> str | None:
-    """The month, "2026-11", where that is one; None for anything else and for a month to come."""
+    """Give the month, such as "2026-11", where the text is one; None for anything else and for a month to come."""
     return text if re.fullmatch(_MONTH, text) and text <= month(clock.now()) else None
 
 
 def nicknames(member_ids: Sequence[str]) -> dict[str, str]:
-    """What these members are called, "" where they have not said; in one BatchGet."""
+    """Read the nicknames of these members, by id, "" where they have none; in one BatchGet."""
     distinct = list(dict.fromkeys(member_ids))
     found = read.batch_get([profile_key(member_id) for member_id in distinct], consistent=False)
     profiles: dict[str, Profile] = {item.member_id: item.profile for item in found if item is not None}
     return {each: profiles[each].nickname if each in profiles else "" for each in distinct}
 
 
-def stored_distributor(member_id: str) -> Distributors:
-    """The distributor with all that is kept of them. Raises `not_found` for who never applied."""
-    found = read.get(Distributors, member_id, DISTRIBUTOR)
-    if found is None:
+def find(member_id: str) -> Versioned[DistributorRecord]:
+    """Read the distributor with what is counted of them, and their version. Raises `not_found` for a member who never
+    applied."""
+    item = read.get(Distributors, member_id, DISTRIBUTOR)
+    if item is None:
         raise MallError("not_found")
-    return found
+    return Versioned(record_of(item), int(item.version))
 
 
-def active_distributor(member_id: str) -> Distributor:
-    """The distributor. Raises `not_found`, and `distributor_state` unless they are active."""
-    distributor: Distributor = stored_distributor(member_id).distributor
+def load(member_id: str) -> Distributor:
+    """Read the distributor. Raises `not_found` for a member who never applied."""
+    return find(member_id).value.distributor
+
+
+def sharing_distributor(member_id: str) -> Distributor:
+    """Read a distributor who is about to share. Raises `not_found`; `distributor_state` unless they are active."""
+    distributor = load(member_id)
     if distributor.state != "active":
-        raise MallError("distributor_state", state=distributor.state)
+        raise distributor_state(distributor.state, "share")
     return distributor

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.tables import Members, profile_key
-from chalicelib.growth.distribution.distributors.queries import stored_distributor
+from chalicelib.growth.distribution.distributors.queries import find, load
 from chalicelib.growth.distribution.jobs import RAISE_TIER
+from chalicelib.growth.distribution.refusals import NO_SUCH_TIER
 from chalicelib.growth.distribution.rules import (
     STANDARD,
     DistributionRules,
     Distributor,
+    DistributorRecord,
     DistributorState,
     Link,
     next_tier,
@@ -27,23 +27,17 @@ from chalicelib.growth.distribution.tables import (
     Links,
     distributor_item,
     distributor_key,
-    figures,
     queue_of,
 )
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
-from chalicelib.platform.store import read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store import read, versioned
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, Versioned
 
 _CODE_LENGTH = 10
-_GONE = "the member is gone"
-
-
-class _Again(Exception):
-    """Somebody changed the distributor between the read and the write."""
 
 
 def switch(on: bool) -> DistributionRules:
@@ -53,7 +47,7 @@ def switch(on: bool) -> DistributionRules:
 
 
 def apply(member_id: str) -> Distributor:
-    """The member becomes a distributor, or waits to be approved; whoever is one already stays what they are.
+    """Make the member a distributor, or one who waits to be approved; a distributor stays what they are.
 
     There is nothing to pay and nothing to buy. Raises `distribution_off`.
     """
@@ -68,26 +62,24 @@ def apply(member_id: str) -> Distributor:
     state: DistributorState = "active" if rules.approval == "open" else "pending"
     distributor = Distributor(member_id=member_id, state=state, invite_code=code, applied_at=now)
     tx = Transaction()
-    tx.check(*profile_key(member_id), Members.version.exists(), _GONE)
-    tx.create(distributor_item(distributor, 1), _Again)
+    tx.check(*profile_key(member_id), Members.version.exists(), MallError("unauthenticated"))
+    tx.create(distributor_item(distributor, 1), Conflict)
     tx.put(Links(code, link=Link(member_id=member_id, made_at=now)))
     try:
-        tx.commit()
-    except ConditionFailed as fault:
-        if _GONE in fault.failed:
-            raise MallError("unauthenticated") from fault
-        return stored_distributor(member_id).distributor
+        versioned.commit(tx)
+    except Conflict:
+        return load(member_id)  # pressed twice at once
     return distributor
 
 
 def approve(member_id: str) -> Distributor:
     """Let the distributor work, also again after they were suspended; twice is no error.
 
-    Raises `not_found`, also for a member who is gone.
+    Raises `not_found`, also for a member who was erased.
     """
     if member_queries.found(member_id) is None:
         raise MallError("not_found")
-    return _change(member_id, lambda known: msgspec.structs.replace(known, state="active"))
+    return _change(member_id, state="active")
 
 
 def suspend(member_id: str) -> Distributor:
@@ -95,14 +87,14 @@ def suspend(member_id: str) -> Distributor:
 
     Twice is no error. Raises `not_found`.
     """
-    return _change(member_id, lambda known: msgspec.structs.replace(known, state="suspended"))
+    return _change(member_id, state="suspended")
 
 
 def set_tier(member_id: str, tier: str) -> Distributor:
     """Put the distributor into a tier, whatever they have reached. Raises `not_found`, `invalid` for no such tier."""
     if tier != STANDARD and DISTRIBUTION.fresh().tier(tier) is None:
-        raise invalid("tier", "no such tier in the settings")
-    return _change(member_id, lambda known: msgspec.structs.replace(known, tier=tier))
+        raise invalid(NO_SUCH_TIER.at("tier"))
+    return _change(member_id, tier=tier)
 
 
 def raise_tier(job: Job) -> None:
@@ -110,61 +102,56 @@ def raise_tier(job: Job) -> None:
 
     Each tier on the way rewards a distributor once for ever. Nobody is ever put lower.
     """
-    while retry_busy(lambda: _rise(job.key), _Again):
+    while versioned.retry(lambda: _rise(job.key)):
         pass
 
 
 def _rise(member_id: str) -> bool:
     """Put the distributor into the next tier that they have reached; False when there is none, or nothing new is to be
     earned."""
-    kept = stored_distributor(member_id)
-    known = kept.distributor
+    before = find(member_id)
+    distributor = before.value.distributor
     rules = DISTRIBUTION.fresh()
-    tier = next_tier(known.tier, figures(kept), rules.tiers)
-    if tier is None or known.state != "active" or not rules.enabled:
+    tier = next_tier(distributor.tier, before.value.totals, rules.tiers)
+    if tier is None or distributor.state != "active" or not rules.enabled:
         return False
     tx = Transaction()
-    rewarded = known.rewarded
+    rewarded = distributor.rewarded
     if tier.reward_fen and tier.tier_id not in rewarded:
         rewarded = [*rewarded, tier.tier_id]
         ledger.post(tx, entries.rewarded(member_id, tier.tier_id, clock.now(), tier.reward_fen))
-    _put(tx, msgspec.structs.replace(known, tier=tier.tier_id, rewarded=rewarded), kept)
-    _commit(tx)
+    _write(tx, before, _with(before.value, tier=tier.tier_id, rewarded=rewarded))
+    versioned.commit(tx)
     return True
 
 
-def _change(member_id: str, decide: Callable[[Distributor], Distributor]) -> Distributor:
-    """The distributor as `decide` makes them of what they are."""
+def _change(member_id: str, **fields: str) -> Distributor:
+    """Change these fields of the distributor; they are left alone where nothing is different."""
 
-    def once() -> Distributor:
-        kept = stored_distributor(member_id)
-        after = decide(kept.distributor)
-        if after != kept.distributor:
-            tx = Transaction()
-            _put(tx, after, kept)
-            _commit(tx)
+    def decide(before: DistributorRecord, tx: Transaction) -> DistributorRecord:
+        after = _with(before, **fields)
+        if after == before:
+            return before
+        if after.distributor.state == "active" != before.distributor.state:
+            schedule(tx, RAISE_TIER, member_id)  # what was sold meanwhile may have reached a tier
         return after
 
-    return retry_busy(once, _Again)
+    return versioned.change(lambda: find(member_id), decide, _write).distributor
 
 
-def _put(tx: Transaction, after: Distributor, kept: Distributors) -> None:
-    """Write the distributor, under the version that was read; counters are left alone, orders add to them meanwhile."""
-    version = int(kept.version)
-    if after.state == "active" != kept.distributor.state:
-        schedule(tx, RAISE_TIER, after.member_id)  # what was kept meanwhile may have reached one
+def _with(record: DistributorRecord, **fields: object) -> DistributorRecord:
+    return msgspec.structs.replace(record, distributor=msgspec.structs.replace(record.distributor, **fields))
+
+
+def _write(tx: Transaction, before: Versioned[DistributorRecord], after: DistributorRecord) -> None:
+    """Add the changed distributor to `tx`, under the version that was read; counters are not touched, orders add to
+    them meanwhile."""
+    distributor = after.distributor
     actions = [
-        Distributors.distributor.set(after),
-        Distributors.version.set(version + 1),
-        Distributors.queue.set(queue_of(after)),
-        Distributors.board.set(queue_of(after)),
+        Distributors.distributor.set(distributor),
+        Distributors.version.set(before.version + 1),
+        Distributors.queue.set(queue_of(distributor)),
+        Distributors.board.set(queue_of(distributor)),
         Distributors.sales_fen.set(Distributors.sales_fen | 0),
     ]
-    tx.update(*distributor_key(after.member_id), actions, Distributors.version == version, _Again)
-
-
-def _commit(tx: Transaction) -> None:
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        raise _Again from fault
+    tx.update(*distributor_key(distributor.member_id), actions, Distributors.version == before.version, Conflict)

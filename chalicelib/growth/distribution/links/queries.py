@@ -19,8 +19,8 @@ def page_path(product_id: str | None) -> str:
 
 
 def target(token: str) -> LinkTarget:
-    """What a token opens, an invite code too. Raises `not_found`."""
-    link = stored_link(token)
+    """Tell what a token opens, or an invite code. Raises `not_found`."""
+    link = find(token)
     profile = member_queries.found(link.member_id)
     return LinkTarget(
         page=link.page or page_path(link.product_id), product_id=link.product_id, channel=link.channel,
@@ -28,7 +28,7 @@ def target(token: str) -> LinkTarget:
     )  # fmt: skip
 
 
-def stored_link(token: str) -> Link:
+def find(token: str) -> Link:
     """Read a link. Raises `not_found`."""
     item = read.get(Links, token, consistent=False)
     if item is None:

@@ -10,27 +10,30 @@ from chalicelib.commerce.catalogue.listings import rules as listing_keys
 from chalicelib.commerce.catalogue.products import queries as product_queries
 from chalicelib.commerce.catalogue.rules import Card
 from chalicelib.core import clock, ids, log
-from chalicelib.core.errors import FieldError, MallError, unavailable
+from chalicelib.core.errors import MallError, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.growth.distribution.distributors import queries as distributor_queries
-from chalicelib.growth.distribution.links.queries import page_path, stored_link
+from chalicelib.growth.distribution.links.queries import find as find_link
+from chalicelib.growth.distribution.links.queries import page_path
 from chalicelib.growth.distribution.links.views import LinkView, Poster
+from chalicelib.growth.distribution.refusals import NO_SUCH_SHARED_PRODUCT, SHARED_PRODUCT_UNAVAILABLE
 from chalicelib.growth.distribution.rules import Link
 from chalicelib.growth.distribution.tables import LinkPictures, Links
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
+from chalicelib.platform.store.transaction import Transaction, save
+from chalicelib.platform.store.versioned import Conflict, commit
 
-#: Larger pictures are not kept: an item has room for 400 KB, and base64 takes a third more.
-_KEPT_BYTES_MAX = 250_000
+#: The largest picture that is stored, in bytes: an item has room for 400 KB, and base64 takes a third more.
+_STORED_BYTES_MAX = 250_000
 
 
 def make(member_id: str, product_id: str | None, page: str | None, channel: str | None) -> LinkView:
-    """A distributor's link; the same again is the same token.
+    """Make a distributor's link; the same request again gives the same token.
 
-    Raises `not_found` for who never applied and for no product, `distributor_state`, `product_unavailable`.
+    Raises `not_found` for a member who never applied and for no product, `distributor_state`, `product_unavailable`.
     """
-    distributor_queries.active_distributor(member_id)
+    distributor_queries.sharing_distributor(member_id)
     card = None if product_id is None else _card(product_id)
     profile = member_queries.profile(member_id)
     where = page or page_path(product_id)
@@ -39,9 +42,9 @@ def make(member_id: str, product_id: str | None, page: str | None, channel: str 
     if read.get(Links, token) is None:
         link = Link(member_id=member_id, product_id=product_id, page=where, channel=channel, made_at=clock.now())
         tx = Transaction()
-        tx.create(Links(token, link=link))
-        with contextlib.suppress(ConditionFailed):  # the same request came twice at once
-            tx.commit()
+        tx.create(Links(token, link=link), Conflict)
+        with contextlib.suppress(Conflict):  # the same request came twice at once
+            commit(tx)
     query = ({} if product_id is None else {"id": product_id}) | {"s": token}
     return LinkView(
         token=token,
@@ -60,31 +63,31 @@ def make(member_id: str, product_id: str | None, page: str | None, channel: str 
 
 
 def _card(product_id: str) -> Card:
-    shelf = product_queries.load(product_id, consistent=False)
-    if shelf.product is None:
-        raise MallError("not_found", errors=(FieldError("product_id", "no such product"),))
-    if not shelf.product.published:
-        raise MallError("product_unavailable")
-    return listing_keys.card(shelf.product, shelf.sold, shelf.stocks)
+    known = product_queries.load(product_id, consistent=False)
+    if known.product is None:
+        raise MallError("not_found", errors=(NO_SUCH_SHARED_PRODUCT.at("product_id"),))
+    if not known.product.published:
+        raise MallError("product_unavailable", errors=(SHARED_PRODUCT_UNAVAILABLE.at("product_id"),))
+    return listing_keys.card(known.product, known.sold, known.stocks)
 
 
 def code(token: str) -> tuple[bytes, str]:
-    """The picture of the token's mini-program code, and its media type. WeChat draws it once, then it is kept.
+    """Give the picture of the token's mini-program code, and its media type. WeChat draws it once, then it is stored.
 
     Raises `not_found`, and `unavailable` while WeChat does not draw.
     """
-    kept = read.get(LinkPictures, token, consistent=False)
-    if kept is not None:
-        return base64.b64decode(kept.picture), kept.content_type
-    link = stored_link(token)
+    drawn = read.get(LinkPictures, token, consistent=False)
+    if drawn is not None:
+        return base64.b64decode(drawn.picture), drawn.content_type
+    link = find_link(token)
     picture, content_type = _drawn(token, link.page or page_path(link.product_id))
-    if len(picture) <= _KEPT_BYTES_MAX:
+    if len(picture) <= _STORED_BYTES_MAX:
         save(LinkPictures(token, picture=base64.b64encode(picture).decode(), content_type=content_type))
     return picture, content_type
 
 
 def _drawn(token: str, page: str) -> tuple[bytes, str]:
-    from chalicelib.gateways.wechat import mini  # requests and cryptography: only who talks to WeChat pays for them
+    from chalicelib.gateways.wechat import mini  # requests and cryptography: only what talks to WeChat pays for them
     from chalicelib.gateways.wechat.errors import WechatError
 
     try:

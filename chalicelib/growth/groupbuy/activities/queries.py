@@ -14,32 +14,38 @@ from chalicelib.core.errors import MallError
 from chalicelib.growth.groupbuy.rules import Activity
 from chalicelib.growth.groupbuy.tables import ALL, GroupActivities, activity_key
 from chalicelib.platform.store import cache, cursors, read
+from chalicelib.platform.store.versioned import Versioned
 
 
-class StoredActivity(msgspec.Struct, frozen=True):
-    """An activity as it was read."""
+class ActivityRecord(msgspec.Struct, frozen=True):
+    """An activity with what stands beside it: the secret of its lottery, and whether that was drawn (so that the secret
+    may be told)."""
 
     activity: Activity
-    version: int
     secret: str | None
-    drawn: bool
+    drawn: bool = False
 
 
-def load(activity_id: str) -> StoredActivity:
-    """The activity as it is now. Raises `not_found`."""
+def find(activity_id: str) -> Versioned[ActivityRecord]:
+    """Read the activity with what stands beside it, and its version. Raises `not_found`."""
     item = read.get(GroupActivities, *activity_key(activity_id)[1])
     if item is None:
         raise MallError("not_found")
-    return stored_activity(item)
+    return Versioned(ActivityRecord(item.activity, item.secret, item.drawn is not None), int(item.version))
 
 
-def remembered(activity_id: str) -> StoredActivity:
-    """The activity, possibly a second old. Raises `not_found`."""
+def load(activity_id: str) -> Activity:
+    """Read the activity. Raises `not_found`."""
+    return find(activity_id).value.activity
+
+
+def remembered(activity_id: str) -> Activity:
+    """Give the activity, possibly a second old. Raises `not_found`."""
     return cache.remember((CACHE, "activity", activity_id), lambda: load(activity_id))
 
 
 def running(limit: int, cursor: str | None) -> tuple[list[Activity], str | None]:
-    """A page of the activities that are not over, whose product is on sale, by their end: for shoppers."""
+    """List a page of the activities that are not over, whose product is on sale, by their end: for shoppers."""
     found, next_cursor = _page(limit, cursor, GroupActivities.ends > clock.stamp(clock.now()))
     products = read.batch_get([product_key(one.product_id) for one in found], consistent=False) if found else []
     on_sale = {item.product_id for item in products if item is not None and item.product.published}
@@ -47,7 +53,7 @@ def running(limit: int, cursor: str | None) -> tuple[list[Activity], str | None]
 
 
 def every(limit: int, cursor: str | None) -> tuple[list[Activity], str | None]:
-    """A page of all activities, those that end last first: for operators."""
+    """List a page of all activities, those that end last first: for operators."""
     return _page(limit, cursor, None)
 
 
@@ -62,9 +68,9 @@ def _page(limit: int, cursor: str | None, where: Any) -> tuple[list[Activity], s
 
 
 def offered(activity_id: str) -> tuple[Activity, dict[str, int]]:
-    """An activity whose product is on sale, and what can be bought of each of its SKUs now: in its pool, where it has
-    one. Possibly a second old. Raises `not_found`."""
-    activity = remembered(activity_id).activity
+    """Give an activity whose product is on sale, and how many pieces of each of its SKUs can be bought now: in its
+    pool, where it has one. Possibly a second old. Raises `not_found`."""
+    activity = remembered(activity_id)
     return activity, cache.remember((CACHE, "stock", activity_id), lambda: _stock(activity))
 
 
@@ -80,8 +86,3 @@ def _stock(activity: Activity) -> dict[str, int]:
     return {
         sku_id: 0 if item is None or item.closed else int(item.free) for sku_id, item in zip(skus, stocks, strict=True)
     }
-
-
-def stored_activity(item: GroupActivities) -> StoredActivity:
-    """Take an activity out of its item."""
-    return StoredActivity(item.activity, int(item.version or 0), item.secret, item.drawn is not None)

@@ -16,30 +16,38 @@ from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.orders.ports import CACHE
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.core.refusals import NO_SUCH, YEAR_BETWEEN
 from chalicelib.growth.groupbuy import rules
-from chalicelib.growth.groupbuy.activities.queries import load
+from chalicelib.growth.groupbuy.activities.queries import ActivityRecord, find, load
 from chalicelib.growth.groupbuy.activities.rules import check_activity
 from chalicelib.growth.groupbuy.inputs import ActivityInput
 from chalicelib.growth.groupbuy.jobs import END_ACTIVITY
 from chalicelib.growth.groupbuy.lottery import rules as draw
+from chalicelib.growth.groupbuy.refusals import (
+    BEGUN,
+    KIND_FIXED,
+    NOT_GRANTABLE,
+    PRODUCT_FIXED,
+    SKU_TWICE,
+    STOCK_FIXED,
+    TOO_FEW_TO_SET_ASIDE,
+)
 from chalicelib.growth.groupbuy.rules import Activity, Lottery
 from chalicelib.growth.groupbuy.tables import GroupActivities, activity_item, activity_key
 from chalicelib.platform.jobs.queue import schedule
-from chalicelib.platform.store import cache, read
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
-from chalicelib.platform.store.versioned import refusal
+from chalicelib.platform.store import cache, read, versioned
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, Versioned
 
-#: Beyond these a slip of the finger would leave the calendar.
-_YEARS = (1970, 9999)
-_STALE = "the activity has changed"
+#: The first and the last year of an activity: beyond these a slip of the finger would leave the calendar.
+_YEARS = (1970, 9998)
 
 
 def create(asked: ActivityInput) -> Activity:
-    """Make an activity; pieces are set aside, and its product's page names it.
+    """Make an activity: pieces are set aside for it, and its product's page names it.
 
-    The same once more is the same activity, unless that was ended early. Raises `invalid` naming the field,
-    `stock_short`.
+    Repeating the request gives the activity that it has made, unless that was ended early. Raises `invalid` naming the
+    field, `stock_short`.
     """
     secret = ids.secret() if asked.kind == "lottery" else None
     now = clock.now()
@@ -53,16 +61,19 @@ def create(asked: ActivityInput) -> Activity:
     activity = _activity(asked, stock, activity_id, draw.secret_hash(secret) if secret else "", now)
     shards.consolidate_all(stock)
     tx = Transaction()
-    tx.create(activity_item(activity, 1, secret), _STALE)
-    for sku_id, pieces in stock.items():
-        pools.set_aside(tx, sku_id, activity.pool, pieces, MallError("stock_short"))
+    tx.create(activity_item(activity, 1, secret), Conflict)
+    for index, (sku_id, pieces) in enumerate(stock.items()):
+        error = TOO_FEW_TO_SET_ASIDE.at(f"stock[{index}].pieces", sku_id=sku_id, pieces=pieces)
+        pools.set_aside(tx, sku_id, activity.pool, pieces, MallError("stock_short", errors=(error,)))
     if stock:
         schedule(tx, REINDEX_PRODUCT, activity.product_id)
-    _written(tx, activity)
+    _announce(tx, activity)
+    _forget_afterwards(tx)
     try:
-        return _commit(tx, activity)
-    except _Again:
-        return load(activity_id).activity  # pressed twice at once
+        versioned.commit(tx)
+    except Conflict:
+        return load(activity_id)  # pressed twice at once
+    return activity
 
 
 def change(activity_id: str, asked: ActivityInput) -> Activity:
@@ -70,7 +81,15 @@ def change(activity_id: str, asked: ActivityInput) -> Activity:
 
     Raises `not_found`, `activity_begun`, `invalid`, `conflict`.
     """
-    return retry_busy(lambda: _change_once(activity_id, asked), _Again)
+
+    def decide(before: ActivityRecord, tx: Transaction) -> ActivityRecord:
+        _check_change(before.activity, asked, clock.now())
+        same = before.activity
+        after = _activity(asked, same.stock, activity_id, same.secret_hash, same.created_at)
+        _announce(tx, after)
+        return msgspec.structs.replace(before, activity=after)
+
+    return versioned.change(lambda: find(activity_id), decide, _write).activity
 
 
 def end(activity_id: str) -> Activity:
@@ -78,55 +97,53 @@ def end(activity_id: str) -> Activity:
 
     Raises `not_found`, `conflict`.
     """
-    return retry_busy(lambda: _end_once(activity_id), _Again)
+    return versioned.change(lambda: find(activity_id), _end, _write).activity
 
 
-class _Again(Exception):
-    """Somebody else changed the activity between the read and the write."""
-
-
-def _change_once(activity_id: str, asked: ActivityInput) -> Activity:
-    known = load(activity_id)
-    before = known.activity
+def _end(before: ActivityRecord, tx: Transaction) -> ActivityRecord:
     now = clock.now()
-    if before.starts_at <= now or before.ended_early:
-        raise MallError("activity_begun")
-    if asked.product_id != before.product_id:
-        raise invalid("product_id", "cannot be changed; make another activity")
-    if asked.stock is not None and {line.sku_id: line.pieces for line in asked.stock} != before.stock:
-        raise invalid("stock", "cannot be changed; end this activity and make another")
-    if (asked.kind == "lottery") != (before.kind == "lottery"):
-        raise invalid("kind", "a lottery cannot become something else, nor something else a lottery")
-    after = _activity(asked, before.stock, activity_id, before.secret_hash, before.created_at)
-    tx = Transaction()
-    tx.put(activity_item(after, known.version + 1, known.secret), GroupActivities.version == known.version, _STALE)
-    _written(tx, after)
-    return _commit(tx, after)
-
-
-def _end_once(activity_id: str) -> Activity:
-    known = load(activity_id)
-    before = known.activity
-    now = clock.now()
-    if before.ended_early or before.ends_at <= now:
+    if before.activity.ended_early or before.activity.ends_at <= now:
         return before
-    after = msgspec.structs.replace(before, ends_at=now, ended_early=True)
-    tx = Transaction()
-    tx.put(activity_item(after, known.version + 1, known.secret), GroupActivities.version == known.version, _STALE)
-    retract(tx, after.product_id, activity_id)
+    after = msgspec.structs.replace(before.activity, ends_at=now, ended_early=True)
+    retract(tx, after.product_id, after.activity_id)
     _owe_end(tx, after)
-    return _commit(tx, after)
+    return msgspec.structs.replace(before, activity=after)
+
+
+def _write(tx: Transaction, before: Versioned[ActivityRecord], after: ActivityRecord) -> None:
+    """Add the changed activity to `tx`, under the version that was read."""
+    item = activity_item(after.activity, before.version + 1, after.secret)
+    tx.put(item, GroupActivities.version == before.version, Conflict)
+    _forget_afterwards(tx)
+
+
+def _forget_afterwards(tx: Transaction) -> None:
+    """Let this process read activities and products anew once `tx` is committed."""
+    tx.after_commit(cache.forget, CACHE)
+    tx.after_commit(cache.forget, "catalogue")
+
+
+def _check_change(before: Activity, asked: ActivityInput, now: datetime) -> None:
+    """Raise `activity_begun`, and `invalid` for what cannot be changed."""
+    if before.starts_at <= now or before.ended_early:
+        raise MallError("activity_begun", errors=(BEGUN.at("activity_id"),))
+    if asked.product_id != before.product_id:
+        raise invalid(PRODUCT_FIXED.at("product_id"))
+    if asked.stock is not None and {line.sku_id: line.pieces for line in asked.stock} != before.stock:
+        raise invalid(STOCK_FIXED.at("stock"))
+    if (asked.kind == "lottery") != (before.kind == "lottery"):
+        raise invalid(KIND_FIXED.at("kind"))
 
 
 def _activity(
     asked: ActivityInput, stock: dict[str, int], activity_id: str, secret_hash: str, created_at: datetime
 ) -> Activity:
-    """The activity that was asked for. Raises `invalid`."""
+    """Make the activity that was asked for. Raises `invalid`."""
     product = read.get(Products, *product_key(asked.product_id)[1])
     if product is None:
-        raise invalid("product_id", "no such product")
+        raise invalid(NO_SUCH.at("product_id"))
     if asked.stock is not None and len(stock) != len(asked.stock):
-        raise invalid("stock", "each SKU once")
+        raise invalid(SKU_TWICE.at("stock"))
     fields: dict[str, Any] = {
         field: getattr(asked, field) for field in asked.__struct_fields__ if field in Activity.__struct_fields__
     }
@@ -149,17 +166,17 @@ def _check_coupon(activity: Activity) -> None:
     except MallError:
         offered_how = []
     if "grant" not in offered_how:
-        raise invalid("lottery.losers_coupon", "no coupon template that can be granted")
+        raise invalid(NOT_GRANTABLE.at("lottery.losers_coupon"))
 
 
 def _utc(field: str, instant: datetime) -> datetime:
-    if not _YEARS[0] <= instant.year < _YEARS[1]:
-        raise invalid(field, f"a year from {_YEARS[0]} to {_YEARS[1]}")
+    if not _YEARS[0] <= instant.year <= _YEARS[1]:
+        raise invalid(YEAR_BETWEEN.at(field, low=_YEARS[0], high=_YEARS[1]))
     return clock.from_stamp(clock.stamp(instant))
 
 
-def _written(tx: Transaction, activity: Activity) -> None:
-    """What goes with an activity that is made or changed."""
+def _announce(tx: Transaction, activity: Activity) -> None:
+    """Show an activity that is made or changed on its product's page, and owe its end, as part of `tx`."""
     lowest = min(price.price_fen for price in activity.prices)
     sizes = {size for name in activity.variant_names for size in activity.offer(name)[0]}
     card = ActivityCard(
@@ -172,13 +189,3 @@ def _written(tx: Transaction, activity: Activity) -> None:
 
 def _owe_end(tx: Transaction, activity: Activity) -> None:
     schedule(tx, END_ACTIVITY, activity.activity_id, rules.wound_up_at(activity))
-
-
-def _commit(tx: Transaction, activity: Activity) -> Activity:
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        raise refusal(fault.failed) or _Again from fault
-    cache.forget(CACHE)
-    cache.forget("catalogue")
-    return activity

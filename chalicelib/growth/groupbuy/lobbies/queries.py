@@ -6,21 +6,21 @@ from typing import Any
 
 from chalicelib.commerce.orders.ports import CACHE
 from chalicelib.core import clock
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import MallError
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.groupbuy import rules
-from chalicelib.growth.groupbuy.lobbies.views import LobbyCard, LobbyView, OwnSeat, lobby_fields, lobby_member
+from chalicelib.growth.groupbuy.lobbies.views import LobbyCard, LobbyView, lobby_fields, lobby_member, shown_lobby
+from chalicelib.growth.groupbuy.refusals import NO_SUCH_LOBBY
 from chalicelib.growth.groupbuy.rules import Activity, Lobby, SeatItem
 from chalicelib.growth.groupbuy.tables import LOBBY, SEAT, Lobbies, lobby_key, lobby_of, partitions, seat_of
-from chalicelib.growth.groupbuy.views import offered_prices
 from chalicelib.platform.store import cache, cursors, read
 
-#: One page of a list reads at most so many pages of each shard: lobbies that cannot be joined any more are few.
+#: How many pages of each shard one page of a list reads at most: lobbies that cannot be joined any more are few.
 _READS_MAX = 4
 
 
 def joinable(activity: Activity, member_id: str, limit: int, cursor: str | None) -> tuple[list[LobbyCard], str | None]:
-    """A page of the lobbies that can be joined, those with the fewest unpaid seats first; of the member's own variant.
+    """List a page of the lobbies of the member's own variant that can be joined, those with fewest unpaid seats first.
 
     Possibly a second old. Raises `cursor_invalid`.
     """
@@ -49,32 +49,21 @@ def _joinable(activity: Activity, variant: str, limit: int, cursor: str | None) 
 
 
 def lobby_view(lobby_id: str, member_id: str) -> LobbyView:
-    """A lobby as this member ("" for nobody known) sees it: one whose leader has not paid is shown to the leader only.
+    """Show a lobby to this member ("" for nobody known): one whose leader has not paid is shown to the leader only.
 
     Raises `not_found`.
     """
     items = list(read.query_all(Lobbies, lobby_id, consistent=True))
     lobby = next((lobby_of(item) for item in items if item.part == LOBBY), None)
-    seated = [seat_of(item) for item in items if item.part.startswith(SEAT)]
-    mine = next((seat for seat in seated if seat.member_id == member_id), None)
-    if lobby is None or (lobby.expires_at is None and mine is None):
+    seats = [seat_of(item) for item in items if item.part.startswith(SEAT)]
+    own = next((seat for seat in seats if seat.member_id == member_id), None)
+    if lobby is None or (lobby.expires_at is None and own is None):
         raise MallError("not_found")
-    members = [seat for seat in seated if seat.paid]
-    members.sort(key=lambda seat: (not seat.leader, seat.order_id))
-    people = people_of([seat.member_id for seat in members])
-    return LobbyView(
-        **lobby_fields(lobby),
-        leader=next((lobby_member(people, seat.member_id, True) for seat in members if seat.leader), None),
-        product_id=lobby.terms.product_id,
-        prices=offered_prices(lobby.terms.prices, {}),
-        secret_hash=lobby.terms.secret_hash,
-        members=[lobby_member(people, seat.member_id, seat.leader) for seat in members],
-        mine=None if mine is None else OwnSeat(order_id=mine.order_id, seat_state=mine.state, is_leader=mine.leader),
-    )
+    return shown_lobby(lobby, seats, own, people_of([seat.member_id for seat in seats if seat.paid]))
 
 
 def lobbies_of_activity(activity: Activity, limit: int, cursor: str | None) -> tuple[list[LobbyCard], str | None]:
-    """A page of all lobbies of an activity, for operators: those that end now, then failed, open and succeeded ones."""
+    """List a page of all lobbies of an activity: those that end now, then failed, open and succeeded ones."""
     listing = f"admin-lobbies:{activity.activity_id}"
     positions, last = _next_positions(partitions(activity), cursors.read(listing, cursor) or "", limit, "~")
     found = _lobbies(_lobby_ids(positions))
@@ -83,7 +72,7 @@ def lobbies_of_activity(activity: Activity, limit: int, cursor: str | None) -> t
 
 
 def _next_positions(shards: list[str], after: str, limit: int, end: str = "open|~") -> tuple[list[str], bool]:
-    """The next so many positions over all shards, and whether they are the last."""
+    """Read the next positions over all shards, at most `limit`, and whether they are the last."""
     where = Lobbies.position.between(after + "!", end)
     found: list[str] = []
     more = False
@@ -113,7 +102,7 @@ def _can_join(lobby: Lobby) -> bool:
 
 
 def paid_seats(lobby_id: str) -> list[SeatItem]:
-    """Every seat of the lobby that is or was paid, in the order of its orders' ids."""
+    """List every seat of the lobby that is or was paid, in the order of its orders' ids."""
     found = [
         seat_of(item)
         for item in read.query_all(Lobbies, lobby_id, where=Lobbies.part.startswith(SEAT), consistent=True)
@@ -122,10 +111,10 @@ def paid_seats(lobby_id: str) -> list[SeatItem]:
 
 
 def load(lobby_id: str) -> Lobby:
-    """The lobby as it is now. Raises `not_found`."""
+    """Read the lobby. Raises `not_found`."""
     item = read.get(Lobbies, *lobby_key(lobby_id)[1])
     if item is None:
-        raise MallError("not_found", errors=(FieldError("lobby_id", "no such lobby"),))
+        raise MallError("not_found", errors=(NO_SUCH_LOBBY.at("lobby_id"),))
     return lobby_of(item)
 
 
@@ -142,7 +131,7 @@ def lobby_cards(lobbies: list[Lobby]) -> list[LobbyCard]:
 
 
 def people_of(member_ids: list[str]) -> dict[str, Any]:
-    """Read the profiles of these members, by id; those that are gone are left out."""
+    """Read the profiles of these members, by id; erased members are not among them."""
     keys = [profile_key(member_id) for member_id in dict.fromkeys(member_ids)]
     found = read.batch_get(keys, consistent=False) if keys else []
     return {item.member_id: item.profile for item in found if item is not None}

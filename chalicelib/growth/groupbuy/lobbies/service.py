@@ -6,10 +6,8 @@ brings every order to its end and may be repeated at any point: an order that ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
-from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock, metrics
 from chalicelib.core.metrics import Metric
 from chalicelib.growth.groupbuy import rules
@@ -19,30 +17,26 @@ from chalicelib.growth.groupbuy.lobbies.fates import apply_fate
 from chalicelib.growth.groupbuy.lobbies.queries import paid_seats
 from chalicelib.growth.groupbuy.lottery import rules as draw
 from chalicelib.growth.groupbuy.lottery.queries import secret_of
-from chalicelib.growth.groupbuy.lottery.service import enter
-from chalicelib.growth.groupbuy.rules import Fate, Lobby, SeatItem, Terms
-from chalicelib.growth.groupbuy.tables import Lobbies, lobby_key, position
-from chalicelib.platform.jobs.job import Job, Later, LeaseLost
+from chalicelib.growth.groupbuy.rules import Lobby
+from chalicelib.growth.groupbuy.seats.service import write_event
+from chalicelib.growth.groupbuy.tables import Lobbies
+from chalicelib.platform.jobs.job import Job, Later
 from chalicelib.platform.jobs.queue import schedule
-from chalicelib.platform.store.base import retry_busy
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import commit, retry
 
-#: For so long after its expiry a lobby waits for the seats that could still save it: their orders are being closed at
+#: How long after its expiry a lobby waits for the held seats that could still save it: their orders are being closed at
 #: WeChat, where a payment of the last moment wins.
 HELD_WAIT = timedelta(seconds=120)
+#: How long until it is asked about them again, in seconds.
 _HELD_ASK_SECONDS = 1.0
-_CHANGED = "the lobby has changed"
-
-
-class _Again(Exception):
-    """Somebody paid or left between the read and the write."""
 
 
 def settle_lobby(job: Job) -> None:
     """Decide at the expiry of a lobby whether it succeeded, by its paid seats, in one write; again each second for two
     minutes while held seats could change that.
     """
-    retry_busy(lambda: _settle_once(job), _Again)
+    retry(lambda: _settle_once(job))
 
 
 def _settle_once(job: Job) -> None:
@@ -50,26 +44,17 @@ def _settle_once(job: Job) -> None:
     if lobby.state != "open" or lobby.expires_at is None:
         return
     now = clock.now()
-    terms = lobby.terms
-    state, _ = terms.ending(lobby.taken)
-    undecided = terms.ending(lobby.taken) != terms.ending(lobby.taken + lobby.held)
+    undecided = lobby.terms.ending(lobby.taken) != lobby.terms.ending(lobby.taken + lobby.held)
     if undecided and now < lobby.expires_at + HELD_WAIT:
         raise Later(_HELD_ASK_SECONDS)
-    tx = Transaction()
-    where = position(terms, "ending", terms.size - lobby.taken, lobby.expires_at)
-    same = (Lobbies.state == "open") & (Lobbies.taken == lobby.taken)
+    same = Lobbies.taken == lobby.taken
     if undecided:
         same &= Lobbies.held == lobby.held
-    tx.update(*lobby_key(job.key), [Lobbies.state.set(state), Lobbies.position.set(where)], same, _CHANGED)
+    tx = Transaction()
+    write_event(tx, lobby, "settle", rules.step(lobby, "settle", now), same)
     schedule(tx, RESOLVE_ORDERS, job.key)
     job.finish(tx)
-    try:
-        tx.commit()
-    except ConditionFailed as fault:
-        job.finished = False
-        if LeaseLost in fault.failed:
-            raise
-        raise _Again from fault
+    commit(tx)
 
 
 def resolve_orders(job: Job) -> None:
@@ -77,47 +62,29 @@ def resolve_orders(job: Job) -> None:
     lobby = lobbies.load(job.key)
     if lobby.state not in ("succeeded", "failed") or lobby.finished:
         return
-    taken = [seat for seat in paid_seats(job.key) if seat.state == "taken"]
-    end = _ending(lobby)
+    seats = paid_seats(job.key)
+    winners = _winners(lobby, [seat.order_id for seat in seats])
     faults: list[Exception] = []
-    for seat in taken:
+    for seat in seats:
+        if seat.state != "taken":
+            continue
         try:
-            end(seat)
+            apply_fate(seat.order_id, lobby, winners)
         except Exception as fault:  # one order's trouble is not the others'
             faults.append(fault)
     if faults:
         raise faults[0]
     tx = Transaction()
-    assert lobby.expires_at is not None
-    where = position(lobby.terms, lobby.state, lobby.terms.size - lobby.taken, lobby.expires_at)
-    exists = Lobbies.state == lobby.state
-    tx.update(*lobby_key(job.key), [Lobbies.finished.set(True), Lobbies.position.set(where)], exists, _CHANGED)
+    write_event(tx, lobby, "finish", rules.step(lobby, "finish", clock.now()))
     job.finish(tx)
-    tx.commit()
-    metrics.add(Metric.LOBBIES_SUCCEEDED if lobby.state == "succeeded" else Metric.LOBBIES_FAILED)
+    tx.after_commit(metrics.add, Metric.LOBBIES_SUCCEEDED if lobby.state == "succeeded" else Metric.LOBBIES_FAILED)
+    commit(tx)
 
 
-def _ending(lobby: Lobby) -> Callable[[SeatItem], None]:
-    """What is to be done with each seat of this lobby."""
-    terms = lobby.terms
-    if lobby.state == "failed":
-        return lambda seat: apply_fate(seat.order_id, lambda _: rules.FAILED, terms)
-    if terms.kind == "ladder":
-        step = terms.step(lobby.taken)
-        return lambda seat: apply_fate(seat.order_id, lambda order: _ladder_fate(terms, step, order), terms)
-    if terms.lottery is None:
-        return lambda seat: apply_fate(seat.order_id, lambda _: rules.SUCCEEDED, terms)
-    lottery = terms.lottery
-    if lottery.per == "activity":
-        return lambda seat: enter(seat.order_id, terms)
-    secret = draw.lobby_secret(secret_of(terms.activity_id), terms.lobby_id)
-    won = draw.winners(secret, [seat.order_id for seat in paid_seats(terms.lobby_id)], lottery.winners)
-    return lambda seat: apply_fate(
-        seat.order_id, lambda order: rules.lottery_fate(lottery, order.order_id in won), terms
-    )
-
-
-def _ladder_fate(terms: Terms, step: int, order: Order) -> Fate:
-    line = order.lines[0]
-    leader = order.group is not None and order.group.leader
-    return rules.ladder_fate(terms, step, line.sku_id, line.quantity, line.unit_price_fen, leader)
+def _winners(lobby: Lobby, order_ids: list[str]) -> list[str] | None:
+    """Draw the winners in a lobby that succeeded, among its paid orders; None where no draw in the lobby decides."""
+    lottery = lobby.terms.lottery
+    if lobby.state != "succeeded" or lottery is None or lottery.per != "lobby":
+        return None
+    secret = draw.lobby_secret(secret_of(lobby.terms.activity_id), lobby.terms.lobby_id)
+    return draw.winners(secret, order_ids, lottery.winners)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,8 @@ import msgspec
 
 from chalicelib.commerce.orders.rules import SeatState
 from chalicelib.customers.members.rules import masked
-from chalicelib.growth.groupbuy.rules import Kind, Lobby, LobbyState
-from chalicelib.growth.groupbuy.views import OfferedPrice
+from chalicelib.growth.groupbuy.rules import Kind, Lobby, LobbyState, SeatItem
+from chalicelib.growth.groupbuy.views import OfferedPrice, offered_prices
 
 
 class LobbyMember(msgspec.Struct, kw_only=True):
@@ -74,4 +75,20 @@ def lobby_member(people: dict[str, Any], member_id: str, leader: bool) -> LobbyM
     nickname = masked(profile.nickname if profile is not None else "")
     return LobbyMember(
         nickname=nickname, avatar_url=profile.avatar_url if profile is not None else "", is_leader=leader
+    )
+
+
+def shown_lobby(lobby: Lobby, seats: Sequence[SeatItem], own: SeatItem | None, people: dict[str, Any]) -> LobbyView:
+    """Show a lobby with its paid members, the leader first, and the caller's `own` seat; `people` has the members'
+    profiles by their ids."""
+    paid = sorted((seat for seat in seats if seat.paid), key=lambda seat: (not seat.leader, seat.order_id))
+    members = [lobby_member(people, seat.member_id, seat.leader) for seat in paid]
+    return LobbyView(
+        **lobby_fields(lobby),
+        leader=next((member for member in members if member.is_leader), None),
+        product_id=lobby.terms.product_id,
+        prices=offered_prices(lobby.terms.prices, {}),
+        secret_hash=lobby.terms.secret_hash,
+        members=members,
+        mine=None if own is None else OwnSeat(order_id=own.order_id, seat_state=own.state, is_leader=own.leader),
     )

@@ -15,7 +15,7 @@ from chalicelib.platform.store import read
 
 
 def secret_of(activity_id: str) -> str:
-    """The secret of a lottery; nothing that shoppers or operators see may hold it before the draw."""
+    """Read the secret of a lottery; nothing that shoppers or operators see may hold it before the draw."""
     item = read.get(GroupActivities, *activity_key(activity_id)[1])
     assert item is not None
     assert item.secret is not None
@@ -23,26 +23,26 @@ def secret_of(activity_id: str) -> str:
 
 
 def read_draw(activity_id: str) -> Draw | None:
-    """How the draw of an activity ended; None before it."""
+    """Read how the draw of an activity ended; None before it."""
     item = read.get(GroupActivities, *activity_key(activity_id)[1])
     return None if item is None else item.drawn
 
 
 def is_closed(activity_id: str) -> bool:
-    """Whether no order takes part in the draw of an activity any more."""
+    """Tell whether no order takes part in the draw of an activity any more."""
     item = read.get(GroupActivities, *activity_key(activity_id)[1])
     return item is not None and bool(item.closed)
 
 
 def entries_of(activity_id: str) -> list[str]:
-    """The orders that take part in the draw of an activity, by their ids."""
+    """List the ids of the orders that take part in the draw of an activity, in their sequence."""
     where = GroupActivities.part.startswith(ENTRY)
     found = read.query_all(GroupActivities, activity_id, where=where, consistent=True)
     return [item.part.removeprefix(ENTRY) for item in found]
 
 
 def proof_of_lobby(lobby_id: str) -> DrawProof:
-    """The proof of the draw in a lobby. Raises `not_found` where none is drawn."""
+    """Give the proof of the draw in a lobby. Raises `not_found` where none is drawn."""
     lobby = lobbies_queries.load(lobby_id)
     terms = lobby.terms
     if terms.lottery is None or terms.lottery.per != "lobby" or lobby.expires_at is None:
@@ -53,16 +53,16 @@ def proof_of_lobby(lobby_id: str) -> DrawProof:
     )  # fmt: skip
     if lobby.state != "succeeded":
         return proof
-    secret = draw.lobby_secret(str(activity_queries.load(terms.activity_id).secret), lobby_id)
+    secret = draw.lobby_secret(str(activity_queries.find(terms.activity_id).value.secret), lobby_id)
     return _drawn(proof, secret, [seat.order_id for seat in paid_seats(lobby_id)])
 
 
 def proof_of_activity(activity_id: str) -> DrawProof:
-    """The proof of the draw over an activity; of one that is drawn by lobby, the secret theirs are made from.
+    """Give the proof of the draw over an activity; of one that is drawn by lobby, the secret theirs are made from.
 
     Raises `not_found` where nothing is drawn.
     """
-    known = activity_queries.load(activity_id)
+    known = activity_queries.find(activity_id).value
     lottery = known.activity.lottery
     if lottery is None:
         raise MallError("not_found")

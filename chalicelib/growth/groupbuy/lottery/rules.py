@@ -12,17 +12,17 @@ from collections.abc import Sequence
 
 
 def secret_hash(secret: str) -> str:
-    """What is published of a secret beforehand: the SHA-256 of its text, in hexadecimal."""
+    """Hash a secret, for publication before the draw: the SHA-256 of its text, in hexadecimal."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def lobby_secret(secret: str, lobby_id: str) -> str:
-    """The secret of one lobby: HMAC-SHA256 of its id under the activity's secret, in hexadecimal."""
+    """Derive the secret of one lobby: HMAC-SHA256 of its id under the activity's secret, in hexadecimal."""
     return hmac.new(secret.encode(), lobby_id.encode(), hashlib.sha256).hexdigest()
 
 
 def winners(secret: str, order_ids: Sequence[str], count: int) -> list[str]:
-    """Those `count` orders whose HMAC-SHA256 under the secret is smallest, in the order of it."""
+    """Draw the `count` orders whose HMAC-SHA256 under the secret is smallest, the smallest first."""
     return sorted(order_ids, key=lambda order_id: _ticket(secret, order_id))[:count]
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from chalicelib.growth.groupbuy import rules
-from chalicelib.growth.groupbuy.rules import Activity, Tally
+from chalicelib.growth.groupbuy.report.rules import Tally, wilson_bp
+from chalicelib.growth.groupbuy.rules import Activity
 from chalicelib.growth.groupbuy.tables import Lobbies, partitions
 from chalicelib.platform.store import read
 
 
-def of(activity: Activity) -> list[Tally]:
-    """A tally for each variant, the control first; possibly a second old. Costs 0.5 RRU for some 25 lobbies.
+def tallies_of(activity: Activity) -> list[Tally]:
+    """Count what the activity brought, for each variant, the control first; possibly a second old.
 
-    A lobby belongs to its leader's variant; who joins through a shared link may be of another, and pays its prices.
+    Costs 0.5 RRU for some 25 lobbies.
+
+    A lobby belongs to its leader's variant; a member who joins by a shared link may be of another, and pays the lobby's
+    prices.
     """
     return [_of_variant(activity, name) for name in activity.variant_names]
 
@@ -28,7 +31,7 @@ def _of_variant(activity: Activity, variant: str) -> Tally:
                 break
     ended = tally.succeeded + tally.failed
     if ended:
-        tally.success_bp, tally.success_low_bp, tally.success_high_bp = rules.wilson_bp(tally.succeeded, ended)
+        tally.success_bp, tally.success_low_bp, tally.success_high_bp = wilson_bp(tally.succeeded, ended)
     return tally
 
 

@@ -11,30 +11,39 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from chalicelib.commerce.orders.inputs import GroupInput
 from chalicelib.commerce.orders.placement.rules import Deal
 from chalicelib.commerce.orders.queries import has_bought
 from chalicelib.commerce.orders.rules import Order, Pieces, Seat
 from chalicelib.core import clock, ids
-from chalicelib.core.errors import FieldError, MallError
+from chalicelib.core.errors import MallError
 from chalicelib.growth.groupbuy import rules
 from chalicelib.growth.groupbuy.jobs import RESOLVE_ORDERS, SETTLE_LOBBY
 from chalicelib.growth.groupbuy.lobbies.queries import load
 from chalicelib.growth.groupbuy.lottery import rules as draw
-from chalicelib.growth.groupbuy.rules import Activity, Lobby, Terms
+from chalicelib.growth.groupbuy.refusals import (
+    ALREADY_IN_LOBBY,
+    LOBBY_IS_ENDING,
+    LOBBY_OVER_UNPAID,
+    NEW_CUSTOMERS_ONLY,
+    NO_SUCH_ACTIVITY,
+)
+from chalicelib.growth.groupbuy.rules import Activity, Lobby, LobbyEvent, Terms
 from chalicelib.growth.groupbuy.settings import GROUP_BUY
 from chalicelib.growth.groupbuy.tables import (
-    LOBBY,
     SEAT,
     GroupActivities,
     Lobbies,
     activity_key,
     bought_key,
+    lobby_item,
     lobby_key,
     lobby_of,
     partition_of,
-    position,
+    position_of,
     seat_key,
 )
 from chalicelib.platform.jobs.queue import schedule
@@ -42,8 +51,6 @@ from chalicelib.platform.store import read
 from chalicelib.platform.store.read import ReadSet
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
-
-_CHANGED = Conflict
 
 
 class Basis(msgspec.Struct, frozen=True):
@@ -82,45 +89,41 @@ class Seating:
         )  # fmt: skip
 
     def hold(self, tx: Transaction, order: Order, deal: Deal) -> None:
-        """A new lobby with its first seat held, or one seat less in the lobby that is joined."""
+        """Hold the first seat of a new lobby, or a free seat of the lobby that is joined, as part of `tx`."""
         basis: Basis = deal.terms
         terms = basis.terms
         if basis.opens:
-            lobby = Lobbies(
-                terms.lobby_id, LOBBY, terms=terms, state="opening", free=terms.size - 1,
-                held=1, taken=0, paid_fen=0,
-            )  # fmt: skip
-            tx.create(lobby, _CHANGED)
+            tx.create(lobby_item(rules.new_lobby(terms)), Conflict)
         else:
-            actions = [Lobbies.free.set(Lobbies.free - 1), Lobbies.held.set(Lobbies.held + 1)]
-            tx.update(*lobby_key(terms.lobby_id), actions, (Lobbies.state == "open") & (Lobbies.free >= 1), _CHANGED)
+            _hold_free(tx, terms)
         part = SEAT + order.member_id
         seat = Lobbies(terms.lobby_id, part, state="held", order_id=order.order_id, leader=basis.opens)
-        tx.put(seat, Lobbies.state.does_not_exist() | (Lobbies.state == "released"), MallError("already_in_lobby"))
+        tx.put(seat, Lobbies.state.does_not_exist() | (Lobbies.state == "released"), _already_in_lobby())
         count_bought(tx, terms, order, 1)
 
     def check_open(self, order: Order) -> None:
-        """The lobby may have ended since the seat was held: the last who had paid may have left it."""
+        """Raise `lobby_over` where the lobby has ended since the seat was held: the last paid member may have left."""
         if load(_seat(order).lobby_id).state not in ("opening", "open"):
-            raise MallError("lobby_over")
+            raise MallError("lobby_over", errors=(LOBBY_OVER_UNPAID.at("order_id"),))
 
     def take(self, tx: Transaction, order: Order) -> Seat:
-        """The held seat is paid. Of a lobby that has ended meanwhile it is given up."""
+        """Take the held seat, which is paid, as part of `tx`; release it where the lobby has ended meanwhile."""
         seat = _seat(order)
         lobby = load(seat.lobby_id)
         if lobby.state not in ("opening", "open") or (lobby.state == "opening" and _too_late_to_open(lobby.terms)):
             return self.release(tx, order)
-        _pay(tx, lobby, order, Lobbies.held)
+        _pay(tx, lobby, "take", order)
         return move(tx, order, "held", "taken")
 
     def retake(self, tx: Transaction, order: Order) -> Seat | None:
-        """The hold had ended: a seat that is free now, while the lobby is open and the member has no other in it."""
+        """Take a free seat for an order whose hold had ended, as part of `tx`: while the lobby is open and the member
+        has no other seat in it. None, and nothing in `tx`, where that cannot be."""
         seat = _seat(order)
-        lobby_item, mine = read.batch_get([lobby_key(seat.lobby_id), seat_key(seat.lobby_id, order.member_id)])
-        lobby = lobby_of(lobby_item)
-        now = clock.now()
-        is_open = lobby.state == "open" and lobby.expires_at is not None and now < lobby.expires_at
-        if not is_open or lobby.free < 1 or (mine.order_id, mine.state) != (order.order_id, "released"):
+        lobby_found, seat_found = read.batch_get([lobby_key(seat.lobby_id), seat_key(seat.lobby_id, order.member_id)])
+        lobby = lobby_of(lobby_found)
+        if not rules.is_open(lobby, clock.now()) or lobby.free < 1:
+            return None
+        if (seat_found.order_id, seat_found.state) != (order.order_id, "released"):
             return None
         limit = lobby.terms.limit_per_member
         bought = _bought(lobby.terms, order.member_id)
@@ -128,55 +131,78 @@ class Seating:
             return None
         if lobby.terms.new_customers_only and not seat.leader and bought:
             return None
-        _pay(tx, lobby, order, Lobbies.free)
+        _pay(tx, lobby, "retake", order)
         count_bought(tx, lobby.terms, order, 1, Conflict)
         return move(tx, order, "released", "taken")
 
     def release(self, tx: Transaction, order: Order) -> Seat:
-        """The held seat is free again; a lobby whose leader has not paid is over with that."""
+        """Free the held seat, as part of `tx`; a lobby whose leader has not paid is over with that."""
         seat = _seat(order)
         lobby = load(seat.lobby_id)
-        actions = [Lobbies.held.set(Lobbies.held - 1), Lobbies.free.set(Lobbies.free + 1)]
-        if lobby.state == "opening":
-            actions += [Lobbies.state.set("failed"), Lobbies.finished.set(True)]
-        elif lobby.state == "open" and lobby.held == 1 and lobby.expires_at and clock.now() >= lobby.expires_at:
+        if lobby.state == "open" and lobby.held == 1 and not rules.is_open(lobby, clock.now()):
             schedule(tx, SETTLE_LOBBY, seat.lobby_id)  # it has waited for this seat
-        tx.update(*lobby_key(seat.lobby_id), actions, (Lobbies.state == lobby.state) & (Lobbies.held >= 1), _CHANGED)
+        write_event(tx, lobby, "release", _after(lobby, "release", order))
         count_bought(tx, lobby.terms, order, -1)
         return move(tx, order, "held", "released")
 
     def leave(self, tx: Transaction, order: Order) -> Seat:
-        """The member wants their money back before the lobby has ended; with its last paid member a lobby is over."""
+        """Give up a paid seat before the lobby has ended, as part of `tx`; with its last paid member a lobby is over.
+
+        Raises `order_state` once the lobby has ended.
+        """
         seat = _seat(order)
         lobby = load(seat.lobby_id)
-        now = clock.now()
-        if lobby.state != "open" or lobby.expires_at is None or now >= lobby.expires_at:
-            raise MallError("order_state", state=order.state)
-        last = lobby.taken == 1
-        actions = [
-            Lobbies.taken.set(Lobbies.taken - 1),
-            Lobbies.free.set(Lobbies.free + 1),
-            Lobbies.paid_fen.set(Lobbies.paid_fen - order.paid_fen),
-        ]
-        if seat.leader:
-            actions.append(Lobbies.leader_left.set(True))
-        if last:
-            actions.append(Lobbies.state.set("failed"))
+        if not rules.is_open(lobby, clock.now()):
+            raise MallError("order_state", state=order.state, errors=(LOBBY_IS_ENDING.at("order_id"),))
+        after = _after(lobby, "leave", order)
+        if after.state != "open":
             schedule(tx, RESOLVE_ORDERS, seat.lobby_id)
-        unpaid = lobby.terms.size - lobby.taken + 1
-        where = position(lobby.terms, "ending" if last else "open", unpaid, lobby.expires_at)
-        actions.append(Lobbies.position.set(where))
-        # Who pays or leaves in the same instant makes this look again: whether it is the last must be right.
-        same = (Lobbies.state == "open") & (Lobbies.taken == lobby.taken)
-        tx.update(*lobby_key(seat.lobby_id), actions, same, _CHANGED)
+        # A payment or another leave in the same instant makes this look again: whether it is the last must be right.
+        write_event(tx, lobby, "leave", after, Lobbies.taken == lobby.taken)
         count_bought(tx, lobby.terms, order, -1)
         return move(tx, order, "taken", "released")
+
+
+def write_event(tx: Transaction, before: Lobby, event: LobbyEvent, after: Lobby, same: Condition | None = None) -> None:
+    """Change the lobby as `rules.step` says, as part of `tx`, while it is in the state that was read, the seat that
+    moves is there, and `same` holds.
+
+    Counters change by what the event moves, and are not overwritten: other seats may move in the same instant.
+    """
+    terms = before.terms
+    actions: list[Action] = []
+    condition = Lobbies.state == before.state
+    if event in rules.SEAT_MOVES:
+        source, target = (getattr(Lobbies, counter) for counter in rules.SEAT_MOVES[event])
+        actions += [source.set(source - 1), target.set(target + 1)]
+        condition &= source >= 1
+    if after.paid_fen != before.paid_fen:
+        actions.append(Lobbies.paid_fen.set(Lobbies.paid_fen + (after.paid_fen - before.paid_fen)))
+    if after.state != before.state:
+        actions.append(Lobbies.state.set(after.state))
+    if after.finished != before.finished:
+        actions.append(Lobbies.finished.set(after.finished))
+    if after.leader_left != before.leader_left:
+        actions.append(Lobbies.leader_left.set(after.leader_left))
+    if after.expires_at is not None and before.expires_at is None:
+        actions += [Lobbies.expires_at.set(clock.stamp(after.expires_at)), Lobbies.partition.set(partition_of(terms))]
+    position = position_of(after)
+    if position is not None and position != position_of(before):
+        actions.append(Lobbies.position.set(position))
+    tx.update(*lobby_key(terms.lobby_id), actions, condition if same is None else condition & same, Conflict)
+
+
+def _hold_free(tx: Transaction, terms: Terms) -> None:
+    """Hold a free seat of an open lobby, whatever else it counts: the condition reads what the deal did not."""
+    before = Lobby(terms=terms, state="open", free=terms.size, held=0, taken=0)
+    write_event(tx, before, "hold", rules.step(before, "hold", terms.opened_at))
 
 
 def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_failure: object = None) -> None:
     """Count the order's pieces for the member (1), or take them off again (-1), where the activity has a limit.
 
-    Of those that only new customers may join, a member joins one lobby at a time.
+    Of an activity for new customers, a member joins one lobby at a time. `tx` fails with `on_failure`, where that is
+    given, when the member may not have so many pieces; else with the refusal that says so.
     """
     limit = terms.limit_per_member
     if limit is None and not terms.new_customers_only:
@@ -184,45 +210,50 @@ def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_fail
     pieces = _pieces(order)
     key = bought_key(terms.activity_id, order.member_id)
     none = GroupActivities.bought.does_not_exist()
-    if sign > 0 and terms.new_customers_only and not _seat(order).leader:
-        tx.update(
-            *key, [GroupActivities.bought.add(pieces)], none | (GroupActivities.bought == 0), on_failure or _not_new()
-        )
-    elif sign > 0:
-        fits = none | (GroupActivities.bought <= limit - pieces) if limit is not None else None
-        over = on_failure or MallError("purchase_limit", limit=limit)
+    if sign < 0:
+        tx.update(*key, [GroupActivities.bought.add(-pieces)], GroupActivities.bought >= pieces, Conflict)
+    elif terms.new_customers_only and not _seat(order).leader:
+        fits = none | (GroupActivities.bought == 0)
+        tx.update(*key, [GroupActivities.bought.add(pieces)], fits, on_failure or _not_new())
+    elif limit is not None:
+        fits = none | (GroupActivities.bought <= limit - pieces)
+        over = on_failure or rules.purchase_limit(limit)
         tx.update(*key, [GroupActivities.bought.add(pieces)], fits, over)
     else:
-        tx.update(*key, [GroupActivities.bought.add(-pieces)], GroupActivities.bought >= pieces, _CHANGED)
+        tx.update(*key, [GroupActivities.bought.add(pieces)])
 
 
 def move(tx: Transaction, order: Order, before: str, after: str) -> Seat:
-    """The order's seat in another state, as part of `tx`, if it is still in the one before; the seat after it."""
+    """Move the order's seat to another state, as part of `tx`, if it is still in the one before; the seat after it."""
     seat = _seat(order)
     same = (Lobbies.order_id == order.order_id) & (Lobbies.state == before)
-    tx.update(*seat_key(seat.lobby_id, order.member_id), [Lobbies.state.set(after)], same, _CHANGED)
+    tx.update(*seat_key(seat.lobby_id, order.member_id), [Lobbies.state.set(after)], same, Conflict)
     return msgspec.structs.replace(seat, state=after)
 
 
-def _joining(member_id: str, lobby_item: Any, mine: Any) -> tuple[Terms, Any]:
-    if lobby_item is None:
+def _joining(member_id: str, lobby_found: Any, seat_found: Any) -> tuple[Terms, Any]:
+    if lobby_found is None:
         raise rules.no_such_lobby()
-    lobby = lobby_of(lobby_item)
-    if mine is not None and mine.state in ("held", "taken"):
-        raise MallError("already_in_lobby")
+    lobby = lobby_of(lobby_found)
+    if seat_found is not None and seat_found.state in ("held", "taken"):
+        raise _already_in_lobby()
     rules.check_joinable(lobby, clock.now())
     if lobby.terms.new_customers_only and has_bought(member_id):
         raise _not_new()
     return lobby.terms, lobby.expires_at
 
 
+def _already_in_lobby() -> MallError:
+    return MallError("already_in_lobby", errors=(ALREADY_IN_LOBBY.at("group.lobby_id"),))
+
+
 def _not_new() -> MallError:
-    return MallError("not_for_you", errors=(FieldError("group.lobby_id", "for new customers only"),))
+    return MallError("not_for_you", errors=(NEW_CUSTOMERS_ONLY.at("group.lobby_id"),))
 
 
 def _opening(member_id: str, order_id: str, size: int | None, item: Any) -> tuple[Terms, Any]:
     if item is None:
-        raise MallError("not_found", errors=(FieldError("group.activity_id", "no such activity"),))
+        raise MallError("not_found", errors=(NO_SUCH_ACTIVITY.at("group.activity_id"),))
     activity: Activity = item.activity
     now = clock.now()
     rules.check_running(activity, now)
@@ -236,8 +267,8 @@ def _opening(member_id: str, order_id: str, size: int | None, item: Any) -> tupl
 
 
 def _too_late_to_open(terms: Terms) -> bool:
-    """Whether the activity is over for good. One that was ended early waits for leaders who had begun to pay, and is
-    wound up only some minutes after that, so that no lobby opens in one that is."""
+    """Tell whether the activity is over for good. One that was ended early waits for leaders who had begun to pay, and
+    is wound up only some minutes after that, so that no lobby opens in one that is."""
     now = clock.now()
     if now >= terms.latest_end_at:
         return True
@@ -245,31 +276,28 @@ def _too_late_to_open(terms: Terms) -> bool:
     return item is not None and item.activity.ended_early and now >= item.activity.ends_at + rules.OPENING_WAIT
 
 
-def _pay(tx: Transaction, lobby: Lobby, order: Order, counter: Any) -> None:
-    """One more paid seat, taken from `counter`; the first opens the lobby to others, the last makes it succeed."""
+def _pay(tx: Transaction, lobby: Lobby, event: LobbyEvent, order: Order) -> None:
+    """Count one more paid seat; the first opens the lobby to others, the last makes it succeed."""
     terms = lobby.terms
-    now = clock.now()
-    taken = lobby.taken + 1
-    expires_at = lobby.expires_at or min(now + timedelta(minutes=terms.lobby_minutes), terms.latest_end_at)
-    actions = [
-        counter.set(counter - 1),
-        Lobbies.taken.set(Lobbies.taken + 1),
-        Lobbies.paid_fen.set(Lobbies.paid_fen + order.payable_fen),
-    ]
-    condition = (Lobbies.state == lobby.state) & (counter >= 1)
-    if taken == terms.size:
-        actions += [Lobbies.state.set("succeeded"), Lobbies.position.set(position(terms, "ending", 0, expires_at))]
-        condition &= Lobbies.taken == lobby.taken
+    after = _after(lobby, event, order)
+    if after.state == "succeeded":
+        same = Lobbies.taken == lobby.taken
         schedule(tx, RESOLVE_ORDERS, terms.lobby_id)
     else:
         # Not the last, whoever else pays in this instant: so that they need not wait for each other.
-        actions.append(Lobbies.position.set(position(terms, "open", terms.size - taken, expires_at)))
-        condition &= Lobbies.taken <= terms.size - 2
+        same = Lobbies.taken <= terms.size - 2
     if lobby.state == "opening":
-        actions += [Lobbies.state.set("open"), Lobbies.partition.set(partition_of(terms))]
-        actions.append(Lobbies.expires_at.set(clock.stamp(expires_at)))
-        schedule(tx, SETTLE_LOBBY, terms.lobby_id, expires_at)
-    tx.update(*lobby_key(terms.lobby_id), actions, condition, _CHANGED)
+        schedule(tx, SETTLE_LOBBY, terms.lobby_id, after.expires_at)
+    write_event(tx, lobby, event, after, same)
+
+
+def _after(lobby: Lobby, event: LobbyEvent, order: Order) -> Lobby:
+    """Take the lobby through an event of this order's seat. Raises Conflict where the lobby was read after the order,
+    and the seat has moved between the two."""
+    if not rules.allows(lobby, event):
+        raise Conflict
+    fen = order.paid_fen if event == "leave" else order.payable_fen
+    return rules.step(lobby, event, clock.now(), fen, _seat(order).leader)
 
 
 def _seat(order: Order) -> Seat:

@@ -1,0 +1,210 @@
+"""How the state of a lobby changes: by its table and no other way; and that each paid order of it has one fate."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.commerce.orders.rules import Order, Seat
+from chalicelib.core.errors import MallError
+from chalicelib.growth.groupbuy import rules
+from chalicelib.growth.groupbuy.lobbies.rules import ENTERS, FAILED, SUCCEEDED, Fate, fate
+from chalicelib.growth.groupbuy.lottery.rules import winners
+from chalicelib.growth.groupbuy.rules import (
+    GUARDS,
+    SEAT_MOVES,
+    TRANSITIONS,
+    Lobby,
+    LobbyEvent,
+    LobbyState,
+    Lottery,
+    Terms,
+)
+from chalicelib.growth.groupbuy.tables import position_of
+from tests.unit.test_group_rules import HOUR, NOW, activity, lobby, price, refused, terms
+from tests.unit.test_order_rules import line, order
+
+EVENTS = get_args(LobbyEvent)
+STATES = get_args(LobbyState)
+
+
+@st.composite
+def all_terms(draw: st.DrawFn) -> Terms:
+    """Terms of every kind of lobby."""
+    kind = draw(st.sampled_from(["fixed", "least", "ladder", "lobby draw", "activity draw"]))
+    size = draw(st.integers(2, 6))
+    if kind == "ladder":
+        steps = sorted(draw(st.sets(st.integers(2, size), min_size=1)))
+        return terms(kind="ladder", sizes=steps, prices=[price(at, 10_000 - 100 * at) for at in steps])
+    sizes: dict[str, Any] = {"sizes": [size], "prices": [price(size, 5900)]}
+    if kind == "fixed":
+        return terms(**sizes)
+    if kind == "least":
+        return terms(**sizes, min_fill=draw(st.integers(1, size)))
+    lottery = Lottery(
+        winners=draw(st.integers(1, size)),
+        per="lobby" if kind == "lobby draw" else "activity",
+        prize=draw(st.sampled_from(["goods", "free"])),
+    )
+    return terms(**sizes, kind="lottery", lottery=lottery)
+
+
+def test_the_table_names_every_state_and_event_and_ends_in_every_case() -> None:
+    assert set(TRANSITIONS) == set(STATES)
+    assert {event for events in TRANSITIONS.values() for event in events} == set(EVENTS)
+    for events in TRANSITIONS.values():
+        for outcomes in events.values():
+            assert set(outcomes) <= set(GUARDS)
+            assert list(outcomes)[-1] == "otherwise"
+
+
+@given(all_terms(), st.lists(st.sampled_from(EVENTS), max_size=40))
+def test_only_what_the_table_has_happens_to_a_lobby(known: Terms, events: list[LobbyEvent]) -> None:
+    """Whatever is tried in whatever sequence: the seats add up, the state is the table's, and what has ended stays."""
+    now = rules.new_lobby(known)
+    for event in events:
+        if not rules.allows(now, event):
+            with pytest.raises(ValueError, match="no "):
+                rules.step(now, event, NOW, 100)
+            continue
+        after = rules.step(now, event, NOW, 100)
+        assert after.state in TRANSITIONS[now.state][event].values()
+        assert after.free + after.held + after.taken == known.size
+        assert min(after.free, after.held, after.taken) >= 0
+        assert after.paid_fen == 100 * after.taken
+        if now.state in ("succeeded", "failed"):
+            assert (after.state, after.taken, after.expires_at) == (now.state, now.taken, now.expires_at)
+        if event not in SEAT_MOVES:
+            assert (after.free, after.held, after.taken) == (now.free, now.held, now.taken)
+        if after.expires_at is None:
+            assert after.state in ("opening", "failed")
+            assert after.taken == 0
+        now = after
+    assert (position_of(now) is None) == (now.expires_at is None)
+    if now.state == "open":
+        assert 1 <= now.taken < known.size
+    if now.state == "succeeded":
+        assert now.taken >= known.least
+
+
+@given(all_terms(), st.data())
+def test_the_last_seat_and_the_expiry_decide_by_the_paid_seats(known: Terms, data: st.DataObject) -> None:
+    taken = data.draw(st.integers(1, known.size - 1))
+    held = data.draw(st.integers(0, known.size - taken))
+    now = Lobby(
+        terms=known, state="open", free=known.size - taken - held, held=held, taken=taken, expires_at=NOW + HOUR
+    )
+    settled = rules.step(now, "settle", NOW)
+    assert settled.state == known.ending(taken)[0] == ("succeeded" if taken >= known.least else "failed")
+    if held:
+        assert rules.step(now, "take", NOW).state == ("succeeded" if taken + 1 == known.size else "open")
+        assert rules.step(now, "release", NOW).state == "open"
+    assert rules.step(now, "leave", NOW).state == ("failed" if taken == 1 else "open")
+
+
+def test_a_lobby_s_first_paid_seat_opens_it_and_sets_its_expiry() -> None:
+    opened = rules.step(rules.new_lobby(terms()), "take", NOW, 5900)
+    assert (opened.state, opened.paid_fen, opened.expires_at) == ("open", 5900, NOW + HOUR)
+    soon = rules.step(rules.new_lobby(terms(ends_at=NOW + HOUR / 2)), "take", NOW)
+    assert soon.expires_at == NOW + HOUR / 2
+    unpaid = rules.step(rules.new_lobby(terms()), "release", NOW)
+    assert (unpaid.state, unpaid.finished, unpaid.expires_at) == ("failed", True, None)
+
+
+def test_whether_the_leader_left_is_remembered() -> None:
+    assert rules.step(lobby(), "leave", NOW, 0, True).leader_left
+    assert not rules.step(lobby(), "leave", NOW).leader_left
+
+
+# What becomes of the orders
+
+
+def ordered(known: Terms, number: int) -> Order:
+    leader = number == 0
+    unit = known.price_of("a", leader) or 0
+    seat = Seat(lobby_id="g1", activity_id="ga1", size=known.size, leader=leader, state="taken")
+    made = order(line("a", 2, 2 * unit), state="awaiting_group")
+    line_paid = msgspec.structs.replace(made.lines[0], unit_price_fen=unit)
+    return msgspec.structs.replace(
+        made, order_id=f"o{number}", group=seat, lines=[line_paid], paid_fen=made.payable_fen
+    )
+
+
+@given(all_terms(), st.data())
+def test_every_paid_order_has_exactly_one_fate(known: Terms, data: st.DataObject) -> None:
+    taken = data.draw(st.integers(0, known.size))
+    state = known.ending(taken)[0]
+    ended = Lobby(
+        terms=known, state=state, free=known.size - taken, held=0, taken=taken, expires_at=NOW, finished=False
+    )
+    orders = [ordered(known, number) for number in range(taken)]
+    won: list[str] | None = None
+    if known.lottery is not None and known.lottery.per == "lobby":
+        won = winners("secret", [one.order_id for one in orders], known.lottery.winners)
+    fates = [fate(ended, one, won) for one in orders]
+    assert fates == [fate(ended, one, won) for one in orders]
+    if state == "failed":
+        assert fates == [FAILED] * taken
+    elif known.lottery is not None and known.lottery.per == "activity":
+        assert fates == [ENTERS] * taken
+        drawn = [fate(ended, one, ["o0"]) for one in orders]
+        assert [_decided(one).seat for one in drawn] == ["won", *["lost"] * (taken - 1)]
+    elif known.lottery is not None:
+        seats = [_decided(one).seat for one in fates]
+        assert sorted(seats, reverse=True) == ["won"] * len(won or []) + ["lost"] * (taken - len(won or []))
+        assert len(won or []) == min(known.lottery.winners, taken)
+    elif known.kind == "ladder":
+        for one, end in zip(orders, fates, strict=True):
+            reached = known.price_at(known.step(taken), "a", one.order_id == "o0") or 0
+            assert one.paid_fen - _decided(end).back_fen == 2 * reached
+    else:
+        assert fates == [SUCCEEDED] * taken
+    for one, end in zip(orders, fates, strict=True):
+        if end != ENTERS:
+            decided = _decided(end)
+            assert decided.ships or (decided.why and not decided.back_fen and not decided.free)
+            assert 0 <= decided.back_fen <= one.paid_fen
+
+
+def _decided(one: Fate | str) -> Fate:
+    assert isinstance(one, Fate)
+    return one
+
+
+@pytest.mark.parametrize("state", ["opening", "open"])
+def test_no_order_has_a_fate_before_its_lobby_has_ended(state: LobbyState) -> None:
+    with pytest.raises(ValueError, match="has not ended"):
+        fate(lobby(state=state), ordered(terms(), 0), None)
+
+
+def test_no_order_of_a_draw_in_the_lobby_has_a_fate_before_the_draw() -> None:
+    known = terms(kind="lottery", lottery=Lottery(winners=1))
+    ended = lobby(terms=known, state="succeeded", free=0, held=0, taken=3)
+    with pytest.raises(ValueError, match="draw"):
+        fate(ended, ordered(known, 0), None)
+
+
+# What shoppers are told
+
+
+def told(refusal: MallError, language: str = "zh") -> str:
+    return refusal.text(language, {})
+
+
+def test_a_shopper_is_told_what_is_full_or_over_and_what_to_do() -> None:
+    assert told(refused(lambda: rules.check_joinable(lobby(free=0, held=2), NOW))) == "该团已满员，可另开一团"
+    assert told(refused(lambda: rules.check_joinable(lobby(state="failed"), NOW))) == "该团已结束，可另开一团"
+    early = activity(starts_at=NOW + timedelta(hours=1))
+    begins = refused(lambda: rules.check_running(early, NOW))
+    assert told(begins) == "活动尚未开始，将于北京时间 2026-11-21 17:00 开始，届时再来"
+    assert told(begins, "en") == "This group-buy begins at 2026-11-21 17:00, Beijing time; come back then"
+    over = refused(lambda: rules.check_running(activity(ended_early=True), NOW))
+    assert told(over) == "活动已结束，可看看其他拼团活动"
+    limited = refused(lambda: rules.check_order(terms(limit_per_member=2), "a", 3, False))
+    assert told(limited) == "该活动每人限购 2 件，已购买的也计算在内，请减少数量"
+    assert limited.data == {"limit": 2}
