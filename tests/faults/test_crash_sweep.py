@@ -307,5 +307,5 @@ def _audit(world: Purchase, taken: tuple[int, int]) -> Any:
     assert orders[0].newcomer
     kept = read.get(UnpaidOrders, world.shopper.member_id)
     counted = {} if kept is None else {kept.member_id: Counted(int(kept.orders), kept.newcomer or "")}
-    money = audit(orders, ledger_queries.of(world.order_id), stocks, *world.books([world.order_id]), counted)
+    money = audit(orders, ledger_queries.entries_about(world.order_id), stocks, *world.books([world.order_id]), counted)
     return money + audit_coupons(orders, [coupon])

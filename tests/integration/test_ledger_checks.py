@@ -142,7 +142,7 @@ def test_a_day_of_many_pages_is_audited_whole(shop: Shop, told: Told, monkeypatc
     invented = sorted(ids.new("o") for _ in range(23))
     for order_id in invented:
         post(entries.paid(order_id, clock.now(), Sale(goods_fen=10)))
-    assert len(list(ledger_queries.of_day(shop.today))) == 23
+    assert len(list(ledger_queries.entries_of_day(shop.today))) == 23
     next_day(shop)
     assert told.differences == [(order_id, "entry paid is of no order") for order_id in invented]
 

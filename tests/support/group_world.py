@@ -204,7 +204,7 @@ class GroupWorld(World):
     def differences(self, seen: Seen) -> list[Difference]:
         """The audits of this world alone: its orders, its lobby, its stock, and WeChat's books of them."""
         orders = [found.value for found in seen.orders.values()]
-        entries = [entry for order in orders for entry in ledger_queries.of(order.order_id)]
+        entries = [entry for order in orders for entry in ledger_queries.entries_about(order.order_id)]
         money = audit(orders, entries, seen.stocks, *self.books(list(self.orders.values())))
         lobbies = [] if seen.lobby is None else [seen.lobby]
         return money + audit_lobbies(orders, lobbies, [(self.lobby_id, seat) for seat in seen.seats])

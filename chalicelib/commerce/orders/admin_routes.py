@@ -48,7 +48,7 @@ def get(order_id: str) -> AdminOrderView:
 def explain(order_id: str) -> OrderJournal:
     """List the journal entries of an order, in the order of time."""
     order_queries.load(order_id)
-    return OrderJournal(ledger_queries.of(order_id))
+    return OrderJournal(ledger_queries.entries_about(order_id))
 
 
 @endpoint(

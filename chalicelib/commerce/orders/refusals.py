@@ -294,4 +294,8 @@ FIELDS: Labels = {
     "carrier": "快递公司",
     "tracking_no": ("运单号", "tracking number"),
     "restock": "退回库存",
+    "pay_minutes": ("支付时限（分钟）", "minutes to pay"),
+    "receive_days": ("自动确认收货天数", "days until receipt is taken for granted"),
+    "refund_days": ("可退款天数", "days in which a refund can be asked for"),
+    "unpaid_max": ("未付款订单上限", "limit of unpaid orders"),
 }

@@ -77,4 +77,5 @@ FIELDS: Labels = {
     "off_fen": ("减免金额（分）", "amount off in fen"),
     "limit": ("每单限购件数", "limit of an order"),
     "every": ("每满重复减免", "every"),
+    "floor_bp": ("最低折后比例（万分之一）", "floor in basis points"),
 }

@@ -38,7 +38,7 @@ def _erase(member_id: str) -> None:
 
 
 def _account(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
-    return ledger_queries.of_member(member_id, _PAGE, position)
+    return ledger_queries.page_of_member(member_id, _PAGE, position)
 
 
 DATA_OWNERS = (

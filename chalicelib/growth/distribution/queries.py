@@ -117,7 +117,7 @@ def explain(member_id: str, limit: int, cursor: str | None) -> tuple[list[AdminL
     Raises `not_found` for a member who never applied, `cursor_invalid`.
     """
     distributor_queries.load(member_id)
-    entries, after = ledger_queries.of_member(member_id, limit, cursor)
+    entries, after = ledger_queries.page_of_member(member_id, limit, cursor)
     return [_line(entry) for entry in entries], after
 
 

@@ -36,7 +36,7 @@ from chalicelib.insight.reconciliation.rules import (
 from chalicelib.insight.reconciliation.tables import RUN, Reconciliations, difference_item, run_item
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger.rules import Entry
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
@@ -77,7 +77,7 @@ def compare_day(job: Job) -> None:
         compare(date.fromisoformat(job.key))
     except WechatError as fault:
         if fault.code == "STATEMENT_CREATING":
-            raise Later(_NOT_READY_SECONDS) from fault
+            raise RetryLater(_NOT_READY_SECONDS) from fault
         raise
 
 
@@ -123,7 +123,7 @@ def _compared(day: date) -> tuple[ComparedDay, list[BillDifference]]:
 
     end = clock.monotonic() + SECONDS_MAX
     statement = statements.read_day(day, end)
-    sums, booked = statement.lines.agree(_ours(statements.until(end, ledger_queries.of_day(day))))
+    sums, booked = statement.lines.agree(_ours(statements.until(end, ledger_queries.entries_of_day(day))))
     theirs = statement.lines.unmatched()
     again = _ours(ledger_queries.find(list(_entry_keys(theirs.keys() - booked.keys()))))
     ours = booked | {one.key: one for one in again}
@@ -164,7 +164,7 @@ def _known(keys: Sequence[Key]) -> dict[Key, Known]:
             found[key] = Known(order.state, order.order_id)
         elif subject == "refund" and order is not None and (refund := order.refund(number)) is not None:
             found[key] = Known(refund.state, refund.number)
-        elif subject == "transfer" and number and (entries := ledger_queries.of(number)):
+        elif subject == "transfer" and number and (entries := ledger_queries.entries_about(number)):
             found[key] = Known(entries[-1].cause, number)
     return found
 

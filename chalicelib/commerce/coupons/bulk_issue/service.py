@@ -36,7 +36,7 @@ from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.settings import settings
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
@@ -102,13 +102,13 @@ def bulk_issue(job: Job) -> None:
     end = clock.monotonic() + RUN_SECONDS
     while step(job.task.payload["template_id"], grant_id, int(number)):
         if clock.monotonic() > end:
-            raise Later(0)
+            raise RetryLater(0)
 
 
 def step(template_id: str, grant_id: str, number: int) -> bool:
     """Give the next members of a part theirs, and return whether there is more to do.
 
-    Raises `Later` while the template is paused, `conflict`, `unavailable`.
+    Raises `RetryLater` while the template is paused, `conflict`, `unavailable`.
     """
     return retry(lambda: _step(template_id, grant_id, number))
 
@@ -179,7 +179,7 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
     if template.is_over(now):
         return _move(tx, grant_id, part, Step(position=part.position, state="over"))
     if template.state != "published":
-        raise Later(PAUSED_SECONDS)
+        raise RetryLater(PAUSED_SECONDS)
     following = queries.following(grant, part)
     found = queries.candidates(template, following.members)
     received = found.received

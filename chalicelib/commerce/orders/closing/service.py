@@ -16,7 +16,7 @@ from chalicelib.commerce.orders.refusals import order_state
 from chalicelib.commerce.orders.rules import PAY_GRACE, PAY_MARGIN, Order, closed
 from chalicelib.core import clock
 from chalicelib.core.errors import unavailable
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Versioned
 
@@ -54,7 +54,7 @@ def close_unpaid(job: Job) -> None:
     if order.state == "closed" and order.payable_fen and not order.transaction_id:
         over = order.pay_by + PAY_GRACE + PAY_MARGIN
         if now < over:
-            raise Later((over - now).total_seconds())
+            raise RetryLater((over - now).total_seconds())
         payment.learn(order.order_id)
         return
     if order.state != "awaiting_payment":
@@ -63,7 +63,7 @@ def close_unpaid(job: Job) -> None:
         if order.payable_fen and payment.learn(order.order_id):
             return
         wait = max(now - order.created_at, timedelta(seconds=1))
-        raise Later(min(wait, order.pay_by - now).total_seconds())
+        raise RetryLater(min(wait, order.pay_by - now).total_seconds())
     if _closed_at_wechat(order):
         _close(found, "closed_unpaid", "system", job)
 

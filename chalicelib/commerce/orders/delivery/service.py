@@ -18,7 +18,7 @@ from chalicelib.core.errors import invalid
 from chalicelib.core.metrics import Metric
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.platform.jobs.events import emit
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Versioned
@@ -110,12 +110,12 @@ def complete(job: Job) -> None:
         if order.state != "received":
             return order
         if any(refund.open for refund in order.refunds):
-            raise Later(_OPEN_REFUND_SECONDS)
+            raise RetryLater(_OPEN_REFUND_SECONDS)
         now = clock.now()
         emit(tx, COMPLETED, order.order_id, member_id=order.member_id, at=clock.stamp(now))
         return step(order, "complete", "completed", "system", now)
 
     order = changes.change(job.key, decide, job)
-    for difference in differences_of_order(order, ledger_queries.of(order.order_id)):
+    for difference in differences_of_order(order, ledger_queries.entries_about(order.order_id)):
         metrics.add(Metric.BOOKS_DIFFER)
         log.error("books_differ", about=difference.about, what=difference.what)

@@ -16,7 +16,7 @@ from chalicelib.core import clock, log, metrics
 from chalicelib.core.metrics import Metric
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Versioned
 
@@ -64,7 +64,7 @@ def push_refund(job: Job) -> None:
         if fault.code in _PARKED or fault.http == 429:
             log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
             _note_wait(order.order_id, refund.refund_id, fault.code)
-            raise Later(_PARK_SECONDS) from fault
+            raise RetryLater(_PARK_SECONDS) from fault
         if not fault.passing and job.task.attempts >= _REFUSALS_MAX:
             settle_refund(refund.number, fault.code, refund.amount_fen, job, found)
             return
@@ -73,7 +73,7 @@ def push_refund(job: Job) -> None:
         raise
     settle_refund(refund.number, result.state, result.amount_fen, job, found)
     if result.state == "PROCESSING":
-        raise Later(_ASK_SECONDS)
+        raise RetryLater(_ASK_SECONDS)
 
 
 def _since(job: Job, refund: Refund) -> datetime:

@@ -141,5 +141,5 @@ def account(member_id: str, language: str, limit: int, cursor: str | None) -> tu
     Raises `not_found` for a member who never applied, `cursor_invalid`.
     """
     distributor_queries.load(member_id)
-    entries, after = ledger_queries.of_member(member_id, limit, cursor)
+    entries, after = ledger_queries.page_of_member(member_id, limit, cursor)
     return [ledger_line(entry, language) for entry in entries], after

@@ -33,7 +33,7 @@ from chalicelib.growth.distribution.tables import (
 )
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
@@ -63,7 +63,7 @@ def release_commissions(job: Job) -> None:
     settle(job.key)
     waits = [one for one in _of_order(job.key) if one.state == "pending" and one.available_at is not None]
     if waits:
-        raise Later(_OPEN_REFUND_SECONDS)
+        raise RetryLater(_OPEN_REFUND_SECONDS)
 
 
 def settle(order_id: str, paid_now: bool = False) -> None:

@@ -20,7 +20,7 @@ from chalicelib.growth.groupbuy.lottery.queries import secret_of
 from chalicelib.growth.groupbuy.rules import Lobby
 from chalicelib.growth.groupbuy.seats.service import write_event
 from chalicelib.growth.groupbuy.tables import Lobbies
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import commit, retry
@@ -46,7 +46,7 @@ def _settle_once(job: Job) -> None:
     now = clock.now()
     undecided = lobby.terms.ending(lobby.taken) != lobby.terms.ending(lobby.taken + lobby.held)
     if undecided and now < lobby.expires_at + HELD_WAIT:
-        raise Later(_HELD_ASK_SECONDS)
+        raise RetryLater(_HELD_ASK_SECONDS)
     same = Lobbies.taken == lobby.taken
     if undecided:
         same &= Lobbies.held == lobby.held

@@ -19,7 +19,7 @@ from chalicelib.growth.groupbuy.lottery import rules as draw
 from chalicelib.growth.groupbuy.lottery.queries import entries_of, read_draw, secret_of
 from chalicelib.growth.groupbuy.rules import Activity, Lottery
 from chalicelib.growth.groupbuy.tables import ENTRY, Draw, GroupActivities, Lobbies, activity_key, partitions
-from chalicelib.platform.jobs.job import Job, Later
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction, write
@@ -40,9 +40,9 @@ def end_activity(job: Job) -> None:
     activity: Activity = item.activity
     over = rules.wound_up_at(activity)
     if clock.now() < over:
-        raise Later((over - clock.now()).total_seconds())
+        raise RetryLater((over - clock.now()).total_seconds())
     if _unfinished(activity):
-        raise Later(_END_ASK_SECONDS)
+        raise RetryLater(_END_ASK_SECONDS)
     tx = Transaction()
     retract(tx, activity.product_id, activity.activity_id)
     for sku_id in activity.stock:

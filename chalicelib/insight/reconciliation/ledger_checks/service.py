@@ -57,7 +57,7 @@ def differences(numbers: Sequence[str]) -> list[Difference]:
     found = read.batch_get([(table, (number,)) for table in (Orders, Withdrawals) for number in numbers])
     orders = [one.order for one in found[: len(numbers)] if one is not None]
     withdrawals = [one.withdrawal for one in found[len(numbers) :] if one is not None]
-    entries = [entry for number in numbers for entry in ledger_queries.of(number, consistent=True)]
+    entries = [entry for number in numbers for entry in ledger_queries.entries_about(number, consistent=True)]
     differ = audit(orders, entries) + audit_withdrawals(withdrawals, entries)
     members = {change.member_id: entry.about for entry in entries if (change := change_of(entry)) is not None}
     for member_id, about in sorted(members.items()):
