@@ -1,4 +1,4 @@
-"""The crash sweep over stock in shards: spread, spread anew, supplied, gathered by an order, given back."""
+"""The crash sweep over stock in shards: spread, spread anew, supplied, consolidated for an order, given back."""
 
 from __future__ import annotations
 

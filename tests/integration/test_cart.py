@@ -113,6 +113,10 @@ def test_what_does_not_exist_or_is_not_on_sale_does_not_go_in(member: str, produ
     with pytest.raises(MallError) as off_sale:
         put(member, hidden.skus[0].sku_id, 1)
     assert (unknown.value.code, off_sale.value.code) == ("not_found", "product_unavailable")
+    assert [told.reason.code for one in (unknown, off_sale) for told in one.value.errors] == [
+        "no_such",
+        "not_for_the_cart",
+    ]
     assert lines(member) == []
 
 
@@ -125,6 +129,7 @@ def test_a_cart_holds_fifty_lines_and_not_one_more(member: str, product: Callabl
     with pytest.raises(MallError) as full:
         put(member, skus[50], 1)
     assert (full.value.code, full.value.data, len(lines(member))) == ("cart_full", {"limit": 50}, 50)
+    assert full.value.text("zh", {}) == "购物车最多放 50 种商品，请先移除一些"
     assert put(member, skus[0], 7).lines[-1].quantity == 7
     service.remove(member, skus[0])
     assert len(put(member, skus[50], 1).lines) == 50

@@ -16,9 +16,12 @@ from chalicelib.commerce.catalogue.import_export import queries as import_export
 from chalicelib.commerce.catalogue.stock import queries as stock_queries
 from chalicelib.commerce.catalogue.stock import shards as stock_shards
 from chalicelib.commerce.catalogue.stock.shards import SHARDS_MAX
+from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.commerce.orders.placement import rules as placement_rules
 from chalicelib.commerce.orders.queries import load
 from chalicelib.commerce.orders.rules import LINES_MAX
+from chalicelib.core.settings import settings as app_settings
+from chalicelib.gateways.wechat.pay import Trade
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.store import cache
 from local.client import Answer, Operator, Sandbox, Shopper
@@ -144,7 +147,8 @@ def test_an_order_is_refused_only_when_there_are_too_few(
             orders.append(load(answer.ok(201)["order_id"]))
             left -= quantity
         else:
-            assert answer.refused(409, "out_of_stock")["skus"] == [sku]
+            problem = answer.refused(409, "out_of_stock")
+            assert (problem["skus"], problem["errors"][0].get("left", 0)) == ([sku], left)
     assert (stock_queries.stock_of(sku).free, shards.differences(sku, orders)) == (left, [])
 
 
@@ -246,6 +250,33 @@ def test_an_order_that_no_shard_can_fill_leaves_the_others_to_sell(
     left = operator.get(f"/v1/admin/skus/{sku}/shards").ok()
     assert (left["own"], sorted(left["free"])) == (0, [0, 1, 3, 5])
     order(shopper, sku, 1).ok(201)
+
+
+def test_a_late_payment_whose_pieces_lie_scattered_has_them_consolidated(
+    operator: Operator, shopper: Shopper, sandbox: str, product: Any, sku: str
+) -> None:
+    """Not while it is decided what becomes of it: that may be decided again, and only says that they are scattered."""
+    activity = operator.group_activity({3: PRICE}, product=product)
+    leader = Shopper.arrive(operator.send, Sandbox(sandbox))
+    lead = leader.take_seat(sku, activity_id=activity["activity_id"]).ok(201)
+    leader.sandbox.pay(leader.start_payment(lead["order_id"]), notify="none")
+    leader.send(*payment_callback(leader.sandbox, lead["order_id"])).ok()
+    placed = shopper.take_seat(sku, quantity=6, lobby_id=lead["group"]["lobby_id"]).ok(201)
+    order_id = placed["order_id"]
+    shopper.post(f"/v1/orders/{order_id}/cancel").ok()
+    before = spread(operator, sku, 4)
+    assert (before["own"], before["free"]) == (0, [5, 5, 5, 4])
+    with pytest.raises(stock_shards.Scattered) as scattered:
+        stock_shards.find(sku, 6, order_id)
+    assert scattered.value.wanted == {sku: 6}
+    assert operator.get(f"/v1/admin/skus/{sku}/shards").ok() == before, "finding moves nothing"
+    mine = app_settings()
+    trade = Trade(order_id, "SUCCESS", mine.wechat_appid, mine.wechat_mchid, "t-late", placed["payable_fen"])
+    order = payment.record(trade)
+    assert (order.state, [line.pool for line in order.lines]) == ("awaiting_group", [""])
+    assert stock_queries.stock_of(sku).free == STOCK - 7
+    after = operator.get(f"/v1/admin/skus/{sku}/shards").ok()
+    assert (after["own"], sum(after["free"])) == (0, STOCK - 7)
 
 
 def test_pieces_that_lie_beside_the_shards_are_shared_out_by_spreading_as_before(

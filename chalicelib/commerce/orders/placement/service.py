@@ -101,10 +101,23 @@ def _consolidated(checkout: Checkout) -> Checkout:
 def _commit(order: Order, checkout: Checkout) -> Order:
     """Write the order and all that goes with it, in one transaction. Raises Conflict, `out_of_stock`, `coupon_taken`,
     `too_many_unpaid`, and what holding the seat raises."""
+    try:
+        commit(_transaction(order, checkout))
+    except ConditionFailed as fault:
+        short = [line for line in fault.failed if isinstance(line, OrderLine)]
+        if Conflict in fault.failed or not short:
+            raise Conflict from fault
+        raise _short(short, checkout.purchase.selection) from None
+    return order
+
+
+def _transaction(order: Order, checkout: Checkout) -> Transaction:
+    """Put together what the order writes; where a line's pieces are too few, it fails with that line."""
     tx = Transaction()
     tx.create(item(order, 1), Conflict)
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, line, line.pool)
+        tx.after_commit(shards.deduct, line.sku_id, line.pool, line.quantity)
     limit = checkout.unpaid_max
     count_placed(tx, order, limit, Conflict if order.newcomer else MallError("too_many_unpaid", limit=limit))
     redemption.lock(tx, order, checkout.purchase.benefits.chosen)
@@ -119,28 +132,19 @@ def _commit(order: Order, checkout: Checkout) -> Order:
     schedule(tx, CLOSE_UNPAID, order.order_id, watched)
     tx.after_commit(metrics.add, Metric.ORDERS_PLACED)
     tx.after_commit(cache.forget, "catalogue")
-    for line in order.lines:
-        tx.after_commit(shards.deduct, line.sku_id, line.pool, line.quantity)
-    try:
-        commit(tx)
-    except ConditionFailed as fault:
-        short = [line for line in fault.failed if isinstance(line, OrderLine)]
-        if Conflict in fault.failed or not short:
-            raise Conflict from fault
-        raise _short(short, checkout.purchase.selection) from None
-    return order
+    return tx
 
 
 def _short(lines: list[OrderLine], selection: Selection) -> Exception:
-    """What it means that there were too few pieces for these lines: `out_of_stock`, or Conflict when there may be some
-    elsewhere, which is looked for next time by what is counted now."""
+    """Say what it means that there were too few pieces for these lines: `out_of_stock`, or Conflict, when there may be
+    some elsewhere. Where they are is counted now, so that the next try chooses by it."""
     cache.forget("catalogue")
     short = [line.sku_id for line in lines if not _elsewhere(line, selection.offers[line.sku_id])]
     return rules.out_of_stock(selection.lines, dict.fromkeys(short), selection.offers) if short else Conflict()
 
 
 def _elsewhere(line: OrderLine, offer: Offer) -> bool:
-    """Whether there may be pieces elsewhere than where the line wanted to take them from."""
+    """Say whether there may be pieces elsewhere than where the line wanted to take them from; count them, if so."""
     if line.pool not in (OWN, *offer.shards):
         return False  # an activity's own
     if not offer.shards:
