@@ -125,7 +125,7 @@ def _check_lobby(flow: Flow, seen: Seen) -> None:
     assert lobby is not None
     assert (lobby.state, lobby.free, lobby.held, lobby.taken) == flow.lobby
     assert lobby.finished == (lobby.state in ("succeeded", "failed"))
-    kept = [one.order for one in seen.orders.values() if one.order.group.state not in ("held", "released")]
+    kept = [one.value for one in seen.orders.values() if one.value.group.state not in ("held", "released")]
     assert (lobby.taken, lobby.paid_fen) == (len(kept), sum(order.paid_fen for order in kept))
     if lobby.state == "opening":
         assert (lobby.expires_at, seen.position) == (None, None)
