@@ -67,7 +67,8 @@ def test_three_fill_a_lobby_and_what_they_ordered_is_sent(
     assert [person["is_leader"] for person in lobby["members"]] == [True, False, False]
     shows(visitor, activity, [])
     assert operator.stock(sku_of(activity)) == (97, 3)
-    arrive().take_seat(sku_of(activity), lobby_id=lead["group"]["lobby_id"]).refused(409, "lobby_full")
+    refused = arrive().take_seat(sku_of(activity), lobby_id=lead["group"]["lobby_id"]).refused(409, "lobby_full")
+    assert (refused["errors"][0]["field"], refused["detail"]) == ("group.lobby_id", "该团已满员，可另开一团")
 
 
 def test_until_its_leader_has_paid_a_lobby_is_not_there_for_others(
