@@ -102,7 +102,7 @@ def differences(sandbox: Sandbox, *shoppers: Shopper) -> list[str]:
     """The audit of these members' withdrawals and balances, WeChat's books with them; what does not agree."""
     from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
     from chalicelib.growth.payouts.queries import load
-    from chalicelib.growth.payouts.tables import Withdrawals, allowance_key, told_apart
+    from chalicelib.growth.payouts.tables import Withdrawals, allowance_key, withdrawals_and_allowances
     from chalicelib.ledger import queries as ledger_queries
     from chalicelib.platform.store import read
 
@@ -115,7 +115,7 @@ def differences(sandbox: Sandbox, *shoppers: Shopper) -> list[str]:
     bills = [found for number in numbers if (found := bill(sandbox, number)) is not None]
     transfers = [Transfer(one["out_bill_no"], one["amount_fen"], one["state"]) for one in bills]
     kept = read.batch_get([allowance_key(shopper.member_id) for shopper in shoppers])
-    _, allowances = told_apart(item for item in kept if item is not None)
+    _, allowances = withdrawals_and_allowances(item for item in kept if item is not None)
     found = audit_withdrawals([load(number) for number in numbers], entries, transfers, allowances)
     found += balance_differences(*(shopper.member_id for shopper in shoppers))
     return [f"{one.about}: {one.what}" for one in found]
