@@ -75,7 +75,7 @@ class _House:
                 line = f"line {node.lineno} calls {called}"
                 if called.partition(".")[0] in EFFECTS and "." in called:
                     yield node.lineno, f"{line} in what may be done again"
-                elif has_tx and _called(node) in OWN_TRANSACTIONS:
+                elif has_tx and _called(node) in OWN_TRANSACTIONS and not self._is_given(node.func):
                     yield node.lineno, f"{line} in a decision that has its transaction"
             elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
                 target = self.resolve(node)
@@ -97,6 +97,15 @@ class _House:
                     return found
         return None
 
+    def _is_given(self, node: ast.expr) -> bool:
+        """Whether that is a parameter: what is called is then whatever the caller wants, under a name like another."""
+        return isinstance(node, ast.Name) and any(
+            one.arg == node.id
+            for scope in self._scopes(node)
+            if isinstance(scope, Function)
+            for one in _parameters(scope)
+        )
+
     def _scopes(self, node: ast.AST) -> Iterator[ast.AST]:
         """What the node stands in, from the inside out."""
         while (parent := self.parents.get(node)) is not None:
@@ -107,7 +116,9 @@ class _House:
 
 def _called(call: ast.Call) -> str:
     """The last name of what is called."""
-    return ast.unparse(call.func).rpartition(".")[2]
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
 def _arguments(call: ast.Call, target: ast.FunctionDef | None) -> Iterator[tuple[str, ast.expr]]:
