@@ -28,7 +28,7 @@ CATEGORY_IN_USE = Reason(
 
 # products
 SAME_SPEC_NAME = Reason("same_spec_name", "有两个规格项的名称相同", "two specs have the same name")
-SAME_SPEC_VALUE = Reason("same_spec_value", "{label}中有重复的值", "{label} has a value that stands twice")
+SAME_SPEC_VALUE = Reason("same_spec_value", "{label}中有重复的值", "a value stands twice in {label}")
 SPECS_INCOMPLETE = Reason(
     "specs_incomplete",
     "{label}应为商品的每个规格项各填一个值，不多不少",
@@ -72,12 +72,12 @@ BAD_PICTURE = Reason(
 
 FIELDS: Labels = {
     # lists
-    "q": ("搜索词", "search"),
+    "q": ("搜索词", "words to search for"),
     "sort": "排序",
     "published": "是否上架",
     "format": "文件格式",
     # categories
-    "category_id": "分类",
+    "category_id": ("分类", "category"),
     "category_code": "分类编码",
     "parent_id": ("上级分类", "parent category"),
     "parent_code": ("上级分类", "parent category"),
@@ -88,12 +88,12 @@ FIELDS: Labels = {
     "keywords": "关键词",
     "unit": "单位",
     "brand": "品牌",
-    "picture_url": ("图片网址", "address of the picture"),
+    "picture_url": ("图片网址", "picture address"),
     "gallery": ("图集", "gallery"),
     "detail": "详情",
     "role": "商品定位",
     "values": "商品价值",
-    "freight_template_id": "运费模板",
+    "freight_template_id": ("运费模板", "freight template"),
     "commission_bp": ("佣金比例（万分之一）", "commission in parts of 10000"),
     "publish": "是否上架",
     "version": "版本",
