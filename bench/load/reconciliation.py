@@ -130,7 +130,7 @@ def _compare(folder: Path, payments: int) -> Spent:
                 for raw in msgspec.json.decode(page):
                     yield msgspec.json.decode(raw["entry"]["S"], type=Entry)
 
-    api.call, api.download, ledger_queries.of_day = call, download, of_day  # type: ignore[assignment]
+    api.call, api.download, ledger_queries.entries_of_day = call, download, of_day  # type: ignore[assignment]
     service.SECONDS_MAX = float("inf")  # type: ignore[attr-defined]
     before, began = _resident_mb(), time.process_time()
     done, differences = service._compared(_DAY)

@@ -48,18 +48,11 @@ class FieldError(msgspec.Struct, frozen=True):
     """What is wrong with one field of a request, as `Reason.at` makes it."""
 
     field: str
-    reason: Reason | str  # MIGRATION: str
+    reason: Reason
     params: dict[str, Any] = {}
-
-    @property
-    def message(self) -> str:  # MIGRATION
-        """MIGRATION."""
-        return self.text("en", {})
 
     def text(self, language: str, labels: Labels) -> str:
         """Give the text for a person, in `language` ("zh" or "en"), by the names that `labels` has for fields."""
-        if isinstance(self.reason, str):  # MIGRATION
-            return self.reason
         template = self.reason.en if language == "en" else self.reason.zh
         names = {"field": self.field, "label": _label(self.field, language, labels)}
         text = template.format_map(names | _in_language(self.params, language))
@@ -250,20 +243,14 @@ class OutsideError(Exception):
         return True
 
 
-def _migration(errors: Any) -> Any:  # MIGRATION
-    return (FieldError(*errors),) if isinstance(errors[0], str) else errors
-
-
-def malformed(*errors: FieldError | str) -> MallError:  # MIGRATION: str
+def malformed(*errors: FieldError) -> MallError:
     """400: fields cannot be read as what they should be."""
-    errors = _migration(errors)
-    return MallError("malformed", errors=errors)  # type: ignore[arg-type]  # MIGRATION
+    return MallError("malformed", errors=errors)
 
 
-def invalid(*errors: FieldError | str) -> MallError:  # MIGRATION: str
+def invalid(*errors: FieldError) -> MallError:
     """422: fields were understood, and a rule refuses them."""
-    errors = _migration(errors)
-    return MallError("invalid", errors=errors)  # type: ignore[arg-type]  # MIGRATION
+    return MallError("invalid", errors=errors)
 
 
 def unavailable(retry_after: int = 2) -> MallError:

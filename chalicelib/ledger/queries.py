@@ -146,6 +146,3 @@ def month_of(raw: read.Raw) -> Month:
 
 def _number(raw: read.Raw, name: str) -> int:
     return int(raw[name]["N"]) if name in raw else 0
-
-
-of, of_day, of_member = entries_about, entries_of_day, page_of_member  # MIGRATION

@@ -23,7 +23,7 @@ from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.worker import LEASE_SECONDS
 from local.client import Client, in_process
 from local.jobs import forget_all
-from tests.support.bulk_issue import all_given_by, counts, ended, given_by, granted, progress, shorten_steps
+from tests.support.bulk_issue import PATIENCE, all_given_by, counts, ended, given_by, granted, progress, shorten_steps
 from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, template, told
 from tests.support.operators import owner_token
 from tests.support.outside import Crash, boundary
@@ -65,7 +65,7 @@ def test_five_thousand_and_a_worker_that_is_killed_twice(advance: Callable[[floa
     for at, mode in ((300, "crash_before"), (231, "crash_after")):
         with boundary() as outside, contextlib.suppress(Crash):
             outside.arm(at, mode)  # type: ignore[arg-type]
-            worker.run_due()
+            worker.run_due(PATIENCE)
             raise AssertionError("nobody died")
         middle = progress(grant)
         assert middle.state == "running"

@@ -7,6 +7,7 @@ again where a shopper would, time passes, the jobs run until none is owed any mo
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -26,6 +27,8 @@ from tests.support.outside import Crash, Mode, Outside, may_change
 
 #: In so many rounds of running what is due, or letting time pass where nothing is, a healthy mall comes to rest.
 _ROUNDS_MAX = 40
+#: The variable that names the one point to play, where a failure is looked into.
+ALONE = "CRASH_POINT"
 
 
 @dataclass
@@ -130,6 +133,8 @@ class Sweep(Generic[_F, _W]):
         Where only those count that may change something, to die before one of them is to die after the one before it:
         then it is enough to die before the first.
         """
+        if alone := os.environ.get(ALONE):
+            return int(self.play(flow, mode, int(alone)))
         points = 0
         while self.play(flow, mode, points + 1):
             points += 1
@@ -157,6 +162,6 @@ class Sweep(Generic[_F, _W]):
                 world.rest()
                 self.check(flow, world)
         except BaseException as fault:
-            fault.add_note(f"{flow.name}: {mode} at call {at} of {calls}")
+            fault.add_note(f"{flow.name}: {mode} at call {at} of {calls}; to play it alone: {ALONE}={at}")
             raise
         return True

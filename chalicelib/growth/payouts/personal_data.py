@@ -1,4 +1,4 @@
-"""What withdrawals keep of a member: shown whole, and kept without the person once they are gone."""
+"""What withdrawals keep of a member: shown whole, and kept without the person once their account is erased."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from chalicelib.growth.payouts.queries import withdrawals_of_member
 from chalicelib.growth.payouts.rules import Withdrawal
 from chalicelib.growth.payouts.service import change
 from chalicelib.growth.payouts.views import view
-from chalicelib.platform.jobs.job import Later
+from chalicelib.platform.jobs.job import RetryLater
 from chalicelib.platform.store.transaction import Transaction
 
 _PAGE = 50
-#: One that was begun just as the member went still has to find its way to them.
+#: How long erasure waits, in seconds, for a withdrawal that was begun just as the account was closed.
 _OPEN_SECONDS = 3600.0
 
 
@@ -37,7 +37,7 @@ def _erase(member_id: str) -> None:
 
 def _without_openid(withdrawal: Withdrawal, _: Transaction) -> Withdrawal:
     if withdrawal.open:
-        raise Later(_OPEN_SECONDS)
+        raise RetryLater(_OPEN_SECONDS)
     return msgspec.structs.replace(withdrawal, openid="") if withdrawal.openid else withdrawal
 
 

@@ -26,9 +26,6 @@ class RetryLater(Exception):
         self.seconds = seconds
 
 
-Later = RetryLater  # MIGRATION
-
-
 class LeaseLost(Exception):
     """Another worker has the job by now; what this one wanted to commit with it was not written."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import botocore.session
@@ -29,7 +28,7 @@ from pynamodb.indexes import Index
 from pynamodb.models import Model
 
 from chalicelib.core import log, metrics
-from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.errors import unavailable
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
@@ -170,19 +169,3 @@ class Document(Attribute[_D]):
 
 
 _encoder = msgspec.json.Encoder()
-
-
-def retry_busy(work: Callable[[], _T], conflict: type[Exception], tries: int = 4) -> _T:
-    """Run a use case again when another writer got in between its read and its write.
-
-    `conflict` is what its transaction raises then. The last time round it is the caller's: 409.
-    """
-    for _ in range(tries - 1):
-        try:
-            return work()
-        except conflict:
-            continue
-    try:
-        return work()
-    except conflict as fault:
-        raise MallError("conflict") from fault

@@ -11,7 +11,7 @@ no transaction of its own. `tx.after_commit` is for those.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -54,11 +54,6 @@ def commit(tx: Transaction) -> None:
         if not refusals or Conflict in fault.failed or None in fault.failed:
             raise Conflict from fault
         raise refusals[0] from fault
-
-
-def refusal(failed: Sequence[object]) -> MallError | None:  # MIGRATION
-    """MIGRATION."""
-    return next((one for one in failed if isinstance(one, MallError)), None)
 
 
 def retry(work: Callable[[], _T], tries: int = TRIES) -> _T:

@@ -59,8 +59,7 @@ def render(error: MallError, language: str, request_id: str, labels: Labels) -> 
 def told(error: FieldError, language: str, labels: Labels) -> dict[str, Any]:
     """Show one field's error as it is answered: `field`, `code`, `message`, and the code's parameters beside them."""
     text = error.text(language, labels)
-    code = error.reason if isinstance(error.reason, str) else error.reason.code  # MIGRATION
-    return error.data() | {"field": error.field, "code": code, "message": text}
+    return error.data() | {"field": error.field, "code": error.reason.code, "message": text}
 
 
 @functools.cache
