@@ -31,7 +31,7 @@ _NOBODY = ("not_found",)
 
 @endpoint("GET /v1/distribution", MEMBER)
 def get_distribution() -> DistributionTerms:
-    """Read the rules by which distributors are paid: levels, rates, days, tiers, and what the mall says of their rights."""
+    """Read the rules by which distributors are paid: levels, rates, days, tiers, and what the mall says of rights."""
     return distributor_queries.terms()
 
 

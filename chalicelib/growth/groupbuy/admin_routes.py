@@ -71,5 +71,5 @@ def list_all_lobbies(activity_id: str, query: PageQuery) -> Page[LobbyCard]:
 
 @endpoint("GET /v1/admin/group-activities/{activity_id}/report", OPERATOR, permission="groups.read")
 def tell(activity_id: str) -> ActivityReport:
-    """Report by variant what an activity brought: opened, joined, succeeded, paid; its success rate with 95 % interval."""
+    """Report by variant what an activity brought: opened, joined, succeeded, paid; success rate with 95 % interval."""
     return ActivityReport(activity_id=activity_id, variants=report.tallies_of(activity_queries.load(activity_id)))
