@@ -19,7 +19,7 @@ from chalicelib.platform.web.types import Page, PageQuery
 
 @endpoint("GET /v1/admin/distributors", OPERATOR, permission="distributors.read", errors=("cursor_invalid",))
 def list_distributors(query: DistributorsQuery) -> Page[AdminDistributor]:
-    """The distributors in a state with their figures: who applied first before the others, or who has sold most.
+    """List the distributors in a state with their sales: first those who applied first, or those who have sold most.
 
     By sales, one whose sales change while you turn the pages may be on two of them, or on none.
     """
@@ -28,7 +28,7 @@ def list_distributors(query: DistributorsQuery) -> Page[AdminDistributor]:
 
 @endpoint("GET /v1/admin/distributors/{member_id}", OPERATOR, permission="distributors.read")
 def get_distributor_detail(member_id: str) -> AdminDistributorDetail:
-    """One distributor with their figures, balance, tier, and to whom they are bound themselves."""
+    """Read one distributor with their sales, balance and tier, and the distributor they are bound to themselves."""
     return operator_queries.detail(member_id)
 
 
@@ -39,7 +39,7 @@ def get_distributor_detail(member_id: str) -> AdminDistributorDetail:
     errors=("cursor_invalid",),
 )
 def explain_account(member_id: str, query: PageQuery) -> Page[AdminLedgerLine]:
-    """The journal's entries that a distributor's balance comes to, the latest first."""
+    """List the journal's entries that a distributor's balance comes to, the latest first."""
     return Page(*operator_queries.explain(member_id, query.limit, query.cursor))
 
 
@@ -58,7 +58,7 @@ def audit_account(member_id: str) -> AccountCheck:
 
 @endpoint("GET /v1/admin/commissions", OPERATOR, permission="distributors.read", errors=("cursor_invalid", "invalid"))
 def list_admin_commissions(query: AdminCommissionsQuery) -> Page[AdminCommission]:
-    """The commissions of an order by level, or those of a distributor or a day, the latest first."""
+    """List the commissions of an order by level, or those of a distributor or a day, the latest first."""
     return Page(*operator_queries.commissions(query.order_id, query.member_id, query.day, query.limit, query.cursor))
 
 

@@ -16,7 +16,6 @@ STATES: dict[str, Term] = {
 #: What a distributor wants to do.
 ACTIONS: dict[str, Term] = {
     "share": Term("share", "分享商品", "share products"),
-    "withdraw": Term("withdraw", "提现", "withdraw"),
 }
 DISTRIBUTOR_STATE = Reason(
     "distributor_state",

@@ -26,25 +26,24 @@ from chalicelib.platform.web.types import Page, PageQuery
 _LINK_SECONDS = 60
 _PICTURE_SECONDS = 86400
 
-
 _NOBODY = ("not_found",)
 
 
 @endpoint("GET /v1/distribution", MEMBER)
 def get_distribution() -> DistributionTerms:
-    """By which rules distributors are paid here: levels, rates, days, tiers, and what the mall says of their rights."""
+    """Read the rules by which distributors are paid: levels, rates, days, tiers, and what the mall says of rights."""
     return distributor_queries.terms()
 
 
 @endpoint("GET /v1/distributor", MEMBER, errors=_NOBODY)
 def get_distributor(call: Call) -> DistributorOverview:
-    """What I am as a distributor, what I have, and how far it is to the next tier."""
+    """Read what I am as a distributor, what I have, and how far it is to the next tier."""
     return distributor_queries.overview(call.caller)
 
 
 @endpoint("GET /v1/distributor/customers", MEMBER, errors=("not_found", "cursor_invalid"))
 def list_customers(call: Call, query: CustomersQuery) -> Page[CustomerView]:
-    """Members who are bound to me, the latest first. Level 2 is empty where the mall pays one level.
+    """List the members who are bound to me, the latest first. Level 2 is empty where the mall pays one level.
 
     A page may be short and have a `next_cursor` all the same.
     """
@@ -53,7 +52,7 @@ def list_customers(call: Call, query: CustomersQuery) -> Page[CustomerView]:
 
 @endpoint("GET /v1/distributor/commissions", MEMBER, errors=("not_found", "cursor_invalid", "invalid"))
 def list_commissions(call: Call, query: CommissionsQuery) -> Page[CommissionView]:
-    """My commissions, one for each line of an order and level, the latest first; those of nothing explain themselves.
+    """List my commissions, one for each line of an order and level, the latest first; one of nothing says why.
 
     A page may be short and have a `next_cursor` all the same.
     """
@@ -65,19 +64,20 @@ def list_commissions(call: Call, query: CommissionsQuery) -> Page[CommissionView
 
 @endpoint("GET /v1/distributor/statements/{month}", MEMBER)
 def get_statement(call: Call, month: str) -> Statement:
-    """My account in a month of Asia/Shanghai, such as 2026-11: it opens as the month before closed."""
+    """Read my account in a month of Asia/Shanghai, such as 2026-11: it opens as the month before closed."""
     return commission_queries.statement(call.caller, month)
 
 
 @endpoint("GET /v1/distributor/ledger", MEMBER, errors=("not_found", "cursor_invalid"))
 def list_ledger(call: Call, query: PageQuery) -> Page[LedgerLine]:
-    """Every change of my account, the latest first, in words."""
+    """List every change of my account, the latest first, in words."""
     return Page(*commission_queries.account(call.caller, call.language, query.limit, query.cursor))
 
 
 @endpoint("GET /v1/distributor/leaderboard", MEMBER, errors=_NOBODY)
 def get_leaderboard(call: Call, query: LeaderboardQuery) -> Leaderboard:
-    """The best twenty of a month by sales, by the first character of their names, and me; where the mall has one."""
+    """List the best twenty of a month by sales, with the first characters of their names, and me; where the mall has a
+    leaderboard."""
     return leaderboards.leaderboard(call.caller, query.month)
 
 
@@ -88,19 +88,19 @@ def get_leaderboard(call: Call, query: LeaderboardQuery) -> Leaderboard:
     per_minute=60,
 )
 def make_link(call: Call, body: LinkInput) -> LinkView:
-    """A link to share, with what a poster shows; the same again is the same token."""
+    """Make a link to share, with what a poster shows; the same request again gives the same token."""
     return links.make(call.caller, body.product_id, body.page, body.channel)
 
 
 @endpoint("GET /v1/links/{token}", PUBLIC, cache_seconds=_LINK_SECONDS)
 def get_link(token: str) -> LinkTarget:
-    """What a token opens that the mini-program was given as its scene."""
+    """Read what a token opens that the mini-program was given as its scene."""
     return links_queries.target(token)
 
 
 @endpoint("GET /v1/links/{token}/code", PUBLIC, cache_seconds=_PICTURE_SECONDS, media="image/png, image/jpeg")
 def get_link_code(token: str) -> bytes | Reply:
-    """The picture of a token's mini-program code."""
+    """Give the picture of a token's mini-program code."""
     picture, media = links.code(token)
     return Reply(picture, content_type=media)
 

@@ -15,7 +15,7 @@ from chalicelib.platform.web.types import Page, PageQuery
 
 @endpoint("GET /v1/admin/group-activities", OPERATOR, permission="groups.read", errors=("cursor_invalid",))
 def list_all(query: PageQuery) -> Page[AdminActivityView]:
-    """All activities, those that end last at the top."""
+    """List all activities, those that end last at the top."""
     found, next_cursor = activity_queries.every(query.limit, query.cursor)
     return Page([admin_view(activity) for activity in found], next_cursor)
 
@@ -34,7 +34,7 @@ def create(body: ActivityInput) -> AdminActivityView:
 
 @endpoint("GET /v1/admin/group-activities/{activity_id}", OPERATOR, permission="groups.read")
 def get(activity_id: str) -> AdminActivityView:
-    """One activity, with all its variants."""
+    """Read one activity, with all its variants."""
     return admin_view(activity_queries.load(activity_id))
 
 
@@ -64,12 +64,12 @@ def end(activity_id: str) -> AdminActivityView:
     errors=("cursor_invalid",),
 )
 def list_all_lobbies(activity_id: str, query: PageQuery) -> Page[LobbyCard]:
-    """All lobbies of an activity: those that are just ending, then failed, open and succeeded ones."""
+    """List all lobbies of an activity: those that are just ending, then failed, open and succeeded ones."""
     cards, next_cursor = lobbies.lobbies_of_activity(activity_queries.load(activity_id), query.limit, query.cursor)
     return Page(cards, next_cursor)
 
 
 @endpoint("GET /v1/admin/group-activities/{activity_id}/report", OPERATOR, permission="groups.read")
 def tell(activity_id: str) -> ActivityReport:
-    """What it brought, by variant: opened, joined, succeeded, paid; the success rate with its 95 % interval."""
+    """Report by variant what an activity brought: opened, joined, succeeded, paid; success rate with 95 % interval."""
     return ActivityReport(activity_id=activity_id, variants=report.tallies_of(activity_queries.load(activity_id)))

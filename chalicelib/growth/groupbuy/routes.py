@@ -21,21 +21,21 @@ def _view(activity: Activity, member_id: str, stock: dict[str, int] | None = Non
 
 @endpoint("GET /v1/group-activities", VISITOR, errors=("cursor_invalid",))
 def list_activities(call: Call, query: PageQuery) -> Page[ActivityView]:
-    """Group-buys that run or will run, those that end first at the top."""
+    """List the group-buys that run or will run, those that end first at the top."""
     found, next_cursor = activity_queries.running(query.limit, query.cursor)
     return Page([_view(activity, call.caller) for activity in found], next_cursor)
 
 
 @endpoint("GET /v1/group-activities/{activity_id}", VISITOR)
 def get_activity(call: Call, activity_id: str) -> ActivityView:
-    """One group-buy. Where it tries out variants, a member is always offered the same one."""
+    """Read one group-buy. Where it tries out variants, a member is always offered the same one."""
     activity, stock = activity_queries.offered(activity_id)
     return _view(activity, call.caller, stock)
 
 
 @endpoint("GET /v1/group-activities/{activity_id}/lobbies", VISITOR, errors=("cursor_invalid",))
 def list_lobbies(call: Call, activity_id: str, query: PageQuery) -> Page[LobbyCard]:
-    """The lobbies that can be joined now, nearly full ones first."""
+    """List the lobbies that can be joined now, nearly full ones first."""
     activity = activity_queries.remembered(activity_id)
     cards, next_cursor = lobbies.joinable(activity, call.caller, query.limit, query.cursor)
     return Page(cards, next_cursor)
@@ -43,13 +43,13 @@ def list_lobbies(call: Call, activity_id: str, query: PageQuery) -> Page[LobbyCa
 
 @endpoint("GET /v1/group-activities/{activity_id}/draw", PUBLIC)
 def prove_activity(activity_id: str) -> DrawProof:
-    """The proof of the draw over an activity, which anybody can recompute."""
+    """Read the proof of the draw over an activity, which anybody can recompute."""
     return lottery_queries.proof_of_activity(activity_id)
 
 
 @endpoint("GET /v1/lobbies/{lobby_id}", VISITOR)
 def get_lobby(call: Call, lobby_id: str) -> LobbyView:
-    """A lobby, its members by the first character of their names, and the caller's own seat.
+    """Read a lobby, its members by the first character of their names, and the caller's own seat.
 
     Until its leader has paid, only the leader sees it.
     """
@@ -58,5 +58,5 @@ def get_lobby(call: Call, lobby_id: str) -> LobbyView:
 
 @endpoint("GET /v1/lobbies/{lobby_id}/draw", PUBLIC)
 def prove_lobby(lobby_id: str) -> DrawProof:
-    """The proof of the draw in a lobby, which anybody can recompute."""
+    """Read the proof of the draw in a lobby, which anybody can recompute."""
     return lottery_queries.proof_of_lobby(lobby_id)
