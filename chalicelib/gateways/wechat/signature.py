@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
 from chalicelib.gateways.wechat import keys
+from chalicelib.gateways.wechat.patience import SIGNATURE_SECONDS
 
 _SCHEME = "WECHATPAY2-SHA256-RSA2048"
-_WINDOW_SECONDS = 300
 #: WeChat sends signatures that begin so to see whether the merchant verifies them: they must be refused.
 _PROBE = "WECHATPAY/SIGNTEST/"
 
@@ -41,7 +41,7 @@ def defect(headers: Mapping[str, str], body: bytes) -> str | None:
         return "header_missing"
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         return "time"
-    if abs(clock.unix() - int(timestamp)) > _WINDOW_SECONDS:
+    if abs(clock.unix() - int(timestamp)) > SIGNATURE_SECONDS:
         return "time"
     if signature.startswith(_PROBE):
         return "probe"

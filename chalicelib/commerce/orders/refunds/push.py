@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -14,35 +14,25 @@ from chalicelib.commerce.orders.refunds.rules import with_refund
 from chalicelib.commerce.orders.rules import Order, Refund, noted
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.metrics import Metric
+from chalicelib.gateways.outbound import ask_again_seconds, is_late, next_step
+from chalicelib.gateways.wechat.patience import REFUNDS
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.jobs.job import Job, Later
 from chalicelib.platform.store.transaction import Transaction
 
-#: WeChat says that a refund is under way: ask again after this.
-_ASK_SECONDS = 30.0
-#: The merchant's balance is too low, or WeChat asks for patience: nothing has failed, wait longer.
-_PARK_SECONDS = 600.0
-#: So often a final refusal is asked for again before it is taken for one.
-_REFUSALS_MAX = 3
-#: After so many failures in a row, some five minutes, operators see why a refund waits.
-_PATIENCE = 7
-#: One that is not paid out so long after it was granted is counted at each try, whatever the reason: WeChat has most of
-#: them done within minutes.
-_LATE = timedelta(hours=1)
-_PARKED = frozenset({"NOT_ENOUGH", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED", "RATE_LIMITED"})
-
 
 def push_refund(job: Job) -> None:
-    """Bring a granted refund to its end: hand it to WeChat under one number and ask until it is decided; again after
-    30 seconds, after ten minutes while the balance is short.
+    """Bring a granted refund to its end: hand it to WeChat under one number and ask until it is decided, as patiently
+    as `REFUNDS` says.
     """
     found = order_queries.find(order_of(job.key))
     order = found.order
     refund = refund_of_order(order, job.key)
     if refund.state not in ("approved", "processing"):
         return
-    if clock.now() - _since(job, refund) >= _LATE:
+    since = _since(job, refund)
+    if is_late(REFUNDS, since, clock.now()):
         metrics.add(Metric.REFUNDS_STUCK)
     from chalicelib.gateways.wechat import pay as wechat
     from chalicelib.gateways.wechat.errors import WechatError
@@ -60,19 +50,19 @@ def push_refund(job: Job) -> None:
                 )
             )
     except WechatError as fault:
-        if fault.code in _PARKED or fault.http == 429:
-            log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
-            _note_wait(order.order_id, refund.refund_id, fault.code)
-            raise Later(_PARK_SECONDS) from fault
-        if not fault.passing and job.task.attempts >= _REFUSALS_MAX:
+        step = next_step(REFUNDS, fault, job.task.attempts)
+        if step.action == "refused":
             settle_refund(refund.number, fault.code, refund.amount_fen, job, found)
             return
-        if job.task.attempts >= _PATIENCE:
+        if step.is_shown:
             _note_wait(order.order_id, refund.refund_id, fault.code)
+        if step.action == "park":
+            log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
+            raise Later(REFUNDS.park_seconds) from fault
         raise
     settle_refund(refund.number, result.state, result.amount_fen, job, found)
     if result.state == "PROCESSING":
-        raise Later(_ASK_SECONDS)
+        raise Later(ask_again_seconds(REFUNDS, since, clock.now()))
 
 
 def _since(job: Job, refund: Refund) -> datetime:
@@ -118,8 +108,8 @@ def settle_refund(
         if (refund.state, refund.outcome) == (after, "" if after == "processing" else outcome):
             return order
         if after == "failed":
-            metrics.add(Metric.REFUNDS_STUCK)
-            log.error("refund_failed", refund_id=number, reason=outcome)
+            tx.after_commit(metrics.add, Metric.REFUNDS_STUCK)
+            tx.after_commit(log.error, "refund_failed", refund_id=number, reason=outcome)
         changed = msgspec.structs.replace(refund, state=after, outcome="" if after == "processing" else outcome)
         return noted(with_refund(order, changed), f"refund_{after}", "wechat", clock.now())
 
