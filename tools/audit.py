@@ -35,7 +35,8 @@ from chalicelib.growth.distribution.checks import audit as audit_distribution
 from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
 from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
 from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
-from chalicelib.growth.payouts.rules import Allowance, Withdrawal
+from chalicelib.growth.payouts.limits.rules import Allowance
+from chalicelib.growth.payouts.rules import Withdrawal
 from chalicelib.ledger.checks import audit_balances
 from chalicelib.ledger.rules import Balance, Entry, Month
 from local.mall import running
@@ -163,13 +164,13 @@ def read(sandbox_url: str | None) -> Books:
     )
     from chalicelib.commerce.orders.tables import Orders, UnpaidOrders
     from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
-    from chalicelib.growth.payouts.tables import Withdrawals, told_apart
+    from chalicelib.growth.payouts.tables import Withdrawals, withdrawals_and_allowances
     from chalicelib.ledger.tables import LedgerEntries
     from chalicelib.platform.store import tools
 
     seats = list(tools.scan(Lobbies))
     of_members = list(tools.scan(Coupons))
-    withdrawals, allowances = told_apart(tools.scan(Withdrawals))
+    withdrawals, allowances = withdrawals_and_allowances(tools.scan(Withdrawals))
     books = Books(
         orders=[item.order for item in tools.scan(Orders)],
         unpaid={item.member_id: Counted(int(item.orders), item.newcomer or "") for item in tools.scan(UnpaidOrders)},

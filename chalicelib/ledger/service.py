@@ -8,9 +8,10 @@ from chalicelib.core import clock
 from chalicelib.ledger.rules import BalanceChange, Entry, Turnover, change_of, check, month
 from chalicelib.ledger.tables import NOW, Balances, day_attribute, item
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict
 
 #: What a transaction is told when the entry is there already: somebody else did the same work.
-POSTED = "posted before"
+POSTED = Conflict
 
 
 def post(tx: Transaction, entry: Entry, short: object = None) -> None:

@@ -6,11 +6,15 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from local.client import Client, Sandbox, Shopper, Transport
+from local.client import Client, Operator, Sandbox, Shopper, Transport
+from local.clock import LocalClock
 from local.notices import notice
 from tests.support.distribution import balance_differences
 
+HOUR, DAY = 3600, 86400
+PATH = "/v1/distributor/withdrawals"
 TRANSFER = "/v1/callbacks/wechat/transfer"
+TRANSFERS = "/v3/fund-app/mch-transfer/transfer-bills"
 #: What WeChat's merchant has, unless a test says otherwise: enough for all.
 PLENTY_FEN = 1_000_000_000
 
@@ -102,7 +106,7 @@ def differences(sandbox: Sandbox, *shoppers: Shopper) -> list[str]:
     """The audit of these members' withdrawals and balances, WeChat's books with them; what does not agree."""
     from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
     from chalicelib.growth.payouts.queries import load
-    from chalicelib.growth.payouts.tables import Withdrawals, allowance_key, told_apart
+    from chalicelib.growth.payouts.tables import Withdrawals, allowance_key, withdrawals_and_allowances
     from chalicelib.ledger import queries as ledger_queries
     from chalicelib.platform.store import read
 
@@ -115,7 +119,57 @@ def differences(sandbox: Sandbox, *shoppers: Shopper) -> list[str]:
     bills = [found for number in numbers if (found := bill(sandbox, number)) is not None]
     transfers = [Transfer(one["out_bill_no"], one["amount_fen"], one["state"]) for one in bills]
     kept = read.batch_get([allowance_key(shopper.member_id) for shopper in shoppers])
-    _, allowances = told_apart(item for item in kept if item is not None)
+    _, allowances = withdrawals_and_allowances(item for item in kept if item is not None)
     found = audit_withdrawals([load(number) for number in numbers], entries, transfers, allowances)
     found += balance_differences(*(shopper.member_id for shopper in shoppers))
     return [f"{one.about}: {one.what}" for one in found]
+
+
+def run_jobs(clock: LocalClock | None = None, seconds: float = 0) -> None:
+    """The workers do what is due, so many seconds from now."""
+    from chalicelib.platform.jobs import worker
+
+    if clock is not None:
+        clock.advance(seconds)
+    worker.run_due()
+
+
+def at_wechat(shopper: Shopper, fen: int = 10_000) -> str:
+    """A withdrawal that waits for its distributor to confirm it."""
+    number: str = withdraw(shopper, fen)["withdrawal_id"]
+    run_jobs()
+    assert mine(shopper, number)["state"] == "awaiting_confirmation"
+    return number
+
+
+def call_off(operator: Operator, number: str) -> Any:
+    """An operator calls it off; the withdrawal as they see it."""
+    return operator.post(f"/v1/admin/withdrawals/{number}/cancel", {"reason": "账户待核实"}).ok()
+
+
+def fault(wechat: Sandbox, kind: str, times: int, path: str = TRANSFERS) -> None:
+    """WeChat's next answers to calls about transfers fail in this way."""
+    wechat.post("faults", {"path": path, "kind": kind, "times": times, "seconds": 1.5})
+
+
+def ids(withdrawals: Any) -> list[str]:
+    """Their ids, in their order."""
+    return [one["withdrawal_id"] for one in withdrawals]
+
+
+def queue(operator: Operator, shopper: Shopper, name: str) -> list[Any]:
+    """This member's withdrawals in an operators' queue."""
+    found = paged(operator, f"/v1/admin/withdrawals?queue={name}")
+    return [one for one in found if one["member_id"] == shopper.member_id]
+
+
+def paged(client: Any, path: str) -> list[Any]:
+    """What is on all pages."""
+    found: list[Any] = []
+    cursor = ""
+    while True:
+        page = client.get(path + cursor).ok()
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        cursor = f"&cursor={page['next_cursor']}"

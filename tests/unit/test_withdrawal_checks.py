@@ -10,7 +10,8 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
-from chalicelib.growth.payouts.rules import Allowance, Withdrawal, WithdrawalState
+from chalicelib.growth.payouts.limits.rules import Allowance
+from chalicelib.growth.payouts.rules import Withdrawal, WithdrawalState
 from chalicelib.ledger import rules as members
 from chalicelib.ledger.rules import Entry
 

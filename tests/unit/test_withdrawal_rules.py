@@ -1,9 +1,8 @@
-"""What is kept back of a withdrawal, what may be withdrawn on a day, and what may follow what."""
+"""What is kept back of a withdrawal, and what may be withdrawn on a day."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 
 import msgspec
 import pytest
@@ -11,22 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
-from chalicelib.growth.payouts.rules import (
-    AMOUNT_FEN_MAX,
-    STATES,
+from chalicelib.growth.distribution.rules import Distributor
+from chalicelib.growth.payouts.limits.rules import (
     TAXES,
-    TRANSITIONS,
     Allowance,
-    Withdrawal,
-    WithdrawalRules,
-    ask_again_seconds,
-    check,
     check_limits,
-    kept_back,
+    deductions,
     labour_tax,
     labour_tax_of,
-    quarter_of,
+    new_withdrawal,
 )
+from chalicelib.growth.payouts.refusals import FIELDS
+from chalicelib.growth.payouts.rules import AMOUNT_FEN_MAX, Withdrawal, WithdrawalRules, check, quarter_of
 
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 TODAY = date(2026, 11, 22)
@@ -105,11 +100,11 @@ def test_what_was_taken_out_untaxed_before_the_mall_withheld_is_not_made_up_for(
 
 
 @given(AMOUNTS, SUMS, st.sampled_from(sorted(TAXES)), st.integers(0, 1000))
-def test_what_is_kept_back_and_what_is_sent_make_the_amount(amount: int, month: int, tax: str, fee_bp: int) -> None:
+def test_what_is_deductions_and_what_is_sent_make_the_amount(amount: int, month: int, tax: str, fee_bp: int) -> None:
     before = Allowance(day=TODAY, month_fen=month, month_tax_fen=TAXES[tax](month, NOTHING))
     rules = msgspec.convert({"tax": tax, "fee_bp": fee_bp}, WithdrawalRules)
     try:
-        tax_fen, fee_fen = kept_back(amount, before, rules)
+        tax_fen, fee_fen = deductions(amount, before, rules)
     except MallError as fault:
         assert (fault.code, fault.errors[0].field) == ("invalid", "amount_fen")
         assert amount < 30
@@ -140,7 +135,7 @@ def of_a_month(before: Allowance, month: int, yuan: int) -> tuple[Allowance, flo
     left = yuan * 100
     while left:
         part = min(left, AMOUNT_FEN_MAX)
-        tax, _ = kept_back(part, before, WithdrawalRules(tax="labour"))
+        tax, _ = deductions(part, before, WithdrawalRules(tax="labour"))
         before, withheld, left = before.with_one(withdrawal(part, at, tax)), withheld + tax, left - part
     return before, withheld / 100
 
@@ -164,9 +159,9 @@ def test_a_rule_by_the_year_so_far_can_be_plugged_in(monkeypatch: pytest.MonkeyP
 def test_too_little_left_to_send_is_refused() -> None:
     before = Allowance(day=TODAY, month_fen=10_000_000, month_tax_fen=labour_tax_of(10_000_000))
     rules = WithdrawalRules(tax="labour", fee_bp=1000)
-    assert kept_back(30, before, rules) == (9, 3)
+    assert deductions(30, before, rules) == (9, 3)
     with pytest.raises(MallError, match="invalid"):
-        kept_back(14, before, rules)
+        deductions(14, before, rules)
 
 
 # --- limits ---------------------------------------------------------------------------------------
@@ -193,6 +188,61 @@ def test_a_limit_that_is_broken_is_named(amount_fen: int, before: Allowance, lim
     with pytest.raises(MallError) as refused:
         check_limits(amount_fen, before, rules)
     assert (refused.value.code, refused.value.data["limit"]) == ("withdrawal_limit", limit)
+    assert refused.value.errors[0].field == "amount_fen"
+
+
+@pytest.mark.parametrize(
+    ("amount_fen", "before", "zh", "en", "data"),
+    [
+        (99, NOTHING, "单笔最低提现 1.00 元", "One withdrawal is of 1.00 yuan at least",
+         {"limit_fen": 100, "limit_yuan": "1.00"}),
+        (5_001, NOTHING, "单笔最高提现 50.00 元", "One withdrawal is of 50.00 yuan at most",
+         {"limit_fen": 5_000, "limit_yuan": "50.00"}),
+        (100, Allowance(day=TODAY, count=3, fen=300), "每天最多提现 3 次，今天已提现 3 次，请明天再来",
+         "At most 3 withdrawals a day, and there were 3 today; come back tomorrow", {"limit": 3, "count": 3}),
+        (2_001, Allowance(day=TODAY, count=1, fen=5_005), "每天最多提现 70.00 元，今天还可提现 19.95 元",
+         "At most 70.00 yuan a day, of which 19.95 can be withdrawn today",
+         {"limit_fen": 7_000, "limit_yuan": "70.00", "remaining_fen": 1_995, "remaining_yuan": "19.95"}),
+    ],
+)  # fmt: skip
+def test_a_limit_is_told_in_yuan_and_given_in_fen(
+    amount_fen: int, before: Allowance, zh: str, en: str, data: dict[str, object]
+) -> None:
+    with pytest.raises(MallError) as refused:
+        check_limits(amount_fen, before, WithdrawalRules(max_fen=5_000, per_day=3, per_day_fen=7_000))
+    assert (refused.value.text("zh", FIELDS), refused.value.text("en", FIELDS)) == (zh, en)
+    assert refused.value.errors[0].data() == data
+
+
+@pytest.mark.parametrize(
+    ("state", "amount_fen", "expected"),
+    [
+        ("active", 999, "processing"),
+        ("active", 1_000, "reviewing"),
+        ("suspended", 999, "reviewing"),
+        ("pending", 999, None),
+    ],
+)
+def test_much_money_and_suspended_distributors_are_reviewed_and_pending_ones_wait(
+    state: str, amount_fen: int, expected: str | None
+) -> None:
+    distributor = Distributor(member_id="m1", state=state, invite_code="i", applied_at=NOON)  # type: ignore[arg-type]
+    asked = "w1", amount_fen, distributor, "o1", NOTHING, WithdrawalRules(review_from_fen=1_000), 7, NOON
+    if expected is None:
+        with pytest.raises(MallError) as refused:
+            new_withdrawal(*asked)
+        assert (refused.value.code, refused.value.errors[0].reason.code) == (  # type: ignore[union-attr]
+            "distributor_state",
+            "withdraw_once_approved",
+        )
+        return
+    made = new_withdrawal(*asked)
+    assert (made.state, made.first_state, made.submitted_at) == (
+        expected,
+        expected,
+        NOON if expected == "processing" else None,
+    )
+    assert (made.rules_version, made.net_fen, made.at_first()) == (7, amount_fen, made)
 
 
 def test_a_day_begins_with_nothing_a_month_and_a_year_too_and_time_never_goes_back() -> None:
@@ -228,31 +278,7 @@ def test_no_mall_can_send_what_wechat_would_not_take() -> None:
     check(WithdrawalRules(min_fen=200, max_fen=200))
 
 
-# --- states and times -----------------------------------------------------------------------------
-
-
-def test_every_state_can_be_reached_and_an_end_is_never_left() -> None:
-    reached = {"reviewing", "processing"} | {after for follow in TRANSITIONS.values() for after in follow}
-    assert reached == set(TRANSITIONS)
-    assert [state for state, follow in TRANSITIONS.items() if not follow] == ["succeeded", "failed"]
-    assert set(STATES.values()) == set(TRANSITIONS) - {"reviewing"}
-
-
-def test_wechat_is_asked_ever_more_rarely_and_when_the_time_to_confirm_ends() -> None:
-    at, asked = NOON, []
-    while at < NOON + timedelta(hours=30):
-        asked.append(at)
-        at += timedelta(seconds=ask_again_seconds(NOON, at))
-    waits = [(after - before).total_seconds() for before, after in pairwise(asked)]
-    assert waits[:4] == [10, 10, 20, 40]
-    assert max(waits) == 3600
-    assert asked[33] == NOON + timedelta(days=1, seconds=30)
-
-
-def test_wechat_s_silence_says_nothing_once_it_may_have_forgotten() -> None:
-    made = withdrawal()
-    assert made.is_queryable(NOON + timedelta(days=28, hours=23))
-    assert not made.is_queryable(NOON + timedelta(days=29))
+# --- times ----------------------------------------------------------------------------------------
 
 
 def test_a_quarter_begins_at_midnight_in_shanghai() -> None:

@@ -18,6 +18,7 @@ from chalicelib.growth.payouts.inputs import (
     WithdrawalRejectionInput,
 )
 from chalicelib.growth.payouts.queries import tax_rows, withdrawals_in_queue, withdrawals_of_member
+from chalicelib.growth.payouts.refusals import QUEUE_OR_MEMBER
 from chalicelib.growth.payouts.views import AdminWithdrawalView, TaxRow, WithdrawalJournal, admin_view
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.platform.store import cursors
@@ -36,7 +37,7 @@ def search_withdrawals(query: AdminWithdrawalsQuery) -> Page[AdminWithdrawalView
     """
     if query.member_id is not None:
         if query.queue is not None:
-            raise invalid("queue", "name a queue or a member, not both")
+            raise invalid(QUEUE_OR_MEMBER.at("queue"))
         found, next_cursor = withdrawals_of_member(query.member_id, query.limit, query.cursor)
     else:
         found, next_cursor = withdrawals_in_queue(query.queue or "reviewing", query.limit, query.cursor)

@@ -1,6 +1,6 @@
 """The audit of withdrawals: each against its journal entries, its member's allowance and WeChat's books. Pure.
 
-Whoever calls it has read the tables (and, on one machine, asked the sandbox for its books).
+Its caller has read the tables (and, on one machine, asked the sandbox for its books).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from chalicelib.core.difference import Difference
-from chalicelib.growth.payouts.rules import STATES, Allowance, Withdrawal
+from chalicelib.growth.payouts.limits.rules import Allowance
+from chalicelib.growth.payouts.rules import STATES, Withdrawal
 from chalicelib.ledger import rules as members
 from chalicelib.ledger.rules import Entry
 
@@ -29,8 +30,8 @@ def audit_withdrawals(
     transfers: Iterable[Transfer] | None = None,
     allowances: Mapping[str, Allowance] | None = None,
 ) -> list[Difference]:
-    """Every difference; none, when each withdrawal was paid exactly once or gave its money back exactly once, and none
-    that has ended withholds anything. WeChat's books and the members' allowances are left out when None."""
+    """Find every difference; none, when each withdrawal was paid exactly once or gave its money back exactly once, and
+    none that has ended withholds anything. WeChat's books and the members' allowances are left out when None."""
     by_id = {one.withdrawal_id: one for one in withdrawals}
     posted: dict[str, list[Entry]] = {number: [] for number in by_id}
     found: list[Difference] = []
@@ -101,11 +102,11 @@ def _of_transfers(ours: Mapping[str, Withdrawal], theirs: Mapping[str, Transfer]
 
 def _of_allowance(member_id: str, allowance: Allowance, withdrawals: list[Withdrawal]) -> list[Difference]:
     """What is counted of a member's day, month and year, against the withdrawals that were made in them."""
-    told = Allowance(day=allowance.day)
+    recomputed = Allowance(day=allowance.day)
     for one in withdrawals:
-        told = told.with_one(one)
+        recomputed = recomputed.with_one(one)
         if one.state == "failed":
-            told = told.without(one)
-    if told == allowance:
+            recomputed = recomputed.without(one)
+    if recomputed == allowance:
         return []
-    return [Difference(member_id, f"its allowance is {allowance}, its withdrawals say {told}")]
+    return [Difference(member_id, f"its allowance is {allowance}, its withdrawals say {recomputed}")]

@@ -1,4 +1,4 @@
-"""What withdrawals keep of a member: shown whole, and kept without the person once they are gone."""
+"""What withdrawals keep of a member: shown whole, and kept without the person once their account is erased."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chalicelib.platform.jobs.job import Later
 from chalicelib.platform.store.transaction import Transaction
 
 _PAGE = 50
-#: One that was begun just as the member went still has to find its way to them.
+#: How long erasure waits, in seconds, for a withdrawal that was begun just as the account was closed.
 _OPEN_SECONDS = 3600.0
 
 

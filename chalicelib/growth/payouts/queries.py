@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-import msgspec
-
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
+from chalicelib.growth.payouts.limits.rules import Allowance
 from chalicelib.growth.payouts.rules import Withdrawal
-from chalicelib.growth.payouts.tables import Withdrawals, quarter_shard, queue_shard, withdrawal_key
+from chalicelib.growth.payouts.tables import Withdrawals, allowance_key, quarter_shard, queue_shard, withdrawal_key
 from chalicelib.growth.payouts.views import TaxRow
 from chalicelib.platform.store import cursors, read
+from chalicelib.platform.store.versioned import Versioned
 
 #: Members on a page of the tax report.
 REPORT_PAGE = 500
 
 
 def withdrawals_of_member(member_id: str, limit: int, cursor: str | None) -> tuple[list[Withdrawal], str | None]:
-    """A page of the member's withdrawals, newest first; one of this moment may be missing."""
+    """List a page of the member's withdrawals, newest first; one of this moment may be missing."""
     listing = f"withdrawals:{member_id}"
     page, after = read.query(
         Withdrawals, member_id, index=Withdrawals.by_member, forward=False, limit=limit,
@@ -30,7 +30,7 @@ def withdrawals_of_member(member_id: str, limit: int, cursor: str | None) -> tup
 
 
 def withdrawals_in_queue(queue: str, limit: int, cursor: str | None) -> tuple[list[Withdrawal], str | None]:
-    """A page of the withdrawals in an operators' queue, oldest first, over all its shards."""
+    """List a page of the withdrawals in an operators' queue, oldest first, over all its shards."""
     listing = f"withdrawals:queue:{queue}"
     page, position = read.merged(
         Withdrawals, (queue_shard(queue, shard) for shard in range(settings().distribution_shards)),
@@ -46,7 +46,7 @@ def _withdrawals(ids: list[str]) -> list[Withdrawal]:
 
 
 def tax_rows(quarter: str, after: list[Any] | None, limit: int = REPORT_PAGE) -> tuple[list[TaxRow], list[Any] | None]:
-    """What members were paid in a quarter, each whole in one row, and where to go on (None: no more).
+    """Sum up what members were paid in a quarter, each whole in one row, and say where to go on (None: no more).
 
     From an index that is a moment behind: complete once the quarter is over.
     """
@@ -78,28 +78,37 @@ def _row(member_id: str, withdrawals: list[Withdrawal]) -> TaxRow:
     )
 
 
-class StoredWithdrawal(msgspec.Struct, frozen=True):
-    """A withdrawal as it was read; `version` guards what is decided from it."""
-
-    withdrawal: Withdrawal
-    version: int
-
-
-def find(withdrawal_id: str) -> StoredWithdrawal:
-    """The withdrawal as it is now. Raises `not_found`."""
+def find(withdrawal_id: str) -> Versioned[Withdrawal]:
+    """Read the withdrawal and its version. Raises `not_found`."""
     item = read.get(Withdrawals, *withdrawal_key(withdrawal_id)[1])
     if item is None or item.withdrawal is None:
         raise MallError("not_found")
-    return StoredWithdrawal(item.withdrawal, int(item.version))
+    return Versioned(item.withdrawal, int(item.version))
+
+
+def find_allowance(member_id: str) -> Versioned[Allowance] | None:
+    """Read what the member has withdrawn lately, and its version; None where they never asked for anything."""
+    return stored_allowance(read.get(Withdrawals, *allowance_key(member_id)[1]))
+
+
+def stored_allowance(item: Withdrawals | None) -> Versioned[Allowance] | None:
+    """Take the allowance and its version from an item that was read; None where it was not there."""
+    return None if item is None else Versioned(item.allowance, int(item.version))
 
 
 def load(withdrawal_id: str) -> Withdrawal:
-    """The withdrawal. Raises `not_found`."""
-    return find(withdrawal_id).withdrawal
+    """Read the withdrawal. Raises `not_found`."""
+    return find(withdrawal_id).value
+
+
+def load_if_there(withdrawal_id: str) -> Withdrawal | None:
+    """Read the withdrawal; None where there is none of that id."""
+    item = read.get(Withdrawals, *withdrawal_key(withdrawal_id)[1])
+    return None if item is None else item.withdrawal
 
 
 def owned(withdrawal_id: str, member_id: str) -> Withdrawal:
-    """The member's own withdrawal. Raises `not_found`, also for another's."""
+    """Read the member's own withdrawal. Raises `not_found`, also for another member's."""
     found = load(withdrawal_id)
     if found.member_id != member_id:
         raise MallError("not_found")

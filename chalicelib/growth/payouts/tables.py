@@ -17,14 +17,14 @@ that two withdrawals at once cannot both fit below one limit.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
-from chalicelib.growth.payouts.rules import Allowance, Withdrawal, quarter_of
+from chalicelib.growth.payouts.limits.rules import Allowance
+from chalicelib.growth.payouts.rules import Withdrawal, quarter_of
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.read import Key
 
@@ -89,28 +89,22 @@ class Withdrawals(Table):
 
 
 def withdrawal_key(withdrawal_id: str) -> Key:
-    """Where a withdrawal is. An allowance is no withdrawal, whatever id is asked for: no id has a "#"."""
+    """Say where a withdrawal is stored. An allowance is no withdrawal, whatever id is asked for: no id has a "#"."""
     return Withdrawals, (withdrawal_id,)
 
 
 def allowance_key(member_id: str) -> Key:
-    """Where it stands what a member has withdrawn lately."""
+    """Say where it is stored what a member has withdrawn lately."""
     return Withdrawals, (_ALLOWANCE + member_id,)
 
 
 def allowance_item(member_id: str, allowance: Allowance, version: int) -> Withdrawals:
-    """The allowance as it is stored."""
+    """Make the item in which the allowance is stored."""
     return Withdrawals(_ALLOWANCE + member_id, allowance=allowance, version=version)
 
 
-def allowance_of(item: Withdrawals | None, now: datetime) -> Allowance:
-    """The allowance in an item as it is today; the item may not be there."""
-    today = clock.day(now)
-    return Allowance(day=today) if item is None else item.allowance.on(today)
-
-
-def told_apart(items: Iterable[Withdrawals]) -> tuple[list[Withdrawal], dict[str, Allowance]]:
-    """The withdrawals among these items, and the allowances by member."""
+def withdrawals_and_allowances(items: Iterable[Withdrawals]) -> tuple[list[Withdrawal], dict[str, Allowance]]:
+    """Take the withdrawals from these items, and the allowances by member."""
     withdrawals: list[Withdrawal] = []
     allowances: dict[str, Allowance] = {}
     for item in items:
@@ -122,7 +116,7 @@ def told_apart(items: Iterable[Withdrawals]) -> tuple[list[Withdrawal], dict[str
 
 
 def withdrawal_item(withdrawal: Withdrawal, version: int) -> Withdrawals:
-    """The withdrawal as it is stored."""
+    """Make the item in which the withdrawal is stored, with what it is found by."""
     item = Withdrawals(
         withdrawal.withdrawal_id,
         withdrawal=withdrawal,
@@ -141,15 +135,15 @@ def withdrawal_item(withdrawal: Withdrawal, version: int) -> Withdrawals:
 
 
 def queue_of(withdrawal: Withdrawal) -> str:
-    """The operators' queue in which an open withdrawal stands."""
+    """Name the operators' queue in which an open withdrawal stands."""
     return WAITING if withdrawal.outcome else withdrawal.state
 
 
 def queue_shard(queue: str, shard: int) -> str:
-    """One shard of a queue."""
+    """Name one shard of a queue."""
     return f"{queue}#{shard}"
 
 
 def quarter_shard(quarter: str, shard: int) -> str:
-    """One shard of what was paid in a quarter."""
+    """Name one shard of what was paid in a quarter."""
     return f"{quarter}#{shard}"

@@ -1,0 +1,1 @@
+"""How much may be withdrawn, and what is kept back of it."""

@@ -1,0 +1,177 @@
+"""How much a member may withdraw, by what they withdrew before, and what is kept back of it. Pure; amounts are fen.
+
+Beside the merchant's limits of one withdrawal and of a day: income tax, by the rule that the merchant has set, and fee.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.core.errors import FieldError, MallError, invalid
+from chalicelib.growth.distribution.rules import Distributor
+from chalicelib.growth.payouts.refusals import (
+    ABOVE_MAX,
+    BELOW_MIN,
+    NOT_APPROVED_YET,
+    TOO_LITTLE_LEFT,
+    TOO_MANY_TODAY,
+    TOO_MUCH_TODAY,
+    money,
+)
+from chalicelib.growth.payouts.rules import NET_FEN_MIN, Withdrawal, WithdrawalRules, WithdrawalState
+
+_WHOLE_BP = 10_000
+
+
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+    """What a member has withdrawn on a day, in its month and its year, that has not failed: how often, how much, which
+    tax. `first_month` is the year's first (1-12, 0: none) in which they asked for any, whatever became of it.
+    """
+
+    day: date
+    count: int = 0
+    fen: int = 0
+    month_fen: int = 0
+    month_tax_fen: int = 0
+    year_fen: int = 0
+    year_tax_fen: int = 0
+    first_month: int = 0
+
+    @property
+    def months(self) -> int:
+        """The months of the year from the first one on, this one included."""
+        return self.day.month - (self.first_month or self.day.month) + 1
+
+    def on(self, today: date) -> Allowance:
+        """Take it to a later day: a new day begins with nothing, a new month and a new year as well."""
+        if today <= self.day:
+            return self
+        if today.year != self.day.year:
+            return Allowance(day=today)
+        new_month = {"month_fen": 0, "month_tax_fen": 0} if today.month != self.day.month else {}
+        return msgspec.structs.replace(self, day=today, count=0, fen=0, **new_month)
+
+    def with_one(self, withdrawal: Withdrawal) -> Allowance:
+        """Count this withdrawal."""
+        return self._plus(1, withdrawal)
+
+    def without(self, withdrawal: Withdrawal) -> Allowance:
+        """Count this withdrawal, which has failed, no more."""
+        return self._plus(-1, withdrawal)
+
+    def _plus(self, sign: int, withdrawal: Withdrawal) -> Allowance:
+        """Count it once more or less, in what is not over of its day, its month and its year."""
+        made = clock.day(withdrawal.created_at)
+        if made.year != self.day.year:
+            return self
+        fen, tax = sign * withdrawal.amount_fen, sign * withdrawal.tax_fen
+        in_day, in_month = made == self.day, made.month == self.day.month
+        return Allowance(
+            day=self.day,
+            count=self.count + sign * in_day,
+            fen=self.fen + fen * in_day,
+            month_fen=self.month_fen + fen * in_month,
+            month_tax_fen=self.month_tax_fen + tax * in_month,
+            year_fen=self.year_fen + fen,
+            year_tax_fen=self.year_tax_fen + tax,
+            first_month=min(self.first_month or made.month, made.month),
+        )
+
+
+def new_withdrawal(
+    withdrawal_id: str, amount_fen: int, distributor: Distributor, openid: str, before: Allowance,
+    rules: WithdrawalRules, rules_version: int, now: datetime,
+) -> Withdrawal:  # fmt: skip
+    """Make the withdrawal that a distributor asks for; it is to be reviewed where it is large or they are suspended.
+
+    Raises `distributor_state` while they wait to be approved, `withdrawal_limit`, `invalid`.
+    """
+    if distributor.state == "pending":
+        error = NOT_APPROVED_YET.at("member_id")
+        raise MallError("distributor_state", errors=(error,), state=distributor.state)
+    check_limits(amount_fen, before, rules)
+    tax, fee = deductions(amount_fen, before, rules)
+    is_large = rules.review_from_fen is not None and amount_fen >= rules.review_from_fen
+    state: WithdrawalState = "reviewing" if is_large or distributor.state == "suspended" else "processing"
+    return Withdrawal(
+        withdrawal_id=withdrawal_id, member_id=distributor.member_id, openid=openid, state=state, first_state=state,
+        amount_fen=amount_fen, tax_fen=tax, fee_fen=fee, rules_version=rules_version, created_at=now,
+        submitted_at=now if state == "processing" else None,
+    )  # fmt: skip
+
+
+def check_limits(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> None:
+    """Refuse an amount that may not be withdrawn on that day, naming the limit. Raises `withdrawal_limit`."""
+    if fault := _broken_limit(amount_fen, before, rules):
+        limit, error = fault
+        raise MallError("withdrawal_limit", limit=limit, errors=(error,))
+
+
+def _broken_limit(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> tuple[str, FieldError] | None:
+    """The first limit that the amount breaks, and what to say of it."""
+    if amount_fen < rules.min_fen:
+        return "min_fen", BELOW_MIN.at("amount_fen", **money(limit=rules.min_fen))
+    if amount_fen > rules.max_fen:
+        return "max_fen", ABOVE_MAX.at("amount_fen", **money(limit=rules.max_fen))
+    if before.count >= rules.per_day:
+        return "per_day", TOO_MANY_TODAY.at("amount_fen", limit=rules.per_day, count=before.count)
+    if before.fen + amount_fen > rules.per_day_fen:
+        amounts = money(limit=rules.per_day_fen, remaining=max(0, rules.per_day_fen - before.fen))
+        return "per_day_fen", TOO_MUCH_TODAY.at("amount_fen", **amounts)
+    return None
+
+
+def deductions(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> tuple[int, int]:
+    """Compute tax and fee of a withdrawal, in fen, after what was withdrawn before it. Raises `invalid` when too little
+    remains to be sent."""
+    tax = min(amount_fen, TAXES[rules.tax](amount_fen, before))
+    fee = amount_fen * rules.fee_bp // _WHOLE_BP
+    if amount_fen - tax - fee < NET_FEN_MIN:
+        raise invalid(TOO_LITTLE_LEFT.at("amount_fen", **money(limit=NET_FEN_MIN)))
+    return tax, fee
+
+
+# --- income tax -----------------------------------------------------------------------------------
+
+
+#: What is withheld of an amount, given what was withdrawn before it in its month and its year, what was withheld of
+#: that, and how many months of the year it has been: what rules by payment, by month and by the year so far need.
+TaxRule = Callable[[int, Allowance], int]
+
+
+def no_tax(_amount_fen: int, _before: Allowance) -> int:
+    """Withhold nothing."""
+    return 0
+
+
+def labour_tax(amount_fen: int, before: Allowance) -> int:
+    """Withhold income tax on labour remuneration, by calendar month (State Taxation Administration, announcement 61 of
+    2018).
+
+    That is the month's tax so far, less what was withheld: rounded down on the month's sum, so that however a sum is
+    split, all parts together withhold exactly what it would as one. What was taken out before the mall withheld
+    anything is not made up for; what was withheld too much, because something failed afterwards, is set off.
+    """
+    owed_before = labour_tax_of(before.month_fen)
+    return max(0, labour_tax_of(before.month_fen + amount_fen) - max(before.month_tax_fen, owed_before))
+
+
+#: Of the taxable part: the fen above which a bracket holds, its percentage, and the fen that are deducted.
+_BRACKETS = ((5_000_000, 40, 700_000), (2_000_000, 30, 200_000), (0, 20, 0))
+_FREE_FEN = 80_000
+_FREE_UP_TO_FEN = 400_000
+
+
+def labour_tax_of(month_fen: int) -> int:
+    """Compute the tax on a month's remuneration, in fen: 800 yuan of it are free, above 4,000 a fifth; 20, 30 or 40 %
+    of the rest."""
+    taxable = max(0, month_fen - _FREE_FEN) if month_fen <= _FREE_UP_TO_FEN else month_fen * 4 // 5
+    percent, off = next((percent, off) for above, percent, off in _BRACKETS if taxable > above or not above)
+    return taxable * percent // 100 - off
+
+
+TAXES: Mapping[str, TaxRule] = {"none": no_tax, "labour": labour_tax}

@@ -1,0 +1,180 @@
+"""What may happen to a withdrawal: only what the table of its states says, and what is refused is told why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import MallError
+from chalicelib.growth.payouts.refusals import ACTIONS, FIELDS
+from chalicelib.growth.payouts.refusals import STATES as STATE_TERMS
+from chalicelib.growth.payouts.rules import (
+    GUARDS,
+    STATES,
+    TRANSITIONS,
+    UNKNOWN_AT_WECHAT,
+    WECHAT_EVENTS,
+    Action,
+    Withdrawal,
+    WithdrawalEvent,
+    WithdrawalState,
+    approved,
+    cancel_requested,
+    check_action,
+    ended,
+    progressed,
+    step,
+    waiting_for,
+)
+
+NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
+LATER = NOON + timedelta(days=30)
+ENDS = ("succeeded", "failed")
+
+
+def withdrawal(state: WithdrawalState = "processing", **more: object) -> Withdrawal:
+    submitted_at = None if state == "reviewing" else NOON
+    made = Withdrawal(
+        withdrawal_id="w1", member_id="m1", openid="o1", state=state, first_state="processing", amount_fen=10_000,
+        tax_fen=0, fee_fen=0, rules_version=1, created_at=NOON, submitted_at=submitted_at,
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **more)
+
+
+WITHDRAWALS = st.builds(
+    withdrawal,
+    st.sampled_from(sorted(TRANSITIONS)),
+    package_info=st.sampled_from(["", "package"]),
+    outcome=st.sampled_from(["", "NOT_ENOUGH", UNKNOWN_AT_WECHAT]),
+    cancel_requested_at=st.sampled_from([None, NOON]),
+)
+INSTANTS = st.sampled_from([NOON, LATER])
+Change = Callable[[Withdrawal, datetime], Withdrawal]
+EVENTS: tuple[WithdrawalEvent, ...] = get_args(WithdrawalEvent)
+CHANGES: dict[str, Change] = {
+    **{event: lambda one, at, event=event: step(one, event) for event in EVENTS},  # type: ignore[misc]
+    **{f"{event} at last": lambda one, at, event=event: ended(one, event, at) for event in ("reject", "pay", "fail")},  # type: ignore[misc]
+    **{
+        word: lambda one, at, word=word: progressed(one, word, "p")  # type: ignore[misc]
+        for word, state in STATES.items()
+        if state not in ENDS
+    },
+    "approved": lambda one, at: approved(one, "op", at),
+    "cancel requested": lambda one, at: cancel_requested(one, "why", "op", at),
+    "waiting": lambda one, at: waiting_for(one, "NOT_ENOUGH"),
+}
+
+
+def test_every_state_can_be_reached_and_an_end_is_never_left() -> None:
+    reached = {"reviewing", "processing"} | {after for follow in TRANSITIONS.values() for after in follow.values()}
+    assert reached == set(TRANSITIONS) == set(get_args(WithdrawalState))
+    assert tuple(state for state, follow in TRANSITIONS.items() if not follow) == ENDS
+    assert set(STATES.values()) == set(TRANSITIONS) - {"reviewing"}
+
+
+def test_an_event_leads_to_one_state_and_each_has_its_place() -> None:
+    after: dict[str, set[str]] = {}
+    for follow in TRANSITIONS.values():
+        for event, state in follow.items():
+            after.setdefault(event, set()).add(state)
+    assert set(after) == set(EVENTS)
+    assert [event for event, states in after.items() if len(states) > 1] == []
+    assert {word: after[event] for word, event in WECHAT_EVENTS.items()} == {
+        word: {state} for word, state in STATES.items()
+    }
+
+
+@given(WITHDRAWALS, st.lists(st.tuples(st.sampled_from(sorted(CHANGES)), INSTANTS), max_size=12))
+def test_whatever_happens_only_transitions_of_the_table_do(one: Withdrawal, steps: list[tuple[str, datetime]]) -> None:
+    for name, at in steps:
+        try:
+            after = CHANGES[name](one, at)
+        except MallError as refused:
+            assert refused.code == "withdrawal_state"
+            assert refused.data == {"state": one.state}
+            (error,) = refused.errors
+            assert (error.field, error.data()["state"]) == ("withdrawal_id", one.state)
+            continue
+        assert after.state in (one.state, *TRANSITIONS[one.state].values())
+        assert one.open or after == one
+        one = after
+
+
+@given(WITHDRAWALS, st.sampled_from(EVENTS))
+def test_what_the_table_does_not_have_is_refused_with_its_event(one: Withdrawal, event: WithdrawalEvent) -> None:
+    if event in TRANSITIONS[one.state]:
+        assert step(one, event).state == TRANSITIONS[one.state][event]
+        return
+    with pytest.raises(MallError) as refused:
+        step(one, event)
+    assert refused.value.errors[0].data() == {"state": one.state, "action": event}
+
+
+ALLOWED: dict[Action, Withdrawal] = {
+    "approve": withdrawal("reviewing"),
+    "reject": withdrawal("reviewing"),
+    "cancel": withdrawal("awaiting_confirmation", package_info="p"),
+    "conclude": withdrawal(submitted_at=NOON - timedelta(days=30), outcome=UNKNOWN_AT_WECHAT),
+}
+
+
+@pytest.mark.parametrize("action", get_args(Action))
+def test_what_an_operator_may_do_is_let_through(action: Action) -> None:
+    check_action(ALLOWED[action], action, NOON)
+
+
+ON_ITS_WAY = withdrawal("processing", package_info="p")
+REFUSED: list[tuple[Action, Withdrawal, str, str]] = [
+    ("approve", withdrawal("processing"), "cancel_withdrawal_instead",
+     "提现已在处理中，不能通过审核，可在收款确认前取消"),
+    ("reject", withdrawal("awaiting_confirmation"), "cancel_withdrawal_instead",
+     "提现正等待收款确认，不能驳回，可在收款确认前取消"),
+    ("reject", ON_ITS_WAY, "withdrawal_state", "提现已在处理中，不能驳回"),
+    ("reject", withdrawal("succeeded"), "withdrawal_state", "提现已到账，不能驳回"),
+    ("cancel", withdrawal("reviewing"), "review_withdrawal_first", "提现还在审核中，不能取消，请通过或驳回"),
+    ("cancel", ON_ITS_WAY, "transfer_on_its_way", "提现已在处理中，收款人已确认，不能取消，请等待微信的结果"),
+    ("cancel", withdrawal(submitted_at=NOON - timedelta(days=30)), "conclude_withdrawal_instead",
+     "微信已查不到这笔转账，不能取消，请在商户平台查看后登记转账结果"),
+    ("cancel", withdrawal("failed"), "withdrawal_state", "提现已失败，款项已退回余额，不能取消"),
+    ("conclude", withdrawal("reviewing"), "review_withdrawal_first", "提现还在审核中，不能登记转账结果，请通过或驳回"),
+    ("conclude", withdrawal("processing", outcome="NOT_ENOUGH"), "wechat_will_tell",
+     "提现已在处理中，不能登记转账结果，请等待微信的结果"),
+    ("conclude", withdrawal("succeeded"), "withdrawal_state", "提现已到账，不能登记转账结果"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("action", "one", "code", "zh"), REFUSED, ids=lambda value: str(value)[:20])
+def test_what_an_operator_may_not_do_is_told_with_what_to_do_instead(
+    action: Action, one: Withdrawal, code: str, zh: str
+) -> None:
+    with pytest.raises(MallError) as refused:
+        check_action(one, action, NOON)
+    assert refused.value.errors[0].reason.code == code  # type: ignore[union-attr]
+    assert refused.value.text("zh", FIELDS) == zh
+    assert refused.value.text("en", FIELDS)
+
+
+def test_every_state_and_action_has_its_words() -> None:
+    assert set(STATE_TERMS) == set(TRANSITIONS)
+    assert set(ACTIONS) == {*GUARDS, *EVENTS}
+    assert set(GUARDS) == set(get_args(Action))
+    terms = [*STATE_TERMS.items(), *ACTIONS.items()]
+    assert all(code == term.code for code, term in terms)
+
+
+def test_every_guard_answers_for_every_state() -> None:
+    for state, action in product(TRANSITIONS, GUARDS):
+        GUARDS[action](withdrawal(state), NOON)
+
+
+def test_wechat_s_silence_says_nothing_once_it_may_have_forgotten() -> None:
+    made = withdrawal()
+    assert made.is_queryable(NOON + timedelta(days=28, hours=23))
+    assert not made.is_queryable(NOON + timedelta(days=29))
