@@ -42,6 +42,7 @@ IS_OVER = Reason("is_over", "{label}已经过去", "{label} is over")
 # what is named
 NO_SUCH = Reason("no_such", "没有这个{label}", "there is no such {label}")
 NAMED_TWICE = Reason("named_twice", "{label}重复出现", "{label} stands twice")
+QUEUE_OR_MEMBER = Reason("queue_or_member", "按队列或按会员查询，请只选一种", "name a queue or a member, not both")
 BAD_CURSOR = Reason("bad_cursor", "翻页标记无效，请从第一页重新读取", "the cursor is not one of this list; begin anew")
 
 #: What a value should have been, for WRONG_KIND, by msgspec's name of it.

@@ -2,7 +2,7 @@
 
     step = next_step(REFUNDS, fault, job.task.attempts)
 
-The policies themselves are data, beside the client of the server that they are about (`wechat/patience.py`).
+The policies themselves are data (`patience.py`); a request of a shopper loads them, and no client of another's server.
 """
 
 from __future__ import annotations

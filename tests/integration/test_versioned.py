@@ -7,13 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
 import pytest
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.core.errors import MallError, unavailable
 from chalicelib.platform.store import read, tools
-from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
 from chalicelib.platform.store.versioned import (
     TRIES,
@@ -26,24 +23,7 @@ from chalicelib.platform.store.versioned import (
     retry,
 )
 from tests.support.outside import Outside, boundary
-
-
-class Sheet(msgspec.Struct, frozen=True):
-    """A state: how many, and what the request was that made it."""
-
-    count: int
-    asked: str = ""
-
-
-class Sheets(Table):
-    """A table of this test's own."""
-
-    class Meta(TableMeta):
-        table_name = name("sheets")
-
-    sheet_id = UnicodeAttribute(hash_key=True)
-    sheet = Document(Sheet)
-    version = NumberAttribute()
+from tests.support.sheets import Sheet, Sheets, find, finder, one_more, outrun, outrun_times, writer
 
 
 class LeaseLost(Exception):
@@ -72,46 +52,6 @@ def outside() -> Iterator[Outside]:
     with boundary() as outside:
         outside.arm(None, None)
         yield outside
-
-
-def find(sheet_id: str) -> Versioned[Sheet]:
-    item = read.get(Sheets, sheet_id, consistent=True)
-    assert item is not None
-    return Versioned(item.sheet, int(item.version))
-
-
-def finder(sheet_id: str) -> Callable[[], Versioned[Sheet]]:
-    return lambda: find(sheet_id)
-
-
-def writer(sheet_id: str) -> Callable[[Transaction, Versioned[Sheet], Sheet], None]:
-    def write(tx: Transaction, before: Versioned[Sheet], after: Sheet) -> None:
-        item = Sheets(sheet_id, sheet=after, version=before.version + 1)
-        tx.put(item, Sheets.version == before.version, Conflict)
-
-    return write
-
-
-def one_more(before: Sheet, _: Transaction) -> Sheet:
-    return msgspec.structs.replace(before, count=before.count + 1)
-
-
-def outrun(sheet_id: str) -> None:
-    """Another writer is quicker."""
-    before = find(sheet_id)
-    save(Sheets(sheet_id, sheet=one_more(before.value, Transaction()), version=before.version + 1))
-
-
-def outrun_times(sheet_id: str, times: int, seen: list[int]) -> Callable[[Sheet, Transaction], Sheet]:
-    """Decide for one more, outrun in the first so many tries; `seen` gets what each try decides from."""
-
-    def decide(before: Sheet, tx: Transaction) -> Sheet:
-        seen.append(before.count)
-        if len(seen) <= times:
-            outrun(sheet_id)
-        return one_more(before, tx)
-
-    return decide
 
 
 def test_a_change_is_written_under_the_version_that_was_read(sheet_id: str, outside: Outside) -> None:

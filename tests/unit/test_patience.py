@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.gateways.outbound import Policy, Step, ask_again_seconds, is_late, next_step
+from chalicelib.gateways.patience import REFUNDS, SIGNATURE_SECONDS, STRAY_REQUESTS, TRANSFERS
 from chalicelib.gateways.wechat.errors import WechatError
-from chalicelib.gateways.wechat.patience import REFUNDS, SIGNATURE_SECONDS, STRAY_REQUESTS, TRANSFERS
 from chalicelib.platform.jobs.worker import LEASE_SECONDS
 
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)

@@ -13,10 +13,10 @@ from chalicelib.commerce.orders.inputs import (
 )
 from chalicelib.commerce.orders.queries import orders_in_queue, orders_of_member
 from chalicelib.commerce.orders.refunds import service as refunds
-from chalicelib.commerce.orders.refusals import QUEUE_OR_MEMBER
 from chalicelib.commerce.orders.rules import Pieces
 from chalicelib.commerce.orders.views import AdminOrderView, OrderJournal, RefundView, admin_view, refund_view
 from chalicelib.core.errors import invalid
+from chalicelib.core.refusals import QUEUE_OR_MEMBER
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.platform.web.endpoint import OPERATOR, Call, endpoint
 from chalicelib.platform.web.types import Page

@@ -237,11 +237,6 @@ IN_ANOTHER_ORDER = Reason(
     "this coupon is in another order; choose another one, or cancel that order",
 )
 
-# lists
-QUEUE_OR_MEMBER = Reason(
-    "queue_or_member", "只能按订单队列或按会员查询，请二选一", "name either a queue or a member, not both"
-)
-
 # what is asked for
 LINES_OR_CART = Reason("lines_or_cart", "请选择商品，或从购物车下单", "name lines, or from_cart: true")
 LINES_AND_CART = Reason(

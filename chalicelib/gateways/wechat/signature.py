@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
+from chalicelib.gateways.patience import SIGNATURE_SECONDS
 from chalicelib.gateways.wechat import keys
-from chalicelib.gateways.wechat.patience import SIGNATURE_SECONDS
 
 _SCHEME = "WECHATPAY2-SHA256-RSA2048"
 #: WeChat sends signatures that begin so to see whether the merchant verifies them: they must be refused.

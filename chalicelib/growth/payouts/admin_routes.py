@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 
 from chalicelib.core.errors import invalid
+from chalicelib.core.refusals import QUEUE_OR_MEMBER
 from chalicelib.growth.payouts import queries as withdrawal_queries
 from chalicelib.growth.payouts import service as withdrawals
 from chalicelib.growth.payouts.inputs import (
@@ -18,7 +19,6 @@ from chalicelib.growth.payouts.inputs import (
     WithdrawalRejectionInput,
 )
 from chalicelib.growth.payouts.queries import tax_rows, withdrawals_in_queue, withdrawals_of_member
-from chalicelib.growth.payouts.refusals import QUEUE_OR_MEMBER
 from chalicelib.growth.payouts.views import AdminWithdrawalView, TaxRow, WithdrawalJournal, admin_view
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.platform.store import cursors

@@ -90,9 +90,6 @@ NOT_APPROVED_YET = Reason(
     "分销员申请待审核，通过后才能提现",
     "the application as a distributor is not approved yet; withdraw once it is",
 )
-QUEUE_OR_MEMBER = Reason(
-    "queue_or_member", "按队列或按会员查询，请只选一种", "name a queue or a member, not both"
-)  # fmt: skip
 
 FIELDS: Labels = {
     "withdrawal_id": ("提现", "withdrawal"),

@@ -80,7 +80,7 @@ UNKNOWN_AT_WECHAT = "UNKNOWN_AT_WECHAT"
 class WithdrawalRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a withdrawal may be: from `min_fen` to `max_fen`; a day (Asia/Shanghai) `per_day` of them, `per_day_fen`.
 
-    From `review_from_fen` on an operator decides (null: never, but for who is suspended). `tax` names the rule by which
+    From `review_from_fen` on an operator decides (null: only of suspended distributors). `tax` names the rule by which
     income tax is withheld; `fee_bp` of the amount are the mall's.
     """
 

@@ -15,7 +15,7 @@ from chalicelib.commerce.orders.rules import Order, Refund, noted
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.metrics import Metric
 from chalicelib.gateways.outbound import ask_again_seconds, is_late, next_step
-from chalicelib.gateways.wechat.patience import REFUNDS
+from chalicelib.gateways.patience import REFUNDS
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.jobs.job import Job, RetryLater

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from chalicelib.core import clock, log
 from chalicelib.gateways.outbound import ask_again_seconds, next_step
-from chalicelib.gateways.wechat.patience import STRAY_REQUESTS, TRANSFERS
+from chalicelib.gateways.patience import STRAY_REQUESTS, TRANSFERS
 from chalicelib.growth.payouts.queries import find
 from chalicelib.growth.payouts.rules import STATES, UNKNOWN_AT_WECHAT, Withdrawal, progressed, waiting_for
 from chalicelib.growth.payouts.service import change, failed, succeeded
