@@ -1,7 +1,7 @@
 """Pools: pieces of a SKU set aside for an activity, so that ordinary sales cannot take them.
 
 A pool has counters of its own, `free + taken = supplied`; for the SKU all pieces it was supplied are taken. Orders take
-from it and return to it by `tables.take_stock` and `return_stock` with its id, and do not meet at the SKU's item.
+from it and return to it by `take_stock` and `return_stock` with its id, and do not meet at the SKU's item.
 Why: docs/decisions/0010-stock-set-aside.md.
 """
 
@@ -39,7 +39,7 @@ def close_pool(tx: Transaction, sku_id: str, pool_id: str) -> None:
 def back_to_sale(tx: Transaction, sku_id: str, pool_id: str, quantity: int, on_failure: object) -> None:
     """Move free pieces of the pool back into ordinary sale as part of `tx`: two actions of it.
 
-    `tx` fails with `on_failure` when there are not that many free in the pool.
+    `tx` fails with `on_failure` when there are not that many free in the pool, and with Conflict when it was emptied.
     """
     from_pool = [Products.free.set(Products.free - quantity), Products.supplied.set(Products.supplied - quantity)]
     tx.update(*pool_key(sku_id, pool_id), from_pool, Products.free >= quantity, on_failure)
@@ -64,8 +64,9 @@ def take_stock(tx: Transaction, sku_id: str, quantity: int, on_failure: object, 
 def return_stock(tx: Transaction, sku_id: str, quantity: int, pool: str = "") -> None:
     """Give reserved or sold pieces back, to the `pool` they came from, as part of `tx`.
 
-    The transaction's own guard keeps it from happening twice. The pool may be closed, and whoever returns pieces has
-    not read it: `tx` tells of them ("stock.returned"), and who is told owes its emptying.
+    The transaction's own guard keeps it from happening twice; it fails with Conflict when fewer were taken. The pool
+    may be closed, and the caller has not read it: `tx` tells of the pieces ("stock.returned"), whose subscriber owes
+    its emptying.
     """
     actions = [Products.free.set(Products.free + quantity), Products.taken.set(Products.taken - quantity)]
     key = pool_key(sku_id, pool) if pool else stock_key(sku_id)
