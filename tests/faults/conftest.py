@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.environment import Places
-from tests.support.outside import Outside, boundary
 
 if TYPE_CHECKING:
+    from tests.support.outside import Outside
     from tests.support.sweep import Calmly
 
 
 @pytest.fixture(scope="module")
 def outside(sandbox: str) -> Iterator[Outside]:
     """Every call that leaves this process, except those to WeChat's control."""
+    from tests.support.outside import boundary  # pytest imports this file before the environment is prepared
+
     with boundary(ignore=lambda url: "/_control/" in url) as outside:
         yield outside
 
