@@ -9,10 +9,10 @@ from chalicelib.platform.store import read
 
 
 def get(member_id: str) -> CartView:
-    """The member's cart."""
+    """Show the member's cart, as it is now."""
     return cart_view(lines(member_id))
 
 
 def lines(member_id: str) -> list[CartLine]:
-    """What lies in the cart, as it is now."""
+    """List what lies in the cart, as it is now, latest first."""
     return lines_of(read.get(Carts, member_id))

@@ -7,5 +7,5 @@ from chalicelib.commerce.catalogue.stock import shards
 
 
 def stock_of(sku_id: str) -> Stock:
-    """The stock of a SKU. Raises `not_found`."""
+    """Read the stock of a SKU, as it is now. Raises `not_found`."""
     return shards.stocks([shards.own(sku_id)], consistent=True)[sku_id]
