@@ -51,12 +51,12 @@ def render(error: MallError, language: str, request_id: str, labels: Labels) -> 
         "request_id": request_id,
     }
     if error.errors:
-        document["errors"] = [told(one, language, labels) for one in error.errors]
+        document["errors"] = [field_problem(one, language, labels) for one in error.errors]
     document.update((name, value) for name, value in error.data.items() if name not in document)
     return msgspec.json.encode(document)
 
 
-def told(error: FieldError, language: str, labels: Labels) -> dict[str, Any]:
+def field_problem(error: FieldError, language: str, labels: Labels) -> dict[str, Any]:
     """Show one field's error as it is answered: `field`, `code`, `message`, and the code's parameters beside them."""
     text = error.text(language, labels)
     return error.data() | {"field": error.field, "code": error.reason.code, "message": text}

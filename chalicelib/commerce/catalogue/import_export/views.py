@@ -62,4 +62,4 @@ def _line_report(result: LineResult, language: str) -> LineReport:
 def _line_problems(errors: Sequence[FieldError], language: str) -> list[LineProblem]:
     labels = problems.labels_of(__name__)
     # No struct can say that the parameters of a code stand beside it, so what is sent is a dict.
-    return cast("list[LineProblem]", [problems.told(error, language, labels) for error in errors])
+    return cast("list[LineProblem]", [problems.field_problem(error, language, labels) for error in errors])
