@@ -107,7 +107,7 @@ def operators(product: dict[str, Any], paid: str) -> Iterator[Wrong]:
         yield "POST", "/v1/admin/coupon-templates", coupon_template(**change)
     for change in (
         {"ends_at": "2020-01-01T00:00:00Z"}, {"ends_at": "soon"}, {"sizes": [2, 2]}, {"sizes": [1]}, {"prices": []},
-        {"sizes": [2, 3]}, {"product_id": "none"}, {"kind": "raffle"}, {"kind": "ladder"}, {"min_fill": 9},
+        {"sizes": [2, 3]}, {"product_id": "none"}, {"kind": "raffle"}, {"lobby_minutes": 0}, {"min_fill": 9},
         {"stock": [{"sku_id": sku, "pieces": 10**6}]}, {"lottery": {"winners": 1}},
         {"prices": [{"sku_id": sku, "size": 2, "price_fen": 900, "leader_price_fen": 901}]},
     ):  # fmt: skip

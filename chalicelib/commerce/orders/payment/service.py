@@ -226,6 +226,8 @@ def _mark_free(order: Order, tx: Transaction) -> Order:
     """Mark an order that costs nothing as paid. No money moves: its entry tells what its coupons cost."""
     if order.paid_at is not None:
         return order
+    if order.state != "awaiting_payment":
+        raise order_state(order.state, "pay")
     now = clock.now()
     if now >= order.pay_by:
         raise _pay_time_over()
