@@ -143,3 +143,9 @@ class Outer(msgspec.Struct):
 
 def test_fields_are_found_however_deep() -> None:
     assert sorted(fields_of(Outer)) == ["lines", "note", "quantity"]
+
+
+def test_no_parameter_passes_for_a_part_of_the_answer() -> None:
+    for room, reason in REASONS:
+        names = {name for text in (reason.zh, reason.en) for _, name, _, _ in Formatter().parse(text) if name}
+        assert not names & {"code", "message"}, (room, reason)

@@ -57,9 +57,9 @@ def render(error: MallError, language: str, request_id: str, labels: Labels) -> 
 
 
 def field_problem(error: FieldError, language: str, labels: Labels) -> dict[str, Any]:
-    """Show one field's error as it is answered: `field`, `code`, `message`, and the code's parameters beside them."""
+    """One field's error as it is answered: `field`, `code`, `message`, and the code's parameters beside them."""
     text = error.text(language, labels)
-    return error.data() | {"field": error.field, "code": error.reason.code, "message": text}
+    return {"field": error.field, "code": error.reason.code, "message": text, **error.data()}
 
 
 @functools.cache
