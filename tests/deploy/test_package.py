@@ -84,7 +84,7 @@ def test_every_use_case_finds_its_modules(unpacked: Path) -> None:
     assert {"requests", "cryptography", "chalicelib.gateways.wechat.pay"} <= set(modules)
 
 
-#: How many times the CPU time of the floor the first answer may take. The same artefact measured 1.26 to 1.52 in
+#: How many times the CPU time of the floor the first answer may take. The same artefact measured 1.37 to 1.55 in
 #: different hours of one machine, because the floor waits for memory more than our own modules do; a library too many
 #: (cryptography: 150 ms) is 0.5 more.
 TO_FLOOR = 1.5
