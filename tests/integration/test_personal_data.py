@@ -8,17 +8,15 @@ from typing import Any
 
 import pytest
 
-from local.client import SHANGHAI, Operator, Sandbox, Shopper, in_process
+from local.client import SHANGHAI, Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from tests.support.distribution import come_by, deliver, distributor, pay, run_jobs, set_rules
-from tests.support.operators import owner_token
 
 DAY = 86400
 
 
 @pytest.fixture
-def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Iterator[Operator]:
-    operator = Operator(in_process(), owner_token())
+def operator(operator: Operator) -> Iterator[Operator]:
     set_rules(operator)
     yield operator
     set_rules(operator, enabled=False)

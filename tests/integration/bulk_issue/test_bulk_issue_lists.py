@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -14,30 +13,15 @@ from chalicelib.commerce.coupons.bulk_issue import service as bulk_issue
 from chalicelib.commerce.coupons.inputs import TemplateChangeInput
 from chalicelib.commerce.coupons.templates import service as templates
 from chalicelib.core.errors import MallError
-from chalicelib.mall.operators.access import passwords
 from chalicelib.platform.jobs import worker
-from local.client import Client, in_process
+from local.client import Client
 from local.client import coupon_template as body
 from local.jobs import forget_all
 from tests.support.bulk_issue import added, counts, ended, given_by, granted, progress, shorten_steps
-from tests.support.coupons import at_once, crowd, figures, fresh, template, told
-from tests.support.operators import owner_token
+from tests.support.coupons import at_once, crowd, figures, template, told
 from tests.support.outside import POINTS, Crash, Mode, boundary, may_change
 
 PATH = "/v1/admin/coupon-templates"
-
-
-@pytest.fixture(autouse=True)
-def nothing_remembered(dynamodb: str) -> None:
-    fresh()
-    forget_all()
-
-
-@pytest.fixture(scope="module")
-def operator(dynamodb: str) -> Iterator[Client]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_COST", 16)
-        yield Client(in_process(), owner_token())
 
 
 @pytest.fixture

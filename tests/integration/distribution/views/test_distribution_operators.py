@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.core import clock
-from local.client import Operator, Sandbox, Shopper, in_process
+from local.client import Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from local.processes import ROOT
 from tests.support.distribution import (
@@ -19,35 +18,8 @@ from tests.support.distribution import (
     set_rules,
 )
 from tests.support.distribution_views import PRICE, bought, give_back, items, new
-from tests.support.operators import owner_token
 
 DAY = 86400
-
-
-@pytest.fixture
-def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Iterator[Operator]:
-    operator = Operator(in_process(), owner_token())
-    set_rules(operator)
-    yield operator
-    set_rules(operator, enabled=False)
-
-
-@pytest.fixture
-def product(operator: Operator) -> Any:
-    return operator.product(price_fen=PRICE, stock=1000, brief="一口就懂", picture_url="https://cdn.example/tea.png")
-
-
-@pytest.fixture
-def sku(product: Any) -> str:
-    return str(product["skus"][0]["sku_id"])
-
-
-@pytest.fixture
-def people(operator: Operator, sandbox: str) -> list[Shopper]:
-    """A, B whom A brought, and C whom B brought."""
-    a = new(operator, sandbox, "林小鱼")
-    b = new(operator, sandbox, "沈知鱼", a)
-    return [a, b, new(operator, sandbox, "何小满", b)]
 
 
 def test_operators_see_distributors_by_state_and_where_every_fen_comes_from(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
-from local.client import Operator, Sandbox, Shopper, in_process
+from local.client import Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from tests.support.distribution import (
     balance,
@@ -19,32 +16,9 @@ from tests.support.distribution import (
     run_jobs,
     set_rules,
 )
-from tests.support.operators import owner_token
 
 DAY = 86400
 PRICE = 2000
-
-
-@pytest.fixture
-def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Iterator[Operator]:
-    operator = Operator(in_process(), owner_token())
-    set_rules(operator)
-    yield operator
-    set_rules(operator, enabled=False)
-
-
-@pytest.fixture
-def sku(operator: Operator) -> str:
-    sku_id: str = operator.product(price_fen=PRICE, stock=1000)["skus"][0]["sku_id"]
-    return sku_id
-
-
-@pytest.fixture
-def people(operator: Operator, sandbox: str) -> list[Shopper]:
-    """A, B whom A brought, and C whom B brought; A and B are distributors."""
-    a = new(operator, sandbox)
-    b = new(operator, sandbox, a)
-    return [a, b, new(operator, sandbox, b, sells=False)]
 
 
 def test_a_bound_member_is_not_poached_while_protected_and_is_free_afterwards(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-
-from local.client import Operator, Shopper, in_process
+from local.client import Operator, Shopper
 from local.clock import LocalClock
 from tests.support.distribution import (
     RULES,
@@ -24,32 +21,9 @@ from tests.support.distribution import (
     run_jobs,
     set_rules,
 )
-from tests.support.operators import owner_token
 
 DAY = 86400
 PRICE = 2000
-
-
-@pytest.fixture
-def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Iterator[Operator]:
-    operator = Operator(in_process(), owner_token())
-    set_rules(operator)
-    yield operator
-    set_rules(operator, enabled=False)
-
-
-@pytest.fixture
-def sku(operator: Operator) -> str:
-    sku_id: str = operator.product(price_fen=PRICE, stock=1000)["skus"][0]["sku_id"]
-    return sku_id
-
-
-@pytest.fixture
-def people(operator: Operator, sandbox: str) -> list[Shopper]:
-    """A, B whom A brought, and C whom B brought; A and B are distributors."""
-    a = new(operator, sandbox)
-    b = new(operator, sandbox, a)
-    return [a, b, new(operator, sandbox, b, sells=False)]
 
 
 def test_an_order_pays_who_brought_its_member_and_who_brought_them(

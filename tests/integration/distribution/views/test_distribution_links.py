@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from local.client import Operator, Sandbox, Shopper, in_process
-from local.clock import LocalClock
+from local.client import Operator, Sandbox, Shopper
 from tests.support.distribution import (
     come_by,
     quick_member,
     run_jobs,
     set_rules,
 )
-from tests.support.distribution_views import PRICE, items, new
-from tests.support.operators import owner_token
-
-
-@pytest.fixture
-def operator(dynamodb: str, sandbox: str, mall_clock: LocalClock) -> Iterator[Operator]:
-    operator = Operator(in_process(), owner_token())
-    set_rules(operator)
-    yield operator
-    set_rules(operator, enabled=False)
-
-
-@pytest.fixture
-def product(operator: Operator) -> Any:
-    return operator.product(price_fen=PRICE, stock=1000, brief="一口就懂", picture_url="https://cdn.example/tea.png")
-
-
-@pytest.fixture
-def people(operator: Operator, sandbox: str) -> list[Shopper]:
-    """A, B whom A brought, and C whom B brought."""
-    a = new(operator, sandbox, "林小鱼")
-    b = new(operator, sandbox, "沈知鱼", a)
-    return [a, b, new(operator, sandbox, "何小满", b)]
+from tests.support.distribution_views import PRICE, items
 
 
 def test_a_link_is_the_same_each_time_fits_a_code_and_brings_customers(

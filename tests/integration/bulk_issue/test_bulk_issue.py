@@ -18,30 +18,14 @@ from chalicelib.commerce.coupons.templates import service as templates
 from chalicelib.core import clock
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import tables as members_tables
-from chalicelib.mall.operators.access import passwords
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.worker import LEASE_SECONDS
-from local.client import Client, in_process
-from local.jobs import forget_all
+from local.client import Client
 from tests.support.bulk_issue import PATIENCE, all_given_by, counts, ended, given_by, granted, progress, shorten_steps
-from tests.support.coupons import at_once, coupons_of, crowd, figures, fresh, member, template, told
-from tests.support.operators import owner_token
+from tests.support.coupons import at_once, coupons_of, crowd, figures, member, template, told
 from tests.support.outside import Crash, boundary
 
 PATH = "/v1/admin/coupon-templates"
-
-
-@pytest.fixture(autouse=True)
-def nothing_remembered(dynamodb: str) -> None:
-    fresh()
-    forget_all()
-
-
-@pytest.fixture(scope="module")
-def operator(dynamodb: str) -> Iterator[Client]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_COST", 16)
-        yield Client(in_process(), owner_token())
 
 
 @pytest.fixture
