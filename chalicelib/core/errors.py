@@ -53,7 +53,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
     def text(self, language: str, labels: Labels) -> str:
         """Give the text for a person, in `language` ("zh" or "en"), by the names that `labels` has for fields."""
-        template = self.reason.en if language == "en" else self.reason.zh
+        template = _said(self.reason, language)
         names = {"field": self.field, "label": _label(self.field, language, labels)}
         text = template.format_map(names | _in_language(self.params, language))
         return text[:1].upper() + text[1:] if language == "en" else text
@@ -63,12 +63,16 @@ class FieldError(msgspec.Struct, frozen=True):
         return {name: value.code if isinstance(value, Term) else value for name, value in self.params.items()}
 
 
+def _said(text: Term | Reason | Meaning, language: str) -> str:
+    return text.en if language == "en" else text.zh
+
+
 def _in_language(params: Mapping[str, Any], language: str) -> dict[str, Any]:
     """The parameters as a text of this language shows them."""
 
     def shown(value: Any) -> Any:
         if isinstance(value, Term):
-            return value.en if language == "en" else value.zh
+            return _said(value, language)
         if isinstance(value, list | tuple | set | frozenset):
             return (", " if language == "en" else "、").join(str(shown(one)) for one in value)
         return value
@@ -228,8 +232,7 @@ class MallError(Exception):
     def text(self, language: str, labels: Labels) -> str:
         """Give the text for a person, in `language` ("zh" or "en"): what is wrong with which fields, if known."""
         if not self.errors:
-            meaning = CODES[self.code]
-            return (meaning.en if language == "en" else meaning.zh).format_map(_in_language(self.data, language))
+            return _said(CODES[self.code], language).format_map(_in_language(self.data, language))
         texts = list(dict.fromkeys(error.text(language, labels) for error in self.errors[:_IN_TEXT_MAX]))
         return ("; " if language == "en" else "；").join(texts)
 
