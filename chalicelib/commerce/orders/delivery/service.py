@@ -8,7 +8,7 @@ import msgspec
 
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
-from chalicelib.commerce.orders.accounting.rules import differences_of_order
+from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.jobs import COMPLETE, COMPLETED, RECEIVE, REFERRED_RECEIVED, REPORT_SHIPPING
 from chalicelib.commerce.orders.refusals import PARCEL_DIFFERS, TOO_MANY_PARCELS
 from chalicelib.commerce.orders.rules import PARCELS_MAX, Order, Pieces, Shipment, pieces_to_ship, shipped, step
