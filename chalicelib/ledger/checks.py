@@ -24,8 +24,13 @@ REWARDS = "rewards"
 TAX = "tax:payable"
 FEES = "fees"
 PAYOUTS = "payouts"
+#: Where balances go that nobody will withdraw.
+GIVEN_UP = ("balances:waived", "balances:written-off")
 _MEMBER = "member:"
 _KINDS = ("pending", "available", "withdrawing", "withdrawn")
+#: What makes more of what the mall owes a member in a month, and what makes less of it.
+_CAME = ("earned", "rewarded", "tax_returned")
+_WENT = ("reversed", "withdrawn", "written_off")
 
 #: Fen by account, or by the kind of a member's account.
 Fen = Counter[str]
@@ -61,14 +66,17 @@ def audit_balances(
     """List every difference of members' balances and months, by member, from what their entries come to."""
     now: dict[str, Fen] = defaultdict(Counter)
     by_month: dict[tuple[str, str], Fen] = defaultdict(Counter)
+    twice: list[Difference] = []
     for entry in entries:
         concerned = of_members(entry)
+        if len(concerned) > 1:
+            twice.append(Difference(entry.about, f"entry {entry.cause} concerns {len(concerned)} members"))
         for member_id, change in concerned.items():
             now[member_id].update(change)
             if turnover := _turnover(entry, change):
                 by_month[member_id, clock.day(entry.at).isoformat()[:7]].update(turnover)
     has = {member_id: _of(balance, _KINDS) for member_id, balance in balances.items()}
-    found = [
+    found = twice + [
         Difference(member_id, f"has {_said(has.get(member_id))}, its entries say {_said(now.get(member_id))}")
         for member_id in sorted(has.keys() | now.keys())
         if _nonzero(has.get(member_id)) != _nonzero(now.get(member_id))
@@ -90,7 +98,7 @@ def of_statement(member_id: str, balance: Balance, months: Iterable[Month]) -> l
     came: Fen = Counter()
     for one in months:
         came.update(_of(one.turnover, Turnover.__struct_fields__))
-    closing = came["earned"] + came["rewarded"] - came["reversed"] - came["withdrawn"] - came["waived"]
+    closing = sum(came[name] for name in _CAME) - sum(came[name] for name in _WENT)
     owed = balance.pending + balance.available + balance.withdrawing
     if closing == owed:
         return []
@@ -99,13 +107,12 @@ def of_statement(member_id: str, balance: Balance, months: Iterable[Month]) -> l
 
 def _turnover(entry: Entry, change: Fen) -> Fen:
     """What an entry counts as in its member's month: commissions by their day, too."""
-    commission = on(entry, COMMISSIONS)
+    commission, is_back = on(entry, COMMISSIONS), entry.cause == "failed"
     found: Fen = Counter(
         earned=max(commission, 0), reversed=max(-commission, 0), rewarded=on(entry, REWARDS),
-        withdrawn=change["withdrawn"],
+        withdrawn=0 if is_back else change["withdrawn"], tax_returned=-change["withdrawn"] if is_back else 0,
+        written_off=-sum(on(entry, account) for account in GIVEN_UP),
     )  # fmt: skip
-    if entry.cause.startswith("waived"):
-        found["waived"] = -sum(change.values())
     if commission:
         found[f"d{clock.day(entry.at).day}"] = commission
     return Counter(_nonzero(found))

@@ -89,13 +89,21 @@ def _of_entries(one: Withdrawal, posted: list[Entry]) -> list[Difference]:
             FEES: -one.fee_fen, WECHAT: one.tax_fen + one.fee_fen - one.amount_fen,
         })  # fmt: skip
     elif one.state == "failed":
-        ours["failed"] = {account: -fen for account, fen in begun.items()}
+        back = _returned(one)
+        ours["failed"] = _moved({
+            withdrawing: one.amount_fen, available: -one.amount_fen - back, withdrawn: back, PAYOUTS: -back, TAX: back,
+        })  # fmt: skip
     theirs = {entry.cause: _postings(entry) for entry in posted}
     return [
         Difference(one.withdrawal_id, f"is {one.state}, and its entry {cause} is {_said(ours, theirs, cause)}")
         for cause in sorted(ours.keys() | theirs.keys())
         if ours.get(cause) != theirs.get(cause)
     ]
+
+
+def _returned(one: Withdrawal) -> int:
+    """What came back, as it failed, of the tax that others of its month were kept back because of it."""
+    return int(getattr(one, "tax_returned_fen", 0))
 
 
 def _postings(entry: Entry) -> dict[str, int]:
@@ -143,32 +151,48 @@ def _net(one: Withdrawal) -> int:
 def _of_allowance(member_id: str, allowance: Allowance, withdrawals: list[Withdrawal]) -> list[Difference]:
     """What is counted of a member's day, month and year, against the withdrawals that were made in them."""
     day = allowance.day
-    made = [(clock.day(one.created_at), one) for one in withdrawals]
-    this_year = [(at, one) for at, one in made if at.year == day.year]
-    counted: Counter[str] = Counter()
-    for at, one in this_year:
-        if one.state == "failed":
-            continue
-        counted.update(year_fen=one.amount_fen, year_tax_fen=one.tax_fen)
-        if at.month == day.month:
-            counted.update(month_fen=one.amount_fen, month_tax_fen=one.tax_fen)
-        if at == day:
-            counted.update(fen=one.amount_fen, count=1)
-    counted["first_month"] = min((at.month for at, _ in this_year), default=0)
-    says = {name: getattr(allowance, name) for name in (
-        "count", "fen", "month_fen", "month_tax_fen", "year_fen", "year_tax_fen", "first_month"
-    )}  # fmt: skip
+    months: dict[str, list[Withdrawal]] = defaultdict(list)
+    for one in withdrawals:
+        months[_month(one)].append(one)
+    this_year = [one for one in withdrawals if clock.day(one.created_at).year == day.year]
+    today = [one for one in this_year if one.state != "failed" and clock.day(one.created_at) == day]
+    name = day.isoformat()[:7]
+    right = {
+        "count": len(today), "fen": sum(one.amount_fen for one in today),
+        "month_fen": _paid(months[name])[0], "month_tax_fen": _paid(months[name])[1],
+        "year_fen": _paid(this_year)[0], "year_tax_fen": _paid(this_year)[1],
+        "first_month": min((clock.day(one.created_at).month for one in this_year), default=0),
+    }  # fmt: skip
+    says = {field: getattr(allowance, field) for field in right}
+    for earlier, kept in getattr(allowance, "earlier", {}).items():
+        says |= {f"fen in {earlier}": kept.fen, f"fen of tax in {earlier}": kept.tax_fen}
+        fen, tax = _paid(months[earlier])
+        right |= {f"fen in {earlier}": fen, f"fen of tax in {earlier}": tax}
     return [
-        Difference(member_id, f"its allowance is {fen} {name}, its withdrawals say {counted[name]}")
-        for name, fen in says.items()
-        if fen != counted[name]
+        Difference(member_id, f"its allowance is {fen} {field}, its withdrawals say {right[field]}")
+        for field, fen in says.items()
+        if fen != right[field]
     ]
+
+
+def _paid(withdrawals: Iterable[Withdrawal]) -> tuple[int, int]:
+    """What was taken out with these and has not failed, and the tax on it; tax that was returned is out of both."""
+    fen = tax = 0
+    for one in withdrawals:
+        stands = one.state != "failed"
+        fen += one.amount_fen * stands - _returned(one)
+        tax += one.tax_fen * stands - _returned(one)
+    return fen, tax
+
+
+def _month(one: Withdrawal) -> str:
+    return clock.day(one.created_at).isoformat()[:7]
 
 
 def _of_deductions(withdrawals: list[Withdrawal], rules: Mapping[int, WithdrawalRules | None]) -> list[Difference]:
     """Each fee by the settings of its version; and the tax of each month by what was taken out in it."""
     found: list[Difference] = []
-    months: dict[tuple[str, int, int], list[Withdrawal]] = defaultdict(list)
+    months: dict[tuple[str, str], list[Withdrawal]] = defaultdict(list)
     for one in withdrawals:
         held = rules.get(one.rules_version)
         if held is None:
@@ -180,23 +204,19 @@ def _of_deductions(withdrawals: list[Withdrawal], rules: Mapping[int, Withdrawal
             found.append(Difference(one.withdrawal_id, f"its fee is {one.fee_fen} fen, by the settings {fee}"))
         if held.tax == "none" and one.tax_fen:
             found.append(Difference(one.withdrawal_id, f"{one.tax_fen} fen tax are withheld, by the settings none"))
-        at = clock.day(one.created_at)
-        months[one.member_id, at.year, at.month].append(one)
-    for (member_id, year, month), its in months.items():
+        months[one.member_id, _month(one)].append(one)
+    for (member_id, month), its in months.items():
         taxes = {held.tax for one in its if (held := rules.get(one.rules_version)) is not None}
         if taxes == {"labour"}:
-            found += [Difference(f"{member_id} {year}-{month:02}", what) for what in _tax_faults(its)]
+            found += [Difference(f"{member_id} {month}", what) for what in _tax_faults(its)]
     return found
 
 
 def _tax_faults(month: list[Withdrawal]) -> Iterator[str]:
-    """The tax on a month is that on its sum. While some of it is on its way, or where a part has failed, it is between
-    that on what was kept and that on all that was asked for."""
-    stands = [one for one in month if one.state != "failed"]
-    withheld = sum(one.tax_fen for one in stands)
-    least, most = (_labour_tax(sum(one.amount_fen for one in part)) for part in (stands, month))
-    if not least <= withheld <= most:
-        yield f"{withheld} fen tax are withheld, by law {least}" + (f" to {most}" if least != most else "")
+    """The tax on a month is that on the sum of what was taken out in it, in whatever parts, and whatever failed."""
+    fen, tax = _paid(month)
+    if tax != _labour_tax(fen):
+        yield f"{tax} fen tax are withheld of {fen}, by law {_labour_tax(fen)}"
 
 
 def _labour_tax(fen: int) -> int:
