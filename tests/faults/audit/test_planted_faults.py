@@ -219,7 +219,8 @@ PLANTED = {
         rise, "was rewarded for gold with 1400 fen",
     ),
     "tax is withheld twice": Planted(
-        wrapped(limits, "labour_tax_of", lambda right, fen: 2 * right(fen)), take_out, "fen tax are withheld of 130000, by law 10000",
+        wrapped(limits, "labour_tax_of", lambda right, fen: 2 * right(fen)), take_out,
+        "fen tax are withheld of 130000, by law 10000",
     ),
     "commissions are free before the order is received": Planted(
         replaced(commissions, "_due", lambda one, order: one.state == "pending"), earn_at_once,
