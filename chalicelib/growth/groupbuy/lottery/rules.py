@@ -13,9 +13,9 @@ from collections.abc import Sequence
 #: Orders on a page of a proof: some 140 KB, where an item may have 400.
 PAGE_ORDERS = 5000
 #: How many chains of jobs bring the orders of a draw to their ends, side by side, and how many each job of them takes:
-#: so few that what else becomes due does not wait for more than some seconds, however many took part.
-CHAINS_MAX = 8
-CHAIN_STEP = 10
+#: so few that what else becomes due waits a second or two at most, however many took part. (An order takes some 30 ms.)
+CHAINS_MAX = 4
+CHAIN_STEP = 5
 
 
 def secret_hash(secret: str) -> str:
