@@ -59,11 +59,17 @@ def _check_order(play: Play, order: Order, lobbies: dict[str, Lobby]) -> None:
         assert not robbed, order
         if not order.paid_at:
             assert seat == "released"
-        assert seat != "failed" or lobby.state == "failed", (order, lobby)
+        assert seat != "failed" or lobby.state == "failed" or _left_draw(play.stage.setting, order), (order, lobby)
         return
     assert order.state == "awaiting_shipment", order
     assert (lobby.state, seat in ("taken", "won", "lost")) == ("succeeded", True), (order, lobby)
     assert kept == _due_fen(play.stage.setting, order, lobby), (order, lobby)
+
+
+def _left_draw(setting: Setting, order: Order) -> bool:
+    """Whether the member took it out of the draw over the whole activity."""
+    over_all = setting.lottery is not None and setting.lottery.per == "activity"
+    return over_all and any((event.what, event.by) == ("refund_granted", "member") for event in order.history)
 
 
 def _due_fen(setting: Setting, order: Order, lobby: Lobby) -> int:

@@ -301,6 +301,19 @@ FLOWS = [
         OF_ALL, [waits(LEADER_FEN), waits(MEMBER_FEN)], ("succeeded", 0, 0, 2),
     ),
     Flow(
+        "draw over the activity, left", then(paid(LEADER, SECOND), work(*OWN)), leave(SECOND), leave_again(SECOND),
+        OF_ALL, [waits(LEADER_FEN), back(MEMBER_FEN, "failed")], ("succeeded", 0, 0, 2),
+    ),
+    Flow(
+        "draw over the activity, left before it was entered", paid(LEADER, SECOND), then(leave(SECOND), work(*OWN)),
+        leave_again(SECOND), OF_ALL, [waits(LEADER_FEN), back(MEMBER_FEN, "failed")], ("succeeded", 0, 0, 2),
+    ),
+    Flow(
+        "draw over the activity, without who left",
+        then(paid(LEADER, SECOND), work(*OWN), left(SECOND), wait(25 + 6)), work(*OWN), nothing,
+        OF_ALL, [ships(LEADER_FEN, 0, "won"), back(MEMBER_FEN, "failed")], ("succeeded", 0, 0, 2), over=True,
+    ),
+    Flow(
         "draw over the activity", then(paid(LEADER, SECOND), work(*OWN), wait(25 + 6)), work(*OWN), nothing,
         OF_ALL, drawn("goods", whole=True), ("succeeded", 0, 0, 2), over=True,
     ),

@@ -79,7 +79,8 @@ class Groups(Protocol):
         """The order closes unpaid: its seat is free again."""
 
     def leave(self, tx: Transaction, order: Order) -> Seat:
-        """The member gives up a paid seat. Raises `order_state` once the lobby has ended."""
+        """The order is refunded whole while it waits: its seat is given up, or its part in a draw. Raises `order_state`
+        once the lobby has ended, or the draw has begun."""
 
 
 #: What a process remembers of activities and lobbies for a moment; who changes an order of a group forgets it.

@@ -202,8 +202,8 @@ TOO_MANY_REFUNDS = Reason(
 )
 WHOLE_WHILE_LOBBY_OPEN = Reason(
     "whole_while_lobby_open",
-    "拼团尚未结束，只能整单退款，不能只退部分商品",
-    "while its lobby is open, an order can only be refunded whole",
+    "拼团或抽奖尚未结束，只能整单退款，不能只退部分商品",
+    "while its lobby is open or its draw to come, an order can only be refunded whole",
 )
 
 # pieces of an order, for a refund or a parcel

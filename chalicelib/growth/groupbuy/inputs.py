@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.growth.groupbuy.rules import Kind, Lottery, Prices, SetAside, Sizes, Variant
-from chalicelib.platform.web.types import Id
+from chalicelib.platform.web.types import Cursor, Id
 
 Title = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 
@@ -33,3 +33,9 @@ class ActivityInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     stock: Annotated[list[SetAside], Meta(max_length=40)] | None = None
     variants: Annotated[list[Variant], Meta(max_length=5)] = []
     lottery: Lottery | None = None
+
+
+class ProofQuery(msgspec.Struct, kw_only=True):
+    """Which page of the proof of a draw: the first, or what its answer has as `next_cursor`."""
+
+    cursor: Cursor | None = None

@@ -52,9 +52,20 @@ LOBBY_IS_ENDING = Reason(
     "该团已结束，正在处理结果，请稍后再申请退款",
     "the lobby of this order is over and being settled; ask for the refund again in a moment",
 )
+DRAW_IS_MADE = Reason(
+    "draw_is_made",
+    "活动已结束，正在开奖，请稍后查看结果",
+    "the activity is over and being drawn; look at the result in a moment",
+)
 
 # making and changing an activity
 NOT_BEFORE_END = Reason("ends_before_start", "结束时间必须晚于开始时间", "the end must be after the start")
+DRAW_TOO_LATE = Reason(
+    "draw_too_late",
+    "按活动统一开奖的抽奖团，须在开始后 {days} 天内结束（已开始的从现在起算）：微信支付只在付款后一年内可退款",
+    "a lottery that is drawn over the whole activity must end within {days} days of its start, or of now where that is"
+    " later: WeChat refunds a payment for a year only",
+)
 NO_SUCH_SKU_OF_PRODUCT = Reason("no_such_sku_of_product", "该商品没有这个规格", "the product has no such SKU")
 VARIANT_NAME = Reason(
     "variant_name",

@@ -111,6 +111,8 @@ class DrawProof(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     The winners are those `winners_count` orders whose HMAC-SHA256 under the secret is smallest (docs/lottery.md).
     A lobby's secret is the HMAC-SHA256 of its id under its activity's, which is told when the activity has ended.
+    Where many took part, `orders` are those of one page, and `next_cursor` asks for the next; the rest is the same on
+    every page.
     """
 
     activity_id: str
@@ -121,6 +123,7 @@ class DrawProof(msgspec.Struct, kw_only=True, omit_defaults=True):
     secret: str | None = None
     orders: list[str] = []
     winners: list[str] = []
+    next_cursor: str | None = None
 
 
 class ActivityReport(msgspec.Struct, kw_only=True):

@@ -26,6 +26,7 @@ from chalicelib.growth.groupbuy.lobbies.queries import load
 from chalicelib.growth.groupbuy.lottery import rules as draw
 from chalicelib.growth.groupbuy.refusals import (
     ALREADY_IN_LOBBY,
+    DRAW_IS_MADE,
     LOBBY_IS_ENDING,
     LOBBY_OVER_UNPAID,
     NEW_CUSTOMERS_ONLY,
@@ -34,6 +35,7 @@ from chalicelib.growth.groupbuy.refusals import (
 from chalicelib.growth.groupbuy.rules import Activity, Lobby, LobbyEvent, Terms
 from chalicelib.growth.groupbuy.settings import GROUP_BUY
 from chalicelib.growth.groupbuy.tables import (
+    ENTRY,
     SEAT,
     GroupActivities,
     Lobbies,
@@ -148,10 +150,14 @@ class Seating:
     def leave(self, tx: Transaction, order: Order) -> Seat:
         """Give up a paid seat before the lobby has ended, as part of `tx`; with its last paid member a lobby is over.
 
-        Raises `order_state` once the lobby has ended.
+        Of a full lobby whose activity is drawn as a whole: take the order out of the draw, until that is made.
+        Raises `order_state` once the lobby has ended, or the draw has begun.
         """
         seat = _seat(order)
         lobby = load(seat.lobby_id)
+        lottery = lobby.terms.lottery
+        if lobby.state == "succeeded" and lottery is not None and lottery.per == "activity":
+            return _leave_draw(tx, order, lobby.terms)
         if not rules.is_open(lobby, clock.now()):
             raise MallError("order_state", state=order.state, errors=(LOBBY_IS_ENDING.at("order_id"),))
         after = _after(lobby, "leave", order)
@@ -196,6 +202,16 @@ def _hold_free(tx: Transaction, terms: Terms) -> None:
     """Hold a free seat of an open lobby, whatever else it counts: the condition reads what the deal did not."""
     before = Lobby(terms=terms, state="open", free=terms.size, held=0, taken=0)
     write_event(tx, before, "hold", rules.step(before, "hold", terms.opened_at))
+
+
+def _leave_draw(tx: Transaction, order: Order, terms: Terms) -> Seat:
+    """Take the order out of the draw over its activity, as part of `tx`, whether it has been entered yet or not: who
+    enters it changes the order too. Those who take part are those who are there when the activity closes."""
+    made = MallError("order_state", state=order.state, errors=(DRAW_IS_MADE.at("order_id"),))
+    tx.check(*activity_key(terms.activity_id), GroupActivities.closed.does_not_exist(), made)
+    tx.delete(GroupActivities, (terms.activity_id, ENTRY + order.order_id))
+    count_bought(tx, terms, order, -1)
+    return move(tx, order, "taken", "failed")
 
 
 def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_failure: object = None) -> None:
