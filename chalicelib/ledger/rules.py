@@ -223,11 +223,13 @@ def earned(order_id: str, level: int, member_id: str, at: datetime, amount_fen: 
 
 
 def reversed_to(
-    order_id: str, level: int, member_id: str, at: datetime, amount_fen: int, left_fen: int, kind: str
+    order_id: str, level: int, member_id: str, at: datetime, amount_fen: int, left_fen: int, kind: str, version: int = 1
 ) -> Entry:
-    """A refund takes back its part of a commission, of which `left_fen` are left, from `kind`: pending or available."""
+    """A refund takes this amount of a commission back, of which `left_fen` are left, from `kind`: pending or available.
+    Below zero where the refund of another line left more of the order's cap to this one. Of each `version` of the
+    commission there is one such change."""
     legs = (account(member_id, kind), amount_fen), (COMMISSIONS, -amount_fen)
-    return entry(f"commission:{level}:left:{left_fen}", order_id, at, *legs)
+    return entry(f"commission:{level}:left:{left_fen}:{version}", order_id, at, *legs)
 
 
 def released(order_id: str, level: int, member_id: str, at: datetime, amount_fen: int) -> Entry:

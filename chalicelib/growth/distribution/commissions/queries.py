@@ -83,9 +83,10 @@ def commission_views(commission: Commission) -> list[CommissionView]:
         CommissionView(
             commission_id=f"{commission.order_id}-{commission.level}-{number}", order_id=commission.order_id,
             line=line.sku_id, name=line.name, quantity=line.quantity, level=commission.level, base_fen=line.base_fen,
-            rate_bp=line.rate_bp, rate_source=line.source, capped_fen=line.full_fen - line.earned_fen,
-            reversed_fen=line.earned_fen - line.amount_fen, amount_fen=line.amount_fen, state=commission.state,
-            created_at=commission.created_at, available_at=commission.available_at,
+            rate_bp=line.rate_bp, rate_source=line.source,
+            capped_fen=line.by_rule(line.base_fen) - line.amount_fen,
+            reversed_fen=line.full_fen - line.by_rule(line.base_fen), amount_fen=line.amount_fen,
+            state=commission.state, created_at=commission.created_at, available_at=commission.available_at,
         )
         for number, line in enumerate(commission.lines, 1)
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from chalicelib.ledger.rules import BalanceChange, Entry, change_of
 
 What = Literal[
     "commission_earned",
+    "commission_raised",
     "commission_taken_back",
     "commission_released",
     "tier_reward",
@@ -22,6 +23,7 @@ What = Literal[
 ]
 _WORDS: dict[What, tuple[str, str]] = {
     "commission_earned": ("订单佣金，待结算", "Commission on an order, pending"),
+    "commission_raised": ("订单退款后，佣金上限重新分配", "More of an order's limit after a refund"),
     "commission_taken_back": ("订单退款，扣回佣金", "Commission taken back by a refund"),
     "commission_released": ("佣金已结算，可提现", "Commission settled, can be withdrawn"),
     "tier_reward": ("等级奖励", "Reward for a tier"),
@@ -35,7 +37,7 @@ _WORDS: dict[What, tuple[str, str]] = {
 class CommissionView(msgspec.Struct, kw_only=True):
     """What one line of an order earns on one level, in fen: `base_fen` was paid for it and not given back, `rate_bp`
     basis points of it (of the product, the tier or the default) are the commission, of which `capped_fen` went over
-    the order's limit and `reversed_fen` back with refunds; `amount_fen` remains."""
+    the order's limit; `amount_fen` remains. `reversed_fen` went back with what was given back of this line."""
 
     commission_id: str
     order_id: str
@@ -103,7 +105,9 @@ def explained(concerned: BalanceChange) -> What:
     if turnover.rewarded:
         return "tier_reward"
     if turnover.earned or turnover.reversed:
-        return "commission_earned" if turnover.earned else "commission_taken_back"
+        if turnover.reversed:
+            return "commission_taken_back"
+        return "commission_raised" if change.available else "commission_earned"
     moves: dict[tuple[int, ...], What] = {
         (-1, 1, 0): "commission_released", (0, -1, 1): "withdrawal_begun", (0, 1, -1): "withdrawal_returned",
     }  # fmt: skip
