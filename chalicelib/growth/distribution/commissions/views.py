@@ -18,7 +18,9 @@ What = Literal[
     "tier_reward",
     "withdrawal_begun",
     "withdrawal_returned",
+    "withdrawal_returned_with_tax",
     "withdrawal_paid",
+    "written_off",
     "other",
 ]
 _WORDS: dict[What, tuple[str, str]] = {
@@ -29,7 +31,12 @@ _WORDS: dict[What, tuple[str, str]] = {
     "tier_reward": ("等级奖励", "Reward for a tier"),
     "withdrawal_begun": ("申请提现", "Withdrawal begun"),
     "withdrawal_returned": ("提现未成功，已退回", "Withdrawal did not succeed, given back"),
+    "withdrawal_returned_with_tax": (
+        "提现未成功，已退回，当月代扣个税已重新计算",
+        "Withdrawal did not succeed, given back, with the month's tax reckoned anew",
+    ),
     "withdrawal_paid": ("提现成功", "Withdrawal paid"),
+    "written_off": ("余额已核销", "Balance written off"),
     "other": ("账户变动", "Change of the account"),
 }
 
@@ -58,8 +65,9 @@ class CommissionView(msgspec.Struct, kw_only=True):
 
 class Statement(msgspec.Struct, kw_only=True):
     """What the mall owed a distributor before and after a month (pending and held for withdrawals included), and what
-    came between, in fen: opening + earned + rewarded - reversed - withdrawn = closing. A month is `closed` a minute
-    after its end."""
+    came between, in fen: opening + earned + rewarded + tax_returned - reversed - withdrawn - written_off = closing.
+    `tax_returned_fen` was kept back for income tax and came back with a withdrawal that failed (below zero: more was
+    due); `written_off_fen` below zero is a debt. A month is `closed` a minute after its end."""
 
     month: str
     closed: bool
@@ -68,6 +76,8 @@ class Statement(msgspec.Struct, kw_only=True):
     rewarded_fen: int
     reversed_fen: int
     withdrawn_fen: int
+    tax_returned_fen: int
+    written_off_fen: int
     closing_fen: int
 
 
@@ -102,6 +112,10 @@ def explained(concerned: BalanceChange) -> What:
     signs = tuple((fen > 0) - (fen < 0) for fen in (change.pending, change.available, change.withdrawing))
     if turnover.withdrawn:
         return "withdrawal_paid"
+    if turnover.tax_returned:
+        return "withdrawal_returned_with_tax"
+    if turnover.written_off:
+        return "written_off"
     if turnover.rewarded:
         return "tier_reward"
     if turnover.earned or turnover.reversed:
