@@ -60,7 +60,7 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
     for commission in records.commissions:
         if commission.order_id in by_id:
             order = by_id[commission.order_id]
-            found += _commission_differences(commission, order)
+            found += _commission_differences(commission, by_order[commission.order_id], order)
             found += _version_differences(commission, order, records.rules.get(commission.rules_version))
     return (
         found
@@ -129,7 +129,7 @@ def _balance_of(commission: Commission) -> Balance:
     return Balance(pending=amount)
 
 
-def _commission_differences(commission: Commission, order: Order) -> list[Difference]:
+def _commission_differences(commission: Commission, all_levels: list[Commission], order: Order) -> list[Difference]:
     """One commission, recomputed from what was paid for each line and not given back."""
     about = f"{commission.order_id} level {commission.level}"
     found: list[Difference] = []
@@ -137,7 +137,8 @@ def _commission_differences(commission: Commission, order: Order) -> list[Differ
         found.append(Difference(about, f"the buyer is {order.member_id}, not {commission.buyer_id}"))
     if [line.sku_id for line in commission.lines] != [line.sku_id for line in order.lines]:
         return [*found, Difference(about, "its lines are not those of the order")]
-    by_rule = remaining_lines(commission, [line.base_fen for line in commission.lines])
+    alike = [one for one in all_levels if len(one.lines) == len(order.lines)]
+    by_rule = remaining_lines(commission, alike, [line.base_fen for line in commission.lines])
     for line, ruled in zip(commission.lines, by_rule, strict=True):
         paid, remaining = _payable(order, line.sku_id), paid_for(order, line.sku_id)
         if line.paid_fen > paid:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from chalicelib.core.difference import Difference
-from chalicelib.growth.payouts.limits.rules import Allowance
+from chalicelib.growth.payouts.limits.rules import Allowance, MonthSum
 from chalicelib.growth.payouts.rules import STATES, Withdrawal
 from chalicelib.ledger import rules as members
 from chalicelib.ledger.rules import Entry
@@ -63,7 +63,7 @@ def _of_entries(one: Withdrawal, posted: list[Entry]) -> list[Difference]:
     if one.state == "succeeded":
         wanted.append(members.withdrawal_paid(*about, one.amount_fen, one.tax_fen, one.fee_fen))
     elif one.state == "failed":
-        wanted.append(members.withdrawal_failed(*about, one.amount_fen))
+        wanted.append(members.withdrawal_failed(*about, one.amount_fen, one.tax_returned_fen))
     ours = {entry.cause: entry.postings for entry in wanted}
     theirs = {entry.cause: entry.postings for entry in posted}
     return [
@@ -102,7 +102,8 @@ def _of_transfers(ours: Mapping[str, Withdrawal], theirs: Mapping[str, Transfer]
 
 def _of_allowance(member_id: str, allowance: Allowance, withdrawals: list[Withdrawal]) -> list[Difference]:
     """What is counted of a member's day, month and year, against the withdrawals that were made in them."""
-    recomputed = Allowance(day=allowance.day)
+    earlier = {name: MonthSum(0, 0) for name in allowance.earlier}
+    recomputed = Allowance(day=allowance.day, earlier=earlier, taxed_by=allowance.taxed_by)
     for one in withdrawals:
         recomputed = recomputed.with_one(one)
         if one.state == "failed":

@@ -103,6 +103,9 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Commission that a member takes out. Its id is the number of its transfer, for ever; of `amount_fen`, tax and fee
     are kept back and the rest is sent to `openid`.
 
+    `tax_returned_fen`: what came back beside its amount as it failed, of the tax that others of its month were kept
+    back because of it; below zero, what was taken off as they were kept back too little without it.
+
     `submitted_at`: since when WeChat may have heard of it; `cancel_requested_at`: since when it is not sent any more,
     and WeChat is to call it off. `package_info`: what lets the receiver confirm. `outcome`: WeChat's last word on why
     it failed or does not go on; `reason`: an operator's.
@@ -118,6 +121,7 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fee_fen: int
     rules_version: int
     created_at: datetime
+    tax_returned_fen: int = 0
     submitted_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     finished_at: datetime | None = None
@@ -144,7 +148,7 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Take it back to how it was answered when it was asked for."""
         fresh = {"package_info": "", "outcome": "", "reason": "", "decided_by": ""}
         return msgspec.structs.replace(
-            self, state=self.first_state, cancel_requested_at=None, finished_at=None, **fresh
+            self, state=self.first_state, cancel_requested_at=None, finished_at=None, tax_returned_fen=0, **fresh
         )
 
 
