@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders.closing import service as closing
 from chalicelib.commerce.orders.delivery import service as delivery
 from chalicelib.commerce.orders.inputs import (
     AdminOrdersQuery,
@@ -61,6 +62,13 @@ def ship(call: Call, order_id: str, body: ShipmentInput) -> AdminOrderView:
     """Send a parcel. The same carrier and number again changes nothing."""
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
     return admin_view(delivery.ship(order_id, body.carrier, body.tracking_no, asked, _by(call)))
+
+
+@endpoint("POST /v1/admin/orders/{order_id}/ask-wechat", OPERATOR, permission="orders.refund", errors=("conflict",))
+def ask_wechat(call: Call, order_id: str) -> AdminOrderView:
+    """Ask WeChat about an order that is not known to be paid: a payment that was made is recorded, and an order that
+    can never be paid any more is closed. Of any other order nothing changes."""
+    return admin_view(closing.ask_wechat(order_id, _by(call)))
 
 
 @endpoint(

@@ -161,6 +161,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: What WeChat said last, where the refund failed or waits; and how often WeChat closed it, a new number each time.
     outcome: str = ""
     closed: int = 0
+    #: When WeChat was asked for it last, as far as another refund of the order must know.
+    sent_at: datetime | None = None
 
     @property
     def number(self) -> str:
@@ -211,6 +213,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     discounts: list[Discount] = []
     #: The distributors who brought the member, whose commissions the order pays, from level 1 up.
     chain: list[str] = []
+    #: The mall's address that WeChat is told, as it was when the order was placed: a payment or refund that is asked
+    #: for again is asked for in the same words, whatever address the mall has by then.
+    notify_to: str = ""
 
     def refund(self, refund_id: str) -> Refund | None:
         """Find the refund of that id; None where the order has none such."""
@@ -225,6 +230,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def pieces(self) -> list[Pieces]:
         """What was ordered."""
         return [Pieces(line.sku_id, line.quantity) for line in self.lines]
+
+    @property
+    def time_expire(self) -> datetime:
+        """Until when WeChat takes a payment: it wants at least a minute for one that is begun."""
+        return self.pay_by + PAY_GRACE
+
+    @property
+    def unpayable_from(self) -> datetime:
+        """From when on WeChat takes no payment any more, also where its clock is a little behind."""
+        return self.time_expire + PAY_MARGIN
 
 
 def step(order: Order, action: str, what: str, by: str, at: datetime, note: str = "") -> Order:
@@ -275,6 +290,14 @@ def shipped(order: Order, shipment: Shipment, by: str) -> Order:
     if any(line.to_ship for line in lines):
         return noted(after, "partly_shipped", by, shipment.at, note)
     return step(after, "ship", "shipped", by, shipment.at, note)
+
+
+def is_payable(order: Order, word: str | None, now: datetime) -> bool:
+    """Tell whether the order, which is not paid, may still be: by WeChat's word for its payment, and its own deadline.
+
+    `word` is None where WeChat has never heard of it. WeChat itself ends a payment at its deadline.
+    """
+    return word not in (None, "CLOSED") and not (word == "NOTPAY" and now >= order.unpayable_from)
 
 
 def closed(order: Order, what: str, by: str, at: datetime) -> Order:

@@ -8,6 +8,7 @@ import msgspec
 
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError
+from chalicelib.core.settings import settings
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.distribution.tables import Distributors, distributor_key
 from chalicelib.growth.payouts.jobs import CANCEL_WITHDRAWAL, PUSH_WITHDRAWAL
@@ -78,6 +79,7 @@ def _request_once(member_id: str, number: str, amount_fen: int) -> Withdrawal:
     made = new_withdrawal(
         number, amount_fen, distributor.distributor, openid, before, section.value, section.version, now
     )
+    made = msgspec.structs.replace(made, notify_to=settings().public_url)
     tx = Transaction()
     tx.create(withdrawal_item(made, 1), Conflict)
     short = MallError("balance_short", errors=(BALANCE_SHORT.at("amount_fen", **money(amount=amount_fen)),))

@@ -34,6 +34,7 @@ from chalicelib.commerce.pricing import settings as pricing_settings
 from chalicelib.commerce.pricing.promotions.rules import new_customer_matters
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.core.settings import settings
 from chalicelib.customers.members.tables import addresses_key, profile_key
 from chalicelib.platform.store import read
 from chalicelib.platform.store.read import Key, ReadSet, read_set
@@ -100,6 +101,7 @@ def _checkout(
         cart_lines=[line for line in wanted if isinstance(line, CartLine)],
         pay_minutes=order_rules().pay_minutes,
         unpaid_max=order_rules().unpaid_max,
+        notify_to=settings().public_url,
     )
 
 

@@ -68,7 +68,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """A purchase that is to become an order, and all else that the order follows from.
 
     `places` are where the pieces of each SKU are taken from: a pool, or OWN; SCATTERED until they are consolidated.
-    `cart_lines` are taken out of the cart.
+    `cart_lines` are taken out of the cart. `notify_to` is the mall's address, which the order keeps for WeChat.
     """
 
     purchase: Purchase
@@ -79,6 +79,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     cart_lines: list[CartLine]
     pay_minutes: int
     unpaid_max: int
+    notify_to: str = ""
 
     @property
     def deal(self) -> Deal | None:
@@ -261,6 +262,7 @@ def new_order(order_id: str, digest: str, asked: OrderInput, checkout: Checkout,
         coupons=_order_coupons(quote, benefits.coupons),
         discounts=quote.discounts,
         chain=checkout.referral.chain,
+        notify_to=checkout.notify_to,
     )  # fmt: skip
 
 
