@@ -35,6 +35,7 @@ from chalicelib.platform.store.read import Key
 ACTIVITY = "activity"
 MEMBER = "member#"
 ENTRY = "entry#"
+BODY = "body"
 LOBBY = "lobby"
 SEAT = "seat#"
 #: Hash key of the one list of all activities: there are dozens, changed by hand.
@@ -59,7 +60,8 @@ class Draw(msgspec.Struct, frozen=True):
 
 
 class GroupActivities(Table):
-    """The parts of an activity; which attributes are there follows from the part."""
+    """The parts of an activity; which attributes are there follows from the part. Under "body#<digest>" stands which
+    activity was made, or changed, by a request with that body last."""
 
     class Meta(TableMeta):
         table_name = name("group_activities")
@@ -78,6 +80,8 @@ class GroupActivities(Table):
     closed = BooleanAttribute(null=True)
     # part "member#<member_id>": pieces that this member has in orders of the activity
     bought = NumberAttribute(null=True)
+    # part "body"
+    made = UnicodeAttribute(null=True)
 
     by_end = ByEnd()
 
@@ -132,6 +136,11 @@ def activity_item(activity: Activity, version: int, secret: str | None) -> Group
         activity.activity_id, ACTIVITY, activity=activity, version=version, secret=secret, listing=ALL,
         ends=f"{clock.stamp(activity.ends_at)}|{activity.activity_id}",
     )  # fmt: skip
+
+
+def body_key(digest: str) -> Key:
+    """Give the key of what is known of the requests with a body of this digest."""
+    return GroupActivities, (f"{BODY}#{digest}", BODY)
 
 
 def bought_key(activity_id: str, member_id: str) -> Key:
