@@ -177,6 +177,7 @@ CODES: dict[str, Meaning] = {
     "lobby_over": Meaning(409, "该团已结束", "This lobby is over"),
     "already_in_lobby": Meaning(409, "您已在该团中", "You have a seat in this lobby already"),
     "activity_over": Meaning(409, "活动尚未开始或已结束", "This activity has not begun, or is over"),
+    "activity_exists": Meaning(409, "完全相同的活动已存在", "The very same activity is there already"),
     "activity_begun": Meaning(409, "活动已开始，不能修改", "This activity has begun and cannot be changed"),
     "not_for_you": Meaning(422, "您不符合参与条件", "You are not among those this is for"),
     "purchase_limit": Meaning(422, "每人限购 {limit} 件", "At most {limit} pieces per member"),

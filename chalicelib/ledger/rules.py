@@ -90,6 +90,11 @@ def refund_granted(refund_id: str, order_id: str, at: datetime, back: Sale) -> E
     return entry(f"granted:{refund_id}", order_id, at, *_sold(back, 1), (REFUNDS_OWED, -back.paid_fen))
 
 
+def reckoned_anew(order_id: str, at: datetime, lapsed: Sale) -> Entry:
+    """What came off an order does not any more, and the price of its goods came down by as much."""
+    return entry("reckoned", order_id, at, *_sold(lapsed, 1))
+
+
 def surplus_owed(refund_id: str, order_id: str, at: datetime, amount_fen: int) -> Entry:
     """We owe the shopper a payment that came too late."""
     return entry(f"granted:{refund_id}", order_id, at, (SURPLUS, amount_fen), (REFUNDS_OWED, -amount_fen))

@@ -97,6 +97,8 @@ def audit_coupons(orders: Iterable[Order], coupons: Iterable[Held]) -> list[Diff
     wanted: dict[str, tuple[str, str]] = {}
     for order in orders:
         for used in order.coupons:
+            if used.came_back:
+                continue
             held = by_id.get(used.coupon_id)
             if held is None:
                 found.append(Difference(order.order_id, f"has a coupon that there is not: {used.coupon_id}"))

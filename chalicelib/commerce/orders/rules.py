@@ -90,13 +90,29 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class OrderCoupon(msgspec.Struct, frozen=True):
-    """A coupon that the order has, what it takes off in fen, and whether it comes back with a whole refund."""
+class OrderCoupon(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A coupon that the order has, what it takes off in fen, and whether it comes back with a whole refund.
+
+    `came_back`: it does not apply any more since the order was reckoned anew, and is the member's again.
+    """
 
     coupon_id: str
     template_id: str
     discount_fen: int
     returns: bool
+    came_back: bool = False
+
+
+class Reckoned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an order of a ladder is reckoned at since its lobby ended: the price of a piece on the step reached, in fen,
+    and what comes off.
+
+    The order itself stays as it was placed; what was paid more for its goods is refunded.
+    """
+
+    step: int
+    unit_price_fen: int
+    discounts: list[Discount] = []
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -211,6 +227,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     coupons: list[OrderCoupon] = []
     #: What promotions and coupons took off, and on which lines.
     discounts: list[Discount] = []
+    #: Of a ladder, where it changed the price.
+    reckoned: Reckoned | None = None
     #: The distributors who brought the member, whose commissions the order pays, from level 1 up.
     chain: list[str] = []
     #: The mall's address that WeChat is told, as it was when the order was placed: a payment or refund that is asked
@@ -263,9 +281,11 @@ def as_placed(order: Order) -> Order:
         for line in order.lines
     ]
     seat = None if order.group is None else msgspec.structs.replace(order.group, state="held")
+    coupons = [msgspec.structs.replace(coupon, came_back=False) for coupon in order.coupons]
     return msgspec.structs.replace(
         order, state="awaiting_payment", lines=fresh, history=order.history[:1], paid_fen=0, refunded_fen=0,
         transaction_id="", paid_at=None, confirmed_at=None, received_at=None, shipments=[], refunds=[], group=seat,
+        coupons=coupons, reckoned=None,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from chalicelib.commerce.orders.rules import (
     Order,
     OrderLine,
     Receiver,
+    Reckoned,
     Refund,
     RefundLine,
     RefundState,
@@ -47,11 +48,13 @@ class SeatView(msgspec.Struct, kw_only=True):
     is_leader: bool
 
 
-class OrderCouponView(msgspec.Struct):
-    """A coupon of the order, and what it takes off."""
+class OrderCouponView(msgspec.Struct, omit_defaults=True):
+    """A coupon of the order, and what it takes off. `came_back`: it did not apply any more when the order was reckoned
+    anew, and is the member's again."""
 
     coupon_id: str
     discount_fen: int
+    came_back: bool = False
 
 
 class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -78,6 +81,7 @@ class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
     group: SeatView | None = None
     coupons: list[OrderCouponView] = []
     discounts: list[Discount] = []
+    reckoned: Reckoned | None = None
 
 
 class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
@@ -127,11 +131,11 @@ def _fields(order: Order) -> dict[str, Any]:
     same = (
         "order_id", "state", "lines", "goods_fen", "discount_fen", "freight_fen", "payable_fen", "paid_fen",
         "refunded_fen", "address", "remark", "created_at", "paid_at", "confirmed_at", "shipments", "history",
-        "discounts",
+        "discounts", "reckoned",
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(order, field) for field in same}
     fields["refunds"] = [refund_view(refund) for refund in order.refunds]
-    fields["coupons"] = [OrderCouponView(one.coupon_id, one.discount_fen) for one in order.coupons]
+    fields["coupons"] = [OrderCouponView(one.coupon_id, one.discount_fen, one.came_back) for one in order.coupons]
     if order.group is not None:
         fields["group"] = SeatView(
             lobby_id=order.group.lobby_id,

@@ -1,7 +1,8 @@
 """What a purchase costs. Items, promotions, coupons, freight and facts in; a quote that explains itself out.
 
-In this order: named prices (new customers, bundles, add-ons), percent off by pieces, so much off from so much on; then
-the main coupon, the extra one; the freight, and its coupon. See docs/decisions/0012-one-price.md.
+In this order: what the leader of a group-buy has off one piece; named prices (new customers, bundles, add-ons), percent
+off by pieces, so much off from so much on; then the main coupon, the extra one; the freight, and its coupon. See
+docs/decisions/0012-one-price.md.
 
 Pure.
 """
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from chalicelib.commerce.coupons.rules import Held
-from chalicelib.commerce.pricing.basket.rules import Basket, Discount, Item
+from chalicelib.commerce.pricing.basket.rules import Basket, Discount, Item, led
 from chalicelib.commerce.pricing.discounts.rules import Chosen, CouponDiscount, UnusableCoupon, couponed
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate, freight_fen
 from chalicelib.commerce.pricing.promotions.rules import Promotion, promoted
@@ -77,6 +78,7 @@ def quote(
     """
     freight = 0 if region_code is None else freight_fen(items, templates, region_code)
     basket = Basket.at_full_price(items, benefits.floor_bp)
+    basket, leads = led(basket)
     basket, off = promoted(basket, benefits.promotions, benefits.now, benefits.new_customer)
     done = couponed(basket, freight, benefits.coupons, benefits.chosen, benefits.now)
     lines = [
@@ -96,7 +98,7 @@ def quote(
         discount_fen=sum(line.discount_fen for line in lines),
         freight_fen=done.freight_fen,
         payable_fen=sum(line.payable_fen for line in lines) + done.freight_fen,
-        discounts=off + done.discounts,
+        discounts=leads + off + done.discounts,
         coupons=done.chosen,
         usable_coupons=done.usable,
         unusable_coupons=done.unusable,

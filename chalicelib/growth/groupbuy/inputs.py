@@ -28,7 +28,7 @@ class ActivityInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     starts_at: Annotated[datetime, Meta(tz=True)]
     ends_at: Annotated[datetime, Meta(tz=True)]
     limit_per_member: Annotated[int, Meta(ge=1, le=999)] | None = None
-    min_fill: Annotated[int, Meta(ge=1, le=100)] | None = None
+    min_fill: Annotated[int, Meta(ge=2, le=100)] | None = None
     new_customers_only: bool = False
     stock: Annotated[list[SetAside], Meta(max_length=40)] | None = None
     variants: Annotated[list[Variant], Meta(max_length=5)] = []

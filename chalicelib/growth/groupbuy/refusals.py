@@ -23,6 +23,11 @@ ALREADY_IN_LOBBY = Reason(
     "您已在该团中，可邀请好友来参团",
     "you have a seat in this lobby already; invite others to join",
 )
+OWN_LOBBY = Reason(
+    "own_lobby",
+    "您退出了自己开的团，不能再参加该团，可另开一团",
+    "you opened this lobby and left it, so you cannot join it; you can open another one",
+)
 ACTIVITY_NOT_BEGUN = Reason(
     "activity_not_begun",
     "活动尚未开始，将于北京时间 {begins_at} 开始，届时再来",
@@ -59,6 +64,11 @@ DRAW_IS_MADE = Reason(
 )
 
 # making and changing an activity
+ACTIVITY_EXISTS = Reason(
+    "activity_exists",
+    "完全相同的活动已存在，尚未结束；确需再建一个，请更换名称，或使用新的 Idempotency-Key",
+    "the very same activity is there and not over; for another one give it another name, or a new Idempotency-Key",
+)
 NOT_BEFORE_END = Reason("ends_before_start", "结束时间必须晚于开始时间", "the end must be after the start")
 DRAW_TOO_LATE = Reason(
     "draw_too_late",

@@ -37,6 +37,7 @@ ACTIVITY = "activity"
 MEMBER = "member#"
 ENTRY = "entry#"
 PROOF = "proof#"
+BODY = "body"
 LOBBY = "lobby"
 SEAT = "seat#"
 #: Hash key of the one list of all activities: there are dozens, changed by hand.
@@ -69,7 +70,8 @@ class ProofPage(msgspec.Struct, frozen=True):
 
 
 class GroupActivities(Table):
-    """The parts of an activity; which attributes are there follows from the part."""
+    """The parts of an activity; which attributes are there follows from the part. Under "body#<digest>" stands which
+    activity was made, or changed, by a request with that body last."""
 
     class Meta(TableMeta):
         table_name = name("group_activities")
@@ -90,6 +92,8 @@ class GroupActivities(Table):
     bought = NumberAttribute(null=True)
     # part "proof#<page>", once the activity is closed
     proof = Document(ProofPage, null=True)
+    # part "body"
+    made = UnicodeAttribute(null=True)
 
     by_end = ByEnd()
 
@@ -144,6 +148,11 @@ def activity_item(activity: Activity, version: int, secret: str | None) -> Group
         activity.activity_id, ACTIVITY, activity=activity, version=version, secret=secret, listing=ALL,
         ends=f"{clock.stamp(activity.ends_at)}|{activity.activity_id}",
     )  # fmt: skip
+
+
+def body_key(digest: str) -> Key:
+    """Give the key of what is known of the requests with a body of this digest."""
+    return GroupActivities, (f"{BODY}#{digest}", BODY)
 
 
 def bought_key(activity_id: str, member_id: str) -> Key:

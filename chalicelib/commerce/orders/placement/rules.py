@@ -17,7 +17,7 @@ from chalicelib.commerce.orders import refusals
 from chalicelib.commerce.orders.inputs import GroupInput, LineInput, OrderInput, QuoteInput
 from chalicelib.commerce.orders.rules import Event, Order, OrderCoupon, OrderLine, Pieces, Receiver, Seat
 from chalicelib.commerce.pricing import rules as pricing
-from chalicelib.commerce.pricing.basket.rules import DEFAULT_TEMPLATE, Item, floor_fen
+from chalicelib.commerce.pricing.basket.rules import DEFAULT_TEMPLATE, Item, Lead, floor_fen
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate
 from chalicelib.core import ids
 from chalicelib.core.errors import FieldError, MallError, invalid
@@ -27,7 +27,8 @@ from chalicelib.customers.members.rules import Address, Addresses, Profile
 
 
 class Deal(msgspec.Struct, frozen=True, kw_only=True):
-    """What taking part in a group means for an order: fen by SKU, the pool of its pieces, its seat and time to pay.
+    """What taking part in a group means for an order: fen by SKU, the pool of its pieces, its seat and time to pay; and
+    what who leads it has off one piece.
 
     `terms` is the groups' own business: they get it back when the seat is held.
     """
@@ -37,6 +38,7 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
     pay_by: datetime
     seat: Seat
     terms: Any
+    lead: Lead | None = None
 
 
 class Referral(msgspec.Struct, frozen=True):
@@ -217,6 +219,7 @@ def _item(line: Pieces, offer: Offer, deal: Deal | None, forest: Forest | None) 
         categories=tuple(forest.path(product.category_id)) if forest is not None else (),
         group=deal is not None,
         sale_price_fen=offer.sku.price_fen,
+        lead=None if deal is None else deal.lead,
     )
 
 

@@ -64,6 +64,8 @@ def _refund(
             return noted(with_refund(order, refund), "refund_requested", by, now, reason)
         if order.state == "awaiting_group":
             order = msgspec.structs.replace(order, group=groups().leave(tx, order))
+        elif order.group is not None:
+            groups().give_back(tx, order, refund)
         return issue_refund(order, tx, refund, restock, by)
 
     after = changes.change(found.value.order_id, decide, found=found)
@@ -82,6 +84,8 @@ def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
         refund = refund_of_order(order, number)
         if refund.state not in ("requested", "rejected"):
             return order
+        if order.group is not None and refund.state == "requested":
+            groups().give_back(tx, order, refund)
         return issue_refund(order, tx, refund, restock, by)
 
     after = changes.change(order_id, decide)

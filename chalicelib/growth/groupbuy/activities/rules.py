@@ -112,6 +112,6 @@ def _check_ladder(sizes: Sequence[int], prices: Sequence[Price], at: str) -> Non
         if len(steps) != len(sizes):
             raise invalid(STEP_WITHOUT_PRICE.at(f"{at}prices", sku_id=sku_id))
         for lower, higher in itertools.pairwise(steps):
-            if any(higher.for_seat(leader) > lower.for_seat(leader) for leader in (True, False)):
+            if higher.price_fen > lower.price_fen or higher.leader_fen > lower.leader_fen:
                 error = PRICE_RISES.at(f"{at}prices", sku_id=sku_id, higher=higher.size, lower=lower.size)
                 raise invalid(error)

@@ -17,7 +17,8 @@ from pynamodb.expressions.update import Action
 from chalicelib.commerce.orders.inputs import GroupInput
 from chalicelib.commerce.orders.placement.rules import Deal
 from chalicelib.commerce.orders.queries import has_bought
-from chalicelib.commerce.orders.rules import Order, Pieces, Seat
+from chalicelib.commerce.orders.rules import Order, Pieces, Refund, Seat
+from chalicelib.commerce.pricing.basket.rules import Lead
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.growth.groupbuy import rules
@@ -31,6 +32,7 @@ from chalicelib.growth.groupbuy.refusals import (
     LOBBY_OVER_UNPAID,
     NEW_CUSTOMERS_ONLY,
     NO_SUCH_ACTIVITY,
+    OWN_LOBBY,
 )
 from chalicelib.growth.groupbuy.rules import Activity, Lobby, LobbyEvent, Terms
 from chalicelib.growth.groupbuy.settings import GROUP_BUY
@@ -82,12 +84,13 @@ class Seating:
             terms, until = _opening(member_id, order_id, asked.size, found[activity_key(asked.activity_id)])
         opens = asked.lobby_id is None
         wanted = pieces[0]
-        price = rules.check_order(terms, wanted.sku_id, wanted.quantity, opens)
+        price = rules.check_order(terms, wanted.sku_id, wanted.quantity)
         seat = Seat(lobby_id=terms.lobby_id, activity_id=terms.activity_id, size=terms.size, leader=opens)
         held_until = clock.now() + timedelta(minutes=GROUP_BUY.current().hold_minutes)
         return Deal(
-            prices={wanted.sku_id: price}, pool=terms.pool, pay_by=min(held_until, until), seat=seat,
+            prices={wanted.sku_id: price.price_fen}, pool=terms.pool, pay_by=min(held_until, until), seat=seat,
             terms=Basis(terms, opens),
+            lead=Lead(terms.activity_id, price.price_fen - price.leader_fen) if opens else None,
         )  # fmt: skip
 
     def hold(self, tx: Transaction, order: Order, deal: Deal) -> None:
@@ -168,6 +171,19 @@ class Seating:
         count_bought(tx, lobby.terms, order, -1)
         return move(tx, order, "taken", "released")
 
+    def give_back(self, tx: Transaction, order: Order, refund: Refund) -> None:
+        """Count the refunded pieces no more for the member, as part of `tx`, where the activity has a limit."""
+        terms = load(_seat(order).lobby_id).terms
+        if not _counts(terms):
+            return
+        bought = _bought(terms, order.member_id)
+        pieces = min(bought, sum(line.quantity for line in refund.lines))
+        if pieces:
+            actions = [GroupActivities.bought.add(-pieces)]
+            tx.update(
+                *bought_key(terms.activity_id, order.member_id), actions, GroupActivities.bought >= pieces, Conflict
+            )
+
 
 def write_event(tx: Transaction, before: Lobby, event: LobbyEvent, after: Lobby, same: Condition | None = None) -> None:
     """Change the lobby as `rules.step` says, as part of `tx`, while it is in the state that was read, the seat that
@@ -221,7 +237,7 @@ def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_fail
     given, when the member may not have so many pieces; else with the refusal that says so.
     """
     limit = terms.limit_per_member
-    if limit is None and not terms.new_customers_only:
+    if not _counts(terms):
         return
     pieces = _pieces(order)
     key = bought_key(terms.activity_id, order.member_id)
@@ -253,6 +269,8 @@ def _joining(member_id: str, lobby_found: Any, seat_found: Any) -> tuple[Terms, 
     lobby = lobby_of(lobby_found)
     if seat_found is not None and seat_found.state in ("held", "taken"):
         raise _already_in_lobby()
+    if member_id == lobby.terms.leader_id:
+        raise MallError("not_for_you", errors=(OWN_LOBBY.at("group.lobby_id"),))
     rules.check_joinable(lobby, clock.now())
     if lobby.terms.new_customers_only and has_bought(member_id):
         raise _not_new()
@@ -324,6 +342,11 @@ def _seat(order: Order) -> Seat:
 
 def _pieces(order: Order) -> int:
     return sum(line.quantity for line in order.lines)
+
+
+def _counts(terms: Terms) -> bool:
+    """Tell whether it is counted what a member has bought in the activity."""
+    return terms.limit_per_member is not None or terms.new_customers_only
 
 
 def _bought(terms: Terms, member_id: str) -> int:
