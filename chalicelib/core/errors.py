@@ -162,6 +162,11 @@ CODES: dict[str, Meaning] = {
     "pay_time_over": Meaning(409, "已超过支付时间", "The time to pay is over"),
     "payment_refused": Meaning(409, "微信支付拒绝了该笔支付", "WeChat Pay refused this payment"),
     "nothing_to_refund": Meaning(422, "没有可退款的商品", "There is nothing left to refund"),
+    "refund_limit": Meaning(
+        422,
+        "微信支付对一个订单最多退款 {limit} 次，最后一次须退回剩余的全部商品",
+        "WeChat Pay refunds an order in at most {limit} parts; the last must take all that is left",
+    ),
     "refund_window_over": Meaning(409, "已超过可退款期限", "The time for refunds is over"),
     # coupons
     "coupon_unusable": Meaning(422, "这张优惠券不能用于这次购买", "This coupon cannot be used for this purchase"),

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from chalicelib.commerce.orders.refusals import FEWER_REMAIN, NOTHING_REMAINS, order_state
+from chalicelib.commerce.orders.refusals import FEWER_REMAIN, NOTHING_REMAINS, ORDER_TOO_LONG, order_state
 from chalicelib.commerce.pricing.basket.rules import Discount
 from chalicelib.core.errors import FieldError, invalid
 from chalicelib.core.refusals import NAMED_TWICE
@@ -42,6 +42,13 @@ TRANSITIONS: dict[State, dict[str, State]] = {
 
 LINES_MAX = 50
 PARCELS_MAX = 15
+#: The largest item of DynamoDB, in bytes. What an order leaves free of it: for its other attributes and its end, for a
+#: refund of all that is left, for a parcel of all that is left, and for what is still to be told of a refund.
+ITEM_BYTES = 400 * 1024
+_END_BYTES = 2 * 1024
+_REFUND_BYTES = 8 * 1024
+_PARCEL_BYTES = 6 * 1024
+_OPEN_REFUND_BYTES = 1280
 #: How long before its deadline an order takes no new payment, so that none is under way when the order is closed.
 PAY_MARGIN = timedelta(seconds=10)
 #: How long after an order's deadline WeChat takes its payment: it does for at least a minute after it was begun.
@@ -179,6 +186,11 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     closed: int = 0
     #: When WeChat was asked for it last, as far as another refund of the order must know.
     sent_at: datetime | None = None
+    #: Why it was not granted at once, though nothing of it was sent: a code of `conditions/rules.py`.
+    because: str = ""
+    #: What is kept of its price because the rest costs so much more without these pieces; below zero, what an earlier
+    #: refund had kept and this one gives back. All of an order's are never below zero together.
+    withheld_fen: int = 0
 
     @property
     def number(self) -> str:
@@ -188,7 +200,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def amount_fen(self) -> int:
         """All that the refund gives back, in fen."""
-        return self.goods_fen + self.freight_fen
+        return self.goods_fen + self.freight_fen - self.withheld_fen
 
     @property
     def open(self) -> bool:
@@ -229,6 +241,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     discounts: list[Discount] = []
     #: Of a ladder, where it changed the price.
     reckoned: Reckoned | None = None
+    #: The freight templates by which it went free because its goods were dear enough, with their versions.
+    free_freight: dict[str, int] = {}
     #: The distributors who brought the member, whose commissions the order pays, from level 1 up.
     chain: list[str] = []
     #: The mall's address that WeChat is told, as it was when the order was placed: a payment or refund that is asked
@@ -287,6 +301,21 @@ def as_placed(order: Order) -> Order:
         transaction_id="", paid_at=None, confirmed_at=None, received_at=None, shipments=[], refunds=[], group=seat,
         coupons=coupons, reckoned=None,
     )  # fmt: skip
+
+
+def check_room(order: Order) -> Order:
+    """Give the order as it is, if it leaves room in its item for what must still be written. Raises `invalid`: so it is
+    refused before anybody outside is asked; a refund, or a parcel, of all that is left has its room kept free."""
+    size = len(msgspec.json.encode(order)) + _END_BYTES
+    refunds = [refund for refund in order.refunds if refund.state != "rejected"]
+    if sum(part.quantity for refund in refunds for part in refund.lines) < sum(line.quantity for line in order.lines):
+        size += _REFUND_BYTES
+    if any(line.to_ship for line in order.lines):
+        size += _PARCEL_BYTES
+    size += _OPEN_REFUND_BYTES * sum(refund.state != "succeeded" for refund in refunds)
+    if size > ITEM_BYTES:
+        raise invalid(ORDER_TOO_LONG.at("order_id"))
+    return order
 
 
 def pieces_to_ship(order: Order, asked: Sequence[Pieces] | None) -> list[Pieces]:

@@ -24,8 +24,13 @@ from chalicelib.commerce.pricing.basket.rules import Discount
 from chalicelib.ledger.rules import Entry
 
 
-class RefundView(msgspec.Struct, kw_only=True):
-    """A refund: what goes back, how far it is. `failed` means that WeChat could not pay it out: the mall owes it."""
+class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A refund: what goes back, how far it is. `failed` means that WeChat could not pay it out: the mall owes it.
+
+    amount = goods + freight - withheld. `withheld_fen`: what is kept because the rest of the order costs more without
+    these pieces; below zero, what an earlier refund had kept and this one gives back. `requested_because`: why an
+    operator decides, though nothing of it was sent.
+    """
 
     refund_id: str
     state: RefundState
@@ -35,7 +40,9 @@ class RefundView(msgspec.Struct, kw_only=True):
     lines: list[RefundLine]
     reason: str
     created_at: datetime
-    finished_at: datetime | None = None
+    finished_at: datetime | None
+    withheld_fen: int = 0
+    requested_because: str = ""
 
 
 class SeatView(msgspec.Struct, kw_only=True):
@@ -106,6 +113,8 @@ def refund_view(refund: Refund) -> RefundView:
         reason=refund.reason,
         created_at=refund.created_at,
         finished_at=refund.finished_at,
+        withheld_fen=refund.withheld_fen,
+        requested_because=refund.because,
     )
 
 

@@ -22,11 +22,12 @@ from chalicelib.commerce.pricing.promotions.rules import Promotion, promoted
 
 
 class Benefits(msgspec.Struct, frozen=True, kw_only=True):
-    """What may come off a purchase made `now`: promotions by id, and of the member's coupons those that are chosen, or
-    the best combination of them. `new_customer`: the member has bought nothing yet."""
+    """What may come off a purchase made `now`: promotions by id, with their versions, and of the member's coupons those
+    that are chosen, or the best combination of them. `new_customer`: the member has bought nothing yet."""
 
     now: datetime
     promotions: Mapping[str, Promotion] = {}
+    versions: Mapping[str, int] = {}
     coupons: Sequence[Held] = ()
     chosen: Chosen = ()
     new_customer: bool = False
@@ -80,6 +81,7 @@ def quote(
     basket = Basket.at_full_price(items, benefits.floor_bp)
     basket, leads = led(basket)
     basket, off = promoted(basket, benefits.promotions, benefits.now, benefits.new_customer)
+    off = [msgspec.structs.replace(each, version=benefits.versions.get(each.id, 0)) for each in off]
     done = couponed(basket, freight, benefits.coupons, benefits.chosen, benefits.now)
     lines = [
         QuoteLine(

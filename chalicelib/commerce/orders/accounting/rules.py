@@ -29,9 +29,9 @@ def given_back(order: Order) -> Sale:
     """Tell what all granted refunds of the order took out of it, in fen.
 
     What was taken off and does not count any more since the order was reckoned anew is as good as given back. With its
-    pieces go back what coupons and promotions took off them; what a coupon took off the freight goes back
-    with the last pieces of an order of which nothing was sent. So all parts of an order add up to the whole, in
-    whatever order they go back; what one of them took is what this grew by.
+    pieces go back what coupons and promotions took off them; what a coupon took off the freight goes back with the last
+    pieces of an order of which nothing was sent; what is withheld stays sold, as goods. So all parts of an order add up
+    to the whole, in whatever order they go back; what one of them took is what this grew by.
     """
     refunds = [refund for refund in order.refunds if refund.state in GRANTED and not refund.late]
     gone = lapsed(order)
@@ -40,7 +40,7 @@ def given_back(order: Order) -> Sale:
     whole = not order.shipments and all(line.cancelled + line.returned == line.quantity for line in order.lines)
     off_freight = _freight_coupons(order) if whole else 0
     return Sale(
-        goods_fen=sum(refund.goods_fen for refund in refunds) + discounts,
+        goods_fen=sum(refund.goods_fen - refund.withheld_fen for refund in refunds) + discounts,
         freight_fen=sum(refund.freight_fen for refund in refunds) + off_freight,
         coupons_fen=coupons + off_freight,
         promotions_fen=discounts - coupons,
@@ -68,7 +68,8 @@ def remaining_sale(order: Order) -> Sale:
 
 
 def paid_for(order: Order, sku_id: str) -> int:
-    """Tell what of the price that was paid for a line, without freight, has not been given back, in fen."""
+    """Tell what of the price that was paid for a line, without freight, has not been given back, in fen; what was
+    withheld of it because the rest costs more counts as given back, since its pieces are."""
     line = next(line for line in order.lines if line.sku_id == sku_id)
     parts = (part for refund in order.refunds if refund.state in GRANTED for part in refund.lines)
     return line.payable_fen - sum(part.amount_fen for part in parts if part.sku_id == sku_id)

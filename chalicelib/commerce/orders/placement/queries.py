@@ -171,16 +171,19 @@ def _purchase(
     member_id: str, asked: QuoteInput | OrderInput, selection: Selection, coupons: Sequence[Held]
 ) -> Purchase:
     """Add to the selection what its price follows from, for a member who has these coupons."""
-    promotions = pricing_queries.promotions() if selection.deal is None else {}
+    prices = pricing_queries.price_list()
+    promotions = prices.promotions if selection.deal is None else {}
     forest = category_queries.remembered() if coupons or promotions else None
     now = clock.now()
     return Purchase(
         selection=selection,
         items=rules.items_of(selection, forest),
-        templates=pricing_queries.templates(),
+        templates=prices.templates,
+        template_versions=prices.template_versions,
         benefits=pricing.Benefits(
             now=now,
             promotions=promotions,
+            versions=prices.promotion_versions,
             coupons=coupons,
             chosen=asked.coupon_ids,
             new_customer=new_customer_matters(promotions, selection.offers, now) and _is_new(member_id),

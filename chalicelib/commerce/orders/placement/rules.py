@@ -18,7 +18,7 @@ from chalicelib.commerce.orders.inputs import GroupInput, LineInput, OrderInput,
 from chalicelib.commerce.orders.rules import Event, Order, OrderCoupon, OrderLine, Pieces, Receiver, Seat
 from chalicelib.commerce.pricing import rules as pricing
 from chalicelib.commerce.pricing.basket.rules import DEFAULT_TEMPLATE, Item, Lead, floor_fen
-from chalicelib.commerce.pricing.freight.rules import FreightTemplate
+from chalicelib.commerce.pricing.freight.rules import FreightTemplate, spared
 from chalicelib.core import ids
 from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import FEN_MAX, yuan
@@ -63,6 +63,7 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     selection: Selection
     items: list[Item]
     templates: Mapping[str, FreightTemplate]
+    template_versions: Mapping[str, int] = {}
     benefits: pricing.Benefits
 
 
@@ -264,9 +265,20 @@ def new_order(order_id: str, digest: str, asked: OrderInput, checkout: Checkout,
         group=deal.seat if deal is not None else None,
         coupons=_order_coupons(quote, benefits.coupons),
         discounts=quote.discounts,
+        free_freight=_free_freight(checkout),
         chain=checkout.referral.chain,
         notify_to=checkout.notify_to,
     )  # fmt: skip
+
+
+def _free_freight(checkout: Checkout) -> dict[str, int]:
+    """List the templates by which the order goes free because it is dear enough, with their versions; none of an order
+    of a group, of which no part goes back by itself."""
+    if checkout.deal is not None:
+        return {}
+    purchase = checkout.purchase
+    found = spared(purchase.items, purchase.templates, checkout.address.region_code)
+    return {template_id: purchase.template_versions.get(template_id, 0) for template_id in found}
 
 
 def _order_line(line: pricing.QuoteLine, checkout: Checkout) -> OrderLine:

@@ -66,10 +66,11 @@ class LineDiscount(msgspec.Struct, frozen=True):
     discount_fen: int
 
 
-class Discount(msgspec.Struct, frozen=True, kw_only=True):
+class Discount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that came off: the promotion's or coupon's id, name and kind, and on which lines.
 
-    What a coupon takes off the freight is on no line.
+    What a coupon takes off the freight is on no line. `version` of the promotion, for what is refunded of an order: 0
+    before versions were kept.
     """
 
     source: Literal["promotion", "coupon"]
@@ -78,6 +79,7 @@ class Discount(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     discount_fen: int
     lines: list[LineDiscount]
+    version: int = 0
 
 
 class Basket:
