@@ -105,6 +105,7 @@ class Play:
     crossed: bool = False
     #: When each member's orders were closed unpaid or cancelled.
     let_go: dict[str, list[datetime]] = field(default_factory=dict)
+    _known: set[tuple[str, str]] = field(default_factory=set)
     _keys: int = 0
     _meanwhile: tuple[int, Callable[[], None]] | None = None
 
@@ -114,7 +115,8 @@ class Play:
 
     def differs(self, about: str, what: str) -> None:
         """Write down what is not as it should be."""
-        if len(self.differences) < 60:
+        if (about, what) not in self._known:
+            self._known.add((about, what))
             self.differences.append(f"[{len(self.log)}] {about}: {what}")
 
     def key(self) -> str:
@@ -154,7 +156,8 @@ class Play:
     def do(self, name: str, deed: Callable[[Play], str]) -> str:
         """Do it."""
         told = deed(self)
-        self.told[f"{name}: {told.partition(' ')[0]}"] += 1
+        word = told.partition(" ")[0]
+        self.told[f"{name}: {'placed' if len(word) == 5 and word[0] == 'o' else '' if word.isdigit() else word}"] += 1
         return f"{name}: {told}"
 
     def alone(self, name: str, deed: Callable[[Play], str]) -> None:
@@ -279,7 +282,8 @@ def claim(order: Order, ticket: Ticket) -> str:
     if order.state == "awaiting_payment":
         return "locked"
     happened = {event.what for event in order.history}
-    if order.paid_at is None or any(refund.late for refund in order.refunds) or happened.intersection(LET_GO):
+    let_go = order.confirmed_at is None and bool(happened.intersection(LET_GO))
+    if order.paid_at is None or any(refund.late for refund in order.refunds) or let_go:
         return "unused"
     if all(ticket.coupon_id != one.coupon_id for one in order.coupons):
         return "unused"  # a ladder that ended too low for it
