@@ -1,8 +1,8 @@
 """Whole malls at random: every book is held against formulas that are not the mall's.
 
-Purchases with coupons and promotions of all kinds, group-buys, ladders and lotteries, commissions, refunds in any order,
-bad days of WeChat with codes that nobody knows; every fourth deed has another one done between what it reads and what it
-commits. At the end everything has come to its end, and nothing differs.
+Purchases with coupons and promotions of all kinds, group-buys, ladders and lotteries, commissions, refunds in any
+order, bad days of WeChat with codes that nobody knows; every fourth deed has another one done between what it reads and
+what it commits. In the end everything has come to its end, and nothing differs.
 
     MALLS=200 DEEDS=300 MALL_SEED=7 .venv/bin/pytest tests/faults/test_random_malls.py
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -89,6 +90,5 @@ def _told(number: int, play: Play) -> str:
     found = "\n  ".join([head, *play.differences])
     if LOG is None:
         return f"{log}\n{found}"
-    with open(os.path.join(LOG, f"mall-{SEED}-{number}.txt"), "w") as file:
-        file.write(f"{log}\n{found}\n")
+    (Path(LOG) / f"mall-{SEED}-{number}.txt").write_text(f"{log}\n{found}\n")
     return found

@@ -1,4 +1,4 @@
-"""What shoppers, operators, WeChat and time do in random malls, but for groups; each tells in a word what came of it."""
+"""What shoppers, operators, WeChat and time do in random malls, but for groups; each tells what came of it."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def claim_coupon(play: Play) -> str:
         tuple(fields.get("scope", {}).get("products", ())), fields.get("stacking") == "extra",
         fields.get("returns", True),
     )  # fmt: skip
-    return fields["kind"]
+    return str(fields["kind"])
 
 
 def change_promotion(play: Play) -> str:
@@ -273,9 +273,9 @@ def ask_back(play: Play) -> str:
         asked = [Pieces(line.sku_id, play.chance.randint(1, min(3, line.quantity))) for line in lines]
     by = "operator" if play.chance.random() < 0.3 else order.member_id
     refund, told = _ask(play, order, by, asked)
-    return f"{told} {order.order_id[:5]} by {by} {asked and [(p.sku_id[-5:], p.quantity) for p in asked]}" if (
-        refund is None
-    ) else f"{refund.state} {order.order_id[:5]} {refund.amount_fen} by {by}"  # fmt: skip
+    if refund is None:
+        return f"{told} {order.order_id[:5]} by {by} {asked}"
+    return f"{refund.state} {order.order_id[:5]} {refund.amount_fen} by {by}"
 
 
 def _ask(play: Play, order: Order, by: str, asked: list[Pieces] | None) -> tuple[Refund | None, str]:

@@ -135,10 +135,8 @@ def check_groups(play: Play) -> None:
         _check_lobby(play, offer, lobby, inside)
         paid = [order for order in inside if seat_of(order) in ("taken", "won", "lost")]
         if lobby.state == "succeeded":
-            secret = hmac.new(secrets[offer.activity_id].secret.encode(), lobby_id.encode(), hashlib.sha256).hexdigest() if (
-                offer.lottery
-            ) else ""  # fmt: skip
             if offer.lottery and offer.lottery["per"] == "lobby":
+                secret = _ticket(secrets[offer.activity_id].secret, lobby_id)
                 _check_draw(play, f"draw of {lobby_id}", offer.lottery, secret, paid)
             for order in paid:
                 _check_order(play, offer, lobby, order)
@@ -182,7 +180,7 @@ def _check_lobby(play: Play, offer: Offer, lobby: Lobby, inside: list[Order]) ->
 
 def _check_draw(play: Play, about: str, lottery: dict[str, Any], secret: str, orders: list[Order]) -> None:
     """The winners are those whose ticket under the secret is smallest. One that was taken out has no ticket."""
-    tickets = {hmac.new(secret.encode(), o.order_id.encode(), hashlib.sha256).hexdigest(): o for o in orders}
+    tickets = {_ticket(secret, order.order_id): order for order in orders}
     ranked = [tickets[ticket] for ticket in sorted(tickets)]
     for place, order in enumerate(ranked):
         wanted = "won" if place < lottery["winners"] else "lost"
@@ -190,6 +188,10 @@ def _check_draw(play: Play, about: str, lottery: dict[str, Any], secret: str, or
             play.differs(about, f"{order.order_id} {seat_of(order)}, by its ticket it {wanted}")
         if wanted == "lost" and lottery["prize"] == "goods" and order.state != "closed":
             play.differs(about, f"{order.order_id} lost and is {order.state}")
+
+
+def _ticket(secret: str, about: str) -> str:
+    return hmac.new(secret.encode(), about.encode(), hashlib.sha256).hexdigest()
 
 
 def _check_order(play: Play, offer: Offer, lobby: Lobby, order: Order) -> None:

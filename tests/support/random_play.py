@@ -5,6 +5,7 @@ A deed that the mall does wrongly does not end the play: what differs is written
 
 from __future__ import annotations
 
+import functools
 import random
 import traceback
 from collections import Counter
@@ -171,10 +172,11 @@ class Play:
         self.crossed = True
         self._meanwhile = self.chance.choice([0, 0, 0, 1, 2]), lambda: during.append(self.do(*second))
         told = self.do(*first)
-        left, self._meanwhile = self._meanwhile, None
-        if left is not None:
-            left[1]()
-        self.log.append(f"{self.clock.seconds:.0f} {told} <{'after' if left else 'during'}> {' '.join(during)}")
+        late = not during
+        if late:
+            self._meanwhile = None
+            during.append(self.do(*second))
+        self.log.append(f"{self.clock.seconds:.0f} {told} <{'after' if late else 'during'}> {' '.join(during)}")
 
     def _before_commit(self) -> None:
         if self._meanwhile is None:
@@ -251,18 +253,21 @@ class Play:
             for refund in order.refunds:
                 if refund.state == "requested":
                     busy = True
-                    grant = self.chance.random() < 0.5
-                    self.attempt("decide", lambda o=order, r=refund: decide(o, r.refund_id, grant))  # type: ignore[misc]
+                    self.attempt(
+                        "decide", functools.partial(decide, order, refund.refund_id, self.chance.random() < 0.5)
+                    )
                 elif refund.state == "failed" and self.may_fail(refund.number, refund.outcome):
                     busy = True
-                    self.attempt("ask", lambda o=order, r=refund: refunds.ask_again(o.order_id, r.refund_id, "op"))  # type: ignore[misc]
+                    ask = functools.partial(refunds.ask_again, order.order_id, refund.refund_id, "operator:op")
+                    self.attempt("ask again", ask)
         return busy
 
     def _send(self) -> bool:
         """The merchant sends all that is to be sent."""
         waiting = self.in_state("awaiting_shipment")
         for order in waiting:
-            self.attempt("send", lambda o=order: delivery.ship(o.order_id, "SF", "all", None, "operator:op"))  # type: ignore[misc]
+            send = functools.partial(delivery.ship, order.order_id, "SF", "all", None, "operator:op")
+            self.attempt("send", send)
         return bool(waiting) and len(self.in_state("awaiting_shipment")) < len(waiting)
 
     def may_fail(self, number: str, outcome: str) -> bool:

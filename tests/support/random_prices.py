@@ -155,9 +155,7 @@ class _Till:
     def within(self, products: Collection[str], excluded: Collection[str] = ()) -> list[str]:
         """The SKUs in a scope."""
         lines = self.lines.values()
-        return [
-            x.sku_id for x in lines if x.product_id not in excluded and (not products or x.product_id in products)
-        ]
+        return [x.sku_id for x in lines if x.product_id not in excluded and (not products or x.product_id in products)]
 
     def share(self, fen: int, skus: Sequence[str]) -> dict[str, int]:
         """Share an amount out by the room of each, at most the room of all."""

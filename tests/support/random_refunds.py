@@ -1,4 +1,4 @@
-"""What refunds of random malls must give back, and which of them a member gets at once: reckoned from the order anew."""
+"""What refunds of random malls must give back, and which of them a member gets at once: reckoned anew."""
 
 from __future__ import annotations
 

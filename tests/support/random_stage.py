@@ -185,7 +185,10 @@ def _product(mall: Drawn, chance: random.Random, number: int) -> None:
     limit = 12 if number == 5 and "limit_per_member" in ProductInput.__struct_fields__ else None
     fields: dict[str, Any] = {
         "product_code": f"p{number}", "name": f"货{number}", "publish": True, "freight_template_id": template,
-        "skus": [SkuInput(sku_code=f"s{index}", specs={"款": str(index)}, price_fen=fen, stock=stock) for index, fen in enumerate(prices)],
+        "skus": [
+            SkuInput(sku_code=f"s{index}", specs={"款": str(index)}, price_fen=fen, stock=stock)
+            for index, fen in enumerate(prices)
+        ],
         "commission_bp": rate,
     }  # fmt: skip
     made = products.create(fields if limit is None else fields | {"limit_per_member": limit}).product

@@ -45,7 +45,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Spelling:
-    """In which words this mall's WeChat says what it means. `deaf`: it refuses to close what was not paid, like that."""
+    """In which words this mall's WeChat says what it means. `deaf`: it refuses to close what was not paid."""
 
     unknown: str = "ORDER_NOT_EXIST"
     paid: str = "ORDER_PAID"
@@ -184,7 +184,8 @@ class Wechat:
         if name == "close":
             place, _, number = place.rpartition("/")
             assert (method, place) == ("POST", "/v3/pay/transactions/out-trade-no"), path
-        about = {"prepay": given.get("out_trade_no"), "refund": given.get("out_refund_no")}.get(name, number)
+        about: str = {"prepay": "out_trade_no", "refund": "out_refund_no"}.get(name, "")
+        about = given[about] if about else number
         try:
             return self._answer(name, about, given)
         except Refused as no:
