@@ -32,7 +32,7 @@ YEAR = timedelta(days=365)
 #: How WeChat fares. strange: it refuses in words that nobody knows, and does nothing.
 WEATHERS = ("unreachable", "answers_lost", "broken", "busy", "no_balance", "strange")
 CALLS = ("prepay", "query", "close", "refund", "query_refund")
-_STRANGE = ((400, "PARAM_INVALID_TODAY"), (403, "RISK_CONTROL"), (400, "INVALID_REQUEST"), (401, "SIGN_ERROR"))
+_STRANGE = ((400, "PARAM_INVALID_TODAY"), (403, "RISK_CONTROL"), (401, "SIGN_ERROR"))
 
 
 class Refused(Exception):
