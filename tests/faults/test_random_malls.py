@@ -59,6 +59,7 @@ def _played(number: int) -> Play:
             names = _deeds()
             for _ in range(DEEDS):
                 clock.advance(0.01)
+                wechat.arrive()
                 first = chance.choice(names)
                 if chance.random() < 0.25:
                     play.at_once(first, chance.choice([one for one in names if "wait" not in one[0]]))
@@ -73,13 +74,14 @@ def _played(number: int) -> Play:
 def _deeds() -> list[tuple[str, Callable[[Play], str]]]:
     from tests.support import random_deeds as shop
     from tests.support import random_groups as groups
+    from tests.support import random_withdrawals as accounts
 
     often = [
         (shop.buy, 12), (groups.open_lobby, 5), (groups.join_lobby, 12), (shop.claim_coupon, 7), (shop.begin, 3),
         (shop.pay, 3), (shop.tell, 2), (shop.cancel, 2), (shop.ship, 6), (shop.receive, 4), (shop.ask_back, 9),
         (shop.answer, 3), (shop.tell_refund, 2), (shop.change_promotion, 2), (shop.storm, 2), (shop.wait, 5),
         (shop.wait_days, 1), (shop.work, 5), (shop.next_job, 4), (groups.make_activity, 3), (groups.end_activity, 1),
-        (groups.wait_for_group, 2),
+        (groups.wait_for_group, 2), (accounts.withdraw, 2), (accounts.confirm, 2), (accounts.call_off, 1),
     ]  # fmt: skip
     return [(deed.__name__, deed) for deed, times in often for _ in range(times)]
 

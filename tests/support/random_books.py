@@ -11,6 +11,7 @@ from chalicelib.commerce.coupons.tables import COUPON, CouponCounters, Coupons
 from chalicelib.commerce.orders.checks import PaidRefund, Payment
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.orders.tables import Orders
+from chalicelib.growth.payouts.checks import Transfer
 from chalicelib.ledger.tables import LedgerEntries
 from chalicelib.platform.store import tools
 from tests.support.random_commissions import check_commissions
@@ -18,6 +19,7 @@ from tests.support.random_groups import at_step, check_groups, seat_of
 from tests.support.random_play import Placed, Play, claim
 from tests.support.random_refunds import check_refunds
 from tests.support.random_stage import HOLD
+from tests.support.random_withdrawals import check_withdrawals
 from tools import audit
 
 
@@ -48,11 +50,14 @@ def check_end(play: Play) -> None:
     _check_stock(play)
     _check_coupons(play)
     check_commissions(play)
+    check_withdrawals(play)
     _check_journal(play)
     trades = play.wechat.trades
     payments = [Payment(each, trades[each].transaction_id, trades[each].total_fen) for each in play.wechat.paid()]
     done = [PaidRefund(number, one.fen) for number, one in play.wechat.payouts.items() if one.state == "SUCCESS"]
-    for one in msgspec.structs.replace(audit.read(None), payments=payments, refunds=done).differences():
+    bills = [Transfer(number, one.fen, one.state) for number, one in play.wechat.bills.items()]
+    books = msgspec.structs.replace(audit.read(None), payments=payments, refunds=done, transfers=bills)
+    for one in books.differences():
         play.differs(f"audit: {one.about}", one.what)
 
 
@@ -184,7 +189,8 @@ def _check_journal(play: Play) -> None:
         for one in item.entry.postings:
             stands[one.account] += one.amount_fen
     kept = {number: play.wechat.kept_fen(number) for number in play.wechat.trades}
-    wanted = {"wechat": sum(kept.values()), "refunds:owed": 0, "payments:surplus": 0}
+    sent = sum(bill.fen for bill in play.wechat.bills.values() if bill.state == "SUCCESS")
+    wanted = {"wechat": sum(kept.values()) - sent, "payouts": sent, "refunds:owed": 0, "payments:surplus": 0}
     for account, fen in wanted.items():
         if stands[account] != fen:
             play.differs(f"account {account}", f"stands at {stands[account]}, not at {fen}")

@@ -10,6 +10,7 @@ from chalicelib.growth.distribution.tables import DISTRIBUTOR, Commissions, Dist
 from chalicelib.ledger.tables import NOW, Balances
 from chalicelib.platform.store import tools
 from tests.support.random_play import Play
+from tests.support.random_withdrawals import taken_out
 
 
 def check_commissions(play: Play) -> None:
@@ -72,6 +73,7 @@ def _check_balance(play: Play, member_id: str, made: list[Commission]) -> None:
     )  # fmt: skip
     available = sum(one.amount_fen for one in made if one.state == "available")
     available += sum(tiers[tier_id] for tier_id in mine.rewarded)
+    available -= taken_out(play, member_id)
     pending = sum(one.amount_fen for one in made if one.state == "pending")
     for item in tools.scan(Balances):
         has = int(item.pending or 0), int(item.available or 0)

@@ -106,6 +106,8 @@ class Play:
     crossed: bool = False
     #: When each member's orders were closed unpaid or cancelled.
     let_go: dict[str, list[datetime]] = field(default_factory=dict)
+    #: Withdrawals by number: who took out how much.
+    withdrawn: dict[str, tuple[str, int]] = field(default_factory=dict)
     _known: set[tuple[str, str]] = field(default_factory=set)
     _keys: int = 0
     _meanwhile: tuple[int, Callable[[], None]] | None = None
@@ -207,6 +209,7 @@ class Play:
 
     def work(self) -> str:
         """Workers run what is due."""
+        self.wechat.arrive()
         return f"{worker.run_due()} jobs"
 
     def to_next_job(self, at_most: float = 400 * DAY) -> bool:
@@ -218,6 +221,7 @@ class Play:
         if wait > at_most:
             return False
         self.clock.advance(max(0.0, wait))
+        self.wechat.arrive()
         return True
 
     # What a coupon is by now, by the orders that have it.

@@ -1,15 +1,16 @@
 """WeChat Pay as random malls have it: its books, its rules, its bad days, and codes that nobody has written down.
 
 It stands in where the mall's client sends (`api.call`), so that what the client makes of each answer is played too. A
-trade takes a refund a minute, and 50 at most; a number that nobody knows is a 404, in whatever words; what it says of
-money is the truth that the mall is held against.
+trade takes a refund a minute, and 50 at most; a number that nobody knows is a 404, in whatever words; a request may
+arrive as long after its caller has given up as its signature is good; what it says of money is the truth that the mall
+is held against.
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,10 +29,15 @@ REFUND_SECONDS = 5
 APART_SECONDS = 60
 REFUNDS_MAX = 50
 YEAR = timedelta(days=365)
+#: For so long a signature is good; and who gets a transfer has so long to confirm it.
+SIGNED_SECONDS = 300
+CONFIRM = timedelta(hours=24)
 
-#: How WeChat fares. strange: it refuses in words that nobody knows, and does nothing.
-WEATHERS = ("unreachable", "answers_lost", "broken", "busy", "no_balance", "strange")
-CALLS = ("prepay", "query", "close", "refund", "query_refund")
+#: How WeChat fares. strange: it refuses in words that nobody knows, and does nothing. late: what is asked arrives when
+#: its caller has given up.
+WEATHERS = ("unreachable", "answers_lost", "broken", "busy", "no_balance", "strange", "late")
+CALLS = ("prepay", "query", "close", "refund", "query_refund", "transfer", "query_transfer", "cancel")
+_CHANGES = ("prepay", "close", "refund", "transfer", "cancel")
 _STRANGE = ((400, "PARAM_INVALID_TODAY"), (403, "RISK_CONTROL"), (401, "SIGN_ERROR"))
 
 
@@ -101,19 +107,36 @@ class Payout:
 
 
 @dataclass
+class Bill:
+    """A transfer to a member. `end` is how it ended; until then its receiver may confirm it."""
+
+    body: dict[str, Any]
+    fen: int
+    made: datetime
+    end: str = ""
+
+    @property
+    def state(self) -> str:
+        return self.end or ("FAIL" if clock.now() >= self.made + CONFIRM else "WAIT_USER_CONFIRM")
+
+
+@dataclass
 class Wechat:
-    """All payments and refunds, by their numbers."""
+    """All payments, refunds and transfers, by their numbers."""
 
     chance: random.Random
     words: Spelling
     trades: dict[str, Trade] = field(default_factory=dict)
     payouts: dict[str, Payout] = field(default_factory=dict)
+    bills: dict[str, Bill] = field(default_factory=dict)
     #: How often a call failed; and what WeChat refused for good, by number.
     faults: int = 0
     refused: dict[str, list[str]] = field(default_factory=dict)
     #: From when on refunds end well, whatever comes up.
     calm: bool = False
     _weather: tuple[str, frozenset[str], datetime] | None = None
+    #: What is on its way here, and when it arrives.
+    _late: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -135,6 +158,18 @@ class Wechat:
         self._weather, self.calm = None, True
         for payout in self.payouts.values():
             payout.end = "SUCCESS" if payout.end == "ABNORMAL" else payout.end
+
+    def arrive(self) -> None:
+        """What was on its way arrives, if it is time."""
+        due = [act for at, act in self._late if at <= clock.now()]
+        self._late = [(at, act) for at, act in self._late if at > clock.now()]
+        for act in due:
+            with contextlib.suppress(Refused):
+                act()
+
+    def unconfirmed(self) -> list[str]:
+        """The transfers that their receivers may confirm."""
+        return [number for number, bill in self.bills.items() if bill.state == "WAIT_USER_CONFIRM"]
 
     def payable(self) -> list[str]:
         """The numbers that can be paid now."""
@@ -173,6 +208,7 @@ class Wechat:
 
     def call(self, method: str, path: str, body: bytes = b"") -> bytes:
         """Answer as WeChat would by the mall's clock."""
+        self.arrive()
         given = msgspec.json.decode(body) if body else {}
         place, _, number = path.partition("?")[0].rpartition("/")
         name = {
@@ -180,11 +216,13 @@ class Wechat:
             ("GET", "/v3/pay/transactions/out-trade-no"): "query",
             ("POST", "/v3/refund/domestic"): "refund",
             ("GET", "/v3/refund/domestic/refunds"): "query_refund",
-        }.get((method, place), "close")
-        if name == "close":
+            ("POST", "/v3/fund-app/mch-transfer"): "transfer",
+            ("GET", "/v3/fund-app/mch-transfer/transfer-bills/out-bill-no"): "query_transfer",
+        }.get((method, place), number)
+        if name in ("close", "cancel"):
             place, _, number = place.rpartition("/")
-            assert (method, place) == ("POST", "/v3/pay/transactions/out-trade-no"), path
-        about: str = {"prepay": "out_trade_no", "refund": "out_refund_no"}.get(name, "")
+            assert (method, place.rpartition("/")[2]) in (("POST", "out-trade-no"), ("POST", "out-bill-no")), path
+        about: str = {"prepay": "out_trade_no", "refund": "out_refund_no", "transfer": "out_bill_no"}.get(name, "")
         about = given[about] if about else number
         try:
             return self._answer(name, about, given)
@@ -202,8 +240,14 @@ class Wechat:
             raise Refused(429, "FREQUENCY_LIMITED")
         if weather == "strange":
             raise Refused(*self.chance.choice(_STRANGE))
-        if weather == "no_balance" and name == "refund" and number not in self.payouts:
+        if weather == "no_balance" and name in ("refund", "transfer") and number not in self.payouts | self.bills:
             raise Refused(403, "NOT_ENOUGH")
+        if weather == "late":
+            self.faults += 1
+            if name in _CHANGES:
+                at = clock.now() + timedelta(seconds=self.chance.randint(1, SIGNED_SECONDS - 1))
+                self._late.append((at, lambda: getattr(self, f"_{name}")(number, given)))
+            raise WechatError("read_timeout", retryable=True, outcome_unknown=True)
         if weather == "broken" and self.chance.random() < 0.5:
             raise Refused(500, "SYSTEM_ERROR")
         done = getattr(self, f"_{name}")(number, given)
@@ -290,3 +334,27 @@ class Wechat:
             "out_refund_no": number, "refund_id": f"503{number}", "status": payout.state,
             "amount": {"refund": payout.fen},
         }  # fmt: skip
+
+    def _transfer(self, number: str, given: dict[str, Any]) -> dict[str, Any]:
+        known = self.bills.get(number)
+        if known is None:
+            self.bills[number] = Bill(given, given["transfer_amount"], clock.now())
+        elif known.body != given:
+            raise Refused(400, "INVALID_REQUEST")
+        return self._query_transfer(number, {}) | {"package_info": f"package {number}"}
+
+    def _query_transfer(self, number: str, _: dict[str, Any]) -> dict[str, Any]:
+        bill = self.bills.get(number)
+        if bill is None:
+            raise Refused(404, "NOT_FOUND")
+        return {
+            "out_bill_no": number, "transfer_bill_no": f"1030{number}", "state": bill.state,
+            "transfer_amount": bill.fen,
+        }  # fmt: skip
+
+    def _cancel(self, number: str, _: dict[str, Any]) -> dict[str, Any]:
+        if number in self.bills and self.bills[number].state not in ("WAIT_USER_CONFIRM", "CANCELLED"):
+            raise Refused(400, "INVALID_REQUEST")
+        told = self._query_transfer(number, {}) | {"state": "CANCELING"}
+        self.bills[number].end = "CANCELLED"
+        return told
