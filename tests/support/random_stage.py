@@ -22,6 +22,7 @@ from chalicelib.commerce.catalogue.products import service as products
 from chalicelib.commerce.catalogue.products.inputs import ProductInput, SkuInput
 from chalicelib.commerce.coupons.inputs import TemplateInput
 from chalicelib.commerce.coupons.templates import service as templates
+from chalicelib.commerce.orders.settings import ORDERS, OrderRules
 from chalicelib.commerce.pricing import service as pricing
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate
 from chalicelib.commerce.pricing.promotions.rules import Promotion
@@ -70,6 +71,8 @@ class Drawn:
 
     shop: Shop
     rules: dict[str, Any]
+    #: Whether a refund after which the rest would cost more is granted less that, not asked for.
+    deducts: bool = False
     skus: dict[str, Sku] = field(default_factory=dict)
     templates: dict[str, dict[str, Any]] = field(default_factory=dict)
     promotions: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -150,6 +153,9 @@ def _opened(chance: random.Random) -> Drawn:
     floor_bp = chance.choice([0, 0, 2500])
     PRICING.change(PricingRules(floor_bp=floor_bp))
     mall = Drawn(Shop(freight, floor_bp), _distribution(chance))
+    if chance.random() < 0.3 and "conditions_lost" in OrderRules.__struct_fields__:
+        mall.deducts = True
+        ORDERS.change(msgspec.convert({"conditions_lost": "deduct"}, OrderRules))
     for number in range(6):
         _product(mall, chance, number)
     for _ in range(chance.randint(2, 5)):
