@@ -46,7 +46,8 @@ def test_no_mall_differs_from_what_independent_formulas_say(dynamodb: str) -> No
 
 
 def _played(number: int) -> Play:
-    from tests.support.random_books import check_end, check_now
+    from tests.support.random_books import check_end
+    from tests.support.random_limits import check_now
     from tests.support.random_play import Play
     from tests.support.random_stage import stage
     from tests.support.random_wechat import Wechat, spelling

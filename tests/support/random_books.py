@@ -18,19 +18,8 @@ from tests.support.random_commissions import check_commissions
 from tests.support.random_groups import at_step, check_groups, seat_of
 from tests.support.random_play import Placed, Play, claim
 from tests.support.random_refunds import check_refunds
-from tests.support.random_stage import HOLD
 from tests.support.random_withdrawals import check_withdrawals
 from tools import audit
-
-
-def check_now(play: Play) -> None:
-    """What must hold at every moment: how many pieces of a SKU somebody holds unpaid."""
-    held: Counter[tuple[str, str]] = Counter()
-    for order in play.in_state("awaiting_payment"):
-        held.update({(order.member_id, line.sku_id): line.quantity for line in order.lines})
-    for (member, sku_id), pieces in held.items():
-        if pieces > HOLD:
-            play.differs("pieces held unpaid", f"{member} has {pieces} of {sku_id[-6:]}")
 
 
 def check_end(play: Play) -> None:

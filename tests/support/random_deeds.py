@@ -14,6 +14,7 @@ from chalicelib.commerce.orders.refunds import service as refunds
 from chalicelib.commerce.orders.rules import Order, Pieces, Refund
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from tests.support.random_limits import check_placed, check_refused
 from tests.support.random_play import DAY, Asked, Offer, Placed, Play, decide
 from tests.support.random_prices import Bought, Reckoned, Ticket, Unusable
 from tests.support.random_refunds import check_asked
@@ -83,7 +84,10 @@ def order_of(
         )  # fmt: skip
         known = _Known(member, lines, wallet if best else coupons, promotions, new, price, offer, size, best)
         told, order = _place(play, key, asked, known, codes)
+        if order is not None:
+            check_placed(play, order)
         if told != "price_changed":
+            check_refused(play, member, lines, offer, told)
             return told, order
     return "price_changed", None
 

@@ -47,8 +47,6 @@ MEMBERS = tuple(f"m{number}" for number in range(9))
 SELLERS = MEMBERS[:3]
 INVITED = {"m1": "m0", "m2": "m1", "m3": "m2", "m4": "m2", "m5": "m1", "m6": "m0"}
 ADDRESS = "home"
-#: So many pieces of a SKU a member may hold unpaid, where the product says nothing else.
-HOLD = 10
 FOREVER = timedelta(days=3650)
 
 
