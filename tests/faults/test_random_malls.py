@@ -40,6 +40,7 @@ def test_no_mall_differs_from_what_independent_formulas_say(dynamodb: str) -> No
         if play.differences:
             failed.append(_told(number, play))
             print(failed[-1], flush=True)
+        print(f"mall {number}: {len(play.differences)} differences", flush=True)
     print(", ".join(f"{what} {times}" for what, times in sorted(told.items())))
     assert not failed, f"{len(failed)} of {MALLS} malls differ: MALL_SEED={SEED}"
     print("no difference")
