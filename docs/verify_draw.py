@@ -1,11 +1,13 @@
 """Checks the draw of a group-buy lottery. Needs nothing but Python 3.
 
+    python verify_draw.py https://<the mall>/v1/group-activities/<activity>/draw
     curl -s https://<the mall>/v1/lobbies/<lobby>/draw | python verify_draw.py
-    python verify_draw.py proof.json [activity_proof.json]
+    python verify_draw.py proof [activity_proof]
 
-The second file is the proof of the whole activity (.../v1/group-activities/<activity>/draw), which shows after its end
-that the secrets of its lobbies were fixed when the activity opened. Exit status: 0 it was fair, 1 it was not, 2 it has
-not been drawn, or this is no proof. The recipe is in lottery.md.
+A proof is an address, of which all pages are read, or a file with an answer that is the whole proof. The second is that
+of the whole activity (.../v1/group-activities/<activity>/draw), which shows after its end that the secrets of its
+lobbies were fixed when the activity opened. Exit status: 0 it was fair, 1 it was not, 2 it has not been drawn, or this
+is no whole proof. The recipe is in lottery.md.
 """
 
 import hashlib
@@ -13,6 +15,8 @@ import hmac
 import json
 import sys
 from pathlib import Path
+from urllib.parse import quote
+from urllib.request import urlopen
 
 
 def mac(secret, text):
@@ -38,12 +42,31 @@ def faults(proof, activity=None):
     return found
 
 
+def read(name):
+    """The proof in a file, or at an address: there with the orders of all its pages."""
+    if not name.startswith(("http://", "https://")):
+        return json.loads(Path(name).read_text(encoding="utf-8"))
+    proof, orders, cursor = {}, [], ""
+    while cursor is not None:
+        with urlopen(f"{name}?cursor={quote(cursor)}" if cursor else name, timeout=30) as answer:  # noqa: S310 - begins with http
+            page = json.load(answer)
+        if proof and any(page[field] != proof[field] for field in ("secret", "secret_hash", "winners")):
+            raise ValueError("its pages are not of one draw")
+        proof = page
+        orders += page.get("orders", [])
+        cursor = page.get("next_cursor")
+    return {**proof, "orders": orders}
+
+
 def main(arguments):
     """Read the proofs, and say; the exit status."""
     try:
-        files = [json.loads(Path(name).read_text(encoding="utf-8")) for name in arguments] or [json.load(sys.stdin)]
+        files = [read(name) for name in arguments] or [json.load(sys.stdin)]
         if any(not proof.get("secret") for proof in files):
             print("not drawn yet: only the hash of the secret is published")
+            return 2
+        if any(proof.get("next_cursor") for proof in files):
+            print("only a page of the proof: name its address, and all of them are read")
             return 2
         # What an answer leaves out is empty.
         found = faults({"orders": [], "winners": [], **files[0]}, *files[1:2])

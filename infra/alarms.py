@@ -78,6 +78,10 @@ def alarms(stage: str, workers: int) -> dict[str, Alarm]:
             " or WeChat refuses it",
             Metric.REFUNDS_STUCK, 1, seconds=15 * _MINUTE,  # a late one is tried every ten minutes at least
         ),
+        "ActivitiesWait": own(
+            "A group-buy activity is not wound up an hour after it could be: a lobby of it does not come to its end",
+            Metric.ACTIVITIES_STUCK, 1, seconds=15 * _MINUTE,  # it is looked at every five minutes
+        ),
         "BooksDiffer": own(
             "An order, a withdrawal or a balance and its entries in the journal do not agree", Metric.BOOKS_DIFFER, 1
         ),
@@ -136,7 +140,7 @@ def _widgets(stage: str) -> list[Json]:
         ("Latency, ms", "p99", [[api[0], "Latency", *api[2:]], [".", ".", ".", ".", {"stat": "p50"}]]),
         ("Orders placed and paid", "Sum", [own(Metric.ORDERS_PLACED), own(Metric.ORDERS_PAID)]),
         ("Paid, fen", "Sum", [own(Metric.PAID_FEN)]),
-        ("Lobbies", "Sum", [own(Metric.LOBBIES_SUCCEEDED), own(Metric.LOBBIES_FAILED)]),
+        ("Lobbies", "Sum", [*map(own, (Metric.LOBBIES_SUCCEEDED, Metric.LOBBIES_FAILED, Metric.ACTIVITIES_STUCK))]),
         ("Refused, by reason", "Sum", [each(Metric.REFUSED, "Reason")]),
         ("Oldest due job, s", "Maximum", [own(Metric.JOB_LAG, "Lane", lane) for lane in ("INSIDE", "OUTSIDE")]),
         ("Jobs: dead, failed, waiting; refunds stuck", "Sum",

@@ -293,7 +293,7 @@ def _terms(coupons: list[Held]) -> Terms:
     from chalicelib.commerce.pricing.tables import Pricing
     from chalicelib.platform.store import tools
 
-    kept: list[tuple[Any, Any]] = [(one.promotion, getattr(one, "version", None)) for one in tools.scan(Pricing)]
+    kept: list[tuple[Any, Any]] = [(one.promotion, one.version) for one in tools.scan(Pricing)]
     return Terms(
         coupons={one.coupon.coupon_id: one for one in coupons},
         promotions={(one.promotion_id, int(version)): one.promotion for one, version in kept if one and version},

@@ -162,6 +162,11 @@ CODES: dict[str, Meaning] = {
     "pay_time_over": Meaning(409, "已超过支付时间", "The time to pay is over"),
     "payment_refused": Meaning(409, "微信支付拒绝了该笔支付", "WeChat Pay refused this payment"),
     "nothing_to_refund": Meaning(422, "没有可退款的商品", "There is nothing left to refund"),
+    "refund_limit": Meaning(
+        422,
+        "微信支付对一个订单最多退款 {limit} 次，最后一次须退回剩余的全部商品",
+        "WeChat Pay refunds an order in at most {limit} parts; the last must take all that is left",
+    ),
     "refund_window_over": Meaning(409, "已超过可退款期限", "The time for refunds is over"),
     # coupons
     "coupon_unusable": Meaning(422, "这张优惠券不能用于这次购买", "This coupon cannot be used for this purchase"),
@@ -177,6 +182,7 @@ CODES: dict[str, Meaning] = {
     "lobby_over": Meaning(409, "该团已结束", "This lobby is over"),
     "already_in_lobby": Meaning(409, "您已在该团中", "You have a seat in this lobby already"),
     "activity_over": Meaning(409, "活动尚未开始或已结束", "This activity has not begun, or is over"),
+    "activity_exists": Meaning(409, "完全相同的活动已存在", "The very same activity is there already"),
     "activity_begun": Meaning(409, "活动已开始，不能修改", "This activity has begun and cannot be changed"),
     "not_for_you": Meaning(422, "您不符合参与条件", "You are not among those this is for"),
     "purchase_limit": Meaning(422, "每人限购 {limit} 件", "At most {limit} pieces per member"),

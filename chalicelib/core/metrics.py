@@ -31,6 +31,8 @@ class Metric(StrEnum):
     PAID_FEN = "PaidFen"
     LOBBIES_SUCCEEDED = "LobbiesSucceeded"
     LOBBIES_FAILED = "LobbiesFailed"
+    #: Each look at an activity that waits to be wound up an hour after it could be, for a lobby that does not end.
+    ACTIVITIES_STUCK = "ActivitiesStuck"
     #: By Reason: the code of the problem that was answered.
     REFUSED = "Refused"
     #: By Lane: seconds that the oldest due job has waited, the most that the worker met.

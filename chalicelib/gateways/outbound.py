@@ -31,10 +31,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     `parked_codes` ask for patience (a short balance, too many calls): nothing has failed, and the errand waits for
     `park_seconds`. A refusal for good is believed after `believed_after` failed attempts; with `refusals_alike` only
-    where it is the same as the one before. Operators are shown why an errand waits after `shown_after` failed attempts;
-    with `shows_refusals` a refusal at once. An errand that is under way is asked about again after as long as it has
-    been there, within `ask_seconds_min` and `ask_seconds_max`, and as `decided_within` ends. One that is not done
-    within `late_after` is late. One that the other side has forgotten waits for an operator: `forgotten_seconds`.
+    where it is the same as the one before, and what is refused in ever other words is parked. Operators are shown why
+    an errand waits after `shown_after` failed attempts; with `shows_refusals` a refusal at once. An errand that is
+    under way is asked about again after as long as it has been there, within `ask_seconds_min` and `ask_seconds_max`,
+    and as `decided_within` ends. One that is not done within `late_after` is late. One that the other side has
+    forgotten waits for an operator: `forgotten_seconds`.
     """
 
     parked_codes: frozenset[str]
@@ -69,7 +70,9 @@ def next_step(policy: Policy, fault: Fault, attempts: int, last_code: str = "") 
         return Step("retry", is_shown=attempts >= policy.shown_after)
     if attempts >= policy.believed_after and (not policy.refusals_alike or fault.code == last_code):
         return Step("refused", is_shown=False)
-    return Step("retry", is_shown=policy.shows_refusals or attempts >= policy.shown_after)
+    if attempts >= policy.shown_after:
+        return Step("park", is_shown=True)
+    return Step("retry", is_shown=policy.shows_refusals)
 
 
 def ask_again_seconds(policy: Policy, since: datetime, now: datetime) -> float:

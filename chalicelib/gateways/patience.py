@@ -28,6 +28,12 @@ REFUNDS = Policy(
     late_after=timedelta(hours=1),
 )
 
+#: WeChat wants a minute between two refunds of one payment.
+REFUNDS_APART = timedelta(seconds=60)
+#: So long after another refund of the payment was asked for, a refusal may still be one of that rule: it is believed
+#: later.
+REFUNDS_CLEAR = timedelta(seconds=120)
+
 #: A transfer waits for its receiver, a day at most: asked about ever more rarely, and once when the day (and a little
 #: more) is over. It fails only when WeChat refuses it twice alike; of one that WeChat has forgotten nothing hurries.
 TRANSFERS = msgspec.structs.replace(
@@ -41,6 +47,7 @@ TRANSFERS = msgspec.structs.replace(
     forgotten_seconds=6 * 3600.0,
 )
 
-#: How long after a transfer was called off a request for it may still arrive: a worker that has not seen it yet lives
-#: for 85 s at most (jobs.worker.LEASE_SECONDS), and its signature for SIGNATURE_SECONDS.
+#: How long after the mall sends nothing more for a transfer a request for it may still arrive: a worker that has not
+#: seen it yet lives for 85 s at most (jobs.worker.LEASE_SECONDS), and its signature for SIGNATURE_SECONDS. Before that
+#: WeChat's not knowing the transfer decides nothing.
 STRAY_REQUESTS = timedelta(seconds=600)

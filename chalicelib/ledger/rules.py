@@ -29,13 +29,15 @@ class Posting(msgspec.Struct, frozen=True):
     amount_fen: int
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One change of money: why, what about (an order's id, a withdrawal's), when, and its postings."""
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One change of money: why, what about (an order's id, a withdrawal's), when, its postings, and an operator's note
+    on it."""
 
     cause: str
     about: str
     at: datetime
     postings: tuple[Posting, ...]
+    note: str = ""
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +63,9 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def entry(cause: str, about: str, at: datetime, *legs: tuple[str, int]) -> Entry:
+def entry(cause: str, about: str, at: datetime, *legs: tuple[str, int], note: str = "") -> Entry:
     """Make the entry of these legs, those of nothing left out. Raises ValueError as `check` does."""
-    return check(Entry(cause, about, at, tuple(Posting(account, fen) for account, fen in legs if fen)))
+    return check(Entry(cause, about, at, tuple(Posting(account, fen) for account, fen in legs if fen), note))
 
 
 def check(given: Entry) -> Entry:
@@ -86,6 +88,11 @@ def paid_late(order_id: str, at: datetime, amount_fen: int) -> Entry:
 def refund_granted(refund_id: str, order_id: str, at: datetime, back: Sale) -> Entry:
     """We owe the shopper what was paid for this part of the order."""
     return entry(f"granted:{refund_id}", order_id, at, *_sold(back, 1), (REFUNDS_OWED, -back.paid_fen))
+
+
+def reckoned_anew(order_id: str, at: datetime, lapsed: Sale) -> Entry:
+    """What came off an order does not any more, and the price of its goods came down by as much."""
+    return entry("reckoned", order_id, at, *_sold(lapsed, 1))
 
 
 def surplus_owed(refund_id: str, order_id: str, at: datetime, amount_fen: int) -> Entry:
@@ -126,6 +133,9 @@ REWARDS = "rewards"
 TAX = "tax:payable"
 FEES = "fees"
 PAYOUTS = "payouts"
+#: What members gave up as they left, and what the mall wrote off of balances and (debit) of debts.
+WAIVED = "balances:waived"
+WRITTEN_OFF = "balances:written-off"
 
 _MEMBER = "member:"
 
@@ -145,29 +155,28 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turnover(msgspec.Struct, frozen=True, kw_only=True):
-    """What came in and went out of a member's accounts, in fen, all of it zero or more.
+    """What came in and went out of a member's accounts, in fen.
 
-    What the mall owes afterwards is what it owed before + earned + rewarded - reversed - withdrawn.
+    What the mall owes afterwards is what it owed before + earned + rewarded + tax_returned - reversed - withdrawn
+    - written_off. Below zero may be `tax_returned`, where more is due, and `written_off`, of a debt.
     """
 
     earned: int = 0
     reversed: int = 0
     rewarded: int = 0
     withdrawn: int = 0
+    tax_returned: int = 0
+    written_off: int = 0
 
     @property
     def net(self) -> int:
         """By how much it changed what the mall owes."""
-        return self.earned + self.rewarded - self.reversed - self.withdrawn
+        came = self.earned + self.rewarded + self.tax_returned
+        return came - self.reversed - self.withdrawn - self.written_off
 
     def plus(self, other: Turnover) -> Turnover:
         """Add up both."""
-        return Turnover(
-            earned=self.earned + other.earned,
-            reversed=self.reversed + other.reversed,
-            rewarded=self.rewarded + other.rewarded,
-            withdrawn=self.withdrawn + other.withdrawn,
-        )
+        return Turnover(**{kind: getattr(self, kind) + getattr(other, kind) for kind in Turnover.__struct_fields__})
 
 
 class Month(msgspec.Struct, frozen=True):
@@ -205,9 +214,12 @@ def change_of(given: Entry) -> BalanceChange | None:
     if len(owners) > 1:
         raise ValueError(f"entry {given.cause} of {given.about} concerns two members")
     commission, reward = _amount(given.postings, COMMISSIONS), _amount(given.postings, REWARDS)
+    withdrawn, came_back = change.get("withdrawn", 0), "available" in change
     turnover = Turnover(
-        earned=max(commission, 0), reversed=max(-commission, 0), rewarded=reward, withdrawn=change.get("withdrawn", 0)
-    )
+        earned=max(commission, 0), reversed=max(-commission, 0), rewarded=reward,
+        withdrawn=0 if came_back else withdrawn, tax_returned=-withdrawn if came_back else 0,
+        written_off=-_amount(given.postings, WAIVED) - _amount(given.postings, WRITTEN_OFF),
+    )  # fmt: skip
     return BalanceChange(owners.pop(), Balance(**change), turnover)
 
 
@@ -223,11 +235,13 @@ def earned(order_id: str, level: int, member_id: str, at: datetime, amount_fen: 
 
 
 def reversed_to(
-    order_id: str, level: int, member_id: str, at: datetime, amount_fen: int, left_fen: int, kind: str
+    order_id: str, level: int, member_id: str, at: datetime, amount_fen: int, left_fen: int, kind: str, version: int = 1
 ) -> Entry:
-    """A refund takes back its part of a commission, of which `left_fen` are left, from `kind`: pending or available."""
+    """A refund takes this amount of a commission back, of which `left_fen` are left, from `kind`: pending or available.
+    Below zero where the refund of another line left more of the order's cap to this one. Of each `version` of the
+    commission there is one such change."""
     legs = (account(member_id, kind), amount_fen), (COMMISSIONS, -amount_fen)
-    return entry(f"commission:{level}:left:{left_fen}", order_id, at, *legs)
+    return entry(f"commission:{level}:left:{left_fen}:{version}", order_id, at, *legs)
 
 
 def released(order_id: str, level: int, member_id: str, at: datetime, amount_fen: int) -> Entry:
@@ -247,10 +261,29 @@ def withdrawal_begun(withdrawal_id: str, member_id: str, at: datetime, amount_fe
     return entry("begun", withdrawal_id, at, *legs)
 
 
-def withdrawal_failed(withdrawal_id: str, member_id: str, at: datetime, amount_fen: int) -> Entry:
-    """A withdrawal has finally failed: its amount is the member's again."""
-    legs = (account(member_id, "withdrawing"), amount_fen), (account(member_id, "available"), -amount_fen)
-    return entry("failed", withdrawal_id, at, *legs)
+def waived(member_id: str, at: datetime, amount_fen: int) -> Entry:
+    """A member who leaves gives up what they could have withdrawn."""
+    return entry("waived", member_id, at, (account(member_id, "available"), amount_fen), (WAIVED, -amount_fen))
+
+
+def written_off(member_id: str, number: str, at: datetime, amount_fen: int, note: str = "") -> Entry:
+    """The mall writes off what a member could have withdrawn; below zero, what they owe it. `number` tells one from
+    another."""
+    legs = (account(member_id, "available"), amount_fen), (WRITTEN_OFF, -amount_fen)
+    return entry(f"written-off:{number}", member_id, at, *legs, note=note)
+
+
+def withdrawal_failed(
+    withdrawal_id: str, member_id: str, at: datetime, amount_fen: int, tax_returned_fen: int = 0
+) -> Entry:
+    """A withdrawal has finally failed: its amount is the member's again, and so is the tax that others of its month
+    were kept back because of it (below zero: too little was kept back). What is returned counts as not paid out."""
+    return entry(
+        "failed", withdrawal_id, at,
+        (account(member_id, "withdrawing"), amount_fen),
+        (account(member_id, "available"), -amount_fen - tax_returned_fen),
+        (account(member_id, "withdrawn"), tax_returned_fen), (PAYOUTS, -tax_returned_fen), (TAX, tax_returned_fen),
+    )  # fmt: skip
 
 
 def withdrawal_paid(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 import msgspec
+from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock
-from chalicelib.ledger.rules import BalanceChange, Entry, Turnover, change_of, check, month
+from chalicelib.ledger.rules import Balance, BalanceChange, Entry, Turnover, change_of, check, month
 from chalicelib.ledger.tables import NOW, Balances, day_attribute, item
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
@@ -14,31 +18,45 @@ from chalicelib.platform.store.versioned import Conflict
 POSTED = Conflict
 
 
-def post(tx: Transaction, entry: Entry, short: object = None) -> None:
+def post(tx: Transaction, entry: Entry, short: object = None, found: Balance | None = None) -> None:
     """Post the entry as part of `tx`, and change the balance of the member it concerns, if it does.
 
-    `tx` fails with POSTED when its cause was posted before; and with `short`, where that is given, when an account of
-    the member that the entry takes from does not hold so much. Without it a balance may fall below zero.
+    `tx` fails with POSTED when its cause was posted before; with `short`, where that is given, when an account of the
+    member that the entry takes from does not hold so much; and with Conflict when the balance is not as it was `found`
+    any more. Without either a balance may fall below zero.
     """
     check(entry)
     concerned = change_of(entry)
     if concerned is not None:
-        _change_balance(tx, concerned, short)
+        _change_balance(tx, concerned, short, found)
         if concerned.turnover != Turnover():
             _count(tx, concerned, entry)
     tx.create(item(entry, concerned.member_id if concerned else None), POSTED)
 
 
-def _change_balance(tx: Transaction, concerned: BalanceChange, short: object) -> None:
+def hold(tx: Transaction, member_id: str, found: Balance) -> None:
+    """Have `tx` fail with Conflict when the member's balance is not as it was `found` any more."""
+    tx.check(Balances, (member_id, NOW), _unchanged(found), Conflict)
+
+
+def _unchanged(found: Balance) -> Condition:
+    conditions: list[Condition] = []
+    for kind, fen in msgspec.structs.asdict(found).items():
+        account = getattr(Balances, kind)
+        conditions.append(account == fen if fen else account.does_not_exist() | (account == 0))
+    return functools.reduce(operator.and_, conditions)
+
+
+def _change_balance(tx: Transaction, concerned: BalanceChange, short: object, found: Balance | None) -> None:
     changes = {kind: fen for kind, fen in msgspec.structs.asdict(concerned.change).items() if fen}
-    enough = None
+    enough = None if found is None else _unchanged(found)
     if short is not None:
         for kind, fen in changes.items():
             if fen < 0:
                 holds = getattr(Balances, kind) >= -fen
                 enough = holds if enough is None else enough & holds
     actions = [getattr(Balances, kind).add(fen) for kind, fen in changes.items()]
-    tx.update(Balances, (concerned.member_id, NOW), actions, enough, short)
+    tx.update(Balances, (concerned.member_id, NOW), actions, enough, short if found is None else Conflict)
 
 
 def _count(tx: Transaction, concerned: BalanceChange, entry: Entry) -> None:

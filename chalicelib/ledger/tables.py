@@ -89,6 +89,8 @@ class Balances(Table):
     earned = NumberAttribute(null=True)
     reversed = NumberAttribute(null=True)
     rewarded = NumberAttribute(null=True)
+    tax_returned = NumberAttribute(null=True)
+    written_off = NumberAttribute(null=True)
 
 
 def item(entry: Entry, member_id: str | None) -> LedgerEntries:

@@ -83,10 +83,22 @@ _OUTCOMES: dict[str, tuple[tuple[str, ...], str, str | None]] = {
 
 
 class _Fault(msgspec.Struct, forbid_unknown_fields=True):
+    """What becomes of the next calls of a path, or of one method of it. An `error` is WeChat's system error, or a
+    refusal with this `code` and `status` (400), which WeChat itself may never have used."""
+
     path: Annotated[str, Meta(min_length=1)]
     kind: Literal["error", "timeout", "timeout_after_effect", "bad_signature", "slow", "not_enough", "accepted"]
     times: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     seconds: Annotated[float, Meta(ge=0, le=60)] | None = None
+    method: Literal["GET", "POST"] | None = None
+    code: Annotated[str, Meta(pattern=r"\A[A-Z0-9_]{1,64}\Z")] | None = None
+    status: Annotated[int, Meta(ge=400, le=599)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.code is not None and self.kind != "error":
+            raise ValueError("code: only of an error")
+        if self.status is not None and self.code is None:
+            raise ValueError("status: only with a code")
 
 
 class _Balance(msgspec.Struct, forbid_unknown_fields=True):
@@ -145,9 +157,24 @@ def blueprint(world: World) -> flask.Blueprint:
         seconds = faults.SLOW_SECONDS if body.kind == "slow" else faults.TIMEOUT_SECONDS
         with world.store.transaction() as db:
             db.execute(
-                "INSERT INTO fault (path, times, kind, seconds) VALUES (?, ?, ?, ?)",
-                (body.path, body.times, body.kind, seconds if body.seconds is None else body.seconds),
+                "INSERT INTO call_fault (path, method, times, kind, seconds, status, code)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    body.path,
+                    body.method,
+                    body.times,
+                    body.kind,
+                    seconds if body.seconds is None else body.seconds,
+                    body.status or 400,
+                    body.code,
+                ),
             )
+        return {}
+
+    @control.post("/faults/clear")
+    def clear_faults() -> dict[str, Any]:
+        with world.store.transaction() as db:
+            db.execute("DELETE FROM call_fault")
         return {}
 
     @control.post("/balance")

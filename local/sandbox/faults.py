@@ -16,7 +16,7 @@ SLOW_SECONDS = 1.5
 
 def before(world: World) -> tuple[dict[str, object], int] | None:
     """Take the fault that is set for this call, if any; the answer when the call must have no effect."""
-    flask.g.fault = fault = _take(world, flask.request.path)
+    flask.g.fault = fault = _take(world, flask.request)
     if fault is None:
         return None
     if fault["kind"] == "slow":
@@ -25,7 +25,7 @@ def before(world: World) -> tuple[dict[str, object], int] | None:
         time.sleep(fault["seconds"])
         return _system_error()
     if fault["kind"] == "error":
-        return _system_error()
+        return _system_error() if fault["code"] is None else _refusal(fault["status"], fault["code"])
     if fault["kind"] == "not_enough":
         return {"code": "NOT_ENOUGH", "message": "基本账户余额不足，请充值后重新发起"}, 403
     return None
@@ -39,14 +39,21 @@ def after() -> str | None:
     return "bad_signature" if fault is not None and fault["kind"] == "bad_signature" else None
 
 
-def _take(world: World, path: str) -> sqlite3.Row | None:
+def _take(world: World, request: flask.Request) -> sqlite3.Row | None:
     with world.store.transaction() as db:
         fault: sqlite3.Row | None = db.execute(
-            "SELECT * FROM fault WHERE times > 0 AND instr(?, path) > 0 ORDER BY seq", (path,)
+            "SELECT * FROM call_fault WHERE times > 0 AND instr(?, path) > 0 AND coalesce(method, ?2) = ?2"
+            " ORDER BY seq",
+            (request.path, request.method),
         ).fetchone()
         if fault is not None:
-            db.execute("UPDATE fault SET times = times - 1 WHERE seq = ?", (fault["seq"],))
+            db.execute("UPDATE call_fault SET times = times - 1 WHERE seq = ?", (fault["seq"],))
     return fault
+
+
+def _refusal(status: int, code: str) -> tuple[dict[str, object], int]:
+    """A refusal in words that the sandbox itself does not know."""
+    return {"code": code, "message": "请求被拒绝"}, status
 
 
 def _system_error() -> tuple[dict[str, object], int]:

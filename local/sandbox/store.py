@@ -48,13 +48,14 @@ CREATE INDEX IF NOT EXISTS notification_due ON notification (next_at) WHERE next
 CREATE TABLE IF NOT EXISTS send (
     seq INTEGER PRIMARY KEY, notification_id TEXT NOT NULL, at REAL NOT NULL, attempt INTEGER NOT NULL,
     defect TEXT, status INTEGER);
-CREATE TABLE IF NOT EXISTS fault (
-    seq INTEGER PRIMARY KEY, path TEXT NOT NULL, times INTEGER NOT NULL, kind TEXT NOT NULL, seconds REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS call_fault (
+    seq INTEGER PRIMARY KEY, path TEXT NOT NULL, method TEXT, times INTEGER NOT NULL, kind TEXT NOT NULL,
+    seconds REAL NOT NULL, status INTEGER, code TEXT);
 """
 
 _TABLES = (
     "trade", "prepay", "refund", "refund_script", "transfer", "balance", "code", "token", "nonce", "shipping",
-    "notification", "send", "fault", "bill_token", "bill_spoil",
+    "notification", "send", "call_fault", "bill_token", "bill_spoil",
 )  # fmt: skip
 
 

@@ -123,6 +123,25 @@ def test_three_lines_with_a_coupon_and_freight_pay_two_levels_and_a_refund_takes
     agree(differences)
 
 
+def test_below_the_cap_a_refund_of_one_line_takes_nothing_of_another(
+    people: list[Shopper], rules: Callable[..., Any], operator: Operator, differences: Callable[[], list[str]]
+) -> None:
+    rules(rates_bp=[1500, 700])
+    a, b, c = people
+    kept, gone = (
+        operator.product(price_fen=price, commission_bp=own)["skus"][0]["sku_id"]
+        for price, own in ((1000, 4000), (10_000, 350))
+    )
+    order_id = c.buy([(kept, 1), (gone, 1)])
+    poll(lambda: (money(b)[0], money(a)[0]) == (400 + 350, 70 + 350))
+    c.refund(order_id, [(gone, 1)])
+    poll(lambda: (money(b)[0], money(a)[0]) == (400, 70))
+    shown = {one["line"]: one for one in b.get("/v1/distributor/commissions").ok()["items"]}
+    fields = ("amount_fen", "capped_fen", "reversed_fen")
+    assert [tuple(shown[sku][field] for field in fields) for sku in (kept, gone)] == [(400, 0, 0), (0, 0, 350)]
+    agree(differences)
+
+
 def test_fifty_withdrawals_at_once_against_a_balance_for_one_are_one(
     people: list[Shopper], rules: Callable[..., Any], operator: Operator, control: Control, wechat: Sandbox, mall: Mall,
     differences: Callable[[], list[str]],

@@ -75,7 +75,7 @@ def test_wrong_terms_are_refused_by_the_field_and_nothing_is_made(
         ({"ends_at": "2020-01-01T00:00:00Z"}, 422, "ends_at"),
         ({"ends_at": control.at(-1)}, 422, "ends_at"),
         ({"limit_per_member": 0}, 400, "limit_per_member"),
-        ({"min_fill": 0}, 400, "min_fill"),
+        ({"min_fill": 1}, 400, "min_fill"),
         ({"min_fill": 4}, 422, "min_fill"),
         ({"min_fill": 2, "kind": "ladder"}, 422, "min_fill"),
         ({"new_customers_only": "yes"}, 400, "new_customers_only"),

@@ -217,17 +217,20 @@ def test_who_leaves_before_the_end_gets_everything_back_and_the_seat_is_free(
     part = {"reason": "少一件", "lines": [{"sku_id": sku_of(activity), "quantity": 1}]}
     refusal = leader.post(f"/v1/orders/{lead['order_id']}/refunds", part, key="part").refused(422, "invalid")
     assert [error["field"] for error in refusal["errors"]] == ["lines"]
-    assert leader.refund(lead["order_id"])["amount_fen"] == 2 * LEADER
+    assert leader.refund(lead["order_id"])["amount_fen"] == PRICE + LEADER
     assert [seat(order) for order in settled(control, [(leader, lead)])] == [("closed", "released")]
-    assert [one["amount_fen"] for one in wechat.refunds(lead["order_id"])] == [2 * LEADER]
+    assert [one["amount_fen"] for one in wechat.refunds(lead["order_id"])] == [PRICE + LEADER]
     lobby = third.lobby(lead)
     assert (lobby["state"], lobby["taken"], lobby["left"]) == ("open", 1, 2)
     assert (lobby["leader"], [person["is_leader"] for person in lobby["members"]]) == (None, [False])
-    again = leader.join_lobby(lead)  # a place like any other's, at the others' price
+    # who has opened it does not join it, also after leaving it
+    leader.take_seat(sku_of(activity), lobby_id=lead["group"]["lobby_id"]).refused(422, "not_for_you")
+    fourth = arrive()
+    again = fourth.join_lobby(lead)
     assert (again["paid_fen"], again["group"]["is_leader"]) == (PRICE, False)
     third.join_lobby(lead)
     control.run_jobs()
-    assert {second.order(joined["order_id"])["state"], leader.order(again["order_id"])["state"]} == {
+    assert {second.order(joined["order_id"])["state"], fourth.order(again["order_id"])["state"]} == {
         "awaiting_shipment"
     }
     assert second.refund(joined["order_id"])["amount_fen"] == PRICE  # of the full lobby, as of any order

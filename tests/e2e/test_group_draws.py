@@ -148,10 +148,10 @@ def test_the_draw_of_an_activity_is_over_all_who_sat_in_full_lobbies(
     for who, order in paid:  # their lobbies are full, and they wait for the draw
         seen = who.order(order["order_id"])
         assert (seat(seen), who.lobby(order)["state"]) == (("awaiting_group", "taken"), "succeeded")
-        body = {"reason": "不等了"}
-        who.post(f"/v1/orders/{order['order_id']}/refunds", body, key="back").refused(409, "order_state")
     visitor.get(f"/v1/lobbies/{paid[0][1]['group']['lobby_id']}/draw").refused(404, "not_found")
-    before = visitor.get(draw_of(activity)).ok()
+    answer = visitor.get(draw_of(activity))
+    assert answer.headers["cache-control"] == "no-store"
+    before = answer.ok()
     known = {"activity_id": activity["activity_id"], "secret_hash": activity["rules"]["secret_hash"]}
     assert before == known | {"state": "open", "winners_count": 2}
     control.run_jobs(advance=3600)
@@ -160,7 +160,12 @@ def test_the_draw_of_an_activity_is_over_all_who_sat_in_full_lobbies(
 
     control.run_jobs(advance=301)
     poll(lambda: control.run_jobs(advance=301) >= 0 and "secret" in visitor.get(draw_of(activity)).ok())
-    proof = visitor.get(draw_of(activity)).ok()
+    answer = visitor.get(draw_of(activity))
+    assert answer.headers["cache-control"] == "public, max-age=86400"
+    again = visitor.get(draw_of(activity), **{"If-None-Match": answer.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+    proof = answer.ok()
+    assert "next_cursor" not in proof, "so few are on one page"
     won = check(proof, activity["rules"]["secret_hash"], paid, 2)
     lots_are_right(paid, won, prize, control, wechat)
     assert [seat(lonely[0][0].order(lonely[0][1]["order_id"]))] == [("closed", "failed")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from local.client import Control, Operator, Sandbox, poll
+from local.client import Control, Operator, Sandbox, coupon_template, poll
 from tests.e2e.test_refunds import ledger, paid_out
-from tests.support.groups import Activity, Arrive, Seated, fill, seat, settled, sku_of
+from tests.support.groups import Activity, Arrive, Seated, agree, fill, seat, settled, sku_of
 
 HALF_AN_HOUR = 30 * 60 + 1
 #: Price and leader's price by step.
@@ -35,7 +37,7 @@ def test_at_its_end_a_ladder_gives_everybody_the_price_of_the_step_that_was_reac
     assert leader.lobby(lead)["state"] == "succeeded"
     backs = [500, 1000, 2000]
     told = [
-        "拼团满3人，单价80.00降至75.00元，1件退5.00元",
+        "拼团满3人，单价89.00降至79.00元，优惠按新价重算，退5.00元",
         "拼团满3人，单价89.00降至79.00元，1件退10.00元",
         "拼团满3人，单价89.00降至79.00元，2件退20.00元",
     ]
@@ -55,6 +57,37 @@ def test_at_its_end_a_ladder_gives_everybody_the_price_of_the_step_that_was_reac
     assert operator.ship(lead["order_id"])["state"] == "shipped"
     assert leader.refund(lead["order_id"])["amount_fen"] == 7500
     assert operator.stock(sku_of(ladder)) == (99, 1)
+
+
+def test_coupons_in_a_ladder_are_worth_their_terms_at_the_price_that_was_reached(
+    operator: Operator, arrive: Arrive, control: Control, wechat: Sandbox, differences: Callable[[], list[str]]
+) -> None:
+    """20 % are 20 % of the last price; and what needs 100.00 yuan comes back when the price ends at 60.00."""
+    activity = operator.group_activity({2: 10_000, 3: 6000}, kind="ladder")
+    leader, fifth, thirty = arrive(), arrive(), arrive()
+    lead = leader.open_lobby(activity)
+    terms = (
+        {"kind": "percent_off", "amount_fen": None, "percent_off": 20, "threshold_fen": 0},
+        {"amount_fen": 3000, "threshold_fen": 10_000},
+    )
+    orders = [(leader, lead)]
+    for who, of, paid_fen in zip((fifth, thirty), terms, (8000, 7000), strict=True):
+        template_id = operator.post("/v1/admin/coupon-templates", coupon_template(**of)).ok(201)["template_id"]
+        coupon_id = who.post(f"/v1/coupon-templates/{template_id}/claim").ok(201)["coupon_id"]
+        body = {
+            "lines": [{"sku_id": sku_of(activity), "quantity": 1}], "address_id": who.address_id,
+            "coupon_ids": [coupon_id], "group": {"lobby_id": lead["group"]["lobby_id"]},
+            "expected_payable_fen": paid_fen,
+        }  # fmt: skip
+        orders.append((who, who.pay(who.post("/v1/orders", body, key="seat").ok(201)["order_id"])))
+    ended = settled(control, orders)
+    for done, back in zip(ended, [4000, 3200, 1000], strict=True):
+        assert (done["state"], done["refunded_fen"]) == ("awaiting_shipment", back)
+        assert [fen for _, fen in paid_out(wechat, done["order_id"])] == [back]
+    assert [one.get("came_back", False) for done in ended[1:] for one in done["coupons"]] == [False, True]
+    unused = [len(who.get("/v1/me/coupons?state=unused").ok()["items"]) for who in (fifth, thirty)]
+    assert unused == [0, 1]
+    agree(differences)
 
 
 def test_the_largest_step_ends_a_ladder_at_once_at_its_price(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from chalicelib.gateways.wechat import transfers
+from chalicelib.gateways.wechat.errors import WechatError
 from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
 from local.jobs import forget_all
@@ -194,6 +196,46 @@ def _asked_a_minute_later(world: Payout) -> None:
     world.work(PUSH)
 
 
+def _refused_for_good(world: Payout) -> None:
+    _refused_thrice(world)
+    for _ in range(2):
+        _asked_a_minute_later(world)
+
+
+def _given_up(world: Payout) -> None:
+    world.rest()
+    world.clock.advance(605)
+
+
+def _refused_though_there(world: Payout) -> None:
+    """Its first request is on its way for minutes; the mall is refused meanwhile, and sends nothing more."""
+    transfer = transfers.transfer
+    late: list[transfers.TransferRequest] = []
+
+    def refused(request: transfers.TransferRequest) -> None:
+        late.append(request)
+        raise WechatError("NO_AUTH", http=403)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transfers, "transfer", refused)
+        world.at_wechat()
+        for _ in range(4):
+            _asked_a_minute_later(world)
+    transfer(late[0])
+    end(world.sandbox, world.number, "confirm")
+
+
+def _cancel_refused(world: Payout) -> None:
+    path = f"/out-bill-no/{world.number}/cancel"
+    world.sandbox.post("faults", {"path": path, "kind": "error", "code": "SOME_NEW_WORD", "times": 1})
+    _call_off(world)
+
+
+def _confirmed_meanwhile(world: Payout) -> None:
+    end(world.sandbox, world.number, "confirm")
+    world.operator.post(world.path + "/ask-wechat").ok()
+
+
 ON_ITS_WAY, PAID, AGAIN = (HAS - SMALL, SMALL, 0), (HAS - SMALL, 0, SMALL), (HAS, 0, 0)
 LARGE_ON_ITS_WAY = (HAS - LARGE, LARGE, 0)
 
@@ -211,7 +253,10 @@ FLOWS = [
     Flow("called off, and asked for", _called_off, _asked_in_time, _nothing, "failed", "CANCELLED", AGAIN),
     Flow("called off, not at WeChat", _parked, _call_off, _call_off_again, "failed", None, AGAIN),
     Flow("never at WeChat", _nothing_to_call_off, _ten_minutes_later, _nothing, "failed", None, AGAIN),
-    Flow("refused", _refused_thrice, _asked_a_minute_later, _nothing, "failed", None, AGAIN),
+    Flow("refused", _refused_thrice, _asked_a_minute_later, _given_up, "failed", None, AGAIN),
+    Flow("refused, ten minutes on", _refused_for_good, _ten_minutes_later, _nothing, "failed", None, AGAIN),
+    Flow("refused, and there", _refused_though_there, _ten_minutes_later, _nothing, "succeeded", "SUCCESS", PAID),
+    Flow("asked in other words", _at_wechat, _cancel_refused, _confirmed_meanwhile, "succeeded", "SUCCESS", PAID),
 ]
 
 

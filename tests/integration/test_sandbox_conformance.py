@@ -69,9 +69,10 @@ def test_it_refunds(wechat: Wechat, library: Any) -> None:
     amount = {"refund": 400, "total": 1000, "currency": "CNY"}
     status, by_number = told(library.refund(out_refund_no="RC1", amount=amount, out_trade_no="C000003"))
     assert (status, by_number["status"], by_number["amount"]["refund"]) == (200, "PROCESSING", 400)
+    assert told(library.query_refund("RC1")) == (200, by_number)
+    wechat.clock.advance(61)
     by_id = told(library.refund(out_refund_no="RC2", amount=amount, transaction_id=paid["transaction_id"]))
     assert by_id[0] == 200
-    assert told(library.query_refund("RC1")) == (200, by_number)
     assert told(library.query_refund("RC9"))[1]["code"] == "RESOURCE_NOT_EXISTS"
     too_much = told(library.refund(out_refund_no="RC3", amount=amount, out_trade_no="C000003"))
     assert (too_much[0], too_much[1]["code"]) == (400, "INVALID_REQUEST")

@@ -17,7 +17,7 @@ import requests
 
 from chalicelib.core import clock, settings
 from chalicelib.core.errors import MallError
-from chalicelib.gateways.wechat import api, http, mini, signature
+from chalicelib.gateways.wechat import api, http, mini, signature, transfers
 from chalicelib.gateways.wechat import pay as wechat_pay
 from chalicelib.gateways.wechat.errors import CallbackRejected, WechatError
 from local.client import poll
@@ -119,6 +119,41 @@ def test_a_fault_lasts_for_as_many_calls_as_it_says(wechat: Wechat) -> None:
     assert wechat_pay.query("T00000000") is None
 
 
+@pytest.mark.parametrize("code", ["ORDER_NOT_EXIST", "ORDERNOTEXIST", "268512771", "RESOURCE_NOT_EXISTS", "NOT_FOUND"])
+def test_a_number_that_is_unknown_there_is_told_by_its_status_however_it_is_spelt(wechat: Wechat, code: str) -> None:
+    calls: tuple[Callable[[], Any], ...] = (
+        lambda: wechat_pay.query("T00000000"),
+        lambda: wechat_pay.query_refund("R00000000"),
+        lambda: transfers.query_transfer("W00000000"),
+    )
+    for call in calls:
+        wechat.fault("/v3/", "error", status=404, code=code)
+        assert call() is None
+        wechat.fault("/v3/", "error", status=400, code=code)
+        error = refused(call)
+        assert (error.code, error.http, error.passing) == (code, 400, False)
+    wechat.fault("/close", "error", status=404, code=code)
+    assert wechat_pay.close("T00000000") == "unknown_number"
+    wechat.fault("/close", "error", status=400, code=code)
+    assert wechat_pay.close("T00000000") == "refused"
+
+
+def test_a_page_that_somebody_between_answers_says_nothing_of_numbers(
+    wechat: Wechat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "send", lambda *_: http.Reply(404, {}, b"<html>"))
+    assert refused(lambda: wechat_pay.query("T00000000")).code == "http_404"
+    monkeypatch.setattr(http, "send", lambda *_: http.Reply(404, {}, b'{"code":"SYSTEM_ERROR"}'))
+    assert refused(lambda: wechat_pay.query("T00000000")).passing
+
+
+def test_a_fault_may_be_for_one_method_of_a_path(wechat: Wechat) -> None:
+    body = wechat.paid()
+    wechat.fault(REFUNDS, "error", method="GET", code="NO_SUCH_WORD", status=403)
+    assert wechat_pay.refund(refund_of(body))
+    assert refused(lambda: wechat_pay.query_refund(refund_of(body).out_refund_no)).code == "NO_SUCH_WORD"
+
+
 def test_nobody_at_home_means_that_nothing_was_sent(wechat: Wechat) -> None:
     environment = mall_environment(wechat.keys, "http://127.0.0.1:9", wechat.merchant.url)
     settings.use(environment)
@@ -173,6 +208,8 @@ def test_there_are_no_certificates_in_public_key_mode(wechat: Wechat) -> None:
         ("pay", {"prepay_id": "x", "notify": "maybe"}),
         ("faults", {"path": "/v3", "kind": "flood", "times": 1}),
         ("faults", {"path": "/v3", "kind": "error", "times": 0}),
+        ("faults", {"path": "/v3", "kind": "slow", "code": "BUSY"}),
+        ("faults", {"path": "/v3", "kind": "error", "status": 404}),
         ("balance", {}),
         ("refunds/R1", {"outcome": "LOST"}),
         ("transfers/W1", {"outcome": "LOST"}),

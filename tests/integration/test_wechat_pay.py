@@ -122,8 +122,11 @@ def test_closing_may_be_repeated_and_ends_every_chance_to_pay(wechat: Wechat) ->
     assert trade is not None and trade.state == "CLOSED"
 
 
-def test_closing_what_was_paid_says_so(wechat: Wechat) -> None:
-    assert wechat_pay.close(wechat.paid().out_trade_no) == "paid"
+def test_closing_what_was_paid_is_refused_and_a_query_says_why(wechat: Wechat) -> None:
+    number = wechat.paid().out_trade_no
+    assert wechat_pay.close(number) == "refused"
+    trade = wechat_pay.query(number)
+    assert trade is not None and trade.state == "SUCCESS"
 
 
 def test_nobody_pays_twice_or_too_late(wechat: Wechat) -> None:
@@ -175,6 +178,7 @@ def test_no_more_is_refunded_than_was_paid(wechat: Wechat) -> None:
     body = wechat.paid()
     wechat.paid()  # so that the balance is not what stops it
     wechat_pay.refund(refund_of(body, 600, "R1"))
+    wechat.clock.advance(61)
     assert refused(lambda: wechat_pay.refund(refund_of(body, 401, "R2"))).code == "INVALID_REQUEST"
     wechat_pay.refund(refund_of(body, 400, "R3"))
     wrong_total = wechat_pay.RefundRequest(body.out_trade_no, "R4", 1, 999, "")
@@ -185,7 +189,18 @@ def test_at_most_fifty_refunds_of_a_payment(wechat: Wechat) -> None:
     body = wechat.paid()
     for turn in range(50):
         wechat_pay.refund(refund_of(body, 1, f"R{turn}"))
+        wechat.clock.advance(61)
     assert refused(lambda: wechat_pay.refund(refund_of(body, 1, "R50"))).code == "INVALID_REQUEST"
+
+
+def test_there_is_a_minute_between_two_refunds_of_a_payment(wechat: Wechat) -> None:
+    body, other = wechat.paid(), wechat.paid()
+    wechat_pay.refund(refund_of(body, 1, "RM1"))
+    wechat.clock.advance(50)
+    assert refused(lambda: wechat_pay.refund(refund_of(body, 1, "RM2"))).code == "INVALID_REQUEST"
+    assert wechat_pay.refund(refund_of(body, 1, "RM1")) and wechat_pay.refund(refund_of(other))
+    wechat.clock.advance(11)
+    assert wechat_pay.refund(refund_of(body, 1, "RM2")).state == "PROCESSING"
 
 
 def test_a_payment_that_was_not_made_has_nothing_to_refund(wechat: Wechat) -> None:

@@ -166,7 +166,7 @@ class Book:
     def query(self, out_trade_no: str) -> wechat.Trade | None:
         return self._answer(lambda: self.told(out_trade_no) if out_trade_no in self.trades else None)
 
-    def close(self, out_trade_no: str) -> Literal["closed", "paid", "unknown_number"]:
+    def close(self, out_trade_no: str) -> Literal["closed", "unknown_number", "refused"]:
         return self._answer(lambda: self._close(out_trade_no))
 
     def refund(self, request: wechat.RefundRequest) -> wechat.RefundResult:
@@ -204,12 +204,12 @@ class Book:
             raise WechatError("INVALID_REQUEST", http=400)
         return f"wx{body.out_trade_no}"
 
-    def _close(self, number: str) -> Literal["closed", "paid", "unknown_number"]:
+    def _close(self, number: str) -> Literal["closed", "unknown_number", "refused"]:
         trade = self.trades.get(number)
         if trade is None:
             return "unknown_number"
         if trade.transaction_id:
-            return "paid"
+            return "refused"
         trade.closed = True
         return "closed"
 

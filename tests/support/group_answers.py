@@ -25,7 +25,7 @@ def is_right(
         "lobby_over": lobby.state in ("succeeded", "failed") or over,
         "already_in_lobby": has_seat,
         "not_found": lobby.expires_at is None,
-        "not_for_you": setting.new_customers_only and bought,
+        "not_for_you": (setting.new_customers_only and bought) or lobby.terms.leader_id == member,
         "purchase_limit": setting.limit_per_member is not None,
     }
     return right.get(code, True)

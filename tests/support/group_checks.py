@@ -59,11 +59,17 @@ def _check_order(play: Play, order: Order, lobbies: dict[str, Lobby]) -> None:
         assert not robbed, order
         if not order.paid_at:
             assert seat == "released"
-        assert seat != "failed" or lobby.state == "failed", (order, lobby)
+        assert seat != "failed" or lobby.state == "failed" or _left_draw(play.stage.setting, order), (order, lobby)
         return
     assert order.state == "awaiting_shipment", order
     assert (lobby.state, seat in ("taken", "won", "lost")) == ("succeeded", True), (order, lobby)
     assert kept == _due_fen(play.stage.setting, order, lobby), (order, lobby)
+
+
+def _left_draw(setting: Setting, order: Order) -> bool:
+    """Whether the member took it out of the draw over the whole activity."""
+    over_all = setting.lottery is not None and setting.lottery.per == "activity"
+    return over_all and any((event.what, event.by) == ("refund_granted", "member") for event in order.history)
 
 
 def _due_fen(setting: Setting, order: Order, lobby: Lobby) -> int:
@@ -78,8 +84,8 @@ def _due_fen(setting: Setting, order: Order, lobby: Lobby) -> int:
     variant, size = lobby.terms.variant, lobby.terms.size
     if setting.kind == "ladder":
         size = max(step for step in setting.offer(variant) if step <= lobby.taken)
-    unit = setting.unit_fen(variant, size, order.group.leader)
-    return unit * (line.quantity - line.cancelled) + setting.freight_fen(line.quantity)
+    goods = setting.goods_fen(variant, size, order.group.leader, line.quantity)
+    return goods - goods * line.cancelled // line.quantity + setting.freight_fen(line.quantity)
 
 
 def _check_lobby(setting: Setting, lobby: Lobby, orders: list[Order]) -> None:
@@ -112,13 +118,13 @@ def _check_bought(setting: Setting, orders: list[Order]) -> None:
     bought: Counter[str] = Counter()
     for order in orders:
         if (setting.limit_per_member or setting.new_customers_only) and got(setting, order):
-            bought[order.member_id] += order.lines[0].quantity
+            bought[order.member_id] += order.lines[0].quantity - order.lines[0].cancelled
     counted = {
         item.part.removeprefix(MEMBER): int(item.bought)
         for item in tools.scan(GroupActivities)
         if item.part.startswith(MEMBER)
     }
-    assert {member: count for member, count in counted.items() if count} == dict(bought)
+    assert {member: count for member, count in counted.items() if count} == dict(+bought)
     assert max(bought.values(), default=0) <= (setting.limit_per_member or 999)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders.closing import service as closing
@@ -89,6 +90,11 @@ def wait(minutes: float) -> Deed:
 def paid(*people: int) -> Deed:
     """They took their seats and paid."""
     return lambda world: world.sit_and_pay(*people)
+
+
+def has_coupon(who: int, off_fen: int, **terms: Any) -> Deed:
+    """They have a coupon, which takes so much off their orders."""
+    return lambda world: world.give_coupon(who, off_fen, **terms)
 
 
 def sat(who: int) -> Deed:
@@ -228,7 +234,7 @@ def drawn(prize: str, whole: bool = False) -> Callable[[GroupWorld], list[End]]:
 OWN = ("groupbuy.", "catalogue.empty_pool")
 
 PAIR, TRIO = Offer(), Offer(3)
-ASIDE, GIFT = Offer(aside=True), Offer(leader_fen=0)
+ASIDE, GIFT = Offer(aside=True), Offer(leader_fen=0, member_fen=0)
 GOODS, FREE = Lottery(winners=1), Lottery(winners=1, prize="free")
 OF_ALL = Offer(kind="lottery", lottery=Lottery(winners=1, per="activity"), aside=True, minutes=25)
 
@@ -282,6 +288,16 @@ FLOWS = [
         ("succeeded", 1, 0, 3),
     ),
     Flow(
+        "expiry, on a step of the ladder, with coupons",
+        then(
+            has_coupon(SECOND, 400, kind="percent_off", amount_fen=None, percent_off=20, threshold_fen=0),
+            has_coupon(THIRD, 100, amount_fen=100, threshold_fen=MEMBER_FEN), paid(LEADER, SECOND, THIRD), wait(31),
+        ),
+        work(*OWN), nothing, Offer(4, "ladder"),
+        [ships(LEADER_FEN, STEP_FEN), ships(MEMBER_FEN - 400, 320), ships(MEMBER_FEN - 100, STEP_FEN - 100)],
+        ("succeeded", 1, 0, 3),
+    ),
+    Flow(
         "leader pays nothing", sat(LEADER), pay(LEADER), pay_again(LEADER), GIFT, [waits(0)], ("open", 1, 0, 1),
     ),
     Flow(
@@ -299,6 +315,19 @@ FLOWS = [
     Flow(
         "draw over the activity, entered", paid(LEADER, SECOND), work(*OWN), nothing,
         OF_ALL, [waits(LEADER_FEN), waits(MEMBER_FEN)], ("succeeded", 0, 0, 2),
+    ),
+    Flow(
+        "draw over the activity, left", then(paid(LEADER, SECOND), work(*OWN)), leave(SECOND), leave_again(SECOND),
+        OF_ALL, [waits(LEADER_FEN), back(MEMBER_FEN, "failed")], ("succeeded", 0, 0, 2),
+    ),
+    Flow(
+        "draw over the activity, left before it was entered", paid(LEADER, SECOND), then(leave(SECOND), work(*OWN)),
+        leave_again(SECOND), OF_ALL, [waits(LEADER_FEN), back(MEMBER_FEN, "failed")], ("succeeded", 0, 0, 2),
+    ),
+    Flow(
+        "draw over the activity, without who left",
+        then(paid(LEADER, SECOND), work(*OWN), left(SECOND), wait(25 + 6)), work(*OWN), nothing,
+        OF_ALL, [ships(LEADER_FEN, 0, "won"), back(MEMBER_FEN, "failed")], ("succeeded", 0, 0, 2), over=True,
     ),
     Flow(
         "draw over the activity", then(paid(LEADER, SECOND), work(*OWN), wait(25 + 6)), work(*OWN), nothing,

@@ -115,8 +115,8 @@ class Play:
         sizes = sorted(setting.offer(variant))
         chosen = sizes[size % len(sizes)]
         group = GroupInput(activity_id=self.stage.activity.activity_id, size=chosen)
-        unit = setting.unit_fen(variant, sizes[0] if setting.kind == "ladder" else chosen, True)
-        told, order = self._order(member, group, pieces, unit, _OPEN)
+        goods = setting.goods_fen(variant, sizes[0] if setting.kind == "ladder" else chosen, True, pieces)
+        told, order = self._order(member, group, pieces, goods, _OPEN)
         return told if order is None else self._go_on(order, far)
 
     def join(self, who: int, lobby: int, pieces: int, far: Far) -> str:
@@ -128,8 +128,8 @@ class Play:
         member = pick(sorted(MEMBERS, key=lambda member: member not in seated), who)
         lobby_id, setting = chosen.lobby_id, self.stage.setting
         step = min(setting.offer(chosen.variant)) if setting.kind == "ladder" else chosen.size
-        unit = setting.unit_fen(chosen.variant, step, False)
-        told, order = self._order(member, GroupInput(lobby_id=lobby_id), pieces, unit, _JOIN)
+        goods = setting.goods_fen(chosen.variant, step, False, pieces)
+        told, order = self._order(member, GroupInput(lobby_id=lobby_id), pieces, goods, _JOIN)
         if order is not None:
             return self._go_on(order, far)
         self._refused_rightly(member, lobby_id, told)
@@ -296,12 +296,12 @@ class Play:
     # What the deeds are made of.
 
     def _order(
-        self, member: str, group: GroupInput, pieces: int, unit_fen: int, codes: tuple[str, ...]
+        self, member: str, group: GroupInput, pieces: int, goods_fen: int, codes: tuple[str, ...]
     ) -> tuple[str, Order | None]:
         self._keys += 1
         asked = OrderInput(
             lines=[LineInput(self.stage.sku_id, pieces)], address_id=ADDRESS, group=group,
-            expected_payable_fen=unit_fen * pieces + self.stage.setting.freight_fen(pieces),
+            expected_payable_fen=goods_fen + self.stage.setting.freight_fen(pieces),
         )  # fmt: skip
         key = f"k{self._keys}"
         return self._try(lambda: placement.place(member, key, asked), codes)

@@ -75,6 +75,11 @@ class Setting:
         """What a piece costs in a lobby of that size, or on that step."""
         return self.offer(variant)[size][0 if leader else 1]
 
+    def goods_fen(self, variant: str, size: int, leader: bool, pieces: int) -> int:
+        """What so many pieces cost there: the leader has one of them at the leader's price."""
+        others = self.unit_fen(variant, size, False)
+        return others * (pieces - 1) + self.unit_fen(variant, size, leader)
+
     def freight_fen(self, pieces: int) -> int:
         """What it costs to send so many."""
         return FREIGHT_FEN + (pieces - 1) * FREIGHT_MORE_FEN if self.freight else 0

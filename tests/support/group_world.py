@@ -11,7 +11,9 @@ import msgspec
 
 from chalicelib.commerce.catalogue.jobs import EMPTY_POOL
 from chalicelib.commerce.catalogue.tables import ACTIVITY, Products, pool_key, stock_key
-from chalicelib.commerce.orders.checks import Stock, audit
+from chalicelib.commerce.coupons.issue.service import give
+from chalicelib.commerce.coupons.tables import coupon_key, held
+from chalicelib.commerce.orders.checks import Stock, audit, audit_coupons
 from chalicelib.commerce.orders.inputs import OrderInput
 from chalicelib.commerce.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
 from chalicelib.commerce.orders.payment import service as payment_service
@@ -35,6 +37,7 @@ from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Versioned
 from local.client import Answer, Shopper
 from local.notices import payment_callback
+from tests.support.coupons import template
 from tests.support.sweep import World
 
 #: Who is in the lobby; the first opens it.
@@ -59,17 +62,19 @@ class Offer:
     aside: bool = False
     minutes: int = 7 * 24 * 60
     leader_fen: int = LEADER_FEN
+    member_fen: int = MEMBER_FEN
 
     def make(self, product_id: str, sku_id: str) -> Activity:
         """Open it to everybody now."""
         now = clock.now()
         sizes = list(range(2, self.size + 1)) if self.kind == "ladder" else [self.size]
+        pieces = [(self.member_fen - index * STEP_FEN) // PIECES for index in range(len(sizes))]
         prices = [
             Price(
-                sku_id=sku_id, size=size, price_fen=(MEMBER_FEN - index * STEP_FEN) // PIECES,
-                leader_price_fen=(self.leader_fen - index * STEP_FEN) // PIECES,
+                sku_id=sku_id, size=size, price_fen=fen,
+                leader_price_fen=self.leader_fen - index * STEP_FEN - (PIECES - 1) * fen,
             )
-            for index, size in enumerate(sizes)
+            for index, (size, fen) in enumerate(zip(sizes, pieces, strict=True))
         ]  # fmt: skip
         return activities.create(
             ActivityInput(
@@ -109,10 +114,18 @@ class GroupWorld(World):
     lobby_id: str = ""
     orders: dict[int, str] = field(default_factory=dict)
     keys: dict[int, str] = field(default_factory=dict)
+    #: The coupons of those who have one, and what it takes off their orders.
+    coupons: dict[int, tuple[str, int]] = field(default_factory=dict)
 
     def fen(self, who: int) -> int:
         """What this person pays."""
-        return self.leader_fen if who == LEADER else MEMBER_FEN
+        return (self.leader_fen if who == LEADER else MEMBER_FEN) - self.coupons.get(who, ("", 0))[1]
+
+    def give_coupon(self, who: int, off_fen: int, **more: Any) -> None:
+        """This person gets a coupon, and will use it."""
+        made = template(how=["grant"], **more)
+        coupon = give(made, self.people[who].member_id, "grant", ("sweep", secrets.token_hex(8)))
+        self.coupons[who] = coupon.held.coupon.coupon_id, off_fen
 
     def body(self, who: int) -> dict[str, Any]:
         """The order with which somebody opens the lobby, or joins it."""
@@ -120,6 +133,7 @@ class GroupWorld(World):
         return {
             "lines": [{"sku_id": self.sku_id, "quantity": PIECES}], "address_id": self.people[who].address_id,
             "expected_payable_fen": self.fen(who), "group": group,
+            "coupon_ids": [self.coupons[who][0]] if who in self.coupons else [],
         }  # fmt: skip
 
     def key(self, who: int) -> str:
@@ -207,6 +221,8 @@ class GroupWorld(World):
         entries = [entry for order in orders for entry in ledger_queries.entries_about(order.order_id)]
         money = audit(orders, entries, seen.stocks, *self.books(list(self.orders.values())))
         lobbies = [] if seen.lobby is None else [seen.lobby]
+        keys = [coupon_key(self.people[who].member_id, coupon_id) for who, (coupon_id, _) in self.coupons.items()]
+        money += audit_coupons(orders, [held(item) for item in read.batch_get(keys)] if keys else [])
         return money + audit_lobbies(orders, lobbies, [(self.lobby_id, seat) for seat in seen.seats])
 
     def orders_of(self, who: int) -> int:

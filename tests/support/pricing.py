@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from chalicelib.commerce.coupons.rules import Coupon, Held, Scope, Terms
-from chalicelib.commerce.pricing.basket.rules import Item
+from chalicelib.commerce.pricing.basket.rules import Item, Lead
 from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate
 from chalicelib.commerce.pricing.promotions.rules import (
     AddOn,
@@ -31,7 +31,7 @@ DAY = timedelta(days=1)
 RUNS: dict[str, Any] = {"name": "n", "starts_at": NOW - DAY, "ends_at": NOW + DAY}
 PUDONG = "310115"
 FREIGHT = {"default": FreightTemplate(name="t", rules=[FreightRule(first=2, first_fen=800, further_fen=300)])}
-NAMED_PRICES = ("new_customer_price", "bundle", "add_on")
+NAMED_PRICES = ("leader_price", "new_customer_price", "bundle", "add_on")
 
 
 def item(sku_id: str, quantity: int, price: int, **more: Any) -> Item:
@@ -113,12 +113,14 @@ def baskets(draw: st.DrawFn) -> list[Item]:
     lines = []
     for sku_id in chosen:
         group = draw(st.integers(0, 7)) == 7
+        unit_fen = draw(_fen)
+        lead = Lead("ga", draw(st.integers(0, unit_fen))) if group and draw(st.booleans()) else None
         lines.append(
             Item(
-                sku_id=sku_id, quantity=draw(st.integers(1, 5)), unit_price_fen=draw(_fen),
+                sku_id=sku_id, quantity=draw(st.integers(1, 5)), unit_price_fen=unit_fen,
                 product_id=draw(st.sampled_from(["p1", "p2", "p3"])),
                 categories=draw(st.sampled_from([("c1", "root"), ("c2", "root"), ()])),
-                group=group, sale_price_fen=draw(st.none() | _fen) if group else None,
+                group=group, sale_price_fen=draw(st.none() | _fen) if group else None, lead=lead,
             )
         )  # fmt: skip
     return lines

@@ -53,7 +53,7 @@ def agreeing() -> Books:
     first, second = pays(order, RULES)
     first = replace(first, own_customer=True, on_board=True)
     after = replace(refunded(order, "r", (0, 1)), received_at=NOW)
-    ours, theirs = (reduced(one, after) for one in (first, second))
+    ours, theirs = (reduced(one, (first, second), after) for one in (first, second))
     about = "o1", 1, "seller", NOW
     posted = [
         entries.earned(*about, first.amount_fen),

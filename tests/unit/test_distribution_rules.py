@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -14,6 +16,7 @@ from chalicelib.commerce.orders.rules import Order
 from chalicelib.core.errors import MallError
 from chalicelib.growth.distribution.rules import (
     STANDARD,
+    Commission,
     DistributionRules,
     Rate,
     SalesTotals,
@@ -22,7 +25,6 @@ from chalicelib.growth.distribution.rules import (
     new_binding,
     next_goal,
     next_tier,
-    order_cap,
     rate,
     reduced,
 )
@@ -46,7 +48,9 @@ def some_rules(draw: st.DrawFn) -> DistributionRules:
 
 
 def cap_of(goods_fen: int, rules: DistributionRules) -> int:
-    return order_cap(goods_fen, rules.order_cap_bp, rules.order_cap_fen)
+    """The most that an order may pay, written out: its share of the goods, and the sum where there is one."""
+    share = goods_fen * rules.order_cap_bp // 10_000
+    return share if rules.order_cap_fen is None or rules.order_cap_fen > share else rules.order_cap_fen
 
 
 @st.composite
@@ -151,14 +155,14 @@ def test_in_whatever_parts_and_order_it_is_told_a_refund_takes_back_the_same(
 ) -> None:
     steps = in_parts(order, asked)
     told = data.draw(st.lists(st.sampled_from(steps), max_size=4)) if len(steps) > 1 else []
-    for made in pays(order, rules, own):
-        step_by_step, at_once = made, reduced(made, steps[-1])
+    levels = pays(order, rules, own)
+    for made in levels:
+        step_by_step, at_once = made, reduced(made, levels, steps[-1])
         for now in told:
-            before, step_by_step = step_by_step, reduced(step_by_step, now)
-            assert step_by_step.amount_fen <= before.amount_fen
+            before, step_by_step = step_by_step, reduced(step_by_step, levels, now)
             assert step_by_step.base_fen <= before.base_fen
-        assert reduced(step_by_step, steps[-1]) == at_once
-        assert reduced(at_once, steps[-1]) is at_once
+        assert reduced(step_by_step, levels, steps[-1]) == at_once
+        assert reduced(at_once, levels, steps[-1]) is at_once
         for line in at_once.lines:
             assert line.base_fen == paid_for(steps[-1], line.sku_id)
             assert 0 <= line.amount_fen <= line.base_fen * line.rate_bp // 10_000
@@ -171,15 +175,17 @@ def test_of_an_order_given_back_whole_nothing_is_left(
     last = in_parts(order, asked)[-1]
     if any(line.returned < line.quantity for line in last.lines):
         last = refunded(last, "rest")
-    for one in pays(order, rules, own):
-        after = reduced(one, last)
+    levels = pays(order, rules, own)
+    for one in levels:
+        after = reduced(one, levels, last)
         assert (after.amount_fen, after.base_fen) == (0, 0)
         assert after.state == ("reversed" if one.base_fen else "pending")
 
 
 def test_a_refund_of_one_of_three_pieces_leaves_the_rate_of_the_other_two() -> None:
     order = paid_order((3, 1000), (1, 990))
-    one = reduced(pays(order, RULES)[0], refunded(order, "r", (0, 1)))
+    levels = pays(order, RULES)
+    one = reduced(levels[0], levels, refunded(order, "r", (0, 1)))
     assert [(line.base_fen, line.amount_fen) for line in one.lines] == [(667, 66), (990, 99)]
     assert one.state == "pending"
 
@@ -187,20 +193,51 @@ def test_a_refund_of_one_of_three_pieces_leaves_the_rate_of_the_other_two() -> N
 def test_the_cap_is_that_of_what_was_kept() -> None:
     rules = msgspec.structs.replace(RULES, order_cap_bp=2500)
     order = paid_order((1, 1000), (1, 1000))
-    first, second = pays(order, rules, {"p0": 5000, "p1": 0})
-    assert (first.amount_fen, second.amount_fen) == (455, 45)
+    levels = pays(order, rules, {"p0": 5000, "p1": 0})
+    assert [one.amount_fen for one in levels] == [455, 45]
     kept = refunded(order, "r", (1, 1))
-    assert (reduced(first, kept).amount_fen, reduced(second, kept).amount_fen) == (227, 22)
+    assert [reduced(one, levels, kept).amount_fen for one in levels] == [227, 23]
+
+
+def test_below_the_cap_a_refund_of_one_line_leaves_the_other_as_it_was() -> None:
+    rules = DistributionRules(enabled=True, levels=2, rates_bp=[1500, 700])
+    order = paid_order((1, 1000), (1, 10_000))
+    levels = pays(order, rules, {"p0": 4000, "p1": 350})
+    assert [[line.amount_fen for line in one.lines] for one in levels] == [[400, 350], [70, 350]]
+    kept = refunded(order, "r", (1, 1))
+    assert [[line.amount_fen for line in reduced(one, levels, kept).lines] for one in levels] == [[400, 0], [70, 0]]
+
+
+def by_rule(made: Sequence[Commission], bases: Sequence[int]) -> int:
+    """What all levels earn of these bases by their rates, each line rounded down."""
+    return sum(base * line.rate_bp // 10_000 for one in made for line, base in zip(one.lines, bases, strict=True))
 
 
 @given(orders(), products(), some_rules(), parts)
-def test_what_is_left_is_never_above_the_cap_of_what_was_kept(
+def test_all_levels_together_have_what_the_rates_say_and_at_most_the_cap_of_what_was_kept(
+    order: Order, own: dict[str, int | None], rules: DistributionRules, asked: list[tuple[int, int]]
+) -> None:
+    made = now_made = pays(order, rules, own)
+    for now in in_parts(order, asked):
+        bases = [paid_for(now, line.sku_id) for line in order.lines]
+        now_made = [reduced(one, made, now) for one in now_made]
+        assert sum(one.amount_fen for one in now_made) == min(cap_of(sum(bases), rules), by_rule(made, bases))
+
+
+@given(orders(), products(), some_rules(), parts)
+def test_a_line_that_nobody_gave_back_changes_only_where_the_cap_binds(
     order: Order, own: dict[str, int | None], rules: DistributionRules, asked: list[tuple[int, int]]
 ) -> None:
     made = pays(order, rules, own)
-    for now in in_parts(order, asked):
-        kept = sum(paid_for(now, line.sku_id) for line in order.lines)
-        assert sum(reduced(one, now).amount_fen for one in made) <= cap_of(kept, rules)
+    steps = in_parts(order, asked)
+    for before, after in pairwise(steps):
+        bases = [[paid_for(at, line.sku_id) for line in order.lines] for at in (before, after)]
+        if any(by_rule(made, base) > cap_of(sum(base), rules) for base in bases):
+            continue
+        for one in made:
+            first, then = (reduced(one, made, at).lines for at in (before, after))
+            for line, next_line, base, next_base in zip(first, then, *bases, strict=True):
+                assert base != next_base or line == next_line
 
 
 # Bindings

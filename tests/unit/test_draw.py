@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +88,58 @@ def test_what_is_not_drawn_yet_or_no_proof_is_neither_fair_nor_unfair(tmp_path: 
     assert verify(tmp_path, {"code": "not_found"})[0] == 2
     assert verify(tmp_path, lobby_proof(orders=None))[0] == 2
     assert verify(tmp_path, [])[0] == 2
+
+
+@contextmanager
+def published(pages: list[dict[str, Any]]) -> Iterator[str]:
+    """The address of a proof with these pages, the first of which asks for the second by "?cursor=1"."""
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            number = int(self.path.partition("?cursor=")[2] or "0")
+            more = {"next_cursor": str(number + 1)} if number + 1 < len(pages) else {}
+            body = json.dumps(pages[number] | more).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Pages)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1/group-activities/activity/draw"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def at_address(address: str) -> tuple[int, str]:
+    done = subprocess.run([sys.executable, "-I", SCRIPT, address], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def test_all_pages_of_a_proof_are_read_from_its_address(tmp_path: Path) -> None:
+    pages = [lobby_proof(orders=ORDERS[at : at + 3]) for at in (0, 3, 6)]
+    with published(pages) as address:
+        assert at_address(address) == (0, "as published: 7 orders took part\n")
+    with published(pages[:1]) as address:
+        assert at_address(address)[0] == 1, "the orders of a page are not those of the draw"
+    with published([pages[0], lobby_proof(orders=ORDERS[3:], winners=ORDERS[:2])]) as address:
+        assert at_address(address) == (2, "this is no proof of a draw: its pages are not of one draw\n")
+    assert verify(tmp_path, pages[0] | {"next_cursor": "1"})[0] == 2
+
+
+@given(st.integers(0, 500))
+def test_every_order_of_a_draw_is_in_exactly_one_of_a_few_chains(count: int) -> None:
+    order_ids = [f"o{number:03}" for number in range(count)]
+    shared = draw.chains(order_ids)
+    assert len(shared) == min(draw.CHAINS_MAX, -(-count // draw.CHAIN_STEP))
+    parts = [[one for one in order_ids if after < one <= last] for after, last in shared]
+    assert [one for part in parts for one in part] == order_ids
+    assert max((len(part) for part in parts), default=0) <= max(draw.CHAIN_STEP, -(-count // draw.CHAINS_MAX))
 
 
 orders = st.lists(st.text("abcdefghij234567", min_size=3, max_size=8), min_size=1, max_size=30, unique=True)

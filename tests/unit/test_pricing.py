@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.commerce.coupons.rules import Held, Scope
 from chalicelib.commerce.orders.refunds.rules import apply_refund, new_refund
 from chalicelib.commerce.orders.rules import Event, Order, OrderLine, Pieces, Receiver
-from chalicelib.commerce.pricing.basket.rules import Basket, Item
+from chalicelib.commerce.pricing.basket.rules import Basket, Discount, Item, Lead, LineDiscount
 from chalicelib.commerce.pricing.promotions.rules import Promotion, ThresholdOff
 from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core.errors import MallError
@@ -115,6 +115,27 @@ def test_coupons_take_off_the_price_of_a_group() -> None:
     assert price([group], held("k", kind="amount_off", amount_fen=900), floor_bp=3000).payable_fen == 900
     below = price([group], held("k", kind="amount_off", amount_fen=300), chosen=[], floor_bp=5000)
     assert (below.payable_fen, reasons(below)) == (1000, {"k": "nothing_to_take_off"})
+
+
+def test_the_leader_of_a_group_has_one_piece_for_less_before_all_coupons() -> None:
+    """Ten pieces with a leader's price of nothing cost nine; the merchant's word holds below the floor, too."""
+    led = item("a", 10, 8900, group=True, sale_price_fen=9900, lead=Lead("ga1", 8900))
+    quote = price([led])
+    assert (quote.goods_fen, quote.discount_fen, quote.payable_fen) == (89_000, 8900, 80_100)
+    assert quote.discounts == [
+        Discount(
+            source="promotion", id="ga1", name="团长优惠", kind="leader_price", discount_fen=8900,
+            lines=[LineDiscount("a", 8900)],
+        )
+    ]  # fmt: skip
+    tenth = price([led], held("k", kind="percent_off", percent_off=10))
+    assert [one.discount_fen for one in tenth.discounts] == [8900, 8010]
+    assert reasons(price([led], held("k", kind="amount_off", amount_fen=1, threshold_fen=80_101), chosen=[])) == {
+        "k": "threshold"
+    }
+    alone = item("a", 1, 8900, group=True, sale_price_fen=9900, lead=Lead("ga1", 8900))
+    assert price([alone], floor_bp=5000).payable_fen == 0
+    assert price([item("a", 1, 8900, group=True, lead=Lead("ga1", 0))]).discounts == []
 
 
 # What cannot be used

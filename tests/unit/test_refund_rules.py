@@ -176,6 +176,11 @@ def state_of(state: State, **changes: Any) -> Order:
 
 
 MANY = [msgspec.structs.replace(refund("succeeded"), refund_id=f"r{number}") for number in range(REFUNDS_MAX)]
+#: Two numbers fewer, of which WeChat has closed one.
+RENUMBERED = [msgspec.structs.replace(MANY[2], closed=1), *MANY[3:]]
+#: Refunds of gifts, which never go to WeChat.
+GIFTS = [msgspec.structs.replace(one, refund_id=f"g{one.refund_id}", goods_fen=0) for one in MANY]
+MANY_REFUNDS = "too_many_refunds"
 REJECTED = [msgspec.structs.replace(refund("rejected"), refund_id=f"r{number}") for number in range(REJECTED_MAX)]
 
 
@@ -188,7 +193,9 @@ REJECTED = [msgspec.structs.replace(refund("rejected"), refund_id=f"r{number}") 
         (asked_of(PAID, NOW + REFUNDABLE), "window_open", "refund_window_over", "paid_too_long_ago"),
         (asked_of(PAID, NOW + REFUNDABLE, True), "window_open", "refund_window_over", "paid_too_long_ago"),
         (asked_of(state_of("shipped", refunds=REJECTED)), "not_rejected_too_often", "invalid", "rejected_too_often"),
-        (asked_of(state_of("shipped", refunds=MANY), NOW, True), "takes_another_part", "invalid", "too_many_refunds"),
+        (asked_of(state_of("shipped", refunds=MANY), NOW, True), "takes_another_part", "refund_limit", MANY_REFUNDS),
+        (asked_of(state_of("shipped", refunds=MANY[1:]), a=1), "takes_another_part", "refund_limit", MANY_REFUNDS),
+        (asked_of(state_of("shipped", refunds=RENUMBERED), a=1), "takes_another_part", "refund_limit", MANY_REFUNDS),
         (
             msgspec.structs.replace(asked_of(PAID), remaining={}), "something_remains", "nothing_to_refund",
             "nothing_to_refund",
@@ -216,6 +223,9 @@ def test_the_first_guard_that_does_not_hold_is_the_answer(
         asked_of(state_of("shipped", refunds=REJECTED), NOW, True),
         asked_of(state_of("shipped", refunds=REJECTED[1:])),
         asked_of(state_of("shipped", refunds=MANY[1:])),
+        asked_of(state_of("shipped", refunds=MANY[2:]), a=1),
+        asked_of(state_of("shipped", refunds=[*MANY[2:], *REJECTED[1:], *GIFTS]), a=1),
+        asked_of(state_of("shipped", refunds=MANY, lines=[line("a", 2, 0), line("b", 1, 100)]), a=1),
         asked_of(state_of("awaiting_group")),
     ],
 )

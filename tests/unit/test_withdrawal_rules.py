@@ -14,6 +14,7 @@ from chalicelib.growth.distribution.rules import Distributor
 from chalicelib.growth.payouts.limits.rules import (
     TAXES,
     Allowance,
+    MonthSum,
     check_limits,
     deductions,
     labour_tax,
@@ -78,21 +79,6 @@ def test_however_a_month_is_split_the_same_is_withheld_to_the_fen(parts: list[in
     assert (month.month_fen, month.month_tax_fen) == (sum(parts), labour_tax_of(sum(parts)))
 
 
-@given(st.lists(AMOUNTS, min_size=1, max_size=20), st.data())
-def test_when_some_fail_afterwards_the_rest_of_the_month_withholds_enough_and_never_below_nothing(
-    parts: list[int], data: st.DataObject
-) -> None:
-    month = Allowance(day=TODAY)
-    for part in parts:
-        tax = labour_tax(part, month)
-        assert 0 <= tax <= part
-        made = withdrawal(part, tax_fen=tax)
-        month = month.with_one(made)
-        if data.draw(st.booleans()):
-            month = month.without(made)
-        assert month.month_tax_fen >= labour_tax_of(month.month_fen)
-
-
 @given(AMOUNTS, SUMS)
 def test_what_was_taken_out_untaxed_before_the_mall_withheld_is_not_made_up_for(amount: int, before: int) -> None:
     untaxed = Allowance(day=TODAY, month_fen=before)
@@ -153,7 +139,7 @@ def test_a_rule_by_the_year_so_far_can_be_plugged_in(monkeypatch: pytest.MonkeyP
     assert (so_far.months, so_far.first_month, so_far.year_fen, so_far.year_tax_fen) == (5, 3, 9_100_000, 268_000)
     assert (so_far.month_fen, so_far.month_tax_fen) == (100_000, 0)
     new_year = so_far.on(date(2027, 1, 1))
-    assert (new_year, new_year.months) == (Allowance(day=date(2027, 1, 1)), 1)
+    assert (new_year.year_fen, new_year.year_tax_fen, new_year.months) == (0, 0, 1)
 
 
 def test_too_little_left_to_send_is_refused() -> None:
@@ -250,8 +236,10 @@ def test_a_day_begins_with_nothing_a_month_and_a_year_too_and_time_never_goes_ba
     before = Allowance(day=TODAY, count=3, fen=300, month_fen=900, month_tax_fen=9, **year)
     assert before.on(TODAY) == before
     assert before.on(date(2026, 11, 23)) == Allowance(day=date(2026, 11, 23), month_fen=900, month_tax_fen=9, **year)
-    assert before.on(date(2026, 12, 1)) == Allowance(day=date(2026, 12, 1), **year)
-    assert before.on(date(2027, 1, 1)) == Allowance(day=date(2027, 1, 1))
+    kept = {"2026-11": MonthSum(900, 9)}
+    assert before.on(date(2026, 12, 1)) == Allowance(day=date(2026, 12, 1), earlier=kept, **year)
+    assert before.on(date(2027, 1, 1)) == Allowance(day=date(2027, 1, 1), earlier=kept)
+    assert before.on(date(2027, 11, 22)) == Allowance(day=date(2027, 11, 22), earlier=kept)
     assert before.on(date(2026, 11, 21)) == before
 
 
@@ -264,9 +252,11 @@ def test_what_fails_is_given_back_to_the_day_the_month_and_the_year_in_which_it_
     of_later = {"month_fen": 50, "month_tax_fen": 1, "year_fen": 50, "year_tax_fen": 1} | november
     assert later.without(made) == Allowance(day=later.day, count=1, fen=50, **of_later)
     december = later.on(date(2026, 12, 1))
-    assert december.without(made) == Allowance(day=december.day, year_fen=50, year_tax_fen=1, **november)
+    kept = {"2026-11": MonthSum(50, 1)}
+    assert december.without(made) == Allowance(day=december.day, year_fen=50, year_tax_fen=1, earlier=kept, **november)
     january = december.on(date(2027, 1, 1))
-    assert january.without(made) == january
+    assert january.without(made) == Allowance(day=january.day, earlier=kept)
+    assert msgspec.structs.replace(january, earlier={}).without(made) == Allowance(day=january.day)
 
 
 def test_no_mall_can_send_what_wechat_would_not_take() -> None:

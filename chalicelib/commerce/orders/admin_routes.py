@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders.closing import service as closing
 from chalicelib.commerce.orders.delivery import service as delivery
 from chalicelib.commerce.orders.inputs import (
     AdminOrdersQuery,
@@ -63,13 +64,20 @@ def ship(call: Call, order_id: str, body: ShipmentInput) -> AdminOrderView:
     return admin_view(delivery.ship(order_id, body.carrier, body.tracking_no, asked, _by(call)))
 
 
+@endpoint("POST /v1/admin/orders/{order_id}/ask-wechat", OPERATOR, permission="orders.refund", errors=("conflict",))
+def ask_wechat(call: Call, order_id: str) -> AdminOrderView:
+    """Ask WeChat about an order that is not known to be paid: a payment that was made is recorded, and an order that
+    can never be paid any more is closed. Of any other order nothing changes."""
+    return admin_view(closing.ask_wechat(order_id, _by(call)))
+
+
 @endpoint(
     "POST /v1/admin/orders/{order_id}/refunds",
     OPERATOR,
     permission="orders.refund",
     status=202,
     idempotent=True,
-    errors=("order_state", "refund_window_over", "nothing_to_refund", "invalid", "conflict"),
+    errors=("order_state", "refund_window_over", "nothing_to_refund", "refund_limit", "invalid", "conflict"),
 )
 def refund_by_mall(call: Call, order_id: str, body: OperatorRefundInput) -> RefundView:
     """Give money back without being asked, also when the order is completed, up to a year after it was paid."""
@@ -82,10 +90,10 @@ def refund_by_mall(call: Call, order_id: str, body: OperatorRefundInput) -> Refu
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/approve",
     OPERATOR,
     permission="orders.refund",
-    errors=("order_state", "conflict"),
+    errors=("order_state", "refund_limit", "conflict"),
 )
 def approve(call: Call, order_id: str, refund_id: str, body: ApprovalInput) -> RefundView:
-    """Grant a requested refund; it is then paid out by itself."""
+    """Grant a requested refund, in full; it is then paid out by itself."""
     return refund_view(refunds.approve(order_id, refund_id, body.restock, _by(call)))
 
 
@@ -104,7 +112,7 @@ def reject(call: Call, order_id: str, refund_id: str, body: RejectionInput) -> R
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/ask-again",
     OPERATOR,
     permission="orders.refund",
-    errors=("order_state", "conflict"),
+    errors=("order_state", "refund_limit", "invalid", "conflict"),
 )
 def ask_again(call: Call, order_id: str, refund_id: str) -> RefundView:
     """Ask WeChat again how a failed refund ended, after it was seen to in WeChat Pay's console."""

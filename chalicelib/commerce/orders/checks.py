@@ -161,7 +161,7 @@ def _takes(order: Order, used: OrderCoupon, held: Held) -> str | None:
 
     A coupon of an order that was refunded whole need not come back; one that came back before is the order's no more.
     """
-    if getattr(used, "came_back", False):
+    if used.came_back:
         return None
     is_its = held.state == "used" and held.order_id == order.order_id
     if order.state == "awaiting_payment":

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from chalicelib.commerce.orders.inputs import GroupInput
 from chalicelib.commerce.orders.placement.rules import Deal, Referral
-from chalicelib.commerce.orders.rules import Order, Pieces, Seat
+from chalicelib.commerce.orders.rules import Order, Pieces, Refund, Seat
 from chalicelib.customers.members.rules import Profile
 from chalicelib.platform.store.read import Key, ReadSet
 from chalicelib.platform.store.transaction import Transaction
@@ -79,7 +79,11 @@ class Groups(Protocol):
         """The order closes unpaid: its seat is free again."""
 
     def leave(self, tx: Transaction, order: Order) -> Seat:
-        """The member gives up a paid seat. Raises `order_state` once the lobby has ended."""
+        """The order is refunded whole while it waits: its seat is given up, or its part in a draw. Raises `order_state`
+        once the lobby has ended, or the draw has begun."""
+
+    def give_back(self, tx: Transaction, order: Order, refund: Refund) -> None:
+        """The refund of an order whose lobby has ended is granted: its pieces count no more for the member."""
 
 
 #: What a process remembers of activities and lobbies for a moment; who changes an order of a group forgets it.

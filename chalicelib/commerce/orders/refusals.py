@@ -198,12 +198,19 @@ REJECTED_TOO_OFTEN = Reason(
     "refunds of this order were rejected {limit} times; please contact the shop",
 )
 TOO_MANY_REFUNDS = Reason(
-    "too_many_refunds", "一个订单最多退款 {limit} 次", "an order can be refunded in at most {limit} parts"
+    "too_many_refunds",
+    "微信支付对一个订单最多退款 {limit} 次，最后一次须退回剩余的全部商品",
+    "WeChat Pay refunds an order in at most {limit} parts; the last must take all that is left",
+)
+ORDER_TOO_LONG = Reason(
+    "order_too_long",
+    "订单的记录过长，无法继续添加，可一次退回剩余的全部商品",
+    "too much has happened to this order to add more; all that is left can still be refunded at once",
 )
 WHOLE_WHILE_LOBBY_OPEN = Reason(
     "whole_while_lobby_open",
-    "拼团尚未结束，只能整单退款，不能只退部分商品",
-    "while its lobby is open, an order can only be refunded whole",
+    "拼团或抽奖尚未结束，只能整单退款，不能只退部分商品",
+    "while its lobby is open or its draw to come, an order can only be refunded whole",
 )
 
 # pieces of an order, for a refund or a parcel
@@ -292,5 +299,6 @@ FIELDS: Labels = {
     "pay_minutes": ("支付时限（分钟）", "minutes to pay"),
     "receive_days": ("自动确认收货天数", "days until receipt is taken for granted"),
     "refund_days": ("可退款天数", "days in which a refund can be asked for"),
+    "conditions_lost": ("不再满足优惠条件时的退款方式", "what becomes of a refund that loses a condition"),
     "unpaid_max": ("未付款订单上限", "limit of unpaid orders"),
 }

@@ -90,10 +90,16 @@ def receive_order(call: Call, order_id: str) -> OrderView:
     MEMBER,
     status=202,
     idempotent=True,
-    errors=("order_state", "refund_window_over", "nothing_to_refund", "invalid", "conflict"),
+    errors=("order_state", "refund_window_over", "nothing_to_refund", "refund_limit", "invalid", "conflict"),
 )
 def request_refund(call: Call, order_id: str, body: RefundInput) -> RefundView:
-    """Ask for money back: granted at once while none of the pieces has been sent, else an operator decides."""
+    """Ask for money back: granted at once while none of the pieces has been sent and what stays meets the conditions of
+    its prices, else an operator decides (`requested`).
+
+    `requested_because` says why, where nothing of it was sent: what stays would cost more without these pieces
+    (promotion_condition, free_freight), or others hang on the order (group_succeeded, lottery_drawn). Where the mall
+    says so, it is granted less what the rest costs more (`withheld_fen`), which goes back with the last pieces.
+    """
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
     refund = refunds.request(order_id, call.caller, call.idempotency_key, asked, body.reason)
     return refund_view(refund)

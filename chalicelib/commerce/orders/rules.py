@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from chalicelib.commerce.orders.refusals import FEWER_REMAIN, NOTHING_REMAINS, order_state
+from chalicelib.commerce.orders.refusals import FEWER_REMAIN, NOTHING_REMAINS, ORDER_TOO_LONG, order_state
 from chalicelib.commerce.pricing.basket.rules import Discount
 from chalicelib.core.errors import FieldError, invalid
 from chalicelib.core.refusals import NAMED_TWICE
@@ -42,6 +42,13 @@ TRANSITIONS: dict[State, dict[str, State]] = {
 
 LINES_MAX = 50
 PARCELS_MAX = 15
+#: The largest item of DynamoDB, in bytes. What an order leaves free of it: for its other attributes and its end, for a
+#: refund of all that is left, for a parcel of all that is left, and for what is still to be told of a refund.
+ITEM_BYTES = 400 * 1024
+_END_BYTES = 2 * 1024
+_REFUND_BYTES = 8 * 1024
+_PARCEL_BYTES = 6 * 1024
+_OPEN_REFUND_BYTES = 1280
 #: How long before its deadline an order takes no new payment, so that none is under way when the order is closed.
 PAY_MARGIN = timedelta(seconds=10)
 #: How long after an order's deadline WeChat takes its payment: it does for at least a minute after it was begun.
@@ -90,13 +97,29 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class OrderCoupon(msgspec.Struct, frozen=True):
-    """A coupon that the order has, what it takes off in fen, and whether it comes back with a whole refund."""
+class OrderCoupon(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A coupon that the order has, what it takes off in fen, and whether it comes back with a whole refund.
+
+    `came_back`: it does not apply any more since the order was reckoned anew, and is the member's again.
+    """
 
     coupon_id: str
     template_id: str
     discount_fen: int
     returns: bool
+    came_back: bool = False
+
+
+class Reckoned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an order of a ladder is reckoned at since its lobby ended: the price of a piece on the step reached, in fen,
+    and what comes off.
+
+    The order itself stays as it was placed; what was paid more for its goods is refunded.
+    """
+
+    step: int
+    unit_price_fen: int
+    discounts: list[Discount] = []
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -161,6 +184,13 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: What WeChat said last, where the refund failed or waits; and how often WeChat closed it, a new number each time.
     outcome: str = ""
     closed: int = 0
+    #: When WeChat was asked for it last, as far as another refund of the order must know.
+    sent_at: datetime | None = None
+    #: Why it was not granted at once, though nothing of it was sent: a code of `conditions/rules.py`.
+    because: str = ""
+    #: What is kept of its price because the rest costs so much more without these pieces; below zero, what an earlier
+    #: refund had kept and this one gives back. All of an order's are never below zero together.
+    withheld_fen: int = 0
 
     @property
     def number(self) -> str:
@@ -170,7 +200,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def amount_fen(self) -> int:
         """All that the refund gives back, in fen."""
-        return self.goods_fen + self.freight_fen
+        return self.goods_fen + self.freight_fen - self.withheld_fen
 
     @property
     def open(self) -> bool:
@@ -209,8 +239,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     coupons: list[OrderCoupon] = []
     #: What promotions and coupons took off, and on which lines.
     discounts: list[Discount] = []
+    #: Of a ladder, where it changed the price.
+    reckoned: Reckoned | None = None
+    #: The freight templates by which it went free because its goods were dear enough, with their versions.
+    free_freight: dict[str, int] = {}
     #: The distributors who brought the member, whose commissions the order pays, from level 1 up.
     chain: list[str] = []
+    #: The mall's address that WeChat is told, as it was when the order was placed: a payment or refund that is asked
+    #: for again is asked for in the same words, whatever address the mall has by then.
+    notify_to: str = ""
 
     def refund(self, refund_id: str) -> Refund | None:
         """Find the refund of that id; None where the order has none such."""
@@ -225,6 +262,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def pieces(self) -> list[Pieces]:
         """What was ordered."""
         return [Pieces(line.sku_id, line.quantity) for line in self.lines]
+
+    @property
+    def time_expire(self) -> datetime:
+        """Until when WeChat takes a payment: it wants at least a minute for one that is begun."""
+        return self.pay_by + PAY_GRACE
+
+    @property
+    def unpayable_from(self) -> datetime:
+        """From when on WeChat takes no payment any more, also where its clock is a little behind."""
+        return self.time_expire + PAY_MARGIN
 
 
 def step(order: Order, action: str, what: str, by: str, at: datetime, note: str = "") -> Order:
@@ -248,10 +295,27 @@ def as_placed(order: Order) -> Order:
         for line in order.lines
     ]
     seat = None if order.group is None else msgspec.structs.replace(order.group, state="held")
+    coupons = [msgspec.structs.replace(coupon, came_back=False) for coupon in order.coupons]
     return msgspec.structs.replace(
         order, state="awaiting_payment", lines=fresh, history=order.history[:1], paid_fen=0, refunded_fen=0,
         transaction_id="", paid_at=None, confirmed_at=None, received_at=None, shipments=[], refunds=[], group=seat,
+        coupons=coupons, reckoned=None,
     )  # fmt: skip
+
+
+def check_room(order: Order) -> Order:
+    """Give the order as it is, if it leaves room in its item for what must still be written. Raises `invalid`: so it is
+    refused before anybody outside is asked; a refund, or a parcel, of all that is left has its room kept free."""
+    size = len(msgspec.json.encode(order)) + _END_BYTES
+    refunds = [refund for refund in order.refunds if refund.state != "rejected"]
+    if sum(part.quantity for refund in refunds for part in refund.lines) < sum(line.quantity for line in order.lines):
+        size += _REFUND_BYTES
+    if any(line.to_ship for line in order.lines):
+        size += _PARCEL_BYTES
+    size += _OPEN_REFUND_BYTES * sum(refund.state != "succeeded" for refund in refunds)
+    if size > ITEM_BYTES:
+        raise invalid(ORDER_TOO_LONG.at("order_id"))
+    return order
 
 
 def pieces_to_ship(order: Order, asked: Sequence[Pieces] | None) -> list[Pieces]:
@@ -275,6 +339,14 @@ def shipped(order: Order, shipment: Shipment, by: str) -> Order:
     if any(line.to_ship for line in lines):
         return noted(after, "partly_shipped", by, shipment.at, note)
     return step(after, "ship", "shipped", by, shipment.at, note)
+
+
+def is_payable(order: Order, word: str | None, now: datetime) -> bool:
+    """Tell whether the order, which is not paid, may still be: by WeChat's word for its payment, and its own deadline.
+
+    `word` is None where WeChat has never heard of it. WeChat itself ends a payment at its deadline.
+    """
+    return word not in (None, "CLOSED") and not (word == "NOTPAY" and now >= order.unpayable_from)
 
 
 def closed(order: Order, what: str, by: str, at: datetime) -> Order:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,17 +12,21 @@ from chalicelib.mall.settings.service import declare
 PayMinutes = Annotated[int, Meta(ge=1, le=120)]
 ReceiveDays = Annotated[int, Meta(ge=1, le=60)]
 RefundDays = Annotated[int, Meta(ge=0, le=90)]
+#: What becomes of a refund before shipping when the rest no longer meets the conditions of its prices.
+ConditionsLost = Literal["review", "deduct"]
 UnpaidMax = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The times of an order: to pay it, until its receipt is taken for granted, and to ask for a refund after that; and
-    how many unpaid orders a member may have, which hold stock from others meanwhile."""
+    how many unpaid orders a member may have, which hold stock from others meanwhile. `conditions_lost`: a refund after
+    which the rest would cost more is decided by an operator, or granted less what it would."""
 
     pay_minutes: PayMinutes = 15
     receive_days: ReceiveDays = 10
     refund_days: RefundDays = 7
     unpaid_max: UnpaidMax = 50
+    conditions_lost: ConditionsLost = "review"
 
 
 ORDERS = declare("orders", OrderRules)

@@ -12,6 +12,7 @@ from chalicelib.commerce.orders.rules import (
     Order,
     OrderLine,
     Receiver,
+    Reckoned,
     Refund,
     RefundLine,
     RefundState,
@@ -23,8 +24,13 @@ from chalicelib.commerce.pricing.basket.rules import Discount
 from chalicelib.ledger.rules import Entry
 
 
-class RefundView(msgspec.Struct, kw_only=True):
-    """A refund: what goes back, how far it is. `failed` means that WeChat could not pay it out: the mall owes it."""
+class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A refund: what goes back, how far it is. `failed` means that WeChat could not pay it out: the mall owes it.
+
+    amount = goods + freight - withheld. `withheld_fen`: what is kept because the rest of the order costs more without
+    these pieces; below zero, what an earlier refund had kept and this one gives back. `requested_because`: why an
+    operator decides, though nothing of it was sent.
+    """
 
     refund_id: str
     state: RefundState
@@ -34,7 +40,9 @@ class RefundView(msgspec.Struct, kw_only=True):
     lines: list[RefundLine]
     reason: str
     created_at: datetime
-    finished_at: datetime | None = None
+    finished_at: datetime | None
+    withheld_fen: int = 0
+    requested_because: str = ""
 
 
 class SeatView(msgspec.Struct, kw_only=True):
@@ -47,11 +55,13 @@ class SeatView(msgspec.Struct, kw_only=True):
     is_leader: bool
 
 
-class OrderCouponView(msgspec.Struct):
-    """A coupon of the order, and what it takes off."""
+class OrderCouponView(msgspec.Struct, omit_defaults=True):
+    """A coupon of the order, and what it takes off. `came_back`: it did not apply any more when the order was reckoned
+    anew, and is the member's again."""
 
     coupon_id: str
     discount_fen: int
+    came_back: bool = False
 
 
 class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -78,6 +88,7 @@ class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
     group: SeatView | None = None
     coupons: list[OrderCouponView] = []
     discounts: list[Discount] = []
+    reckoned: Reckoned | None = None
 
 
 class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
@@ -102,6 +113,8 @@ def refund_view(refund: Refund) -> RefundView:
         reason=refund.reason,
         created_at=refund.created_at,
         finished_at=refund.finished_at,
+        withheld_fen=refund.withheld_fen,
+        requested_because=refund.because,
     )
 
 
@@ -127,11 +140,11 @@ def _fields(order: Order) -> dict[str, Any]:
     same = (
         "order_id", "state", "lines", "goods_fen", "discount_fen", "freight_fen", "payable_fen", "paid_fen",
         "refunded_fen", "address", "remark", "created_at", "paid_at", "confirmed_at", "shipments", "history",
-        "discounts",
+        "discounts", "reckoned",
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(order, field) for field in same}
     fields["refunds"] = [refund_view(refund) for refund in order.refunds]
-    fields["coupons"] = [OrderCouponView(one.coupon_id, one.discount_fen) for one in order.coupons]
+    fields["coupons"] = [OrderCouponView(one.coupon_id, one.discount_fen, one.came_back) for one in order.coupons]
     if order.group is not None:
         fields["group"] = SeatView(
             lobby_id=order.group.lobby_id,

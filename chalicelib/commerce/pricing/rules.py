@@ -1,7 +1,8 @@
 """What a purchase costs. Items, promotions, coupons, freight and facts in; a quote that explains itself out.
 
-In this order: named prices (new customers, bundles, add-ons), percent off by pieces, so much off from so much on; then
-the main coupon, the extra one; the freight, and its coupon. See docs/decisions/0012-one-price.md.
+In this order: what the leader of a group-buy has off one piece; named prices (new customers, bundles, add-ons), percent
+off by pieces, so much off from so much on; then the main coupon, the extra one; the freight, and its coupon. See
+docs/decisions/0012-one-price.md.
 
 Pure.
 """
@@ -14,18 +15,19 @@ from datetime import UTC, datetime
 import msgspec
 
 from chalicelib.commerce.coupons.rules import Held
-from chalicelib.commerce.pricing.basket.rules import Basket, Discount, Item
+from chalicelib.commerce.pricing.basket.rules import Basket, Discount, Item, led
 from chalicelib.commerce.pricing.discounts.rules import Chosen, CouponDiscount, UnusableCoupon, couponed
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate, freight_fen
 from chalicelib.commerce.pricing.promotions.rules import Promotion, promoted
 
 
 class Benefits(msgspec.Struct, frozen=True, kw_only=True):
-    """What may come off a purchase made `now`: promotions by id, and of the member's coupons those that are chosen, or
-    the best combination of them. `new_customer`: the member has bought nothing yet."""
+    """What may come off a purchase made `now`: promotions by id, with their versions, and of the member's coupons those
+    that are chosen, or the best combination of them. `new_customer`: the member has bought nothing yet."""
 
     now: datetime
     promotions: Mapping[str, Promotion] = {}
+    versions: Mapping[str, int] = {}
     coupons: Sequence[Held] = ()
     chosen: Chosen = ()
     new_customer: bool = False
@@ -77,7 +79,9 @@ def quote(
     """
     freight = 0 if region_code is None else freight_fen(items, templates, region_code)
     basket = Basket.at_full_price(items, benefits.floor_bp)
+    basket, leads = led(basket)
     basket, off = promoted(basket, benefits.promotions, benefits.now, benefits.new_customer)
+    off = [msgspec.structs.replace(each, version=benefits.versions.get(each.id, 0)) for each in off]
     done = couponed(basket, freight, benefits.coupons, benefits.chosen, benefits.now)
     lines = [
         QuoteLine(
@@ -96,7 +100,7 @@ def quote(
         discount_fen=sum(line.discount_fen for line in lines),
         freight_fen=done.freight_fen,
         payable_fen=sum(line.payable_fen for line in lines) + done.freight_fen,
-        discounts=off + done.discounts,
+        discounts=leads + off + done.discounts,
         coupons=done.chosen,
         usable_coupons=done.usable,
         unusable_coupons=done.unusable,

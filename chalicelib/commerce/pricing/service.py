@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+from pynamodb.expressions.condition import Condition
 
 from chalicelib.commerce.catalogue.references import queries as references
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate
 from chalicelib.commerce.pricing.promotions.rules import NamedPromotion, Promotion, check, named
 from chalicelib.commerce.pricing.queries import CACHE, load_pricing
 from chalicelib.commerce.pricing.refusals import TOO_MANY_PROMOTIONS, TOO_MANY_TEMPLATES
-from chalicelib.commerce.pricing.tables import ALL, FREIGHT, PROMOTION, Pricing
+from chalicelib.commerce.pricing.tables import ALL, FREIGHT, PROMOTION, Pricing, version_key
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid
-from chalicelib.platform.store import cache
-from chalicelib.platform.store.transaction import ConditionFailed, remove, save
+from chalicelib.platform.store import cache, read
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, commit, retry
 
 #: How many freight templates a mall may have, so that all of them are one page of a query.
 TEMPLATES_MAX = 100
@@ -22,22 +26,23 @@ PROMOTIONS_MAX = 100
 
 
 def put(template_id: str, template: FreightTemplate) -> None:
-    """Create or replace a template. Raises `invalid` when there are too many."""
+    """Create or replace a template. Raises `invalid` when there are too many, and `conflict`."""
     known = load_pricing().templates
     if template_id not in known and len(known) >= TEMPLATES_MAX:
         raise invalid(TOO_MANY_TEMPLATES.at("template_id", limit=TEMPLATES_MAX))
-    _save(Pricing(ALL, FREIGHT + template_id, template=template))
+    _put(FREIGHT + template_id, {"template": template})
 
 
 def delete(template_id: str) -> None:
-    """Delete a template; its products use the default one from then on. Raises `not_found`."""
+    """Delete a template; its products use the default one from then on. Raises `not_found`, `conflict`."""
     _remove(FREIGHT + template_id)
 
 
 def put_promotion(promotion_id: str, promotion: Promotion) -> Promotion:
     """Create or replace a promotion; give it as it is stored.
 
-    Raises `invalid`, also when there are too many, and naming every category, product and SKU that there is not.
+    Raises `conflict`; `invalid`, also when there are too many, and naming every category, product and SKU that there is
+    not.
     """
     check(promotion)
     references.check(named(promotion))
@@ -46,23 +51,63 @@ def put_promotion(promotion_id: str, promotion: Promotion) -> Promotion:
         raise invalid(TOO_MANY_PROMOTIONS.at("promotion_id", limit=PROMOTIONS_MAX))
     times = {field: clock.from_stamp(clock.stamp(getattr(promotion, field))) for field in ("starts_at", "ends_at")}
     stored = msgspec.structs.replace(promotion, **times)
-    _save(Pricing(ALL, PROMOTION + promotion_id, promotion=NamedPromotion(promotion_id, stored)))
+    _put(PROMOTION + promotion_id, {"promotion": NamedPromotion(promotion_id, stored)})
     return stored
 
 
 def delete_promotion(promotion_id: str) -> None:
-    """Delete a promotion; what was ordered keeps its price. Raises `not_found`."""
+    """Delete a promotion; what was ordered keeps its price. Raises `not_found`, `conflict`."""
     _remove(PROMOTION + promotion_id)
 
 
-def _save(item: Pricing) -> None:
-    save(item)
+def _put(part: str, what: dict[str, Any]) -> None:
+    """Write what a template or promotion is now, and keep it under its new version, in one transaction. What is put
+    again as it is makes no version."""
+
+    def once() -> None:
+        known: Any = read.get(Pricing, ALL, part)
+        if known is not None and known.version is not None and all(getattr(known, f) == v for f, v in what.items()):
+            return
+        version = _last_version(part) + 1
+        tx = Transaction()
+        _keep_unversioned(tx, part, known)
+        tx.put(Pricing(ALL, part, version=version, **what), _as_read(known), Conflict)
+        tx.create(Pricing(*version_key(part, version), version=version, **what), Conflict)
+        commit(tx)
+
+    retry(once)
     cache.forget(CACHE)
 
 
 def _remove(part: str) -> None:
-    try:
-        remove(Pricing, (ALL, part), Pricing.partition.exists())
-    except ConditionFailed:
-        raise MallError("not_found") from None
+    def once() -> None:
+        known: Any = read.get(Pricing, ALL, part)
+        if known is None:
+            raise MallError("not_found")
+        tx = Transaction()
+        _keep_unversioned(tx, part, known)
+        tx.delete(Pricing, (ALL, part), _as_read(known), Conflict)
+        commit(tx)
+
+    retry(once)
     cache.forget(CACHE)
+
+
+def _last_version(part: str) -> int:
+    """The last version that is kept, also of one that was deleted since, so that no number means two things."""
+    page, _ = read.query(Pricing, part, forward=False, limit=1, consistent=True)
+    return int(page[0]["part"]["S"]) if page else 0
+
+
+def _as_read(known: Any) -> Condition:
+    if known is None:
+        return Pricing.partition.does_not_exist()
+    no_version: Condition = Pricing.partition.exists() & Pricing.version.does_not_exist()
+    as_read: Condition = Pricing.version == known.version
+    return no_version if known.version is None else as_read
+
+
+def _keep_unversioned(tx: Transaction, part: str, known: Any) -> None:
+    """Keep what was put before there were versions, as version 0, when it is changed or deleted: orders name it so."""
+    if known is not None and known.version is None:
+        tx.put(Pricing(*version_key(part, 0), template=known.template, promotion=known.promotion, version=0))

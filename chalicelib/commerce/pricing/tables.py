@@ -1,14 +1,19 @@
 """Freight templates and promotions. One table, `pricing`: a mall has a handful of both, and every quote wants all.
 
+What an order was priced by must be found again when a part of it goes back: each change makes a new version, and every
+version is kept as an item of its own, under another partition, so that all of today's stay one small page.
+
 | who asks | how | units |
 |---|---|---|
 | all of them: for a quote (remembered a moment), for operators | Query the one partition | 0.5 RRU per 4 KB |
-| put or delete one | by key | 1 WRU per KB |
+| put one | Query its last version, Put it and its new version in one transaction | 2 WRU per KB each |
+| delete one | by key; its versions stay | 1 WRU per KB |
+| those of an order, for a refund | BatchGet the versions | 1 RRU per 4 KB each |
 """
 
 from __future__ import annotations
 
-from pynamodb.attributes import UnicodeAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate
 from chalicelib.commerce.pricing.promotions.rules import NamedPromotion
@@ -19,8 +24,14 @@ FREIGHT = "freight#"
 PROMOTION = "promotion#"
 
 
+def version_key(part: str, version: int) -> tuple[str, str]:
+    """Name the item that keeps a version of a template or promotion, which has this part among those of today."""
+    return part, f"{version:010d}"
+
+
 class Pricing(Table):
-    """A freight template or a promotion; which of them follows from the part."""
+    """A freight template or a promotion as it is now, which of them follows from the part; and each of its versions
+    (partition: that part). The version of what was made before there were any is 0."""
 
     class Meta(TableMeta):
         table_name = name("pricing")
@@ -31,3 +42,4 @@ class Pricing(Table):
     template = Document(FreightTemplate, null=True)
     # part "promotion#<promotion_id>"
     promotion = Document(NamedPromotion, null=True)
+    version = NumberAttribute(null=True)

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 
 from chalicelib.core.settings import settings
 from chalicelib.gateways.wechat import http, keys, signature
-from chalicelib.gateways.wechat.errors import CallbackRejected, WechatError
+from chalicelib.gateways.wechat.errors import UNREADABLE, CallbackRejected, WechatError
 
 _RETRYABLE_CODES = {"SYSTEM_ERROR", "BANK_ERROR", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"}
 
@@ -82,6 +82,14 @@ def decode(body: bytes, shape: type[_T]) -> _T:
         raise WechatError("reply_malformed", http=200, retryable=True, outcome_unknown=True) from None
 
 
+def notify_url(address: str, what: str) -> str:
+    """Where WeChat is to tell of a payment, refund or transfer: at this address of the mall's, or else its present one.
+
+    It is part of what a repeat must say alike, so what is asked for again keeps the address it was asked for with.
+    """
+    return f"{address or settings().public_url}/v1/callbacks/wechat/{what}"
+
+
 def part(number: str) -> str:
     """`number` as a part of a path."""
     return quote(number, safe="")
@@ -142,7 +150,7 @@ def _refusal(reply: http.Reply) -> WechatError:
     try:
         code = msgspec.json.decode(reply.body, type=_Refusal).code[:64]
     except msgspec.MsgspecError:
-        code = f"http_{reply.status}"  # a gateway's HTML page, say
+        code = UNREADABLE.format(reply.status)
     return WechatError(
         code,
         http=reply.status,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from chalicelib.core.errors import OutsideError
 
+#: The code of a refusal whose body is not WeChat's: a gateway's page, say.
+UNREADABLE = "http_{}"
+_NOT_FOUND = 404
+
 
 class WechatError(OutsideError):
     """WeChat refused a call, or no answer that can be trusted came back.
@@ -33,6 +37,12 @@ class WechatError(OutsideError):
     def passing(self) -> bool:
         """Whether it may go away by itself; a refusal for good does not."""
         return self.retryable or self.outcome_unknown
+
+    @property
+    def is_unknown_number(self) -> bool:
+        """Whether WeChat says that it knows nothing of the number it was asked about: by its status, as it spells this
+        in one way here and in another there. A page that somebody between us answered says nothing of numbers."""
+        return not self.passing and self.http == _NOT_FOUND and self.code != UNREADABLE.format(self.http)
 
 
 class CallbackRejected(Exception):

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from chalicelib.core import clock, ids
+from chalicelib.core import clock, ids, log
 from chalicelib.core.settings import settings
 from chalicelib.gateways.wechat import api, keys
 from chalicelib.gateways.wechat.api import Notification
@@ -25,13 +25,15 @@ RefundState = Literal["SUCCESS", "CLOSED", "PROCESSING", "ABNORMAL"]
 
 
 class Prepay(msgspec.Struct, frozen=True):
-    """What is to be paid, by whom and until when. `time_expire` is cut to the second."""
+    """What is to be paid, by whom and until when. `time_expire` is cut to the second; `notify_to` is where the mall is
+    told of it, as `api.notify_url` takes it."""
 
     out_trade_no: str
     description: str
     time_expire: datetime
     total_fen: int
     openid: str
+    notify_to: str = ""
 
 
 class PayParams(msgspec.Struct, frozen=True):
@@ -61,13 +63,17 @@ class Trade(msgspec.Struct, frozen=True):
 
 
 class RefundRequest(msgspec.Struct, frozen=True):
-    """`refund_fen` of the `total_fen` that was paid under `out_trade_no`; the number makes a repeat harmless."""
+    """`refund_fen` of the `total_fen` that was paid under `out_trade_no`; the number makes a repeat harmless.
+
+    `notify_to` is where the mall is told of its end, as `api.notify_url` takes it.
+    """
 
     out_trade_no: str
     out_refund_no: str
     refund_fen: int
     total_fen: int
     reason: str
+    notify_to: str = ""
 
 
 class RefundResult(msgspec.Struct, frozen=True):
@@ -83,7 +89,7 @@ class RefundResult(msgspec.Struct, frozen=True):
 def prepay(body: Prepay) -> str:
     """The prepay_id (valid for two hours) of this payment; a repeat must be of exactly the same `body`.
 
-    Refusals to expect: ORDER_PAID, ORDER_CLOSED, INVALID_REQUEST (the number was used with another body).
+    Why it is refused (it is paid, it is closed, the number was used with another body) is asked for: `query`.
     """
     mall = settings()
     reply = api.post(
@@ -94,7 +100,7 @@ def prepay(body: Prepay) -> str:
             "description": _cut(body.description, _DESCRIPTION_BYTES),
             "out_trade_no": body.out_trade_no,
             "time_expire": body.time_expire.astimezone(clock.SHANGHAI).isoformat(timespec="seconds"),
-            "notify_url": mall.public_url + "/v1/callbacks/wechat/payment",
+            "notify_url": api.notify_url(body.notify_to, "payment"),
             "amount": {"total": body.total_fen, "currency": "CNY"},
             "payer": {"openid": body.openid},
         },
@@ -116,28 +122,29 @@ def query(out_trade_no: str) -> Trade | None:
             "GET", f"/v3/pay/transactions/out-trade-no/{api.part(out_trade_no)}?mchid={settings().wechat_mchid}"
         )
     except WechatError as error:
-        if error.code == "ORDER_NOT_EXIST":
+        if error.is_unknown_number:
             return None
         raise
     return api.decode(reply, _Transaction).trade()
 
 
-def close(out_trade_no: str) -> Literal["closed", "paid", "unknown_number"]:
-    """Make it impossible to pay that number, for ever; stock may be released only after "closed".
+def close(out_trade_no: str) -> Literal["closed", "unknown_number", "refused"]:
+    """Make it impossible to pay that number, for ever.
 
-    "paid": the shopper was faster. "unknown_number": nothing was ever asked for under this number.
+    "unknown_number": nothing was ever asked for under this number. "refused": it may be paid, closed before, or
+    neither: ask (`query`) before the stock is released. Raises WechatError for what may pass.
     """
     try:
         api.post(
             f"/v3/pay/transactions/out-trade-no/{api.part(out_trade_no)}/close", {"mchid": settings().wechat_mchid}
         )
     except WechatError as error:
-        if error.code == "ORDER_PAID":
-            return "paid"
-        if error.code == "ORDER_NOT_EXIST":
-            return "unknown_number"
-        if error.code != "ORDER_CLOSED":
+        if error.passing:
             raise
+        if error.is_unknown_number:
+            return "unknown_number"
+        log.warning("close_refused", order_id=out_trade_no, reason=error.code)
+        return "refused"
     return "closed"
 
 
@@ -152,7 +159,7 @@ def refund(request: RefundRequest) -> RefundResult:
             "out_trade_no": request.out_trade_no,
             "out_refund_no": request.out_refund_no,
             "reason": _cut(request.reason, _REASON_BYTES),
-            "notify_url": settings().public_url + "/v1/callbacks/wechat/refund",
+            "notify_url": api.notify_url(request.notify_to, "refund"),
             "amount": {"refund": request.refund_fen, "total": request.total_fen, "currency": "CNY"},
         },
     )
@@ -165,7 +172,7 @@ def query_refund(out_refund_no: str) -> RefundResult | None:
     try:
         reply = api.call("GET", f"/v3/refund/domestic/refunds/{api.part(out_refund_no)}")
     except WechatError as error:
-        if error.code == "RESOURCE_NOT_EXISTS":
+        if error.is_unknown_number:
             return None
         raise
     told = api.decode(reply, _RefundReply)

@@ -36,13 +36,15 @@ TransferState = Literal[
 class TransferRequest(msgspec.Struct, frozen=True):
     """`amount_fen` (10 and more) for `openid`. The number is of digits and letters, at most 32, and no other.
 
-    `remark` is what the receiver reads, cut to 32 characters.
+    `remark` is what the receiver reads, cut to 32 characters; `notify_to` is where the mall is told of its end, as
+    `api.notify_url` takes it.
     """
 
     out_bill_no: str
     openid: str
     amount_fen: int
     remark: str
+    notify_to: str = ""
 
 
 class TransferResult(msgspec.Struct, frozen=True):
@@ -70,17 +72,16 @@ def transfer(request: TransferRequest) -> TransferResult:
     the mall does not have), ALREADY_EXISTS or INVALID_REQUEST (the number was used in other words), NO_AUTH (the
     scene was not granted).
     """
-    mall = settings()
     reply = api.post(
         _PATH,
         {
-            "appid": mall.wechat_appid,
+            "appid": settings().wechat_appid,
             "out_bill_no": request.out_bill_no,
             "transfer_scene_id": _SCENE,
             "openid": request.openid,
             "transfer_amount": request.amount_fen,
             "transfer_remark": request.remark[:_REMARK_CHARACTERS],
-            "notify_url": mall.public_url + "/v1/callbacks/wechat/transfer",
+            "notify_url": api.notify_url(request.notify_to, "transfer"),
             "transfer_scene_report_infos": [{"info_type": kind, "info_content": text} for kind, text in _REPORT],
         },
     )
@@ -92,7 +93,7 @@ def query_transfer(out_bill_no: str) -> TransferResult | None:
     try:
         reply = api.call("GET", f"{_PATH}/out-bill-no/{api.part(out_bill_no)}")
     except WechatError as error:
-        if error.code == "NOT_FOUND":
+        if error.is_unknown_number:
             return None
         raise
     return api.decode(reply, _Bill).result()

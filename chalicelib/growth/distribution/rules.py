@@ -213,8 +213,9 @@ def rate(product_bp: int | None, tier: Tier | None, level: int, rules: Distribut
 
 
 class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A commission's part of one order line. Of `paid_fen`, `base_fen` has not been refunded; of `earned_fen` (which is
-    `full_fen`, the rate's share rounded down, unless the order's cap made it less), `amount_fen` remains."""
+    """A commission's part of one order line. Of `paid_fen`, `base_fen` has not been refunded. At first it earned
+    `earned_fen` (which is `full_fen`, the rate's share rounded down, unless the order's cap made it less); by what is
+    left of the order it is `amount_fen`."""
 
     sku_id: str
     product_id: str
@@ -231,11 +232,6 @@ class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
     def by_rule(self, paid_fen: int) -> int:
         """Take the rate's share of what was paid, in fen, rounded down."""
         return _share(paid_fen, self.rate_bp)
-
-    def after(self, base_fen: int) -> CommissionLine:
-        """Reduce the line to what it earns when `base_fen` of what was paid remains."""
-        amount = self.by_rule(base_fen) * self.earned_fen // self.full_fen if self.full_fen else 0
-        return msgspec.structs.replace(self, base_fen=base_fen, amount_fen=amount)
 
 
 class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -307,18 +303,16 @@ def commissions(
         [msgspec.structs.replace(line, earned_fen=fen, amount_fen=fen) for line, fen in zip(lines, share, strict=False)]
         for lines in made
     ]
-    return [
-        reduced(
-            Commission(
-                order_id=order.order_id, level=payee.level, member_id=payee.member_id, buyer_id=order.member_id,
-                tier=payee.tier, rules_version=version, lines=lines, state="pending", created_at=now,
-                freeze_days=rules.freeze_days,
-                cap_bp=rules.order_cap_bp, cap_fen=rules.order_cap_fen, order_earned_fen=sum(amounts),
-            ),
-            order,
+    made_of = [
+        Commission(
+            order_id=order.order_id, level=payee.level, member_id=payee.member_id, buyer_id=order.member_id,
+            tier=payee.tier, rules_version=version, lines=lines, state="pending", created_at=now,
+            freeze_days=rules.freeze_days,
+            cap_bp=rules.order_cap_bp, cap_fen=rules.order_cap_fen, order_earned_fen=sum(amounts),
         )
         for payee, lines in zip(payees, capped, strict=True)
     ]  # fmt: skip
+    return [reduced(one, made_of, order) for one in made_of]
 
 
 def order_cap(goods_fen: int, cap_bp: int, cap_fen: int | None) -> int:
@@ -327,15 +321,25 @@ def order_cap(goods_fen: int, cap_bp: int, cap_fen: int | None) -> int:
     return by_share if cap_fen is None else min(by_share, cap_fen)
 
 
-def remaining_lines(commission: Commission, bases: Sequence[int]) -> list[CommissionLine]:
-    """Reduce the lines to what they earn when these `bases` of what was paid for each remain, in fen: each by its rule,
-    and all together at most this commission's part of the cap of that. What remains alone decides: in whatever parts
-    and sequence the rest went back."""
-    lines = [line.after(base) for line, base in zip(commission.lines, bases, strict=True)]
-    whole = commission.order_earned_fen
-    cap = order_cap(sum(bases), commission.cap_bp, commission.cap_fen)
-    amounts = _at_most(cap * commission.earned_fen // whole if whole else 0, [line.amount_fen for line in lines])
-    return [msgspec.structs.replace(line, amount_fen=fen) for line, fen in zip(lines, amounts, strict=True)]
+def remaining_lines(
+    commission: Commission, all_levels: Sequence[Commission], bases: Sequence[int]
+) -> list[CommissionLine]:
+    """Reduce the lines to what they earn when these `bases` of what was paid for each remain, in fen; `all_levels`: the
+    commissions of its order, this one too.
+
+    Each line of each level earns by its rate, and all of them together at most the cap of what remains. So a line of
+    which nothing went back keeps what it has while the order is below its cap; and may have more than before, where
+    others no longer share the cap. What remains alone decides: in whatever parts and sequence the rest went back.
+    """
+    levels = sorted(all_levels, key=lambda one: one.level)
+    wanted = [line.by_rule(base) for one in levels for line, base in zip(one.lines, bases, strict=True)]
+    amounts = _at_most(order_cap(sum(bases), commission.cap_bp, commission.cap_fen), wanted)
+    first = [one.level for one in levels].index(commission.level) * len(bases)
+    own = amounts[first : first + len(bases)]
+    return [
+        msgspec.structs.replace(line, base_fen=base, amount_fen=fen)
+        for line, base, fen in zip(commission.lines, bases, own, strict=True)
+    ]
 
 
 def _at_most(cap: int, amounts: list[int]) -> list[int]:
@@ -343,12 +347,14 @@ def _at_most(cap: int, amounts: list[int]) -> list[int]:
     return split_fen(cap, amounts) if sum(amounts) > cap else amounts
 
 
-def reduced(commission: Commission, order: Order) -> Commission:
-    """Reduce the commission by what refunds have taken from its order; give it as it was when they took nothing more.
+def reduced(commission: Commission, all_levels: Sequence[Commission], order: Order) -> Commission:
+    """Reduce the commission by what refunds have taken from its order, of which `all_levels` are all commissions; give
+    it as it was when they changed nothing more.
 
-    What was taken back stays so, also when the order was read before that refund was granted.
+    What was given back stays so, also when the order was read before that refund was granted.
     """
-    lines = remaining_lines(commission, [min(line.base_fen, paid_for(order, line.sku_id)) for line in commission.lines])
+    bases = [min(line.base_fen, paid_for(order, line.sku_id)) for line in commission.lines]
+    lines = remaining_lines(commission, all_levels, bases)
     if lines == commission.lines:
         return commission
     after = msgspec.structs.replace(commission, lines=lines)

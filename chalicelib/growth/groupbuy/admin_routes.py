@@ -9,7 +9,7 @@ from chalicelib.growth.groupbuy.lobbies import queries as lobbies
 from chalicelib.growth.groupbuy.lobbies.views import LobbyCard
 from chalicelib.growth.groupbuy.report import queries as report
 from chalicelib.growth.groupbuy.views import ActivityReport, AdminActivityView, admin_view
-from chalicelib.platform.web.endpoint import OPERATOR, endpoint
+from chalicelib.platform.web.endpoint import OPERATOR, Call, endpoint
 from chalicelib.platform.web.types import Page, PageQuery
 
 
@@ -25,11 +25,16 @@ def list_all(query: PageQuery) -> Page[AdminActivityView]:
     OPERATOR,
     permission="groups.write",
     status=201,
-    errors=("invalid", "stock_short"),
+    idempotent="optional",
+    errors=("invalid", "stock_short", "activity_exists", "conflict"),
 )
-def create(body: ActivityInput) -> AdminActivityView:
-    """Make an activity. `stock` sets pieces aside for it; without, it sells from what everybody buys from."""
-    return admin_view(activities.create(body))
+def create(call: Call, body: ActivityInput) -> AdminActivityView:
+    """Make an activity. `stock` sets pieces aside for it; without, it sells from what everybody buys from.
+
+    Without an Idempotency-Key the very same activity is refused while it is there and not over, and its `activity_id`
+    told.
+    """
+    return admin_view(activities.create(body, call.caller, call.idempotency_key))
 
 
 @endpoint("GET /v1/admin/group-activities/{activity_id}", OPERATOR, permission="groups.read")

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.growth.groupbuy.rules import Kind, Lottery, Prices, SetAside, Sizes, Variant
-from chalicelib.platform.web.types import Id
+from chalicelib.platform.web.types import Cursor, Id
 
 Title = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 
@@ -28,8 +28,14 @@ class ActivityInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     starts_at: Annotated[datetime, Meta(tz=True)]
     ends_at: Annotated[datetime, Meta(tz=True)]
     limit_per_member: Annotated[int, Meta(ge=1, le=999)] | None = None
-    min_fill: Annotated[int, Meta(ge=1, le=100)] | None = None
+    min_fill: Annotated[int, Meta(ge=2, le=100)] | None = None
     new_customers_only: bool = False
     stock: Annotated[list[SetAside], Meta(max_length=40)] | None = None
     variants: Annotated[list[Variant], Meta(max_length=5)] = []
     lottery: Lottery | None = None
+
+
+class ProofQuery(msgspec.Struct, kw_only=True):
+    """Which page of the proof of a draw: the first, or what its answer has as `next_cursor`."""
+
+    cursor: Cursor | None = None

@@ -23,6 +23,11 @@ ALREADY_IN_LOBBY = Reason(
     "您已在该团中，可邀请好友来参团",
     "you have a seat in this lobby already; invite others to join",
 )
+OWN_LOBBY = Reason(
+    "own_lobby",
+    "您退出了自己开的团，不能再参加该团，可另开一团",
+    "you opened this lobby and left it, so you cannot join it; you can open another one",
+)
 ACTIVITY_NOT_BEGUN = Reason(
     "activity_not_begun",
     "活动尚未开始，将于北京时间 {begins_at} 开始，届时再来",
@@ -52,9 +57,25 @@ LOBBY_IS_ENDING = Reason(
     "该团已结束，正在处理结果，请稍后再申请退款",
     "the lobby of this order is over and being settled; ask for the refund again in a moment",
 )
+DRAW_IS_MADE = Reason(
+    "draw_is_made",
+    "活动已结束，正在开奖，请稍后查看结果",
+    "the activity is over and being drawn; look at the result in a moment",
+)
 
 # making and changing an activity
+ACTIVITY_EXISTS = Reason(
+    "activity_exists",
+    "完全相同的活动已存在，尚未结束；确需再建一个，请更换名称，或使用新的 Idempotency-Key",
+    "the very same activity is there and not over; for another one give it another name, or a new Idempotency-Key",
+)
 NOT_BEFORE_END = Reason("ends_before_start", "结束时间必须晚于开始时间", "the end must be after the start")
+DRAW_TOO_LATE = Reason(
+    "draw_too_late",
+    "按活动统一开奖的抽奖团，须在开始后 {days} 天内结束（已开始的从现在起算）：微信支付只在付款后一年内可退款",
+    "a lottery that is drawn over the whole activity must end within {days} days of its start, or of now where that is"
+    " later: WeChat refunds a payment for a year only",
+)
 NO_SUCH_SKU_OF_PRODUCT = Reason("no_such_sku_of_product", "该商品没有这个规格", "the product has no such SKU")
 VARIANT_NAME = Reason(
     "variant_name",

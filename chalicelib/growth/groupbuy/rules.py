@@ -43,6 +43,8 @@ MARGIN = timedelta(seconds=15)
 END_WAIT = timedelta(minutes=5)
 #: How much longer that is for an activity that was ended early: the longest time that a leader has to pay.
 OPENING_WAIT = timedelta(minutes=60)
+#: With so many paid seats a lobby is a group.
+FILL_MIN = 2
 #: The variant of members who are in no other.
 CONTROL = "control"
 #: A whole in basis points.
@@ -81,7 +83,7 @@ class GroupRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a piece of a SKU costs in a lobby of that size (of a ladder: once so many have paid), in fen.
 
-    The leader's own price may be lower, also 0; it is the price where none is named.
+    The leader's own price, for one piece, may be lower, also 0; it is the price where none is named.
     """
 
     sku_id: Id
@@ -89,9 +91,10 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     price_fen: PriceFen
     leader_price_fen: PriceFen | None = None
 
-    def for_seat(self, leader: bool) -> int:
-        """Give the price of the leader's seat, or of another seat, in fen."""
-        return self.leader_price_fen if leader and self.leader_price_fen is not None else self.price_fen
+    @property
+    def leader_fen(self) -> int:
+        """What the leader pays for one piece, in fen."""
+        return self.price_fen if self.leader_price_fen is None else self.leader_price_fen
 
 
 Sizes = Annotated[list[Size], Meta(min_length=1, max_length=8)]
@@ -129,7 +132,8 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A group-buy of one product. `stock` is what was set aside of each SKU; none: it sells from the SKU's own."""
+    """A group-buy of one product. `stock` is what was set aside of each SKU; none: it sells from the SKU's own.
+    `body_digest` is that of the request with an Idempotency-Key that made it."""
 
     activity_id: str
     product_id: str
@@ -149,6 +153,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     secret_hash: str = ""
     created_at: datetime
     ended_early: bool = False
+    body_digest: str = ""
 
     @property
     def pool(self) -> str:
@@ -211,17 +216,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Give the number of paid seats with which the lobby succeeds at its expiry."""
         if self.kind == "ladder":
             return min(price.size for price in self.prices)
-        return min(self.min_fill or self.size, self.size)
+        return min(max(self.min_fill or self.size, FILL_MIN), self.size)
 
-    def price_of(self, sku_id: str, leader: bool) -> int | None:
-        """Give the price of a piece as the order is placed, in fen: of a ladder, that of the first step. None for a
-        SKU that is not part of the group-buy."""
-        return self.price_at(self.least if self.kind == "ladder" else self.size, sku_id, leader)
+    def price_of(self, sku_id: str) -> Price | None:
+        """Find the price of a piece as the order is placed: of a ladder, that of the first step. None for a SKU that is
+        not part of the group-buy."""
+        return self.price_at(self.least if self.kind == "ladder" else self.size, sku_id)
 
-    def price_at(self, size: int, sku_id: str, leader: bool) -> int | None:
-        """Give the price of a piece in a lobby of that size, in fen; None where there is none."""
-        found = (price for price in self.prices if (price.sku_id, price.size) == (sku_id, size))
-        return next((price.for_seat(leader) for price in found), None)
+    def price_at(self, size: int, sku_id: str) -> Price | None:
+        """Find the price of a piece in a lobby of that size; None where there is none."""
+        return next((price for price in self.prices if (price.sku_id, price.size) == (sku_id, size)), None)
 
     def step(self, taken: int) -> int:
         """Give the step of a ladder that so many paid seats reach; 0 for none."""
@@ -329,9 +333,9 @@ def wound_up_at(activity: Activity) -> datetime:
     return activity.ends_at + END_WAIT + (OPENING_WAIT if activity.ended_early else timedelta())
 
 
-def check_order(terms: Terms, sku_id: str, quantity: int, leader: bool) -> int:
-    """Give the price of a piece for this seat, in fen. Raises `invalid`, `purchase_limit`."""
-    price = terms.price_of(sku_id, leader)
+def check_order(terms: Terms, sku_id: str, quantity: int) -> Price:
+    """Find the price of a piece as the order is placed. Raises `invalid`, `purchase_limit`."""
+    price = terms.price_of(sku_id)
     if price is None:
         raise invalid(NOT_IN_GROUP_BUY.at("lines[0].sku_id"))
     if terms.limit_per_member is not None and quantity > terms.limit_per_member:

@@ -5,7 +5,8 @@
 | one activity | Get (activity, "activity") | 0.5 RRU, 1 to decide by |
 | activities by their end | Query by_end | 0.5 RRU per 4 KB |
 | how much has a member bought in it | Update (activity, "member#<member>") in the order's transaction | 2 WRU |
-| who takes part in the draw of an activity | Query (activity, "entry#") | 1 RRU per 4 KB |
+| who takes part in the draw of an activity | Query (activity, "entry#") | 1 RRU per 4 KB; once, by its draw |
+| a page of the proof of a draw | Get (activity, "activity"), (activity, "proof#<page>") | 0.5 RRU per 4 KB, 18 |
 | a lobby, and my seat in it | BatchGet (lobby, "lobby"), (lobby, "seat#<member>") | 1 RRU each |
 | hold, take, free a seat | Update lobby, and seat, in the order's transaction | 2 WRU (lobby: per KB of terms) |
 | everybody in a lobby | Query lobby | 1 RRU per 4 KB |
@@ -35,6 +36,8 @@ from chalicelib.platform.store.read import Key
 ACTIVITY = "activity"
 MEMBER = "member#"
 ENTRY = "entry#"
+PROOF = "proof#"
+BODY = "body"
 LOBBY = "lobby"
 SEAT = "seat#"
 #: Hash key of the one list of all activities: there are dozens, changed by hand.
@@ -53,13 +56,22 @@ class ByEnd(GlobalSecondaryIndex["GroupActivities"]):
 
 
 class Draw(msgspec.Struct, frozen=True):
-    """How a draw over a whole activity ended: the winning orders."""
+    """How a draw over a whole activity ended: the winning orders, and how many pages its proof has (none where nobody
+    took part, and in a draw of a version that wrote none)."""
 
     winners: list[str]
+    pages: int = 0
+
+
+class ProofPage(msgspec.Struct, frozen=True):
+    """Some of the orders that took part in a draw over a whole activity, in their sequence. Written once."""
+
+    orders: list[str]
 
 
 class GroupActivities(Table):
-    """The parts of an activity; which attributes are there follows from the part."""
+    """The parts of an activity; which attributes are there follows from the part. Under "body#<digest>" stands which
+    activity was made, or changed, by a request with that body last."""
 
     class Meta(TableMeta):
         table_name = name("group_activities")
@@ -78,6 +90,10 @@ class GroupActivities(Table):
     closed = BooleanAttribute(null=True)
     # part "member#<member_id>": pieces that this member has in orders of the activity
     bought = NumberAttribute(null=True)
+    # part "proof#<page>", once the activity is closed
+    proof = Document(ProofPage, null=True)
+    # part "body"
+    made = UnicodeAttribute(null=True)
 
     by_end = ByEnd()
 
@@ -134,9 +150,25 @@ def activity_item(activity: Activity, version: int, secret: str | None) -> Group
     )  # fmt: skip
 
 
+def body_key(digest: str) -> Key:
+    """Give the key of what is known of the requests with a body of this digest."""
+    return GroupActivities, (f"{BODY}#{digest}", BODY)
+
+
 def bought_key(activity_id: str, member_id: str) -> Key:
     """Give the key of the count of pieces that a member has bought in an activity."""
     return GroupActivities, (activity_id, MEMBER + member_id)
+
+
+def proof_key(activity_id: str, page: int) -> Key:
+    """Give the key of a page of the proof of an activity's draw, the first of which is 0."""
+    return GroupActivities, (activity_id, f"{PROOF}{page:04}")
+
+
+def proof_item(activity_id: str, page: int, order_ids: list[str]) -> GroupActivities:
+    """Make a page of the proof of an activity's draw."""
+    _, (under, part) = proof_key(activity_id, page)
+    return GroupActivities(under, part, proof=ProofPage(order_ids))
 
 
 def lobby_key(lobby_id: str) -> Key:

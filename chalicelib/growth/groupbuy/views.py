@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib.growth.groupbuy.report.rules import Tally
-from chalicelib.growth.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, SetAside, Variant
+from chalicelib.growth.groupbuy.rules import CONTROL, FILL_MIN, Activity, Kind, Lottery, Price, SetAside, Variant
 from chalicelib.growth.groupbuy.settings import GROUP_BUY
 
 
@@ -72,13 +72,17 @@ def activity_fields(activity: Activity, variant: str, stock: dict[str, int]) -> 
         "prices": offered_prices(prices, stock),
         "rules": RulesView(
             limit_per_member=activity.limit_per_member,
-            min_fill=activity.min_fill,
+            min_fill=_fill(activity),
             new_customers_only=activity.new_customers_only,
             hold_minutes=GROUP_BUY.current().hold_minutes,
             lottery=activity.lottery,
             secret_hash=activity.secret_hash,
         ),
     }
+
+
+def _fill(activity: Activity) -> int | None:
+    return None if activity.min_fill is None else max(activity.min_fill, FILL_MIN)
 
 
 def offered_prices(prices: list[Price], stock: dict[str, int]) -> list[OfferedPrice]:
@@ -88,7 +92,7 @@ def offered_prices(prices: list[Price], stock: dict[str, int]) -> list[OfferedPr
             sku_id=price.sku_id,
             size=price.size,
             price_fen=price.price_fen,
-            leader_price_fen=price.for_seat(leader=True),
+            leader_price_fen=price.leader_fen,
             stock=stock.get(price.sku_id),
         )
         for price in prices
@@ -97,10 +101,11 @@ def offered_prices(prices: list[Price], stock: dict[str, int]) -> list[OfferedPr
 
 def admin_view(activity: Activity) -> AdminActivityView:
     """Show the activity to operators."""
-    own = ("limit_per_member", "min_fill", "new_customers_only", "variants", "lottery", "created_at", "ended_early")
+    own = ("limit_per_member", "new_customers_only", "variants", "lottery", "created_at", "ended_early")
     return AdminActivityView(
         **activity_fields(activity, CONTROL, {}),
         **{field: getattr(activity, field) for field in own},
+        min_fill=_fill(activity),
         stock=[SetAside(sku_id=sku_id, pieces=pieces) for sku_id, pieces in activity.stock.items()],
     )
 
@@ -111,6 +116,8 @@ class DrawProof(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     The winners are those `winners_count` orders whose HMAC-SHA256 under the secret is smallest (docs/lottery.md).
     A lobby's secret is the HMAC-SHA256 of its id under its activity's, which is told when the activity has ended.
+    Where many took part, `orders` are those of one page, and `next_cursor` asks for the next; the rest is the same on
+    every page.
     """
 
     activity_id: str
@@ -121,6 +128,7 @@ class DrawProof(msgspec.Struct, kw_only=True, omit_defaults=True):
     secret: str | None = None
     orders: list[str] = []
     winners: list[str] = []
+    next_cursor: str | None = None
 
 
 class ActivityReport(msgspec.Struct, kw_only=True):

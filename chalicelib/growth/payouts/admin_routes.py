@@ -19,6 +19,7 @@ from chalicelib.growth.payouts.inputs import (
     WithdrawalRejectionInput,
 )
 from chalicelib.growth.payouts.queries import tax_rows, withdrawals_in_queue, withdrawals_of_member
+from chalicelib.growth.payouts.transfers import service as transfers
 from chalicelib.growth.payouts.views import AdminWithdrawalView, TaxRow, WithdrawalJournal, admin_view
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.platform.store import cursors
@@ -76,6 +77,12 @@ def cancel_withdrawal(call: Call, withdrawal_id: str, body: WithdrawalRejectionI
     It ends as WeChat says: it was paid after all, if they were quicker.
     """
     return admin_view(withdrawals.cancel(withdrawal_id, body.reason, _by(call)))
+
+
+@endpoint(f"POST {ONE}/ask-wechat", OPERATOR, permission=REVIEW, errors=("conflict",))
+def ask_wechat(withdrawal_id: str) -> AdminWithdrawalView:
+    """Ask WeChat how far a withdrawal is, and take in what it says; where it tells nothing, nothing changes."""
+    return admin_view(transfers.ask_wechat(withdrawal_id))
 
 
 @endpoint(f"POST {ONE}/conclude", OPERATOR, permission=REVIEW, errors=("withdrawal_state", "conflict"))

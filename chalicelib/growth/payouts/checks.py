@@ -89,7 +89,7 @@ def _of_entries(one: Withdrawal, posted: list[Entry]) -> list[Difference]:
             FEES: -one.fee_fen, WECHAT: one.tax_fen + one.fee_fen - one.amount_fen,
         })  # fmt: skip
     elif one.state == "failed":
-        back = _returned(one)
+        back = one.tax_returned_fen
         ours["failed"] = _moved({
             withdrawing: one.amount_fen, available: -one.amount_fen - back, withdrawn: back, PAYOUTS: -back, TAX: back,
         })  # fmt: skip
@@ -99,11 +99,6 @@ def _of_entries(one: Withdrawal, posted: list[Entry]) -> list[Difference]:
         for cause in sorted(ours.keys() | theirs.keys())
         if ours.get(cause) != theirs.get(cause)
     ]
-
-
-def _returned(one: Withdrawal) -> int:
-    """What came back, as it failed, of the tax that others of its month were kept back because of it."""
-    return int(getattr(one, "tax_returned_fen", 0))
 
 
 def _postings(entry: Entry) -> dict[str, int]:
@@ -164,7 +159,7 @@ def _of_allowance(member_id: str, allowance: Allowance, withdrawals: list[Withdr
         "first_month": min((clock.day(one.created_at).month for one in this_year), default=0),
     }  # fmt: skip
     says = {field: getattr(allowance, field) for field in right}
-    for earlier, kept in getattr(allowance, "earlier", {}).items():
+    for earlier, kept in allowance.earlier.items():
         says |= {f"fen in {earlier}": kept.fen, f"fen of tax in {earlier}": kept.tax_fen}
         fen, tax = _paid(months[earlier])
         right |= {f"fen in {earlier}": fen, f"fen of tax in {earlier}": tax}
@@ -176,12 +171,13 @@ def _of_allowance(member_id: str, allowance: Allowance, withdrawals: list[Withdr
 
 
 def _paid(withdrawals: Iterable[Withdrawal]) -> tuple[int, int]:
-    """What was taken out with these and has not failed, and the tax on it; tax that was returned is out of both."""
+    """What was taken out with these and has not failed, and the tax on it; tax that was returned is out of
+    both."""
     fen = tax = 0
     for one in withdrawals:
         stands = one.state != "failed"
-        fen += one.amount_fen * stands - _returned(one)
-        tax += one.tax_fen * stands - _returned(one)
+        fen += one.amount_fen * stands - one.tax_returned_fen
+        tax += one.tax_fen * stands - one.tax_returned_fen
     return fen, tax
 
 

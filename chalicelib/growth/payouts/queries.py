@@ -68,13 +68,15 @@ def _paid(quarter: str, shard: int, where: Any) -> Iterator[Withdrawal]:
 
 
 def _row(member_id: str, withdrawals: list[Withdrawal]) -> TaxRow:
+    paid = [one for one in withdrawals if one.state == "succeeded"]
+    returned = sum(one.tax_returned_fen for one in withdrawals)
     return TaxRow(
         member_id=member_id,
-        withdrawals=len(withdrawals),
-        gross_fen=sum(one.amount_fen for one in withdrawals),
-        tax_fen=sum(one.tax_fen for one in withdrawals),
-        fee_fen=sum(one.fee_fen for one in withdrawals),
-        net_fen=sum(one.net_fen for one in withdrawals),
+        withdrawals=len(paid),
+        gross_fen=sum(one.amount_fen for one in paid) - returned,
+        tax_fen=sum(one.tax_fen for one in paid) - returned,
+        fee_fen=sum(one.fee_fen for one in paid),
+        net_fen=sum(one.net_fen for one in paid),
     )
 
 

@@ -22,6 +22,7 @@ from msgspec import Meta
 from chalicelib.core import clock
 from chalicelib.core.errors import Reason, invalid
 from chalicelib.core.refusals import AT_LEAST
+from chalicelib.gateways.patience import STRAY_REQUESTS
 from chalicelib.growth.payouts.refusals import (
     CANCEL_IT,
     CONCLUDE_IT,
@@ -103,9 +104,14 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Commission that a member takes out. Its id is the number of its transfer, for ever; of `amount_fen`, tax and fee
     are kept back and the rest is sent to `openid`.
 
+    `tax_returned_fen`: what came back beside its amount as it failed, of the tax that others of its month were kept
+    back because of it; below zero, what was taken off as they were kept back too little without it.
+
     `submitted_at`: since when WeChat may have heard of it; `cancel_requested_at`: since when it is not sent any more,
-    and WeChat is to call it off. `package_info`: what lets the receiver confirm. `outcome`: WeChat's last word on why
-    it failed or does not go on; `reason`: an operator's.
+    and WeChat is to call it off. `sent_at`: when the last request was sent of which only queries follow, because WeChat
+    refuses it or was asked to call it off. `package_info`: what lets the receiver confirm. `outcome`: WeChat's last
+    word on why it failed or does not go on; `reason`: an operator's. `notify_to`: the mall's address that WeChat is
+    told, always the same.
     """
 
     withdrawal_id: str
@@ -118,13 +124,16 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fee_fen: int
     rules_version: int
     created_at: datetime
+    tax_returned_fen: int = 0
     submitted_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    sent_at: datetime | None = None
     finished_at: datetime | None = None
     package_info: str = ""
     outcome: str = ""
     reason: str = ""
     decided_by: str = ""
+    notify_to: str = ""
 
     @property
     def net_fen(self) -> int:
@@ -140,12 +149,26 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether WeChat would still answer a query for its transfer, were there one."""
         return self.submitted_at is not None and now < self.submitted_at + QUERYABLE_FOR
 
+    def silent_from(self) -> datetime | None:
+        """From when on no request for its transfer can be on its way to WeChat, to make it or to call it off; None
+        while some are sent. That WeChat knows nothing of it is final only then."""
+        if self.sent_at is None and self.cancel_requested_at is None:
+            return None
+        sent = (self.submitted_at, self.cancel_requested_at, self.sent_at)
+        return max(at for at in sent if at is not None) + STRAY_REQUESTS
+
+    def has_never_been(self, now: datetime) -> bool:
+        """Whether there is no transfer and never will be, where WeChat has just said that it knows of none."""
+        silent_from = self.silent_from()
+        return silent_from is not None and now >= silent_from and self.is_queryable(now)
+
     def at_first(self) -> Withdrawal:
         """Take it back to how it was answered when it was asked for."""
         fresh = {"package_info": "", "outcome": "", "reason": "", "decided_by": ""}
         return msgspec.structs.replace(
-            self, state=self.first_state, cancel_requested_at=None, finished_at=None, **fresh
-        )
+            self, state=self.first_state, cancel_requested_at=None, sent_at=None, finished_at=None,
+            tax_returned_fen=0, **fresh,
+        )  # fmt: skip
 
 
 # --- how a withdrawal changes ---------------------------------------------------------------------
@@ -169,12 +192,14 @@ def ended(withdrawal: Withdrawal, event: WithdrawalEvent, at: datetime, **change
 
 def progressed(withdrawal: Withdrawal, word: str, package_info: str | None) -> Withdrawal:
     """Take the withdrawal as far as WeChat's word says its transfer is, which has not ended; the same one where that
-    is known. PROCESSING is why it waits: the merchant's balance there is short."""
+    is known. PROCESSING is why it waits: the merchant's balance there is short. What was refused is asked for again now
+    that WeChat knows of it: that tells what lets the receiver confirm."""
     after = step(
         withdrawal,
         WECHAT_EVENTS[word],
         package_info=package_info or withdrawal.package_info,
         outcome="PROCESSING" if word == "PROCESSING" else "",
+        sent_at=None if withdrawal.cancel_requested_at is None else withdrawal.sent_at,
     )
     return withdrawal if after == withdrawal else after
 
@@ -190,6 +215,11 @@ def cancel_requested(withdrawal: Withdrawal, reason: str, by: str, at: datetime)
     Raises `withdrawal_state`."""
     check_action(withdrawal, "cancel", at)
     return msgspec.structs.replace(withdrawal, cancel_requested_at=at, outcome="", reason=reason, decided_by=by)
+
+
+def refused(withdrawal: Withdrawal, why: str, at: datetime) -> Withdrawal:
+    """Send nothing more for the open withdrawal, which WeChat refuses and knows nothing of."""
+    return msgspec.structs.replace(withdrawal, sent_at=at, outcome=why)
 
 
 def waiting_for(withdrawal: Withdrawal, outcome: str) -> Withdrawal:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError
+from chalicelib.core.settings import settings
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.distribution.tables import Distributors, distributor_key
 from chalicelib.growth.payouts.jobs import CANCEL_WITHDRAWAL, PUSH_WITHDRAWAL
-from chalicelib.growth.payouts.limits.rules import Allowance, new_withdrawal
+from chalicelib.growth.payouts.limits.rules import Allowance, new_withdrawal, tax_to_return
 from chalicelib.growth.payouts.queries import find, find_allowance, load_if_there, stored_allowance
 from chalicelib.growth.payouts.refusals import BALANCE_SHORT, money
 from chalicelib.growth.payouts.rules import (
@@ -76,11 +79,12 @@ def _request_once(member_id: str, number: str, amount_fen: int) -> Withdrawal:
     made = new_withdrawal(
         number, amount_fen, distributor.distributor, openid, before, section.value, section.version, now
     )
+    made = msgspec.structs.replace(made, notify_to=settings().public_url)
     tx = Transaction()
     tx.create(withdrawal_item(made, 1), Conflict)
     short = MallError("balance_short", errors=(BALANCE_SHORT.at("amount_fen", **money(amount=amount_fen)),))
     ledger.post(tx, entries.withdrawal_begun(number, member_id, now, amount_fen), short=short)
-    _put_allowance(tx, member_id, before.with_one(made), stored)
+    _put_allowance(tx, member_id, before.with_one(made, section.value.tax), stored)
     tx.check(*distributor_key(member_id), Distributors.version == int(distributor.version), Conflict)
     if made.state == "processing":
         schedule(tx, PUSH_WITHDRAWAL, number)
@@ -161,14 +165,17 @@ def succeeded(withdrawal: Withdrawal, tx: Transaction, **changes: str) -> Withdr
 
 
 def failed(withdrawal: Withdrawal, tx: Transaction, event: WithdrawalEvent = "fail", **changes: str) -> Withdrawal:
-    """End the withdrawal, which has finally failed: in `tx` its money and its part of the allowance are given back."""
+    """End the withdrawal, which has finally failed: in `tx` its money and its part of the allowance are given back, and
+    the tax that others of its month were kept back because of it."""
     now = clock.now()
-    about = withdrawal.withdrawal_id, withdrawal.member_id, now
-    ledger.post(tx, entries.withdrawal_failed(*about, withdrawal.amount_fen))
     stored = find_allowance(withdrawal.member_id)
-    if stored is not None and (after := stored.value.without(withdrawal)) != stored.value:
-        _put_allowance(tx, withdrawal.member_id, after, stored)
-    return ended(withdrawal, event, now, **changes)
+    returned = 0 if stored is None else tax_to_return(withdrawal, stored.value)
+    after = msgspec.structs.replace(ended(withdrawal, event, now, **changes), tax_returned_fen=returned)
+    about = withdrawal.withdrawal_id, withdrawal.member_id, now
+    ledger.post(tx, entries.withdrawal_failed(*about, withdrawal.amount_fen, returned))
+    if stored is not None and (left := stored.value.without(after)) != stored.value:
+        _put_allowance(tx, withdrawal.member_id, left, stored)
+    return after
 
 
 def _put_allowance(tx: Transaction, member_id: str, after: Allowance, stored: Versioned[Allowance] | None) -> None:

@@ -56,7 +56,7 @@ class ByQueue(GlobalSecondaryIndex["Withdrawals"]):
 
 
 class ByQuarter(GlobalSecondaryIndex["Withdrawals"]):
-    """One shard of what was paid in a quarter, member by member."""
+    """One shard of what was paid, and of the tax that was returned, in a quarter, member by member."""
 
     class Meta:
         index_name = "by_quarter"
@@ -127,7 +127,8 @@ def withdrawal_item(withdrawal: Withdrawal, version: int) -> Withdrawals:
     if withdrawal.open:
         shard = ids.shard(withdrawal.withdrawal_id, settings().distribution_shards)
         item.queue = queue_shard(queue_of(withdrawal), shard)
-    if withdrawal.state == "succeeded" and withdrawal.finished_at is not None:
+    is_reported = withdrawal.state == "succeeded" or withdrawal.tax_returned_fen
+    if is_reported and withdrawal.finished_at is not None:
         shard = ids.shard(withdrawal.member_id, settings().distribution_shards)
         item.quarter = quarter_shard(quarter_of(withdrawal.finished_at), shard)
         item.paid_to = f"{withdrawal.member_id}|{withdrawal.withdrawal_id}"

@@ -18,7 +18,8 @@ class WithdrawalView(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A withdrawal as its distributor sees it; `amount_fen` left the balance, `net_fen` is sent.
 
     While it awaits their confirmation, for a day at most, `package_info` is what wx.requestMerchantTransfer takes.
-    `failed`: the money is in the balance again, and `reason` says why.
+    `failed`: the money is in the balance again, and `reason` says why; with it came `tax_returned_fen` that others of
+    the month were kept back because of it (below zero: too little was kept back, which was taken off).
     """
 
     withdrawal_id: str
@@ -31,6 +32,7 @@ class WithdrawalView(msgspec.Struct, kw_only=True, omit_defaults=True):
     package_info: str | None = None
     finished_at: datetime | None = None
     reason: str = ""
+    tax_returned_fen: int = 0
 
 
 class AdminWithdrawalView(WithdrawalView, kw_only=True, omit_defaults=True):
@@ -47,7 +49,7 @@ class AdminWithdrawalView(WithdrawalView, kw_only=True, omit_defaults=True):
 
 
 class TaxRow(msgspec.Struct, frozen=True):
-    """What one member was paid in a quarter, in fen."""
+    """What one member was paid in a quarter, in fen, less the tax that came back in it: gross = tax + fee + net."""
 
     member_id: str
     withdrawals: int
@@ -79,6 +81,7 @@ def admin_view(withdrawal: Withdrawal) -> AdminWithdrawalView:
 def _fields(withdrawal: Withdrawal) -> dict[str, Any]:
     same = (
         "withdrawal_id", "state", "amount_fen", "tax_fen", "fee_fen", "net_fen", "created_at", "finished_at",
+        "tax_returned_fen",
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(withdrawal, field) for field in same}
     if withdrawal.state == "awaiting_confirmation" and withdrawal.cancel_requested_at is None:

@@ -28,6 +28,9 @@ from chalicelib.platform.store.transaction import ConditionFailed, Transaction, 
 #: (core/entry.py). Another 2 are for Lambda to end it, and for clocks that differ.
 LEASE_SECONDS = 85
 ATTEMPTS_MAX = 24
+#: So many of them an outage of somebody else uses up at most: as many as its waits grow with. What is wrong with a job
+#: itself has the others before it, however long it waited.
+OUTAGE_ATTEMPTS_MAX = 8
 BACKOFF_SECONDS = 5
 BACKOFF_SECONDS_MAX = 600
 _BATCH = 25
@@ -172,6 +175,8 @@ def _take(found: Jobs) -> Job | None:
 
 def _failed(job: Job, fault: Exception) -> None:
     attempts = job.task.attempts + 1
+    if _passing(fault):
+        attempts = max(job.task.attempts, min(attempts, OUTAGE_ATTEMPTS_MAX))
     task = msgspec.structs.replace(job.task, attempts=attempts, last_error=_reason(fault))
     if attempts >= ATTEMPTS_MAX and not _passing(fault):
         metrics.add(Metric.JOBS_DEAD)

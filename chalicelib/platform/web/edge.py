@@ -143,7 +143,7 @@ def _perform(
         raw_body=_body(endpoint, request),
         language=language,
         caller=token.subject if token else "",
-        idempotency_key=_idempotency_key(request) if endpoint.idempotent else "",
+        idempotency_key=_idempotency_key(endpoint, request),
         query=_known_query(endpoint, request),
     )
     if endpoint.per_minute is not None:
@@ -241,8 +241,10 @@ def _query(struct: Any, sent: Mapping[str, str]) -> Any:
         raise problems.from_validation(fault, "query") from None
 
 
-def _idempotency_key(request: Request) -> str:
+def _idempotency_key(endpoint: Endpoint, request: Request) -> str:
     key: str = request.headers.get("idempotency-key", "")
+    if not endpoint.idempotent or (endpoint.idempotent == "optional" and not key):
+        return ""
     if not re.fullmatch(IDEMPOTENCY_KEY, key):
         raise MallError("idempotency_key_missing")
     return key

@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -27,6 +27,10 @@ PATH_VALUE = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 
 #: An Idempotency-Key: 1 to 64 printable ASCII characters. HTTP drops spaces at either end of a header, so none there.
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$"
+
+
+#: Whether an endpoint takes an Idempotency-Key: True, it must be there; "optional", it may.
+Idempotent = bool | Literal["optional"]
 
 
 class Audience(Enum):
@@ -74,7 +78,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     permission: str
     handler: Callable[..., Any]
     status: int
-    idempotent: bool
+    idempotent: Idempotent
     errors: tuple[str, ...]
     cache_seconds: int | None
     media: str
@@ -122,7 +126,7 @@ def endpoint(
     *,
     permission: str = "",
     status: int = 200,
-    idempotent: bool = False,
+    idempotent: Idempotent = False,
     errors: tuple[str, ...] = (),
     cache_seconds: int | None = None,
     media: str = "application/json",

@@ -128,8 +128,11 @@ def _parameters(declared: Endpoint, by_type: Schemas) -> list[Json]:
         schema = {"type": "string", "pattern": IDEMPOTENCY_KEY}
         text = "The same key and body gives the same answer; the same key with another body is refused."
         found.append(
-            {"name": "Idempotency-Key", "in": "header", "required": True, "schema": schema, "description": text}
-        )
+            {
+                "name": "Idempotency-Key", "in": "header", "required": declared.idempotent is True, "schema": schema,
+                "description": text,
+            }
+        )  # fmt: skip
     if declared.cache_seconds is not None:
         found.append({"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}})
     return found
@@ -171,8 +174,8 @@ def codes(declared: Endpoint) -> list[str]:
     """List every code that the endpoint may answer: its own, and those that follow from its declaration."""
     follows = {
         "malformed": declared.body is not None or declared.query is not None,
-        "idempotency_key_missing": declared.idempotent,
-        "idempotency_key_reused": declared.idempotent,
+        "idempotency_key_missing": bool(declared.idempotent),
+        "idempotency_key_reused": bool(declared.idempotent),
         "unauthenticated": declared.audience in (VISITOR, MEMBER, OPERATOR),
         "forbidden": declared.audience is OPERATOR,
         "not_found": "{" in declared.path,

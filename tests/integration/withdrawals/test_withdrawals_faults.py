@@ -136,6 +136,10 @@ def test_refused_for_good_and_never_heard_of_it_is_in_the_balance_again(
     assert (mine(unlucky, number)["state"], balance(unlucky)) == ("processing", (0, 10_000, 0))
     for _ in range(3):
         run_jobs(mall_clock, 60)
+    assert (mine(unlucky, number)["state"], balance(unlucky)) == ("processing", (0, 10_000, 0))
+    (seen,) = queue(operator, unlucky, "waiting")
+    assert (seen["withdrawal_id"], seen["waits_for"]) == (number, "PARAM_ERROR")
+    run_jobs(mall_clock, 601)
     over = mine(unlucky, number)
     assert (over["state"], over["reason"]) == ("failed", "PARAM_ERROR")
     assert balance(unlucky) == (10_000, 0, 0)

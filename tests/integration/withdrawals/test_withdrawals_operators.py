@@ -128,6 +128,37 @@ def test_tax_is_withheld_by_the_month_and_reported_by_the_quarter(
     assert differences(wechat, other) == []
 
 
+@pytest.mark.parametrize("fails_first", [True, False])
+def test_tax_that_was_withheld_because_of_a_withdrawal_that_failed_comes_back(
+    fails_first: bool, operator: Operator, wechat: Sandbox, mall_clock: LocalClock
+) -> None:
+    from chalicelib.core import clock
+    from chalicelib.growth.payouts.rules import quarter_of
+
+    to_quarter(mall_clock)
+    set_rules(operator, tax="labour", review_from_fen=None)
+    shopper = earner(operator.send, wechat, 160_000)
+    failing, paying = at_wechat(shopper, 80_000), at_wechat(shopper, 80_000)
+    assert [mine(shopper, number)["tax_fen"] for number in (failing, paying)] == [0, 16_000]
+    outcomes = [(failing, "fail"), (paying, "confirm")]
+    for number, outcome in outcomes if fails_first else reversed(outcomes):
+        end(wechat, number, outcome)
+        shopper.send(*transfer_callback(wechat, number)).ok()
+        shopper.send(*transfer_callback(wechat, number)).ok()
+    assert (mine(shopper, failing)["tax_returned_fen"], mine(shopper, paying)["net_fen"]) == (16_000, 64_000)
+    assert balance(shopper) == (96_000, 0, 64_000)
+    postings = [line["postings"] for line in operator.items(f"/v1/admin/distributors/{shopper.member_id}/ledger")]
+    assert sum(one["amount_fen"] for legs in postings for one in legs if one["account"] == "tax:payable") == 0
+    assert report(operator, quarter_of(clock.now()))[shopper.member_id] == ["1", "64000", "0", "0", "64000"]
+    lines = shopper.get("/v1/distributor/ledger").ok()["items"]
+    assert [one["available_fen"] for one in lines if one["what"] == "withdrawal_returned_with_tax"] == [96_000]
+    month = clock.day(clock.now()).isoformat()[:7]
+    told = shopper.get(f"/v1/distributor/statements/{month}").ok()
+    named = ("earned_fen", "withdrawn_fen", "tax_returned_fen", "closing_fen")
+    assert [told[name] for name in named] == [160_000, 80_000, 16_000, 96_000]
+    assert differences(wechat, shopper) == []
+
+
 def test_a_rule_of_the_merchant_s_withholds_by_the_year_so_far(
     operator: Operator, shopper: Shopper, wechat: Sandbox, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

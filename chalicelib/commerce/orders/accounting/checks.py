@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chalicelib.commerce.orders.refunds.checks import amount, granted, is_all_back, withheld
+from chalicelib.commerce.orders.refunds.checks import amount, granted, is_all_back
 from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.commerce.pricing.basket.rules import Discount
 from chalicelib.core.difference import Difference
@@ -72,7 +72,7 @@ def _kept(order: Order) -> tuple[int, int, int, int]:
     if is_all_back(order) and not order.shipments:
         off_freight = 0
     back = granted(order)
-    paid = sum(line.payable_fen for line in order.lines) - sum(one.goods_fen - withheld(one) for one in back)
+    paid = sum(line.payable_fen for line in order.lines) - sum(one.goods_fen - one.withheld_fen for one in back)
     freight = order.freight_fen - sum(refund.freight_fen for refund in back)
     return paid + discounts, freight + off_freight, coupons + off_freight, discounts - coupons
 
@@ -85,8 +85,7 @@ def _stays(line: OrderLine, fen: int) -> int:
 
 def _discounts(order: Order) -> Sequence[Discount]:
     """The discounts that count: of an order that was reckoned anew at another price, those at that price."""
-    anew = getattr(order, "reckoned", None)
-    return order.discounts if anew is None else anew.discounts
+    return order.discounts if order.reckoned is None else order.reckoned.discounts
 
 
 def _off(discounts: Sequence[Discount], line: OrderLine, *sources: str) -> int:

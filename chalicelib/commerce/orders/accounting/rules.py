@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chalicelib.commerce.orders.rules import Order, OrderLine
+from chalicelib.commerce.pricing.basket.rules import Discount
 from chalicelib.ledger.rules import Sale
 
 #: States of a refund that was granted: its part of the order is given back, whether it is paid out or not.
@@ -22,25 +25,40 @@ def sold(order: Order) -> Sale:
 def given_back(order: Order) -> Sale:
     """Tell what all granted refunds of the order took out of it, in fen.
 
-    With its pieces go back what coupons and promotions took off them; what a coupon took off the freight goes back
-    with the last pieces of an order of which nothing was sent. So all parts of an order add up to the whole, in
-    whatever order they go back; what one of them took is what this grew by.
+    What was taken off and does not count any more since the order was reckoned anew is as good as given back. With its
+    pieces go back what coupons and promotions took off them; what a coupon took off the freight goes back with the last
+    pieces of an order of which nothing was sent; what is withheld stays sold, as goods. So all parts of an order add up
+    to the whole, in whatever order they go back; what one of them took is what this grew by.
     """
     refunds = [refund for refund in order.refunds if refund.state in GRANTED and not refund.late]
-    coupons = sum(_part_back(line, _coupons_on_line(order, line.sku_id)) for line in order.lines)
-    discounts = sum(_part_back(line, line.discount_fen) for line in order.lines)
+    gone = lapsed(order)
+    coupons = gone.coupons_fen + sum(_part_back(line, _on_line(order, line.sku_id, "coupon")) for line in order.lines)
+    discounts = gone.goods_fen + sum(_part_back(line, _discount_of(order, line)) for line in order.lines)
     whole = not order.shipments and all(line.cancelled + line.returned == line.quantity for line in order.lines)
     off_freight = _freight_coupons(order) if whole else 0
     return Sale(
-        goods_fen=sum(refund.goods_fen for refund in refunds) + discounts,
+        goods_fen=sum(refund.goods_fen - refund.withheld_fen for refund in refunds) + discounts,
         freight_fen=sum(refund.freight_fen for refund in refunds) + off_freight,
         coupons_fen=coupons + off_freight,
         promotions_fen=discounts - coupons,
     )
 
 
+def lapsed(order: Order) -> Sale:
+    """Tell what discounts on the order's goods do not count any more since it was reckoned anew, in fen: the price of
+    the goods came down by as much. Below zero where one takes off more than before."""
+    if order.reckoned is None:
+        return Sale()
+    coupons, promotions = (
+        _on_lines(order.discounts, source) - _on_lines(order.reckoned.discounts, source)
+        for source in ("coupon", "promotion")
+    )
+    return Sale(goods_fen=coupons + promotions, coupons_fen=coupons, promotions_fen=promotions)
+
+
 def paid_for(order: Order, sku_id: str) -> int:
-    """Tell what of the price that was paid for a line, without freight, has not been given back, in fen."""
+    """Tell what of the price that was paid for a line, without freight, has not been given back, in fen; what was
+    withheld of it because the rest costs more counts as given back, since its pieces are."""
     line = next(line for line in order.lines if line.sku_id == sku_id)
     parts = (part for refund in order.refunds if refund.state in GRANTED for part in refund.lines)
     return line.payable_fen - sum(part.amount_fen for part in parts if part.sku_id == sku_id)
@@ -51,9 +69,22 @@ def _part_back(line: OrderLine, amount_fen: int) -> int:
     return amount_fen * (line.cancelled + line.returned) // line.quantity
 
 
-def _coupons_on_line(order: Order, sku_id: str) -> int:
-    discounts = (discount for discount in order.discounts if discount.source == "coupon")
-    return sum(line.discount_fen for discount in discounts for line in discount.lines if line.sku_id == sku_id)
+def _discount_of(order: Order, line: OrderLine) -> int:
+    """What comes off the line, in fen, as it counts now."""
+    if order.reckoned is None:
+        return line.discount_fen
+    return sum(_on_line(order, line.sku_id, source) for source in ("coupon", "promotion"))
+
+
+def _on_line(order: Order, sku_id: str, source: str) -> int:
+    stands = order.discounts if order.reckoned is None else order.reckoned.discounts
+    return _on_lines(stands, source, sku_id)
+
+
+def _on_lines(discounts: Sequence[Discount], source: str, sku_id: str | None = None) -> int:
+    """What discounts of this source take off goods, in fen: of one SKU, where one is named."""
+    lines = (line for discount in discounts if discount.source == source for line in discount.lines)
+    return sum(line.discount_fen for line in lines if sku_id in (None, line.sku_id))
 
 
 def _freight_coupons(order: Order) -> int:

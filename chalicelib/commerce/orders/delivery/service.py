@@ -9,9 +9,19 @@ import msgspec
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
+from chalicelib.commerce.orders.accounting.rules import GRANTED
 from chalicelib.commerce.orders.jobs import COMPLETE, COMPLETED, RECEIVE, REFERRED_RECEIVED, REPORT_SHIPPING
 from chalicelib.commerce.orders.refusals import PARCEL_DIFFERS, TOO_MANY_PARCELS
-from chalicelib.commerce.orders.rules import PARCELS_MAX, Order, Pieces, Shipment, pieces_to_ship, shipped, step
+from chalicelib.commerce.orders.rules import (
+    PARCELS_MAX,
+    Order,
+    Pieces,
+    Shipment,
+    check_room,
+    pieces_to_ship,
+    shipped,
+    step,
+)
 from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import invalid
@@ -45,7 +55,7 @@ def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | No
         if len(after.shipments) >= PARCELS_MAX and after.state != "shipped":
             raise invalid(TOO_MANY_PARCELS.at("lines", limit=PARCELS_MAX))
         sent(tx, after)
-        return after
+        return check_room(after)
 
     return changes.change(order_id, decide)
 
@@ -53,7 +63,7 @@ def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | No
 def sent(tx: Transaction, order: Order) -> None:
     """Owe what follows when a parcel has left, or nothing remains to be sent: the report, and receipt by time."""
     now = clock.now()
-    given_back = sum(refund.amount_fen for refund in order.refunds if refund.state != "rejected")
+    given_back = sum(refund.amount_fen for refund in order.refunds if refund.state in GRANTED)
     if order.transaction_id and given_back < order.paid_fen:  # WeChat takes no report of a payment that is refunded
         schedule(tx, REPORT_SHIPPING, f"{order.order_id}-{len(order.history)}")
     if order.state == "shipped":

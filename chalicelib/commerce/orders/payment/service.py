@@ -24,7 +24,7 @@ from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.refunds.issue import owe_push, refund_id, refund_in_full
 from chalicelib.commerce.orders.refunds.rules import with_refund
 from chalicelib.commerce.orders.refusals import PAY_TIME_OVER, PAYMENT_REFUSED, order_state
-from chalicelib.commerce.orders.rules import PAY_GRACE, PAY_MARGIN, Order, OrderLine, Refund, noted, step
+from chalicelib.commerce.orders.rules import PAY_MARGIN, Order, OrderLine, Refund, noted, step
 from chalicelib.commerce.orders.views import PaymentView
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError
@@ -46,13 +46,18 @@ if TYPE_CHECKING:
 LOBBY_OVER = "拼团已结束，支付款项原路退回"
 
 
+#: WeChat's words for a payment that was made, also where some of it went back.
+PAID_WORDS = frozenset({"SUCCESS", "REFUND"})
+
+
 class PaymentMismatch(ValueError):
     """A genuine notice is about a payment that is not the one asked for: it is never taken for an order's."""
 
 
 def start(order_id: str, member_id: str) -> PaymentView:
-    """Begin the payment of this order at WeChat Pay; beginning it again is the same payment.
+    """Begin the payment of this order at WeChat Pay; beginning it again is the same payment, in the same words.
 
+    Where it cannot be begun, WeChat is asked first, and a payment that it has is recorded.
     Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over`, `payment_refused`, `unavailable`.
     """
     order = order_queries.owned(order_id, member_id)
@@ -62,7 +67,7 @@ def start(order_id: str, member_id: str) -> PaymentView:
     if order.state != "awaiting_payment":
         raise order_state(order.state, "pay")
     if clock.now() >= order.pay_by - PAY_MARGIN:
-        raise _pay_time_over()
+        raise _not_begun(order)
     if order.group is not None:
         groups().check_open(order)
     from chalicelib.gateways.wechat import pay as wechat  # 150 ms that no other call has to pay at a cold start
@@ -73,14 +78,17 @@ def start(order_id: str, member_id: str) -> PaymentView:
             wechat.Prepay(
                 out_trade_no=order.order_id,
                 description=order.lines[0].name,
-                # WeChat wants at least a minute; what is paid after our deadline is caught when the order closes.
-                time_expire=order.pay_by + PAY_GRACE,
+                # What is paid after our deadline is caught when the order closes.
+                time_expire=order.time_expire,
                 total_fen=order.payable_fen,
                 openid=order.openid,
+                notify_to=order.notify_to,
             )
         )
     except WechatError as fault:
-        raise _refusal(order, fault.code, fault.passing) from fault
+        if fault.passing:
+            raise MallError("unavailable", retry_after=2) from fault
+        raise _not_begun(order, fault.code) from fault
     params = wechat.pay_params(prepay_id)
     return PaymentView(
         timeStamp=params.timeStamp, nonceStr=params.nonceStr, package=params.package, signType=params.signType,
@@ -88,14 +96,13 @@ def start(order_id: str, member_id: str) -> PaymentView:
     )  # fmt: skip
 
 
-def _refusal(order: Order, code: str, passing: bool) -> MallError:
-    """Make the refusal for a payment that WeChat would not begin; one that WeChat has already is recorded first."""
-    if passing:
-        return MallError("unavailable", retry_after=2)
-    if code in ("ORDER_PAID", "OUT_TRADE_NO_USED"):
-        learn(order.order_id)
+def _not_begun(order: Order, code: str = "") -> MallError:
+    """Make the refusal for a payment that WeChat refused with this code, or whose time is over, as WeChat tells of it
+    now; one that it has is recorded. Raises WechatError."""
+    word = ask(order.order_id)
+    if word in PAID_WORDS:
         return order_state(order_queries.load(order.order_id).state, "pay")
-    if code == "ORDER_CLOSED":
+    if word == "CLOSED" or not code:
         return _pay_time_over()
     log.error("prepay_refused", order_id=order.order_id, reason=code)
     return MallError("payment_refused", errors=(PAYMENT_REFUSED.at("order_id"),))
@@ -106,14 +113,21 @@ def _pay_time_over() -> MallError:
 
 
 def learn(order_id: str) -> bool:
-    """Ask WeChat whether the order was paid, record the payment if so, and tell whether it was. Raises WechatError."""
+    """Tell whether the order was paid, as `ask` learns it and raises."""
+    return ask(order_id) in PAID_WORDS
+
+
+def ask(order_id: str) -> str | None:
+    """Ask WeChat about the order's payment, record one that was made, and give WeChat's word for it: SUCCESS or REFUND
+    (paid), NOTPAY, CLOSED; None where WeChat has never heard of it. Raises WechatError, PaymentMismatch."""
     from chalicelib.gateways.wechat import pay as wechat
 
     trade = wechat.query(order_id)
-    if trade is None or trade.state not in ("SUCCESS", "REFUND"):
-        return False
-    record(trade)
-    return True
+    if trade is None:
+        return None
+    if trade.state in PAID_WORDS:
+        record(trade)
+    return trade.state
 
 
 def record(trade: Trade, by: str = "wechat") -> Order:
@@ -123,9 +137,8 @@ def record(trade: Trade, by: str = "wechat") -> Order:
     Raises `not_found`, and PaymentMismatch when merchant, app or amount are not ours.
     """
     config = settings()
-    if (trade.mchid, trade.appid, trade.state) not in [
-        (config.wechat_mchid, config.wechat_appid, state) for state in ("SUCCESS", "REFUND")
-    ]:
+    ours = (trade.mchid, trade.appid) == (config.wechat_mchid, config.wechat_appid)
+    if not ours or trade.state not in PAID_WORDS:
         raise PaymentMismatch(trade.out_trade_no)
 
     pools: dict[str, str] | None = None

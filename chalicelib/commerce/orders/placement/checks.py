@@ -122,7 +122,7 @@ def _document_faults(order: Order, used: OrderCoupon, held: Held) -> Iterator[st
 def promotion_faults(order: Order, promotions: Mapping[tuple[str, int], Promotion]) -> Iterator[str]:
     """Hold what each promotion takes off against its terms, where the version that the order names is known."""
     for off in order.discounts:
-        promotion = promotions.get((off.id, getattr(off, "version", 0)))
+        promotion = promotions.get((off.id, off.version))
         if off.source != "promotion" or promotion is None:
             continue
         if promotion.__struct_config__.tag != off.kind:

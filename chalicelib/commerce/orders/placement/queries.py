@@ -34,6 +34,7 @@ from chalicelib.commerce.pricing import settings as pricing_settings
 from chalicelib.commerce.pricing.promotions.rules import new_customer_matters
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.core.settings import settings
 from chalicelib.customers.members.tables import addresses_key, profile_key
 from chalicelib.platform.store import read
 from chalicelib.platform.store.read import Key, ReadSet, read_set
@@ -100,6 +101,7 @@ def _checkout(
         cart_lines=[line for line in wanted if isinstance(line, CartLine)],
         pay_minutes=order_rules().pay_minutes,
         unpaid_max=order_rules().unpaid_max,
+        notify_to=settings().public_url,
     )
 
 
@@ -169,16 +171,19 @@ def _purchase(
     member_id: str, asked: QuoteInput | OrderInput, selection: Selection, coupons: Sequence[Held]
 ) -> Purchase:
     """Add to the selection what its price follows from, for a member who has these coupons."""
-    promotions = pricing_queries.promotions() if selection.deal is None else {}
+    prices = pricing_queries.price_list()
+    promotions = prices.promotions if selection.deal is None else {}
     forest = category_queries.remembered() if coupons or promotions else None
     now = clock.now()
     return Purchase(
         selection=selection,
         items=rules.items_of(selection, forest),
-        templates=pricing_queries.templates(),
+        templates=prices.templates,
+        template_versions=prices.template_versions,
         benefits=pricing.Benefits(
             now=now,
             promotions=promotions,
+            versions=prices.promotion_versions,
             coupons=coupons,
             chosen=asked.coupon_ids,
             new_customer=new_customer_matters(promotions, selection.offers, now) and _is_new(member_id),

@@ -17,8 +17,8 @@ from chalicelib.commerce.orders import refusals
 from chalicelib.commerce.orders.inputs import GroupInput, LineInput, OrderInput, QuoteInput
 from chalicelib.commerce.orders.rules import Event, Order, OrderCoupon, OrderLine, Pieces, Receiver, Seat
 from chalicelib.commerce.pricing import rules as pricing
-from chalicelib.commerce.pricing.basket.rules import DEFAULT_TEMPLATE, Item, floor_fen
-from chalicelib.commerce.pricing.freight.rules import FreightTemplate
+from chalicelib.commerce.pricing.basket.rules import DEFAULT_TEMPLATE, Item, Lead, floor_fen
+from chalicelib.commerce.pricing.freight.rules import FreightTemplate, spared
 from chalicelib.core import ids
 from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import FEN_MAX, yuan
@@ -27,7 +27,8 @@ from chalicelib.customers.members.rules import Address, Addresses, Profile
 
 
 class Deal(msgspec.Struct, frozen=True, kw_only=True):
-    """What taking part in a group means for an order: fen by SKU, the pool of its pieces, its seat and time to pay.
+    """What taking part in a group means for an order: fen by SKU, the pool of its pieces, its seat and time to pay; and
+    what who leads it has off one piece.
 
     `terms` is the groups' own business: they get it back when the seat is held.
     """
@@ -37,6 +38,7 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
     pay_by: datetime
     seat: Seat
     terms: Any
+    lead: Lead | None = None
 
 
 class Referral(msgspec.Struct, frozen=True):
@@ -61,6 +63,7 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     selection: Selection
     items: list[Item]
     templates: Mapping[str, FreightTemplate]
+    template_versions: Mapping[str, int] = {}
     benefits: pricing.Benefits
 
 
@@ -68,7 +71,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """A purchase that is to become an order, and all else that the order follows from.
 
     `places` are where the pieces of each SKU are taken from: a pool, or OWN; SCATTERED until they are consolidated.
-    `cart_lines` are taken out of the cart.
+    `cart_lines` are taken out of the cart. `notify_to` is the mall's address, which the order keeps for WeChat.
     """
 
     purchase: Purchase
@@ -79,6 +82,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     cart_lines: list[CartLine]
     pay_minutes: int
     unpaid_max: int
+    notify_to: str = ""
 
     @property
     def deal(self) -> Deal | None:
@@ -216,6 +220,7 @@ def _item(line: Pieces, offer: Offer, deal: Deal | None, forest: Forest | None) 
         categories=tuple(forest.path(product.category_id)) if forest is not None else (),
         group=deal is not None,
         sale_price_fen=offer.sku.price_fen,
+        lead=None if deal is None else deal.lead,
     )
 
 
@@ -260,8 +265,20 @@ def new_order(order_id: str, digest: str, asked: OrderInput, checkout: Checkout,
         group=deal.seat if deal is not None else None,
         coupons=_order_coupons(quote, benefits.coupons),
         discounts=quote.discounts,
+        free_freight=_free_freight(checkout),
         chain=checkout.referral.chain,
+        notify_to=checkout.notify_to,
     )  # fmt: skip
+
+
+def _free_freight(checkout: Checkout) -> dict[str, int]:
+    """List the templates by which the order goes free because it is dear enough, with their versions; none of an order
+    of a group, of which no part goes back by itself."""
+    if checkout.deal is not None:
+        return {}
+    purchase = checkout.purchase
+    found = spared(purchase.items, purchase.templates, checkout.address.region_code)
+    return {template_id: purchase.template_versions.get(template_id, 0) for template_id in found}
 
 
 def _order_line(line: pricing.QuoteLine, checkout: Checkout) -> OrderLine:

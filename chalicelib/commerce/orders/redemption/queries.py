@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.commerce.coupons.rules import Held
+from chalicelib.commerce.coupons.rules import Coupon, Held
 from chalicelib.commerce.coupons.tables import Coupons, coupon_key, held
 from chalicelib.commerce.coupons.wallet import queries as wallet_queries
 from chalicelib.commerce.orders.rules import Order
@@ -37,6 +37,14 @@ def of_member(member_id: str, known: Sequence[Held]) -> list[Held]:
     of the open ones may not show as they are."""
     own = {one.coupon.coupon_id for one in known}
     return [*known, *(one for one in wallet_queries.open_coupons(member_id) if one.coupon.coupon_id not in own)]
+
+
+def of_order(order: Order) -> list[Coupon]:
+    """Read the coupons of a paid order, as their member has them."""
+    if not order.coupons:
+        return []
+    items = read.batch_get([coupon_key(order.member_id, one.coupon_id) for one in order.coupons])
+    return [item.coupon for item in items if item is not None]
 
 
 def all_unused(order: Order) -> bool:

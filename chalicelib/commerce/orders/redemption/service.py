@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+import msgspec
+
 from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.commerce.orders.jobs import COUPON_RETURNED, COUPON_USED
 from chalicelib.commerce.orders.refusals import IN_ANOTHER_ORDER
-from chalicelib.commerce.orders.rules import Order
+from chalicelib.commerce.orders.rules import Order, OrderCoupon
 from chalicelib.commerce.pricing.discounts.rules import Chosen
 from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs.declarations import Event
@@ -39,11 +43,28 @@ def free(tx: Transaction, order: Order) -> None:
 
 def return_coupons(tx: Transaction, order: Order, always: bool) -> None:
     """Return the coupons of an order that is refunded whole to its member, where their templates allow it, or `always`;
-    as part of `tx`."""
+    as part of `tx`; those that came back before are not the order's any more."""
     for coupon in order.coupons:
-        if coupon.returns or always:
-            wallet.give_back(tx, order.member_id, coupon.coupon_id, order.order_id, Conflict)
-            _tell(tx, order, COUPON_RETURNED, coupon.coupon_id, coupon.template_id, coupon.discount_fen)
+        if (coupon.returns or always) and not coupon.came_back:
+            _return(tx, order, coupon)
+
+
+def return_lapsed(tx: Transaction, order: Order, coupon_ids: Collection[str]) -> Order:
+    """Return these coupons of the order, which do not apply any more, to its member, as part of `tx`; the order after
+    it."""
+    for coupon in order.coupons:
+        if coupon.coupon_id in coupon_ids:
+            _return(tx, order, coupon)
+    coupons = [
+        msgspec.structs.replace(coupon, came_back=coupon.came_back or coupon.coupon_id in coupon_ids)
+        for coupon in order.coupons
+    ]
+    return msgspec.structs.replace(order, coupons=coupons)
+
+
+def _return(tx: Transaction, order: Order, coupon: OrderCoupon) -> None:
+    wallet.give_back(tx, order.member_id, coupon.coupon_id, order.order_id, Conflict)
+    _tell(tx, order, COUPON_RETURNED, coupon.coupon_id, coupon.template_id, coupon.discount_fen)
 
 
 def _tell(tx: Transaction, order: Order, event: Event, coupon_id: str, template_id: str, discount_fen: int) -> None:

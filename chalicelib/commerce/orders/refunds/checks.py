@@ -22,14 +22,9 @@ def granted(order: Order) -> list[Refund]:
 
 
 def amount(refund: Refund) -> int:
-    """Add up what a refund gives back, in fen."""
-    return refund.goods_fen + refund.freight_fen - withheld(refund)
-
-
-def withheld(refund: Refund) -> int:
-    """Tell by how much a refund gives less than the shares of its pieces, because what stays costs more without them,
-    in fen; below zero, what an earlier one had kept."""
-    return int(getattr(refund, "withheld_fen", 0))
+    """Add up what a refund gives back, in fen: less than the shares of its pieces where what stays costs more without
+    them, more where an earlier one had kept too much for that."""
+    return refund.goods_fen + refund.freight_fen - refund.withheld_fen
 
 
 def is_all_back(order: Order) -> bool:
@@ -110,7 +105,7 @@ def _whole_faults(order: Order) -> Iterator[str]:
     kept = sum(left_of(order, line) for line in order.lines)
     if is_all_back(order) and kept:
         yield f"every piece is refunded, and {kept} fen of the goods are not"
-    if sum(withheld(refund) for refund in granted(order)) < 0:
+    if sum(refund.withheld_fen for refund in granted(order)) < 0:
         yield "its refunds give back more than was withheld"
 
 

@@ -11,7 +11,14 @@ from chalicelib.commerce.orders.accounting.rules import given_back
 from chalicelib.commerce.orders.delivery.service import sent
 from chalicelib.commerce.orders.jobs import PUSH_REFUND, REFERRED_REFUNDED
 from chalicelib.commerce.orders.redemption import service as redemption
-from chalicelib.commerce.orders.refunds.rules import apply_refund, new_refund, reduction, step_refund, with_refund
+from chalicelib.commerce.orders.refunds.rules import (
+    apply_refund,
+    check_number,
+    new_refund,
+    reduction,
+    step_refund,
+    with_refund,
+)
 from chalicelib.commerce.orders.rules import Order, Refund, noted
 from chalicelib.core import clock, ids
 from chalicelib.ledger import rules as entries
@@ -44,9 +51,10 @@ def issue_refund(
     """Grant the refund, with stock, coupons, journal and the job that pays it out in `tx`; give the order after it.
 
     With the last pieces coupons come back, those whose templates allow it, or all of them (`coupons_back`); unless they
-    are free already (`coupons_free`). Raises `order_state`.
+    are free already (`coupons_free`). Raises `order_state`, and `refund_limit` when WeChat takes no more of the order.
     """
     now = clock.now()
+    check_number(order, refund)
     after, back = apply_refund(order, refund, restock, by, now)
     if after.state == "closed" and not coupons_free:
         redemption.return_coupons(tx, order, always=coupons_back)

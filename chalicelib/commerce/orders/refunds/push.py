@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,55 +16,140 @@ from chalicelib.commerce.orders.rules import Order, Refund, noted
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.metrics import Metric
 from chalicelib.gateways.outbound import ask_again_seconds, is_late, next_step
-from chalicelib.gateways.patience import REFUNDS
+from chalicelib.gateways.patience import REFUNDS, REFUNDS_APART, REFUNDS_CLEAR
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Versioned
 
+if TYPE_CHECKING:
+    from chalicelib.gateways.wechat.errors import WechatError
+    from chalicelib.gateways.wechat.pay import RefundResult
+
+
+class RefundMismatch(ValueError):
+    """WeChat speaks of another amount than the refund's: it is never taken for that refund."""
+
 
 def push_refund(job: Job) -> None:
     """Bring a granted refund to its end: hand it to WeChat under one number and ask until it is decided, as patiently
-    as `REFUNDS` says.
+    as `REFUNDS` says; a minute apart from the order's other refunds. A refusal is believed when WeChat, asked about it,
+    knows nothing of it.
     """
     found = order_queries.find(order_of(job.key))
-    order = found.value
-    refund = refund_of_order(order, job.key)
+    refund = refund_of_order(found.value, job.key)
     if refund.state not in ("approved", "processing"):
         return
     since = _since(job, refund)
     if is_late(REFUNDS, since, clock.now()):
         metrics.add(Metric.REFUNDS_STUCK)
+    from chalicelib.gateways.wechat.errors import WechatError
+
+    sent_at = None
+    outcome: str
+    try:
+        result = _told(refund) if refund.state == "processing" else None
+        if result is None:
+            order = _take_turn(found, refund)
+            sent_at = clock.now()
+            result = _ask_for(order, refund)
+        outcome = result.state
+    except WechatError as fault:
+        _wait_unless_refused(job, found.value, refund, fault)
+        result = _told(refund)
+        outcome = fault.code if result is None else result.state
+    amount_fen = refund.amount_fen if result is None else result.amount_fen
+    try:
+        settle_refund(refund.number, outcome, amount_fen, job, found, sent_at)
+    except RefundMismatch as fault:
+        log.error("refund_strange", refund_id=refund.number)
+        raise RetryLater(REFUNDS.park_seconds) from fault
+    if outcome == "PROCESSING":
+        raise RetryLater(ask_again_seconds(REFUNDS, since, clock.now()))
+
+
+def _ask_for(order: Order, refund: Refund) -> RefundResult:
+    from chalicelib.gateways.wechat import pay as wechat
+
+    return wechat.refund(
+        wechat.RefundRequest(
+            out_trade_no=order.order_id,
+            out_refund_no=refund.number,
+            refund_fen=refund.amount_fen,
+            total_fen=order.payable_fen,
+            reason=refund.reason[:40],
+            notify_to=order.notify_to,
+        )
+    )
+
+
+def _told(refund: Refund) -> RefundResult | None:
+    """Ask how far the refund is; None when WeChat knows of none. A refusal to tell says nothing of it: it is asked
+    again. Raises WechatError for what may pass."""
     from chalicelib.gateways.wechat import pay as wechat
     from chalicelib.gateways.wechat.errors import WechatError
 
     try:
-        result = wechat.query_refund(refund.number) if refund.state == "processing" else None
-        if result is None:
-            result = wechat.refund(
-                wechat.RefundRequest(
-                    out_trade_no=order.order_id,
-                    out_refund_no=refund.number,
-                    refund_fen=refund.amount_fen,
-                    total_fen=order.payable_fen,
-                    reason=refund.reason[:40],
-                )
-            )
+        return wechat.query_refund(refund.number)
     except WechatError as fault:
-        step = next_step(REFUNDS, fault, job.task.attempts)
-        if step.action == "refused":
-            settle_refund(refund.number, fault.code, refund.amount_fen, job, found)
-            return
-        if step.is_shown:
-            _note_wait(order.order_id, refund.refund_id, fault.code)
-        if step.action == "park":
-            log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
-            raise RetryLater(REFUNDS.park_seconds) from fault
-        raise
-    settle_refund(refund.number, result.state, result.amount_fen, job, found)
-    if result.state == "PROCESSING":
-        raise RetryLater(ask_again_seconds(REFUNDS, since, clock.now()))
+        if fault.passing:
+            raise
+        _note_wait(order_of(refund.refund_id), refund.refund_id, fault.code)
+        raise RetryLater(REFUNDS.park_seconds) from fault
+
+
+def _take_turn(found: Versioned[Order], refund: Refund) -> Order:
+    """Raise RetryLater until a minute after the order's last other refund was asked for; where another one may be asked
+    for at this moment, write that this one is now. Gives the order as it is then."""
+    _wait_turn(found.value, refund)
+    if not any(other.state in ("approved", "processing") for other in _others(found.value, refund)):
+        return found.value
+
+    def decide(order: Order, _: Transaction) -> Order:
+        current = refund_of_order(order, refund.refund_id)
+        _wait_turn(order, current)
+        if current.state not in ("approved", "processing"):
+            return order
+        return with_refund(order, msgspec.structs.replace(current, sent_at=clock.now()))
+
+    return changes.change(found.value.order_id, decide, found=found)
+
+
+def _wait_turn(order: Order, refund: Refund) -> None:
+    sent = [other.sent_at for other in _others(order, refund) if other.sent_at is not None]
+    _wait_until(max(sent) + REFUNDS_APART if sent else None)
+
+
+def _wait_until(at: datetime | None) -> None:
+    now = clock.now()
+    if at is not None and now < at:
+        raise RetryLater((at - now).total_seconds())
+
+
+def _others(order: Order, refund: Refund) -> list[Refund]:
+    """List the order's other refunds that WeChat was asked for, or is to be."""
+    return [
+        other
+        for other in order.refunds
+        if other.refund_id != refund.refund_id and other.amount_fen and other.state not in ("requested", "rejected")
+    ]
+
+
+def _wait_unless_refused(job: Job, order: Order, refund: Refund, fault: WechatError) -> None:
+    """Raise what has the job run again, unless the fault is a refusal that is to be believed: none is while it may be
+    for another refund of the order that was asked for just before."""
+    step = next_step(REFUNDS, fault, job.task.attempts)
+    if step.action == "refused":
+        others = [other.sent_at or other.created_at for other in _others(order, refund)]
+        _wait_until(max(others) + REFUNDS_CLEAR if others else None)
+        return
+    if step.is_shown:
+        _note_wait(order.order_id, refund.refund_id, fault.code)
+    if step.action == "park":
+        log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
+        raise RetryLater(REFUNDS.park_seconds) from fault
+    raise fault
 
 
 def _since(job: Job, refund: Refund) -> datetime:
@@ -84,14 +170,16 @@ def _note_wait(order_id: str, number: str, why: str) -> None:
 
 
 def settle_refund(
-    number: str, outcome: str, amount_fen: int, job: Job | None = None, found: Versioned[Order] | None = None
-) -> None:
+    number: str, outcome: str, amount_fen: int, job: Job | None = None, found: Versioned[Order] | None = None,
+    sent_at: datetime | None = None,
+) -> None:  # fmt: skip
     """Take in what WeChat says of a refund (SUCCESS, PROCESSING, ABNORMAL, CLOSED, or the code with which it refused).
 
     The same again changes nothing, nor does what is said of a number that WeChat closed before.
 
     A refund that WeChat could not pay out is `failed` and stays owed: it stands in the operators' queue refund_failed.
-    Raises `not_found`, ValueError when the amount is not the refund's.
+    `sent_at` is when WeChat was asked for it, where it was. Raises `not_found`, RefundMismatch when the amount is not
+    the refund's.
     """
 
     def decide(order: Order, tx: Transaction) -> Order:
@@ -99,9 +187,11 @@ def settle_refund(
         if refund.number != number:
             return order
         if amount_fen != refund.amount_fen:
-            raise ValueError(f"WeChat speaks of another amount for {number}")
+            raise RefundMismatch(number)
         if refund.state == "succeeded":
             return order
+        if sent_at is not None:
+            refund = msgspec.structs.replace(refund, sent_at=sent_at)
         if outcome == "SUCCESS":
             ledger.post(tx, entries.refund_paid(refund.refund_id, order.order_id, clock.now(), refund.amount_fen))
             return succeeded(order, refund)

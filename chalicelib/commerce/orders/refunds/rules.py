@@ -38,7 +38,8 @@ from chalicelib.commerce.orders.rules import (
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.money import refund_fen
 
-#: WeChat Pay refunds an order in at most 50 parts, and for a year after it was paid (its API v3, refunds).
+#: WeChat Pay refunds an order in at most 50 parts, and for a year after it was paid (its API v3, refunds). So the last
+#: of them takes all that is left.
 REFUNDS_MAX = 50
 REFUNDABLE = timedelta(days=365)
 #: How many of a member's requests may have been rejected; then it is for the mall's staff to talk to them.
@@ -97,6 +98,12 @@ class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.remaining.values()) == sum(pieces.quantity for pieces in self.pieces)
 
     @property
+    def is_free(self) -> bool:
+        """Whether the pieces asked back are of lines for which nothing was paid, so that WeChat hears nothing of it."""
+        paid = {line.sku_id: line.payable_fen - line.reduced_fen for line in self.order.lines}
+        return not any(paid.get(pieces.sku_id) for pieces in self.pieces)
+
+    @property
     def is_unsent(self) -> bool:
         """Whether none of the pieces asked back has been sent."""
         to_ship = {line.sku_id: line.to_ship for line in self.order.lines}
@@ -131,10 +138,10 @@ def not_rejected_too_often(asked: RefundRequest) -> MallError | None:
 
 
 def takes_another_part(asked: RefundRequest) -> MallError | None:
-    """Hold that WeChat takes one more refund of the order."""
-    if len(asked.order.refunds) < REFUNDS_MAX:
-        return None
-    return invalid(TOO_MANY_REFUNDS.at("order_id", limit=REFUNDS_MAX))
+    """Hold that WeChat takes one more refund of the order, beside those that went to it or still may; and that the last
+    that it takes is of all that remains."""
+    used = sum(_numbers(refund) for refund in asked.order.refunds)
+    return None if asked.is_free or _has_room(used, asked.takes_all) else _refund_limit()
 
 
 def something_remains(asked: RefundRequest) -> MallError | None:
@@ -169,8 +176,9 @@ def new_refund(
     """Make the refund of these pieces, or of all that remain: granted while none of them has been sent, else requested.
 
     One that the mall itself makes is granted at once, also when the order is completed. Freight goes back with the last
-    pieces of an order of which nothing was sent.
-    Raises `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`: the first of GUARDS that does not hold.
+    pieces of an order of which nothing was sent. What the rest must meet is held by `conditions/rules.py`.
+    Raises `order_state`, `refund_window_over`, `nothing_to_refund`, `refund_limit`, `invalid`: the first of GUARDS that
+    does not hold.
     """
     remaining = _remaining(order)
     pieces = asked if asked is not None else [Pieces(sku_id, quantity) for sku_id, quantity in remaining.items()]
@@ -190,7 +198,42 @@ def new_refund(
 def _freight_of(asked: RefundRequest) -> int:
     """The freight that goes back with these pieces, in fen."""
     order = asked.order
-    return freight_left(order) if asked.is_unsent and asked.takes_all and not order.shipments else 0
+    asked_before = any(refund.state == "requested" for refund in order.refunds)
+    is_last = asked.takes_all and not asked_before
+    return freight_left(order) if asked.is_unsent and is_last and not order.shipments else 0
+
+
+def _numbers(refund: Refund) -> int:
+    """How many of the numbers that WeChat takes of an order the refund has used, or may use: each that was closed is
+    one. A gift given back and what was rejected use none."""
+    return 1 + refund.closed if refund.state == "requested" or (refund.state != "rejected" and refund.amount_fen) else 0
+
+
+def _has_room(used: int, takes_all: bool) -> bool:
+    return used + 1 < REFUNDS_MAX or (used + 1 == REFUNDS_MAX and takes_all)
+
+
+def _refund_limit() -> MallError:
+    return MallError("refund_limit", limit=REFUNDS_MAX, errors=(TOO_MANY_REFUNDS.at("order_id", limit=REFUNDS_MAX),))
+
+
+def check_number(order: Order, refund: Refund) -> None:
+    """Raise `refund_limit` where WeChat takes no more refunds of the order than were granted, or one, and this is not
+    of all that is left."""
+    granted = [one for one in order.refunds if one.refund_id != refund.refund_id and one.state != "requested"]
+    leaves_some = any(left_after(order, refund).values())
+    if refund.amount_fen and not _has_room(sum(_numbers(one) for one in granted), not leaves_some):
+        raise _refund_limit()
+
+
+def push_anew(order: Order, refund: Refund) -> Refund:
+    """Give a refund that WeChat has closed its next number. It is owed, so that it may have the last number that WeChat
+    takes, whatever else is left of the order. Raises `order_state`, and `refund_limit` where there is none any more."""
+    changed = step_refund(refund, "push_anew", outcome="", closed=refund.closed + 1)
+    granted = [one for one in order.refunds if one.state != "requested"]
+    if sum(_numbers(one) for one in granted) >= REFUNDS_MAX:
+        raise _refund_limit()
+    return changed
 
 
 def _remaining(order: Order) -> dict[str, int]:
@@ -206,6 +249,20 @@ def reduction(refund_id: str, fen_by_sku: Mapping[str, int], freight_fen: int, r
         refund_id=refund_id, state="approved", lines=lines, goods_fen=sum(line.amount_fen for line in lines),
         freight_fen=freight_fen, reason=reason, created_at=at,
     )  # fmt: skip
+
+
+def left_after(order: Order, refund: Refund) -> dict[str, int]:
+    """Tell how many pieces of each SKU stay when this refund is granted, which is not granted yet; those that others
+    only ask for stay."""
+    back = {part.sku_id: part.quantity for part in refund.lines}
+    return {
+        line.sku_id: line.quantity - line.cancelled - line.returned - back.get(line.sku_id, 0) for line in order.lines
+    }
+
+
+def withheld(order: Order) -> int:
+    """Tell how much refunds of the order have kept back by now because the rest costs more alone, in fen."""
+    return sum(refund.withheld_fen for refund in order.refunds)
 
 
 def freight_left(order: Order) -> int:
@@ -228,8 +285,7 @@ def apply_refund(order: Order, refund: Refund, restock: bool, by: str, at: datet
         if now.restocked > before.restocked
     ]
     after = msgspec.structs.replace(with_refund(order, granted), lines=lines)
-    note = f"{refund.amount_fen} fen: {refund.reason}"
-    after = noted(after, "refund_granted", by, at, note)
+    after = noted(after, "refund_granted", by, at, f"{granted.amount_fen} fen")  # the reason stands on the refund
     if all(line.cancelled + line.returned == line.quantity for line in lines):
         return step(after, "refund_all", "closed_refunded", "system", at), back
     if after.state == "awaiting_shipment" and not any(line.to_ship for line in lines):

@@ -7,12 +7,21 @@ import msgspec
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
+from chalicelib.commerce.orders.conditions.queries import gather
+from chalicelib.commerce.orders.conditions.rules import asks_for_terms, granted_in_full, held_to_conditions
 from chalicelib.commerce.orders.jobs import REFERRED_REFUNDED
 from chalicelib.commerce.orders.ports import groups
 from chalicelib.commerce.orders.queries import refund_of_order
 from chalicelib.commerce.orders.refunds.issue import issue_refund, owe_push, refund_id
-from chalicelib.commerce.orders.refunds.rules import closed_at_wechat, new_refund, step_refund, with_refund
-from chalicelib.commerce.orders.rules import Order, Pieces, Refund, noted
+from chalicelib.commerce.orders.refunds.rules import (
+    closed_at_wechat,
+    new_refund,
+    push_anew,
+    step_refund,
+    with_refund,
+)
+from chalicelib.commerce.orders.rules import Order, Pieces, Refund, check_room, noted
+from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.platform.store.transaction import Transaction
@@ -20,10 +29,12 @@ from chalicelib.platform.store.versioned import Versioned
 
 
 def request(order_id: str, member_id: str, key: str, asked: list[Pieces] | None, reason: str) -> Refund:
-    """Ask for these pieces' money back as a member, or for all of it; granted at once while none of them has been sent.
+    """Ask for these pieces' money back as a member, or for all of it; granted at once while none of them has been sent,
+    and what stays meets the conditions of its prices.
 
     The refund is the one that this Idempotency-Key stands for; a repetition gets its first answer again.
-    Raises `not_found`, `idempotency_key_reused`, `order_state`, `refund_window_over`, `nothing_to_refund`, `invalid`.
+    Raises `not_found`, `idempotency_key_reused`, `order_state`, `refund_window_over`, `nothing_to_refund`,
+    `refund_limit`, `invalid`.
     """
     found = order_queries.find_owned(order_id, member_id)
     return _refund(found, refund_id(order_id, member_id, key), asked, reason, "member")
@@ -59,12 +70,14 @@ def _refund(
                 raise MallError("idempotency_key_reused")
             return order
         now = clock.now()
-        refund = new_refund(order, number, asked, reason, digest, now, by_mall)
+        refund = _conditioned(order, new_refund(order, number, asked, reason, digest, now, by_mall), by_mall)
         if refund.state == "requested":
-            return noted(with_refund(order, refund), "refund_requested", by, now, reason)
+            return check_room(noted(with_refund(order, refund), "refund_requested", by, now))
         if order.state == "awaiting_group":
             order = msgspec.structs.replace(order, group=groups().leave(tx, order))
-        return issue_refund(order, tx, refund, restock, by)
+        elif order.group is not None:
+            groups().give_back(tx, order, refund)
+        return check_room(issue_refund(order, tx, refund, restock, by))
 
     after = changes.change(found.value.order_id, decide, found=found)
     shards.forget()
@@ -72,16 +85,29 @@ def _refund(
     return msgspec.structs.replace(refund, state=refund.first_state, finished_at=None)
 
 
-def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
-    """Grant a requested refund; `restock` when the goods came back. Granting it twice is no error.
+def _conditioned(order: Order, refund: Refund, by_mall: bool) -> Refund:
+    """Say what becomes of a refund by what stays of its order; the order's terms are read only where they are asked
+    for."""
+    terms = gather(order) if asks_for_terms(order, refund, by_mall) else None
+    if by_mall:
+        return granted_in_full(order, refund, terms)
+    return held_to_conditions(order, refund, terms, deducts=order_rules().conditions_lost == "deduct")
 
-    Raises `not_found`, `order_state` when it was decided otherwise.
+
+def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
+    """Grant a requested refund, in full; `restock` when the goods came back. Granting it twice is no error.
+
+    Raises `not_found`, `order_state` when it was decided otherwise, `refund_limit`.
     """
 
     def decide(order: Order, tx: Transaction) -> Order:
         refund = refund_of_order(order, number)
         if refund.state not in ("requested", "rejected"):
             return order
+        if refund.state == "requested":
+            refund = _conditioned(order, refund, by_mall=True)
+            if order.group is not None:
+                groups().give_back(tx, order, refund)
         return issue_refund(order, tx, refund, restock, by)
 
     after = changes.change(order_id, decide)
@@ -109,18 +135,16 @@ def ask_again(order_id: str, number: str, by: str) -> Refund:
 
     A refund that WeChat has closed is pushed anew, under a new number; only then, because two numbers may pay twice.
 
-    Raises `not_found`, `order_state` when it has not failed.
+    Raises `not_found`, `order_state` when it has not failed; `refund_limit` when WeChat takes no number more.
     """
 
     def decide(order: Order, tx: Transaction) -> Order:
         refund = refund_of_order(order, number)
         if refund.state in ("approved", "processing"):
             return order
-        if closed_at_wechat(refund):
-            changed = step_refund(refund, "push_anew", outcome="", closed=refund.closed + 1)
-        else:
-            changed = step_refund(refund, "ask_again", outcome="")
+        is_closed = closed_at_wechat(refund)
+        changed = push_anew(order, refund) if is_closed else step_refund(refund, "ask_again", outcome="")
         owe_push(tx, number)
-        return noted(with_refund(order, changed), "refund_asked_again", by, clock.now())
+        return check_room(noted(with_refund(order, changed), "refund_asked_again", by, clock.now()))
 
     return refund_of_order(changes.change(order_id, decide), number)

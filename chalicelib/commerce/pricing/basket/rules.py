@@ -21,11 +21,19 @@ def floor_fen(amount_fen: int, floor_bp: int) -> int:
     return -(-amount_fen * floor_bp // _WHOLE_BP)
 
 
+class Lead(msgspec.Struct, frozen=True):
+    """What the leader of a lobby has off one piece, in fen, in this activity of a group-buy."""
+
+    activity_id: str
+    off_fen: int
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """What is bought of one SKU.
 
     `categories` are its category and those above. `group`: the price is that of a group-buy, which promotions leave
     alone; `sale_price_fen` is then the price without it, where the floor is reckoned from (None: from the same).
+    `lead`: what its leader has off one of the pieces.
     """
 
     sku_id: str
@@ -37,6 +45,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     categories: tuple[str, ...] = ()
     group: bool = False
     sale_price_fen: int | None = None
+    lead: Lead | None = None
 
     @property
     def amount_fen(self) -> int:
@@ -57,10 +66,11 @@ class LineDiscount(msgspec.Struct, frozen=True):
     discount_fen: int
 
 
-class Discount(msgspec.Struct, frozen=True, kw_only=True):
+class Discount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that came off: the promotion's or coupon's id, name and kind, and on which lines.
 
-    What a coupon takes off the freight is on no line.
+    What a coupon takes off the freight is on no line. `version` of the promotion, for what is refunded of an order: 0
+    before versions were kept.
     """
 
     source: Literal["promotion", "coupon"]
@@ -69,6 +79,7 @@ class Discount(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     discount_fen: int
     lines: list[LineDiscount]
+    version: int = 0
 
 
 class Basket:
@@ -120,3 +131,27 @@ class Basket:
     def explained(self, parts: Mapping[int, int]) -> list[LineDiscount]:
         """List the parts of a discount by SKU, without those of nothing."""
         return [LineDiscount(self.items[index].sku_id, fen) for index, fen in sorted(parts.items()) if fen]
+
+
+#: The name of what a leader has off, beside the merchant's own names of promotions.
+LEADER_NAME = "团长优惠"
+
+
+def led(basket: Basket) -> tuple[Basket, list[Discount]]:
+    """Take off one piece of each line what the leader of its group-buy has off: the basket after it, and what came off.
+
+    It is the merchant's own word for one piece, and holds below the floor, too.
+    """
+    discounts: list[Discount] = []
+    for index, item in enumerate(basket.items):
+        if item.lead is None or not item.lead.off_fen:
+            continue
+        parts = {index: item.lead.off_fen}
+        basket = basket.less(parts)
+        discounts.append(
+            Discount(
+                source="promotion", id=item.lead.activity_id, name=LEADER_NAME, kind="leader_price",
+                discount_fen=item.lead.off_fen, lines=basket.explained(parts),
+            )
+        )  # fmt: skip
+    return basket, discounts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -47,12 +47,9 @@ def freight_fen(items: Sequence[Item], templates: Mapping[str, FreightTemplate],
 
     Raises `region_not_served` with the SKUs that cannot be sent there.
     """
-    groups: dict[str, list[Item]] = {}
-    for item in items:
-        groups.setdefault(item.template_id if item.template_id in templates else DEFAULT_TEMPLATE, []).append(item)
     total = 0
     stuck: list[str] = []
-    for template_id, group in groups.items():
+    for template_id, group in _by_template(items, templates).items():
         template = templates.get(template_id)
         if template is None:
             continue
@@ -64,6 +61,27 @@ def freight_fen(items: Sequence[Item], templates: Mapping[str, FreightTemplate],
     if stuck:
         raise MallError("region_not_served", skus=stuck)
     return total
+
+
+def spared(items: Sequence[Item], templates: Mapping[str, FreightTemplate], region_code: str) -> list[str]:
+    """List the templates that would cost freight to a region that they serve, were their goods not dear enough to go
+    free from it: what is refunded of those goods may bring it back."""
+    found: list[str] = []
+    for template_id, group in _by_template(items, templates).items():
+        template = templates.get(template_id)
+        rule = None if template is None else rule_for(template, region_code)
+        if template is not None and rule is not None and rule.free_from_fen is not None:
+            charged = msgspec.structs.replace(rule, free_from_fen=None)
+            if _charge(rule, template.by, group) < _charge(charged, template.by, group):
+                found.append(template_id)
+    return found
+
+
+def _by_template(items: Sequence[Item], templates: Container[str]) -> dict[str, list[Item]]:
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.template_id if item.template_id in templates else DEFAULT_TEMPLATE, []).append(item)
+    return groups
 
 
 def rule_for(template: FreightTemplate, region_code: str) -> FreightRule | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import msgspec
+
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.refusals import YEAR_BETWEEN
@@ -15,7 +17,7 @@ from chalicelib.growth.distribution.refusals import ENDS_BEFORE_FROM
 from chalicelib.growth.distribution.rules import Commission, CommissionState
 from chalicelib.growth.distribution.tables import Commissions
 from chalicelib.ledger import queries as ledger_queries
-from chalicelib.ledger.rules import month
+from chalicelib.ledger.rules import Turnover, month
 from chalicelib.platform.store import cursors, read
 
 #: How many pages of the index one page of a list reads at most.
@@ -83,9 +85,10 @@ def commission_views(commission: Commission) -> list[CommissionView]:
         CommissionView(
             commission_id=f"{commission.order_id}-{commission.level}-{number}", order_id=commission.order_id,
             line=line.sku_id, name=line.name, quantity=line.quantity, level=commission.level, base_fen=line.base_fen,
-            rate_bp=line.rate_bp, rate_source=line.source, capped_fen=line.full_fen - line.earned_fen,
-            reversed_fen=line.earned_fen - line.amount_fen, amount_fen=line.amount_fen, state=commission.state,
-            created_at=commission.created_at, available_at=commission.available_at,
+            rate_bp=line.rate_bp, rate_source=line.source,
+            capped_fen=line.by_rule(line.base_fen) - line.amount_fen,
+            reversed_fen=line.full_fen - line.by_rule(line.base_fen), amount_fen=line.amount_fen,
+            state=commission.state, created_at=commission.created_at, available_at=commission.available_at,
         )
         for number, line in enumerate(commission.lines, 1)
     ]  # fmt: skip
@@ -121,17 +124,16 @@ def statement(member_id: str, asked: str) -> Statement:
     if name is None or name < month(applied):
         raise MallError("not_found")
     opening = closing = 0
-    earned = rewarded = taken_back = withdrawn = 0
+    turnover = Turnover()
     for one in ledger_queries.months(member_id, date.fromisoformat(f"{name}-01")):
         if one.month == name:
-            earned, rewarded = one.turnover.earned, one.turnover.rewarded
-            taken_back, withdrawn = one.turnover.reversed, one.turnover.withdrawn
+            turnover = one.turnover
         else:
             opening += one.turnover.net
         closing += one.turnover.net
     return Statement(
-        month=name, closed=name < over, opening_fen=opening, earned_fen=earned, rewarded_fen=rewarded,
-        reversed_fen=taken_back, withdrawn_fen=withdrawn, closing_fen=closing,
+        month=name, closed=name < over, opening_fen=opening, closing_fen=closing,
+        **{f"{kind}_fen": fen for kind, fen in msgspec.structs.asdict(turnover).items()},
     )  # fmt: skip
 
 

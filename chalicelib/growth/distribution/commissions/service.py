@@ -84,7 +84,7 @@ def _settle_once(order_id: str, paid_now: bool) -> bool:
     if not known and paid_now:
         _make(tx, Versioned(order_item.order, int(order_item.version)))
     for before in known:
-        if _change(tx, before, order_item.order):
+        if _change(tx, before, [one.value for one in known], order_item.order):
             break
     if not len(tx):
         return False
@@ -141,14 +141,14 @@ def _product_rates(order: Order) -> dict[str, int | None]:
     }
 
 
-def _change(tx: Transaction, before: Versioned[Commission], order: Order) -> bool:
+def _change(tx: Transaction, before: Versioned[Commission], all_levels: list[Commission], order: Order) -> bool:
     """Add the first change that is due to `tx`: what refunds took, the day of release, the release. False when none is
-    due."""
+    due. `all_levels`: the order's commissions, whose rates and lines never change."""
     commission = before.value
     now = clock.now()
-    after = reduced(commission, order)
+    after = reduced(commission, all_levels, order)
     if after is not commission:
-        _take_back(tx, commission, after)
+        _take_back(tx, before, after)
     elif order.received_at is not None and commission.available_at is None:
         at = order.received_at + timedelta(days=commission.freeze_days)
         after = msgspec.structs.replace(commission, available_at=at)
@@ -173,13 +173,14 @@ def _undecided(order: Order) -> bool:
     return any(refund.state == "requested" for refund in order.refunds)
 
 
-def _take_back(tx: Transaction, before: Commission, after: Commission) -> None:
+def _take_back(tx: Transaction, found: Versioned[Commission], after: Commission) -> None:
     """Take back the part of a refund: from where the commission stands in the account, whatever is there."""
+    before = found.value
     fen, base = before.amount_fen - after.amount_fen, before.base_fen - after.base_fen
     if fen:
         about = after.order_id, after.level, after.member_id, clock.now()
         kind = "available" if before.state == "available" else "pending"
-        ledger.post(tx, entries.reversed_to(*about, fen, after.amount_fen, kind))
+        ledger.post(tx, entries.reversed_to(*about, fen, after.amount_fen, kind, found.version))
     if before.own_customer:
         if before.state == "available":
             tx.update(*distributor_key(after.member_id), [Distributors.sales_fen.add(-base)])

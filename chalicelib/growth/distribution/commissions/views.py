@@ -12,22 +12,31 @@ from chalicelib.ledger.rules import BalanceChange, Entry, change_of
 
 What = Literal[
     "commission_earned",
+    "commission_raised",
     "commission_taken_back",
     "commission_released",
     "tier_reward",
     "withdrawal_begun",
     "withdrawal_returned",
+    "withdrawal_returned_with_tax",
     "withdrawal_paid",
+    "written_off",
     "other",
 ]
 _WORDS: dict[What, tuple[str, str]] = {
     "commission_earned": ("订单佣金，待结算", "Commission on an order, pending"),
+    "commission_raised": ("订单退款后，佣金上限重新分配", "More of an order's limit after a refund"),
     "commission_taken_back": ("订单退款，扣回佣金", "Commission taken back by a refund"),
     "commission_released": ("佣金已结算，可提现", "Commission settled, can be withdrawn"),
     "tier_reward": ("等级奖励", "Reward for a tier"),
     "withdrawal_begun": ("申请提现", "Withdrawal begun"),
     "withdrawal_returned": ("提现未成功，已退回", "Withdrawal did not succeed, given back"),
+    "withdrawal_returned_with_tax": (
+        "提现未成功，已退回，当月代扣个税已重新计算",
+        "Withdrawal did not succeed, given back, with the month's tax reckoned anew",
+    ),
     "withdrawal_paid": ("提现成功", "Withdrawal paid"),
+    "written_off": ("余额已核销", "Balance written off"),
     "other": ("账户变动", "Change of the account"),
 }
 
@@ -35,7 +44,7 @@ _WORDS: dict[What, tuple[str, str]] = {
 class CommissionView(msgspec.Struct, kw_only=True):
     """What one line of an order earns on one level, in fen: `base_fen` was paid for it and not given back, `rate_bp`
     basis points of it (of the product, the tier or the default) are the commission, of which `capped_fen` went over
-    the order's limit and `reversed_fen` back with refunds; `amount_fen` remains."""
+    the order's limit; `amount_fen` remains. `reversed_fen` went back with what was given back of this line."""
 
     commission_id: str
     order_id: str
@@ -56,8 +65,9 @@ class CommissionView(msgspec.Struct, kw_only=True):
 
 class Statement(msgspec.Struct, kw_only=True):
     """What the mall owed a distributor before and after a month (pending and held for withdrawals included), and what
-    came between, in fen: opening + earned + rewarded - reversed - withdrawn = closing. A month is `closed` a minute
-    after its end."""
+    came between, in fen: opening + earned + rewarded + tax_returned - reversed - withdrawn - written_off = closing.
+    `tax_returned_fen` was kept back for income tax and came back with a withdrawal that failed (below zero: more was
+    due); `written_off_fen` below zero is a debt. A month is `closed` a minute after its end."""
 
     month: str
     closed: bool
@@ -66,6 +76,8 @@ class Statement(msgspec.Struct, kw_only=True):
     rewarded_fen: int
     reversed_fen: int
     withdrawn_fen: int
+    tax_returned_fen: int
+    written_off_fen: int
     closing_fen: int
 
 
@@ -100,10 +112,16 @@ def explained(concerned: BalanceChange) -> What:
     signs = tuple((fen > 0) - (fen < 0) for fen in (change.pending, change.available, change.withdrawing))
     if turnover.withdrawn:
         return "withdrawal_paid"
+    if turnover.tax_returned:
+        return "withdrawal_returned_with_tax"
+    if turnover.written_off:
+        return "written_off"
     if turnover.rewarded:
         return "tier_reward"
     if turnover.earned or turnover.reversed:
-        return "commission_earned" if turnover.earned else "commission_taken_back"
+        if turnover.reversed:
+            return "commission_taken_back"
+        return "commission_raised" if change.available else "commission_earned"
     moves: dict[tuple[int, ...], What] = {
         (-1, 1, 0): "commission_released", (0, -1, 1): "withdrawal_begun", (0, 1, -1): "withdrawal_returned",
     }  # fmt: skip

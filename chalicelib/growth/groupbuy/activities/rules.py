@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.core.errors import invalid
 from chalicelib.core.refusals import IS_OVER, NAMED_TWICE
 from chalicelib.growth.groupbuy.refusals import (
+    DRAW_TOO_LATE,
     LEADER_PRICE_ABOVE,
     LOTTERY_MISSING,
     LOTTERY_UNEXPECTED,
@@ -29,6 +30,12 @@ from chalicelib.growth.groupbuy.refusals import (
 )
 from chalicelib.growth.groupbuy.rules import ALL_BP, CONTROL, Activity, Kind, Price
 
+#: How long after the first payment that it can have a lottery over a whole activity ends at the latest. WeChat refunds
+#: a payment for 365 days; what remains of them is for the last lobbies, for a draw that something holds up, and for
+#: refunds that wait until the merchant's balance is filled. All other group-buys end with their lobbies, which live for
+#: thirty days at most (inputs.py).
+DRAW_WITHIN = timedelta(days=300)
+
 
 def check_activity(activity: Activity, sku_ids: Iterable[str], now: datetime) -> None:
     """Raise `invalid`, naming the field, unless the activity makes sense for a product with these SKUs."""
@@ -43,7 +50,7 @@ def check_activity(activity: Activity, sku_ids: Iterable[str], now: datetime) ->
     if activity.stock and offered != set(activity.stock):
         raise invalid(STOCK_DIFFERS_FROM_PRICES.at("stock"))
     _check_min_fill(activity)
-    _check_lottery(activity)
+    _check_lottery(activity, now)
 
 
 def _check_variants(activity: Activity, known: set[str]) -> None:
@@ -65,7 +72,7 @@ def _check_min_fill(activity: Activity) -> None:
         raise invalid(MIN_FILL_TOO_LARGE.at("min_fill", limit=max(activity.sizes)))
 
 
-def _check_lottery(activity: Activity) -> None:
+def _check_lottery(activity: Activity, now: datetime) -> None:
     if (activity.kind == "lottery") != (activity.lottery is not None):
         raise invalid((LOTTERY_MISSING if activity.lottery is None else LOTTERY_UNEXPECTED).at("lottery"))
     if activity.lottery is None:
@@ -74,6 +81,8 @@ def _check_lottery(activity: Activity) -> None:
         raise invalid(NO_VARIANTS_OF_LOTTERY.at("variants"))
     if activity.lottery.per == "lobby" and activity.lottery.winners > min(activity.sizes):
         raise invalid(TOO_MANY_WINNERS.at("lottery.winners", limit=min(activity.sizes)))
+    if activity.lottery.per == "activity" and activity.ends_at > max(activity.starts_at, now) + DRAW_WITHIN:
+        raise invalid(DRAW_TOO_LATE.at("ends_at", days=DRAW_WITHIN.days))
 
 
 def _check_offer(kind: Kind, sizes: Sequence[int], prices: Sequence[Price], known: set[str], at: str) -> None:
@@ -103,6 +112,6 @@ def _check_ladder(sizes: Sequence[int], prices: Sequence[Price], at: str) -> Non
         if len(steps) != len(sizes):
             raise invalid(STEP_WITHOUT_PRICE.at(f"{at}prices", sku_id=sku_id))
         for lower, higher in itertools.pairwise(steps):
-            if any(higher.for_seat(leader) > lower.for_seat(leader) for leader in (True, False)):
+            if higher.price_fen > lower.price_fen or higher.leader_fen > lower.leader_fen:
                 error = PRICE_RISES.at(f"{at}prices", sku_id=sku_id, higher=higher.size, lower=lower.size)
                 raise invalid(error)

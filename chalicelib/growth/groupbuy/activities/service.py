@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from pynamodb.expressions.condition import Condition
 
 from chalicelib.commerce.catalogue.jobs import REINDEX_PRODUCT
 from chalicelib.commerce.catalogue.products.service import announce, retract
@@ -18,12 +19,13 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.refusals import NO_SUCH, YEAR_BETWEEN
 from chalicelib.growth.groupbuy import rules
-from chalicelib.growth.groupbuy.activities.queries import ActivityRecord, find, load
+from chalicelib.growth.groupbuy.activities.queries import ActivityRecord, find
 from chalicelib.growth.groupbuy.activities.rules import check_activity
 from chalicelib.growth.groupbuy.inputs import ActivityInput
 from chalicelib.growth.groupbuy.jobs import END_ACTIVITY
 from chalicelib.growth.groupbuy.lottery import rules as draw
 from chalicelib.growth.groupbuy.refusals import (
+    ACTIVITY_EXISTS,
     BEGUN,
     KIND_FIXED,
     NOT_GRANTABLE,
@@ -33,7 +35,7 @@ from chalicelib.growth.groupbuy.refusals import (
     TOO_FEW_TO_SET_ASIDE,
 )
 from chalicelib.growth.groupbuy.rules import Activity, Lottery
-from chalicelib.growth.groupbuy.tables import GroupActivities, activity_item, activity_key
+from chalicelib.growth.groupbuy.tables import GroupActivities, activity_item, activity_key, body_key
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, read, versioned
 from chalicelib.platform.store.transaction import Transaction
@@ -43,25 +45,55 @@ from chalicelib.platform.store.versioned import Conflict, Versioned
 _YEARS = (1970, 9998)
 
 
-def create(asked: ActivityInput) -> Activity:
+def create(asked: ActivityInput, operator: str = "", key: str = "") -> Activity:
     """Make an activity: pieces are set aside for it, and its product's page names it.
 
-    Repeating the request gives the activity that it has made, unless that was ended early. Raises `invalid` naming the
-    field, `stock_short`.
+    It is the one that this operator's Idempotency-Key stands for. Without a key the very same activity is not made
+    again while it is there and not over. Raises `invalid` naming the field, `stock_short`, `activity_exists` with the
+    other's `activity_id`, `idempotency_key_reused`, `conflict`.
     """
-    secret = ids.secret() if asked.kind == "lottery" else None
-    now = clock.now()
+    if not key:
+        return versioned.retry(lambda: _create_new(asked))
+    activity_id, digest = ids.derived("ga", operator, key), _digest(asked)
+    return versioned.create_once(
+        lambda: _known(activity_id) or _create(asked, activity_id, digest),
+        lambda: _known(activity_id),
+        lambda made: made.body_digest == digest,
+    )
+
+
+def _create_new(asked: ActivityInput) -> Activity:
+    """Make the activity, unless the last that was made or changed by such a request is still the same."""
+    body = read.get(GroupActivities, *body_key(_digest(asked))[1])
+    made = None if body is None else body.made
+    # Older versions named an activity by the request that made it.
+    known = _known(made or ids.derived("ga", _digest(asked)))
+    if known is not None and _terms(asked, known) == known:
+        error = ACTIVITY_EXISTS.at("name")
+        raise MallError("activity_exists", activity_id=known.activity_id, errors=(error,))
+    same = GroupActivities.made.does_not_exist() if made is None else GroupActivities.made == made
+    return _create(asked, ids.new("ga"), "", same)
+
+
+def _terms(asked: ActivityInput, known: Activity) -> Activity:
+    """Make of the known activity what is asked for. Raises `invalid`."""
     stock = {line.sku_id: line.pieces for line in asked.stock or []}
-    activity_id = ids.derived("ga", ids.digest(msgspec.json.encode(asked)))
-    known = read.get(GroupActivities, *activity_key(activity_id)[1])
-    if known is not None:
-        if not known.activity.ended_early:
-            return known.activity
-        activity_id = ids.new("ga")
-    activity = _activity(asked, stock, activity_id, draw.secret_hash(secret) if secret else "", now)
+    made = _activity(asked, stock, known.activity_id, known.secret_hash, known.created_at)
+    return msgspec.structs.replace(made, body_digest=known.body_digest)
+
+
+def _create(
+    asked: ActivityInput, activity_id: str, body_digest: str, same: Condition | None = None
+) -> Activity:  # fmt: skip
+    """Make the activity, while what is known of requests with this body is the `same`."""
+    secret = ids.secret() if asked.kind == "lottery" else None
+    stock = {line.sku_id: line.pieces for line in asked.stock or []}
+    made = _activity(asked, stock, activity_id, draw.secret_hash(secret) if secret else "", clock.now())
+    activity = msgspec.structs.replace(made, body_digest=body_digest)
     shards.consolidate_all(stock)
     tx = Transaction()
     tx.create(activity_item(activity, 1, secret), Conflict)
+    _note_body(tx, asked, activity_id, same)
     for index, (sku_id, pieces) in enumerate(stock.items()):
         error = TOO_FEW_TO_SET_ASIDE.at(f"stock[{index}].pieces", sku_id=sku_id, pieces=pieces)
         pools.set_aside(tx, sku_id, activity.pool, pieces, MallError("stock_short", errors=(error,)))
@@ -69,11 +101,22 @@ def create(asked: ActivityInput) -> Activity:
         schedule(tx, REINDEX_PRODUCT, activity.product_id)
     _announce(tx, activity)
     _forget_afterwards(tx)
-    try:
-        versioned.commit(tx)
-    except Conflict:
-        return load(activity_id)  # pressed twice at once
+    versioned.commit(tx)
     return activity
+
+
+def _note_body(tx: Transaction, asked: ActivityInput, activity_id: str, same: Condition | None = None) -> None:
+    """Note which activity such a request has made, or changed, last, as part of `tx`."""
+    tx.update(*body_key(_digest(asked)), [GroupActivities.made.set(activity_id)], same, Conflict)
+
+
+def _digest(asked: ActivityInput) -> str:
+    return ids.digest(msgspec.json.encode(asked))
+
+
+def _known(activity_id: str) -> Activity | None:
+    item = read.get(GroupActivities, *activity_key(activity_id)[1])
+    return None if item is None else item.activity
 
 
 def change(activity_id: str, asked: ActivityInput) -> Activity:
@@ -86,6 +129,8 @@ def change(activity_id: str, asked: ActivityInput) -> Activity:
         _check_change(before.activity, asked, clock.now())
         same = before.activity
         after = _activity(asked, same.stock, activity_id, same.secret_hash, same.created_at)
+        after = msgspec.structs.replace(after, body_digest=same.body_digest)
+        _note_body(tx, asked, activity_id)
         _announce(tx, after)
         return msgspec.structs.replace(before, activity=after)
 

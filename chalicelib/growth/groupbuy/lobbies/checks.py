@@ -40,6 +40,8 @@ def price_faults(order: Order, lobby: Lobby, coupons: Mapping[str, Held] | None)
     if terms.kind != "ladder" or lobby.state != "succeeded" or not _is_settled(order):
         return
     reached = max(price.size for price in terms.prices if price.size <= max(lobby.taken, begins))
+    if order.reckoned is not None and order.reckoned.step != reached:
+        yield f"is reckoned at the step of {order.reckoned.step}, and {reached} was reached"
     price = _price(terms, line.sku_id, reached)
     if price is None or (order.coupons and coupons is None):
         return

@@ -7,7 +7,10 @@ from collections.abc import Collection
 import msgspec
 
 from chalicelib.commerce.orders import service as changes
+from chalicelib.commerce.orders.accounting.rules import lapsed
 from chalicelib.commerce.orders.payment.service import proceed
+from chalicelib.commerce.orders.redemption.queries import of_order as coupons_of_order
+from chalicelib.commerce.orders.redemption.service import return_lapsed
 from chalicelib.commerce.orders.refunds.issue import refund_difference, refund_in_full
 from chalicelib.commerce.orders.refunds.rules import freight_left
 from chalicelib.commerce.orders.rules import Order, noted
@@ -19,6 +22,9 @@ from chalicelib.growth.groupbuy.lottery.queries import is_closed
 from chalicelib.growth.groupbuy.rules import Lobby, Terms
 from chalicelib.growth.groupbuy.seats import service as seats
 from chalicelib.growth.groupbuy.tables import ENTRY, GroupActivities, activity_key
+from chalicelib.ledger import rules as entries
+from chalicelib.ledger import service as ledger
+from chalicelib.ledger.rules import Sale
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
@@ -62,11 +68,25 @@ def _end(order: Order, tx: Transaction, terms: Terms, fate: Fate) -> Order:
     if not fate.ships:
         seats.count_bought(tx, terms, order, -1)
         return refund_in_full(noted(order, fate.what, "system", clock.now()), tx, fate.what, fate.why)
+    if fate.step:
+        return _at_step(order, tx, terms, fate)
     after = proceed(order, tx, fate.what, fate.why)
     if fate.free:
         goods = {line.sku_id: line.payable_fen - line.reduced_fen for line in after.lines}
         return refund_difference(after, tx, fate.what, goods, freight_left(after), fate.why)
-    back_fen = rules.back_of(after.lines[0], fate.back_fen)
-    if back_fen:
-        return refund_difference(after, tx, fate.what, {after.lines[0].sku_id: back_fen}, 0, fate.why)
     return after
+
+
+def _at_step(order: Order, tx: Transaction, terms: Terms, fate: Fate) -> Order:
+    """Ship the order of a ladder at the price of the step that was reached: what was paid more for its goods goes back,
+    and so do coupons that do not apply at that price."""
+    anew = rules.reckon_anew(terms, fate.step, order, coupons_of_order(order))
+    if anew is None:
+        return proceed(order, tx, fate.what)
+    after = return_lapsed(tx, order, anew.coupons_back)
+    after = msgspec.structs.replace(proceed(after, tx, fate.what, anew.why), reckoned=anew.reckoned)
+    if (gone := lapsed(after)) != Sale():
+        ledger.post(tx, entries.reckoned_anew(order.order_id, clock.now(), gone))
+    if not anew.back_fen:
+        return after
+    return refund_difference(after, tx, fate.what, {after.lines[0].sku_id: anew.back_fen}, 0, anew.why)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from chalicelib.commerce.orders.ports import CACHE
@@ -17,6 +19,8 @@ from chalicelib.platform.store import cache, cursors, read
 
 #: How many pages of each shard one page of a list reads at most: lobbies that cannot be joined any more are few.
 _READS_MAX = 4
+#: How many lobbies are read at once to find what is unfinished: mostly the first answers.
+_UNFINISHED_PAGE = 100
 
 
 def joinable(activity: Activity, member_id: str, limit: int, cursor: str | None) -> tuple[list[LobbyCard], str | None]:
@@ -82,6 +86,24 @@ def _next_positions(shards: list[str], after: str, limit: int, end: str = "open|
         more = more or rest is not None
     found.sort()
     return found[:limit], not more and len(found) <= limit
+
+
+def unfinished(activity: Activity) -> Iterator[tuple[datetime, str]]:
+    """Go through the lobbies of an activity that are open, or have ended and not all of whose orders are at their ends:
+    the expiry of each, and its id. Possibly a second old."""
+    for under in partitions(activity):
+        for state in ("ending", "open"):
+            where = Lobbies.position.startswith(f"{state}|")
+            after: read.Raw | None = None
+            while True:
+                page, after = read.query(
+                    Lobbies, under, index=Lobbies.by_partition, where=where, limit=_UNFINISHED_PAGE, after=after
+                )
+                for raw in page:
+                    _, _, expires_at, lobby_id = raw["position"]["S"].split("|")
+                    yield clock.from_stamp(expires_at), lobby_id
+                if after is None:
+                    break
 
 
 def _lobby_ids(positions: list[str]) -> list[str]:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
 import msgspec
 
-from chalicelib.commerce.orders.rules import Order, OrderLine
+from chalicelib.commerce.coupons.rules import Coupon, Held, Scope
+from chalicelib.commerce.orders.rules import Order, OrderLine, Reckoned
+from chalicelib.commerce.pricing.basket.rules import Basket, Item, Lead, led
+from chalicelib.commerce.pricing.discounts.rules import couponed
 from chalicelib.core.money import yuan
-from chalicelib.growth.groupbuy.rules import Lobby, Lottery, Terms
+from chalicelib.growth.groupbuy.rules import Lobby, Lottery, Price, Terms
 
 
 class Fate(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of one order when its lobby has ended.
 
-    `ships`: it goes to shipping, else it is refunded whole. `back_fen` of its goods is given back although it ships
-    (all that was paid, freight too, where `free`). `what` is the word in its history; `why` the reason of the refund.
+    `ships`: it goes to shipping, else it is refunded whole. `free`: all that was paid is given back although it ships.
+    `step`: of a ladder, the step whose price it has. `what` is the word in its history; `why` the reason of the refund.
     """
 
     seat: Literal["taken", "failed", "won", "lost"]
     ships: bool
     what: str
     why: str = ""
-    back_fen: int = 0
+    step: int = 0
     free: bool = False
 
 
@@ -52,25 +55,67 @@ def fate(lobby: Lobby, order: Order, winners: Collection[str] | None) -> Fate | 
         return ENTERS
     if terms.kind != "ladder":
         return SUCCEEDED
+    return msgspec.structs.replace(SUCCEEDED, step=terms.step(lobby.taken))
+
+
+class Anew(msgspec.Struct, frozen=True, kw_only=True):
+    """How an order of a ladder is reckoned anew: `back_fen` of what was paid for its goods goes back, and so do these
+    coupons, which do not apply any more; `why` tells the shopper."""
+
+    reckoned: Reckoned
+    back_fen: int
+    coupons_back: list[str]
+    why: str
+
+
+def reckon_anew(terms: Terms, step: int, order: Order, coupons: Sequence[Coupon]) -> Anew | None:
+    """Reckon the order's line as if the price of this step had been there when it was placed, with its coupons.
+
+    None where that changes nothing, or comes to more than was paid: then the order stays as it was paid, coupons too.
+    That a coupon's scope has the product was decided then. The freight, and the coupon for it, stay as they are.
+    """
     line = order.lines[0]
-    leader = order.group is not None and order.group.leader
-    return ladder_fate(terms, terms.step(lobby.taken), line.sku_id, line.quantity, line.unit_price_fen, leader)
+    price, first = terms.price_at(step, line.sku_id), terms.price_of(line.sku_id)
+    if price is None or first is None:
+        return None
+    basket, discounts = led(_basket(order, price, first))
+    held = [_unused(coupon) for coupon in coupons if coupon.terms.place != "freight"]
+    usable = couponed(basket, 0, held, [], order.created_at).usable
+    done = couponed(basket, 0, held, [one.coupon_id for one in usable], order.created_at)
+    discounts += [*done.discounts, *(discount for discount in order.discounts if not discount.lines)]
+    unit_fen, back_fen = basket.items[0].unit_price_fen, line.payable_fen - done.basket.costs[0]
+    if back_fen < 0 or (unit_fen, discounts) == (line.unit_price_fen, order.discounts):
+        return None
+    back = {one.coupon.coupon_id for one in held} - {one.coupon_id for one in done.chosen}
+    return Anew(
+        reckoned=Reckoned(step=step, unit_price_fen=unit_fen, discounts=discounts), back_fen=back_fen,
+        coupons_back=sorted(back), why=_why(line, step, unit_fen, back_fen, bool(back)),
+    )  # fmt: skip
 
 
-def ladder_fate(terms: Terms, step: int, sku_id: str, quantity: int, unit_fen: int, leader: bool) -> Fate:
-    """Give back the difference to the price of the step that was reached, where more was paid for a piece (in fen)."""
-    price = terms.price_at(step, sku_id, leader)
-    if price is None or price >= unit_fen:
-        return SUCCEEDED
-    back = (unit_fen - price) * quantity
-    why = f"拼团满{step}人，单价{yuan(unit_fen)}降至{yuan(price)}元，{quantity}件退{yuan(back)}元"
-    return Fate(seat="taken", ships=True, what="group_succeeded", why=why, back_fen=back)
+def _basket(order: Order, price: Price, first: Price) -> Basket:
+    """The order's line at this price, with what its leader has off one piece."""
+    line, seat = order.lines[0], order.group
+    assert seat is not None
+    unit_fen, lead = price.price_fen, None
+    if seat.leader and line.unit_price_fen == first.price_fen:
+        lead = Lead(seat.activity_id, price.price_fen - price.leader_fen)
+    elif seat.leader:  # placed by an older version: the leader's price was that of every piece
+        unit_fen = price.leader_fen
+    item = Item(sku_id=line.sku_id, quantity=line.quantity, unit_price_fen=unit_fen, group=True, lead=lead)
+    return Basket([item], [item.amount_fen], [line.floor_fen])
 
 
-def back_of(line: OrderLine, back_fen: int) -> int:
-    """Tell how much of a difference in price goes back, in fen: all, unless a coupon took so much off before that the
-    rest would be below the floor. A price below the floor by itself is paid as it is."""
-    return min(back_fen, line.payable_fen - min(line.amount_fen - back_fen, line.floor_fen))
+def _unused(coupon: Coupon) -> Held:
+    terms = msgspec.structs.replace(coupon.terms, scope=Scope())
+    return Held(coupon=msgspec.structs.replace(coupon, terms=terms), state="unused")
+
+
+def _why(line: OrderLine, step: int, unit_fen: int, back_fen: int, coupons: bool) -> str:
+    lower = f"拼团满{step}人，单价{yuan(line.unit_price_fen)}降至{yuan(unit_fen)}元"
+    plain = (line.unit_price_fen - unit_fen) * line.quantity == back_fen
+    anew = f"{line.quantity}件退{yuan(back_fen)}元" if plain else f"优惠按新价重算，退{yuan(back_fen)}元"
+    return f"{lower}，{anew}" + ("，不再适用的优惠券已退还" if coupons else "")
 
 
 def lottery_fate(lottery: Lottery, won: bool) -> Fate:

@@ -36,11 +36,11 @@ def settle_lobby(job: Job) -> None:
     """Decide at the expiry of a lobby whether it succeeded, by its paid seats, in one write; again each second for two
     minutes while held seats could change that.
     """
-    retry(lambda: _settle_once(job))
+    retry(lambda: _settle_once(job.key, job))
 
 
-def _settle_once(job: Job) -> None:
-    lobby = lobbies.load(job.key)
+def _settle_once(lobby_id: str, job: Job | None) -> None:
+    lobby = lobbies.load(lobby_id)
     if lobby.state != "open" or lobby.expires_at is None:
         return
     now = clock.now()
@@ -52,17 +52,31 @@ def _settle_once(job: Job) -> None:
         same &= Lobbies.held == lobby.held
     tx = Transaction()
     write_event(tx, lobby, "settle", rules.step(lobby, "settle", now), same)
-    schedule(tx, RESOLVE_ORDERS, job.key)
-    job.finish(tx)
+    schedule(tx, RESOLVE_ORDERS, lobby_id)
+    if job is not None:
+        job.finish(tx)
     commit(tx)
 
 
 def resolve_orders(job: Job) -> None:
     """Bring every order of an ended lobby to its end; the lobby is finished when all of them are."""
-    lobby = lobbies.load(job.key)
+    _resolve(job.key, job)
+
+
+def push_on(lobby_id: str) -> None:
+    """Bring a lobby to its end whose own jobs have failed for good, from wherever they left it.
+
+    Raises what hinders it.
+    """
+    retry(lambda: _settle_once(lobby_id, None))
+    _resolve(lobby_id, None)
+
+
+def _resolve(lobby_id: str, job: Job | None) -> None:
+    lobby = lobbies.load(lobby_id)
     if lobby.state not in ("succeeded", "failed") or lobby.finished:
         return
-    seats = paid_seats(job.key)
+    seats = paid_seats(lobby_id)
     winners = _winners(lobby, [seat.order_id for seat in seats])
     faults: list[Exception] = []
     for seat in seats:
@@ -76,7 +90,8 @@ def resolve_orders(job: Job) -> None:
         raise faults[0]
     tx = Transaction()
     write_event(tx, lobby, "finish", rules.step(lobby, "finish", clock.now()))
-    job.finish(tx)
+    if job is not None:
+        job.finish(tx)
     tx.after_commit(metrics.add, Metric.LOBBIES_SUCCEEDED if lobby.state == "succeeded" else Metric.LOBBIES_FAILED)
     commit(tx)
 

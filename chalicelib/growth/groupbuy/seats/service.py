@@ -17,7 +17,8 @@ from pynamodb.expressions.update import Action
 from chalicelib.commerce.orders.inputs import GroupInput
 from chalicelib.commerce.orders.placement.rules import Deal
 from chalicelib.commerce.orders.queries import has_bought
-from chalicelib.commerce.orders.rules import Order, Pieces, Seat
+from chalicelib.commerce.orders.rules import Order, Pieces, Refund, Seat
+from chalicelib.commerce.pricing.basket.rules import Lead
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.growth.groupbuy import rules
@@ -26,14 +27,17 @@ from chalicelib.growth.groupbuy.lobbies.queries import load
 from chalicelib.growth.groupbuy.lottery import rules as draw
 from chalicelib.growth.groupbuy.refusals import (
     ALREADY_IN_LOBBY,
+    DRAW_IS_MADE,
     LOBBY_IS_ENDING,
     LOBBY_OVER_UNPAID,
     NEW_CUSTOMERS_ONLY,
     NO_SUCH_ACTIVITY,
+    OWN_LOBBY,
 )
 from chalicelib.growth.groupbuy.rules import Activity, Lobby, LobbyEvent, Terms
 from chalicelib.growth.groupbuy.settings import GROUP_BUY
 from chalicelib.growth.groupbuy.tables import (
+    ENTRY,
     SEAT,
     GroupActivities,
     Lobbies,
@@ -80,12 +84,13 @@ class Seating:
             terms, until = _opening(member_id, order_id, asked.size, found[activity_key(asked.activity_id)])
         opens = asked.lobby_id is None
         wanted = pieces[0]
-        price = rules.check_order(terms, wanted.sku_id, wanted.quantity, opens)
+        price = rules.check_order(terms, wanted.sku_id, wanted.quantity)
         seat = Seat(lobby_id=terms.lobby_id, activity_id=terms.activity_id, size=terms.size, leader=opens)
         held_until = clock.now() + timedelta(minutes=GROUP_BUY.current().hold_minutes)
         return Deal(
-            prices={wanted.sku_id: price}, pool=terms.pool, pay_by=min(held_until, until), seat=seat,
+            prices={wanted.sku_id: price.price_fen}, pool=terms.pool, pay_by=min(held_until, until), seat=seat,
             terms=Basis(terms, opens),
+            lead=Lead(terms.activity_id, price.price_fen - price.leader_fen) if opens else None,
         )  # fmt: skip
 
     def hold(self, tx: Transaction, order: Order, deal: Deal) -> None:
@@ -148,10 +153,14 @@ class Seating:
     def leave(self, tx: Transaction, order: Order) -> Seat:
         """Give up a paid seat before the lobby has ended, as part of `tx`; with its last paid member a lobby is over.
 
-        Raises `order_state` once the lobby has ended.
+        Of a full lobby whose activity is drawn as a whole: take the order out of the draw, until that is made.
+        Raises `order_state` once the lobby has ended, or the draw has begun.
         """
         seat = _seat(order)
         lobby = load(seat.lobby_id)
+        lottery = lobby.terms.lottery
+        if lobby.state == "succeeded" and lottery is not None and lottery.per == "activity":
+            return _leave_draw(tx, order, lobby.terms)
         if not rules.is_open(lobby, clock.now()):
             raise MallError("order_state", state=order.state, errors=(LOBBY_IS_ENDING.at("order_id"),))
         after = _after(lobby, "leave", order)
@@ -161,6 +170,19 @@ class Seating:
         write_event(tx, lobby, "leave", after, Lobbies.taken == lobby.taken)
         count_bought(tx, lobby.terms, order, -1)
         return move(tx, order, "taken", "released")
+
+    def give_back(self, tx: Transaction, order: Order, refund: Refund) -> None:
+        """Count the refunded pieces no more for the member, as part of `tx`, where the activity has a limit."""
+        terms = load(_seat(order).lobby_id).terms
+        if not _counts(terms):
+            return
+        bought = _bought(terms, order.member_id)
+        pieces = min(bought, sum(line.quantity for line in refund.lines))
+        if pieces:
+            actions = [GroupActivities.bought.add(-pieces)]
+            tx.update(
+                *bought_key(terms.activity_id, order.member_id), actions, GroupActivities.bought >= pieces, Conflict
+            )
 
 
 def write_event(tx: Transaction, before: Lobby, event: LobbyEvent, after: Lobby, same: Condition | None = None) -> None:
@@ -198,6 +220,16 @@ def _hold_free(tx: Transaction, terms: Terms) -> None:
     write_event(tx, before, "hold", rules.step(before, "hold", terms.opened_at))
 
 
+def _leave_draw(tx: Transaction, order: Order, terms: Terms) -> Seat:
+    """Take the order out of the draw over its activity, as part of `tx`, whether it has been entered yet or not: who
+    enters it changes the order too. Those who take part are those who are there when the activity closes."""
+    made = MallError("order_state", state=order.state, errors=(DRAW_IS_MADE.at("order_id"),))
+    tx.check(*activity_key(terms.activity_id), GroupActivities.closed.does_not_exist(), made)
+    tx.delete(GroupActivities, (terms.activity_id, ENTRY + order.order_id))
+    count_bought(tx, terms, order, -1)
+    return move(tx, order, "taken", "failed")
+
+
 def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_failure: object = None) -> None:
     """Count the order's pieces for the member (1), or take them off again (-1), where the activity has a limit.
 
@@ -205,7 +237,7 @@ def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_fail
     given, when the member may not have so many pieces; else with the refusal that says so.
     """
     limit = terms.limit_per_member
-    if limit is None and not terms.new_customers_only:
+    if not _counts(terms):
         return
     pieces = _pieces(order)
     key = bought_key(terms.activity_id, order.member_id)
@@ -237,6 +269,8 @@ def _joining(member_id: str, lobby_found: Any, seat_found: Any) -> tuple[Terms, 
     lobby = lobby_of(lobby_found)
     if seat_found is not None and seat_found.state in ("held", "taken"):
         raise _already_in_lobby()
+    if member_id == lobby.terms.leader_id:
+        raise MallError("not_for_you", errors=(OWN_LOBBY.at("group.lobby_id"),))
     rules.check_joinable(lobby, clock.now())
     if lobby.terms.new_customers_only and has_bought(member_id):
         raise _not_new()
@@ -308,6 +342,11 @@ def _seat(order: Order) -> Seat:
 
 def _pieces(order: Order) -> int:
     return sum(line.quantity for line in order.lines)
+
+
+def _counts(terms: Terms) -> bool:
+    """Tell whether it is counted what a member has bought in the activity."""
+    return terms.limit_per_member is not None or terms.new_customers_only
 
 
 def _bought(terms: Terms, member_id: str) -> int:

@@ -5,6 +5,7 @@ Beside the merchant's limits of one withdrawal and of a day: income tax, by the 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
@@ -22,14 +23,25 @@ from chalicelib.growth.payouts.refusals import (
     TOO_MUCH_TODAY,
     money,
 )
-from chalicelib.growth.payouts.rules import NET_FEN_MIN, Withdrawal, WithdrawalRules, WithdrawalState
+from chalicelib.growth.payouts.rules import NET_FEN_MIN, Tax, Withdrawal, WithdrawalRules, WithdrawalState
 
 _WHOLE_BP = 10_000
+#: Of how many months before this one it is kept what was withdrawn in them: what is open so long is concluded by hand.
+_MONTHS_KEPT = 12
+
+
+class MonthSum(msgspec.Struct, frozen=True):
+    """What was withdrawn in a month and has not failed, and the tax kept back of it."""
+
+    fen: int
+    tax_fen: int
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """What a member has withdrawn on a day, in its month and its year, that has not failed: how often, how much, which
-    tax. `first_month` is the year's first (1-12, 0: none) in which they asked for any, whatever became of it.
+    tax. What was returned of a month's tax is out of both again. `first_month` is the year's first (1-12, 0: none) in
+    which they asked for any, whatever became of it. `earlier`: the months before, by name ("2026-11"), in which
+    something may still fail; `taxed_by`: the last rule that kept anything back.
     """
 
     day: date
@@ -40,6 +52,8 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     year_fen: int = 0
     year_tax_fen: int = 0
     first_month: int = 0
+    earlier: dict[str, MonthSum] = {}
+    taxed_by: Tax = "none"
 
     @property
     def months(self) -> int:
@@ -50,36 +64,53 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
         """Take it to a later day: a new day begins with nothing, a new month and a new year as well."""
         if today <= self.day:
             return self
+        if _month(today) == _month(self.day):
+            return msgspec.structs.replace(self, day=today, count=0, fen=0)
+        earlier = self.earlier
+        if self.month_fen:
+            over = earlier | {_month(self.day): MonthSum(self.month_fen, self.month_tax_fen)}
+            earlier = dict(sorted(over.items())[-_MONTHS_KEPT:])
         if today.year != self.day.year:
-            return Allowance(day=today)
-        new_month = {"month_fen": 0, "month_tax_fen": 0} if today.month != self.day.month else {}
-        return msgspec.structs.replace(self, day=today, count=0, fen=0, **new_month)
+            return Allowance(day=today, earlier=earlier, taxed_by=self.taxed_by)
+        return msgspec.structs.replace(self, day=today, count=0, fen=0, month_fen=0, month_tax_fen=0, earlier=earlier)
 
-    def with_one(self, withdrawal: Withdrawal) -> Allowance:
-        """Count this withdrawal."""
-        return self._plus(1, withdrawal)
+    def with_one(self, withdrawal: Withdrawal, rule: Tax = "none") -> Allowance:
+        """Count this withdrawal, of which tax was kept back by that rule."""
+        after = self._plus(withdrawal, 1, withdrawal.amount_fen, withdrawal.tax_fen)
+        return after if rule == "none" else msgspec.structs.replace(after, taxed_by=rule)
 
     def without(self, withdrawal: Withdrawal) -> Allowance:
-        """Count this withdrawal, which has failed, no more."""
-        return self._plus(-1, withdrawal)
+        """Count this withdrawal, which has failed, no more; nor what came back with it of its month's tax."""
+        returned = withdrawal.tax_returned_fen
+        return self._plus(withdrawal, -1, -withdrawal.amount_fen - returned, -withdrawal.tax_fen - returned)
 
-    def _plus(self, sign: int, withdrawal: Withdrawal) -> Allowance:
-        """Count it once more or less, in what is not over of its day, its month and its year."""
+    def month_of(self, withdrawal: Withdrawal) -> MonthSum | None:
+        """Give what was withdrawn in the month of this withdrawal; None where that is not kept any more."""
+        name = _month(clock.day(withdrawal.created_at))
+        return MonthSum(self.month_fen, self.month_tax_fen) if name == _month(self.day) else self.earlier.get(name)
+
+    def _plus(self, withdrawal: Withdrawal, one: int, fen: int, tax_fen: int) -> Allowance:
+        """Count it once more or less, in what is kept of its day, its month and its year."""
         made = clock.day(withdrawal.created_at)
-        if made.year != self.day.year:
-            return self
-        fen, tax = sign * withdrawal.amount_fen, sign * withdrawal.tax_fen
-        in_day, in_month = made == self.day, made.month == self.day.month
+        name, in_day, in_year = _month(made), made == self.day, made.year == self.day.year
+        in_month, known = name == _month(self.day), self.earlier.get(name)
+        later = {} if known is None else {name: MonthSum(known.fen + fen, known.tax_fen + tax_fen)}
         return Allowance(
             day=self.day,
-            count=self.count + sign * in_day,
-            fen=self.fen + fen * in_day,
+            count=self.count + one * in_day,
+            fen=self.fen + one * withdrawal.amount_fen * in_day,
             month_fen=self.month_fen + fen * in_month,
-            month_tax_fen=self.month_tax_fen + tax * in_month,
-            year_fen=self.year_fen + fen,
-            year_tax_fen=self.year_tax_fen + tax,
-            first_month=min(self.first_month or made.month, made.month),
+            month_tax_fen=self.month_tax_fen + tax_fen * in_month,
+            year_fen=self.year_fen + fen * in_year,
+            year_tax_fen=self.year_tax_fen + tax_fen * in_year,
+            first_month=min(self.first_month or made.month, made.month) if in_year else self.first_month,
+            earlier=self.earlier | later,
+            taxed_by=self.taxed_by,
         )
+
+
+def _month(day: date) -> str:
+    return day.isoformat()[:7]
 
 
 def new_withdrawal(
@@ -143,6 +174,54 @@ def deductions(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> tu
 TaxRule = Callable[[int, Allowance], int]
 
 
+def tax_to_return(failed: Withdrawal, before: Allowance) -> int:
+    """Reckon anew the month of a withdrawal that has failed: what the others of it were kept back because of it, in
+    fen. It goes back to the balance, and so counts as not withdrawn; then the month withholds exactly what all that was
+    paid in it would as one.
+
+    Below zero, and no more than its own tax, where they were kept back too little without it: the fifth that is free
+    from 4,000 yuan on is theirs no more. That comes off what it gives back. What was taken out untaxed, before the mall
+    withheld anything, is not made up for.
+    """
+    month = before.month_of(failed)
+    if month is None:
+        return 0
+    others_fen, others_tax = month.fen - failed.amount_fen, month.tax_fen - failed.tax_fen
+    start = _before_month(before, failed, month)
+
+    def due(fen: int) -> int:
+        return TAXES[before.taxed_by](fen, start)
+
+    def short(returned: int) -> int:
+        """What more would be due if so much were returned: it never falls as more is, and rises by 1 fen at most."""
+        return due(others_fen - returned) - (others_tax - returned)
+
+    if before.taxed_by == "none" or short(0) == 0:
+        return 0
+    if short(0) < 0:
+        return bisect_left(range(others_tax + 1), 0, key=short)
+    if month.tax_fen < due(month.fen):
+        return min(0, others_tax)
+    least = -failed.tax_fen
+    return least + bisect_right(range(least, 1), 0, key=short) - 1
+
+
+def _before_month(allowance: Allowance, failed: Withdrawal, month: MonthSum) -> Allowance:
+    """The allowance as it was before anything was withdrawn in the month of that withdrawal."""
+    made = clock.day(failed.created_at)
+    if made.year != allowance.day.year:
+        return Allowance(day=made)
+    later = [one for name, one in allowance.earlier.items() if _month(made) < name <= _month(allowance.day)]
+    if _month(made) != _month(allowance.day):
+        later.append(MonthSum(allowance.month_fen, allowance.month_tax_fen))
+    return Allowance(
+        day=made,
+        year_fen=allowance.year_fen - month.fen - sum(one.fen for one in later),
+        year_tax_fen=allowance.year_tax_fen - month.tax_fen - sum(one.tax_fen for one in later),
+        first_month=allowance.first_month,
+    )
+
+
 def no_tax(_amount_fen: int, _before: Allowance) -> int:
     """Withhold nothing."""
     return 0
@@ -154,7 +233,8 @@ def labour_tax(amount_fen: int, before: Allowance) -> int:
 
     That is the month's tax so far, less what was withheld: rounded down on the month's sum, so that however a sum is
     split, all parts together withhold exactly what it would as one. What was taken out before the mall withheld
-    anything is not made up for; what was withheld too much, because something failed afterwards, is set off.
+    anything is not made up for; what was withheld too much, because something failed and was not reckoned anew, is set
+    off.
     """
     owed_before = labour_tax_of(before.month_fen)
     return max(0, labour_tax_of(before.month_fen + amount_fen) - max(before.month_tax_fen, owed_before))

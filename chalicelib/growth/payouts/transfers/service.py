@@ -8,11 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn
 
+import msgspec
+
 from chalicelib.core import clock, log
 from chalicelib.gateways.outbound import ask_again_seconds, next_step
 from chalicelib.gateways.patience import STRAY_REQUESTS, TRANSFERS
 from chalicelib.growth.payouts.queries import find
-from chalicelib.growth.payouts.rules import STATES, UNKNOWN_AT_WECHAT, Withdrawal, progressed, waiting_for
+from chalicelib.growth.payouts.rules import STATES, UNKNOWN_AT_WECHAT, Withdrawal, progressed, refused, waiting_for
 from chalicelib.growth.payouts.service import change, failed, succeeded
 from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.store.transaction import Transaction
@@ -28,12 +30,17 @@ _REMARK = "推广佣金提现"
 _CANCELLABLE = frozenset({"ACCEPTED", "PROCESSING", "WAIT_USER_CONFIRM"})
 
 
+class TransferMismatch(ValueError):
+    """WeChat speaks of another amount than the withdrawal's: it is never taken for its transfer."""
+
+
 def push_withdrawal(job: Job) -> None:
     """Bring a withdrawal to its end: hand it to WeChat and ask until its receiver has taken it or it has failed, as
     patiently as `TRANSFERS` says.
 
-    Its own number is the only one that WeChat ever hears; so whatever was lost on the way, asking again pays once. Once
-    it is called off, `cancel_withdrawal` brings it to its end.
+    Its own number is the only one that WeChat ever hears; so whatever was lost on the way, asking again pays once. One
+    that WeChat refuses, and has never heard of, is not sent any more; it has failed once no request can be on its way
+    there. Once it is called off, `cancel_withdrawal` brings it to its end.
     """
     found = find(job.key)
     withdrawal = found.value
@@ -41,17 +48,15 @@ def push_withdrawal(job: Job) -> None:
         return
     from chalicelib.gateways.wechat.errors import WechatError
 
+    now = clock.now()
     try:
-        result = _ask(withdrawal)
+        result = _ask(found)
     except WechatError as fault:
         _wait_unless_refused(job, found, fault)
-        result = _query(withdrawal)
-        if result is None and withdrawal.is_queryable(clock.now()):
-            _give_up(job, found, fault.code)
-            return
-    if result is None:
-        _wait_for_word(found)
-    after = settle_transfer(result, job, found)
+        result = _query(found)
+        if result is None and withdrawal.is_queryable(now):
+            _send_no_more(found, fault.code)
+    after = _end_or_wait(job, found, now) if result is None else _settle_at_last(result, job, found)
     if after.open:
         raise RetryLater(ask_again_seconds(TRANSFERS, withdrawal.submitted_at, clock.now()))
 
@@ -65,53 +70,86 @@ def cancel_withdrawal(job: Job) -> None:
     withdrawal = found.value
     if not withdrawal.open or withdrawal.cancel_requested_at is None:
         return
-    result = _query(withdrawal)
     now = clock.now()
+    result = _query(found)
     if result is None:
-        if not withdrawal.is_queryable(now) or now < withdrawal.cancel_requested_at + STRAY_REQUESTS:
-            _wait_for_word(found)
-        after = change(job.key, lambda one, tx: failed(one, tx) if one == withdrawal else one, job, found)
+        after = _end_or_wait(job, found, now)
+    elif result.state in _CANCELLABLE:
+        after = _settle_at_last(_called_off(found, withdrawal.cancel_requested_at), job, None)
     else:
-        after = settle_transfer(_called_off(result, found, withdrawal.cancel_requested_at), job, found)
+        after = _settle_at_last(result, job, found)
     if after.open:
         raise RetryLater(ask_again_seconds(TRANSFERS, withdrawal.cancel_requested_at, now))
 
 
-def _called_off(result: TransferResult, found: Versioned[Withdrawal], since: datetime) -> TransferResult:
-    """Have WeChat call the transfer off, where it can; how far it is then."""
-    if result.state not in _CANCELLABLE:
-        return result
+def ask_wechat(withdrawal_id: str) -> Withdrawal:
+    """Ask WeChat how far a transfer is, as an operator, and take in what it says; the withdrawal after it. Nothing
+    changes where it tells of none, or the withdrawal was not handed over.
+
+    Raises `not_found`, `conflict`, OutsideError when WeChat does not answer.
+    """
+    from chalicelib.gateways.wechat import transfers as wechat
+
+    found = find(withdrawal_id)
+    result = None if found.value.submitted_at is None else wechat.query_transfer(withdrawal_id)
+    return found.value if result is None else settle_transfer(result, found=found)
+
+
+def _called_off(found: Versioned[Withdrawal], since: datetime) -> TransferResult:
+    """Have WeChat call the transfer off; how far it is then. When that was sent is written first."""
     from chalicelib.gateways.wechat import transfers as wechat
     from chalicelib.gateways.wechat.errors import WechatError
 
+    number, now = found.value.withdrawal_id, clock.now()
+    change(number, lambda one, _: msgspec.structs.replace(one, sent_at=now) if one.open else one, found=found)
     try:
-        return wechat.cancel_transfer(result.out_bill_no)
+        return wechat.cancel_transfer(number)
     except WechatError as fault:
         if fault.passing:
             raise
-        _note(found, fault.code)  # its receiver may just have confirmed: ask again
+        _note(number, fault.code)  # its receiver may just have confirmed: ask again
         raise RetryLater(ask_again_seconds(TRANSFERS, since, clock.now())) from fault
 
 
-def _wait_for_word(found: Versioned[Withdrawal]) -> NoReturn:
-    """Wait when WeChat tells of no transfer of that number: it will again, or has forgotten it."""
+def _end_or_wait(job: Job, found: Versioned[Withdrawal], now: datetime) -> Withdrawal:
+    """Fail the withdrawal, of which WeChat has said since `now` that it knows nothing, if that is final, and it has not
+    changed since it was read. Else wait: WeChat will tell of it, or has forgotten it."""
     withdrawal = found.value
-    if withdrawal.is_queryable(clock.now()):
-        raise RetryLater(TRANSFERS.park_seconds)
+    why = "" if withdrawal.cancel_requested_at is not None else withdrawal.outcome
+    if not withdrawal.has_never_been(now):
+        _wait_for_word(found, now)
+
+    def decide(one: Withdrawal, tx: Transaction) -> Withdrawal:
+        if one != withdrawal:
+            return one
+        if why:
+            tx.after_commit(log.error, "withdrawal_refused", withdrawal_id=job.key, reason=why)
+        return failed(one, tx, outcome=why)
+
+    return change(job.key, decide, job, found)
+
+
+def _wait_for_word(found: Versioned[Withdrawal], now: datetime) -> NoReturn:
+    withdrawal = found.value
+    if withdrawal.is_queryable(now):
+        silent_from = withdrawal.silent_from()
+        rest = 0.0 if silent_from is None else (silent_from - now).total_seconds()
+        raise RetryLater(rest if rest > 0 else TRANSFERS.park_seconds)
     if withdrawal.outcome != UNKNOWN_AT_WECHAT:
-        _note(found, UNKNOWN_AT_WECHAT)
+        _note(withdrawal.withdrawal_id, UNKNOWN_AT_WECHAT)
         log.error("withdrawal_forgotten", withdrawal_id=withdrawal.withdrawal_id)
     raise RetryLater(TRANSFERS.forgotten_seconds)
 
 
-def _ask(withdrawal: Withdrawal) -> TransferResult | None:
+def _ask(found: Versioned[Withdrawal]) -> TransferResult | None:
     """Ask how far the transfer is; None when WeChat does not tell of one. Raises WechatError.
 
     Until its package_info is had it is asked for in the same words as at first, which begins it or answers how far it
-    is. But never when WeChat may have forgotten that it paid long ago.
+    is. But never once it was refused for good, or when WeChat may have forgotten that it paid long ago.
     """
-    if withdrawal.package_info or not withdrawal.is_queryable(clock.now()):
-        return _query(withdrawal)
+    withdrawal = found.value
+    if withdrawal.package_info or withdrawal.sent_at is not None or not withdrawal.is_queryable(clock.now()):
+        return _query(found)
     from chalicelib.gateways.wechat import transfers as wechat
 
     return wechat.transfer(
@@ -120,14 +158,26 @@ def _ask(withdrawal: Withdrawal) -> TransferResult | None:
             openid=withdrawal.openid,
             amount_fen=withdrawal.net_fen,
             remark=_REMARK,
+            notify_to=withdrawal.notify_to,
         )
     )
 
 
-def _query(withdrawal: Withdrawal) -> TransferResult | None:
+def _query(found: Versioned[Withdrawal]) -> TransferResult | None:
+    """Ask how far the transfer is; None when WeChat knows of none. A refusal to tell says nothing of it: it is asked
+    again. Raises WechatError for what may pass."""
     from chalicelib.gateways.wechat import transfers as wechat
+    from chalicelib.gateways.wechat.errors import WechatError
 
-    return wechat.query_transfer(withdrawal.withdrawal_id)
+    withdrawal = found.value
+    try:
+        return wechat.query_transfer(withdrawal.withdrawal_id)
+    except WechatError as fault:
+        if fault.passing:
+            raise
+        if withdrawal.sent_at is None:  # else it says why nothing is sent any more
+            _note(withdrawal.withdrawal_id, fault.code)
+        raise RetryLater(TRANSFERS.park_seconds) from fault
 
 
 def _wait_unless_refused(job: Job, found: Versioned[Withdrawal], fault: WechatError) -> None:
@@ -136,30 +186,33 @@ def _wait_unless_refused(job: Job, found: Versioned[Withdrawal], fault: WechatEr
     if step.action == "refused":
         return
     if step.is_shown:
-        _note(found, fault.code)
+        _note(job.key, fault.code)
     if step.action == "park":
         log.warning("withdrawal_waits", withdrawal_id=job.key, reason=fault.code)
         raise RetryLater(TRANSFERS.park_seconds) from fault
     raise fault
 
 
-def _give_up(job: Job, found: Versioned[Withdrawal], why: str) -> None:
-    """Fail the withdrawal, which WeChat refuses and has never heard of, unless it has changed since it was read."""
-    before = found.value
-
-    def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
-        if withdrawal != before:
-            return withdrawal
-        tx.after_commit(log.error, "withdrawal_refused", withdrawal_id=job.key, reason=why)
-        return failed(withdrawal, tx, outcome=why)
-
-    if change(job.key, decide, job, found).open:
-        raise RetryLater(TRANSFERS.park_seconds)
+def _send_no_more(found: Versioned[Withdrawal], why: str) -> NoReturn:
+    """Send nothing more for the withdrawal, which WeChat refuses and knows nothing of, unless it has changed since it
+    was read; how it ends is asked for once no request can be on its way there."""
+    before, now = found.value, clock.now()
+    change(before.withdrawal_id, lambda one, _: refused(one, why, now) if one == before else one, found=found)
+    raise RetryLater(STRAY_REQUESTS.total_seconds())
 
 
-def _note(found: Versioned[Withdrawal], why: str) -> None:
+def _note(withdrawal_id: str, why: str) -> None:
     """Let operators see why a withdrawal waits: the merchant's balance may need filling."""
-    change(found.value.withdrawal_id, lambda withdrawal, _: waiting_for(withdrawal, why), found=found)
+    change(withdrawal_id, lambda withdrawal, _: waiting_for(withdrawal, why))
+
+
+def _settle_at_last(result: TransferResult, job: Job, found: Versioned[Withdrawal] | None) -> Withdrawal:
+    """Take in what WeChat says, as a job that does not die where that makes no sense."""
+    try:
+        return settle_transfer(result, job, found)
+    except TransferMismatch as fault:
+        log.error("withdrawal_strange", withdrawal_id=job.key)
+        raise RetryLater(TRANSFERS.park_seconds) from fault
 
 
 def settle_transfer(
@@ -168,13 +221,13 @@ def settle_transfer(
     """Take in what WeChat says of a transfer; said again it changes nothing. The withdrawal after it.
 
     An end is never left again: WeChat saying another one later is an error that an operator must look at, and changes
-    nothing. Raises `not_found`, `conflict`, ValueError when the amount is not the withdrawal's.
+    nothing. Raises `not_found`, `conflict`, TransferMismatch when the amount is not the withdrawal's.
     """
     state = STATES[result.state]
 
     def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
         if result.amount_fen not in (None, withdrawal.net_fen):
-            raise ValueError(f"WeChat speaks of another amount for {withdrawal.withdrawal_id}")
+            raise TransferMismatch(withdrawal.withdrawal_id)
         if not withdrawal.open or withdrawal.submitted_at is None:
             return withdrawal
         if state == "succeeded":

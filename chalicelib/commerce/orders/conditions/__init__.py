@@ -1,0 +1,1 @@
+"""Whether what stays of an order still meets the conditions of its prices."""

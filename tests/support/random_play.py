@@ -1,0 +1,299 @@
+"""One mall that is played at random: what is known of it, how a deed is done, and how it comes to rest.
+
+A deed that the mall does wrongly does not end the play: what differs is written down, and the play goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import traceback
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from chalicelib.commerce.orders.delivery import service as delivery
+from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.rules import Order
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError, OutsideError
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.tables import DEAD, Jobs
+from chalicelib.platform.store import tools
+from chalicelib.platform.store.transaction import ConditionFailed
+from tests.support.group_stage import Clock
+from tests.support.random_prices import Bought, Reckoned, Ticket
+from tests.support.random_stage import Drawn, Hooks
+from tests.support.random_wechat import Wechat
+
+_T = TypeVar("_T")
+
+#: Words of an order's history that say that the mall itself has let it go: all its coupons come back.
+LET_GO = ("group_failed", "draw_lost", "lobby_over", "order_failed")
+DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A group-buy, as the play has made it: by size (of a ladder: step) the price of a piece, and the leader's."""
+
+    activity_id: str
+    sku_id: str
+    kind: str
+    prices: dict[int, tuple[int, int]]
+    min_fill: int | None
+    limit: int | None
+    lottery: dict[str, Any] | None
+    aside: int
+    newcomers: bool
+    ends_at: datetime
+
+    def first_price(self, size: int) -> tuple[int, int]:
+        """What a piece costs as it is ordered, in a lobby of that size."""
+        return self.prices[min(self.prices) if self.kind == "ladder" else size]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What was known of an order when it was placed: what it had to cost, and what that follows from."""
+
+    member_id: str
+    lines: Sequence[Bought]
+    coupons: Sequence[Ticket]
+    promotions: Sequence[dict[str, Any]]
+    new: bool
+    at: datetime
+    price: Reckoned
+    chain: Sequence[str]
+    offer: Offer | None = None
+    size: int = 0
+    leader: bool = False
+
+
+@dataclass
+class Asked:
+    """A refund that was asked for: by whom, at which state of the order, and whether it was granted at once."""
+
+    refund_id: str
+    order: Order
+    by: str
+    state: str
+
+
+@dataclass
+class Play:
+    """A run. `orders` are as they were committed last; what differs is in `differences`, what was done in `log`."""
+
+    mall: Drawn
+    clock: Clock
+    hooks: Hooks
+    wechat: Wechat
+    chance: random.Random
+    orders: dict[str, Order] = field(default_factory=dict)
+    placed: dict[str, Placed] = field(default_factory=dict)
+    tickets: dict[str, dict[str, Ticket]] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    #: What came of deeds, and how often; whether another deed came between in the one that is being done.
+    told: Counter[str] = field(default_factory=Counter)
+    crossed: bool = False
+    #: When each member's orders were closed unpaid or cancelled.
+    let_go: dict[str, list[datetime]] = field(default_factory=dict)
+    #: Withdrawals by number: who took out how much.
+    withdrawn: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _known: set[tuple[str, str]] = field(default_factory=set)
+    _keys: int = 0
+    _meanwhile: tuple[int, Callable[[], None]] | None = None
+
+    def __post_init__(self) -> None:
+        self.hooks.before_commit, self.hooks.committed = self._before_commit, self._committed
+        self.hooks.job_failed = self._job_failed
+
+    def differs(self, about: str, what: str) -> None:
+        """Write down what is not as it should be."""
+        if (about, what) not in self._known:
+            self._known.add((about, what))
+            self.differences.append(f"[{len(self.log)}] {about}: {what}")
+
+    def key(self) -> str:
+        """An Idempotency-Key that was not used before."""
+        self._keys += 1
+        return f"k{self._keys}"
+
+    def pick(self, some: Collection[_T]) -> _T:
+        """One of them, mostly of the latest."""
+        found = list(some)
+        return found[-1 - min(len(found) - 1, int(self.chance.expovariate(0.25)))]
+
+    def in_state(self, *states: str) -> list[Order]:
+        """The orders in these states."""
+        return [order for order in self.orders.values() if order.state in states]
+
+    def attempt(self, what: str, act: Callable[[], _T], codes: Collection[str] = ()) -> tuple[str, _T | None]:
+        """What comes of it: "", and what it gives; or the code of its refusal, which must be one of these."""
+        faults = self.wechat.faults
+        try:
+            return "", act()
+        except MallError as fault:
+            excused = fault.code in codes or (fault.code == "unavailable" and self.wechat.faults > faults)
+            if not excused:
+                self.differs(what, f"refused with {fault.code} {fault.data} {[e.field for e in fault.errors]}")
+            return fault.code, None
+        except OutsideError as fault:
+            if self.wechat.faults == faults:
+                self.differs(what, f"WeChat is blamed: {fault}")
+            return f"outside {fault}", None
+        except Exception:
+            self.differs(what, traceback.format_exc(limit=-4))
+            return "broken", None
+
+    # A deed, and a deed that comes between what another reads and what it writes.
+
+    def do(self, name: str, deed: Callable[[Play], str]) -> str:
+        """Do it."""
+        told = deed(self)
+        word = told.partition(" ")[0]
+        self.told[f"{name}: {'placed' if len(word) == 5 and word[0] == 'o' else '' if word.isdigit() else word}"] += 1
+        return f"{name}: {told}"
+
+    def alone(self, name: str, deed: Callable[[Play], str]) -> None:
+        """Do it undisturbed."""
+        self.crossed = False
+        self.log.append(f"{self.clock.seconds:.0f} {self.do(name, deed)}")
+
+    def at_once(self, first: tuple[str, Callable[[Play], str]], second: tuple[str, Callable[[Play], str]]) -> None:
+        """Do the second whole between what the first reads and what it commits, or after some commits of it."""
+        during: list[str] = []
+        self.crossed = True
+        self._meanwhile = self.chance.choice([0, 0, 0, 1, 2]), lambda: during.append(self.do(*second))
+        told = self.do(*first)
+        late = not during
+        if late:
+            self._meanwhile = None
+            during.append(self.do(*second))
+        self.log.append(f"{self.clock.seconds:.0f} {told} <{'after' if late else 'during'}> {' '.join(during)}")
+
+    def _before_commit(self) -> None:
+        if self._meanwhile is None:
+            return
+        commits, what = self._meanwhile
+        self._meanwhile = (commits - 1, what) if commits else None
+        if not commits:
+            what()
+
+    def _committed(self, actions: list[dict[str, Any]]) -> None:
+        for action in actions:
+            item = action.get("Put", {}).get("Item", {})
+            if "order" in item and "placed" in item:
+                order = msgspec.json.decode(item["order"]["S"], type=Order)
+                before = self.orders.get(order.order_id)
+                if before is not None and before.state == "awaiting_payment" and order.state == "closed":
+                    self.let_go.setdefault(order.member_id, []).append(clock.now())
+                self.orders[order.order_id] = order
+
+    def _job_failed(self, job: Job, fault: Exception) -> None:
+        slow = isinstance(fault, ConditionFailed) and fault.failed == (None,)  # another worker ended the job
+        excused = isinstance(fault, OutsideError) or (isinstance(fault, MallError) and fault.code == "unavailable")
+        if not slow and not (excused and self.wechat.faults):
+            found = "".join(traceback.format_exception(fault)[-4:])
+            self.differs(f"job {job.task.kind} {job.task.key}", found)
+
+    # Time.
+
+    def work(self) -> str:
+        """Workers run what is due."""
+        self.wechat.arrive()
+        return f"{worker.run_due()} jobs"
+
+    def to_next_job(self, at_most: float = 400 * DAY) -> bool:
+        """Time passes until the next job is due; False when none is by then."""
+        due = min((job.due for job in tools.scan(Jobs) if job.shard != DEAD), default=None)
+        if due is None:
+            return False
+        wait = clock.from_stamp(due.partition("|")[0]).timestamp() + 0.001 - self.clock.seconds
+        if wait > at_most:
+            return False
+        self.clock.advance(max(0.0, wait))
+        self.wechat.arrive()
+        return True
+
+    # What a coupon is by now, by the orders that have it.
+
+    def ticket_state(self, coupon_id: str) -> str:
+        """unused, locked or used."""
+        for order_id, placed in self.placed.items():
+            mine = next((one for one in placed.coupons if one.coupon_id == coupon_id), None)
+            if mine is not None and (state := claim(self.orders[order_id], mine)) != "unused":
+                return state
+        return "unused"
+
+    # The end.
+
+    def rest(self) -> None:
+        """WeChat is well, workers run everything, operators decide what is asked, until nothing is owed any more."""
+        self.wechat.clear_up()
+        self._meanwhile = None
+        for _ in range(1500):
+            self.work()
+            if not self._see_to() and not self.to_next_job() and not self._send():
+                break
+        else:
+            self.differs("jobs", f"never end: {Counter(job.task.kind for job in tools.scan(Jobs))}")
+        for job in tools.scan(Jobs):
+            if job.shard == DEAD:
+                self.differs(f"job {job.task.kind} {job.task.key}", f"is dead: {job.task.last_error}")
+
+    def _see_to(self) -> bool:
+        """Operators decide what is asked for, and have WeChat asked again where a refund failed that was to fail."""
+        busy = False
+        for order in list(self.orders.values()):
+            for refund in order.refunds:
+                if refund.state == "requested":
+                    busy = True
+                    self.attempt(
+                        "decide", functools.partial(decide, order, refund.refund_id, self.chance.random() < 0.5)
+                    )
+                elif refund.state == "failed" and self.may_fail(refund.number, refund.outcome):
+                    busy = True
+                    ask = functools.partial(refunds.ask_again, order.order_id, refund.refund_id, "operator:op")
+                    self.attempt("ask again", ask)
+        return busy
+
+    def _send(self) -> bool:
+        """The merchant sends all that is to be sent."""
+        waiting = self.in_state("awaiting_shipment")
+        for order in waiting:
+            send = functools.partial(delivery.ship, order.order_id, "SF", "all", None, "operator:op")
+            self.attempt("send", send)
+        return bool(waiting) and len(self.in_state("awaiting_shipment")) < len(waiting)
+
+    def may_fail(self, number: str, outcome: str) -> bool:
+        """Whether a refund may have failed so: WeChat has closed it or could not pay it, or was strange."""
+        return outcome in ("ABNORMAL", "CLOSED") or outcome in ("PARAM_INVALID_TODAY", "RISK_CONTROL", "SIGN_ERROR")
+
+
+def decide(order: Order, refund_id: str, grant: bool, restock: bool = False) -> object:
+    """An operator decides."""
+    if grant:
+        return refunds.approve(order.order_id, refund_id, restock, "operator:op")
+    return refunds.reject(order.order_id, refund_id, "不符合", "operator:op")
+
+
+def claim(order: Order, ticket: Ticket) -> str:
+    """What an order makes of a coupon that it was placed with: locked, used, or unused (it has let it go)."""
+    if order.state == "awaiting_payment":
+        return "locked"
+    happened = {event.what for event in order.history}
+    let_go = order.confirmed_at is None and bool(happened.intersection(LET_GO))
+    if order.paid_at is None or any(refund.late for refund in order.refunds) or let_go:
+        return "unused"
+    if all(ticket.coupon_id != one.coupon_id for one in order.coupons):
+        return "unused"  # a ladder that ended too low for it
+    return "unused" if order.state == "closed" and ticket.returns else "used"
