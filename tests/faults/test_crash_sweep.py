@@ -71,6 +71,7 @@ class Flow(Steps[Purchase]):
     paid_fen: int
     refunded_fen: int
     taken: tuple[int, int]
+    refunds: int = 1
 
 
 @pytest.fixture
@@ -175,6 +176,11 @@ def _deadline_over_but_paid(world: Purchase) -> None:
     world.clock.advance(16 * 60)
 
 
+def _wechat_over(world: Purchase) -> None:
+    _started(world)
+    world.clock.advance(16 * 60 + 11)
+
+
 def _jobs(world: Purchase) -> None:
     world.run_jobs()
 
@@ -231,23 +237,76 @@ def _grace_over(world: Purchase) -> None:
     world.run_jobs(advance=61)
 
 
+def _close_refused(before: Callable[[Purchase], None]) -> Callable[[Purchase], None]:
+    """WeChat refuses, in a word that nobody knows, to close what it is asked to close."""
+
+    def prepare(world: Purchase) -> None:
+        before(world)
+        path = f"/out-trade-no/{world.order_id}/close"
+        world.sandbox.post("faults", {"path": path, "kind": "error", "code": "SOME_NEW_WORD", "times": 1_000})
+
+    return prepare
+
+
+def _ask_wechat(world: Purchase) -> None:
+    world.operator.post(f"/v1/admin/orders/{world.order_id}/ask-wechat")
+
+
+def _two_refunds(world: Purchase) -> None:
+    body = {"reason": "不想要了", "lines": [{"sku_id": world.lines[1][0], "quantity": 1}]}
+    for key in ("first", "second"):
+        world.shopper.post(f"/v1/orders/{world.order_id}/refunds", body, key=key)
+    world.run_jobs()
+
+
+def _a_minute_later(world: Purchase) -> None:
+    world.run_jobs(advance=61)
+
+
+def _one_of_two_asked_for(world: Purchase) -> None:
+    world.paid()
+    _two_refunds(world)
+
+
 def _ship(world: Purchase) -> None:
     world.operator.post(f"/v1/admin/orders/{world.order_id}/ship", {"carrier": "SF", "tracking_no": "SF1"})
     world.run_jobs()
 
 
+TO_SHIP = "awaiting_shipment"
 FLOWS = [
     Flow("place", _prepare_order, _place, _place_again, "awaiting_payment", 0, 0, (1, 3)),
     Flow("start payment", Purchase.place, lambda w: _start(w), lambda w: _start(w), "awaiting_payment", 0, 0, (1, 3)),
-    Flow("pay, callback again", _paid_at_wechat, _callback, _callback_again, "awaiting_shipment", TOTAL, 0, (1, 3)),
-    Flow("pay, callback lost", _paid_at_wechat, _callback, _callback_lost, "awaiting_shipment", TOTAL, 0, (1, 3)),
+    Flow("pay, callback again", _paid_at_wechat, _callback, _callback_again, TO_SHIP, TOTAL, 0, (1, 3)),
+    Flow("pay, callback lost", _paid_at_wechat, _callback, _callback_lost, TO_SHIP, TOTAL, 0, (1, 3)),
     Flow("cancel", _started, _cancel, _cancel_again, "closed", 0, 0, (0, 0)),
     Flow("close by time", _deadline_over, _jobs, _nothing, "closed", 0, 0, (0, 0)),
-    Flow("close by time, but paid", _deadline_over_but_paid, _jobs, _nothing, "awaiting_shipment", TOTAL, 0, (1, 3)),
+    Flow("close by time, but paid", _deadline_over_but_paid, _jobs, _nothing, TO_SHIP, TOTAL, 0, (1, 3)),
+    Flow("close refused", _close_refused(_deadline_over), _jobs, _grace_over, "closed", 0, 0, (0, 0)),
+    Flow(
+        "close refused, but paid", _close_refused(_deadline_over_but_paid), _jobs, _nothing, TO_SHIP, TOTAL, 0, (1, 3)
+    ),
+    Flow(
+        "cancel refused, but paid", _close_refused(_paid_at_wechat), _cancel, _callback_lost, TO_SHIP, TOTAL, 0, (1, 3)
+    ),
+    Flow("an operator asks", _deadline_over_but_paid, _ask_wechat, _ask_wechat, TO_SHIP, TOTAL, 0, (1, 3)),
+    Flow("an operator asks, unpaid", _wechat_over, _ask_wechat, _ask_wechat, "closed", 0, 0, (0, 0)),
     Flow("pay when closed", _late, _callback, _callback_again, "closed", TOTAL, TOTAL, (0, 0)),
     Flow("pay when cancelled, callback lost", _late, _nothing_comes, _grace_over, "closed", TOTAL, TOTAL, (0, 0)),
     Flow("refund whole", Purchase.paid, _refund(None), _refund(None), "closed", TOTAL, TOTAL, (0, 0)),
-    Flow("refund part", Purchase.paid, _refund([1]), _refund([1]), "awaiting_shipment", TOTAL, 899 // 3, (1, 2)),
+    Flow("refund part", Purchase.paid, _refund([1]), _refund([1]), TO_SHIP, TOTAL, 899 // 3, (1, 2)),
+    Flow("two refunds at once", Purchase.paid, _two_refunds, _two_refunds, TO_SHIP, TOTAL, 2 * 899 // 3, (1, 1), 2),
+    Flow(
+        "the second of two refunds",
+        _one_of_two_asked_for,
+        _a_minute_later,
+        _nothing,
+        TO_SHIP,
+        TOTAL,
+        2 * 899 // 3,
+        (1, 1),
+        2,
+    ),
     Flow("refund after shipping", _asked_back, _approve, _approve, "shipped", TOTAL, 2 * 899 // 3, (1, 1)),
     Flow("ship", Purchase.paid, _ship, _ship, "shipped", TOTAL, 0, (1, 3)),
 ]
@@ -283,7 +342,7 @@ def _check(flow: Flow, world: Purchase) -> None:
         order = world.shopper.order(world.order_id)
     assert (order["state"], order["paid_fen"], order["refunded_fen"]) == (flow.state, flow.paid_fen, flow.refunded_fen)
     assert all(refund["state"] == "succeeded" for refund in order["refunds"]), order["refunds"]
-    assert len(order["refunds"]) == (1 if flow.refunded_fen else 0)
+    assert len(order["refunds"]) == (flow.refunds if flow.refunded_fen else 0)
     assert [one.about + ": " + one.what for one in _audit(world, flow.taken)] == []
     assert len(world.shopper.get("/v1/orders").ok()["items"]) == 1
     assert dead_jobs() == []
