@@ -84,6 +84,9 @@ def test_the_closest_rule_wins_whatever_its_place() -> None:
         made = template(*rules)
         assert [fen([item()], made, region) for region in (PUDONG, HUANGPU, HAIDIAN)] == [4, 3, 1]
     assert fen([item()], template(everywhere, shanghai), PUDONG) == 2
+    both = FreightRule(regions=["310000", "310115"], first_fen=5)  # a province, and a district of it
+    for rules in ([both, city], [city, both]):
+        assert [fen([item()], template(*rules), region) for region in (PUDONG, HUANGPU)] == [5, 3]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_the_closest_rule_wins_whatever_its_place() -> None:
     [
         ("310000", PUDONG, True), ("310100", PUDONG, True), (PUDONG, PUDONG, True), (HUANGPU, PUDONG, False),
         ("330000", PUDONG, False), ("330100", HANGZHOU, True), ("330200", HANGZHOU, False), ("110000", HAIDIAN, True),
-        ("500000", "500101", True), ("100000", PUDONG, False),
+        ("500000", "500101", True), ("100000", PUDONG, False), ("440000", "441900", True), ("441000", "441900", False),
     ],
 )  # fmt: skip
 def test_a_region_contains_its_cities_and_districts(region: str, code: str, expected: bool) -> None:
