@@ -1,4 +1,5 @@
-"""What made a price can be let go only with a person's word, or less the difference: played over HTTP, by promotions and freight templates as they were when the order was placed."""
+"""What made a price can be let go only with a person's word, or less the difference: played over HTTP, by promotions
+and freight templates as they were when the order was placed."""
 
 from __future__ import annotations
 
