@@ -394,6 +394,11 @@ class Operator(Client):
         assert stock["free"] + stock["taken"] == stock["supplied"]
         return stock["free"], stock["taken"]
 
+    def grant(self, order_id: str, refund: Any, restock: bool = False) -> Any:
+        """Grant a refund that was asked for; `restock` when sent goods came back."""
+        path = f"/v1/admin/orders/{order_id}/refunds/{refund['refund_id']}/approve"
+        return self.post(path, {"restock": restock}).ok()
+
     def ship(self, order_id: str, lines: list[tuple[str, int]] | None = None) -> Any:
         """Send a parcel with these lines, or with all that are left."""
         body: dict[str, Any] = {"carrier": "SF", "tracking_no": f"SF{secrets.token_hex(5)}"}

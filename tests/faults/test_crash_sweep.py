@@ -28,6 +28,11 @@ PRICE, WELCOME = 2099, 1999
 #: What the coupon takes off, 200 of it of the first line and 100 of the second; and what is left to pay.
 OFF = 300
 TOTAL = WELCOME + 3 * 333 - OFF
+#: Of an order of nine pieces of the second SKU, what comes off because it costs so much; and what is left to pay.
+THRESHOLD, THRESHOLD_OFF = 4000, 400
+DEAR_TOTAL = WELCOME + 9 * 333 - THRESHOLD_OFF - OFF
+#: What six of the nine were paid with; and by how much the rest would cost more alone.
+SIX, LOST = 2577 * 6 // 9, 240
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Purchase(World):
     lines: list[tuple[str, int]]
     taken: list[int]
     coupon_id: str
+    total_fen: int
     order_id: str = ""
     key: str = ""
     body: dict[str, Any] | None = None
@@ -46,7 +52,7 @@ class Purchase(World):
         self.sandbox.pay(self.shopper.start_payment(self.order_id), notify="none")
 
     def order_body(self) -> dict[str, Any]:
-        return self.shopper.order_body(self.lines, TOTAL) | {"coupon_ids": [self.coupon_id]}
+        return self.shopper.order_body(self.lines, self.total_fen) | {"coupon_ids": [self.coupon_id]}
 
     def place(self) -> None:
         placed = self.shopper.post("/v1/orders", self.order_body(), key=secrets.token_hex(8)).ok(201)
@@ -72,6 +78,7 @@ class Flow(Steps[Purchase]):
     refunded_fen: int
     taken: tuple[int, int]
     refunds: int = 1
+    is_dear: bool = False
 
 
 @pytest.fixture
@@ -98,16 +105,25 @@ def sweep(
         "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2099-01-01T00:00:00Z",
     }  # fmt: skip
     operator.put(promotion, welcome).ok()
+    threshold = {
+        "kind": "threshold_off", "name": "满减", "scope": {"products": [product["product_id"]]},
+        "tiers": [{"threshold_fen": THRESHOLD, "off_fen": THRESHOLD_OFF}],
+        "starts_at": welcome["starts_at"], "ends_at": welcome["ends_at"],
+    }  # fmt: skip
+    operator.put(f"{promotion}-t", threshold).ok()
 
-    def new_world(_: Flow) -> Purchase:
+    def new_world(flow: Flow) -> Purchase:
         forget_all()
         shopper = Shopper.arrive(send, Sandbox(sandbox))
         taken = [stock.taken for stock in _stocks(lines)]
         coupon = shopper.post(f"/v1/coupon-templates/{template_id}/claim").ok(201)["coupon_id"]
-        return Purchase(send, Sandbox(sandbox), mall_clock, operator, shopper, lines, taken, coupon)
+        wanted, total_fen = ([lines[0], (lines[1][0], 9)], DEAR_TOTAL) if flow.is_dear else (lines, TOTAL)
+        return Purchase(send, Sandbox(sandbox), mall_clock, operator, shopper, wanted, taken, coupon, total_fen)
 
     yield Sweep(outside, new_world, _check, may_change, calmly)
     operator.delete(promotion).ok(204)
+    operator.delete(f"{promotion}-t").ok(204)
+    operator.put("/v1/admin/settings/orders", {}).ok()
 
 
 def _stocks(lines: list[tuple[str, int]]) -> list[Any]:
@@ -209,6 +225,41 @@ def _asked_back(world: Purchase) -> None:
     world.key = answer["refund_id"]
 
 
+def _loses_its_condition(conditions_lost: str) -> Callable[[Purchase], None]:
+    """Before shipping six pieces are to go back without which the rest does not cost enough: the order is paid."""
+
+    def before(world: Purchase) -> None:
+        world.operator.put("/v1/admin/settings/orders", {"conditions_lost": conditions_lost}).ok()
+        world.paid()
+
+    return before
+
+
+def _six(world: Purchase) -> None:
+    body = {"reason": "不想要了", "lines": [{"sku_id": world.lines[1][0], "quantity": 6}]}
+    world.shopper.post(f"/v1/orders/{world.order_id}/refunds", body, key="six")
+    world.run_jobs()
+
+
+def _six_again(world: Purchase) -> None:
+    _six(world)
+    assert [one["state"] for one in world.shopper.order(world.order_id)["refunds"]] == ["requested"]
+    _six_asked(world)
+    _approve(world)
+
+
+def _six_asked(world: Purchase) -> None:
+    (refund,) = world.shopper.order(world.order_id)["refunds"]
+    assert refund["requested_because"] == "promotion_condition"
+    world.key = refund["refund_id"]
+
+
+def _six_to_decide(world: Purchase) -> None:
+    _loses_its_condition("review")(world)
+    _six(world)
+    _six_asked(world)
+
+
 def _approve(world: Purchase) -> None:
     path = f"/v1/admin/orders/{world.order_id}/refunds/{world.key}/approve"
     world.operator.post(path, {"restock": True})
@@ -308,6 +359,39 @@ FLOWS = [
         2,
     ),
     Flow("refund after shipping", _asked_back, _approve, _approve, "shipped", TOTAL, 2 * 899 // 3, (1, 1)),
+    Flow(
+        "refund less the difference",
+        _loses_its_condition("deduct"),
+        _six,
+        _six,
+        TO_SHIP,
+        DEAR_TOTAL,
+        SIX - LOST,
+        (1, 3),
+        is_dear=True,
+    ),
+    Flow(
+        "ask for what loses its condition",
+        _loses_its_condition("review"),
+        _six,
+        _six_again,
+        TO_SHIP,
+        DEAR_TOTAL,
+        SIX,
+        (1, 3),
+        is_dear=True,
+    ),
+    Flow(
+        "grant what loses its condition",
+        _six_to_decide,
+        _approve,
+        _approve,
+        TO_SHIP,
+        DEAR_TOTAL,
+        SIX,
+        (1, 3),
+        is_dear=True,
+    ),
     Flow("ship", Purchase.paid, _ship, _ship, "shipped", TOTAL, 0, (1, 3)),
 ]
 

@@ -18,6 +18,7 @@ from chalicelib.commerce.orders.payment import service as payment_service
 from chalicelib.commerce.orders.placement import service as placement
 from chalicelib.commerce.orders.refunds import push
 from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.refunds.issue import refund_id
 from chalicelib.commerce.orders.rules import Order, Pieces
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
@@ -180,6 +181,8 @@ class Play:
         if answers[0] == "invalid":
             assert one_piece
             assert chosen.state == "awaiting_group"
+        if answers[0].startswith("requested"):  # of a group that came together: a person decides
+            refunds.approve(chosen.order_id, refund_id(chosen.order_id, chosen.member_id, key), False, "operator")
         return answers[0]
 
     # WeChat.

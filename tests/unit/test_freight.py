@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.commerce.pricing.basket.rules import Item
-from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate, covers, freight_fen, rule_for
+from chalicelib.commerce.pricing.freight.rules import (
+    FreightRule,
+    FreightTemplate,
+    covers,
+    freight_fen,
+    rule_for,
+    spared,
+)
 from chalicelib.commerce.pricing.rules import quote
 from chalicelib.core.errors import MallError
 
@@ -54,6 +61,17 @@ def test_pieces_of_all_lines_of_a_template_are_counted_together() -> None:
 @pytest.mark.parametrize(("price", "expected"), [(9899, 800), (9900, 0), (9901, 0)])
 def test_from_the_threshold_on_it_is_free(price: int, expected: int) -> None:
     assert fen([item(price=price)], template(FreightRule(first_fen=800, free_from_fen=9900))) == expected
+
+
+def test_those_templates_are_known_by_which_dear_goods_go_free() -> None:
+    made = template(FreightRule(first_fen=800, free_from_fen=9900), unserved=[f"{LHASA[:2]}0000"])
+    always = template(FreightRule(free_from_fen=0))
+    templates = {"default": made, "heavy": made, "free": always, "charged": template(FreightRule(first_fen=1))}
+    dear = [item(name, price=9900, template_id=name) for name in ("default", "heavy", "free", "charged", "gone")]
+    assert spared(dear, templates, PUDONG) == ["default", "heavy"]
+    assert spared([item(price=9899)], templates, PUDONG) == []
+    assert spared([item("a", price=5000), item("b", price=4900, template_id="gone")], templates, PUDONG) == ["default"]
+    assert spared(dear[:1], templates, LHASA) == spared(dear[:1], {}, PUDONG) == []
 
 
 def test_the_threshold_counts_the_goods_of_its_own_template_only() -> None:
