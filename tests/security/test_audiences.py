@@ -119,6 +119,7 @@ AUDIENCES = {
     "POST /v1/admin/distributors/{member_id}/approve": "distributors.write",
     "POST /v1/admin/distributors/{member_id}/suspend": "distributors.write",
     "PUT /v1/admin/distributors/{member_id}/tier": "distributors.write",
+    "POST /v1/admin/distributors/{member_id}/write-off": "withdrawals.review",
     "POST /v1/admin/distribution/off": "settings.write",
     "POST /v1/admin/distribution/on": "settings.write",
     "GET /v1/admin/settings/distribution": "settings.read",

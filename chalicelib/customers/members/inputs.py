@@ -56,6 +56,12 @@ class AddressInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     is_default: bool = False
 
 
+class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether what is left of the balance is given up."""
+
+    waive_balance: bool = False
+
+
 class ExportQuery(msgspec.Struct, kw_only=True):
     """Where to go on."""
 

@@ -23,8 +23,8 @@ from chalicelib.ledger.rules import Posting
 
 class AdminDistributor(msgspec.Struct, kw_only=True):
     """A distributor in an operators' list: what they brought and was kept (fen paid for goods, orders, customers), and
-    what stands in their account, in fen; together that is `earned_fen`, all that was earned and not taken back. They
-    are known by their member's id."""
+    what stands in their account, in fen; together that is `earned_fen`, all that was earned and neither taken back nor
+    written off. They are known by their member's id."""
 
     distributor_id: str
     member_id: str
@@ -64,13 +64,14 @@ class AdminDistributorDetail(AdminDistributor, kw_only=True):
 
 
 class AdminLedgerLine(msgspec.Struct, kw_only=True):
-    """An entry that changed a distributor's account: what it was, its cause in the journal, and all its postings in fen
-    (debit positive; an account of a member is a debt of the mall)."""
+    """An entry that changed a distributor's account: what it was, its cause in the journal, an operator's note on it,
+    and all its postings in fen (debit positive; an account of a member is a debt of the mall)."""
 
     at: datetime
     what: What
     about: str
     cause: str
+    note: str
     postings: list[Posting]
 
 
