@@ -16,6 +16,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -25,25 +26,39 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.commerce.coupons.checks import Received, Shard
 from chalicelib.commerce.coupons.checks import audit as audit_templates
 from chalicelib.commerce.coupons.rules import Figures, Held, Template
-from chalicelib.commerce.orders.checks import Counted, PaidRefund, Payment, Stock, audit, audit_coupons, coupon_uses
+from chalicelib.commerce.orders.checks import (
+    Counted,
+    PaidRefund,
+    Payment,
+    Stock,
+    Terms,
+    audit,
+    audit_coupons,
+    coupon_uses,
+)
 from chalicelib.commerce.orders.rules import Order
-from chalicelib.core import settings
+from chalicelib.core import clock, settings
 from chalicelib.core.difference import Difference
 from chalicelib.core.errors import MallError
-from chalicelib.growth.distribution.checks import BindingRecord, Records
+from chalicelib.growth.distribution.checks import Records
 from chalicelib.growth.distribution.checks import audit as audit_distribution
+from chalicelib.growth.distribution.distributors.checks import BindingRecord
 from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
+from chalicelib.growth.groupbuy.lottery.checks import Drawing
 from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
 from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
 from chalicelib.growth.payouts.limits.rules import Allowance
-from chalicelib.growth.payouts.rules import Withdrawal
+from chalicelib.growth.payouts.rules import Withdrawal, WithdrawalRules
 from chalicelib.ledger.checks import audit_balances
 from chalicelib.ledger.rules import Balance, Entry, Month
+from local.clock import LocalClock
 from local.mall import running
 from local.processes import StartError
 
 #: Between two looks: a callback that is under way has arrived by then.
 _AGAIN_SECONDS = 2.0
+#: So long after it was due a job must have been begun.
+_JOB_LATE = timedelta(hours=1)
 
 
 class Accounts(msgspec.Struct, frozen=True):
@@ -54,7 +69,10 @@ class Accounts(msgspec.Struct, frozen=True):
 
 
 class Books(msgspec.Struct, frozen=True):
-    """All that is compared. `payments`, `refunds` and `transfers` are WeChat's, None where it was not asked."""
+    """All that is compared, as it was `at`. `payments`, `refunds` and `transfers` are WeChat's, None where it was not
+    asked. `jobs` are those that are dead, or should long have been done."""
+
+    at: datetime
 
     orders: list[Order]
     entries: list[Entry]
@@ -68,23 +86,32 @@ class Books(msgspec.Struct, frozen=True):
     unpaid: dict[str, Counted]
     accounts: Accounts
     distribution: Records
+    drawings: list[Drawing]
+    terms: Terms
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
     withdrawals: list[Withdrawal] = []
     allowances: dict[str, Allowance] = {}
     transfers: list[Transfer] | None = None
+    payouts: Mapping[int, WithdrawalRules | None] = {}
+    jobs: list[Difference] = []
 
     def differences(self) -> list[Difference]:
         """Everything that does not agree."""
-        money = audit(self.orders, self.entries, self.stocks, self.payments, self.refunds, self.unpaid)
-        seats = audit_lobbies(self.orders, self.lobbies, self.seats)
+        money = audit(
+            self.orders, self.entries, self.stocks, self.payments, self.refunds, self.unpaid, self.terms, self.at
+        )  # fmt: skip
+        coupons = self.terms.coupons
+        seats = audit_lobbies(self.orders, self.lobbies, self.seats, coupons, self.drawings, self.at)
         uses = coupon_uses(self.orders, self.coupons)
         counted = audit_templates(self.templates, self.shards, self.received, self.coupons, uses)
         owed = audit_balances(self.entries, self.accounts.balances, self.accounts.months)
         commissions = audit_distribution(self.orders, self.entries, self.distribution)
-        paid_out = audit_withdrawals(self.withdrawals, self.entries, self.transfers, self.allowances)
+        paid_out = audit_withdrawals(
+            self.withdrawals, self.entries, self.transfers, self.allowances, self.payouts, self.at
+        )  # fmt: skip
         members = owed + commissions + paid_out
-        return money + seats + audit_coupons(self.orders, self.coupons) + counted + members
+        return money + seats + audit_coupons(self.orders, self.coupons) + counted + members + self.jobs
 
 
 def main() -> int:
@@ -104,6 +131,7 @@ def main() -> int:
         if given.tables is not None:
             return int(not agrees({"YUTANG_TABLE_PREFIX": given.tables, "AWS_REGION": given.region}, None))
         mall = running(given.prefix)
+        clock.use(LocalClock(mall.data / "clock"))
         return int(not agrees(mall.environment, mall.sandbox_url))
     except StartError as fault:
         print(f"audit: {fault}", file=sys.stderr)
@@ -164,6 +192,7 @@ def read(sandbox_url: str | None) -> Books:
     )
     from chalicelib.commerce.orders.tables import Orders, UnpaidOrders
     from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
+    from chalicelib.growth.payouts.settings import WITHDRAWALS
     from chalicelib.growth.payouts.tables import Withdrawals, withdrawals_and_allowances
     from chalicelib.ledger.tables import LedgerEntries
     from chalicelib.platform.store import tools
@@ -171,14 +200,16 @@ def read(sandbox_url: str | None) -> Books:
     seats = list(tools.scan(Lobbies))
     of_members = list(tools.scan(Coupons))
     withdrawals, allowances = withdrawals_and_allowances(tools.scan(Withdrawals))
+    coupons = [held(item) for item in of_members if item.part.startswith(COUPON)]
     books = Books(
+        at=clock.now(),
         orders=[item.order for item in tools.scan(Orders)],
         unpaid={item.member_id: Counted(int(item.orders), item.newcomer or "") for item in tools.scan(UnpaidOrders)},
         entries=[item.entry for item in tools.scan(LedgerEntries)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
         seats=[(item.lobby_id, seat_of(item)) for item in seats if item.part != LOBBY],
-        coupons=[held(item) for item in of_members if item.part.startswith(COUPON)],
+        coupons=coupons,
         templates=[item.template for item in tools.scan(CouponTemplates)],
         shards=[shard for item in tools.scan(CouponCounters) if (shard := _shard(item)) is not None],
         received=[
@@ -188,6 +219,10 @@ def read(sandbox_url: str | None) -> Books:
         ],
         accounts=_accounts(),
         distribution=_distribution(),
+        drawings=_drawings(),
+        terms=_terms(coupons),
+        payouts={version: rules for version, (rules, _) in WITHDRAWALS.history().items()},
+        jobs=_jobs(),
         withdrawals=withdrawals,
         allowances=allowances,
     )
@@ -234,9 +269,9 @@ def _distribution() -> Records:
     from chalicelib.platform.store import tools
 
     items = list(tools.scan(Distributors))
-    commissions = [item.commission for item in tools.scan(Commissions)]
+    history = DISTRIBUTION.history()
     return Records(
-        commissions=commissions,
+        commissions=[item.commission for item in tools.scan(Commissions)],
         bindings=[
             BindingRecord(item.binding, int(item.orders or 0), int(item.paid_fen or 0))
             for item in items
@@ -247,8 +282,61 @@ def _distribution() -> Records:
             (item.member_id, item.part.removeprefix(CUSTOMER)) for item in items if item.part.startswith(CUSTOMER)
         ],
         sales=[monthly_sales(item) for item in items if item.part.startswith(MONTH)],
-        rules={version: DISTRIBUTION.at(version) for version in {one.rules_version for one in commissions}},
+        rules={version: rules for version, (rules, _) in history.items()},
+        since={version: since for version, (_, since) in history.items() if since is not None},
     )
+
+
+def _terms(coupons: list[Held]) -> Terms:
+    """What orders were placed under: every version of each promotion that was kept."""
+    from chalicelib.commerce.pricing.settings import PRICING
+    from chalicelib.commerce.pricing.tables import Pricing
+    from chalicelib.platform.store import tools
+
+    kept: list[tuple[Any, Any]] = [(one.promotion, one.version) for one in tools.scan(Pricing)]
+    return Terms(
+        coupons={one.coupon.coupon_id: one for one in coupons},
+        promotions={(one.promotion_id, int(version)): one.promotion for one, version in kept if one and version},
+        floor_bp=max(rules.floor_bp for rules, _ in PRICING.history().values()),
+    )
+
+
+def _drawings() -> list[Drawing]:
+    """Every activity, with all that is kept of its draw and of what members bought in it."""
+    from chalicelib.growth.groupbuy.tables import ACTIVITY, ENTRY, MEMBER, GroupActivities
+    from chalicelib.platform.store import tools
+
+    parts: dict[str, list[Any]] = defaultdict(list)
+    for item in tools.scan(GroupActivities):
+        parts[item.activity_id].append(item)
+    return [
+        Drawing(
+            activity=head.activity,
+            secret=head.secret or "",
+            drawn=None if head.drawn is None else head.drawn.winners,
+            entries=[one.part.removeprefix(ENTRY) for one in its if one.part.startswith(ENTRY)],
+            bought={one.part.removeprefix(MEMBER): int(one.bought) for one in its if one.part.startswith(MEMBER)},
+        )
+        for its in parts.values()
+        for head in its
+        if head.part == ACTIVITY
+    ]
+
+
+def _jobs() -> list[Difference]:
+    """The jobs that failed for good, and those that nobody has begun though they were due long ago."""
+    from chalicelib.platform.jobs.tables import DEAD, Jobs
+    from chalicelib.platform.store import tools
+
+    found: list[Difference] = []
+    late = clock.stamp(clock.now() - _JOB_LATE)
+    for job in tools.scan(Jobs):
+        about = f"{job.task.kind} {job.task.key}"
+        if job.shard == DEAD:
+            found.append(Difference(about, f"the job is dead: {job.task.last_error}"))
+        elif job.due < late:
+            found.append(Difference(about, f"the job was due at {job.due.partition('|')[0]}, and nobody has begun it"))
+    return found
 
 
 def _stock(item: Any) -> Stock:

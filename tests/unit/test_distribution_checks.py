@@ -18,6 +18,7 @@ from chalicelib.growth.distribution.rules import (
     DistributorRecord,
     MonthlySales,
     SalesTotals,
+    Tier,
     reduced,
 )
 from chalicelib.ledger import rules as entries
@@ -63,16 +64,17 @@ def agreeing() -> Books:
         entries.rewarded("seller", "gold", NOW, 77),  # of no order
     ]
     people = [
-        (Distributor(member_id=who, state="active", invite_code=who, applied_at=NOW), totals)
-        for who, totals in (("seller", SalesTotals(1500, 1, 1)), ("above", SalesTotals()))
+        (Distributor(member_id=who, state="active", invite_code=who, applied_at=NOW, rewarded=rewarded), totals)
+        for who, totals, rewarded in (("seller", SalesTotals(1500, 1, 1), ["gold"]), ("above", SalesTotals(), []))
     ]
+    gold = Tier(tier_id="gold", name="金牌", reward_fen=77)
     records = Records(
         commissions=[released(ours), theirs],
         bindings=[BindingRecord(binding("buyer", "seller"), 1, 1500), BindingRecord(binding("seller", "above"), 0, 0)],
         distributors=[DistributorRecord(*one) for one in people],
         customers=[("seller", "buyer")],
         sales=[MonthlySales("seller", "2026-11", 1500)],
-        rules={1: RULES},
+        rules={1: RULES, 2: replace(RULES, tiers=[gold])},
     )
     return Books(after, posted, records)
 
@@ -137,7 +139,7 @@ PLANTED: dict[str, Callable[[Books], Any]] = {
     "buyer: is counted 1 orders of 1500 fen, the commissions say 0 of 0": lambda b: b.records.bindings.__setitem__(
         0, BindingRecord(binding("buyer", "seller", bound_days_ago=-1), 1, 1500)
     ),
-    "o1 level 1: was made by version 2 of the settings, which is not kept": lambda b: change(b, 0, rules_version=2),
+    "o1 level 1: was made by version 3 of the settings, which is not kept": lambda b: change(b, 0, rules_version=3),
     "o1 level 2: version 1 pays no such level, or nobody there": lambda b: rules_by(b, 1, replace(RULES, levels=1)),
     "o1 level 1: version 1 pays no such level, or nobody there": lambda b: rules_by(
         b, 1, replace(RULES, stopped_regions=["310000"])
@@ -178,5 +180,5 @@ def test_a_tie_that_was_over_before_another_was_made_is_no_ring() -> None:
 
 def test_rules_that_were_changed_since_are_not_held_against_what_was_earned_before() -> None:
     books = agreeing()
-    rules_by(books, 2, replace(RULES, order_cap_fen=1, freeze_days=1, rates_bp=[1, 1]))
+    rules_by(books, 3, replace(RULES, order_cap_fen=1, freeze_days=1, rates_bp=[1, 1]))
     assert books.differences() == []

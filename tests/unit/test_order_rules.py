@@ -90,7 +90,7 @@ def test_the_audit_names_what_is_counted_wrong_of_a_member() -> None:
     )  # fmt: skip
     first = msgspec.structs.replace(order(line("a", 1, 9, 1), state="awaiting_payment"), discounts=[welcome])
     second = msgspec.structs.replace(first, order_id="o2")
-    over = msgspec.structs.replace(first, order_id="o3", state="closed")
+    over = msgspec.structs.replace(closed(first, "closed_unpaid", "system", NOW), order_id="o3")
 
     def told(*orders: Order, **counted: Counted) -> list[str]:
         return [f"{one.about}: {one.what}" for one in audit(orders, [], unpaid=counted)]

@@ -111,5 +111,9 @@ def test_an_entry_of_no_withdrawal_is_named_and_others_are_not() -> None:
 
 def test_an_allowance_that_counts_otherwise_is_named() -> None:
     counted = Allowance(day=clock.day(AT), count=2, fen=1000, month_fen=1000, month_tax_fen=30)
-    (said,) = found("succeeded", allowances={"m1": counted})
-    assert said.startswith("m1: its allowance is ")
+    assert found("succeeded", allowances={"m1": counted}) == [
+        "m1: its allowance is 2 count, its withdrawals say 1",
+        "m1: its allowance is 0 year_fen, its withdrawals say 1000",
+        "m1: its allowance is 0 year_tax_fen, its withdrawals say 30",
+        f"m1: its allowance is 0 first_month, its withdrawals say {clock.day(AT).month}",
+    ]

@@ -1,25 +1,40 @@
 """The audit: recompute what orders, journal, stock and WeChat's books say of each other, and name every difference.
 
-Pure: its caller has read the tables (and, on one machine, asked the sandbox for its books).
+Pure: its caller has read the tables (and, on one machine, asked the sandbox for its books). No formula of the rules is
+used, here or in the checks of the subjects, so that what a rule gets wrong is not wrong here as well.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 import msgspec
 
 from chalicelib.commerce.coupons.checks import Use
 from chalicelib.commerce.coupons.rules import Held
-from chalicelib.commerce.orders.accounting.rules import differences_of_order
-from chalicelib.commerce.orders.rules import Order
+from chalicelib.commerce.orders.accounting.checks import differences_of_order
+from chalicelib.commerce.orders.delivery.checks import overdue, state_faults
+from chalicelib.commerce.orders.placement.checks import coupon_faults, price_faults, promotion_faults
+from chalicelib.commerce.orders.refunds.checks import amount, refund_faults
+from chalicelib.commerce.orders.rules import Order, OrderCoupon
+from chalicelib.commerce.pricing.promotions.rules import Promotion
 from chalicelib.core.difference import Difference
-from chalicelib.ledger import rules as ledger
-from chalicelib.ledger.rules import COMMISSIONS, Entry
+from chalicelib.ledger.checks import COMMISSIONS, FREIGHT, GOODS, REFUNDS_OWED, SURPLUS
+from chalicelib.ledger.rules import Entry
 
 #: Accounts that only entries about orders change.
-_OF_ORDERS = frozenset({ledger.GOODS, ledger.FREIGHT, ledger.REFUNDS_OWED, ledger.SURPLUS, COMMISSIONS})
+_OF_ORDERS = frozenset({GOODS, FREIGHT, REFUNDS_OWED, SURPLUS, COMMISSIONS})
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What orders were placed under: coupons by id, promotions by id and version, and the highest floor that prices
+    ever had, in basis points."""
+
+    coupons: Mapping[str, Held] = {}
+    promotions: Mapping[tuple[str, int], Promotion] = {}
+    floor_bp: int = 0
 
 
 class Stock(msgspec.Struct, frozen=True):
@@ -62,10 +77,13 @@ def audit(
     payments: Iterable[Payment] | None = None,
     refunds: Iterable[PaidRefund] | None = None,
     unpaid: Mapping[str, Counted] | None = None,
+    terms: Terms | None = None,
+    now: datetime | None = None,
 ) -> list[Difference]:
-    """List every difference; none, when all money and stock is accounted for.
+    """List every difference; none, when all money and stock is accounted for, and nothing is overdue `now`.
 
-    Stocks, WeChat's books, and what is counted of members' orders, are left out when None.
+    Stocks, WeChat's books, what is counted of members' orders, the terms of discounts and the time are left out when
+    None.
     """
     by_id = {order.order_id: order for order in orders}
     by_order: dict[str, list[Entry]] = {order_id: [] for order_id in by_id}
@@ -79,6 +97,8 @@ def audit(
             found.append(Difference(entry.about, f"entry {entry.cause} is of no order"))
     for order in by_id.values():
         found += differences_of_order(order, by_order[order.order_id])
+        found += [Difference(order.order_id, what) for what in _document_faults(order, terms, now)]
+    found += _newcomer_differences(by_id.values())
     if stocks is not None:
         found += _stock_differences(by_id.values(), stocks)
     if unpaid is not None:
@@ -90,6 +110,18 @@ def audit(
     return found
 
 
+def _document_faults(order: Order, terms: Terms | None, now: datetime | None) -> Iterator[str]:
+    """What an order's document gets wrong by itself."""
+    yield from price_faults(order)
+    yield from refund_faults(order)
+    yield from state_faults(order)
+    if terms is not None:
+        yield from coupon_faults(order, terms.coupons, terms.floor_bp)
+        yield from promotion_faults(order, terms.promotions)
+    if now is not None:
+        yield from overdue(order, now)
+
+
 def audit_coupons(orders: Iterable[Order], coupons: Iterable[Held]) -> list[Difference]:
     """Compare every coupon with the orders: locked by one that waits for its payment, used by one that was paid."""
     by_id = {one.coupon.coupon_id: one for one in coupons}
@@ -97,15 +129,14 @@ def audit_coupons(orders: Iterable[Order], coupons: Iterable[Held]) -> list[Diff
     wanted: dict[str, tuple[str, str]] = {}
     for order in orders:
         for used in order.coupons:
-            if used.came_back:
-                continue
             held = by_id.get(used.coupon_id)
             if held is None:
                 found.append(Difference(order.order_id, f"has a coupon that there is not: {used.coupon_id}"))
-            elif order.state == "awaiting_payment":
-                wanted[used.coupon_id] = ("locked", order.order_id)
-            elif order.state != "closed" or (not used.returns and _was_used(order, held)):
-                wanted[used.coupon_id] = ("used", order.order_id)
+            elif (state := _takes(order, used, held)) is not None:
+                if used.coupon_id in wanted:
+                    both = f"{wanted[used.coupon_id][1]} and {order.order_id}"
+                    found.append(Difference(used.coupon_id, f"is in two orders: {both}"))
+                wanted[used.coupon_id] = (state, order.order_id)
     for coupon_id, held in by_id.items():
         state, order_id = wanted.get(coupon_id, ("unused", ""))
         if (held.state, held.order_id if held.state != "unused" else "") != (state, order_id):
@@ -125,9 +156,19 @@ def coupon_uses(orders: Iterable[Order], coupons: Iterable[Held]) -> dict[str, U
     }
 
 
-def _was_used(order: Order, held: Held) -> bool:
-    """Tell whether the coupon of an order that was refunded whole, which need not come back, did not."""
-    return held.state == "used" and held.order_id == order.order_id
+def _takes(order: Order, used: OrderCoupon, held: Held) -> str | None:
+    """The state in which the order has its coupon; None where that is free, or may be.
+
+    A coupon of an order that was refunded whole need not come back; one that came back before is the order's no more.
+    """
+    if used.came_back:
+        return None
+    is_its = held.state == "used" and held.order_id == order.order_id
+    if order.state == "awaiting_payment":
+        return "locked"
+    if order.state == "closed":
+        return "used" if is_its and not used.returns else None
+    return "used"
 
 
 def _stock_differences(orders: Iterable[Order], stocks: Iterable[Stock]) -> list[Difference]:
@@ -171,10 +212,10 @@ def _payment_differences(orders: Mapping[str, Order], payments: Mapping[str, Pay
 
 def _refund_differences(orders: Mapping[str, Order], refunds: Mapping[str, PaidRefund]) -> list[Difference]:
     ours = {
-        refund.number: refund.amount_fen
+        refund.refund_id if not refund.closed else f"{refund.refund_id}-{refund.closed + 1}": amount(refund)
         for order in orders.values()
         for refund in order.refunds
-        if refund.state == "succeeded" and refund.amount_fen
+        if refund.state == "succeeded" and amount(refund)
     }
     theirs = {refund.out_refund_no: refund.amount_fen for refund in refunds.values()}
     return [
@@ -184,17 +225,36 @@ def _refund_differences(orders: Mapping[str, Order], refunds: Mapping[str, PaidR
     ]
 
 
+def _has_newcomer_price(order: Order) -> bool:
+    return any(off.kind == "new_customer_price" for off in order.discounts)
+
+
+def _newcomer_differences(orders: Iterable[Order]) -> list[Difference]:
+    """Find prices for new customers of members who had bought something: with such a price, or before."""
+    by_member: dict[str, list[Order]] = {}
+    for order in orders:
+        if order.state != "closed":
+            by_member.setdefault(order.member_id, []).append(order)
+    found: list[Difference] = []
+    for its in by_member.values():
+        newcomers = [order for order in its if _has_newcomer_price(order)]
+        last = newcomers[-1] if newcomers else None
+        for order in newcomers:
+            earlier = [one for one in its if one.paid_at is not None and one.paid_at < order.created_at]
+            if last is not None and order is not last:
+                found.append(Difference(order.order_id, f"has the price for new customers, as {last.order_id} has"))
+            elif earlier:
+                what = f"has the price for new customers, and its member had bought {earlier[0].order_id}"
+                found.append(Difference(order.order_id, what))
+    return found
+
+
 def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
     """Compare what is counted of each member's orders with those there are."""
     placed = list(orders)
     there = Counter(order.member_id for order in placed if order.state == "awaiting_payment")
-    newcomers = [order for order in placed if order.newcomer and order.state != "closed"]
-    first = {order.member_id: order.order_id for order in newcomers}
-    found = [
-        Difference(order.order_id, f"has the price for new customers, as {first[order.member_id]} has")
-        for order in newcomers
-        if first[order.member_id] != order.order_id
-    ]
+    first = {o.member_id: o.order_id for o in placed if _has_newcomer_price(o) and o.state != "closed"}
+    found: list[Difference] = []
     for member_id in sorted(there.keys() | unpaid.keys() | first.keys()):
         counted = unpaid.get(member_id, Counted(0))
         if counted.orders != there[member_id]:

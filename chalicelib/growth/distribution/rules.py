@@ -153,6 +153,8 @@ class Distributor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tier: str = STANDARD
     #: Tiers whose one-off reward they have got.
     rewarded: list[str] = []
+    #: Since when they are active without a break; None also for who became so before this was written down.
+    active_since: datetime | None = None
 
 
 class SalesTotals(msgspec.Struct, frozen=True):

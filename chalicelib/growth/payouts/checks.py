@@ -1,19 +1,31 @@
-"""The audit of withdrawals: each against its journal entries, its member's allowance and WeChat's books. Pure.
+"""The audit of withdrawals: each against its journal entries, its member's allowance, what the law withholds of a
+month, and WeChat's books. Pure; no formula of the rules is used.
 
 Its caller has read the tables (and, on one machine, asked the sandbox for its books).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 import msgspec
 
+from chalicelib.core import clock
 from chalicelib.core.difference import Difference
-from chalicelib.growth.payouts.limits.rules import Allowance, MonthSum
-from chalicelib.growth.payouts.rules import STATES, Withdrawal
-from chalicelib.ledger import rules as members
+from chalicelib.growth.payouts.limits.rules import Allowance
+from chalicelib.growth.payouts.rules import Withdrawal, WithdrawalRules
+from chalicelib.ledger.checks import FEES, PAYOUTS, TAX, WECHAT
 from chalicelib.ledger.rules import Entry
+
+#: So long after it was handed over a withdrawal must have ended: a transfer is over after a day, and WeChat tells of
+#: one for 30.
+ENDED_AFTER = timedelta(days=35)
+#: What WeChat's word for a transfer comes to; the others are on their way.
+_ENDS = {"SUCCESS": "succeeded", "FAIL": "failed", "CANCELLED": "failed"}
+_WHOLE_BP = 10_000
+_KINDS = ("available", "withdrawing", "withdrawn")
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -29,9 +41,15 @@ def audit_withdrawals(
     entries: Iterable[Entry],
     transfers: Iterable[Transfer] | None = None,
     allowances: Mapping[str, Allowance] | None = None,
+    rules: Mapping[int, WithdrawalRules | None] | None = None,
+    now: datetime | None = None,
 ) -> list[Difference]:
     """Find every difference; none, when each withdrawal was paid exactly once or gave its money back exactly once, and
-    none that has ended withholds anything. WeChat's books and the members' allowances are left out when None."""
+    none that has ended withholds anything.
+
+    WeChat's books, the members' allowances, tax and fees by the settings (by version), and what is overdue `now`, are
+    left out when None.
+    """
     by_id = {one.withdrawal_id: one for one in withdrawals}
     posted: dict[str, list[Entry]] = {number: [] for number in by_id}
     found: list[Difference] = []
@@ -49,28 +67,49 @@ def audit_withdrawals(
         by_member.setdefault(one.member_id, []).append(one)
     for member_id, allowance in (allowances or {}).items():
         found += _of_allowance(member_id, allowance, by_member[member_id])
+    if rules is not None:
+        found += [difference for its in by_member.values() for difference in _of_deductions(its, rules)]
+    if now is not None:
+        found += [Difference(one.withdrawal_id, what) for one in by_id.values() for what in _overdue(one, now)]
     return found
 
 
 def _is_of_withdrawals(account: str) -> bool:
-    return account in (members.PAYOUTS, members.TAX, members.FEES) or account.endswith((":withdrawing", ":withdrawn"))
+    return account in (PAYOUTS, TAX, FEES) or account.endswith((":withdrawing", ":withdrawn"))
 
 
 def _of_entries(one: Withdrawal, posted: list[Entry]) -> list[Difference]:
     """What must have been posted, to the fen, and was not; and what was, and must not."""
-    about = one.withdrawal_id, one.member_id, one.created_at
-    wanted = [members.withdrawal_begun(*about, one.amount_fen)]
+    available, withdrawing, withdrawn = (f"member:{one.member_id}:{kind}" for kind in _KINDS)
+    begun = {available: one.amount_fen, withdrawing: -one.amount_fen}
+    ours: dict[str, dict[str, int]] = {"begun": begun}
     if one.state == "succeeded":
-        wanted.append(members.withdrawal_paid(*about, one.amount_fen, one.tax_fen, one.fee_fen))
+        ours["paid"] = _moved({
+            withdrawing: one.amount_fen, withdrawn: -one.amount_fen, PAYOUTS: one.amount_fen, TAX: -one.tax_fen,
+            FEES: -one.fee_fen, WECHAT: one.tax_fen + one.fee_fen - one.amount_fen,
+        })  # fmt: skip
     elif one.state == "failed":
-        wanted.append(members.withdrawal_failed(*about, one.amount_fen, one.tax_returned_fen))
-    ours = {entry.cause: entry.postings for entry in wanted}
-    theirs = {entry.cause: entry.postings for entry in posted}
+        back = one.tax_returned_fen
+        ours["failed"] = _moved({
+            withdrawing: one.amount_fen, available: -one.amount_fen - back, withdrawn: back, PAYOUTS: -back, TAX: back,
+        })  # fmt: skip
+    theirs = {entry.cause: _postings(entry) for entry in posted}
     return [
         Difference(one.withdrawal_id, f"is {one.state}, and its entry {cause} is {_said(ours, theirs, cause)}")
         for cause in sorted(ours.keys() | theirs.keys())
         if ours.get(cause) != theirs.get(cause)
     ]
+
+
+def _postings(entry: Entry) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for posting in entry.postings:
+        found[posting.account] += posting.amount_fen
+    return _moved(found)
+
+
+def _moved(fen: Mapping[str, int]) -> dict[str, int]:
+    return {account: amount for account, amount in fen.items() if amount}
 
 
 def _said(ours: Mapping[str, object], theirs: Mapping[str, object], cause: str) -> str:
@@ -87,9 +126,9 @@ def _of_transfers(ours: Mapping[str, Withdrawal], theirs: Mapping[str, Transfer]
             what = f"WeChat has a transfer of {transfer.amount_fen} fen that we do not have"
             found.append(Difference(number, what))
             continue
-        if transfer.amount_fen != one.net_fen:
-            found.append(Difference(number, f"we sent {one.net_fen} fen, WeChat says {transfer.amount_fen}"))
-        state = STATES[transfer.state]
+        if transfer.amount_fen != (net := _net(one)):
+            found.append(Difference(number, f"we sent {net} fen, WeChat says {transfer.amount_fen}"))
+        state = _ENDS.get(transfer.state, "open")
         # One that is open here may have failed there: it will be asked for. Money that is gone is another matter.
         if state != one.state and ("succeeded" in (state, one.state) or one.state in ("failed", "reviewing")):
             found.append(Difference(number, f"is {one.state}, WeChat says {transfer.state}"))
@@ -100,14 +139,94 @@ def _of_transfers(ours: Mapping[str, Withdrawal], theirs: Mapping[str, Transfer]
     ]
 
 
+def _net(one: Withdrawal) -> int:
+    return one.amount_fen - one.tax_fen - one.fee_fen
+
+
 def _of_allowance(member_id: str, allowance: Allowance, withdrawals: list[Withdrawal]) -> list[Difference]:
     """What is counted of a member's day, month and year, against the withdrawals that were made in them."""
-    earlier = {name: MonthSum(0, 0) for name in allowance.earlier}
-    recomputed = Allowance(day=allowance.day, earlier=earlier, taxed_by=allowance.taxed_by)
+    day = allowance.day
+    months: dict[str, list[Withdrawal]] = defaultdict(list)
     for one in withdrawals:
-        recomputed = recomputed.with_one(one)
-        if one.state == "failed":
-            recomputed = recomputed.without(one)
-    if recomputed == allowance:
-        return []
-    return [Difference(member_id, f"its allowance is {allowance}, its withdrawals say {recomputed}")]
+        months[_month(one)].append(one)
+    this_year = [one for one in withdrawals if clock.day(one.created_at).year == day.year]
+    today = [one for one in this_year if one.state != "failed" and clock.day(one.created_at) == day]
+    name = day.isoformat()[:7]
+    right = {
+        "count": len(today), "fen": sum(one.amount_fen for one in today),
+        "month_fen": _paid(months[name])[0], "month_tax_fen": _paid(months[name])[1],
+        "year_fen": _paid(this_year)[0], "year_tax_fen": _paid(this_year)[1],
+        "first_month": min((clock.day(one.created_at).month for one in this_year), default=0),
+    }  # fmt: skip
+    says = {field: getattr(allowance, field) for field in right}
+    for earlier, kept in allowance.earlier.items():
+        says |= {f"fen in {earlier}": kept.fen, f"fen of tax in {earlier}": kept.tax_fen}
+        fen, tax = _paid(months[earlier])
+        right |= {f"fen in {earlier}": fen, f"fen of tax in {earlier}": tax}
+    return [
+        Difference(member_id, f"its allowance is {fen} {field}, its withdrawals say {right[field]}")
+        for field, fen in says.items()
+        if fen != right[field]
+    ]
+
+
+def _paid(withdrawals: Iterable[Withdrawal]) -> tuple[int, int]:
+    """What was taken out with these and has not failed, and the tax on it; tax that was returned is out of
+    both."""
+    fen = tax = 0
+    for one in withdrawals:
+        stands = one.state != "failed"
+        fen += one.amount_fen * stands - one.tax_returned_fen
+        tax += one.tax_fen * stands - one.tax_returned_fen
+    return fen, tax
+
+
+def _month(one: Withdrawal) -> str:
+    return clock.day(one.created_at).isoformat()[:7]
+
+
+def _of_deductions(withdrawals: list[Withdrawal], rules: Mapping[int, WithdrawalRules | None]) -> list[Difference]:
+    """Each fee by the settings of its version; and the tax of each month by what was taken out in it."""
+    found: list[Difference] = []
+    months: dict[tuple[str, str], list[Withdrawal]] = defaultdict(list)
+    for one in withdrawals:
+        held = rules.get(one.rules_version)
+        if held is None:
+            what = f"was made by version {one.rules_version} of the settings, which is not kept"
+            found.append(Difference(one.withdrawal_id, what))
+            continue
+        fee = one.amount_fen * held.fee_bp // _WHOLE_BP
+        if one.fee_fen != fee:
+            found.append(Difference(one.withdrawal_id, f"its fee is {one.fee_fen} fen, by the settings {fee}"))
+        if held.tax == "none" and one.tax_fen:
+            found.append(Difference(one.withdrawal_id, f"{one.tax_fen} fen tax are withheld, by the settings none"))
+        months[one.member_id, _month(one)].append(one)
+    for (member_id, month), its in months.items():
+        taxes = {held.tax for one in its if (held := rules.get(one.rules_version)) is not None}
+        if taxes == {"labour"}:
+            found += [Difference(f"{member_id} {month}", what) for what in _tax_faults(its)]
+    return found
+
+
+def _tax_faults(month: list[Withdrawal]) -> Iterator[str]:
+    """The tax on a month is that on the sum of what was taken out in it, in whatever parts, and whatever failed."""
+    fen, tax = _paid(month)
+    if tax != _labour_tax(fen):
+        yield f"{tax} fen tax are withheld of {fen}, by law {_labour_tax(fen)}"
+
+
+def _labour_tax(fen: int) -> int:
+    """Income tax on labour remuneration of a month: 800 yuan are free up to 4,000, above that a fifth; of what remains
+    20 %, above 20,000 yuan 30 % less 2,000, above 50,000 yuan 40 % less 7,000. Rounded down to the fen."""
+    taxable = max(0, fen - 80_000) if fen <= 400_000 else fen - -(-fen // 5)
+    if taxable > 5_000_000:
+        return taxable * 2 // 5 - 700_000
+    if taxable > 2_000_000:
+        return taxable * 3 // 10 - 200_000
+    return taxable // 5
+
+
+def _overdue(one: Withdrawal, now: datetime) -> Iterator[str]:
+    since = one.submitted_at
+    if one.state in ("processing", "awaiting_confirmation") and since is not None and now - since > ENDED_AFTER:
+        yield f"is {one.state} since {since:%Y-%m-%d}"

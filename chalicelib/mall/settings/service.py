@@ -9,10 +9,12 @@ and `admin_routes.py` gives operators the endpoints of each.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from chalicelib.core import clock
 from chalicelib.mall.settings.tables import SettingsSections
 from chalicelib.platform.store import cache, read
 from chalicelib.platform.store.transaction import Transaction
@@ -55,6 +57,17 @@ class Section(Generic[_S]):
         item = read.get(SettingsSections, _version_key(self.name, version))
         return None if item is None else self.parse(item)
 
+    def history(self) -> dict[int, tuple[_S, datetime | None]]:
+        """Read every version that the section has had, the defaults as 0; and since when each held, where that was
+        written down."""
+        found: dict[int, tuple[_S, datetime | None]] = {0: (self.struct(), None)}
+        item = read.get(SettingsSections, self.name)
+        for version in range(1, 1 + (0 if item is None else int(item.version))):
+            kept = read.get(SettingsSections, _version_key(self.name, version))
+            if kept is not None:
+                found[version] = self.parse(kept), clock.from_stamp(kept.since) if kept.since else None
+        return found
+
     def change(self, value: _S) -> _S:
         """Replace the section, as `edit` does."""
         return self.edit(lambda _: value)
@@ -89,7 +102,9 @@ class Section(Generic[_S]):
         version = before.version + 1
         document = msgspec.json.encode(after).decode()
         tx.put(SettingsSections(self.name, document=document, version=version), as_read, Conflict)
-        tx.put(SettingsSections(_version_key(self.name, version), document=document, version=version))
+        kept = SettingsSections(_version_key(self.name, version), document=document, version=version)
+        kept.since = clock.stamp(clock.now())
+        tx.put(kept)
 
 
 def _version_key(name: str, version: int) -> str:

@@ -24,3 +24,5 @@ class SettingsSections(Table):
     section = UnicodeAttribute(hash_key=True)
     document = UnicodeAttribute()
     version = NumberAttribute()
+    #: Of a version: since when it held; of one that was written before this was kept, nothing.
+    since = UnicodeAttribute(null=True)

@@ -1,5 +1,4 @@
-"""What an order's money is made of, for the journal: goods, freight, and what coupons and promotions cost; and whether
-the journal says of it what the order says. Pure."""
+"""What an order's money is made of, for the journal: goods, freight, and what coupons and promotions cost. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +6,7 @@ from collections.abc import Sequence
 
 from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.commerce.pricing.basket.rules import Discount
-from chalicelib.core.difference import Difference
-from chalicelib.ledger import rules as ledger
-from chalicelib.ledger.rules import Entry, Sale
+from chalicelib.ledger.rules import Sale
 
 #: States of a refund that was granted: its part of the order is given back, whether it is paid out or not.
 GRANTED = ("approved", "processing", "succeeded", "failed")
@@ -59,51 +56,12 @@ def lapsed(order: Order) -> Sale:
     return Sale(goods_fen=coupons + promotions, coupons_fen=coupons, promotions_fen=promotions)
 
 
-def remaining_sale(order: Order) -> Sale:
-    """Tell what the journal's sales and discounts of the order come to, in fen: nothing, where no payment was taken for
-    it."""
-    if order.paid_at is None or any(refund.late for refund in order.refunds):
-        return Sale()
-    return sold(order).less(given_back(order))
-
-
 def paid_for(order: Order, sku_id: str) -> int:
     """Tell what of the price that was paid for a line, without freight, has not been given back, in fen; what was
     withheld of it because the rest costs more counts as given back, since its pieces are."""
     line = next(line for line in order.lines if line.sku_id == sku_id)
     parts = (part for refund in order.refunds if refund.state in GRANTED for part in refund.lines)
     return line.payable_fen - sum(part.amount_fen for part in parts if part.sku_id == sku_id)
-
-
-def differences_of_order(order: Order, entries: list[Entry]) -> list[Difference]:
-    """Compare what the order says of its money with what was posted for it; list every difference."""
-    paid = sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause in ("paid", "paid-late"))
-    refunded = -sum(_amount(entry, ledger.WECHAT) for entry in entries if entry.cause.startswith("refunded:"))
-    stands = ledger.balances(entries)
-    sale = remaining_sale(order)
-    granted = sum(r.amount_fen for r in order.refunds if r.state in ("approved", "processing", "failed"))
-    done = sum(r.amount_fen for r in order.refunds if r.state == "succeeded")
-    checks = [
-        ("paid", order.paid_fen, "entries say", paid),
-        ("refunded", order.refunded_fen, "entries say", refunded),
-        ("refunded", order.refunded_fen, "its refunds say", done),
-        ("refunds owed", granted, "entries say", -stands.get(ledger.REFUNDS_OWED, 0)),
-        ("payments without an order", 0, "entries say", -stands.get(ledger.SURPLUS, 0)),
-        ("goods", sale.goods_fen, "entries say", -stands.get(ledger.GOODS, 0)),
-        ("freight", sale.freight_fen, "entries say", -stands.get(ledger.FREIGHT, 0)),
-        ("coupons", sale.coupons_fen, "entries say", stands.get(ledger.COUPONS, 0)),
-        ("promotions", sale.promotions_fen, "entries say", stands.get(ledger.PROMOTIONS, 0)),
-    ]
-    found = [
-        Difference(order.order_id, f"{name}: the order says {ours} fen, {who} {theirs}")
-        for name, ours, who, theirs in checks
-        if ours != theirs
-    ]
-    if order.paid_fen and order.paid_fen != order.payable_fen:
-        found.append(Difference(order.order_id, f"paid {order.paid_fen} fen of {order.payable_fen}"))
-    if done + granted > order.paid_fen:
-        found.append(Difference(order.order_id, f"refunds of {done + granted} fen exceed {order.paid_fen} paid"))
-    return found
 
 
 def _part_back(line: OrderLine, amount_fen: int) -> int:
@@ -134,7 +92,3 @@ def _freight_coupons(order: Order) -> int:
     return sum(
         discount.discount_fen - sum(line.discount_fen for line in discount.lines) for discount in order.discounts
     )
-
-
-def _amount(entry: Entry, account: str) -> int:
-    return sum(posting.amount_fen for posting in entry.postings if posting.account == account)

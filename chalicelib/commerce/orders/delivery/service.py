@@ -8,7 +8,8 @@ import msgspec
 
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
-from chalicelib.commerce.orders.accounting.rules import GRANTED, differences_of_order
+from chalicelib.commerce.orders.accounting.checks import differences_of_order
+from chalicelib.commerce.orders.accounting.rules import GRANTED
 from chalicelib.commerce.orders.jobs import COMPLETE, COMPLETED, RECEIVE, REFERRED_RECEIVED, REPORT_SHIPPING
 from chalicelib.commerce.orders.refusals import PARCEL_DIFFERS, TOO_MANY_PARCELS
 from chalicelib.commerce.orders.rules import (

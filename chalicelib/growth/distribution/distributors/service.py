@@ -60,7 +60,10 @@ def apply(member_id: str) -> Distributor:
     now = clock.now()
     code = ids.derived("", "invite", member_id)[:_CODE_LENGTH]
     state: DistributorState = "active" if rules.approval == "open" else "pending"
-    distributor = Distributor(member_id=member_id, state=state, invite_code=code, applied_at=now)
+    distributor = Distributor(
+        member_id=member_id, state=state, invite_code=code, applied_at=now,
+        active_since=now if state == "active" else None,
+    )  # fmt: skip
     tx = Transaction()
     tx.check(*profile_key(member_id), Members.version.exists(), MallError("unauthenticated"))
     tx.create(distributor_item(distributor, 1), Conflict)
@@ -133,6 +136,7 @@ def _change(member_id: str, **fields: str) -> Distributor:
         if after == before:
             return before
         if after.distributor.state == "active" != before.distributor.state:
+            after = _with(after, active_since=clock.now())
             schedule(tx, RAISE_TIER, member_id)  # what was sold meanwhile may have reached a tier
         return after
 
