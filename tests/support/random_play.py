@@ -247,7 +247,8 @@ class Play:
             return "unused"
         if placed.offer is not None and placed.offer.kind == "ladder" and order.confirmed_at is not None:
             anew = at_step(self, placed, self.step(order, placed.offer))
-            if coupon_id not in anew.coupons:  # the ladder ended too low for it
+            # The ladder ended too low for it; but nobody has both the coupon and what it took off.
+            if coupon_id not in anew.coupons and anew.goods <= placed.price.goods:
                 return "unused"
         ticket = next(one for one in placed.coupons if one.coupon_id == coupon_id)
         return "unused" if order.state == "closed" and ticket.returns else "used"
