@@ -2,7 +2,8 @@
 
 Each flow with a fault at its k-th call that may change something (to DynamoDB or to WeChat) for every k: the process
 dies before it or after it, or its answer is lost; and once with every call failing at first: it never arrives, or
-DynamoDB refuses it. Every order has a coupon: locked, used and given back with it; and the price for new customers.
+DynamoDB refuses it. Every order has a coupon: locked, used and given back with it; the price for new
+customers; and pieces that count against its product's limit per member.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def sweep(
         {"sku_code": f"{name}{secrets.token_hex(4)}", "specs": {"颜色": name}, "price_fen": price, "stock": STOCK}
         for name, price in (("a", PRICE), ("b", 333))
     ]
-    product = operator.product(skus=skus)
+    product = operator.product(skus=skus, limit_per_member=9)
     lines = [(product["skus"][0]["sku_id"], 1), (product["skus"][1]["sku_id"], 3)]
     coupons = {
         "name": "三元券", "kind": "amount_off", "amount_fen": OFF, "threshold_fen": 0, "total": STOCK,
@@ -430,6 +431,23 @@ def _check(flow: Flow, world: Purchase) -> None:
     assert [one.about + ": " + one.what for one in _audit(world, flow.taken)] == []
     assert len(world.shopper.get("/v1/orders").ok()["items"]) == 1
     assert dead_jobs() == []
+    _check_standing(world)
+
+
+def _check_standing(world: Purchase) -> None:
+    """What is kept of the member is what their one order makes of it; the sets of an item are never empty."""
+    from chalicelib.commerce.orders.holding import queries, rules
+    from chalicelib.commerce.orders.queries import load
+    from chalicelib.platform.store import read
+
+    order, member_id = load(world.order_id), world.shopper.member_id
+    kept = queries.standing_of(read.get(*queries.standing_key(member_id)[:1], member_id))
+    assert kept.held == {text for text in [rules.hold_of(order)] if text}
+    assert kept.let_go == {text for text in [rules.let_go_of(order)] if text}
+    assert kept.bought >= {text for text in [rules.bought_of(order)] if text}
+    assert kept.bought == frozenset() or order.paid_at is not None
+    (product_id,) = {line.product_id for line in order.lines}
+    assert queries.bought_pieces(member_id, product_id) == rules.counted(order)[product_id]
 
 
 def _audit(world: Purchase, taken: tuple[int, int]) -> Any:

@@ -39,6 +39,8 @@ AUDIENCES = {
     "POST /v1/me/addresses": "member",
     "PUT /v1/me/addresses/{address_id}": "member",
     "DELETE /v1/me/addresses/{address_id}": "member",
+    "POST /v1/admin/members/{member_id}/block": "members.block",
+    "POST /v1/admin/members/{member_id}/unblock": "members.block",
     # catalogue
     "GET /v1/categories": "public",
     "GET /v1/products": "public",

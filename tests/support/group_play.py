@@ -42,8 +42,11 @@ Far = Literal["ordered", "begun", "paid", "told"]
 #: A deed by its name, and what it is given.
 Deed = tuple[str, dict[str, Any]]
 
-_OPEN = ("activity_over", "out_of_stock", "purchase_limit")
-_JOIN = ("lobby_full", "lobby_over", "already_in_lobby", "not_found", "purchase_limit", "out_of_stock", "not_for_you")
+_OPEN = ("activity_over", "out_of_stock", "purchase_limit", "too_many_unpaid")
+_JOIN = (
+    "lobby_full", "lobby_over", "already_in_lobby", "not_found", "purchase_limit", "out_of_stock", "not_for_you",
+    "too_many_unpaid",
+)  # fmt: skip
 _BEGIN = ("order_state", "pay_time_over", "lobby_over", "unavailable")
 _REFUND = ("order_state", "nothing_to_refund", "invalid")
 _BOUGHT = ("awaiting_group", "awaiting_shipment")

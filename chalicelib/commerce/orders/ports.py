@@ -60,7 +60,7 @@ class Groups(Protocol):
         """Make the deal, from what was found at `keys`. A part of the gathering: it may read on from there.
 
         Raises `not_found`, `activity_over`, `lobby_over`, `lobby_full`, `already_in_lobby`, `not_for_you`,
-        `purchase_limit`, `invalid`.
+        `purchase_limit`, `too_many_unpaid`, `invalid`.
         """
 
     def hold(self, tx: Transaction, order: Order, deal: Deal) -> None:

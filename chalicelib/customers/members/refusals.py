@@ -37,6 +37,8 @@ ADDRESSES_FULL = Reason(
     "at most {limit} addresses can be kept; remove one first",
 )
 
+NO_SUCH_MEMBER = Reason("no_such_member", "没有这个会员，可能已注销", "there is no such member; they may have left")
+
 # what keeps a member from leaving: the wing that knows of it names one of these (ports.DataOwner)
 SOMETHING_OPEN = Reason(
     "something_open", "还有未完结的事项，暂不能注销", "something of yours is not finished, so the account stays open"

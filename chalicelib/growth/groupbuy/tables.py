@@ -135,6 +135,8 @@ class Lobbies(Table):
     # part "seat#<member_id>"
     order_id = UnicodeAttribute(null=True)
     leader = BooleanAttribute(null=True)
+    #: The member let this seat go unpaid, and is not to hold one here again.
+    let_go = BooleanAttribute(null=True)
 
     by_partition = ByPartition()
 
