@@ -226,7 +226,7 @@ def _distributor_differences(records: Records) -> list[Difference]:
     reversed_: Counter[str] = Counter()
     bought, taken_back = set[tuple[str, str]](), set[tuple[str, str]]()
     for one in records.commissions:
-        if one.own_customer and one.state == "available":
+        if one.own_customer and one.state == "available" and not one.uncounted:
             sales[one.member_id] += one.base_fen
             released[one.member_id] += bool(one.base_fen)
             bought.add((one.member_id, one.buyer_id))
