@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib.core.difference import Difference
 from chalicelib.growth.distribution.commissions.views import What
+from chalicelib.growth.distribution.distributors.rules import next_goal
 from chalicelib.growth.distribution.rules import (
     CommissionLine,
     CommissionState,
@@ -16,7 +17,6 @@ from chalicelib.growth.distribution.rules import (
     Distributor,
     DistributorState,
     SalesTotals,
-    next_goal,
 )
 from chalicelib.ledger.rules import Posting
 
@@ -218,7 +218,7 @@ def distributor_fields(distributor: Distributor) -> dict[str, Any]:
 
 def tier_progress(tier: str, reached: SalesTotals, rules: DistributionRules) -> TierProgress | None:
     """Show how far it is to the next tier; None where none is reached by sales."""
-    goal = next_goal(tier, rules.tiers)
+    goal = next_goal(tier, reached, rules.tiers)
     if goal is None:
         return None
     return TierProgress(

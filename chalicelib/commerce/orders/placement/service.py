@@ -133,7 +133,7 @@ def _transaction(order: Order, checkout: Checkout) -> Transaction:
         groups().hold(tx, order, checkout.deal)
         tx.after_commit(cache.forget, CACHE)
     if checkout.referral.binding is not None:
-        referrers().bind(tx, checkout.referral)
+        referrers().bind(tx, checkout.referral, order.order_id)
     if checkout.cart_lines:
         carts.take_out(tx, order.member_id, checkout.cart_lines)
     watched = min(order.created_at + timedelta(seconds=WATCH_SECONDS), order.pay_by)
