@@ -369,11 +369,12 @@ class Operator(Client):
         return operator
 
     def product(self, stock: int = 100, price_fen: int = 1990, **more: Any) -> Any:
-        """A product on sale with one SKU, unless `skus` says otherwise."""
+        """A product on sale with one SKU, unless `skus` says otherwise; a member may hold as many pieces unpaid as an
+        order has at most, unless `limit_per_order` says otherwise."""
         skus = more.pop("skus", None) or [
             {"sku_code": f"c{secrets.token_hex(4)}", "specs": {"规格": "标准"}, "price_fen": price_fen, "stock": stock}
         ]
-        body = {"name": f"试验品 {secrets.token_hex(3)}", "skus": skus, "publish": True, **more}
+        body = {"name": f"试验品 {secrets.token_hex(3)}", "skus": skus, "publish": True, "limit_per_order": 999, **more}
         return self.post("/v1/admin/products", body).ok(201)
 
     def group_activity(self, prices: dict[int, int | tuple[int, int]], pieces: int = 100, **more: Any) -> Any:
@@ -393,6 +394,11 @@ class Operator(Client):
         assert stock["free"] >= 0
         assert stock["free"] + stock["taken"] == stock["supplied"]
         return stock["free"], stock["taken"]
+
+    def grant(self, order_id: str, refund: Any, restock: bool = False) -> Any:
+        """Grant a refund that was asked for; `restock` when sent goods came back."""
+        path = f"/v1/admin/orders/{order_id}/refunds/{refund['refund_id']}/approve"
+        return self.post(path, {"restock": restock}).ok()
 
     def ship(self, order_id: str, lines: list[tuple[str, int]] | None = None) -> Any:
         """Send a parcel with these lines, or with all that are left."""

@@ -62,6 +62,7 @@ FLOORS: dict[str, list[Need]] = {
     ],
     "product detail": [Read("products", "", "product, detail and stocks: the page shows all of them", False)],
     "add to cart": [
+        Read("members", "profile", "whether the member may shop", consistent=False),
         Read("products", "product", "is it on sale; name and price for the answer", consistent=False),
         Read("products", "stock#", "the answer says how many can be had", consistent=False),
         Write("carts", "", "the line", transactional=False),
@@ -90,6 +91,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("limits", "", "how often one person orders is bounded", transactional=False),
         Read("orders", "", "was it placed before under this Idempotency-Key"),
         Read("members", "profile", "the openid that will pay"),
+        Read("unpaid_orders", "", "what the member holds unpaid already"),
         Read("members", "addresses", "where it goes"),
         Read("products", "product", "the price"),
         Read("products", "stock#", "which SKU is short is said before anything is tried"),
@@ -102,6 +104,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("limits", "", "how often one person orders is bounded", transactional=False),
         Read("orders", "", "was it placed before under this Idempotency-Key"),
         Read("members", "profile", "the openid that will pay"),
+        Read("unpaid_orders", "", "what the member holds unpaid already"),
         Read("members", "addresses", "where it goes"),
         Read("carts", "", "what is selected"),
         Read("products", "product*", "the prices"),
@@ -116,6 +119,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("limits", "", "how often one person orders is bounded", transactional=False),
         Read("orders", "", "was it placed before under this Idempotency-Key"),
         Read("members", "profile", "the openid that will pay"),
+        Read("unpaid_orders", "", "what the member holds unpaid already"),
         Read("members", "addresses", "where it goes"),
         Read("products", "product", "the price"),
         Read("products", "stock#", "which SKU is short is said before anything is tried"),
@@ -129,6 +133,7 @@ FLOORS: dict[str, list[Need]] = {
     "start payment": [
         Write("limits", "", "how often one person asks WeChat is bounded", transactional=False),
         Read("orders", "", "what is to be paid; WeChat keeps the payment, we keep nothing of it"),
+        Read("members", "profile", "whether the member may shop"),
     ],
     "payment callback": [
         _ORDER,

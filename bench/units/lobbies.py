@@ -37,7 +37,8 @@ _STORED_DAYS = 20
 _AHEAD_SECONDS = 2.0
 #: Beyond the last expiry, until the run gives up.
 _PATIENCE_SECONDS = 60.0
-#: Orders of one shopper that nobody pays: fewer than `unpaid_max` (chalicelib/commerce/orders/settings.py).
+#: Orders of one shopper that nobody pays: fewer than `unpaid_max` (chalicelib/commerce/orders/settings.py), and
+#: than the seats that one may hold here.
 _UNPAID = 40
 
 
@@ -77,6 +78,7 @@ class Bench:
         self._send, self._sandbox, self._clock, self._operator = send, sandbox, mall_clock, operator
         self._recorder = Recorder()
         self._shoppers = [Shopper.arrive(send, sandbox) for _ in range(_SIZE + 1)]
+        operator.put("/v1/admin/settings/group_buy", {"held_seats": 50}).ok()  # one shopper leads many lobbies
         product = operator.product(stock=1_000_000, price_fen=9900)
         self._sku = product["skus"][0]["sku_id"]
         self._activity = self._open_activity(product["product_id"])

@@ -136,6 +136,11 @@ CODES: dict[str, Meaning] = {
     "account_open": Meaning(
         409, "尚有未完结的订单或未结清的佣金，暂不能注销", "Orders are under way, or commissions are not settled"
     ),
+    "member_blocked": Meaning(
+        403,
+        "您的账号已被商家限制，暂时不能下单、领券或使用购物车，如有疑问请联系客服",
+        "The shop has blocked this account from shopping; please contact the shop",
+    ),
     # operators
     "login_failed": Meaning(401, "账号或密码错误", "Wrong name or password"),
     "name_taken": Meaning(409, "名称已被使用", "This name is taken"),

@@ -233,7 +233,9 @@ def test_who_leaves_before_the_end_gets_everything_back_and_the_seat_is_free(
     assert {second.order(joined["order_id"])["state"], fourth.order(again["order_id"])["state"]} == {
         "awaiting_shipment"
     }
-    assert second.refund(joined["order_id"])["amount_fen"] == PRICE  # of the full lobby, as of any order
+    asked = second.refund(joined["order_id"])  # of the full lobby: the others' price hangs on it, so a person decides
+    assert (asked["state"], asked["requested_because"]) == ("requested", "group_succeeded")
+    assert operator.grant(joined["order_id"], asked)["amount_fen"] == PRICE
     assert (second.order(joined["order_id"])["state"], third.lobby(lead)["state"]) == ("closed", "succeeded")
     assert operator.stock(sku_of(activity)) == (98, 2)
 

@@ -46,10 +46,15 @@ def test_at_its_end_a_ladder_gives_everybody_the_price_of_the_step_that_was_reac
         assert (done["refunded_fen"], [refund["reason"] for refund in done["refunds"]]) == (back, [why])
         assert [fen for _, fen in paid_out(wechat, done["order_id"])] == [back]
         assert "group_succeeded" in [event["what"] for event in done["history"]]
-    # later refunds give back what is left, whole or piece by piece, to the fen
-    assert one.refund(orders[1][1]["order_id"])["amount_fen"] == 7900
-    assert two.refund(orders[2][1]["order_id"], [(sku_of(ladder), 1)])["amount_fen"] == 7900
-    assert two.refund(orders[2][1]["order_id"])["amount_fen"] == 7900
+    # later refunds, which a person decides, give back what is left, whole or piece by piece, to the fen
+    for who, order_id, lines in (
+        (one, orders[1][1]["order_id"], None),
+        (two, orders[2][1]["order_id"], [(sku_of(ladder), 1)]),
+        (two, orders[2][1]["order_id"], None),
+    ):
+        asked = who.refund(order_id, lines)
+        assert (asked["state"], asked["requested_because"]) == ("requested", "group_succeeded")
+        assert operator.grant(order_id, asked)["amount_fen"] == 7900
     for done in settled(control, orders[1:]):
         assert (done["state"], done["refunded_fen"]) == ("closed", done["paid_fen"])
         assert sum(fen for _, fen in paid_out(wechat, done["order_id"])) == done["paid_fen"]

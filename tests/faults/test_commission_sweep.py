@@ -76,6 +76,15 @@ class Trade(World):
         self.due()
         self.work("")
 
+    def over(self) -> None:
+        """The days for refunds are over."""
+        self.released()
+        self.clock.advance(6 * DAY)
+
+    def counted(self) -> None:
+        self.over()
+        self.work("")
+
     def refund_one(self) -> None:
         body = {"reason": "破损", "lines": [{"sku_id": self.sku, "quantity": 1}]}
         self.operator.post(f"/v1/admin/orders/{self.order_id}/refunds", body, key="one")
@@ -115,6 +124,16 @@ def _place_again(world: Trade) -> None:
     pay(world.customer, world.order_id)
 
 
+def _unpaid(world: Trade) -> None:
+    _prepare(world)
+    world.place()
+
+
+def _cancel(world: Trade) -> None:
+    world.customer.post(f"/v1/orders/{world.order_id}/cancel")
+    world.work("referred_order.")
+
+
 HALF = (FIRST // 2, SECOND // 2)
 
 FLOWS = [
@@ -124,13 +143,18 @@ FLOWS = [
     Flow("take back while pending", Trade.earned, Trade.refund_one, Trade.refund_one, (HALF[0], 0), (HALF[1], 0)),
     Flow(
         "begin the days", Trade.received, lambda w: w.work(""), lambda w: w.clock.advance(DAY),
-        (0, FIRST + REWARD), (0, SECOND),
+        (0, FIRST), (0, SECOND),
     ),
-    Flow("release, and reward", Trade.due, lambda w: w.work(""), Trade.nothing, (0, FIRST + REWARD), (0, SECOND)),
+    Flow("release", Trade.due, lambda w: w.work(""), Trade.nothing, (0, FIRST), (0, SECOND)),
+    Flow("count, and reward", Trade.over, lambda w: w.work(""), Trade.nothing, (0, FIRST + REWARD), (0, SECOND)),
     Flow(
-        "take back what was released", Trade.released, Trade.refund_one, Trade.refund_one,
+        "take back what was released", Trade.released, Trade.refund_one, Trade.refund_one, (0, HALF[0]), (0, HALF[1]),
+    ),
+    Flow(
+        "take back what was counted", Trade.counted, Trade.refund_one, Trade.refund_one,
         (0, HALF[0] + REWARD), (0, HALF[1]),
     ),
+    Flow("close what was never paid", _unpaid, _cancel, _cancel, bound=False),
 ]  # fmt: skip
 
 
@@ -162,7 +186,7 @@ def sweep(
 
 def _check(flow: Flow, world: Trade) -> None:
     assert dead_jobs() == []
-    assert inviter_of(world.customer) == world.seller.member_id
+    assert inviter_of(world.customer) == (world.seller.member_id if flow.bound else None)
     assert (balance(world.seller), balance(world.above)) == (flow.seller, flow.above)
     assert balance_differences(world.seller.member_id, world.above.member_id) == []
 

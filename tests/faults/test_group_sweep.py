@@ -27,6 +27,7 @@ from tests.support.group_world import (
     SET_ASIDE,
     STOCK,
     GroupWorld,
+    Offer,
     Seen,
 )  # fmt: skip
 from tests.support.operators import owner_token
@@ -46,26 +47,28 @@ def people(dynamodb: str, sandbox: str, sandbox_clock: LocalClock) -> list[Shopp
 
 
 @pytest.fixture
-def sweep(
-    people: list[Shopper], sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
-) -> Sweep[Flow, GroupWorld]:
+def new_world(people: list[Shopper], sandbox: str, mall_clock: LocalClock) -> Callable[[Offer], GroupWorld]:
+    """Makes a world: an activity that nobody has taken part in yet, and no job of any world before."""
     send = in_process()
     operator = Operator(send, owner_token())
     product = operator.product(stock=STOCK)
     sku_id = product["skus"][0]["sku_id"]
     wechat = Sandbox(sandbox)
 
-    def new_world(flow: Flow) -> GroupWorld:
+    def make(offer: Offer) -> GroupWorld:
         forget_all()
         mall_clock.advance(1)  # so that no order of the world before falls into this one
         taken = int(read.batch_get([stock_key(sku_id)])[0].taken)
         began = clock.now()
-        activity = flow.offer.make(product["product_id"], sku_id)
-        return GroupWorld(
-            send, wechat, mall_clock, operator, people, sku_id, activity, flow.offer.leader_fen, taken, began
-        )
+        activity = offer.make(product["product_id"], sku_id)
+        return GroupWorld(send, wechat, mall_clock, operator, people, sku_id, activity, offer.leader_fen, taken, began)
 
-    return Sweep(outside, new_world, _check, may_change, calmly)
+    return make
+
+
+@pytest.fixture
+def sweep(new_world: Callable[[Offer], GroupWorld], outside: Outside, calmly: Calmly) -> Sweep[Flow, GroupWorld]:
+    return Sweep(outside, lambda flow: new_world(flow.offer), _check, may_change, calmly)
 
 
 @pytest.mark.parametrize("mode", POINTS)

@@ -74,7 +74,7 @@ def sweep(
 
     def new_world(flow: Flow) -> Payout:
         forget_all()
-        openid = "o" * 65 if flow.name == "refused" else ""  # which WeChat takes for none
+        openid = "o" * 65 if flow.name in ("refused", "refused, ten minutes on") else ""  # which WeChat takes for none
         shopper = earner(send, wechat, HAS, openid=openid)
         return Payout(send, wechat, mall_clock, operator, shopper)
 
@@ -256,7 +256,7 @@ FLOWS = [
     Flow("refused", _refused_thrice, _asked_a_minute_later, _given_up, "failed", None, AGAIN),
     Flow("refused, ten minutes on", _refused_for_good, _ten_minutes_later, _nothing, "failed", None, AGAIN),
     Flow("refused, and there", _refused_though_there, _ten_minutes_later, _nothing, "succeeded", "SUCCESS", PAID),
-    Flow("asked in other words", _at_wechat, _cancel_refused, _confirmed_meanwhile, "succeeded", "SUCCESS", PAID),
+    Flow("called off, refused there", _at_wechat, _cancel_refused, _confirmed_meanwhile, "succeeded", "SUCCESS", PAID),
 ]
 
 

@@ -144,10 +144,10 @@ def test_of_ten_orders_at_once_one_has_the_price_for_new_customers(shopper: Shop
 def test_an_order_whose_index_entry_is_late_counts_all_the_same(
     shopper: Shopper, welcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.commerce.orders.placement import queries as placement_queries
+    from chalicelib.commerce.orders.holding import queries as holding
 
     order(shopper, WELCOME, (welcome, 1)).ok(201)
-    monkeypatch.setattr(placement_queries, "has_bought", lambda *_, **__: False)
+    monkeypatch.setattr(holding, "index_shows", lambda *_, **__: False)
     assert order(shopper, WELCOME, (welcome, 1)).refused(409, "price_changed")["quote"]["payable_fen"] == PRICE
     order(shopper, PRICE, (welcome, 1)).ok(201)
 
@@ -155,9 +155,9 @@ def test_an_order_whose_index_entry_is_late_counts_all_the_same(
 def test_the_price_for_new_customers_is_had_again_only_when_its_order_is_over(
     shopper: Shopper, operator: Operator, welcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.commerce.orders.placement import queries as placement_queries
+    from chalicelib.commerce.orders.holding import queries as holding
 
-    monkeypatch.setattr(placement_queries, "has_bought", lambda *_, **__: False)  # what is kept of the member decides
+    monkeypatch.setattr(holding, "index_shows", lambda *_, **__: False)  # what is kept of the member decides
     first = order(shopper, WELCOME, (welcome, 1)).ok(201)["order_id"]
     order(shopper, WELCOME, (welcome, 1)).refused(409, "price_changed")
     shopper.post(f"/v1/orders/{first}/cancel").ok()
@@ -220,8 +220,8 @@ def test_a_coupon_that_somebody_was_faster_with_is_named_as_it_was_asked_for(
         return found
 
     monkeypatch.setattr(redemption_queries, "picked", overtaken)
-    told = order(shopper, quoted["payable_fen"], (sku, 1), coupon_ids=both).refused(409, "coupon_taken")
-    assert [one["field"] for one in told["errors"]] == ["coupon_ids[1]"]
+    told = order(shopper, quoted["payable_fen"], (sku, 1), coupon_ids=both).refused(422, "coupon_unusable")
+    assert [(one["field"], one["code"]) for one in told["errors"]] == [("coupon_ids[1]", "locked")]
 
 
 def test_a_coupon_of_a_cancelled_order_can_be_used_at_once_however_late_the_index_is(

@@ -23,7 +23,10 @@ from chalicelib.platform.store.transaction import remove, save
 from chalicelib.platform.web import tokens
 from local.client import Client, in_process
 
-DEFAULTS = {"pay_minutes": 15, "receive_days": 10, "refund_days": 7, "unpaid_max": 50}
+DEFAULTS = {
+    "pay_minutes": 15, "receive_days": 10, "refund_days": 7, "unpaid_max": 50, "conditions_lost": "review",
+    "hold_pieces": 10,
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

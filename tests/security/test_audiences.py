@@ -39,6 +39,8 @@ AUDIENCES = {
     "POST /v1/me/addresses": "member",
     "PUT /v1/me/addresses/{address_id}": "member",
     "DELETE /v1/me/addresses/{address_id}": "member",
+    "POST /v1/admin/members/{member_id}/block": "members.block",
+    "POST /v1/admin/members/{member_id}/unblock": "members.block",
     # catalogue
     "GET /v1/categories": "public",
     "GET /v1/products": "public",
@@ -119,6 +121,7 @@ AUDIENCES = {
     "POST /v1/admin/distributors/{member_id}/approve": "distributors.write",
     "POST /v1/admin/distributors/{member_id}/suspend": "distributors.write",
     "PUT /v1/admin/distributors/{member_id}/tier": "distributors.write",
+    "POST /v1/admin/distributors/{member_id}/write-off": "withdrawals.review",
     "POST /v1/admin/distribution/off": "settings.write",
     "POST /v1/admin/distribution/on": "settings.write",
     "GET /v1/admin/settings/distribution": "settings.read",

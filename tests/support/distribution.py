@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.platform.jobs import worker
 from local.client import SHANGHAI, Operator, Sandbox, Shopper, Transport
+from local.clock import LocalClock
 from local.notices import payment_callback
 
 #: Two paid levels of 10 % and 5 %, unless a test says otherwise.
@@ -45,6 +46,13 @@ def deliver(operator: Operator, shopper: Shopper, order_id: str) -> None:
     """The order is sent and received."""
     operator.post(f"/v1/admin/orders/{order_id}/ship", {"carrier": "SF", "tracking_no": f"SF-{order_id[-8:]}"}).ok()
     shopper.post(f"/v1/orders/{order_id}/receive").ok()
+
+
+def completed(clock: LocalClock) -> None:
+    """The days in which members can give back what they have received are over."""
+    for seconds in (7 * 86400 + 1, 3601):  # an order waits an hour for a refund that is on its way
+        clock.advance(seconds)
+        run_jobs()
 
 
 def balance(shopper: Shopper) -> tuple[int, int]:

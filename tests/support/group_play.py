@@ -18,6 +18,7 @@ from chalicelib.commerce.orders.payment import service as payment_service
 from chalicelib.commerce.orders.placement import service as placement
 from chalicelib.commerce.orders.refunds import push
 from chalicelib.commerce.orders.refunds import service as refunds
+from chalicelib.commerce.orders.refunds.issue import refund_id
 from chalicelib.commerce.orders.rules import Order, Pieces
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
@@ -41,8 +42,11 @@ Far = Literal["ordered", "begun", "paid", "told"]
 #: A deed by its name, and what it is given.
 Deed = tuple[str, dict[str, Any]]
 
-_OPEN = ("activity_over", "out_of_stock", "purchase_limit")
-_JOIN = ("lobby_full", "lobby_over", "already_in_lobby", "not_found", "purchase_limit", "out_of_stock", "not_for_you")
+_OPEN = ("activity_over", "out_of_stock", "purchase_limit", "too_many_unpaid")
+_JOIN = (
+    "lobby_full", "lobby_over", "already_in_lobby", "not_found", "purchase_limit", "out_of_stock", "not_for_you",
+    "too_many_unpaid",
+)  # fmt: skip
 _BEGIN = ("order_state", "pay_time_over", "lobby_over", "unavailable")
 _REFUND = ("order_state", "nothing_to_refund", "invalid")
 _BOUGHT = ("awaiting_group", "awaiting_shipment")
@@ -180,6 +184,8 @@ class Play:
         if answers[0] == "invalid":
             assert one_piece
             assert chosen.state == "awaiting_group"
+        if answers[0].startswith("requested"):  # of a group that came together: a person decides
+            refunds.approve(chosen.order_id, refund_id(chosen.order_id, chosen.member_id, key), False, "operator")
         return answers[0]
 
     # WeChat.

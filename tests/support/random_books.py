@@ -15,8 +15,8 @@ from chalicelib.growth.payouts.checks import Transfer
 from chalicelib.ledger.tables import LedgerEntries
 from chalicelib.platform.store import tools
 from tests.support.random_commissions import check_commissions
-from tests.support.random_groups import at_step, check_groups, seat_of
-from tests.support.random_play import Placed, Play, claim
+from tests.support.random_groups import check_groups, seat_of
+from tests.support.random_play import Placed, Play, at_step
 from tests.support.random_refunds import check_refunds
 from tests.support.random_withdrawals import check_withdrawals
 from tools import audit
@@ -145,7 +145,7 @@ def _check_coupons(play: Play) -> None:
         given[template_id] += 1
         used[template_id] += item.state == "used"
         wanted = play.ticket_state(coupon_id) if coupon_id in mine else "unused"
-        holders = _holders(play, coupon_id)
+        holders = play.holders(coupon_id)
         if len(holders) > 1:
             play.differs(f"coupon {coupon_id}", f"is in {holders}")
         if item.state != wanted:
@@ -160,13 +160,6 @@ def _check_coupons(play: Play) -> None:
             play.differs(f"template {fields['kind']}", f"{given[template_id]} given, {left} left of {fields['total']}")
         if said != used[template_id]:
             play.differs(f"template {fields['kind']}", f"{said} used by its count, {used[template_id]} are")
-
-
-def _holders(play: Play, coupon_id: str) -> list[str]:
-    """The orders that have the coupon."""
-    placed = ((order_id, one) for order_id, known in play.placed.items() for one in known.coupons)
-    mine = [(order_id, one) for order_id, one in placed if one.coupon_id == coupon_id]
-    return [order_id for order_id, one in mine if claim(play.orders[order_id], one) != "unused"]
 
 
 def _check_journal(play: Play) -> None:

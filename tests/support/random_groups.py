@@ -18,7 +18,7 @@ from chalicelib.growth.groupbuy.rules import Lobby
 from chalicelib.growth.groupbuy.tables import ACTIVITY, LOBBY, GroupActivities, Lobbies, lobby_of
 from chalicelib.platform.store import tools
 from tests.support.random_deeds import go_on, nobody, order_of
-from tests.support.random_play import DAY, Offer, Placed, Play
+from tests.support.random_play import DAY, Offer, Play, at_step
 from tests.support.random_prices import Bought
 from tests.support.random_stage import MEMBERS
 
@@ -220,18 +220,6 @@ def _check_order(play: Play, offer: Offer, lobby: Lobby, order: Order) -> None:
             f"step {step} of {offer.prices} leader {placed.leader} coupons {[c.kind for c in placed.coupons]}: paid "
             f"{line.payable_fen}, {line.reduced_fen} came back, not {wanted}",
         )
-
-
-def at_step(play: Play, placed: Placed, step: int) -> Any:
-    """The order reckoned anew at the price of a ladder's step, with those of its coupons that apply there."""
-    assert placed.offer is not None
-    before = placed.lines[0]
-    fen, leads = placed.offer.prices[step]
-    off = fen - leads if placed.leader else 0
-    line = Bought(
-        before.sku_id, before.product_id, before.quantity, fen, before.sale, before.template, True, off
-    )  # fmt: skip
-    return play.mall.shop.reckon([line], (), placed.coupons, now=placed.at, lenient=True)
 
 
 def _check_limit(play: Play, offer: Offer) -> None:

@@ -228,11 +228,38 @@ class Play:
 
     def ticket_state(self, coupon_id: str) -> str:
         """unused, locked or used."""
-        for order_id, placed in self.placed.items():
-            mine = next((one for one in placed.coupons if one.coupon_id == coupon_id), None)
-            if mine is not None and (state := claim(self.orders[order_id], mine)) != "unused":
-                return state
-        return "unused"
+        return next((self.claim(order_id, coupon_id) for order_id in self.holders(coupon_id)), "unused")
+
+    def holders(self, coupon_id: str) -> list[str]:
+        """The orders that have the coupon."""
+        placed = [
+            order_id for order_id, one in self.placed.items() if any(c.coupon_id == coupon_id for c in one.coupons)
+        ]
+        return [order_id for order_id in placed if self.claim(order_id, coupon_id) != "unused"]
+
+    def claim(self, order_id: str, coupon_id: str) -> str:
+        """What an order makes of a coupon that it was placed with: locked, used, or unused (it has let it go)."""
+        order, placed = self.orders[order_id], self.placed[order_id]
+        if order.state == "awaiting_payment":
+            return "locked"
+        let_go = order.confirmed_at is None and any(event.what in LET_GO for event in order.history)
+        if order.paid_at is None or any(refund.late for refund in order.refunds) or let_go:
+            return "unused"
+        if placed.offer is not None and placed.offer.kind == "ladder" and order.confirmed_at is not None:
+            anew = at_step(self, placed, self.step(order, placed.offer))
+            # The ladder ended too low for it; but nobody has both the coupon and what it took off.
+            if coupon_id not in anew.coupons and anew.goods <= placed.price.goods:
+                return "unused"
+        ticket = next(one for one in placed.coupons if one.coupon_id == coupon_id)
+        return "unused" if order.state == "closed" and ticket.returns else "used"
+
+    def step(self, order: Order, offer: Offer) -> int:
+        """The step that a ladder has come to, by the seats of its orders."""
+        assert order.group is not None
+        lobby_id = order.group.lobby_id
+        inside = [one.group for one in self.orders.values() if one.group is not None and one.group.lobby_id == lobby_id]
+        taken = sum(seat.state == "taken" for seat in inside)
+        return max((size for size in offer.prices if size <= taken), default=min(offer.prices))
 
     # The end.
 
@@ -286,14 +313,13 @@ def decide(order: Order, refund_id: str, grant: bool, restock: bool = False) -> 
     return refunds.reject(order.order_id, refund_id, "不符合", "operator:op")
 
 
-def claim(order: Order, ticket: Ticket) -> str:
-    """What an order makes of a coupon that it was placed with: locked, used, or unused (it has let it go)."""
-    if order.state == "awaiting_payment":
-        return "locked"
-    happened = {event.what for event in order.history}
-    let_go = order.confirmed_at is None and bool(happened.intersection(LET_GO))
-    if order.paid_at is None or any(refund.late for refund in order.refunds) or let_go:
-        return "unused"
-    if all(ticket.coupon_id != one.coupon_id for one in order.coupons):
-        return "unused"  # a ladder that ended too low for it
-    return "unused" if order.state == "closed" and ticket.returns else "used"
+def at_step(play: Play, placed: Placed, step: int) -> Reckoned:
+    """The order reckoned anew at the price of a ladder's step, with those of its coupons that apply there."""
+    assert placed.offer is not None
+    before = placed.lines[0]
+    fen, leads = placed.offer.prices[step]
+    off = fen - leads if placed.leader else 0
+    line = Bought(
+        before.sku_id, before.product_id, before.quantity, fen, before.sale, before.template, True, off
+    )  # fmt: skip
+    return play.mall.shop.reckon([line], (), placed.coupons, now=placed.at, lenient=True)

@@ -50,6 +50,19 @@ def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", o
     return Shopper(send, sandbox, token=token, member_id=member_id)
 
 
+def owes(shopper: Shopper, fen: int) -> None:
+    """A refund takes this much of a commission that the distributor could withdraw, or has withdrawn."""
+    from chalicelib.core import clock
+    from chalicelib.ledger import rules as entries
+    from chalicelib.ledger import service as ledger
+    from chalicelib.platform.store.transaction import Transaction
+
+    tx = Transaction()
+    about = f"o{secrets.token_hex(8)}", 1, shopper.member_id, clock.now()
+    ledger.post(tx, entries.reversed_to(*about, fen, 0, "available"))
+    tx.commit()
+
+
 def set_rules(operator: Client, **more: Any) -> Any:
     """The settings of withdrawals: review from 500 yuan on, three a day, the defaults; but for these."""
     return operator.put("/v1/admin/settings/withdrawals", {"review_from_fen": 50_000, "per_day": 3} | more).ok()

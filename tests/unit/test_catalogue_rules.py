@@ -202,6 +202,26 @@ def test_ids_follow_from_codes() -> None:
     assert product_rules.said(ProductInput(name="碗", skus=[])) == {"name": "碗", "skus": []}
 
 
+def test_ids_stay_what_they_are_for_what_is_stored() -> None:
+    assert rules.category_id("tea") == "csxg2d64v3rqfta4ued2jgyd2"
+    assert rules.product_id("cup") == "p3dwm34xknj7vedp6miszihd6"
+    assert rules.sku_id("p1", "red") == "p1-agpmwl6vkq"
+
+
+def test_a_sku_is_found_by_its_id_and_no_other_is() -> None:
+    bowl = product(skus=[SkuInput(sku_code=code, price_fen=1, specs={"色": code}) for code in "AB"])
+    assert [bowl.sku(sku.sku_id) for sku in bowl.skus] == bowl.skus
+    assert bowl.sku("p-x") is None
+
+
+def test_limits_are_said_changed_and_taken_off() -> None:
+    limited = product(limit_per_member=5, limit_per_order=2)
+    assert (limited.limit_per_member, limited.limit_per_order) == (5, 2)
+    assert (product().limit_per_member, product().limit_per_order) == (None, None)
+    free = product_rules.compose(limited, Detail(), {"limit_per_member": None}, NOW).product
+    assert (free.limit_per_member, free.limit_per_order) == (None, 2)
+
+
 # Files
 
 

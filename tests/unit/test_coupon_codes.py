@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,23 @@ def test_a_code_with_one_bit_changed_is_not_true(code: Code, bit: int) -> None:
     other = Code(rest >> SERIAL_BITS, rest & (1 << SERIAL_BITS) - 1, value & (1 << MAC_BITS) - 1)
     assert not code_text.is_true(other, SECRET)
     assert not code_text.is_true(true, SECRET.replace("5", "6", 1))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "U" * 16, "0000-0000-0000-000U", "0" * 15, "0" * 17, "-" * 16, "Ä" * 16, "０" * 15]
+)
+def test_what_is_no_code_is_none(text: str) -> None:
+    assert code_text.read(text) is None
+
+
+def test_a_known_code_is_what_it_always_was() -> None:
+    """HMAC-SHA256 of "7.4321" under the secret, its first 43 bits; from another program."""
+    digest = "6b4e6e6619bcc38f9abe36ee6b9adc455d4ab8305ef83d80fcb6dba6958c0a14"
+    known = Code(7, 4321, int(digest, 16) >> (256 - 43))
+    assert code_text.make(7, 4321, SECRET) == known
+    text = code_text.write(known)
+    assert text == "0007-11RB-B9SQ-6C6D"
+    assert code_text.read(text) == known
 
 
 def test_a_whole_batch_is_unique_and_holds_a_hundred_thousand() -> None:

@@ -20,6 +20,8 @@ from chalicelib.commerce.coupons.rules import (
     Coupon,
     Guesses,
     Held,
+    Scope,
+    Template,
     Terms,
     Validity,
 )
@@ -169,3 +171,64 @@ def test_no_more_wrong_codes_an_hour_than_are_allowed(waits: list[int], under_pr
         windows[begins] = windows.get(begins, 0) + 1
     assert all(count <= allowed for count in windows.values())
     assert guesses.at(guesses.window_ends) == Guesses()
+
+
+@pytest.mark.parametrize(("under_pressure", "limit"), [(False, GUESSES_MAX), (True, GUESSES_UNDER_PRESSURE)])
+def test_guesses_are_spent_at_their_limit_and_not_before(under_pressure: bool, limit: int) -> None:
+    assert [Guesses(wrong, 1).is_spent(under_pressure) for wrong in (0, limit - 1, limit, limit + 1)] == [
+        False, False, True, True,
+    ]  # fmt: skip
+
+
+def test_a_coupon_is_worth_what_its_template_said() -> None:
+    """Every word of it, and nought for what was not said."""
+    scope = {"categories": ["tea"], "excluded_products": ["p1"]}
+    asked = body(
+        kind="percent_off", amount_fen=None, percent_off=15, ceiling_fen=900, threshold_fen=7, scope=scope,
+        stacking="extra", returns=False,
+    )  # fmt: skip
+    assert template_rules.terms_of(msgspec.convert(asked, TemplateChangeInput)) == Terms(
+        kind="percent_off", amount_fen=0, percent_off=15, ceiling_fen=900, threshold_fen=7, stacking="extra",
+        returns=False, scope=Scope(categories=["tea"], excluded_products=["p1"]),
+    )  # fmt: skip
+    plain = template_rules.terms_of(msgspec.convert(body(amount_fen=500), TemplateChangeInput))
+    assert (plain.kind, plain.amount_fen, plain.percent_off, plain.ceiling_fen) == ("amount_off", 500, 0, None)
+    assert (plain.stacking, plain.returns, plain.scope) == ("main", True, Scope())
+
+
+def test_a_template_is_offered_while_it_is_published_and_not_over() -> None:
+    until = NOW + timedelta(days=1)
+    made = Template(
+        template_id="t1", name="券", state="published", terms=Terms(kind="free_shipping"), total=1, limit_per_member=1,
+        valid=Validity(until=until), how=["claim"], shards=1, created_at=NOW,
+    )  # fmt: skip
+    for at, over in ((NOW, False), (until - timedelta(microseconds=1), False), (until, True)):
+        assert made.is_over(at) is over
+        assert made.is_offered(at) is not over
+    for state in ("draft", "paused"):
+        assert not msgspec.structs.replace(made, state=state).is_offered(NOW)
+    for_days = msgspec.structs.replace(made, valid=Validity(days=1))
+    assert not for_days.is_over(NOW + timedelta(days=999))
+    assert for_days.is_offered(NOW + timedelta(days=999))
+
+
+@pytest.mark.parametrize(
+    ("how", "share_limit", "code"),
+    [(["claim", "share"], None, "share_limit_needed"), (["claim"], 1, "coupon_not_shared")],
+)
+def test_it_is_told_what_is_wrong_with_a_share_limit(how: list[str], share_limit: int | None, code: str) -> None:
+    with pytest.raises(MallError) as refusal:
+        template_rules.check_template(msgspec.convert(body(how=how, share_limit=share_limit), TemplateChangeInput))
+    assert [(error.field, error.reason.code) for error in refusal.value.errors] == [("share_limit", code)]
+
+
+@given(
+    st.lists(st.sampled_from("ab"), max_size=2), st.lists(st.sampled_from("pq"), max_size=2),
+    st.lists(st.sampled_from("pq"), max_size=1), st.sampled_from("pqr"), st.lists(st.sampled_from("abc"), max_size=2),
+)  # fmt: skip
+def test_a_scope_covers_what_it_names_or_all_and_never_what_it_excludes(
+    categories: list[str], products: list[str], excluded: list[str], product: str, of: list[str]
+) -> None:
+    scope = Scope(categories=categories, products=products, excluded_products=excluded)
+    named = product in products or bool(set(categories) & set(of))
+    assert scope.covers(product, of) == (product not in excluded and (named or not (categories or products)))

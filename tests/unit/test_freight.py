@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.commerce.pricing.basket.rules import Item
-from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate, covers, freight_fen, rule_for
+from chalicelib.commerce.pricing.freight.rules import (
+    FreightRule,
+    FreightTemplate,
+    covers,
+    freight_fen,
+    rule_for,
+    spared,
+)
 from chalicelib.commerce.pricing.rules import quote
 from chalicelib.core.errors import MallError
 
@@ -56,6 +63,17 @@ def test_from_the_threshold_on_it_is_free(price: int, expected: int) -> None:
     assert fen([item(price=price)], template(FreightRule(first_fen=800, free_from_fen=9900))) == expected
 
 
+def test_those_templates_are_known_by_which_dear_goods_go_free() -> None:
+    made = template(FreightRule(first_fen=800, free_from_fen=9900), unserved=[f"{LHASA[:2]}0000"])
+    always = template(FreightRule(free_from_fen=0))
+    templates = {"default": made, "heavy": made, "free": always, "charged": template(FreightRule(first_fen=1))}
+    dear = [item(name, price=9900, template_id=name) for name in ("default", "heavy", "free", "charged", "gone")]
+    assert spared(dear, templates, PUDONG) == ["default", "heavy"]
+    assert spared([item(price=9899)], templates, PUDONG) == []
+    assert spared([item("a", price=5000), item("b", price=4900, template_id="gone")], templates, PUDONG) == ["default"]
+    assert spared(dear[:1], templates, LHASA) == spared(dear[:1], {}, PUDONG) == []
+
+
 def test_the_threshold_counts_the_goods_of_its_own_template_only() -> None:
     templates = {
         "default": template(FreightRule(first_fen=800, free_from_fen=9900)),
@@ -84,6 +102,9 @@ def test_the_closest_rule_wins_whatever_its_place() -> None:
         made = template(*rules)
         assert [fen([item()], made, region) for region in (PUDONG, HUANGPU, HAIDIAN)] == [4, 3, 1]
     assert fen([item()], template(everywhere, shanghai), PUDONG) == 2
+    both = FreightRule(regions=["310000", "310115"], first_fen=5)  # a province, and a district of it
+    for rules in ([both, city], [city, both]):
+        assert [fen([item()], template(*rules), region) for region in (PUDONG, HUANGPU)] == [5, 3]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +112,7 @@ def test_the_closest_rule_wins_whatever_its_place() -> None:
     [
         ("310000", PUDONG, True), ("310100", PUDONG, True), (PUDONG, PUDONG, True), (HUANGPU, PUDONG, False),
         ("330000", PUDONG, False), ("330100", HANGZHOU, True), ("330200", HANGZHOU, False), ("110000", HAIDIAN, True),
-        ("500000", "500101", True), ("100000", PUDONG, False),
+        ("500000", "500101", True), ("100000", PUDONG, False), ("440000", "441900", True), ("441000", "441900", False),
     ],
 )  # fmt: skip
 def test_a_region_contains_its_cities_and_districts(region: str, code: str, expected: bool) -> None:

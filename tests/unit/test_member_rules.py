@@ -16,9 +16,11 @@ from chalicelib.customers.members.rules import (
     INVITES_MAX,
     Address,
     Addresses,
+    Block,
     Invite,
     Profile,
     Source,
+    check_admitted,
     invited,
     segment,
     segment_of,
@@ -76,6 +78,41 @@ def test_time_alone_changes_the_segment() -> None:
     profile = with_purchase(Profile(member_id="m", openid="o", joined_at=joined), joined)
     assert segment_of(profile, joined + timedelta(days=30)) == "first_order"
     assert segment_of(profile, joined + timedelta(days=30, seconds=1)) == "silent"
+
+
+@given(st.integers(0, 200), st.integers(0, 200), st.integers(1, 9))
+def test_a_segment_goes_by_the_last_purchase_and_who_bought_nothing_by_when_they_joined(
+    bought: int, days: int, orders: int
+) -> None:
+    joined, now = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=bought + days)
+    newcomer = Profile(member_id="m", openid="o", joined_at=joined)
+    assert segment_of(newcomer, now) == segment(0, bought + days, bought + days)
+    customer = newcomer
+    for _ in range(orders):
+        customer = with_purchase(customer, joined + timedelta(days=bought))
+    assert segment_of(customer, now) == segment(orders, days, bought + days)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=12), st.integers(1, 12))
+def test_a_link_is_remembered_once_where_it_was_opened_last(visits: list[str | None], others: int) -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    opened = [*(f"t{number}" for number in range(others)), *visits]
+    invites: list[Invite] = []
+    for minute, token in enumerate(opened):
+        invites = invited(invites, Source(inviter=token, at=at + timedelta(minutes=minute)))
+    latest = {token: minute for minute, token in enumerate(opened) if token is not None}
+    expected = sorted(latest, key=lambda token: -latest[token])[:INVITES_MAX]
+    assert [(one.token, one.at) for one in invites] == [
+        (token, at + timedelta(minutes=latest[token])) for token in expected
+    ]
+
+
+def test_a_blocked_member_is_not_admitted() -> None:
+    member = Profile(member_id="m", openid="o", joined_at=datetime(2026, 1, 1, tzinfo=UTC))
+    check_admitted(member)
+    with pytest.raises(MallError) as refused:
+        check_admitted(msgspec.structs.replace(member, blocked=Block("why", member.joined_at)))
+    assert refused.value.code == "member_blocked"
 
 
 def address(address_id: str, is_default: bool = False) -> Address:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,8 +31,9 @@ def test_a_split_over_nobody_is_an_error_unless_there_is_nothing_to_share() -> N
     assert split_fen(0, []) == []
     with pytest.raises(ValueError, match="nobody"):
         split_fen(1, [])
-    with pytest.raises(ValueError, match="zero or more"):
-        split_fen(-1, [1])
+    for total, weights in ((-1, [1]), (1, [3, -1]), (0, [-1]), (-1, [])):
+        with pytest.raises(ValueError, match="zero or more"):
+            split_fen(total, weights)
 
 
 @given(st.integers(0, 10**8), st.lists(st.integers(1, 9), min_size=1, max_size=12))
@@ -63,10 +66,31 @@ def test_refunds_that_are_asked_and_refused_in_between_never_give_back_more_than
         assert fen + refund_fen(paid, pieces, done, fen, pieces - done) == paid
 
 
-def test_more_pieces_than_are_left_cannot_be_refunded() -> None:
+@given(st.integers(0, 30), st.integers(1, 9), st.data())
+def test_a_refund_is_never_below_zero_however_few_fen_a_piece_costs(
+    paid: int, pieces: int, data: st.DataObject
+) -> None:
+    done, asked = data.draw(st.integers(0, pieces - 1)), data.draw(st.integers(1, pieces))
+    asked = min(asked, pieces - done)
+    given_back = data.draw(st.integers(0, paid))
+    amount = refund_fen(paid, pieces, done, given_back, asked)
+    assert amount == max(0, paid * (done + asked) // pieces - given_back) >= 0
+
+
+@pytest.mark.parametrize("asked", [-1, 0, 2])
+def test_neither_no_pieces_nor_more_than_are_left_can_be_refunded(asked: int) -> None:
     with pytest.raises(ValueError, match="left"):
-        refund_fen(100, 3, 2, 66, 2)
+        refund_fen(100, 3, 2, 66, asked)
+    assert refund_fen(100, 3, 2, 66, 1) == 34
 
 
-def test_yuan_reads_as_people_write_it() -> None:
-    assert (yuan(1234), yuan(5), yuan(-250)) == ("12.34", "0.05", "-2.50")
+@given(st.integers(-(10**7), 10**7))
+def test_yuan_reads_as_people_write_it(fen: int) -> None:
+    told = yuan(fen)
+    assert told.startswith("-") is (fen < 0) and re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]{2}", told)
+    assert int(told.replace(".", "")) == fen
+
+
+def test_yuan_of_some_amounts() -> None:
+    assert (yuan(1234), yuan(5), yuan(-250), yuan(0), yuan(-1)) == ("12.34", "0.05", "-2.50", "0.00", "-0.01")
+    assert (yuan(99), yuan(100), yuan(101), yuan(9_999), yuan(10_100)) == ("0.99", "1.00", "1.01", "99.99", "101.00")

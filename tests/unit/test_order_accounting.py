@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.accounting.rules import given_back, paid_for, sold
 from chalicelib.commerce.orders.refunds.rules import apply_refund, new_refund, reduction, with_refund
-from chalicelib.commerce.orders.rules import Order, Pieces, Refund
+from chalicelib.commerce.orders.rules import Order, OrderLine, Pieces, Refund
 from chalicelib.commerce.pricing.basket.rules import Discount, LineDiscount
 from chalicelib.core.money import split_fen
 from chalicelib.ledger import rules as members
@@ -36,7 +36,7 @@ from chalicelib.ledger.rules import (
     refund_paid,
     surplus_owed,
 )
-from tests.unit.test_order_rules import NOW, line, order
+from tests.support.orders import NOW, line, order, send
 
 FEN = st.integers(0, 20_000)
 
@@ -118,6 +118,54 @@ def test_a_coupon_on_the_freight_stays_spent_once_something_was_sent() -> None:
     assert given_back(back) == Sale(goods_fen=1000, freight_fen=800, coupons_fen=800)
     sent = msgspec.structs.replace(back, shipments=[object()])  # type: ignore[list-item]
     assert given_back(sent) == Sale(goods_fen=1000)
+
+
+@given(bought(), st.data())
+def test_only_what_was_granted_is_given_back_whatever_else_was_asked_and_what_was_sent(
+    whole: Order, data: st.DataObject
+) -> None:
+    """By a plain sum over what was granted: pieces that were sent and not, of lines with two discounts, beside refunds
+    that are asked for and rejected."""
+    now = whole
+    granted: list[tuple[str, int, int]] = []
+    freight_fen = 0
+    for number in range(data.draw(st.integers(1, 8))):
+        asked_of = [one for one in now.lines if _left_to_ask(now, one)]
+        if not asked_of:
+            break
+        if data.draw(st.booleans()) and (to_ship := [one for one in now.lines if one.to_ship]):
+            sent = data.draw(st.sampled_from(to_ship))
+            now = send(now, (sent.sku_id, data.draw(st.integers(1, sent.to_ship))))
+        one = data.draw(st.sampled_from(asked_of))
+        part = Pieces(one.sku_id, data.draw(st.integers(1, _left_to_ask(now, one))))
+        refund = new_refund(now, f"r{number}", [part], "why", "", NOW)
+        answer = data.draw(st.sampled_from(["grant", "wait", "reject"])) if refund.state == "requested" else "grant"
+        if answer == "grant":
+            now = apply_refund(now, refund, data.draw(st.booleans()), "by", NOW)[0]
+            granted += [(part.sku_id, part.quantity, refund.goods_fen)]
+            freight_fen += refund.freight_fen
+        else:
+            now = with_refund(now, refund)
+            if answer == "reject":
+                now = with_refund(now, msgspec.structs.replace(refund, state="rejected"))
+    discounts = coupons = 0
+    for line_ in now.lines:
+        back = sum(quantity for sku_id, quantity, _ in granted if sku_id == line_.sku_id)
+        fen = sum(fen for sku_id, _, fen in granted if sku_id == line_.sku_id)
+        assert (line_.cancelled + line_.returned, paid_for(now, line_.sku_id)) == (back, line_.payable_fen - fen)
+        of_coupon = next((p.discount_fen for p in now.discounts[1].lines if p.sku_id == line_.sku_id), 0)
+        discounts += line_.discount_fen * back // line_.quantity
+        coupons += of_coupon * back // line_.quantity
+    off_freight = now.discounts[2].discount_fen if now.state == "closed" and not now.shipments else 0
+    assert given_back(now) == Sale(
+        goods_fen=sum(fen for _, _, fen in granted) + discounts, freight_fen=freight_fen + off_freight,
+        coupons_fen=coupons + off_freight, promotions_fen=discounts - coupons,
+    )  # fmt: skip
+
+
+def _left_to_ask(now: Order, one: OrderLine) -> int:
+    asked = [part for refund in now.refunds if refund.state != "rejected" for part in refund.lines]
+    return one.quantity - sum(part.quantity for part in asked if part.sku_id == one.sku_id)
 
 
 class Posted(msgspec.Struct):
@@ -224,6 +272,30 @@ def test_a_payment_that_came_too_late_sells_nothing() -> None:
         "goods: the order says 0 fen, entries say 1000",
         "freight: the order says 0 fen, entries say 200",
     ]
+
+
+def test_refunds_above_what_was_paid_are_named() -> None:
+    books = _half_refunded()
+    refund_it(books, "r3", None, is_paid_out=True)
+    assert books.differences() == []
+    doubled = msgspec.structs.replace(books.order.refunds[1], goods_fen=2 * books.order.refunds[1].goods_fen)
+    books.order = msgspec.structs.replace(
+        books.order, refunds=[books.order.refunds[0], doubled, books.order.refunds[2]]
+    )
+    assert books.differences()[-1] == f"refunds of {3350 + 950} fen exceed 3350 paid"
+    paid_less = msgspec.structs.replace(books.order, paid_fen=3349)
+    assert "paid 3349 fen of 3350" in [one.what for one in differences_of_order(paid_less, books.entries)]
+
+
+def test_what_is_withheld_stays_sold_as_goods_until_it_goes_back() -> None:
+    whole = msgspec.structs.replace(order(line("a", 1, 1000), line("b", 1, 500), freight_fen=200), paid_at=NOW)
+    less = msgspec.structs.replace(new_refund(whole, "r1", [Pieces("a", 1)], "why", "", NOW), withheld_fen=300)
+    first = apply_refund(whole, less, False, "by", NOW)[0]
+    assert (less.amount_fen, given_back(first)) == (700, Sale(goods_fen=700))
+    assert (paid_for(first, "a"), paid_for(first, "b")) == (0, 500)
+    rest = msgspec.structs.replace(new_refund(first, "r2", None, "why", "", NOW), withheld_fen=-300)
+    assert rest.amount_fen == 1000
+    assert given_back(apply_refund(first, rest, False, "by", NOW)[0]) == sold(whole)
 
 
 def test_an_entry_that_does_not_sum_to_zero_or_concerns_two_members_is_refused() -> None:

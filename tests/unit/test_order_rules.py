@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -15,10 +17,12 @@ from chalicelib.commerce.orders.rules import (
     Order,
     Pieces,
     RefundLine,
+    RefundState,
     State,
     as_placed,
     closed,
     noted,
+    pieces_fault,
     pieces_to_ship,
     step,
 )
@@ -131,7 +135,40 @@ def test_a_parcel_takes_what_is_asked_or_all_that_is_left_and_never_more() -> No
             send(part, *pieces)
         assert (code(refusal), refusal.value.errors[0].field) == ("invalid", field)
     assert pieces_to_ship(part, None) == [Pieces("a", 1), Pieces("b", 1)]
+    rest = send(part, ("b", 1))
+    assert pieces_to_ship(rest, None) == [Pieces("a", 1)]  # and not none of the other
     assert send(part).state == "shipped"
+
+
+def test_what_is_wrong_with_the_pieces_asked_for_is_said() -> None:
+    remaining = {"a": 2, "b": 1}
+    for asked, field, reason in (
+        ([Pieces("a", 3)], "lines[0].quantity", "fewer_remain"),
+        ([Pieces("b", 1), Pieces("c", 1)], "lines[1].sku_id", "nothing_remains"),
+        ([Pieces("b", 1), Pieces("b", 1)], "lines[1].sku_id", "named_twice"),
+    ):
+        fault = pieces_fault(asked, remaining)
+        assert fault is not None and (fault.field, fault.reason.code) == (field, reason)
+    assert pieces_fault([Pieces("a", 2), Pieces("b", 1)], remaining) is None
+
+
+def test_an_order_knows_its_refunds_its_pieces_and_whether_it_has_a_new_customers_price() -> None:
+    bought = send(order(line("a", 3, 300), line("b", 1, 100)))
+    for number in ("r1", "r2"):
+        bought = with_refund(bought, ask(bought, number, ("a", 1)))
+    assert (bought.refund("r2"), bought.refund("r3")) == (bought.refunds[1], None)
+    assert bought.pieces == [Pieces("a", 3), Pieces("b", 1)]
+    first = bought.refunds[0]
+    numbers = [msgspec.structs.replace(first, closed=closed).number for closed in range(3)]
+    assert numbers == ["r1", "r1-2", "r1-3"]
+    states = {one: msgspec.structs.replace(first, state=one).open for one in get_args(RefundState)}
+    assert {one for one, is_open in states.items() if is_open} == {"requested", "approved", "processing"}
+    offs = [
+        Discount(source=source, id=kind, name="n", kind=kind, discount_fen=1, lines=[])
+        for source, kind in (("coupon", "amount_off"), ("promotion", "new_customer_price"), ("promotion", "bundle"))
+    ]  # fmt: skip
+    for chosen, newcomer in ((offs, True), (offs[1:2], True), (offs[:1] + offs[2:], False), ([], False)):
+        assert msgspec.structs.replace(bought, discounts=chosen).newcomer is newcomer
 
 
 @pytest.mark.parametrize(
@@ -162,6 +199,9 @@ def test_freight_stays_once_a_parcel_has_left() -> None:
 def test_what_was_not_sent_is_granted_at_once_and_anything_else_is_asked_for() -> None:
     bought = send(order(line("a", 3, 300)), ("a", 1))
     assert [ask(bought, "r", ("a", n)).state for n in (1, 2, 3)] == ["approved", "approved", "requested"]
+    mixed = send(order(line("a", 1, 100), line("b", 1, 100)), ("b", 1))
+    for both in ((("a", 1), ("b", 1)), (("b", 1), ("a", 1)), ()):
+        assert ask(mixed, "r", *both).state == "requested"
     assert ask(send(bought), "r", ("a", 1)).state == "requested"
 
 
@@ -242,6 +282,8 @@ def play(before: Order, move: tuple[str, object], number: str) -> Order:
             return send(before, *((f"s{i}", quantity) for i, quantity in what))  # type: ignore[attr-defined]
         if kind == "ask":
             refund = ask(before, number, *((f"s{i}", quantity) for i, quantity in what))  # type: ignore[attr-defined]
+            to_ship = {one.sku_id: one.to_ship for one in before.lines}
+            assert (refund.state == "approved") is all(x.quantity <= to_ship[x.sku_id] for x in refund.lines)
             return with_refund(before, refund) if refund.state == "requested" else grant(before, refund)
         if kind == "complete" and any(refund.state == "requested" for refund in before.refunds):
             return before  # completion waits for the decision
@@ -283,7 +325,7 @@ def check(now: Order) -> None:
     assert not (freight and now.shipments)
     all_back = all(one.cancelled + one.returned == one.quantity for one in now.lines)
     assert (now.state == "closed") is all_back
-    assert not (now.state == "awaiting_shipment" and not any(one.to_ship for one in now.lines))
+    assert (now.state == "awaiting_shipment") is any(one.to_ship for one in now.lines)
     assert sum(pieces.quantity for parcel in now.shipments for pieces in parcel.lines) == sum(
         one.shipped for one in now.lines
     )

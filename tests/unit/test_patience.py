@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.gateways.outbound import Policy, Step, ask_again_seconds, is_late, next_step
 from chalicelib.gateways.patience import REFUNDS, SIGNATURE_SECONDS, STRAY_REQUESTS, TRANSFERS
 from chalicelib.gateways.wechat.errors import WechatError
-from chalicelib.platform.jobs.worker import LEASE_SECONDS
+from chalicelib.platform.jobs.worker import ATTEMPTS_MAX, LEASE_SECONDS
 
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 POLICIES = {"refunds": REFUNDS, "transfers": TRANSFERS}
@@ -44,6 +44,8 @@ PARK, SHOWN, RETRY, BELIEVED = (
         ("transfers", REFUSED, 2, "PARAM_ERROR", SHOWN),
         ("transfers", REFUSED, 3, "NO_AUTH", SHOWN),
         ("transfers", REFUSED, 3, "PARAM_ERROR", BELIEVED),
+        ("transfers", REFUSED, 6, "NO_AUTH", SHOWN),
+        ("transfers", REFUSED, 7, "NO_AUTH", PARK),
     ],
 )
 def test_what_becomes_of_a_call_that_failed(
@@ -84,6 +86,11 @@ def test_a_refund_is_late_after_an_hour_and_a_transfer_is_its_receiver_s_matter(
     assert not is_late(REFUNDS, NOON, NOON + timedelta(minutes=59))
     assert is_late(REFUNDS, NOON, NOON + timedelta(hours=1))
     assert not is_late(TRANSFERS, NOON, NOON + timedelta(days=3))
+
+
+@given(st.sampled_from([REFUNDS, TRANSFERS]), st.integers(0, 100), st.sampled_from(["", "NO_AUTH", "PARAM_ERROR"]))
+def test_no_job_dies_of_refusals(policy: Policy, attempts: int, last_code: str) -> None:
+    assert next_step(policy, REFUSED, attempts, last_code).action != "retry" or attempts < ATTEMPTS_MAX - 1
 
 
 def test_no_request_arrives_once_it_is_said_that_none_does() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.commerce.coupons.rules import Scope
+from chalicelib.commerce.coupons.rules import Held, Scope
 from chalicelib.commerce.pricing.basket.rules import Item
 from chalicelib.commerce.pricing.promotions.rules import (
     AddOn,
@@ -28,6 +29,7 @@ from tests.support.pricing import (
     NOW,
     RUNS,
     baskets,
+    held,
     item,
     payable,
     percents,
@@ -42,8 +44,8 @@ SHIRT, SOCKS = item("shirt", 1, 9000), item("socks", 3, 500)
 TEN_OFF = ThresholdOff(tiers=thresholds((1000, 100)), **RUNS)
 
 
-def told(items: list[Item], *running: Promotion, **more: Any) -> Quote:
-    return price(items, promotions={f"p{number}": each for number, each in enumerate(running)}, **more)
+def told(items: list[Item], *running: Promotion, wallet: Sequence[Held] = (), **more: Any) -> Quote:
+    return price(items, *wallet, promotions={f"p{number}": each for number, each in enumerate(running)}, **more)
 
 
 def off(quote: Quote) -> list[tuple[str, int, dict[str, int]]]:
@@ -66,6 +68,34 @@ def test_a_price_that_is_not_lower_takes_nothing_off() -> None:
     bundle = Bundle(pieces=pieces(a=2), price_fen=2000, **RUNS)
     added = AddOn(prices=prices(a=1001), threshold_fen=0, **RUNS)
     assert off(told([item("a", 2, 1000), item("b", 1, 1)], dear, bundle, added, new_customer=True)) == []
+
+
+def test_a_saving_of_one_fen_is_one() -> None:
+    assert off(told([item("a", 2, 1000)], Bundle(pieces=pieces(a=2), price_fen=1999, **RUNS))) == [("p0", 1, {"a": 1})]
+    made = NewCustomerPrice(prices=prices(a=999), **RUNS)
+    assert off(told([item("a", 1, 1000)], made, new_customer=True)) == [("p0", 1, {"a": 1})]
+
+
+def test_a_line_that_one_takes_nothing_off_is_free_for_the_next_of_its_kind() -> None:
+    """Of two named prices of a kind the first saves nothing on one line, or has no piece left for it."""
+    first = AddOn(prices=prices(a=1000, b=1), threshold_fen=1, limit=1, priority=9, **RUNS)
+    second = AddOn(prices=prices(a=400), threshold_fen=1, **RUNS)
+    bought = [item("a", 1, 1000), item("b", 1, 500), SHIRT]
+    assert off(told(bought, first, second)) == [("p0", 499, {"b": 499}), ("p1", 600, {"a": 600})]
+    spent = AddOn(prices=prices(a=600, b=1), threshold_fen=1, limit=1, priority=9, **RUNS)
+    assert off(told(bought, spent, second)) == [("p0", 499, {"b": 499}), ("p1", 600, {"a": 600})]
+    taken = Bundle(pieces=pieces(a=1), price_fen=900, **RUNS)  # its only piece has a named price already
+    assert off(told(bought[::2], taken, second)) == [("p0", 100, {"a": 100})]
+
+
+def test_an_exchanged_piece_is_valued_by_its_line_rounded_down() -> None:
+    """Three pieces for 10.00 are 3.33 each; lines of a named price are told in the order of the purchase."""
+    made = Bundle(pieces=pieces(a=3), price_fen=1000, **RUNS)
+    quote = told([item("a", 3, 400)], made, wallet=[held("k", kind="exchange", amount_fen=0)])
+    assert [each.discount_fen for each in quote.discounts] == [200, 333]
+    added = AddOn(prices=prices(a=900, b=100), limit=2, threshold_fen=1, **RUNS)
+    [discount] = told([item("a", 1, 1000), item("b", 1, 1000), SHIRT], added).discounts
+    assert [line.sku_id for line in discount.lines] == ["a", "b"]
 
 
 def test_a_bundle_is_sold_as_often_as_it_fits_and_what_it_saves_goes_by_what_its_pieces_cost() -> None:
@@ -225,6 +255,9 @@ def test_every_line_has_one_promotion_of_a_kind_at_most_in_the_stated_order(
     bought: list[Item], running: dict[str, Promotion], new: bool
 ) -> None:
     quote = price(bought, promotions=running, new_customer=new)
+    led = [each for each in quote.discounts if each.kind == "leader_price"]
+    assert quote.discounts[: len(led)] == led  # the leader's one piece comes first, and is no promotion of the mall's
+    quote = msgspec.structs.replace(quote, discounts=quote.discounts[len(led) :])
     kinds = [*NAMED_PRICES, "pieces_percent", "threshold_off"]
     order = [(kinds.index(each.kind), -running[each.id].priority, each.id) for each in quote.discounts]
     assert order == sorted(order)
@@ -259,6 +292,8 @@ def test_they_go_through_json_unchanged(running: dict[str, Promotion]) -> None:
     ("made", "field"),
     [
         (msgspec.structs.replace(TEN_OFF, ends_at=RUNS["starts_at"]), "ends_at"),
+        (msgspec.structs.replace(TEN_OFF, starts_at=RUNS["starts_at"].replace(year=1999)), "starts_at"),
+        (msgspec.structs.replace(TEN_OFF, ends_at=RUNS["ends_at"].replace(year=2100)), "ends_at"),
         (NewCustomerPrice(prices=[*prices(a=1), *prices(a=2)], **RUNS), "prices"),
         (AddOn(prices=[*prices(a=1), *prices(a=2)], threshold_fen=0, **RUNS), "prices"),
         (Bundle(pieces=[*pieces(a=1), *pieces(a=2)], price_fen=1, **RUNS), "pieces"),
@@ -269,3 +304,6 @@ def test_what_makes_no_sense_is_refused(made: Promotion, field: str) -> None:
         check(made)
     assert (refusal.value.code, refusal.value.errors[0].field) == ("invalid", field)
     check(TEN_OFF)
+    years = {"starts_at": RUNS["starts_at"].replace(year=2000), "ends_at": RUNS["ends_at"].replace(year=2099)}
+    check(msgspec.structs.replace(TEN_OFF, **years))
+    check(msgspec.structs.replace(TEN_OFF, ends_at=RUNS["starts_at"] + timedelta(microseconds=1)))

@@ -233,6 +233,20 @@ def test_what_every_guard_lets_pass(asked: RefundRequest) -> None:
     assert [guard.__name__ for guard in GUARDS if guard(asked) is not None] == []
 
 
+def test_the_bounds_are_wechats_and_the_malls_own() -> None:
+    assert (50, timedelta(days=365), 5) == (REFUNDS_MAX, REFUNDABLE, REJECTED_MAX)
+
+
+def test_of_what_is_all_asked_back_nothing_more_can_be_asked() -> None:
+    bought = send(PAID)
+    bought = with_refund(bought, ask(bought, "r1"))
+    for by_mall in (True, False):
+        for asked in (None, []):
+            with pytest.raises(MallError) as refusal:
+                new_refund(bought, "r2", asked, "why", "digest", NOW, by_mall)
+            assert refusal.value.code == "nothing_to_refund"
+
+
 # What people read
 
 

@@ -29,6 +29,9 @@ def places(own: int, frees: list[int]) -> dict[str, int]:
         ({"": 1, "0": 1, "1": 0, "2": 0}, 2, SCATTERED),
         ({"": 1, "0": 0, "1": 0, "2": 0}, 2, None),
         ({"": 5}, 5, OWN),  # closed shards are not in what was seen
+        ({"": 1}, 2, None),  # and have nothing
+        ({"": 0}, 1, None),
+        ({"": 0, "0": 1}, 1, "0"),
     ],
 )
 def test_an_order_takes_from_its_shard_else_the_next_with_enough_else_from_what_lies_in_bits(

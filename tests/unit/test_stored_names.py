@@ -33,6 +33,7 @@ OF_ONE_KIND = {
     "listings": "sort_key",
     "movements": "cause",
     "operators": "name",
+    "purchases": "product_id",
 }
 #: What writes an instant as text.
 STAMP = ("clock", "stamp")

@@ -30,6 +30,7 @@ from chalicelib.growth.payouts.rules import (
     check_action,
     ended,
     progressed,
+    refused,
     step,
     waiting_for,
 )
@@ -69,6 +70,7 @@ CHANGES: dict[str, Change] = {
     "approved": lambda one, at: approved(one, "op", at),
     "cancel requested": lambda one, at: cancel_requested(one, "why", "op", at),
     "waiting": lambda one, at: waiting_for(one, "NOT_ENOUGH"),
+    "refused": lambda one, at: refused(one, "NO_AUTH", at),
 }
 
 
@@ -176,5 +178,36 @@ def test_every_guard_answers_for_every_state() -> None:
 
 def test_wechat_s_silence_says_nothing_once_it_may_have_forgotten() -> None:
     made = withdrawal()
-    assert made.is_queryable(NOON + timedelta(days=28, hours=23))
+    assert made.is_queryable(NOON + timedelta(days=29, seconds=-1))
     assert not made.is_queryable(NOON + timedelta(days=29))
+    assert not withdrawal("reviewing").is_queryable(NOON)
+
+
+SENT = st.none() | st.integers(0, 7200).map(lambda seconds: NOON + timedelta(seconds=seconds))
+
+
+@given(SENT, SENT, st.integers(0, 20_000))
+def test_that_wechat_knows_of_none_is_final_ten_minutes_after_the_last_request_of_any_kind(
+    sent_at: datetime | None, cancel_requested_at: datetime | None, seconds: int
+) -> None:
+    made = withdrawal(sent_at=sent_at, cancel_requested_at=cancel_requested_at)
+    now = NOON + timedelta(seconds=seconds)
+    requests = [at for at in (sent_at, cancel_requested_at) if at is not None]
+    over = bool(requests) and all(now - at >= timedelta(seconds=600) for at in [NOON, *requests])
+    assert made.has_never_been(now) is over
+    assert not made.has_never_been(NOON + timedelta(days=29))
+
+
+def test_while_it_is_still_sent_nothing_is_final() -> None:
+    assert withdrawal().silent_from() is None
+    assert not withdrawal().has_never_been(LATER)
+    assert not withdrawal("reviewing", sent_at=NOON).has_never_been(NOON + timedelta(hours=1))
+
+
+def test_what_is_refused_is_sent_no_more_until_wechat_knows_of_it() -> None:
+    silent = refused(withdrawal(), "NO_AUTH", NOON)
+    assert (silent.sent_at, silent.outcome, silent.state) == (NOON, "NO_AUTH", "processing")
+    assert progressed(silent, "WAIT_USER_CONFIRM", "p").sent_at is None
+    called_off = msgspec.structs.replace(silent, cancel_requested_at=NOON)
+    assert progressed(called_off, "CANCELING", None).sent_at == NOON
+    assert silent.at_first() == withdrawal()

@@ -138,7 +138,8 @@ def _product(code: str, number: int, stock: int) -> dict[str, Any]:
     ]
     return {
         "product_code": code, "name": f"东海大黄鱼 {number}", "brief": "船上速冻，冷链到家", "skus": skus,
-        "keywords": ["海鲜", "冷冻"], "picture_url": f"https://img.example.com/{code}/0.jpg", "on_sale": True,
+        "keywords": ["海鲜", "冷冻"], "limit_per_order": 999,
+        "picture_url": f"https://img.example.com/{code}/0.jpg", "on_sale": True,
         "specs": [{"name": "规格", "values": ["S", "M"]}], "detail": _DETAIL,
         "gallery": [f"https://img.example.com/{code}/{n}.jpg" for n in range(4)],
     }  # fmt: skip

@@ -15,13 +15,15 @@ def get_cart(call: Call) -> CartView:
     return cart_queries.get(call.caller)
 
 
-@endpoint("PUT /v1/cart/lines/{sku_id}", MEMBER, errors=("not_found", "product_unavailable", "cart_full"))
+@endpoint(
+    "PUT /v1/cart/lines/{sku_id}", MEMBER, errors=("not_found", "product_unavailable", "cart_full", "member_blocked")
+)
 def put_line(call: Call, sku_id: str, body: CartLineInput) -> CartView:
     """Put a SKU into the cart, or change its line."""
     return service.put(call.caller, sku_id, body.quantity, body.selected)
 
 
-@endpoint("DELETE /v1/cart/lines/{sku_id}", MEMBER)
+@endpoint("DELETE /v1/cart/lines/{sku_id}", MEMBER, errors=("member_blocked",))
 def delete_line(call: Call, sku_id: str) -> CartView:
     """Take a line out of the cart."""
     return service.remove(call.caller, sku_id)

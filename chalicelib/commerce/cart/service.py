@@ -19,6 +19,10 @@ from chalicelib.commerce.catalogue.offers import queries as offers
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.refusals import NO_SUCH
+from chalicelib.customers.members.queries import admit
+from chalicelib.customers.members.rules import check_admitted
+from chalicelib.customers.members.tables import profile_key
+from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save, write
 from chalicelib.platform.store.versioned import Conflict
 
@@ -28,9 +32,13 @@ LINES_MAX = 50
 def put(member_id: str, sku_id: str, quantity: int, selected: bool | None) -> CartView:
     """Put so many of a SKU into the cart, or change its line; `selected` None leaves that as it is (new: selected).
 
-    Raises `not_found`, `product_unavailable`, `cart_full`.
+    Raises `not_found`, `product_unavailable`, `cart_full`, `member_blocked`.
     """
-    offer = offers.remembered([sku_id]).get(sku_id)
+    known, unknown = offers.recalled([sku_id])
+    member, *found = read.batch_get([profile_key(member_id), *offers.keys(unknown)], consistent=False)
+    if member is not None:
+        check_admitted(member.profile)
+    offer = (known | offers.learned(unknown, found)).get(sku_id)
     if offer is None:
         raise MallError("not_found", errors=(NO_SUCH.at("sku_id"),))
     if not offer.product.published:
@@ -60,7 +68,8 @@ def _change(member_id: str, path: Path, quantity: int, selected: bool | None) ->
 
 
 def remove(member_id: str, sku_id: str) -> CartView:
-    """Take a line out; taking it out twice is no error."""
+    """Take a line out; taking it out twice is no error. Raises `member_blocked`."""
+    admit(member_id)
     return cart_view(lines_of(_write(member_id, [Carts.lines[sku_id].remove()], None)))
 
 

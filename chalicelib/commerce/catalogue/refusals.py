@@ -95,6 +95,8 @@ FIELDS: Labels = {
     "values": "商品价值",
     "freight_template_id": ("运费模板", "freight template"),
     "commission_bp": ("佣金比例（万分之一）", "commission in parts of 10000"),
+    "limit_per_member": "每人限购件数",
+    "limit_per_order": "每单限购件数",
     "publish": "是否上架",
     "version": "版本",
     "specs": "规格项",

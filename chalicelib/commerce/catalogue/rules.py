@@ -52,7 +52,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the mall knows of a product, save its long texts and pictures (`Detail`) and its stock.
 
     `role` (traffic, hit, profit, new, image) and `values` (practical, experience, added, other) are the
-    merchant's view of it; `freight_template_id` None means the mall's default template.
+    merchant's view of it; `freight_template_id` None means the mall's default template. The limits are in pieces of all
+    its SKUs: what a member buys in all, and in one order; None: without.
     """
 
     product_id: str
@@ -71,6 +72,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     values: list[str] = []
     freight_template_id: str | None = None
     commission_bp: int | None = None
+    limit_per_member: int | None = None
+    limit_per_order: int | None = None
     published: bool = False
     created_at: datetime
     updated_at: datetime

@@ -12,7 +12,7 @@ from chalicelib.commerce.coupons.wallet import queries as wallet_queries
 from chalicelib.platform.web.endpoint import MEMBER, Call, endpoint
 from chalicelib.platform.web.types import Page, PageQuery
 
-_REFUSED = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "conflict")
+_REFUSED = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "member_blocked", "conflict")
 
 
 @endpoint("GET /v1/coupon-templates", MEMBER, errors=("cursor_invalid",))
@@ -48,7 +48,7 @@ def redeem(call: Call, body: CodeInput) -> CouponView:
     return coupon_view(codes.redeem(call.caller, body.code))
 
 
-@endpoint("POST /v1/me/coupons/share", MEMBER, errors=("not_found",))
+@endpoint("POST /v1/me/coupons/share", MEMBER, errors=("not_found", "member_blocked"))
 def share(call: Call, body: ShareInput) -> ShareView:
     """Share a coupon: the token that friends claim it with. Always the same one."""
     shared = sharing.share(call.caller, body.template_id)

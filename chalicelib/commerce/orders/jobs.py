@@ -24,3 +24,6 @@ COUPON_RETURNED = event("coupon.returned")
 REFERRED_CONFIRMED = event("referred_order.confirmed")
 REFERRED_REFUNDED = event("referred_order.refunded")
 REFERRED_RECEIVED = event("referred_order.received")
+REFERRED_COMPLETED = event("referred_order.completed")
+#: One that was never paid is over.
+REFERRED_CLOSED = event("referred_order.closed")

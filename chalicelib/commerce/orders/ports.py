@@ -30,8 +30,9 @@ class Referrers(Protocol):
         A part of the gathering: it may read on from there (who stands above, by which links the member came).
         """
 
-    def bind(self, tx: Transaction, referral: Referral) -> None:
-        """Bind the member as part of the order's transaction, which looks again when they were bound meanwhile."""
+    def bind(self, tx: Transaction, referral: Referral, order_id: str) -> None:
+        """Bind the member as part of the order's transaction, which looks again when they were bound meanwhile; until
+        the order is closed unpaid, if it ever is."""
 
 
 _referrers: Referrers | None = None
@@ -60,7 +61,7 @@ class Groups(Protocol):
         """Make the deal, from what was found at `keys`. A part of the gathering: it may read on from there.
 
         Raises `not_found`, `activity_over`, `lobby_over`, `lobby_full`, `already_in_lobby`, `not_for_you`,
-        `purchase_limit`, `invalid`.
+        `purchase_limit`, `too_many_unpaid`, `invalid`.
         """
 
     def hold(self, tx: Transaction, order: Order, deal: Deal) -> None:

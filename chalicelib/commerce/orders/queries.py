@@ -1,4 +1,4 @@
-"""Reads of orders: one by id, a member's, an operators' queue, and whether a member has bought."""
+"""Reads of orders: one by id, a member's, an operators' queue, and whether an index shows one of a member's."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def orders_of_member(
         keys += [raw["order_id"]["S"] for raw in page]
         if after is None or len(keys) >= limit:
             break
-    return _orders(keys), cursors.write(listing, after)
+    return orders_of(keys), cursors.write(listing, after)
 
 
-def has_bought(member_id: str, or_ordered: bool = False) -> bool:
-    """Tell whether the member has an order that is paid and not refunded whole (`or_ordered`: or one that waits for its
-    payment); an order of this very moment may be missed."""
+def index_shows(member_id: str, or_ordered: bool = False) -> bool:
+    """Tell whether the index shows an order of the member that is paid and not refunded whole (`or_ordered`: or one
+    that waits for its payment). Orders of this very moment may be missed: `holding` knows of them."""
     states = ["awaiting_group", "awaiting_shipment", "shipped", "received", "completed"]
     keep = Orders.state.is_in(*states, *(["awaiting_payment"] if or_ordered else []))
     after: read.Raw | None = None
@@ -79,11 +79,11 @@ def orders_in_queue(queue: str, limit: int, cursor: str | None) -> tuple[list[Or
     index: Any = Orders.by_refund if queue == WAITING else Orders.by_queue
     after = cursors.read(listing, cursor)
     page, position = read.merged(Orders, shards, index=index, along=Orders.placed, after=after, limit=limit)
-    return _orders([raw["order_id"]["S"] for raw in page]), cursors.write(listing, position)
+    return orders_of([raw["order_id"]["S"] for raw in page]), cursors.write(listing, position)
 
 
-def _orders(order_ids: list[str]) -> list[Order]:
-    """Read the orders of these ids, in the sequence of the ids."""
+def orders_of(order_ids: list[str]) -> list[Order]:
+    """Read the orders of these ids, in the sequence of the ids, as they are now."""
     found = read.batch_get([(Orders, (order_id,)) for order_id in order_ids]) if order_ids else []
     return [item.order for item in found if item is not None]
 

@@ -264,6 +264,28 @@ ORDER_TOO_LARGE = Reason(
     "order_too_large", "订单金额过大，请减少商品，分几次下单", "the order is too large; split it into several"
 )
 
+# how much one member may have
+LET_GO = Reason(
+    "let_go",
+    "近一天内有多个订单未付款，现在最多同时保留 {limit} 个未付款订单，请先付款",
+    "several orders of the last day were not paid, so at most {limit} may be unpaid now; pay for one first",
+)
+PIECES_PER_ORDER = Reason(
+    "pieces_per_order",
+    "{name} 每单限购 {limit} 件，请减少数量",
+    "an order takes at most {limit} pieces of {name}; order fewer",
+)
+PIECES_HELD = Reason(
+    "pieces_held",
+    "{name} 未付款的最多 {limit} 件，现在还可下单 {left} 件，请减少数量，或先付款、取消其他订单",
+    "at most {limit} unpaid pieces of {name}, {left} more now; order fewer, or pay or cancel another order first",
+)
+PIECES_PER_MEMBER = Reason(
+    "pieces_per_member",
+    "{name} 每人限购 {limit} 件，已购买的也计算在内，现在还可购买 {left} 件",
+    "at most {limit} pieces of {name} to a member, earlier orders included; {left} more can be bought",
+)
+
 # what is on offer
 OFF_SALE = Reason("off_sale", "{name} 已下架，请从订单中移除", "{name} is no longer on sale; remove it from the order")
 SOLD_OUT_NAMED = Reason("sold_out_named", "{name} 已售罄", "{name} is sold out")
@@ -301,4 +323,5 @@ FIELDS: Labels = {
     "refund_days": ("可退款天数", "days in which a refund can be asked for"),
     "conditions_lost": ("不再满足优惠条件时的退款方式", "what becomes of a refund that loses a condition"),
     "unpaid_max": ("未付款订单上限", "limit of unpaid orders"),
+    "hold_pieces": ("每种规格未付款件数上限", "limit of unpaid pieces of a SKU"),
 }

@@ -19,7 +19,7 @@ from chalicelib.platform.web.types import Page
 _PLACE_ERRORS = (
     "cart_empty", "not_found", "product_unavailable", "region_not_served", "invalid",
     "activity_over", "lobby_over", "lobby_full", "already_in_lobby", "not_for_you", "purchase_limit",
-    "coupon_unusable",
+    "coupon_unusable", "too_many_unpaid",
 )  # fmt: skip
 
 
@@ -38,13 +38,14 @@ def quote(call: Call, body: QuoteInput) -> Quote:
     MEMBER,
     status=201,
     idempotent=True,
-    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "coupon_taken", "too_many_unpaid", "conflict"),
+    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "coupon_taken", "member_blocked", "conflict"),
     per_minute=300,
 )
 def place_order(call: Call, body: OrderInput) -> OrderView:
     """Place an order at the price the shopper saw.
 
-    `price_changed` carries the new `quote`, `out_of_stock` and `product_unavailable` the `skus`.
+    `price_changed` carries the new `quote`, `out_of_stock` and `product_unavailable` the `skus`, `purchase_limit` the
+    `limit`, with `sku_id` and what is `left` of it where it is a product's.
     """
     return view(as_placed(placement.place(call.caller, call.idempotency_key, body)))
 
@@ -65,7 +66,7 @@ def get_order(call: Call, order_id: str) -> OrderView:
 @endpoint(
     "POST /v1/orders/{order_id}/payment",
     MEMBER,
-    errors=("order_state", "pay_time_over", "payment_refused", "lobby_over", "conflict"),
+    errors=("order_state", "pay_time_over", "payment_refused", "lobby_over", "member_blocked", "conflict"),
     per_minute=300,
 )
 def start_payment(call: Call, order_id: str) -> PaymentView:

@@ -59,7 +59,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was ordered of one SKU, at the price of then. Of `quantity` pieces, `shipped` are sent; `cancelled` were
     refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again.
     `pool` is where set-aside pieces come from; by `reduced_fen` the price was lowered after payment. `floor_fen`: the
-    least that a coupon brings a line of a group-buy to."""
+    least that a coupon brings a line of a group-buy to. `limited`: its pieces count against the product's limit per
+    member."""
 
     sku_id: str
     product_id: str
@@ -78,6 +79,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pool: str = ""
     reduced_fen: int = 0
     floor_fen: int = 0
+    limited: bool = False
 
     @property
     def to_ship(self) -> int:
@@ -123,13 +125,14 @@ class Reckoned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The seat of an order in a lobby of a group-buy."""
+    """The seat of an order in a lobby of a group-buy. `over`: it was let go when the lobby had ended."""
 
     lobby_id: str
     activity_id: str
     size: int
     leader: bool = False
     state: SeatState = "held"
+    over: bool = False
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -294,7 +297,7 @@ def as_placed(order: Order) -> Order:
         msgspec.structs.replace(line, shipped=0, cancelled=0, returned=0, restocked=0, reduced_fen=0)
         for line in order.lines
     ]
-    seat = None if order.group is None else msgspec.structs.replace(order.group, state="held")
+    seat = None if order.group is None else msgspec.structs.replace(order.group, state="held", over=False)
     coupons = [msgspec.structs.replace(coupon, came_back=False) for coupon in order.coupons]
     return msgspec.structs.replace(
         order, state="awaiting_payment", lines=fresh, history=order.history[:1], paid_fen=0, refunded_fen=0,

@@ -6,14 +6,14 @@ import functools
 from collections.abc import Callable
 
 import msgspec
-from pynamodb.expressions.update import Action
 
 from chalicelib.commerce.catalogue.stock.pools import return_stock
+from chalicelib.commerce.orders.holding.service import count_changed
 from chalicelib.commerce.orders.jobs import STOCK_RETURNED
 from chalicelib.commerce.orders.ports import CACHE
 from chalicelib.commerce.orders.queries import find
 from chalicelib.commerce.orders.rules import Order, Pieces
-from chalicelib.commerce.orders.tables import Orders, UnpaidOrders, item
+from chalicelib.commerce.orders.tables import Orders, item
 from chalicelib.platform.jobs.declarations import Event
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job
@@ -55,32 +55,6 @@ def return_pieces(tx: Transaction, cause: str, order: Order, pieces: list[Pieces
     if pieces:
         lines = [[part.sku_id, part.quantity, pools[part.sku_id]] for part in pieces]
         emit(tx, STOCK_RETURNED, cause, lines=msgspec.json.encode(lines).decode())
-
-
-def count_placed(tx: Transaction, order: Order, at_most: int, on_failure: object) -> None:
-    """Count one more unpaid order of the member, as part of `tx`.
-
-    `tx` fails with `on_failure` when the member has `at_most` unpaid orders already; an order with the price for new
-    customers also when the member has any unpaid order, or another one with that price.
-    """
-    actions: list[Action] = [UnpaidOrders.orders.add(1)]
-    room = UnpaidOrders.orders.does_not_exist() | (UnpaidOrders.orders < (1 if order.newcomer else at_most))
-    if order.newcomer:
-        actions.append(UnpaidOrders.newcomer.set(order.order_id))
-        room &= UnpaidOrders.newcomer.does_not_exist()
-    tx.update(UnpaidOrders, (order.member_id,), actions, room, on_failure)
-
-
-def count_changed(tx: Transaction, before: Order, after: Order) -> None:
-    """Count one unpaid order less of the member where the order is paid or closed now, and free their price for new
-    customers where an order with it is closed, as part of `tx`."""
-    actions: list[Action] = []
-    if before.state == "awaiting_payment" != after.state:
-        actions.append(UnpaidOrders.orders.add(-1))
-    if before.state != "closed" == after.state and after.newcomer:
-        actions.append(UnpaidOrders.newcomer.remove())
-    if actions:
-        tx.update(UnpaidOrders, (after.member_id,), actions)
 
 
 def publish(tx: Transaction, event: Event, order: Order, cause: str = "") -> None:

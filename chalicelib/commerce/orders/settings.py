@@ -14,19 +14,24 @@ ReceiveDays = Annotated[int, Meta(ge=1, le=60)]
 RefundDays = Annotated[int, Meta(ge=0, le=90)]
 #: What becomes of a refund before shipping when the rest no longer meets the conditions of its prices.
 ConditionsLost = Literal["review", "deduct"]
+#: An order takes at most 999 pieces of a SKU.
+HoldPieces = Annotated[int, Meta(ge=1, le=999)]
 UnpaidMax = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The times of an order: to pay it, until its receipt is taken for granted, and to ask for a refund after that; and
-    how many unpaid orders a member may have, which hold stock from others meanwhile. `conditions_lost`: a refund after
-    which the rest would cost more is decided by an operator, or granted less what it would."""
+    how many unpaid orders a member may have, and pieces of a SKU in all of them, which they hold from others meanwhile.
+
+    A product's own limit per order stands above `hold_pieces`. Who lets orders go unpaid may have fewer of them.
+    """
 
     pay_minutes: PayMinutes = 15
     receive_days: ReceiveDays = 10
     refund_days: RefundDays = 7
     unpaid_max: UnpaidMax = 50
     conditions_lost: ConditionsLost = "review"
+    hold_pieces: HoldPieces = 10
 
 
 ORDERS = declare("orders", OrderRules)

@@ -1,4 +1,4 @@
-"""Orders. Tables `orders`, `unpaid_orders`; an order is one document (2 KB or so), changed under its version.
+"""Orders. Tables `orders`, `unpaid_orders`, `purchases`; an order is a document of 2 KB or so, changed by version.
 
 | who asks | how | units |
 |---|---|---|
@@ -8,7 +8,9 @@
 | operators: refunds on their way, oldest first | Query by_refund in each shard, BatchGet the page | the same |
 | place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |
 | one unpaid order more, or one less | Update member in `unpaid_orders`, in the same transaction | 2 WRU |
-| does any order stand, where a new customer pays less | Query by_member, Get `unpaid_orders` | 1.5 RRU |
+| what a member holds, to place an order | Get `unpaid_orders`, in one BatchGet with the rest | 1 RRU |
+| does any order stand, where a new customer pays less | BatchGet the latest, Query by_member | 1 RRU each, 0.5 |
+| pieces of a product with a limit per member | Update (member, product) in `purchases`, likewise | 2 WRU |
 
 A queue is what an operator works through: the order's state, or a refund that needs somebody.
 It is sharded, because every order of the mall passes through it.
@@ -16,7 +18,7 @@ It is sharded, because every order of the mall passes through it.
 
 from __future__ import annotations
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 
 from chalicelib.commerce.orders.rules import Order
@@ -85,15 +87,37 @@ class Orders(Table):
 
 
 class UnpaidOrders(Table):
-    """How many orders of a member wait for their payment, and hold stock meanwhile; and the one that has the price for
-    new customers, until it closes."""
+    """What a member holds unpaid, what they let go of late, and what they paid: one item, changed by the transactions
+    of their orders. What stands of an order in it is made of that order alone (holding/rules.py)."""
 
     class Meta(TableMeta):
         table_name = name("unpaid_orders")
 
     member_id = UnicodeAttribute(hash_key=True)
+    #: How many orders wait for their payment.
     orders = NumberAttribute()
+    #: The order that has the price for new customers, until it closes.
     newcomer = UnicodeAttribute(null=True)
+    #: Grows with every order that comes to stand: placing is conditioned on what it has read.
+    version = NumberAttribute(null=True)
+    #: What each of the waiting orders holds, and when an order was let go unpaid or paid: sets, which are added to and
+    #: taken from without being read.
+    held = UnicodeSetAttribute(null=True)
+    let_go = UnicodeSetAttribute(null=True)
+    bought = UnicodeSetAttribute(null=True)
+    #: More orders than `bought` keeps were paid.
+    regular = BooleanAttribute(null=True)
+
+
+class Purchases(Table):
+    """How many pieces a member has of a product with a limit per member, since it has one; refunded ones are not."""
+
+    class Meta(TableMeta):
+        table_name = name("purchases")
+
+    member_id = UnicodeAttribute(hash_key=True)
+    product_id = UnicodeAttribute(range_key=True)
+    pieces = NumberAttribute()
 
 
 def item(order: Order, version: int) -> Orders:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from chalicelib.customers.members.rules import Detail, District, Name, Nickname, Phone, Region
-from chalicelib.platform.web.types import Cursor, Url
+from chalicelib.platform.web.types import Cursor, Text256, Url
 
 WechatCode = Annotated[str, Meta(min_length=1, max_length=256)]
 Scene = Annotated[int, Meta(ge=0, le=99_999)]
@@ -54,6 +54,18 @@ class AddressInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     district: District = ""
     detail: Detail
     is_default: bool = False
+
+
+class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether what is left of the balance is given up."""
+
+    waive_balance: bool = False
+
+
+class BlockInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Why the member is blocked; they may read it."""
+
+    reason: Annotated[Text256, Meta(min_length=1)]
 
 
 class ExportQuery(msgspec.Struct, kw_only=True):

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.core.errors import Reason
+from chalicelib.core.errors import FieldError, Reason
 from chalicelib.customers.members.refusals import SOMETHING_OPEN
+from chalicelib.platform.store.transaction import Transaction
 
 #: A page of what is kept of a member, from that position on (None: from the start), and where the next one starts.
 Pages = Callable[[str, str | None], tuple[list[Any], str | None]]
@@ -22,11 +23,17 @@ def _erases_nothing(_member_id: str) -> None:
     pass
 
 
+def _closes_nothing(_member_id: str, _waive_balance: bool, _tx: Transaction) -> FieldError | None:
+    return None
+
+
 class DataOwner(msgspec.Struct, frozen=True):
     """One kind of thing that a wing keeps of members, as its personal_data.py lists it in DATA_OWNERS.
 
     `pages` shows it under `name`; `blocks_erasure` says whether something there must end before the member may go, and
-    `hindrance` what the member is told then; `erase` takes the person out of it and may be called twice.
+    `hindrance` what the member is told then. `close` adds to the deletion's transaction what ends with the account, for
+    a member who gives up what is left of their balance or does not (True: they do); or gives what they must do first,
+    and adds nothing that matters then. `erase` takes the person out of it afterwards and may be called twice.
     """
 
     name: str
@@ -34,6 +41,7 @@ class DataOwner(msgspec.Struct, frozen=True):
     blocks_erasure: Callable[[str], bool] = _blocks_nothing
     erase: Callable[[str], None] = _erases_nothing
     hindrance: Reason = SOMETHING_OPEN
+    close: Callable[[str, bool, Transaction], FieldError | None] = _closes_nothing
 
 
 _find: Callable[[], Sequence[DataOwner]] | None = None

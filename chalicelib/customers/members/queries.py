@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.customers.members.rules import Addresses, Profile
+from chalicelib.customers.members.rules import Addresses, Profile, check_admitted
 from chalicelib.customers.members.tables import ADDRESSES, PROFILE, Members, roster
 from chalicelib.platform.store import read
 from chalicelib.platform.store.versioned import Versioned
@@ -21,6 +21,14 @@ def found(member_id: str) -> Profile | None:
     """Find the member, as they were a moment ago, for others to see; None when there is none."""
     item = read.get(Members, member_id, PROFILE, consistent=False)
     return None if item is None else item.profile
+
+
+def admit(member_id: str) -> None:
+    """Raise `member_blocked` for a member whom an operator has blocked: for what reads no profile otherwise. A block of
+    this very second may be missed."""
+    member = found(member_id)
+    if member is not None:
+        check_admitted(member)
 
 
 def everybody(shard: int, joined_before: datetime, after: str, limit: int) -> tuple[list[str], str | None]:

@@ -37,6 +37,8 @@ ADDRESSES_FULL = Reason(
     "at most {limit} addresses can be kept; remove one first",
 )
 
+NO_SUCH_MEMBER = Reason("no_such_member", "没有这个会员，可能已注销", "there is no such member; they may have left")
+
 # what keeps a member from leaving: the wing that knows of it names one of these (ports.DataOwner)
 SOMETHING_OPEN = Reason(
     "something_open", "还有未完结的事项，暂不能注销", "something of yours is not finished, so the account stays open"
@@ -48,11 +50,17 @@ ORDERS_UNDER_WAY = Reason(
 )
 COMMISSIONS_UNSETTLED = Reason(
     "commissions_unsettled",
-    "还有未结清的佣金，请在提现到账、余额清零后再注销",
-    "commissions are not settled; come again when all of them are withdrawn",
+    "还有待结算的佣金或处理中的提现，请在结束后再注销",
+    "commissions are pending or withdrawals under way; come again when they have ended",
+)
+BALANCE_LEFT = Reason(
+    "balance_left",
+    "余额还有 {amount_yuan} 元，请先提现；确认放弃的，请以 waive_balance 为 true 再次提交注销",
+    "{amount_yuan} yuan are left in the balance: withdraw them, or give them up by sending waive_balance true",
 )
 
 FIELDS: Labels = {
+    "waive_balance": ("放弃余额", "giving up the balance"),
     "code": ("微信凭证", "WeChat code"),
     "source": "访问来源",
     "scene": "场景值",

@@ -12,6 +12,7 @@ from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service
 from chalicelib.customers.members.inputs import (
     AddressInput,
+    ErasureInput,
     ExportQuery,
     MemberLoginInput,
     PhoneInput,
@@ -73,14 +74,14 @@ def export_me(call: Call, query: ExportQuery) -> PersonalData:
     return privacy.export(call.caller, query.cursor)
 
 
-@endpoint("DELETE /v1/me", MEMBER, errors=("account_open",))
-def erase_me(call: Call) -> None:
+@endpoint("DELETE /v1/me", MEMBER, errors=("account_open", "conflict"))
+def erase_me(call: Call, body: ErasureInput | None) -> None:
     """Forget me: profile, addresses, cart, and the receiver of every order.
 
-    What was bought and paid is kept without me, as the law wants it. Not while an order is under way or a commission is
-    owed.
+    What was bought and paid is kept without me, as the law wants it. Not while an order or a withdrawal is under way or
+    a commission is pending; and not while something is left in the balance, unless I give it up (`waive_balance`).
     """
-    privacy.erase(call.caller)
+    privacy.erase(call.caller, body is not None and body.waive_balance)
 
 
 @endpoint("GET /v1/me/addresses", MEMBER)

@@ -49,6 +49,13 @@ class Invite(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Block(msgspec.Struct, frozen=True):
+    """That an operator has blocked the member, why, and since when."""
+
+    reason: str
+    at: datetime
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A member. What they bought is counted here as orders complete, for the segment."""
 
@@ -66,6 +73,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     invites: list[Invite] = []
     orders_completed: int = 0
     last_completed_at: datetime | None = None
+    #: A blocked member shops and holds nothing; what they bought stays theirs.
+    blocked: Block | None = None
+
+
+def check_admitted(profile: Profile) -> None:
+    """Raise `member_blocked` for a member whom an operator has blocked."""
+    if profile.blocked is not None:
+        raise MallError("member_blocked")
 
 
 def invited(invites: Sequence[Invite], source: Source | None) -> list[Invite]:

@@ -17,10 +17,11 @@ from chalicelib.customers.members.refusals import (
     BLOCKED_BY_WECHAT,
     LOGIN_CODE_INVALID,
     LOGIN_CODE_USED,
+    NO_SUCH_MEMBER,
     PHONE_CODE_INVALID,
     PHONE_CODE_USED,
 )
-from chalicelib.customers.members.rules import Address, Addresses, Profile, Source, invited, with_purchase
+from chalicelib.customers.members.rules import Address, Addresses, Block, Profile, Source, invited, with_purchase
 from chalicelib.customers.members.tables import (
     ADDRESSES,
     Identities,
@@ -142,6 +143,23 @@ def change_profile(member_id: str, decide: Callable[[Profile, Transaction], Prof
 def _write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) -> None:
     changes = [Members.profile.set(after), Members.version.set(before.version + 1)]
     tx.update(*profile_key(after.member_id), changes, Members.version == before.version, Conflict)
+
+
+def block(member_id: str, reason: str | None) -> Profile:
+    """Block the member for this reason, or lift the block (None). Again the same changes nothing; another reason takes
+    the place of the first. Raises `not_found`, `conflict`."""
+
+    def decide(member: Profile, _: Transaction) -> Profile:
+        if reason == (None if member.blocked is None else member.blocked.reason):
+            return member
+        return msgspec.structs.replace(member, blocked=None if reason is None else Block(reason, clock.now()))
+
+    try:
+        return change_profile(member_id, decide)
+    except MallError as fault:
+        if fault.code != "unauthenticated":
+            raise
+        raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),)) from fault
 
 
 def count_purchase(job: Job) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib.core import clock
-from chalicelib.customers.members.rules import Address, Profile, Segment, segment_of
+from chalicelib.customers.members.rules import Address, Block, Profile, Segment, segment_of
 
 
 class MemberView(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -51,6 +51,13 @@ def member_view(profile: Profile) -> MemberView:
         tags=profile.tags,
         joined_at=profile.joined_at,
     )
+
+
+class BlockView(msgspec.Struct):
+    """Whether a member is blocked: why, and since when; null when they are not."""
+
+    member_id: str
+    blocked: Block | None
 
 
 class PersonalData(msgspec.Struct):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chalicelib.growth.distribution import queries as operator_queries
+from chalicelib.growth.distribution.balances import service as balances
 from chalicelib.growth.distribution.distributors import service
-from chalicelib.growth.distribution.inputs import AdminCommissionsQuery, DistributorsQuery, TierInput
+from chalicelib.growth.distribution.inputs import AdminCommissionsQuery, DistributorsQuery, TierInput, WriteOffInput
 from chalicelib.growth.distribution.rules import DistributionRules
 from chalicelib.growth.distribution.views import (
     AccountCheck,
@@ -89,6 +90,19 @@ def suspend(member_id: str) -> AdminDistributorDetail:
 def set_tier(member_id: str, body: TierInput) -> AdminDistributorDetail:
     """Put a distributor into a tier, whatever they have reached; from there they only rise by themselves."""
     service.set_tier(member_id, body.tier)
+    return operator_queries.detail(member_id)
+
+
+@endpoint(
+    "POST /v1/admin/distributors/{member_id}/write-off",
+    OPERATOR,
+    permission="withdrawals.review",
+    errors=("conflict", "invalid"),
+)
+def write_off(member_id: str, body: WriteOffInput) -> AdminDistributorDetail:
+    """Write off what a distributor could withdraw, or a debt of theirs, also of one whose account is erased; what is
+    pending or on its way stays. Where the balance is nothing, nothing changes: so twice is no error."""
+    balances.write_off(member_id, body.reason)
     return operator_queries.detail(member_id)
 
 

@@ -17,6 +17,10 @@ subscribe(
 )
 subscribe("referred_order.refunded", "distribution.take_back_commissions",
           "chalicelib.growth.distribution.commissions.service:take_back_commissions")  # fmt: skip
+subscribe("referred_order.completed", "distribution.count_for_tier",
+          "chalicelib.growth.distribution.commissions.service:count_for_tier")  # fmt: skip
+subscribe("referred_order.closed", "distribution.end_binding",
+          "chalicelib.growth.distribution.bindings.service:end_binding")  # fmt: skip
 subscribe(
     "referred_order.received",
     "distribution.date_release",

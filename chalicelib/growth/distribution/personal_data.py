@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.customers.members.ports import DataOwner
-from chalicelib.customers.members.refusals import COMMISSIONS_UNSETTLED
+from chalicelib.growth.distribution.balances import service as balances
 from chalicelib.growth.distribution.distributors import service
 from chalicelib.growth.distribution.tables import BINDING, DISTRIBUTOR, Distributors
 from chalicelib.ledger import queries as ledger_queries
@@ -24,12 +24,6 @@ def _distributor(member_id: str, _position: str | None) -> tuple[list[Any], str 
     return [] if item is None else [item.distributor, ledger_queries.balance(member_id)], None
 
 
-def _owed(member_id: str) -> bool:
-    """Tell whether something can be withdrawn or is on its way, or is owed to the mall: refunds took what was paid."""
-    balance = ledger_queries.balance(member_id)
-    return any((balance.pending, balance.available, balance.withdrawing))
-
-
 def _erase(member_id: str) -> None:
     """Suspend the distributor, so that nobody is brought by them any more. What was earned and paid stays in the
     journal."""
@@ -43,6 +37,6 @@ def _account(member_id: str, position: str | None) -> tuple[list[Any], str | Non
 
 DATA_OWNERS = (
     DataOwner("bound_to", _binding),
-    DataOwner("distributor", _distributor, _owed, _erase, COMMISSIONS_UNSETTLED),
+    DataOwner("distributor", _distributor, erase=_erase, close=balances.close),
     DataOwner("account", _account),
 )

@@ -125,7 +125,9 @@ def _line(entry: Entry) -> AdminLedgerLine:
     concerned = change_of(entry)
     assert concerned is not None
     what = explained(concerned)
-    return AdminLedgerLine(at=entry.at, what=what, about=entry.about, cause=entry.cause, postings=list(entry.postings))
+    return AdminLedgerLine(
+        at=entry.at, what=what, about=entry.about, cause=entry.cause, note=entry.note, postings=list(entry.postings)
+    )  # fmt: skip
 
 
 def audit(member_id: str) -> AccountCheck:

@@ -101,5 +101,6 @@ FIELDS: Labels = {
     "leaderboard": "排行榜",
     "home_page": ("首页路径", "page of the mall"),
     "product_page": ("商品页路径", "page of a product"),
+    "reason": ("说明", "reason"),
     "token": ("链接标识", "token of a link"),
 }

@@ -106,13 +106,20 @@ def check(rules: DistributionRules) -> None:
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
-    """That a member is bound to a distributor, by a link, until an instant (None: for ever)."""
+    """That a member is bound to a distributor, by a link, until an instant (None: for ever). `order_id`: by which order
+    it was made, and stands by while that one may still be paid; "" by none."""
 
     member_id: str
     inviter: str
     token: str
     bound_at: datetime
     until: datetime | None
+    order_id: str = ""
+
+    @property
+    def held(self) -> bool:
+        """Whether it ever did: one that an order made which was never paid is over as it began."""
+        return self.until is None or self.until > self.bound_at
 
     def live(self, now: datetime) -> bool:
         """Tell whether the binding still holds."""
@@ -177,20 +184,6 @@ class DistributorRecord(msgspec.Struct, frozen=True):
     totals: SalesTotals
 
 
-def next_tier(current: str, totals: SalesTotals, tiers: Sequence[Tier]) -> Tier | None:
-    """Find the first tier above the current one that is reached with these totals; None when there is none."""
-    ids = [tier.tier_id for tier in tiers]
-    place = ids.index(current) if current in ids else -1
-    return next((tier for tier in tiers[place + 1 :] if totals.reach(tier)), None)
-
-
-def next_goal(current: str, tiers: Sequence[Tier]) -> Tier | None:
-    """Find the next tier above the current one that is reached by sales; None when there is none."""
-    ids = [tier.tier_id for tier in tiers]
-    place = ids.index(current) if current in ids else -1
-    return next((tier for tier in tiers[place + 1 :] if tier.sales_fen or tier.orders or tier.customers), None)
-
-
 class Rate(msgspec.Struct, frozen=True):
     """Basis points, and where they come from: "product", "tier" or "default"."""
 
@@ -237,7 +230,8 @@ class CommissionLine(msgspec.Struct, frozen=True, kw_only=True):
 class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one order pays one distributor: one for each level. `rules_version` is that of the settings it was made by.
 
-    `own_customer`: the buyer is one whom the distributor brought themselves; such an order counts for their tier.
+    `own_customer`: the buyer is one whom the distributor brought themselves; such an order counts for their tier, once
+    it can be withdrawn and no member can give the order back any more (`uncounted`: it can be withdrawn, and they can).
     Of those settings it has the days until it can be withdrawn, and the order's cap (`cap_bp`, `cap_fen`), under which
     all levels together earned `order_earned_fen`.
     """
@@ -258,6 +252,7 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     available_at: datetime | None = None
     own_customer: bool = False
     on_board: bool = False
+    uncounted: bool = False
 
     @property
     def earned_fen(self) -> int:

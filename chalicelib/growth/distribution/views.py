@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib.core.difference import Difference
 from chalicelib.growth.distribution.commissions.views import What
+from chalicelib.growth.distribution.distributors.rules import next_goal
 from chalicelib.growth.distribution.rules import (
     CommissionLine,
     CommissionState,
@@ -16,15 +17,14 @@ from chalicelib.growth.distribution.rules import (
     Distributor,
     DistributorState,
     SalesTotals,
-    next_goal,
 )
 from chalicelib.ledger.rules import Posting
 
 
 class AdminDistributor(msgspec.Struct, kw_only=True):
     """A distributor in an operators' list: what they brought and was kept (fen paid for goods, orders, customers), and
-    what stands in their account, in fen; together that is `earned_fen`, all that was earned and not taken back. They
-    are known by their member's id."""
+    what stands in their account, in fen; together that is `earned_fen`, all that was earned and neither taken back nor
+    written off. They are known by their member's id."""
 
     distributor_id: str
     member_id: str
@@ -64,13 +64,14 @@ class AdminDistributorDetail(AdminDistributor, kw_only=True):
 
 
 class AdminLedgerLine(msgspec.Struct, kw_only=True):
-    """An entry that changed a distributor's account: what it was, its cause in the journal, and all its postings in fen
-    (debit positive; an account of a member is a debt of the mall)."""
+    """An entry that changed a distributor's account: what it was, its cause in the journal, an operator's note on it,
+    and all its postings in fen (debit positive; an account of a member is a debt of the mall)."""
 
     at: datetime
     what: What
     about: str
     cause: str
+    note: str
     postings: list[Posting]
 
 
@@ -217,7 +218,7 @@ def distributor_fields(distributor: Distributor) -> dict[str, Any]:
 
 def tier_progress(tier: str, reached: SalesTotals, rules: DistributionRules) -> TierProgress | None:
     """Show how far it is to the next tier; None where none is reached by sales."""
-    goal = next_goal(tier, rules.tiers)
+    goal = next_goal(tier, reached, rules.tiers)
     if goal is None:
         return None
     return TierProgress(

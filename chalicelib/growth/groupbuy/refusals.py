@@ -28,6 +28,16 @@ OWN_LOBBY = Reason(
     "您退出了自己开的团，不能再参加该团，可另开一团",
     "you opened this lobby and left it, so you cannot join it; you can open another one",
 )
+SEATS_HELD = Reason(
+    "seats_held",
+    "您已占用 {limit} 个未付款的团位，请先付款或取消，再开团或参团",
+    "you hold {limit} unpaid seats of group-buys already; pay for one or cancel it first",
+)
+SEAT_LET_GO = Reason(
+    "seat_let_go",
+    "您在该团占用过座位而未付款，不能再次参加，可另开一团",
+    "you let a seat in this lobby go unpaid and cannot have one there again; you can open one yourself",
+)
 ACTIVITY_NOT_BEGUN = Reason(
     "activity_not_begun",
     "活动尚未开始，将于北京时间 {begins_at} 开始，届时再来",
@@ -189,4 +199,5 @@ FIELDS: Labels = {
     "prize": "奖品",
     "losers_coupon": ("未中奖安慰券", "coupon for losers"),
     "hold_minutes": ("付款时限（分钟）", "minutes that a seat is held"),
+    "held_seats": ("每人未付款团位上限", "limit of a member's unpaid seats"),
 }

@@ -75,9 +75,11 @@ SEAT_MOVES: Mapping[LobbyEvent, tuple[Counter, Counter]] = {
 
 
 class GroupRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The merchant's settings of group-buy: how long a seat is held until it is paid, in minutes."""
+    """The merchant's settings of group-buy: how long a seat is held until it is paid, in minutes; and how many seats a
+    member may hold unpaid, in all lobbies together."""
 
     hold_minutes: Annotated[int, Meta(ge=1, le=60)] = 10
+    held_seats: Annotated[int, Meta(ge=1, le=50)] = 2
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -4,7 +4,9 @@
 |---|---|---|
 | one activity | Get (activity, "activity") | 0.5 RRU, 1 to decide by |
 | activities by their end | Query by_end | 0.5 RRU per 4 KB |
+| which activity has such a request made, or changed, last | Get, Update ("body#<digest>", "body") | 1 RRU, 2 WRU |
 | how much has a member bought in it | Update (activity, "member#<member>") in the order's transaction | 2 WRU |
+| a refunded order's pieces count no more | Get lobby, Get and Update (activity, "member#<member>") | 2 RRU, 2 WRU |
 | who takes part in the draw of an activity | Query (activity, "entry#") | 1 RRU per 4 KB; once, by its draw |
 | a page of the proof of a draw | Get (activity, "activity"), (activity, "proof#<page>") | 0.5 RRU per 4 KB, 18 |
 | a lobby, and my seat in it | BatchGet (lobby, "lobby"), (lobby, "seat#<member>") | 1 RRU each |
@@ -133,6 +135,8 @@ class Lobbies(Table):
     # part "seat#<member_id>"
     order_id = UnicodeAttribute(null=True)
     leader = BooleanAttribute(null=True)
+    #: The member let this seat go unpaid, and is not to hold one here again.
+    let_go = BooleanAttribute(null=True)
 
     by_partition = ByPartition()
 

@@ -218,7 +218,9 @@ def cancel_requested(withdrawal: Withdrawal, reason: str, by: str, at: datetime)
 
 
 def refused(withdrawal: Withdrawal, why: str, at: datetime) -> Withdrawal:
-    """Send nothing more for the open withdrawal, which WeChat refuses and knows nothing of."""
+    """Send nothing more for the withdrawal, which WeChat refuses and knows nothing of, unless it has ended."""
+    if not withdrawal.open:
+        return withdrawal
     return msgspec.structs.replace(withdrawal, sent_at=at, outcome=why)
 
 

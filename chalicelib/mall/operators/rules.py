@@ -26,6 +26,7 @@ PERMISSIONS: frozenset[str] = frozenset(
         "settings.read", "settings.write",
         "reconciliation.read", "reconciliation.close",
         "jobs.read", "jobs.retry",
+        "members.block",
         "operators.read", "operators.write",
         "audit.read",
     }
@@ -55,7 +56,15 @@ ROLES: Mapping[str, frozenset[str]] = {
         {"catalogue.read", "stock.write", "orders.read", "orders.ship", "freight.read", "freight.write"}
     ),
     "service": frozenset(
-        {"catalogue.read", "orders.read", "orders.refund", "freight.read", "groups.read", "coupons.read"}
+        {
+            "catalogue.read",
+            "orders.read",
+            "orders.refund",
+            "freight.read",
+            "groups.read",
+            "coupons.read",
+            "members.block",
+        }
     ),
     "finance": frozenset(
         {

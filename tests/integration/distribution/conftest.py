@@ -25,6 +25,14 @@ def operator(operator: Operator) -> Iterator[Operator]:
 
 
 @pytest.fixture
+def completed_at_once(operator: Operator) -> Iterator[None]:
+    """An order that is received is completed: no member can give it back any more."""
+    operator.put("/v1/admin/settings/orders", {"refund_days": 0}).ok()
+    yield
+    operator.put("/v1/admin/settings/orders", {}).ok()
+
+
+@pytest.fixture
 def sku(operator: Operator) -> str:
     from tests.support.distribution_views import PRICE
 

@@ -13,6 +13,7 @@ from tests.support.distribution import (
     balance,
     bought,
     come_by,
+    completed,
     deliver,
     distributor,
     give_back,
@@ -261,21 +262,66 @@ def test_a_tier_is_reached_by_what_was_kept_and_rewards_once(
     ]
     set_rules(operator, freeze_days=0, tiers=tiers)
     _, b, c = people
-    order_id = bought(c, [(sku, 1)])
-    assert b.post("/v1/distributor").ok()["tier"] == "standard"
-    deliver(operator, c, order_id)
+    deliver(operator, c, bought(c, [(sku, 1)]))
     run_jobs()
+    assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("standard", (0, 200))  # it may still be given back
+    completed(mall_clock)
     assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("silver", (0, 200 + 50))
     second = bought(c, [(sku, 2)])
     assert balance(b) == (600, 250)
     deliver(operator, c, second)
-    run_jobs()
+    completed(mall_clock)
     assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("gold", (0, 850 + 500))
     operator.put(f"/v1/admin/distributors/{b.member_id}/tier", {"tier": "standard"}).ok()
-    third = bought(c, [(sku, 3)])
-    deliver(operator, c, third)
-    run_jobs()
+    deliver(operator, c, bought(c, [(sku, 3)]))
+    completed(mall_clock)
     assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("gold", (0, 1350 + 600))
+
+
+def test_sales_that_are_given_back_in_time_reach_no_tier(
+    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
+) -> None:
+    tiers = [{"tier_id": "silver", "name": "银牌", "orders": 1, "reward_fen": 50},
+             {"tier_id": "gold", "name": "金牌", "sales_fen": 3000, "reward_fen": 500}]  # fmt: skip
+    set_rules(operator, freeze_days=0, tiers=tiers)
+    _, b, c = people
+    whole, part = bought(c, [(sku, 3)]), bought(c, [(sku, 2)])
+    for order_id in (whole, part):
+        deliver(operator, c, order_id)
+    run_jobs()
+    assert balance(b) == (0, 1000)
+    give_back(operator, whole, sku, 3)
+    give_back(operator, part, sku, 1)
+    completed(mall_clock)
+    told = operator.get(f"/v1/admin/distributors/{b.member_id}").ok()
+    assert [told[name] for name in ("tier", "sales_fen", "orders", "customers", "rewarded")] == [
+        "silver", 2000, 1, 1, ["silver"],
+    ]  # fmt: skip
+    assert balance(b) == (0, 200 + 50)
+    give_back(operator, part, sku, 1, "2")  # the mall's own doing: what is reached is kept
+    assert operator.get(f"/v1/admin/distributors/{b.member_id}").ok()["sales_fen"] == 0
+    assert balance(b) == (0, 50)
+
+
+def test_who_stands_in_a_tier_that_is_removed_is_placed_by_what_they_have_reached_and_never_rewarded_twice(
+    operator: Operator, people: list[Shopper], sku: str, completed_at_once: None
+) -> None:
+    tiers = [{"tier_id": "silver", "name": "银牌", "orders": 1, "reward_fen": 50},
+             {"tier_id": "gold", "name": "金牌", "orders": 2, "reward_fen": 500}]  # fmt: skip
+    set_rules(operator, freeze_days=0, tiers=tiers)
+    _, b, c = people
+    for quantity in (1, 2):
+        deliver(operator, c, bought(c, [(sku, quantity)]))
+        run_jobs()
+    assert (b.post("/v1/distributor").ok()["tier"], balance(b)) == ("gold", (0, 600 + 550))
+    again = [one | {"tier_id": f"new-{one['tier_id']}"} for one in tiers]
+    set_rules(operator, freeze_days=0, tiers=[*again, {"tier_id": "top", "name": "至尊", "orders": 4, "reward_fen": 7}])
+    assert b.get("/v1/distributor").ok()["tier_progress"]["tier_id"] == "top"
+    for quantity, tier, reward in ((3, "new-gold", 0), (4, "top", 7)):
+        deliver(operator, c, bought(c, [(sku, quantity)]))
+        before = balance(b)[1]
+        run_jobs()
+        assert (b.post("/v1/distributor").ok()["tier"], balance(b)[1]) == (tier, before + 200 * quantity + reward)
 
 
 def test_a_customer_counts_once_for_a_distributor_however_often_they_come_back(
@@ -289,13 +335,12 @@ def test_a_customer_counts_once_for_a_distributor_however_often_they_come_back(
         come_by(customer, who.post("/v1/distributor").ok()["invite_code"])
         run_jobs()
         deliver(operator, customer, bought(customer, [(sku, time)]))
-        run_jobs()
-        mall_clock.advance(5 * DAY)
+        completed(mall_clock)
     told = [operator.get(f"/v1/admin/distributors/{one.member_id}").ok() for one in (seller, other)]
     assert [(one["orders"], one["customers"], one["tier"]) for one in told] == [(3, 1, "standard"), (1, 1, "standard")]
     second = new(operator, sandbox, seller, sells=False)
     deliver(operator, second, bought(second, [(sku, 1)]))
-    run_jobs()
+    completed(mall_clock)
     told = [operator.get(f"/v1/admin/distributors/{seller.member_id}").ok()]
     assert [(one["orders"], one["customers"], one["tier"]) for one in told] == [(4, 2, "silver")]
 

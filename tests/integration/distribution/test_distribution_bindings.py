@@ -13,6 +13,7 @@ from tests.support.distribution import (
     distributor,
     inviter_of,
     new,
+    pay,
     run_jobs,
     set_rules,
 )
@@ -95,6 +96,54 @@ def test_where_the_first_order_binds_a_visit_alone_does_not(
     mall_clock.advance(16 * DAY)
     bought(late, [(sku, 1)])
     assert (inviter_of(late), balance(seller)[0]) == (None, 0)
+
+
+def closed_unpaid(shopper: Shopper, order_id: str) -> None:
+    shopper.post(f"/v1/orders/{order_id}/cancel").ok()
+    run_jobs()
+
+
+def test_a_binding_that_an_order_made_ends_when_it_is_never_paid(
+    operator: Operator, sandbox: str, sku: str, mall_clock: LocalClock
+) -> None:
+    set_rules(operator, bind_on="first_order")
+    seller, other = new(operator, sandbox), new(operator, sandbox)
+    member = new(operator, sandbox, seller, sells=False)
+    order_id = member.place([(sku, 1)])["order_id"]
+    assert inviter_of(member) == seller.member_id
+    mall_clock.advance(3600)
+    run_jobs()
+    assert (member.order(order_id)["state"], inviter_of(member)) == ("closed", None)
+    assert seller.get("/v1/distributor/customers").ok()["items"] == []
+    second = member.place([(sku, 2)])["order_id"]  # the same link binds again: it has brought nothing yet
+    assert inviter_of(member) == seller.member_id
+    closed_unpaid(member, second)
+    come_by(member, other.post("/v1/distributor").ok()["invite_code"])
+    bought(member, [(sku, 3)])
+    assert (inviter_of(member), balance(seller)[0], balance(other)[0]) == (other.member_id, 0, 600)
+    assert [one["orders"] for one in other.get("/v1/distributor/customers").ok()["items"]] == [1]
+
+
+def test_a_binding_stands_by_another_order_of_theirs_that_is_paid(operator: Operator, sandbox: str, sku: str) -> None:
+    set_rules(operator, bind_on="first_order")
+    seller = new(operator, sandbox)
+    paying, waiting = (new(operator, sandbox, seller, sells=False) for _ in range(2))
+    for member in (paying, waiting):
+        first, second = (member.place([(sku, number)], key=f"{number}")["order_id"] for number in (1, 2))
+        if member is paying:
+            pay(member, second)
+            run_jobs()
+        closed_unpaid(member, first)
+        assert inviter_of(member) == seller.member_id
+    closed_unpaid(waiting, second)  # which it stood by
+    assert (inviter_of(paying), inviter_of(waiting), balance(seller)[0]) == (seller.member_id, None, 400)
+
+
+def test_a_binding_by_a_visit_does_not_hang_on_an_order(operator: Operator, sandbox: str, sku: str) -> None:
+    seller = new(operator, sandbox)
+    member = new(operator, sandbox, seller, sells=False)
+    closed_unpaid(member, member.place([(sku, 1)])["order_id"])
+    assert inviter_of(member) == seller.member_id
 
 
 def test_a_link_that_cannot_bind_takes_nothing_from_one_that_can(operator: Operator, sandbox: str, sku: str) -> None:

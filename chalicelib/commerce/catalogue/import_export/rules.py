@@ -22,6 +22,8 @@ from chalicelib.commerce.catalogue.products.inputs import (
     Gallery,
     Keywords,
     LongText,
+    MemberLimit,
+    OrderLimit,
     Role,
     Skus,
     Sort,
@@ -81,6 +83,8 @@ class ProductLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     role: Role | UnsetType = UNSET
     values: Values | UnsetType = UNSET
     commission_bp: BasisPoints | UnsetType | None = UNSET
+    limit_per_member: MemberLimit | UnsetType | None = UNSET
+    limit_per_order: OrderLimit | UnsetType | None = UNSET
 
 
 class CategoryLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +101,7 @@ class CategoryLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 PRODUCT_COLUMNS = (
     "product_code", "category_code", "name", "brief", "keywords", "unit", "on_sale", "is_new", "is_hot", "sort",
     "picture_url", "gallery", "specs", "skus", "brand", "detail", "role", "values", "commission_bp",
+    "limit_per_member", "limit_per_order",
 )  # fmt: skip
 CATEGORY_COLUMNS = ("category_code", "name", "parent_code", "sort", "description", "picture_url")
 

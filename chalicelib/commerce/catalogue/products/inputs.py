@@ -8,11 +8,14 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from chalicelib.commerce.catalogue.rules import SKUS_MAX, SPECS_MAX
-from chalicelib.platform.web.types import Code, Count, Id, PriceFen, ShortText, Text256, Url
+from chalicelib.platform.web.types import Code, Count, Id, PriceFen, Quantity, ShortText, Text256, Url
 
 Sort = Annotated[int, Meta(ge=0, le=9_999_999)]
 Grams = Annotated[int, Meta(ge=0, le=10_000_000)]
 BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
+#: Pieces that one member, and one order, may have of a product.
+MemberLimit = Annotated[int, Meta(ge=1, le=1_000_000)]
+OrderLimit = Quantity
 LongText = Annotated[str, Meta(max_length=20_000)]
 Unit = Annotated[str, Meta(max_length=16)]
 Role = Literal["", "traffic", "hit", "profit", "new", "image"]
@@ -72,6 +75,8 @@ class ProductChangeInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     values: Values | UnsetType = UNSET
     freight_template_id: Id | UnsetType | None = UNSET
     commission_bp: BasisPoints | UnsetType | None = UNSET
+    limit_per_member: MemberLimit | UnsetType | None = UNSET
+    limit_per_order: OrderLimit | UnsetType | None = UNSET
     publish: bool | UnsetType = UNSET
     version: int | UnsetType = UNSET
 

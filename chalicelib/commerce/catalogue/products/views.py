@@ -28,7 +28,8 @@ class SkuView(msgspec.Struct, kw_only=True):
 class ProductBase(msgspec.Struct, kw_only=True):
     """What every view of a product says: its card, and all there is to know before choosing a SKU.
 
-    `activities` are those that run or are to come, the one that ends first before the others.
+    `activities` are those that run or are to come, the one that ends first before the others. The limits are pieces of
+    all SKUs together: what one member may buy in all, and in one order; null where there is none.
     """
 
     product_id: str
@@ -47,6 +48,8 @@ class ProductBase(msgspec.Struct, kw_only=True):
     unit: str
     brand: str
     keywords: list[str]
+    limit_per_member: int | None
+    limit_per_order: int | None
 
 
 class ProductView(ProductBase, kw_only=True):
@@ -70,6 +73,8 @@ def product_fields(aggregate: ProductAggregate) -> dict[str, Any]:
         "unit": item.unit,
         "brand": item.brand,
         "keywords": item.keywords,
+        "limit_per_member": item.limit_per_member,
+        "limit_per_order": item.limit_per_order,
     }
 
 

@@ -19,13 +19,18 @@ from chalicelib.commerce.coupons.tables import Coupons, coupon_item, coupon_key,
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members.rules import check_admitted
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 from chalicelib.platform.store.versioned import Conflict, commit, retry
 
 #: Codes with which `give` ends where a coupon would be a present: nobody is at fault, and no second try helps.
-NO_COUPON_REASONS = ("sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "unauthenticated")
+NO_COUPON_REASONS = (
+    "sold_out", "claim_limit", "not_for_you", "coupon_not_offered", "unauthenticated", "member_blocked",
+)  # fmt: skip
+#: The ways of getting a coupon that a member who is blocked has not: those that begin with somebody asking for one.
+ASKED_FOR: tuple[How, ...] = ("claim", "code", "share")
 
 #: How often `give` tries: others may empty shard after shard between a read and a write, and get a coupon each time.
 _TRIES = 40
@@ -53,8 +58,8 @@ def give(
 
     Without a cause each call gives one more. `also` adds actions to the transaction; it may be called again.
     Raises `coupon_not_offered` while the template is not published or when it is over, `not_for_you`, `claim_limit`,
-    `sold_out`, `unauthenticated` when there is no such member, `conflict`, `unavailable`, and what `also` is refused
-    with.
+    `sold_out`, `unauthenticated` when there is no such member, `member_blocked`, `conflict`, `unavailable`, and what
+    `also` is refused with.
     """
 
     def once() -> Given:
@@ -94,6 +99,8 @@ def _give_once(
         return Given(held(there[0]), False)
     if profile is None:
         raise MallError("unauthenticated")
+    if how in ASKED_FOR:
+        check_admitted(profile.profile)
     if not template.is_offered(now):
         raise MallError("coupon_not_offered", errors=(NOT_OFFERED.at(field, name=template.name),))
     received = received_of(counted)

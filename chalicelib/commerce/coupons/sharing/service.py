@@ -15,6 +15,7 @@ from chalicelib.commerce.coupons.tables import SHARE, CouponCodes, share_key
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import ids, log
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.customers.members.queries import admit
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
@@ -30,7 +31,9 @@ class Share(msgspec.Struct, frozen=True):
 
 
 def share(member_id: str, template_id: str) -> Share:
-    """Give the member's token for this template, always the same. Raises `not_found` where it is not for sharing."""
+    """Give the member's token for this template, always the same. Raises `not_found` where it is not for sharing,
+    `member_blocked`."""
+    admit(member_id)
     template = offered(template_id, "share")
     token = ids.derived("s", template_id, member_id)
     item = read.get(CouponCodes, *share_key(token)[1])

@@ -10,6 +10,7 @@ import msgspec
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
+from chalicelib.commerce.orders.jobs import REFERRED_CLOSED
 from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.commerce.orders.ports import groups
 from chalicelib.commerce.orders.redemption import service as redemption
@@ -152,6 +153,7 @@ def _close(found: Versioned[Order], what: str, by: str, job: Job | None = None) 
             return current
         changes.return_pieces(tx, current.order_id, current, current.pieces)
         redemption.free(tx, current)
+        changes.publish(tx, REFERRED_CLOSED, current)
         if current.group is not None:
             current = msgspec.structs.replace(current, group=groups().release(tx, current))
         return closed(current, what, by, clock.now())

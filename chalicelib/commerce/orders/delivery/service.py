@@ -10,7 +10,14 @@ from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.accounting.rules import GRANTED
-from chalicelib.commerce.orders.jobs import COMPLETE, COMPLETED, RECEIVE, REFERRED_RECEIVED, REPORT_SHIPPING
+from chalicelib.commerce.orders.jobs import (
+    COMPLETE,
+    COMPLETED,
+    RECEIVE,
+    REFERRED_COMPLETED,
+    REFERRED_RECEIVED,
+    REPORT_SHIPPING,
+)
 from chalicelib.commerce.orders.refusals import PARCEL_DIFFERS, TOO_MANY_PARCELS
 from chalicelib.commerce.orders.rules import (
     PARCELS_MAX,
@@ -123,6 +130,7 @@ def complete(job: Job) -> None:
             raise RetryLater(_OPEN_REFUND_SECONDS)
         now = clock.now()
         emit(tx, COMPLETED, order.order_id, member_id=order.member_id, at=clock.stamp(now))
+        changes.publish(tx, REFERRED_COMPLETED, order)
         return step(order, "complete", "completed", "system", now)
 
     order = changes.change(job.key, decide, job)

@@ -17,6 +17,8 @@ from chalicelib.commerce.catalogue.tables import SHARD, Products, pool_key
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.accounting.rules import sold
+from chalicelib.commerce.orders.holding.queries import limits_again
+from chalicelib.commerce.orders.holding.service import count_pieces
 from chalicelib.commerce.orders.jobs import CONFIRMED, PAID, REFERRED_CONFIRMED
 from chalicelib.commerce.orders.ports import groups
 from chalicelib.commerce.orders.redemption import queries as redemption_queries
@@ -25,11 +27,14 @@ from chalicelib.commerce.orders.refunds.issue import owe_push, refund_id, refund
 from chalicelib.commerce.orders.refunds.rules import with_refund
 from chalicelib.commerce.orders.refusals import PAY_TIME_OVER, PAYMENT_REFUSED, order_state
 from chalicelib.commerce.orders.rules import PAY_MARGIN, Order, OrderLine, Refund, noted, step
+from chalicelib.commerce.orders.tables import Orders
 from chalicelib.commerce.orders.views import PaymentView
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
+from chalicelib.customers.members.rules import check_admitted
+from chalicelib.customers.members.tables import profile_key
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
@@ -58,9 +63,10 @@ def start(order_id: str, member_id: str) -> PaymentView:
     """Begin the payment of this order at WeChat Pay; beginning it again is the same payment, in the same words.
 
     Where it cannot be begun, WeChat is asked first, and a payment that it has is recorded.
-    Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over`, `payment_refused`, `unavailable`.
+    Raises `not_found`, `member_blocked`, `order_state`, `pay_time_over`, `lobby_over`, `payment_refused`,
+    `unavailable`.
     """
-    order = order_queries.owned(order_id, member_id)
+    order = _admitted(order_id, member_id)
     if order.payable_fen == 0 and order.state in ("awaiting_payment", "awaiting_group", "awaiting_shipment"):
         changes.change(order_id, _mark_free)
         return PaymentView(paid=True)
@@ -94,6 +100,17 @@ def start(order_id: str, member_id: str) -> PaymentView:
         timeStamp=params.timeStamp, nonceStr=params.nonceStr, package=params.package, signType=params.signType,
         paySign=params.paySign,
     )  # fmt: skip
+
+
+def _admitted(order_id: str, member_id: str) -> Order:
+    """Read the member's own order. Raises `not_found`, and `member_blocked` where it is unpaid and they may not pay."""
+    order, profile = read.batch_get([(Orders, (order_id,)), profile_key(member_id)])
+    if order is None or order.member_id != member_id:
+        raise MallError("not_found")
+    if order.state == "awaiting_payment" and profile is not None:
+        check_admitted(profile.profile)
+    found: Order = order.order
+    return found
 
 
 def _not_begun(order: Order, code: str = "") -> MallError:
@@ -223,8 +240,9 @@ def _seated_late(
 ) -> Order | None:  # fmt: skip
     """Seat the order, whose hold on its seat had ended when the money came; its pieces come from these pools. None, and
     nothing in `tx`, when no seat is free any more."""
-    seat = groups().retake(tx, order)
-    if seat is None:
+    limits = limits_again(order)
+    seat = None if limits is None else groups().retake(tx, order)
+    if seat is None or limits is None:
         return None
     lines = [msgspec.structs.replace(line, restocked=0, pool=pools[line.sku_id]) for line in order.lines]
     for line in lines:
@@ -232,7 +250,9 @@ def _seated_late(
     redemption.use(tx, order, again=True)
     now = clock.now()
     paid = msgspec.structs.replace(_received(order, tx, transaction_id, now), group=seat, lines=lines)
-    return step(paid, "take_seat", "paid_late", by, now)
+    after = step(paid, "take_seat", "paid_late", by, now)
+    count_pieces(tx, after, limits, look_again=True)
+    return after
 
 
 def _mark_free(order: Order, tx: Transaction) -> Order:

@@ -19,11 +19,12 @@ from chalicelib.commerce.catalogue.offers import queries as offers
 from chalicelib.commerce.catalogue.offers.rules import Offer
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.coupons.rules import Held
+from chalicelib.commerce.orders.holding.queries import allowed, is_new, standing_key, standing_of
+from chalicelib.commerce.orders.holding.rules import Standing, check_limits, check_room
 from chalicelib.commerce.orders.inputs import LineInput, OrderInput, QuoteInput
 from chalicelib.commerce.orders.placement import rules
 from chalicelib.commerce.orders.placement.rules import Checkout, Deal, Purchase, Selection
 from chalicelib.commerce.orders.ports import groups, referrers
-from chalicelib.commerce.orders.queries import has_bought
 from chalicelib.commerce.orders.redemption import queries as redemption
 from chalicelib.commerce.orders.rules import Order, Pieces
 from chalicelib.commerce.orders.settings import order_rules
@@ -35,6 +36,7 @@ from chalicelib.commerce.pricing.promotions.rules import new_customer_matters
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
+from chalicelib.customers.members.rules import check_admitted
 from chalicelib.customers.members.tables import addresses_key, profile_key
 from chalicelib.platform.store import read
 from chalicelib.platform.store.read import Key, ReadSet, read_set
@@ -43,7 +45,8 @@ from chalicelib.platform.store.read import Key, ReadSet, read_set
 def gather_quote(member_id: str, asked: QuoteInput) -> Purchase:
     """Gather what a quote is made from: products, address and coupons may be a second old.
 
-    Raises `invalid`, `cart_empty`, `not_found`, `product_unavailable`, and what the deal of a group raises.
+    Raises `invalid`, `cart_empty`, `not_found`, `product_unavailable`, `purchase_limit`, and what the deal of a group
+    raises.
     """
     keys = _common_keys(member_id, asked)
     wanted = _wanted(asked, cart_queries.lines(member_id) if asked.from_cart else [])
@@ -59,10 +62,11 @@ def gather_quote(member_id: str, asked: QuoteInput) -> Purchase:
 def gather_order(member_id: str, order_id: str, asked: OrderInput) -> Checkout | Order:
     """Gather what an order is made from, as it is now; or the order itself, when it was placed before.
 
-    Raises what `gather_quote` raises, `out_of_stock`, and `unauthenticated` for a member who is gone. That all is sold
-    is said from memory, where this process has seen so: the product, which everybody else reads, too, is not read.
+    Raises what `gather_quote` raises, `out_of_stock`, `too_many_unpaid`, `member_blocked`, and `unauthenticated` for a
+    member who is gone. That all is sold is said from memory, where this process has seen so: the product, which
+    everybody else reads, too, is not read.
     """
-    own: list[Key] = [(Orders, (order_id,)), profile_key(member_id)]
+    own: list[Key] = [(Orders, (order_id,)), profile_key(member_id), standing_key(member_id)]
     own += [*_common_keys(member_id, asked), *referrers().keys(member_id)]
     found = read_set([*own, cart_key(member_id)]) if asked.from_cart else ReadSet()
     if (placed := _placed(order_id, found)) is not None:
@@ -77,6 +81,7 @@ def gather_order(member_id: str, order_id: str, asked: OrderInput) -> Checkout |
         return placed
     if found[profile_key(member_id)] is None:
         raise MallError("unauthenticated")
+    check_admitted(found[profile_key(member_id)].profile)
     offered = offers.from_items(skus, found.each(offers.keys(skus)))
     selection = _selection(member_id, order_id, asked, lines, found, offered)
     return _checkout(member_id, order_id, asked, selection, wanted, found)
@@ -87,21 +92,25 @@ def _checkout(
     wanted: Sequence[CartLine | LineInput], found: ReadSet,
 ) -> Checkout:  # fmt: skip
     places = rules.choose_places(order_id, selection, _counted(selection))
+    standing = standing_of(found[standing_key(member_id)])
+    room = allowed(standing)
+    check_room(standing, selection.lines, selection.offers, room)
     coupons = redemption.picked(member_id, asked.coupon_ids, found)
     if asked.coupon_ids == "best":
         coupons = redemption.of_member(member_id, [])
     profile = found[profile_key(member_id)].profile
     assert selection.address is not None  # an order names one
     return Checkout(
-        purchase=_purchase(member_id, asked, selection, coupons),
+        purchase=_purchase(member_id, asked, selection, coupons, standing),
         profile=profile,
         address=selection.address,
         places=places,
         referral=referrers().referral(profile, found),
         cart_lines=[line for line in wanted if isinstance(line, CartLine)],
         pay_minutes=order_rules().pay_minutes,
-        unpaid_max=order_rules().unpaid_max,
         notify_to=settings().public_url,
+        standing=standing,
+        allowed=room,
     )
 
 
@@ -149,7 +158,8 @@ def _selection(
     member_id: str, order_id: str, asked: QuoteInput | OrderInput, lines: list[Pieces], found: ReadSet,
     offered: Mapping[str, Offer],
 ) -> Selection:  # fmt: skip
-    """Put together what is bought. Raises `not_found`, `product_unavailable`, and what a deal raises."""
+    """Put together what is bought. Raises `not_found`, `product_unavailable`, `purchase_limit`, and what a
+    deal raises."""
     address = None
     if asked.address_id is not None:
         book = found[addresses_key(member_id)]
@@ -158,6 +168,7 @@ def _selection(
     if asked.group is not None:
         deal = groups().deal(member_id, order_id, asked.group, lines, found)
     rules.check_offers(lines, offered)
+    check_limits(lines, offered)
     return Selection(lines=lines, offers=offered, address=address, deal=deal)
 
 
@@ -168,9 +179,11 @@ def _counted(selection: Selection) -> dict[str, Mapping[str, int] | None]:
 
 
 def _purchase(
-    member_id: str, asked: QuoteInput | OrderInput, selection: Selection, coupons: Sequence[Held]
-) -> Purchase:
-    """Add to the selection what its price follows from, for a member who has these coupons."""
+    member_id: str, asked: QuoteInput | OrderInput, selection: Selection, coupons: Sequence[Held],
+    standing: Standing | None = None,
+) -> Purchase:  # fmt: skip
+    """Add to the selection what its price follows from, for a member who has these coupons; their `standing` is read
+    where it matters and was not."""
     prices = pricing_queries.price_list()
     promotions = prices.promotions if selection.deal is None else {}
     forest = category_queries.remembered() if coupons or promotions else None
@@ -186,15 +199,12 @@ def _purchase(
             versions=prices.promotion_versions,
             coupons=coupons,
             chosen=asked.coupon_ids,
-            new_customer=new_customer_matters(promotions, selection.offers, now) and _is_new(member_id),
+            new_customer=new_customer_matters(promotions, selection.offers, now) and _is_new(member_id, standing),
             floor_bp=pricing_settings.PRICING.current().floor_bp,
         ),
     )
 
 
-def _is_new(member_id: str) -> bool:
-    """Whether no order of this member stands, paid or not. What the index does not show yet, their own item does."""
-    if has_bought(member_id, or_ordered=True):
-        return False
-    counted = read.get(UnpaidOrders, member_id)
-    return counted is None or (counted.orders == 0 and counted.newcomer is None)
+def _is_new(member_id: str, standing: Standing | None) -> bool:
+    known = standing if standing is not None else standing_of(read.get(UnpaidOrders, member_id))
+    return is_new(member_id, known)

@@ -14,6 +14,7 @@ from chalicelib.commerce.catalogue.offers.rules import Offer
 from chalicelib.commerce.catalogue.stock.rules import OWN, choose
 from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.orders import refusals
+from chalicelib.commerce.orders.holding.rules import Allowed, Standing
 from chalicelib.commerce.orders.inputs import GroupInput, LineInput, OrderInput, QuoteInput
 from chalicelib.commerce.orders.rules import Event, Order, OrderCoupon, OrderLine, Pieces, Receiver, Seat
 from chalicelib.commerce.pricing import rules as pricing
@@ -71,7 +72,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """A purchase that is to become an order, and all else that the order follows from.
 
     `places` are where the pieces of each SKU are taken from: a pool, or OWN; SCATTERED until they are consolidated.
-    `cart_lines` are taken out of the cart. `notify_to` is the mall's address, which the order keeps for WeChat.
+    `cart_lines` are taken out of the cart. What the member holds was `standing` so when it was read.
     """
 
     purchase: Purchase
@@ -81,7 +82,8 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     referral: Referral
     cart_lines: list[CartLine]
     pay_minutes: int
-    unpaid_max: int
+    standing: Standing
+    allowed: Allowed
     notify_to: str = ""
 
     @property
@@ -297,6 +299,7 @@ def _order_line(line: pricing.QuoteLine, checkout: Checkout) -> OrderLine:
         payable_fen=line.payable_fen,
         pool=checkout.places[line.sku_id],
         floor_fen=floor_fen(offer.sku.price_fen * line.quantity, floor_bp),
+        limited=offer.product.limit_per_member is not None,
     )
 
 

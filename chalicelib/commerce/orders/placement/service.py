@@ -12,6 +12,9 @@ from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.catalogue.stock.pools import take_stock
 from chalicelib.commerce.catalogue.stock.rules import OWN, SCATTERED
 from chalicelib.commerce.catalogue.tables import shards_of
+from chalicelib.commerce.orders.holding.queries import bought_pieces
+from chalicelib.commerce.orders.holding.rules import OverLimit, over_limit
+from chalicelib.commerce.orders.holding.service import count_pieces, count_placed
 from chalicelib.commerce.orders.inputs import OrderInput, QuoteInput
 from chalicelib.commerce.orders.jobs import CLOSE_UNPAID
 from chalicelib.commerce.orders.placement import queries, rules
@@ -19,11 +22,9 @@ from chalicelib.commerce.orders.placement.rules import Checkout, Selection
 from chalicelib.commerce.orders.ports import CACHE, groups, referrers
 from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.rules import Order, OrderLine
-from chalicelib.commerce.orders.service import count_placed
 from chalicelib.commerce.orders.tables import Orders, item
 from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core import ids, metrics
-from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, read
@@ -50,7 +51,8 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
     Stock is reserved, the cart's lines are taken out, the seat is held, the deadline is set: one transaction, at the
     price that the shopper saw. Raises `idempotency_key_reused`, `cart_empty`, `not_found`, `product_unavailable`,
     `out_of_stock`, `region_not_served`, `price_changed` (with the new quote), `coupon_unusable`, `coupon_taken`,
-    `too_many_unpaid`, `conflict`, `unauthenticated` for a member who is gone, and what the deal of a group raises.
+    `too_many_unpaid`, `purchase_limit`, `conflict`, `member_blocked`, `unauthenticated` for a member who is gone, and
+    what the deal of a group raises.
     """
     order_id = ids.derived("o", member_id, key)
     digest = ids.digest(msgspec.json.encode(asked))
@@ -100,14 +102,19 @@ def _consolidated(checkout: Checkout) -> Checkout:
 
 def _commit(order: Order, checkout: Checkout) -> Order:
     """Write the order and all that goes with it, in one transaction. Raises Conflict, `out_of_stock`, `coupon_taken`,
-    `too_many_unpaid`, and what holding the seat raises."""
+    `purchase_limit`, and what holding the seat raises."""
     try:
         commit(_transaction(order, checkout))
     except ConditionFailed as fault:
-        short = [line for line in fault.failed if isinstance(line, OrderLine)]
-        if Conflict in fault.failed or not short:
+        selection = checkout.purchase.selection
+        if Conflict in fault.failed:
             raise Conflict from fault
-        raise _short(short, checkout.purchase.selection) from None
+        if short := [line for line in fault.failed if isinstance(line, OrderLine)]:
+            raise _short(short, selection) from None
+        if over := [one.product_id for one in fault.failed if isinstance(one, OverLimit)]:
+            bought = bought_pieces(order.member_id, over[0])
+            raise over_limit(over[0], bought, selection.lines, selection.offers) from None
+        raise Conflict from fault
     return order
 
 
@@ -118,14 +125,15 @@ def _transaction(order: Order, checkout: Checkout) -> Transaction:
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, line, line.pool)
         tx.after_commit(shards.deduct, line.sku_id, line.pool, line.quantity)
-    limit = checkout.unpaid_max
-    count_placed(tx, order, limit, Conflict if order.newcomer else MallError("too_many_unpaid", limit=limit))
+    count_placed(tx, order, checkout.standing, checkout.allowed.orders)
+    offers = checkout.purchase.selection.offers
+    count_pieces(tx, order, {line.product_id: offers[line.sku_id].product.limit_per_member for line in order.lines})
     redemption.lock(tx, order, checkout.purchase.benefits.chosen)
     if checkout.deal is not None:
         groups().hold(tx, order, checkout.deal)
         tx.after_commit(cache.forget, CACHE)
     if checkout.referral.binding is not None:
-        referrers().bind(tx, checkout.referral)
+        referrers().bind(tx, checkout.referral, order.order_id)
     if checkout.cart_lines:
         carts.take_out(tx, order.member_id, checkout.cart_lines)
     watched = min(order.created_at + timedelta(seconds=WATCH_SECONDS), order.pay_by)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.core import clock
-from chalicelib.core.errors import MallError
+from chalicelib.core.errors import FieldError, MallError
 from chalicelib.core.refusals import BAD_CURSOR
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.jobs import ERASE
@@ -22,7 +22,7 @@ from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cursors
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import commit
+from chalicelib.platform.store.versioned import commit, retry
 
 #: How many things one part of the document has, before the page that reaches it.
 _ITEMS_MAX = 200
@@ -50,16 +50,26 @@ def export(member_id: str, cursor: str | None) -> PersonalData:
     return PersonalData(sections, cursors.write(listing, (names[0], position) if names else None))
 
 
-def erase(member_id: str) -> None:
+def erase(member_id: str, waive_balance: bool = False) -> None:
     """Forget the person: nobody can log in as them from now on, and what other wings keep is made anonymous by a job.
+    What is left of their balance is lost to them, which they must say that they know.
 
-    Raises `account_open`, naming what must end before; `unauthenticated` when it is done already.
+    Raises `account_open`, naming what must end before; `unauthenticated` when it is done already; `conflict`.
     """
+    retry(lambda: _erase_once(member_id, waive_balance))
+
+
+def _erase_once(member_id: str, waive_balance: bool) -> None:
     person = profile(member_id)
-    if blocking := [owner for owner in data_owners() if owner.blocks_erasure(member_id)]:
-        errors = tuple(owner.hindrance.at("member_id") for owner in blocking)
-        raise MallError("account_open", errors=errors, hindrances=[owner.name for owner in blocking])
     tx = Transaction()
+    hindrances: dict[str, FieldError] = {}
+    for owner in data_owners():
+        if owner.blocks_erasure(member_id):
+            hindrances[owner.name] = owner.hindrance.at("member_id")
+        elif (error := owner.close(member_id, waive_balance, tx)) is not None:
+            hindrances[owner.name] = error
+    if hindrances:
+        raise MallError("account_open", errors=tuple(hindrances.values()), hindrances=list(hindrances))
     tx.delete(Members, (member_id, PROFILE), Members.version.exists(), MallError("unauthenticated"))
     tx.delete(Members, (member_id, ADDRESSES))
     tx.delete(Identities, (mini_identity(settings().wechat_appid, person.openid),))

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders.placement.rules import Referral
+from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.customers.members.rules import Invite, Profile
 from chalicelib.growth.distribution.rules import INVITE_DAYS, Binding, DistributionRules, new_binding
@@ -30,6 +32,8 @@ from chalicelib.platform.store.versioned import Conflict, commit, retry
 #: How many bindings upwards a ring is looked for. A member who has customers and comes by the link of a distributor
 #: further down than that is not bound: it cannot be held against so many others in one transaction.
 _ANCESTORS_MAX = 20
+#: Among how many of a member's latest orders another one is looked for that holds a binding.
+_ORDERS_READ = 50
 
 
 class BindingPlan(msgspec.Struct, frozen=True):
@@ -126,6 +130,49 @@ def _version(version: int) -> Any:
     return Distributors.version == version if version else Distributors.version.does_not_exist()
 
 
+def end_binding(job: Job) -> None:
+    """Job: end the binding that an order made which was closed unpaid, as if it had never been. While another order of
+    theirs pays the same distributor, and may still be paid or was, it stands by that one."""
+    order = order_queries.load(job.key)
+    retry(lambda: _end_once(order))
+
+
+def _end_once(order: Order) -> None:
+    item = read.get(Distributors, order.member_id, BINDING)
+    if item is None or item.binding.order_id != order.order_id or order.paid_at is not None:
+        return
+    if item.orders:  # another one has earned its distributor something
+        return
+    other = _standing(order, item.binding)
+    unchanged = Distributors.version == int(item.version)
+    changes = [Distributors.version.set(int(item.version) + 1)]
+    if other is not None:
+        changes.append(Distributors.binding.set(msgspec.structs.replace(item.binding, order_id=other)))
+    else:
+        over = msgspec.structs.replace(item.binding, until=item.binding.bound_at)
+        changes += [Distributors.binding.set(over), Distributors.inviter.remove(), Distributors.since.remove()]
+        unchanged &= Distributors.orders.does_not_exist()
+    tx = Transaction()
+    tx.update(*binding_key(order.member_id), changes, unchanged, Conflict)
+    commit(tx)
+
+
+def _standing(order: Order, binding: Binding) -> str | None:
+    """Find another order of the member since they were bound that pays this distributor and is not closed unpaid."""
+    found, _ = order_queries.orders_of_member(order.member_id, None, _ORDERS_READ, None)
+    return next(
+        (
+            one.order_id
+            for one in found
+            if one.order_id != order.order_id
+            and one.created_at >= binding.bound_at
+            and binding.inviter in one.chain
+            and (one.state != "closed" or one.paid_at is not None)
+        ),
+        None,
+    )
+
+
 class Referrals:
     """What orders ask: whom an order pays. See `Referrers` in commerce/orders/ports.py."""
 
@@ -158,16 +205,18 @@ class Referrals:
             inviter = _inviter(inviter, now) if len(chain) < rules.levels else None
         return Referral(chain, plan)
 
-    def bind(self, tx: Transaction, referral: Referral) -> None:
-        """Write the binding."""
-        _write(tx, referral.binding)
+    def bind(self, tx: Transaction, referral: Referral, order_id: str) -> None:
+        """Write the binding, which stands by the order."""
+        plan = referral.binding
+        binding = msgspec.structs.replace(plan.binding, order_id=order_id)
+        _write(tx, msgspec.structs.replace(plan, binding=binding))
 
 
 def _open(profile: Profile, bound: Any, now: datetime) -> list[Invite]:
     """The invitations by which the member can be bound, the latest first: those of the last days, and since they were
     bound; an earlier one has had its time."""
     since = now - timedelta(days=INVITE_DAYS)
-    if bound is not None:
+    if bound is not None and bound.binding.held:
         since = max(since, bound.binding.bound_at)
     return [invite for invite in profile.invites if invite.at > since]
 

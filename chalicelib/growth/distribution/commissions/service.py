@@ -58,6 +58,11 @@ def date_release(job: Job) -> None:
     settle(job.key)
 
 
+def count_for_tier(job: Job) -> None:
+    """Count an order that is completed for its distributor's tier."""
+    settle(job.key)
+
+
 def release_commissions(job: Job) -> None:
     """Release the commissions of an order when their days are over; again after an hour while a refund is undecided."""
     settle(job.key)
@@ -142,8 +147,8 @@ def _product_rates(order: Order) -> dict[str, int | None]:
 
 
 def _change(tx: Transaction, before: Versioned[Commission], all_levels: list[Commission], order: Order) -> bool:
-    """Add the first change that is due to `tx`: what refunds took, the day of release, the release. False when none is
-    due. `all_levels`: the order's commissions, whose rates and lines never change."""
+    """Add the first change that is due to `tx`: what refunds took, the day of release, the release, the count for a
+    tier. False when none is due. `all_levels`: the order's commissions, whose rates and lines never change."""
     commission = before.value
     now = clock.now()
     after = reduced(commission, all_levels, order)
@@ -154,8 +159,14 @@ def _change(tx: Transaction, before: Versioned[Commission], all_levels: list[Com
         after = msgspec.structs.replace(commission, available_at=at)
         schedule(tx, RELEASE_COMMISSIONS, order.order_id, max(at, now))
     elif _due(commission, order):
-        after = msgspec.structs.replace(commission, state="available")
+        counts = order.state == "completed"
+        after = msgspec.structs.replace(commission, state="available", uncounted=commission.own_customer and not counts)
         _release(tx, after)
+        if counts:
+            _count_for_tier(tx, after)
+    elif commission.uncounted and order.state == "completed":
+        after = msgspec.structs.replace(commission, uncounted=False)
+        _count_for_tier(tx, after)
     else:
         return False
     tx.put(commission_item(after, before.version + 1), Commissions.version == before.version, Conflict)
@@ -182,17 +193,21 @@ def _take_back(tx: Transaction, found: Versioned[Commission], after: Commission)
         kind = "available" if before.state == "available" else "pending"
         ledger.post(tx, entries.reversed_to(*about, fen, after.amount_fen, kind, found.version))
     if before.own_customer:
-        if before.state == "available":
+        if before.state == "available" and not before.uncounted:
             tx.update(*distributor_key(after.member_id), [Distributors.sales_fen.add(-base)])
         _count_for_binding(tx, before, -base)
         _count_on_board(tx, after, -base)
 
 
 def _release(tx: Transaction, commission: Commission) -> None:
-    """Let what remains be withdrawn, and count it for the distributor's tier."""
+    """Let what remains be withdrawn."""
     if commission.amount_fen:
         about = commission.order_id, commission.level, commission.member_id, clock.now()
         ledger.post(tx, entries.released(*about, commission.amount_fen))
+
+
+def _count_for_tier(tx: Transaction, commission: Commission) -> None:
+    """Count an order that its member cannot give back any more for the distributor's tier."""
     if not commission.own_customer or not commission.base_fen:
         return
     counts = [Distributors.sales_fen.add(commission.base_fen), Distributors.orders.add(1)]

@@ -79,7 +79,7 @@ def total_differences(
     reversed_: Counter[str] = Counter()
     bought, taken_back = set[tuple[str, str]](), set[tuple[str, str]]()
     for one in commissions:
-        if one.own_customer and one.state == "available":
+        if one.own_customer and one.state == "available" and not one.uncounted:
             sales[one.member_id] += base_of(one)
             released[one.member_id] += bool(base_of(one))
             bought.add((one.member_id, one.buyer_id))

@@ -9,6 +9,7 @@ from chalicelib.core.errors import MallError, invalid
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.tables import Members, profile_key
 from chalicelib.growth.distribution.distributors.queries import find, load
+from chalicelib.growth.distribution.distributors.rules import risen
 from chalicelib.growth.distribution.jobs import RAISE_TIER
 from chalicelib.growth.distribution.refusals import NO_SUCH_TIER
 from chalicelib.growth.distribution.rules import (
@@ -18,7 +19,6 @@ from chalicelib.growth.distribution.rules import (
     DistributorRecord,
     DistributorState,
     Link,
-    next_tier,
 )
 from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.distribution.tables import (
@@ -103,7 +103,8 @@ def set_tier(member_id: str, tier: str) -> Distributor:
 def raise_tier(job: Job) -> None:
     """Put a distributor into the highest tier that is reached by now, one after the other.
 
-    Each tier on the way rewards a distributor once for ever. Nobody is ever put lower.
+    Each tier on the way rewards a distributor once for ever. Nobody is ever put lower; but who stands in a
+    tier that was removed, into the highest that they have reached.
     """
     while versioned.retry(lambda: _rise(job.key)):
         pass
@@ -115,15 +116,14 @@ def _rise(member_id: str) -> bool:
     before = find(member_id)
     distributor = before.value.distributor
     rules = DISTRIBUTION.fresh()
-    tier = next_tier(distributor.tier, before.value.totals, rules.tiers)
-    if tier is None or distributor.state != "active" or not rules.enabled:
+    found = risen(distributor, before.value.totals, rules.tiers)
+    if found is None or distributor.state != "active" or not rules.enabled:
         return False
+    after, reward_fen = found
     tx = Transaction()
-    rewarded = distributor.rewarded
-    if tier.reward_fen and tier.tier_id not in rewarded:
-        rewarded = [*rewarded, tier.tier_id]
-        ledger.post(tx, entries.rewarded(member_id, tier.tier_id, clock.now(), tier.reward_fen))
-    _write(tx, before, _with(before.value, tier=tier.tier_id, rewarded=rewarded))
+    if reward_fen:
+        ledger.post(tx, entries.rewarded(member_id, after.tier, clock.now(), reward_fen))
+    _write(tx, before, msgspec.structs.replace(before.value, distributor=after))
     versioned.commit(tx)
     return True
 

@@ -14,9 +14,10 @@ import msgspec
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from chalicelib.commerce.orders.holding.queries import has_bought, standing_key, standing_of
+from chalicelib.commerce.orders.holding.rules import Standing
 from chalicelib.commerce.orders.inputs import GroupInput
 from chalicelib.commerce.orders.placement.rules import Deal
-from chalicelib.commerce.orders.queries import has_bought
 from chalicelib.commerce.orders.rules import Order, Pieces, Refund, Seat
 from chalicelib.commerce.pricing.basket.rules import Lead
 from chalicelib.core import clock, ids
@@ -33,6 +34,8 @@ from chalicelib.growth.groupbuy.refusals import (
     NEW_CUSTOMERS_ONLY,
     NO_SUCH_ACTIVITY,
     OWN_LOBBY,
+    SEAT_LET_GO,
+    SEATS_HELD,
 )
 from chalicelib.growth.groupbuy.rules import Activity, Lobby, LobbyEvent, Terms
 from chalicelib.growth.groupbuy.settings import GROUP_BUY
@@ -68,25 +71,29 @@ class Seating:
     """What orders ask of group-buy."""
 
     def keys(self, member_id: str, asked: GroupInput) -> list[read.Key]:
-        """The lobby and the member's seat in it, or the activity."""
+        """What the member holds; the lobby and the member's seat in it, or the activity."""
         if asked.lobby_id is not None:
-            return [lobby_key(asked.lobby_id), seat_key(asked.lobby_id, member_id)]
+            return [standing_key(member_id), lobby_key(asked.lobby_id), seat_key(asked.lobby_id, member_id)]
         assert asked.activity_id is not None
-        return [activity_key(asked.activity_id)]
+        return [standing_key(member_id), activity_key(asked.activity_id)]
 
     def deal(self, member_id: str, order_id: str, asked: GroupInput, pieces: Sequence[Pieces], found: ReadSet) -> Deal:
         """The terms of the lobby, or of the one that this order opens."""
+        standing = standing_of(found[standing_key(member_id)])
         if asked.lobby_id is not None:
             seat_found = found[seat_key(asked.lobby_id, member_id)]
-            terms, until = _joining(member_id, found[lobby_key(asked.lobby_id)], seat_found)
+            terms, until = _joining(member_id, standing, found[lobby_key(asked.lobby_id)], seat_found)
         else:
             assert asked.activity_id is not None
             terms, until = _opening(member_id, order_id, asked.size, found[activity_key(asked.activity_id)])
+        settings = GROUP_BUY.current()
+        if standing.seats >= settings.held_seats:
+            raise _seats_held(settings.held_seats)
         opens = asked.lobby_id is None
         wanted = pieces[0]
         price = rules.check_order(terms, wanted.sku_id, wanted.quantity)
         seat = Seat(lobby_id=terms.lobby_id, activity_id=terms.activity_id, size=terms.size, leader=opens)
-        held_until = clock.now() + timedelta(minutes=GROUP_BUY.current().hold_minutes)
+        held_until = clock.now() + timedelta(minutes=settings.hold_minutes)
         return Deal(
             prices={wanted.sku_id: price.price_fen}, pool=terms.pool, pay_by=min(held_until, until), seat=seat,
             terms=Basis(terms, opens),
@@ -103,7 +110,8 @@ class Seating:
             _hold_free(tx, terms)
         part = SEAT + order.member_id
         seat = Lobbies(terms.lobby_id, part, state="held", order_id=order.order_id, leader=basis.opens)
-        tx.put(seat, Lobbies.state.does_not_exist() | (Lobbies.state == "released"), _already_in_lobby())
+        left = (Lobbies.state == "released") & Lobbies.let_go.does_not_exist()
+        tx.put(seat, Lobbies.state.does_not_exist() | left, Conflict)
         count_bought(tx, terms, order, 1)
 
     def check_open(self, order: Order) -> None:
@@ -148,7 +156,8 @@ class Seating:
             schedule(tx, SETTLE_LOBBY, seat.lobby_id)  # it has waited for this seat
         write_event(tx, lobby, "release", _after(lobby, "release", order))
         count_bought(tx, lobby.terms, order, -1)
-        return move(tx, order, "held", "released")
+        over = lobby.state != "opening" and not rules.is_open(lobby, clock.now())
+        return msgspec.structs.replace(move(tx, order, "held", "released"), over=over)
 
     def leave(self, tx: Transaction, order: Order) -> Seat:
         """Give up a paid seat before the lobby has ended, as part of `tx`; with its last paid member a lobby is over.
@@ -256,14 +265,22 @@ def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_fail
 
 
 def move(tx: Transaction, order: Order, before: str, after: str) -> Seat:
-    """Move the order's seat to another state, as part of `tx`, if it is still in the one before; the seat after it."""
+    """Move the order's seat to another state, as part of `tx`, if it is still in the one before; the seat after it.
+
+    A seat that was held and not paid is marked as let go, until it is taken after all.
+    """
     seat = _seat(order)
+    actions: list[Action] = [Lobbies.state.set(after)]
+    if before == "held" and after == "released":
+        actions.append(Lobbies.let_go.set(True))
+    elif before == "released":
+        actions.append(Lobbies.let_go.remove())
     same = (Lobbies.order_id == order.order_id) & (Lobbies.state == before)
-    tx.update(*seat_key(seat.lobby_id, order.member_id), [Lobbies.state.set(after)], same, Conflict)
-    return msgspec.structs.replace(seat, state=after)
+    tx.update(*seat_key(seat.lobby_id, order.member_id), actions, same, Conflict)
+    return msgspec.structs.replace(seat, state=after, over=False)
 
 
-def _joining(member_id: str, lobby_found: Any, seat_found: Any) -> tuple[Terms, Any]:
+def _joining(member_id: str, standing: Standing, lobby_found: Any, seat_found: Any) -> tuple[Terms, Any]:
     if lobby_found is None:
         raise rules.no_such_lobby()
     lobby = lobby_of(lobby_found)
@@ -272,13 +289,19 @@ def _joining(member_id: str, lobby_found: Any, seat_found: Any) -> tuple[Terms, 
     if member_id == lobby.terms.leader_id:
         raise MallError("not_for_you", errors=(OWN_LOBBY.at("group.lobby_id"),))
     rules.check_joinable(lobby, clock.now())
-    if lobby.terms.new_customers_only and has_bought(member_id):
+    if seat_found is not None and seat_found.let_go:
+        raise MallError("not_for_you", errors=(SEAT_LET_GO.at("group.lobby_id"),))
+    if lobby.terms.new_customers_only and has_bought(member_id, standing):
         raise _not_new()
     return lobby.terms, lobby.expires_at
 
 
 def _already_in_lobby() -> MallError:
     return MallError("already_in_lobby", errors=(ALREADY_IN_LOBBY.at("group.lobby_id"),))
+
+
+def _seats_held(limit: int) -> MallError:
+    return MallError("too_many_unpaid", limit=limit, errors=(SEATS_HELD.at("group", limit=limit),))
 
 
 def _not_new() -> MallError:

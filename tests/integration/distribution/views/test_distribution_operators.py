@@ -23,7 +23,7 @@ DAY = 86400
 
 
 def test_operators_see_distributors_by_state_and_where_every_fen_comes_from(
-    operator: Operator, people: list[Shopper], sandbox: str, sku: str
+    operator: Operator, people: list[Shopper], sandbox: str, sku: str, completed_at_once: None
 ) -> None:
     set_rules(operator, freeze_days=0)
     a, b, c = people
@@ -62,7 +62,7 @@ def test_operators_see_distributors_by_state_and_where_every_fen_comes_from(
 
 
 def test_operators_see_who_has_sold_most_before_the_others(
-    operator: Operator, people: list[Shopper], sandbox: str, sku: str
+    operator: Operator, people: list[Shopper], sandbox: str, sku: str, completed_at_once: None
 ) -> None:
     set_rules(operator, freeze_days=0)
     _, b, c = people

@@ -172,7 +172,7 @@ def test_commissions_are_found_by_state_and_by_day(
 
 
 def test_statements_close_over_the_months(
-    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock
+    operator: Operator, people: list[Shopper], sku: str, mall_clock: LocalClock, completed_at_once: None
 ) -> None:
     set_rules(
         operator, freeze_days=0,

@@ -1,0 +1,1 @@
+"""What a member holds unpaid, what they have bought, and how much of either they may."""

@@ -1,0 +1,72 @@
+"""What an order's transaction changes of what is kept of its member: when it is placed, paid, closed and refunded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pynamodb.expressions.update import Action
+
+from chalicelib.commerce.orders.holding import rules
+from chalicelib.commerce.orders.holding.rules import OverLimit, Standing
+from chalicelib.commerce.orders.rules import Order
+from chalicelib.commerce.orders.tables import Purchases, UnpaidOrders
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict
+
+
+def count_placed(tx: Transaction, order: Order, standing: Standing, at_most: int) -> None:
+    """Count the new order for its member, as part of `tx`: what it holds, beside what they were seen to hold.
+
+    `tx` fails with Conflict when another order was placed meanwhile, when the member has `at_most` unpaid orders, and,
+    with the price for new customers, when they have any unpaid order or another one with that price.
+    """
+    item = UnpaidOrders
+    same = item.version.does_not_exist() if not standing.version else item.version == standing.version
+    # The same, counted as older versions do, which run beside this one during a deployment.
+    same &= item.orders.does_not_exist() | (item.orders < (1 if order.newcomer else at_most))
+    actions: list[Action] = [item.orders.add(1), item.version.add(1), item.held.add({rules.hold_of(order)})]
+    if order.newcomer:
+        actions.append(item.newcomer.set(order.order_id))
+        same &= item.newcomer.does_not_exist()
+    if old := rules.outdated(standing, order.created_at):
+        actions.append(item.let_go.delete(old))
+    if surplus := rules.surplus(standing):
+        actions += [item.bought.delete(surplus), item.regular.set(True)]
+    tx.update(item, (order.member_id,), actions, same, Conflict)
+
+
+def count_changed(tx: Transaction, before: Order, after: Order) -> None:
+    """Count what a change of the order means for its member, as part of `tx`: it holds nothing any more, was let go, or
+    paid; or its pieces count no longer against a product's limit."""
+    item = UnpaidOrders
+    actions: list[Action] = []
+    if before.state == "awaiting_payment" != after.state:
+        actions += [item.orders.add(-1), item.held.delete({rules.hold_of(before)})]
+    if before.state == "closed" != after.state:
+        actions.append(item.version.add(1))
+    if before.state != "closed" == after.state and after.newcomer:
+        actions.append(item.newcomer.remove())
+    let_go, was_let_go = rules.let_go_of(after), rules.let_go_of(before)
+    if let_go != was_let_go:
+        actions.append(item.let_go.add({let_go}) if let_go else item.let_go.delete({was_let_go}))
+    bought = rules.bought_of(after)
+    if bought and before.paid_at is None:
+        actions.append(item.bought.add({bought}))
+    if actions:
+        tx.update(item, (after.member_id,), actions)
+    counted = rules.counted(after)
+    for product_id, pieces in rules.counted(before).items():
+        if pieces > counted[product_id]:
+            tx.update(Purchases, (after.member_id, product_id), [Purchases.pieces.add(counted[product_id] - pieces)])
+
+
+def count_pieces(tx: Transaction, order: Order, limits: Mapping[str, int | None], look_again: bool = False) -> None:
+    """Count the pieces that the order has of products with a limit, as part of `tx`, under these limits (None: without
+    one). `tx` fails with OverLimit of a product, or Conflict to `look_again`, where they would be too many."""
+    for product_id, pieces in rules.counted(order).items():
+        limit = limits[product_id]
+        fits = None
+        if limit is not None:
+            fits = Purchases.pieces.does_not_exist() | (Purchases.pieces <= limit - pieces)
+        failure = Conflict if look_again else OverLimit(product_id)
+        tx.update(Purchases, (order.member_id, product_id), [Purchases.pieces.add(pieces)], fits, failure)

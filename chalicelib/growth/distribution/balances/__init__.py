@@ -1,0 +1,1 @@
+"""What becomes of a distributor's balance that nobody will withdraw."""

@@ -1,0 +1,53 @@
+"""Commands that end a balance which nobody will withdraw: given up by who leaves, or written off by the mall."""
+
+from __future__ import annotations
+
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import FieldError
+from chalicelib.customers.members.refusals import BALANCE_LEFT, COMMISSIONS_UNSETTLED
+from chalicelib.growth.distribution.distributors import queries as distributor_queries
+from chalicelib.ledger import queries as ledger_queries
+from chalicelib.ledger import rules as entries
+from chalicelib.ledger import service as ledger
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import commit, retry
+
+
+def close(member_id: str, waive_balance: bool, tx: Transaction) -> FieldError | None:
+    """Close the account of a member who leaves, as part of `tx`: what can be withdrawn is given up, a debt is written
+    off. `tx` fails with Conflict where anything comes or goes meanwhile.
+
+    Give what the member must do first: wait for what is pending or on its way; withdraw the rest, or give it up.
+    """
+    found = ledger_queries.balance(member_id)
+    if found.pending or found.withdrawing:
+        return COMMISSIONS_UNSETTLED.at("member_id")
+    fen, now = found.available, clock.now()
+    if fen > 0 and not waive_balance:
+        return BALANCE_LEFT.at("waive_balance", amount_fen=fen, amount_yuan=f"{fen // 100}.{fen % 100:02d}")
+    if fen > 0:
+        ledger.post(tx, entries.waived(member_id, now, fen), found=found)
+    elif fen < 0:
+        ledger.post(tx, entries.written_off(member_id, ids.new(""), now, fen), found=found)
+    else:
+        ledger.hold(tx, member_id, found)
+    return None
+
+
+def write_off(member_id: str, reason: str) -> None:
+    """Write off what a distributor could withdraw, or what they owe; where that is nothing, nothing changes.
+
+    What is pending or on its way stays theirs. Raises `not_found` for a member who never applied, `conflict`.
+    """
+    distributor_queries.load(member_id)
+    retry(lambda: _write_off_once(member_id, reason))
+
+
+def _write_off_once(member_id: str, reason: str) -> None:
+    found = ledger_queries.balance(member_id)
+    if not found.available:
+        return
+    tx = Transaction()
+    entry = entries.written_off(member_id, ids.new(""), clock.now(), found.available, reason)
+    ledger.post(tx, entry, found=found)
+    commit(tx)

@@ -1,0 +1,111 @@
+"""A member whom an operator has blocked shops and holds nothing, and keeps all that is theirs."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+
+from local.client import Answer, Operator, Sandbox, Shopper, coupon_template
+from local.notices import payment_callback
+from tests.support.groups import sku_of
+
+
+@pytest.fixture
+def sku(operator: Operator) -> str:
+    sku_id: str = operator.product(price_fen=1000)["skus"][0]["sku_id"]
+    return sku_id
+
+
+def block(operator: Operator, shopper: Shopper, reason: str = "恶意占用库存") -> Any:
+    return operator.post(f"/v1/admin/members/{shopper.member_id}/block", {"reason": reason}).ok()
+
+
+def unblock(operator: Operator, shopper: Shopper) -> Any:
+    return operator.post(f"/v1/admin/members/{shopper.member_id}/unblock").ok()
+
+
+def wishes(operator: Operator, shopper: Shopper, sku: str) -> dict[str, Any]:
+    """All that a blocked member may not do, each as a call; they hold an unpaid order, and a code."""
+    terms = coupon_template(how=["claim", "code", "share"], share_limit=1)
+    template_id = operator.post("/v1/admin/coupon-templates", terms).ok(201)["template_id"]
+    batch = operator.post(f"/v1/admin/coupon-templates/{template_id}/codes", {"count": 1}).ok(201)
+    activity = operator.group_activity({2: 900})
+    unpaid = shopper.place([(sku, 1)])["order_id"]
+    free = operator.product(price_fen=0)["skus"][0]["sku_id"]
+    gift = shopper.place([(free, 1)])["order_id"]
+    body = shopper.order_body([(sku, 1)])
+    friend = Shopper.arrive(operator.send, Sandbox(shopper.sandbox.url))
+    lead = friend.take_seat(sku_of(activity), activity_id=activity["activity_id"]).ok(201)
+    friend.sandbox.pay(friend.start_payment(lead["order_id"]), notify="none")
+    friend.send(*payment_callback(friend.sandbox, lead["order_id"])).ok()
+    shared = friend.post("/v1/me/coupons/share", {"template_id": template_id}).ok()["share_token"]
+    opens = {"activity_id": activity["activity_id"], "payable_fen": 900}
+    joins = {"lobby_id": lead["group"]["lobby_id"], "payable_fen": 900}
+    return {
+        "order": lambda: shopper.post("/v1/orders", body, key=secrets.token_hex(8)),
+        "pay": lambda: shopper.post(f"/v1/orders/{unpaid}/payment"),
+        "pay nothing": lambda: shopper.post(f"/v1/orders/{gift}/payment"),
+        "put into the cart": lambda: shopper.put(f"/v1/cart/lines/{sku}", {"quantity": 1}),
+        "take out of the cart": lambda: shopper.delete(f"/v1/cart/lines/{sku}"),
+        "claim": lambda: shopper.post(f"/v1/coupon-templates/{template_id}/claim"),
+        "claim a friend's": lambda: shopper.post(
+            f"/v1/coupon-templates/{template_id}/claim", {"share_token": shared}
+        ),
+        "redeem": lambda: shopper.post("/v1/coupon-codes/redeem", {"code": batch["codes"][0]}),
+        "share": lambda: shopper.post("/v1/me/coupons/share", {"template_id": template_id}),
+        "open a lobby": lambda: shopper.take_seat(sku_of(activity), **opens),
+        "join a lobby": lambda: shopper.take_seat(sku_of(activity), **joins),
+    }  # fmt: skip
+
+
+def test_a_blocked_member_shops_and_holds_nothing_until_that_is_lifted(
+    operator: Operator, shopper: Shopper, sku: str
+) -> None:
+    calls = wishes(operator, shopper, sku)
+    told = block(operator, shopper)
+    assert (told["member_id"], told["blocked"]["reason"]) == (shopper.member_id, "恶意占用库存")
+    answers: dict[str, Answer] = {name: call() for name, call in calls.items()}
+    assert {name: (one.status, one.json["code"]) for name, one in answers.items()} == dict.fromkeys(
+        calls, (403, "member_blocked")
+    )
+    assert block(operator, shopper) == told
+    assert block(operator, shopper, "another")["blocked"]["reason"] == "another"
+    assert unblock(operator, shopper) == unblock(operator, shopper) == {"member_id": shopper.member_id, "blocked": None}
+    allowed = {name: call().status for name, call in calls.items() if name != "claim a friend's"}
+    assert set(allowed.values()) <= {200, 201, 409}, allowed  # one coupon each: the second way to it is refused
+
+
+def test_what_was_bought_before_is_received_refunded_exported_and_forgotten(
+    operator: Operator, shopper: Shopper, sku: str
+) -> None:
+    sent, kept, body = shopper.place([(sku, 1)]), shopper.place([(sku, 1)]), shopper.order_body([(sku, 1)])
+    again = shopper.post("/v1/orders", body, key="again").ok(201)
+    for order in (sent, kept):
+        shopper.sandbox.pay(shopper.start_payment(order["order_id"]), notify="none")
+        shopper.send(*payment_callback(shopper.sandbox, order["order_id"])).ok()
+    operator.ship(sent["order_id"])
+    block(operator, shopper)
+    assert shopper.post("/v1/orders", body, key="again").ok(201) == again  # it was placed before
+    assert shopper.quote([(sku, 1)])["payable_fen"] == 1000
+    shopper.post(f"/v1/orders/{again['order_id']}/cancel").ok()
+    shopper.post(f"/v1/orders/{sent['order_id']}/receive").ok()
+    shopper.refund(kept["order_id"])
+    assert shopper.post(f"/v1/orders/{sent['order_id']}/payment").refused(409, "order_state")
+    shopper.get("/v1/cart").ok()
+    (profile,) = shopper.get("/v1/me/export").ok()["sections"]["profile"]
+    assert profile["blocked"]["reason"] == "恶意占用库存"
+    refund = shopper.refund(sent["order_id"])["refund_id"]
+    operator.post(f"/v1/admin/orders/{sent['order_id']}/refunds/{refund}/approve", {"restock": True}).ok()
+    shopper.delete("/v1/me").ok(204)
+    operator.post(f"/v1/admin/members/{shopper.member_id}/unblock").refused(404, "not_found")
+
+
+def test_what_happened_is_in_the_log_of_operators(operator: Operator, shopper: Shopper) -> None:
+    block(operator, shopper, "因为")
+    entries = operator.get("/v1/admin/audit").ok()["items"]
+    entry = next(one for one in entries if one["parameters"].get("member_id") == shopper.member_id)
+    assert (entry["permission"], "因为" in entry["body"]) == ("members.block", True)
+    operator.post("/v1/admin/members/m-nobody/block", {"reason": "x"}).refused(404, "not_found")
+    operator.post(f"/v1/admin/members/{shopper.member_id}/block", {"reason": ""}).refused(400, "malformed")
