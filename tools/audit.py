@@ -36,6 +36,7 @@ from chalicelib.commerce.orders.checks import (
     audit_coupons,
     coupon_uses,
 )
+from chalicelib.commerce.orders.holding.checks import Kept
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock, settings
 from chalicelib.core.difference import Difference
@@ -198,7 +199,7 @@ def read(sandbox_url: str | None) -> Books:
         held,
         received_of,
     )
-    from chalicelib.commerce.orders.tables import Orders, UnpaidOrders
+    from chalicelib.commerce.orders.tables import Orders
     from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
     from chalicelib.growth.payouts.settings import WITHDRAWALS
     from chalicelib.growth.payouts.tables import Withdrawals, withdrawals_and_allowances
@@ -212,7 +213,7 @@ def read(sandbox_url: str | None) -> Books:
     books = Books(
         at=clock.now(),
         orders=[item.order for item in tools.scan(Orders)],
-        unpaid={item.member_id: Counted(int(item.orders), item.newcomer or "") for item in tools.scan(UnpaidOrders)},
+        unpaid=_unpaid(),
         entries=[item.entry for item in tools.scan(LedgerEntries)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
         lobbies=[lobby_of(item) for item in seats if item.part == LOBBY],
@@ -244,6 +245,24 @@ def read(sandbox_url: str | None) -> Books:
         refunds=msgspec.convert(paid_out, list[PaidRefund]),
         transfers=msgspec.convert(told["transfers"], list[Transfer]),
     )
+
+
+def _unpaid() -> dict[str, Counted]:
+    """What is counted and kept of each member's orders."""
+    from chalicelib.commerce.orders.tables import Purchases, UnpaidOrders
+    from chalicelib.platform.store import tools
+
+    pieces: dict[str, dict[str, int]] = defaultdict(dict)
+    for has in tools.scan(Purchases):
+        pieces[has.member_id][has.product_id] = int(has.pieces)
+    items: dict[str, Any] = {item.member_id: item for item in tools.scan(UnpaidOrders)}
+    found: dict[str, Counted] = {}
+    for member_id in items.keys() | pieces.keys():
+        item = items.get(member_id)
+        sets = {name: frozenset(getattr(item, name, None) or ()) for name in ("held", "let_go", "bought")}
+        kept = Kept(**sets, pieces=pieces.get(member_id, {}))
+        found[member_id] = Counted(int(item.orders), item.newcomer or "", kept) if item else Counted(0, kept=kept)
+    return found
 
 
 def _accounts() -> Accounts:

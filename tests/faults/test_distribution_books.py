@@ -90,13 +90,11 @@ class Mall:
         pricing.put_promotion("less", less)
         self.skus: list[str] = []
         for number, rate in enumerate([None, None, 0, 350, 4000]):
-            made = products.create(
-                {
-                    "product_code": f"book-{number}", "name": f"货{number}", "publish": True, "commission_bp": rate,
-                    "limit_per_order": 999,
-                    "skus": [SkuInput(sku_code="a", price_fen=self.chance.randint(100, 9999), stock=900_000)],
-                }
-            ).product  # fmt: skip
+            made = products.create({
+                "product_code": f"book-{number}", "name": f"货{number}", "publish": True, "commission_bp": rate,
+                "skus": [SkuInput(sku_code="a", price_fen=self.chance.randint(100, 9999), stock=900_000)],
+                "limit_per_order": 999,
+            }).product  # fmt: skip
             assert made is not None
             self.skus.append(made.skus[0].sku_id)
 

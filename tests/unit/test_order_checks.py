@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from chalicelib.commerce.coupons.rules import Held, Scope, Terms
 from chalicelib.commerce.orders.checks import Terms as Placed
 from chalicelib.commerce.orders.checks import audit
+from chalicelib.commerce.orders.holding.checks import Kept, holding_faults
+from chalicelib.commerce.orders.holding.rules import bought_of, hold_of, let_go_of
 from chalicelib.commerce.orders.placement.checks import coupon_faults, price_faults, promotion_faults
 from chalicelib.commerce.orders.refunds.checks import refund_faults, stuck_refunds
 from chalicelib.commerce.orders.refunds.rules import REJECTED_MAX, step_refund, with_refund
@@ -226,3 +228,25 @@ def test_a_refund_is_stuck_after_a_day_without_a_word(state: Any) -> None:
     assert list(stuck_refunds(on_its_way, NOW + timedelta(days=1, seconds=1))) != []
     failed = replace(whole, refunds=[replace(refund, state="failed")])
     assert list(stuck_refunds(failed, NOW + timedelta(days=9))) == []
+
+
+def test_what_is_kept_of_a_member_is_held_against_their_orders() -> None:
+    waiting = order(line("a", 2, 500), state="awaiting_payment")
+    let_go = replace(closed(replace(waiting, order_id="o2"), "cancelled", "member", NOW))
+    paid = replace(sound(), order_id="o3")
+    paid = with_line(paid, limited=True)
+    marks = hold_of(waiting), let_go_of(let_go), bought_of(paid)
+    assert None not in marks
+    held_, gone, bought = (frozenset({str(one)}) for one in marks)
+    kept = Kept(held=held_, let_go=gone, bought=bought, pieces={"p1": 2})
+    orders = [waiting, let_go, paid]
+    assert list(holding_faults(kept, orders)) == []
+    assert list(holding_faults(replace(kept, held=frozenset()), orders)) == ["holds 0 times for o"]
+    assert list(holding_faults(kept, [replace(waiting, state="closed"), let_go, paid])) == [
+        "holds something for o, which is closed"
+    ]
+    more = replace(waiting, lines=[replace(waiting.lines[0], quantity=3)])
+    assert list(holding_faults(kept, [more, let_go, paid])) == ["holds something else for o than was ordered"]
+    assert list(holding_faults(replace(kept, let_go=bought), orders)) == ["is said to have let go o3, and has not"]
+    assert list(holding_faults(replace(kept, bought=gone), orders)) == ["is said to have bought o2, and has not"]
+    assert list(holding_faults(replace(kept, pieces={}), orders)) == ["has 0 pieces of p1 counted, orders say 2"]

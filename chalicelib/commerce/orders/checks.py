@@ -16,6 +16,7 @@ from chalicelib.commerce.coupons.checks import Use
 from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.delivery.checks import overdue, state_faults
+from chalicelib.commerce.orders.holding.checks import Kept, holding_faults
 from chalicelib.commerce.orders.placement.checks import coupon_faults, price_faults, promotion_faults
 from chalicelib.commerce.orders.refunds.checks import amount, refund_faults
 from chalicelib.commerce.orders.rules import Order, OrderCoupon
@@ -49,10 +50,11 @@ class Stock(msgspec.Struct, frozen=True):
 
 class Counted(msgspec.Struct, frozen=True):
     """What is counted of one member: the orders that wait for their payment, and which has a price for new customers
-    ("": none)."""
+    ("": none); and what else is kept of them, where that is compared."""
 
     orders: int
     newcomer: str = ""
+    kept: Kept | None = None
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -252,6 +254,9 @@ def _newcomer_differences(orders: Iterable[Order]) -> list[Difference]:
 def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
     """Compare what is counted of each member's orders with those there are."""
     placed = list(orders)
+    by_member: dict[str, list[Order]] = {}
+    for order in placed:
+        by_member.setdefault(order.member_id, []).append(order)
     there = Counter(order.member_id for order in placed if order.state == "awaiting_payment")
     first = {o.member_id: o.order_id for o in placed if _has_newcomer_price(o) and o.state != "closed"}
     found: list[Difference] = []
@@ -263,4 +268,7 @@ def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) 
         if counted.newcomer != first.get(member_id, ""):
             what = f"{counted.newcomer} is kept as a new customer's, orders say {first.get(member_id, '')}"
             found.append(Difference(member_id, what))
+        if counted.kept is not None:
+            told = holding_faults(counted.kept, by_member.get(member_id, []))
+            found += [Difference(member_id, what) for what in told]
     return found
