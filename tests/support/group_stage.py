@@ -20,7 +20,7 @@ from chalicelib.commerce.catalogue.products import service as products
 from chalicelib.commerce.catalogue.products.inputs import SkuInput
 from chalicelib.commerce.catalogue.tables import Products
 from chalicelib.commerce.orders.jobs import STOCK_RETURNED
-from chalicelib.commerce.orders.tables import Orders
+from chalicelib.commerce.orders.tables import Orders, UnpaidOrders
 from chalicelib.commerce.pricing import service as pricing_service
 from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate
 from chalicelib.core import clock, ids, settings
@@ -45,7 +45,7 @@ FREIGHT_FEN, FREIGHT_MORE_FEN = 700, 100
 ACTIVITY_MINUTES, LOBBY_MINUTES = 240, 30
 
 _NOW = 1_795_226_400.0  # 2026-11-21 10:00 in Shanghai
-_TABLES = (Orders, LedgerEntries, Lobbies, GroupActivities, Jobs, Products)
+_TABLES = (Orders, UnpaidOrders, LedgerEntries, Lobbies, GroupActivities, Jobs, Products)
 
 #: What a piece costs by the lobby's size (of a ladder: its step), for the leader and for others; fen.
 Prices = dict[int, tuple[int, int]]
