@@ -16,6 +16,7 @@ from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.commerce.orders import service as order_changes
 from chalicelib.commerce.orders.closing import service as closing
+from chalicelib.commerce.orders.conditions import rules as conditions
 from chalicelib.commerce.orders.refunds import push
 from chalicelib.commerce.orders.refunds import rules as refund_rules
 from chalicelib.commerce.pricing import rules as pricing_rules
@@ -155,6 +156,12 @@ def give_back_after_earning(mall: SmallMall) -> object:
 # The faults.
 
 
+def freight_kept(patch: Patch) -> None:
+    """No refund gives freight back."""
+    patch.setattr(refund_rules, "_freight_of", lambda asked: 0)
+    patch.setattr(conditions, "freight_left", lambda order: 0)
+
+
 def coupons_unlocked(patch: Patch) -> None:
     """A coupon is taken, whoever has it."""
     patch.setattr(Held, "unusable", lambda held, now: None)
@@ -192,7 +199,7 @@ PLANTED = {
     ),
     "orders never close": Planted(replaced(closing, "close_unpaid", do_nothing), never_pay, "and is still open"),
     "freight is not given back with the last pieces": Planted(
-        replaced(refund_rules, "_freight_of", lambda asked: 0), give_all_back,
+        freight_kept, give_all_back,
         "all of it is given back, and of 800 fen freight 0",
     ),
     "stock comes back twice": Planted(

@@ -57,6 +57,13 @@ def let_go(mall: SmallMall) -> object:
     return told, states(mall, [first]), mall.books().seats, [one.bought for one in mall.books().drawings]
 
 
+def expire(mall: SmallMall) -> object:
+    """One person sits in a lobby of three, whose time runs out."""
+    order = mall.buy(mall.customers[0], ("group", 1), group=mall.opens(mall.activity("fixed", {3: 6000})))
+    mall.wait(2.5 * 3600)
+    return states(mall, [order])
+
+
 def buy_much(mall: SmallMall) -> object:
     """So much is bought in a group that a promotion would take something off elsewhere."""
     return [one.payable_fen for one in mall.lobby(mall.activity("fixed", {2: 7000}), *mall.customers[:2], pieces=4)]
@@ -116,7 +123,7 @@ PLANTED: dict[str, tuple[Any, str, Callable[..., Any], Callable[[SmallMall], obj
     "a ladder gives no difference back": (
         fates, "refund_difference", lambda right, order, *_: order, climb, "at the step of 3 they cost 6000",
     ),
-    "a lobby never ends": (lobbies, "settle_lobby", lambda *_: None, let_go, "and is open"),
+    "a lobby never ends": (lobbies, "settle_lobby", lambda *_: None, expire, "and is open"),
     "a seat that is let go stays taken": (seats, "move", keep_seat, let_go, "says released, the lobby says held"),
     "a seat is taken without an order": (seats.Seating, "hold", nobodys, sit, "held seat of no order"),
     "what is let go is counted as bought": (seats, "count_bought", never_less, let_go, "is counted 1 pieces"),

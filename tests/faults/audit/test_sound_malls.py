@@ -25,7 +25,8 @@ from chalicelib.ledger import queries as ledger_queries
 from tests.support.small_mall import DAY, SmallMall
 
 ASKED = os.environ.get("AUDIT_SEEDS", "")
-SEEDS = [int(one) for one in ASKED.split(",")] if ASKED else [1, 2, random.SystemRandom().randrange(3, 10**6)]
+#: 0: another one each time.
+SEEDS = [int(one) for one in ASKED.split(",")] if ASKED else [1, 2, 0]
 DEEDS = 16
 
 
@@ -93,7 +94,9 @@ class Play:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_named_of_a_sound_mall(small: SmallMall, seed: int) -> None:
-    play = Play(small, seed)
+    drawn = seed or random.SystemRandom().randrange(3, 10**6)
+    print(f"AUDIT_SEEDS={drawn}")  # told when it fails
+    play = Play(small, drawn)
     play.go_on()
     assert small.told() == []
     assert min(play.done[deed] for deed in ("buy", "withdraw")) > 0, play.done
