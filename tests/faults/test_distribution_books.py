@@ -389,8 +389,7 @@ def _check_statements(member_id: str) -> None:
     from chalicelib.ledger import queries as ledger_queries
     from chalicelib.ledger.rules import month
 
-    at, closed = distributor_queries.load(member_id).applied_at, 0
-    name, last = month(at), month(clock.now())
+    name, last, closed = month(distributor_queries.load(member_id).applied_at), month(clock.now()), 0
     while name <= last:
         one = statement(member_id, name)
         assert one.opening_fen == closed
