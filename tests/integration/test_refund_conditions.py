@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.commerce.orders.accounting.rules import differences_of_order
+from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.queries import load
 from chalicelib.commerce.orders.refunds import service
 from chalicelib.commerce.pricing.promotions.rules import NamedPromotion
