@@ -1,4 +1,4 @@
-"""Refunds of one order take turns, a minute apart, and none fails because of another; no job dies of strange answers."""
+"""Refunds of one order take turns, a minute apart: none fails because of another. No job dies of a strange answer."""
 
 from __future__ import annotations
 
