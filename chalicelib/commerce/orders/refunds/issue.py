@@ -10,6 +10,7 @@ from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.accounting.rules import given_back
 from chalicelib.commerce.orders.delivery.service import sent
 from chalicelib.commerce.orders.jobs import PUSH_REFUND, REFERRED_REFUNDED
+from chalicelib.commerce.orders.queries import refund_of_order
 from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.refunds.rules import (
     apply_refund,
@@ -65,7 +66,7 @@ def issue_refund(
     if parts != Sale():
         ledger.post(tx, entries.refund_granted(refund.refund_id, order.order_id, now, parts))
     if refund.amount_fen == 0:  # a gift given back: there is nothing to push
-        return succeeded(after, refund)
+        return succeeded(after, refund_of_order(after, refund.refund_id))
     changes.publish(tx, REFERRED_REFUNDED, after, refund.refund_id)
     owe_push(tx, refund.refund_id)
     return after
