@@ -92,7 +92,6 @@ class Mall:
             made = products.create(
                 {
                     "product_code": f"book-{number}", "name": f"货{number}", "publish": True, "commission_bp": rate,
-                    "limit_per_order": 999,
                     "skus": [SkuInput(sku_code="a", price_fen=self.chance.randint(100, 9999), stock=900_000)],
                 }
             ).product  # fmt: skip
