@@ -69,10 +69,11 @@ class Accounts(msgspec.Struct, frozen=True):
 
 
 class Books(msgspec.Struct, frozen=True):
-    """All that is compared, as it was `at`. `payments`, `refunds` and `transfers` are WeChat's, None where it was not
-    asked. `jobs` are those that are dead, or should long have been done."""
+    """All that is compared, as it was `at`; None where no job is run, so that nothing is overdue. `payments`, `refunds`
+    and `transfers` are WeChat's, None where it was not asked. `jobs` are those that are dead, or should long have been
+    done."""
 
-    at: datetime
+    at: datetime | None
 
     orders: list[Order]
     entries: list[Entry]
@@ -111,7 +112,14 @@ class Books(msgspec.Struct, frozen=True):
             self.withdrawals, self.entries, self.transfers, self.allowances, self.payouts, self.at
         )  # fmt: skip
         members = owed + commissions + paid_out
-        return money + seats + audit_coupons(self.orders, self.coupons) + counted + members + self.jobs
+        return (
+            money
+            + seats
+            + audit_coupons(self.orders, self.coupons)
+            + counted
+            + members
+            + (self.jobs if self.at else [])
+        )
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from local.client import SHANGHAI
@@ -342,7 +343,7 @@ def played(dynamodb: str, calmly: Calmly) -> Iterator[Mall]:
 def test_after_so_many_orders_refunds_and_withdrawals_every_book_closes(played: Mall) -> None:
     from tools.audit import read
 
-    books = read(None)
+    books = msgspec.structs.replace(read(None), at=None)  # jobs are not run here
     assert books.differences() == []
     assert len(books.orders) == len(played.orders) == ORDERS
     posted = Counter(entry.cause.partition(":")[0] for entry in books.entries)

@@ -80,6 +80,8 @@ def commission_differences(commission: Commission, order: Order, is_capped: bool
         found.append(Difference(about, f"is reversed, and {base} fen were not given back"))
     if commission.state != "reversed" and not base:
         found.append(Difference(about, f"is {commission.state}, and all of its order was given back"))
+    if commission.uncounted and order.state == "completed":
+        found.append(Difference(about, "is not counted for a tier, and its order is completed"))
     if commission.state == "available" and order.received_at is None:
         found.append(Difference(about, "is available before the order was received"))
     return found
