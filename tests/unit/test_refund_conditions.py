@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.commerce.orders.accounting.rules import given_back, sold
-from chalicelib.commerce.orders.conditions.rules import has_terms, held_to_conditions
+from chalicelib.commerce.orders.conditions.rules import Dearer, has_terms, held_to_conditions
 from chalicelib.commerce.orders.refunds.rules import withheld
-from chalicelib.commerce.orders.rules import Refund, Seat, SeatState
+from chalicelib.commerce.orders.rules import Pieces, Refund, Seat, SeatState
 from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate
 from chalicelib.commerce.pricing.promotions.rules import AddOn, Bundle, NewCustomerPrice, PiecesPercent, ThresholdOff
 from chalicelib.commerce.pricing.rules import Benefits, quote
@@ -76,6 +76,21 @@ def test_where_nothing_would_be_left_of_it_a_person_decides() -> None:
     books = bought([item("small", 1, 1000), item("x", 1, 5000)], {"p": extra})
     assert answer(books.ask("r", ("small", 1), deducts=True)) == ("requested", "promotion_condition", 1000)
     assert books.order.refunds[0].withheld_fen == 0
+    for fen, state in ((4900, "requested"), (4901, "approved")):
+        books = bought([item("small", 1, fen), item("x", 1, 5000)], {"p": extra})
+        assert books.ask("r", ("small", 1), deducts=True).state == state
+
+
+def test_a_fen_for_each_line_and_promotion_on_it_is_rounding() -> None:
+    assert [Dearer(3, 0, 3).fen, Dearer(1, 2, 3).fen, Dearer(4, 0, 3).fen, Dearer(-9, 13, 3).fen] == [0, 0, 4, 4]
+    assert [Dearer(3, 9, 3).because, Dearer(4, 9, 3).because] == ["free_freight", "promotion_condition"]
+    extra = AddOn(prices=prices(x=100), limit=2, threshold_fen=9900, **RUNS)
+    books = bought([item("big", 1, 10000), item("x", 2, 5000), item("y", 1, 50)], {"p": extra})
+    first = books.new("r1", [Pieces("big", 1)], deducts=True)
+    for missing, state in ((0, "approved"), (1, "approved"), (9, "requested")):
+        less = Bought(books.order, books.terms)
+        less.add(msgspec.structs.replace(first, withheld_fen=first.withheld_fen - missing))
+        assert less.ask("r2", ("y", 1)).state == state
 
 
 def test_goods_that_made_the_freight_free_are_not_let_go_by_themselves() -> None:
