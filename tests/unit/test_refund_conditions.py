@@ -81,6 +81,19 @@ def test_where_nothing_would_be_left_of_it_a_person_decides() -> None:
         assert books.ask("r", ("small", 1), deducts=True).state == state
 
 
+def test_the_mall_itself_keeps_nothing_back_and_gives_back_what_need_not_be_kept() -> None:
+    extra = AddOn(prices=prices(x=100), limit=2, threshold_fen=9900, **RUNS)
+    items = [item("big", 1, 10000), item("x", 2, 5000), item("y", 1, 5000)]
+    books = bought(items, {"p": extra}, templates=free_from(22000))
+    first = books.ask("r1", ("y", 1), deducts=True)
+    assert (first.amount_fen, first.withheld_fen) == (4200, 800)
+    for part, amount in (("big", 10000), ("x", 100)):
+        again = Bought(books.order, books.terms)
+        given = again.ask("r2", (part, 1), by_mall=True)
+        assert (given.amount_fen, given.withheld_fen) == (amount, 0)
+    assert books.ask("r3", by_mall=True).withheld_fen == -800
+
+
 def test_a_fen_for_each_line_and_promotion_on_it_is_rounding() -> None:
     assert [Dearer(3, 0, 3).fen, Dearer(1, 2, 3).fen, Dearer(4, 0, 3).fen, Dearer(-9, 13, 3).fen] == [0, 0, 4, 4]
     assert [Dearer(3, 9, 3).because, Dearer(4, 9, 3).because] == ["free_freight", "promotion_condition"]
