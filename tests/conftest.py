@@ -26,7 +26,7 @@ from tests.support import permissions
 #: Files that take longest (--durations=0), longest first.
 _LONGEST = (
     "test_group_machine", "test_random_malls", "test_group_sweep", "test_commission_sweep", "test_openapi",
-    "test_template", "test_drill", "test_crash_sweep", "test_package", "test_distribution_views",
+    "test_template", "test_drill", "test_crash_sweep", "test_refund_sweep", "test_package", "test_distribution_views",
     "test_distribution", "test_group_late", "test_withdrawal_sweep", "test_bulk_issue", "test_mixed_load",
     "test_callbacks", "test_group_races", "test_refunds", "test_group_draws", "test_bindings_machine",
     "test_artefact", "test_coupon_races",

@@ -199,11 +199,6 @@ def everybody_has_left(scene: Scene) -> None:
     scene.leader.refund(scene.lead["order_id"])
 
 
-def the_member_sits_there_again(scene: Scene) -> None:
-    again = scene.late.join_lobby(scene.lead)
-    assert again["order_id"] != scene.order_id
-
-
 def the_pieces_are_gone(scene: Scene) -> None:
     scene.arrive().place([(scene.sku, 9)])
 
@@ -215,7 +210,7 @@ def the_limit_is_reached(scene: Scene) -> None:
 #: And what is special about the group-buy then.
 MOMENTS: dict[Callable[[Scene], None], dict[str, int]] = {
     another_holds_it: {}, the_lobby_has_succeeded: {}, the_lobby_has_failed: {"lobby_minutes": 1},
-    everybody_has_left: {}, the_member_sits_there_again: {}, the_pieces_are_gone: {},
+    everybody_has_left: {}, the_pieces_are_gone: {},
     the_limit_is_reached: {"limit_per_member": 1},
 }  # fmt: skip
 

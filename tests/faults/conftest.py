@@ -12,8 +12,10 @@ import pytest
 from local.environment import Places
 
 if TYPE_CHECKING:
+    from local.clock import LocalClock
     from tests.support.outside import Outside
-    from tests.support.sweep import Calmly
+    from tests.support.purchases import Flow, Purchase
+    from tests.support.sweep import Calmly, Sweep
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +33,13 @@ def calmly(dynamodb: str, places: Places) -> Calmly:
     from tests.support.lean import lean
 
     return functools.partial(lean, dynamodb) if places.engine_is_ours else contextlib.nullcontext
+
+
+@pytest.fixture
+def purchase_sweep(
+    dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
+) -> Iterator[Sweep[Flow, Purchase]]:
+    """Purchases, struck at each of their calls."""
+    from tests.support.purchases import purchases
+
+    yield from purchases(sandbox, mall_clock, outside, calmly)

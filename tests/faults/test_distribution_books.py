@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from local.client import SHANGHAI
-from tests.support.distribution import bare_member, quick_distributor
+from tests.support.distribution import bare_member, complete, quick_distributor
 from tests.support.group_stage import Clock
 from tests.support.own_tables import own_tables
 
@@ -286,6 +286,7 @@ class Mall:
             settle(*self.untold.pop())
         self.clock.advance(30 * DAY)
         for order_id in self.orders:
+            complete(order_id)
             settle(order_id)
 
     def _some_order(self) -> Order:
@@ -345,10 +346,9 @@ def test_after_so_many_orders_refunds_and_withdrawals_every_book_closes(played: 
     assert books.differences() == []
     assert len(books.orders) == len(played.orders) == ORDERS
     posted = Counter(entry.cause.partition(":")[0] for entry in books.entries)
-    done = played.done
-    print(dict(posted), dict(done))
+    print(dict(posted), dict(played.done))
     assert min(posted[cause] for cause in ("paid", "granted", "refunded", "commission", "begun")) > 0
-    assert done["refunds"] and done["succeeded"]
+    assert played.done["refunds"] and played.done["succeeded"]
     _check_nobody_left_out(books)
     _check_cap(books.orders, books.entries)
     for member_id in played.sellers:
@@ -388,8 +388,7 @@ def _check_statements(member_id: str) -> None:
     from chalicelib.ledger import queries as ledger_queries
     from chalicelib.ledger.rules import month
 
-    at, closed = distributor_queries.load(member_id).applied_at, 0
-    name, last = month(at), month(clock.now())
+    name, last, closed = month(distributor_queries.load(member_id).applied_at), month(clock.now()), 0
     while name <= last:
         one = statement(member_id, name)
         assert one.opening_fen == closed

@@ -7,16 +7,20 @@ first. One person pays per order, every seat is counted, and nobody's money stay
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import pytest
 
 from chalicelib.commerce.catalogue.tables import stock_key
+from chalicelib.commerce.orders.holding import queries as holding
+from chalicelib.commerce.orders.holding import rules
 from chalicelib.commerce.orders.rules import Order
+from chalicelib.commerce.orders.tables import Purchases, UnpaidOrders
 from chalicelib.core import clock
 from chalicelib.growth.groupbuy.tables import position
 from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import remove
 from chalicelib.platform.web import tokens
 from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
@@ -51,12 +55,15 @@ def new_world(people: list[Shopper], sandbox: str, mall_clock: LocalClock) -> Ca
     """Makes a world: an activity that nobody has taken part in yet, and no job of any world before."""
     send = in_process()
     operator = Operator(send, owner_token())
-    product = operator.product(stock=STOCK)
+    product = operator.product(stock=STOCK, limit_per_member=STOCK)
     sku_id = product["skus"][0]["sku_id"]
     wechat = Sandbox(sandbox)
 
     def make(offer: Offer) -> GroupWorld:
         forget_all()
+        for shopper in people:  # what was not brought to its end there is held no more
+            remove(UnpaidOrders, (shopper.member_id,))
+            remove(Purchases, (shopper.member_id, product["product_id"]))
         mall_clock.advance(1)  # so that no order of the world before falls into this one
         taken = int(read.batch_get([stock_key(sku_id)])[0].taken)
         began = clock.now()
@@ -91,6 +98,17 @@ def test_when_every_call_fails_at_first_the_mall_copes(flow: Flow, mode: Mode, s
     assert sweep.play(flow, mode, None)
 
 
+def _check_standing(orders: Iterable[Order]) -> None:
+    """What is kept of each of the people is what their order makes of it."""
+    for order in orders:
+        kept = holding.standing_of(read.get(UnpaidOrders, order.member_id))
+        assert (kept.orders, kept.held) == (len(kept.held), {text for text in [rules.hold_of(order)] if text})
+        assert kept.let_go == {text for text in [rules.let_go_of(order)] if text}
+        assert kept.bought >= {text for text in [rules.bought_of(order)] if text}
+        pieces = holding.bought_pieces(order.member_id, order.lines[0].product_id)
+        assert pieces == rules.counted(order)[order.lines[0].product_id]
+
+
 def _check_twice(flow: Flow, world: GroupWorld) -> None:
     """Everything is as it must be, also when every job that may come late or twice does so."""
     _check(flow, world)
@@ -109,6 +127,7 @@ def _check(flow: Flow, world: GroupWorld) -> None:
     assert {who: world.orders_of(who) for who in orders} == dict.fromkeys(orders, 1)
     _check_lobby(flow, seen)
     _check_pieces(flow, seen)
+    _check_standing(orders.values())
     assert [f"{one.about}: {one.what}" for one in world.differences(seen)] == []
     assert dead_jobs() == []
     world.run_jobs()

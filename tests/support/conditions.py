@@ -71,7 +71,8 @@ def bought(
     items: Sequence[Item], promotions: Mapping[str, Promotion] = {}, coupons: Sequence[Held] = (),
     templates: Mapping[str, FreightTemplate] = {}, new_customer: bool = False, floor_bp: int = 0,
 ) -> Bought:  # fmt: skip
-    """An order of these items at the price that the quote says, with these coupons, paid."""
+    """An order of these items at the price that the quote says, with these coupons, paid; nobody leads a group."""
+    items = [msgspec.structs.replace(item, lead=None) for item in items]
     chosen = [one.coupon.coupon_id for one in coupons]
     benefits = Benefits(
         now=NOW, promotions=promotions, coupons=coupons, chosen=chosen, new_customer=new_customer, floor_bp=floor_bp

@@ -55,6 +55,20 @@ def completed(clock: LocalClock) -> None:
         run_jobs()
 
 
+def complete(order_id: str) -> None:
+    """The order is completed, where it was received and no refund of it is open."""
+    from chalicelib.commerce.orders import service as orders
+    from chalicelib.commerce.orders.rules import Order, step
+    from chalicelib.core import clock
+
+    def decide(order: Order, _: Any) -> Order:
+        if order.state != "received" or any(refund.open for refund in order.refunds):
+            return order
+        return step(order, "complete", "completed", "system", clock.now())
+
+    orders.change(order_id, decide)
+
+
 def balance(shopper: Shopper) -> tuple[int, int]:
     """What the shopper has earned: pending, and available, in fen."""
     from chalicelib.ledger import queries as ledger_queries

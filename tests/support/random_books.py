@@ -33,6 +33,8 @@ def check_end(play: Play) -> None:
         if order_id in play.placed:
             _check_price(play, order, play.placed[order_id])
         _check_ended(play, order)
+        play.told[f"order: {order.state}"] += 1
+        play.told.update(f"refund: {one.state} {getattr(one, 'because', '')}" for one in order.refunds)
         check_refunds(play, order)
     check_groups(play)
     _check_wechat(play)
@@ -135,7 +137,6 @@ def _check_coupons(play: Play) -> None:
         if order.group is not None and order.group.state == "lost":
             lottery = play.offers[order.group.activity_id].lottery or {}
             lost[lottery.get("losers_coupon", "")] += 1
-    mine = {ticket.coupon_id: ticket for some in play.tickets.values() for ticket in some.values()}
     given: Counter[str] = Counter()
     used: Counter[str] = Counter()
     for item in tools.scan(Coupons):
@@ -144,19 +145,18 @@ def _check_coupons(play: Play) -> None:
         template_id, coupon_id = item.coupon.template_id, item.coupon.coupon_id
         given[template_id] += 1
         used[template_id] += item.state == "used"
-        wanted = play.ticket_state(coupon_id) if coupon_id in mine else "unused"
+        wanted = play.ticket_state(coupon_id)
         holders = play.holders(coupon_id)
         if len(holders) > 1:
             play.differs(f"coupon {coupon_id}", f"is in {holders}")
         if item.state != wanted:
             play.differs(f"coupon {coupon_id}", f"is {item.state} of {item.order_id}, not {wanted} of {holders}")
-    claimed = Counter(ticket.template_id for ticket in mine.values())
     for template_id, fields in play.mall.templates.items():
         shards = [x for x in tools.scan(CouponCounters) if x.counter.split("#")[1] == template_id]
         left = sum(int(x.free or 0) for x in shards if x.counter.startswith("stock#"))
         said = sum(int(x.used or 0) for x in shards if x.counter.startswith("used#"))
-        most = claimed[template_id] + lost[template_id]
-        if not claimed[template_id] <= given[template_id] <= most or left + given[template_id] != fields["total"]:
+        most = play.claimed[template_id] + lost[template_id]
+        if not play.claimed[template_id] <= given[template_id] <= most or left + given[template_id] != fields["total"]:
             play.differs(f"template {fields['kind']}", f"{given[template_id]} given, {left} left of {fields['total']}")
         if said != used[template_id]:
             play.differs(f"template {fields['kind']}", f"{said} used by its count, {used[template_id]} are")

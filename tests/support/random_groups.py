@@ -29,8 +29,9 @@ _JOIN = ("lobby_full", "lobby_over", "already_in_lobby", "not_found", "not_for_y
 def make_activity(play: Play) -> str:
     """An operator makes a group-buy."""
     chance = play.chance
-    sku = play.mall.skus[chance.choice(sorted(play.mall.skus))]
-    kind = chance.choice(["fixed", "ladder", "ladder", "lottery"])
+    ample = [sku_id for sku_id, sku in sorted(play.mall.skus.items()) if sku.supplied > 60]
+    sku = play.mall.skus[chance.choice(ample if ample and chance.random() < 0.8 else sorted(play.mall.skus))]
+    kind = chance.choice(["fixed", "ladder", "lottery"])
     sizes = sorted(chance.sample([2, 3, 4], chance.choice([1, 2, 3] if kind != "ladder" else [2, 3])))
     prices: dict[int, tuple[int, int]] = {}
     fen = sku.price
@@ -44,7 +45,7 @@ def make_activity(play: Play) -> str:
         lottery["prize"] = chance.choice(["goods", "free"])
         if chance.random() < 0.5:
             lottery["losers_coupon"] = sorted(play.mall.templates)[0]
-    aside = chance.choice([0, 0, 5, 20]) if sku.supplied > 20 else 0
+    aside = chance.choice([0, 0, 6, 30]) if sku.supplied > 20 else 0
     minutes = chance.choice([60, 300, 1440, 4320])
     body: dict[str, Any] = {
         "product_id": sku.product_id, "kind": kind, "sizes": sizes, "lobby_minutes": chance.choice([30, 120, 1440]),
@@ -69,17 +70,23 @@ def make_activity(play: Play) -> str:
 
 def end_activity(play: Play) -> str:
     """An operator ends one early."""
-    running = [offer for offer in play.offers.values() if offer.ends_at > clock.now()]
+    running = _running(play)
     if not running:
         return nobody(play)
     offer = play.pick(running)
     told, _ = play.attempt("end", lambda: activities.end(offer.activity_id))
+    play.ended.add(offer.activity_id)
     return told or f"ended {offer.activity_id[:6]}"
+
+
+def _running(play: Play) -> list[Offer]:
+    """The group-buys in which lobbies can be opened."""
+    return [one for one in play.offers.values() if one.ends_at > clock.now() and one.activity_id not in play.ended]
 
 
 def open_lobby(play: Play) -> str:
     """Somebody opens a lobby."""
-    running = [offer for offer in play.offers.values() if offer.ends_at > clock.now()]
+    running = _running(play)
     if not running:
         return make_activity(play)
     offer = play.pick(running)
@@ -91,24 +98,32 @@ def open_lobby(play: Play) -> str:
 
 def join_lobby(play: Play) -> str:
     """Somebody joins a lobby, whether that can be done or not."""
-    ended = ("draw_won", "group_succeeded", "group_failed", "draw_lost")
-    lobbies = {
-        order.group.lobby_id: order
-        for order in play.orders.values()
-        if order.group is not None and order.order_id in play.placed
-        if play.placed[order.order_id].leader and not any(event.what in ended for event in order.history)
-    }
-    if not lobbies:
+    leaders = [o for o in play.orders.values() if o.order_id in play.placed and play.placed[o.order_id].leader]
+    waiting = [order for order in leaders if order.state == "awaiting_group"]
+    if not leaders:
         return open_lobby(play)
-    paid = {lobby_id: order for lobby_id, order in lobbies.items() if order.state == "awaiting_group"}
-    lobby_id = play.pick(paid if paid and play.chance.random() < 0.85 else lobbies)
-    placed = play.placed[lobbies[lobby_id].order_id]
+    return _join(play, play.pick(waiting if waiting and play.chance.random() < 0.9 else leaders), False)
+
+
+def rush_lobby(play: Play) -> str:
+    """Friends come one after the other, and pay, until a lobby is full or some of them have come."""
+    waiting = [order for order in play.in_state("awaiting_group") if play.placed[order.order_id].leader]
+    if not waiting:
+        return open_lobby(play)
+    leader = play.pick(waiting)
+    told = [_join(play, leader, True) for _ in range(play.chance.choice([1, 2, 3, 3]))]
+    return " / ".join(told)
+
+
+def _join(play: Play, leader: Order, surely: bool) -> str:
+    assert leader.group is not None
+    placed, lobby_id = play.placed[leader.order_id], leader.group.lobby_id
     assert placed.offer is not None
     inside = [o.member_id for o in play.orders.values() if o.group is not None and o.group.lobby_id == lobby_id]
     outside = [member for member in MEMBERS if member not in inside] or list(MEMBERS)
-    member = play.chance.choice(outside if play.chance.random() < 0.85 else list(MEMBERS))
+    member = play.chance.choice(outside if surely or play.chance.random() < 0.85 else list(MEMBERS))
     told, order = _sit(play, member, placed.offer, placed.size, GroupInput(lobby_id=lobby_id), _JOIN)
-    return f"{told} {lobby_id[:6]}" if order is None else f"{told} {lobby_id[:6]} {go_on(play, order)}"
+    return f"{told} {lobby_id[:6]}" if order is None else f"{told} {lobby_id[:6]} {go_on(play, order, surely)}"
 
 
 def _sit(
@@ -132,6 +147,8 @@ def check_groups(play: Play) -> None:
     for lobby_id, lobby in lobbies.items():
         inside = [o for o in play.orders.values() if o.group is not None and o.group.lobby_id == lobby_id]
         offer = play.offers[lobby.terms.activity_id]
+        play.told[f"lobby of {offer.kind}: {lobby.state}"] += 1
+        play.told.update(f"seat of {offer.kind}: {seat_of(order)}" for order in inside)
         _check_lobby(play, offer, lobby, inside)
         paid = [order for order in inside if seat_of(order) in ("taken", "won", "lost")]
         if lobby.state == "succeeded":

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from chalicelib.commerce.coupons.rules import Coupon
 from chalicelib.commerce.orders.delivery import service as delivery
 from chalicelib.commerce.orders.refunds import service as refunds
 from chalicelib.commerce.orders.rules import Order
@@ -97,7 +98,10 @@ class Play:
     orders: dict[str, Order] = field(default_factory=dict)
     placed: dict[str, Placed] = field(default_factory=dict)
     tickets: dict[str, dict[str, Ticket]] = field(default_factory=dict)
+    #: How many coupons of a template were claimed; losers of lotteries get others.
+    claimed: Counter[str] = field(default_factory=Counter)
     offers: dict[str, Offer] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
     asked: dict[str, Asked] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
@@ -197,6 +201,17 @@ class Play:
                 if before is not None and before.state == "awaiting_payment" and order.state == "closed":
                     self.let_go.setdefault(order.member_id, []).append(clock.now())
                 self.orders[order.order_id] = order
+            if "coupon" in item and "template_id" in item["coupon"].get("S", ""):
+                self._got(msgspec.json.decode(item["coupon"]["S"], type=Coupon))
+
+    def _got(self, coupon: Coupon) -> None:
+        """A member has a coupon: what it is worth is what its template was made with."""
+        of = self.mall.templates[coupon.template_id]
+        self.tickets.setdefault(coupon.member_id, {})[coupon.coupon_id] = Ticket(
+            coupon.coupon_id, coupon.template_id, of["kind"], coupon.valid_from, coupon.valid_until,
+            of.get("amount_fen", 0), of.get("percent_off", 0), of.get("ceiling_fen"), of.get("threshold_fen", 0),
+            tuple(of.get("scope", {}).get("products", ())), of.get("stacking") == "extra", of.get("returns", True),
+        )  # fmt: skip
 
     def _job_failed(self, job: Job, fault: Exception) -> None:
         slow = isinstance(fault, ConditionFailed) and fault.failed == (None,)  # another worker ended the job

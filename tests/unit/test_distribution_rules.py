@@ -14,16 +14,15 @@ from hypothesis import strategies as st
 from chalicelib.commerce.orders.accounting.rules import paid_for
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core.errors import MallError
-from chalicelib.growth.distribution.distributors.rules import next_goal, next_tier
 from chalicelib.growth.distribution.rules import (
     STANDARD,
     Commission,
     DistributionRules,
     Rate,
-    SalesTotals,
     Tier,
     check,
     new_binding,
+    order_cap,
     rate,
     reduced,
 )
@@ -77,6 +76,8 @@ def products(draw: st.DrawFn) -> dict[str, int | None]:
         (None, ONE_RATE, 2, Rate(500, "default")),
         (300, GOLD, 1, Rate(300, "product")),
         (300, GOLD, 2, Rate(300, "product")),
+        (500, None, 2, Rate(500, "default")),
+        (800, GOLD, 2, Rate(800, "tier")),
         (3000, GOLD, 1, Rate(3000, "product")),
         (3000, GOLD, 2, Rate(800, "tier")),
         (0, GOLD, 1, Rate(0, "product")),
@@ -120,6 +121,46 @@ def test_an_order_never_pays_more_than_its_cap_and_a_line_never_more_than_its_ra
             assert line.base_fen == line.paid_fen == sold.payable_fen
             assert line.full_fen == sold.payable_fen * line.rate_bp // 10_000
             assert 0 <= line.amount_fen == line.earned_fen <= line.full_fen
+
+
+def test_a_tier_is_paid_by_its_rates_and_one_that_is_not_there_by_the_default() -> None:
+    rules = msgspec.structs.replace(RULES, tiers=[ONE_RATE, GOLD])
+    paid = {tier: [one.amount_fen for one in pays(paid_order((1, 1000)), rules, tier=tier)] for tier in (
+        "gold", "iron", STANDARD, "removed",
+    )}  # fmt: skip
+    assert paid == {"gold": [200, 80], "iron": [120, 50], STANDARD: [100, 50], "removed": [100, 50]}
+    assert [rules.tier(tier.tier_id) for tier in (GOLD, ONE_RATE)] == [GOLD, ONE_RATE]
+
+
+def test_the_default_pays_a_tenth_on_one_level() -> None:
+    rules = DistributionRules(enabled=True)
+    assert ([one.amount_fen for one in pays(paid_order((1, 1000)), rules)], rules.rates_bp) == ([100], [1000, 300])
+
+
+def test_where_a_price_was_lowered_after_payment_the_lower_one_is_the_base() -> None:
+    order = paid_order((1, 1000), (1, 500))
+    lines = [msgspec.structs.replace(order.lines[0], reduced_fen=400), order.lines[1]]
+    first, second = pays(msgspec.structs.replace(order, lines=lines), RULES)
+    assert [(line.paid_fen, line.base_fen, line.amount_fen) for line in first.lines] == [(600, 600, 60), (500, 500, 50)]
+    assert [line.amount_fen for line in second.lines] == [30, 25]
+
+
+@pytest.mark.parametrize(
+    ("goods", "cap_fen", "cap"), [(1000, None, 500), (1000, 600, 500), (1000, 400, 400), (1001, 500, 500), (0, 9, 0)]
+)
+def test_the_cap_is_the_share_of_the_goods_and_the_sum_whichever_is_less(
+    goods: int, cap_fen: int | None, cap: int
+) -> None:
+    assert order_cap(goods, 5000, cap_fen) == cap
+
+
+def test_at_the_cap_a_refund_of_one_line_may_leave_more_to_another_and_never_to_all() -> None:
+    rules = msgspec.structs.replace(RULES, order_cap_bp=1000)
+    order = paid_order((1, 100), (1, 1000))
+    levels = pays(order, rules, {"p0": 10_000})
+    kept = refunded(order, "r", (0, 1))
+    assert [[line.amount_fen for line in one.lines] for one in levels] == [[43, 43], [2, 22]]
+    assert [[line.amount_fen for line in reduced(one, levels, kept).lines] for one in levels] == [[0, 67], [0, 33]]
 
 
 def test_what_is_above_the_cap_is_taken_off_everybody_in_proportion() -> None:
@@ -250,50 +291,7 @@ def test_a_tie_holds_for_its_days_or_for_ever() -> None:
     assert not for_a_week.live(NOW + timedelta(days=7))
 
 
-# Tiers
-
-LADDER = [
-    Tier(tier_id="bronze", name="铜", orders=1),
-    Tier(tier_id="hand", name="特邀"),
-    Tier(tier_id="silver", name="银", sales_fen=1000, customers=2),
-    Tier(tier_id="gold", name="金", sales_fen=5000),
-]
-
-
-@pytest.mark.parametrize(
-    ("current", "totals", "expected"),
-    [
-        (STANDARD, SalesTotals(0, 0, 0), None),
-        (STANDARD, SalesTotals(0, 1, 0), "bronze"),
-        (STANDARD, SalesTotals(1000, 0, 2), "silver"),
-        (STANDARD, SalesTotals(1000, 0, 1), None),
-        ("bronze", SalesTotals(5000, 9, 0), "gold"),
-        ("gold", SalesTotals(0, 9, 9), None),
-        ("removed", SalesTotals(0, 1, 0), None),
-    ],
-)
-def test_a_tier_is_reached_by_all_its_thresholds_and_never_by_none(
-    current: str, totals: SalesTotals, expected: str | None
-) -> None:
-    found = next_tier(current, totals, LADDER)
-    assert (None if found is None else found.tier_id) == expected
-
-
-@pytest.mark.parametrize(
-    ("current", "goal"), [(STANDARD, "bronze"), ("bronze", "silver"), ("hand", "silver"), ("gold", None)]
-)
-def test_what_comes_next_is_the_next_tier_that_totals_reach(current: str, goal: str | None) -> None:
-    found = next_goal(current, SalesTotals(), LADDER)
-    assert (None if found is None else found.tier_id) == goal
-
-
-@given(
-    st.sampled_from([STANDARD, *(tier.tier_id for tier in LADDER)]), st.builds(SalesTotals, *[st.integers(0, 9999)] * 3)
-)
-def test_nobody_is_ever_put_lower(current: str, totals: SalesTotals) -> None:
-    ids = [STANDARD, *(tier.tier_id for tier in LADDER)]
-    reached = next_tier(current, totals, LADDER)
-    assert reached is None or ids.index(reached.tier_id) > ids.index(current)
+# Settings
 
 
 def test_two_tiers_of_one_name_and_three_levels_are_refused() -> None:
@@ -301,6 +299,10 @@ def test_two_tiers_of_one_name_and_three_levels_are_refused() -> None:
         with pytest.raises(MallError) as refusal:
             check(DistributionRules(tiers=wrong))
         assert refusal.value.errors[0].field == f"tiers[{len(wrong) - 1}].tier_id"
+    with pytest.raises(MallError) as refusal:
+        check(DistributionRules(levels=2, rates_bp=[1000]))
+    assert refusal.value.errors[0].field == "rates_bp"
+    check(DistributionRules(levels=2, tiers=[GOLD, ONE_RATE]))
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"levels": 3}, DistributionRules)
     with pytest.raises(msgspec.ValidationError):

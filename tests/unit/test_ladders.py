@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.commerce.coupons.rules import Coupon, Held, Scope
-from chalicelib.commerce.orders.accounting.rules import differences_of_order, given_back, lapsed, sold
+from chalicelib.commerce.orders.accounting.checks import differences_of_order
+from chalicelib.commerce.orders.accounting.rules import given_back, lapsed, sold
 from chalicelib.commerce.orders.refunds.rules import apply_refund, freight_left, new_refund, reduction
 from chalicelib.commerce.orders.rules import Order, OrderCoupon, OrderLine, Pieces, Seat, as_placed, step
 from chalicelib.commerce.pricing.basket.rules import Discount, Item, Lead, LineDiscount, floor_fen

@@ -282,7 +282,7 @@ def test_refunds_above_what_was_paid_are_named() -> None:
     books.order = msgspec.structs.replace(
         books.order, refunds=[books.order.refunds[0], doubled, books.order.refunds[2]]
     )
-    assert books.differences()[-1] == f"refunds of {3350 + 950} fen exceed 3350 paid"
+    assert f"refunds of {3350 + 950} fen exceed 3350 paid" in books.differences()
     paid_less = msgspec.structs.replace(books.order, paid_fen=3349)
     assert "paid 3349 fen of 3350" in [one.what for one in differences_of_order(paid_less, books.entries)]
 

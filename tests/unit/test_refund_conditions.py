@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.commerce.orders.accounting.rules import given_back, sold
-from chalicelib.commerce.orders.conditions.rules import has_terms, held_to_conditions
+from chalicelib.commerce.orders.conditions.rules import Dearer, has_terms, held_to_conditions, reckoned_anew
 from chalicelib.commerce.orders.refunds.rules import withheld
-from chalicelib.commerce.orders.rules import Refund, Seat, SeatState
+from chalicelib.commerce.orders.rules import Pieces, Refund, Seat, SeatState
 from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate
 from chalicelib.commerce.pricing.promotions.rules import AddOn, Bundle, NewCustomerPrice, PiecesPercent, ThresholdOff
 from chalicelib.commerce.pricing.rules import Benefits, quote
@@ -76,6 +76,42 @@ def test_where_nothing_would_be_left_of_it_a_person_decides() -> None:
     books = bought([item("small", 1, 1000), item("x", 1, 5000)], {"p": extra})
     assert answer(books.ask("r", ("small", 1), deducts=True)) == ("requested", "promotion_condition", 1000)
     assert books.order.refunds[0].withheld_fen == 0
+    for fen, state in ((4900, "requested"), (4901, "approved")):
+        books = bought([item("small", 1, fen), item("x", 1, 5000)], {"p": extra})
+        assert books.ask("r", ("small", 1), deducts=True).state == state
+
+
+def test_the_mall_itself_keeps_nothing_back_and_gives_back_what_need_not_be_kept() -> None:
+    extra = AddOn(prices=prices(x=100), limit=2, threshold_fen=9900, **RUNS)
+    items = [item("big", 1, 10000), item("x", 2, 5000), item("y", 1, 5000)]
+    books = bought(items, {"p": extra}, templates=free_from(22000))
+    first = books.ask("r1", ("y", 1), deducts=True)
+    assert (first.amount_fen, first.withheld_fen) == (4200, 800)
+    for part, amount in (("big", 10000), ("x", 100)):
+        again = Bought(books.order, books.terms)
+        given = again.ask("r2", (part, 1), by_mall=True)
+        assert (given.amount_fen, given.withheld_fen) == (amount, 0)
+    assert books.ask("r3", by_mall=True).withheld_fen == -800
+    books = add_on()
+    books.ask("r1", ("big", 1), deducts=True)
+    given = books.ask("r2", ("x", 1), by_mall=True)
+    assert (given.amount_fen, given.withheld_fen) == (5000, -4900)
+
+
+def test_a_fen_for_each_line_and_promotion_on_it_is_rounding() -> None:
+    assert [Dearer(3, 0, 3).fen, Dearer(1, 2, 3).fen, Dearer(4, 0, 3).fen, Dearer(-9, 13, 3).fen] == [0, 0, 4, 4]
+    assert [Dearer(3, 9, 3).because, Dearer(4, 9, 3).because] == ["free_freight", "promotion_condition"]
+    offers = {"p": PiecesPercent(tiers=percents((1, 10)), **RUNS), "q": ThresholdOff(tiers=thresholds((1, 1)), **RUNS)}
+    twice = bought([item("a", 2, 999), item("b", 1, 1)], offers)
+    dearer = reckoned_anew(twice.order, ask(twice.order, "r", ("a", 1)), twice.terms)
+    assert dearer is not None and dearer.slack_fen == 2 + 1  # two promotions on the one line, none on the other
+    extra = AddOn(prices=prices(x=100), limit=2, threshold_fen=9900, **RUNS)
+    books = bought([item("big", 1, 10000), item("x", 2, 5000), item("y", 1, 50)], {"p": extra})
+    first = books.new("r1", [Pieces("big", 1)], deducts=True)
+    for missing, state in ((0, "approved"), (1, "approved"), (9, "requested")):
+        less = Bought(books.order, books.terms)
+        less.add(msgspec.structs.replace(first, withheld_fen=first.withheld_fen - missing))
+        assert less.ask("r2", ("y", 1)).state == state
 
 
 def test_goods_that_made_the_freight_free_are_not_let_go_by_themselves() -> None:
@@ -149,6 +185,7 @@ def test_orders_of_a_group_that_came_together_go_back_by_a_persons_decision(
     for asked in ((), (("a", 1),)):
         refund = held_to_conditions(one, ask(one, "r", *asked), None, deducts)
         assert (refund.state, refund.because, refund.first_state) == ("requested", because, "requested")
+    assert not has_terms(msgspec.structs.replace(one, discounts=add_on().order.discounts))
     waits = msgspec.structs.replace(one, state="awaiting_group")
     assert held_to_conditions(waits, ask(waits, "r"), None, deducts).state == "approved"
     sent = send(one)
@@ -188,6 +225,9 @@ def test_what_is_not_known_any_more_is_for_a_person() -> None:
     moved = [msgspec.structs.replace(one, template_id="other") for one in freed.terms.items]
     freed.terms = msgspec.structs.replace(freed.terms, items=moved)
     assert freed.ask("r", ("cheap", 1)).because == "free_freight"
+    freed = cheap_and_dear()
+    freed.terms = msgspec.structs.replace(freed.terms, templates=free_from(90000))  # by which it would not have been
+    assert answer(freed.ask("r", ("dear", 1), deducts=True)) == ("requested", "free_freight", 40000)
 
 
 def test_pieces_that_were_sent_are_as_ever_for_a_person_whatever_the_rest_costs() -> None:

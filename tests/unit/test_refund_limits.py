@@ -118,6 +118,17 @@ def test_what_wechat_has_closed_may_have_the_last_number_and_none_after_it() -> 
     assert (refusal.value.code, refusal.value.data) == ("refund_limit", {"limit": REFUNDS_MAX})
 
 
+def test_a_gift_goes_back_however_many_numbers_wechat_has_had() -> None:
+    bought = order(line("a", 90, 9000), line("gift", 1, 0))
+    past = ask(bought, "", ("a", 1))
+    full = [msgspec.structs.replace(past, refund_id=f"p{n}", lines=[]) for n in range(REFUNDS_MAX)]
+    bought = msgspec.structs.replace(bought, refunds=full)
+    assert granted(bought, ask(bought, "r", ("gift", 1))).lines[1].cancelled == 1
+    with pytest.raises(MallError) as refusal:
+        check_number(bought, msgspec.structs.replace(past, refund_id="r"))
+    assert refusal.value.code == "refund_limit"
+
+
 # How long an order's item may become
 
 

@@ -51,6 +51,7 @@ def withdrawal(amount_fen: int = 10_000, at: datetime = NOON, tax_fen: int = 0) 
         (2_000, 240),
         (4_000, 640),
         (4_001, 640.16),
+        (4_000.06, 640),  # a fifth is free, the rest and its tax are rounded down
         (10_000, 1_600),
         (25_000, 4_000),  # 20,000 taxable: the end of the first bracket
         (30_000, 5_200),  # 24,000 taxable: 30 % less 2,000
@@ -58,8 +59,17 @@ def withdrawal(amount_fen: int = 10_000, at: datetime = NOON, tax_fen: int = 0) 
         (100_000, 25_000),  # 80,000 taxable: 40 % less 7,000
     ],
 )
-def test_labour_remuneration_is_taxed_as_announcement_61_of_2018_says(yuan: int, tax_yuan: float) -> None:
-    assert labour_tax_of(yuan * 100) == round(tax_yuan * 100)
+def test_labour_remuneration_is_taxed_as_announcement_61_of_2018_says(yuan: float, tax_yuan: float) -> None:
+    assert labour_tax_of(round(yuan * 100)) == round(tax_yuan * 100)
+
+
+@pytest.mark.parametrize(
+    ("amount", "withheld", "tax"), [(10_000, 16_000, 0), (90_000, 17_000, 1_000), (90_000, 0, 18_000)]
+)
+def test_what_was_withheld_too_much_before_is_set_off_and_no_tax_is_below_zero(
+    amount: int, withheld: int, tax: int
+) -> None:
+    assert labour_tax(amount, Allowance(day=TODAY, month_fen=80_000, month_tax_fen=withheld)) == tax
 
 
 @given(SUMS, SUMS)
@@ -140,6 +150,12 @@ def test_a_rule_by_the_year_so_far_can_be_plugged_in(monkeypatch: pytest.MonkeyP
     assert (so_far.month_fen, so_far.month_tax_fen) == (100_000, 0)
     new_year = so_far.on(date(2027, 1, 1))
     assert (new_year.year_fen, new_year.year_tax_fen, new_year.months) == (0, 0, 1)
+
+
+def test_a_rule_that_would_take_it_all_lets_nothing_be_withdrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TAXES, "labour", lambda amount, _: amount + 1)  # type: ignore[arg-type]
+    with pytest.raises(MallError, match="invalid"):
+        deductions(10_000, NOTHING, WithdrawalRules(tax="labour"))
 
 
 def test_too_little_left_to_send_is_refused() -> None:

@@ -389,9 +389,7 @@ def terms_of(activity: Activity, variant: str, size: int | None, lobby_id: str, 
     sizes, prices = activity.offer(variant)
     if (size is not None and size not in sizes) or (size is None and len(sizes) > 1 and activity.kind != "ladder"):
         raise invalid(SIZE_NOT_OFFERED.at("group.size", sizes=sorted(sizes)))
-    chosen = size or max(sizes)
-    if activity.kind == "ladder":
-        chosen = max(sizes)
+    chosen = max(sizes) if size is None or activity.kind == "ladder" else size
     return Terms(
         lobby_id=lobby_id, activity_id=activity.activity_id, product_id=activity.product_id, kind=activity.kind,
         variant=variant, size=chosen, lobby_minutes=activity.lobby_minutes, opened_at=now,

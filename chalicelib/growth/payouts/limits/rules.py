@@ -159,7 +159,7 @@ def _broken_limit(amount_fen: int, before: Allowance, rules: WithdrawalRules) ->
 def deductions(amount_fen: int, before: Allowance, rules: WithdrawalRules) -> tuple[int, int]:
     """Compute tax and fee of a withdrawal, in fen, after what was withdrawn before it. Raises `invalid` when too little
     remains to be sent."""
-    tax = min(amount_fen, TAXES[rules.tax](amount_fen, before))
+    tax = TAXES[rules.tax](amount_fen, before)
     fee = amount_fen * rules.fee_bp // _WHOLE_BP
     if amount_fen - tax - fee < NET_FEN_MIN:
         raise invalid(TOO_LITTLE_LEFT.at("amount_fen", **money(limit=NET_FEN_MIN)))
