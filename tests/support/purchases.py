@@ -92,7 +92,7 @@ def purchases(
         {"sku_code": f"{name}{secrets.token_hex(4)}", "specs": {"颜色": name}, "price_fen": price, "stock": STOCK}
         for name, price in (("a", PRICE), ("b", 333))
     ]
-    product = operator.product(skus=skus, limit_per_member=9)
+    product = operator.product(skus=skus, limit_per_member=10)
     lines = [(product["skus"][0]["sku_id"], 1), (product["skus"][1]["sku_id"], 3)]
     coupons = {
         "name": "三元券", "kind": "amount_off", "amount_fen": OFF, "threshold_fen": 0, "total": STOCK,

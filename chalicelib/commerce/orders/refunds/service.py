@@ -88,10 +88,12 @@ def _refund(
 def _conditioned(order: Order, refund: Refund, by_mall: bool) -> Refund:
     """Say what becomes of a refund by what stays of its order; the order's terms are read only where they are asked
     for."""
-    terms = gather(order) if asks_for_terms(order, refund, by_mall) else None
+    asks = asks_for_terms(order, refund, by_mall)
+    terms = gather(order) if asks else None
     if by_mall:
         return granted_in_full(order, refund, terms)
-    return held_to_conditions(order, refund, terms, deducts=order_rules().conditions_lost == "deduct")
+    deducts = asks and order_rules().conditions_lost == "deduct"
+    return held_to_conditions(order, refund, terms, deducts)
 
 
 def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
