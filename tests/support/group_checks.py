@@ -25,7 +25,8 @@ from tools import audit
 def check_end(play: Play) -> Counter[str]:
     """Everything adds up; how often lobbies and orders came to which end."""
     books = msgspec.structs.replace(audit.read(None), payments=play.book.payments(), refunds=play.book.paid_refunds())
-    assert books.differences() == []
+    differences = books.differences()
+    assert differences == [], differences
     lobbies = {lobby.terms.lobby_id: lobby for lobby in books.lobbies}
     setting = play.stage.setting
     for order in books.orders:

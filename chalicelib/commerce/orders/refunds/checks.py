@@ -86,7 +86,9 @@ def _freight_faults(order: Order) -> Iterator[str]:
     """Freight goes back with the last pieces of an order of which nothing was sent, or with all that was paid."""
     back = sum(refund.freight_fen for refund in granted(order))
     undecided = any(refund.state in ("requested", "rejected") for refund in order.refunds)
-    is_free = sum(left_of(order, line) for line in order.lines) == 0 and any(line.reduced_fen for line in order.lines)
+    has_won = order.group is not None and order.group.state == "won"
+    is_lowered = has_won or any(line.reduced_fen for line in order.lines)
+    is_free = is_lowered and sum(left_of(order, line) for line in order.lines) == 0
     if not 0 <= back <= order.freight_fen:
         yield f"{back} fen of {order.freight_fen} fen freight are given back"
     elif not order.shipments and is_all_back(order) and order.paid_at and not _is_late(order):
