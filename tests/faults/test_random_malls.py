@@ -87,7 +87,7 @@ def _deeds() -> list[tuple[str, Callable[[Play], str]]]:
         (shop.change_promotion, 2), (shop.storm, 2), (shop.wait, 5), (shop.wait_days, 1), (shop.work, 5),
         (shop.next_job, 4), (groups.make_activity, 3), (groups.open_lobby, 5), (groups.join_lobby, 7),
         (groups.rush_lobby, 8), (groups.end_activity, 1), (groups.wait_for_group, 2), (accounts.withdraw, 2),
-        (accounts.confirm, 2), (accounts.call_off, 1),
+        (accounts.confirm, 2), (accounts.call_off, 1), (accounts.review, 1),
     ]  # fmt: skip
     return [(deed.__name__, deed) for deed, times in often for _ in range(times)]
 

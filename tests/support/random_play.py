@@ -22,6 +22,8 @@ from chalicelib.commerce.orders.refunds import service as refunds
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, OutsideError
+from chalicelib.growth.payouts import queries as withdrawals
+from chalicelib.growth.payouts import service as payouts
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.tables import DEAD, Jobs
@@ -292,9 +294,20 @@ class Play:
             if job.shard == DEAD:
                 self.differs(f"job {job.task.kind} {job.task.key}", f"is dead: {job.task.last_error}")
 
+    def review(self, number: str) -> str:
+        """An operator lets a withdrawal go, or refuses it."""
+        if self.chance.random() < 0.7:
+            told, _ = self.attempt("let go", functools.partial(payouts.approve, number, "op"))
+            return told or "let go"
+        told, _ = self.attempt("refuse", functools.partial(payouts.reject, number, "资料不符", "op"))
+        return told or "refused"
+
     def _see_to(self) -> bool:
         """Operators decide what is asked for, and have WeChat asked again where a refund failed that was to fail."""
-        busy = False
+        waiting = [number for number in self.withdrawn if withdrawals.load(number).state == "reviewing"]
+        for number in waiting:
+            self.review(number)
+        busy = bool(waiting)
         for order in list(self.orders.values()):
             for refund in order.refunds:
                 if refund.state == "requested":

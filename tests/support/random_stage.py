@@ -34,6 +34,8 @@ from chalicelib.growth.distribution.bindings.service import bind
 from chalicelib.growth.distribution.distributors import service as distributors
 from chalicelib.growth.distribution.rules import DistributionRules
 from chalicelib.growth.distribution.settings import DISTRIBUTION
+from chalicelib.growth.payouts.rules import WithdrawalRules
+from chalicelib.growth.payouts.settings import WITHDRAWALS
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.store import cache, tools
@@ -152,6 +154,7 @@ def _opened(chance: random.Random) -> Drawn:
     floor_bp = chance.choice([0, 0, 2500])
     PRICING.change(PricingRules(floor_bp=floor_bp))
     mall = Drawn(Shop(freight, floor_bp), _distribution(chance))
+    WITHDRAWALS.change(WithdrawalRules(review_from_fen=chance.choice([None, 3000, 100_000]), per_day=100))
     if chance.random() < 0.3 and "conditions_lost" in OrderRules.__struct_fields__:
         mall.deducts = True
         ORDERS.change(msgspec.convert({"conditions_lost": "deduct"}, OrderRules))

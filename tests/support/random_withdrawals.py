@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chalicelib.gateways.wechat.transfers import TransferResult
 from chalicelib.growth.payouts import service as payouts
+from chalicelib.growth.payouts.queries import load
 from chalicelib.growth.payouts.tables import Withdrawals, withdrawals_and_allowances
 from chalicelib.growth.payouts.transfers.service import settle_transfer
 from chalicelib.ledger import queries as ledger
@@ -49,6 +50,14 @@ def call_off(play: Play) -> str:
     number = play.pick(play.withdrawn)
     told, _ = play.attempt("call off", lambda: payouts.cancel(number, "资料不符", "op"), ("withdrawal_state",))
     return told or "called off"
+
+
+def review(play: Play) -> str:
+    """An operator decides about a withdrawal that is large."""
+    waiting = [number for number in play.withdrawn if load(number).state == "reviewing"]
+    if not waiting:
+        return nobody(play)
+    return play.review(play.pick(waiting))
 
 
 def taken_out(play: Play, member_id: str) -> int:
