@@ -51,11 +51,16 @@ def mutants_of(path: str, source: str) -> list[Mutant]:
     tree = ast.parse(source)
     inside = {id(node) for function in _functions(tree) for node in _body(function)}
     return [
-        Mutant(path, getattr(node, "lineno", 0), what, number, fault)
+        Mutant(path, _line(node), what, number, fault)
         for number, node in enumerate(ast.walk(tree))
         if id(node) in inside
         for fault, (what, _) in enumerate(_faults(node))
     ]
+
+
+def _line(node: ast.AST) -> int:
+    """The line of a node; of a comprehension's `for`, which has none of its own, that of its target."""
+    return getattr(node.target if isinstance(node, ast.comprehension) else node, "lineno", 0)
 
 
 def planted(source: str, mutant: Mutant) -> ast.Module:
