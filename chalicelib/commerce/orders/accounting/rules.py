@@ -50,7 +50,7 @@ def lapsed(order: Order) -> Sale:
     if order.reckoned is None:
         return Sale()
     coupons, promotions = (
-        _on_lines(order.discounts, source) - _on_lines(order.reckoned.discounts, source)
+        off_lines(order.discounts, source) - off_lines(order.reckoned.discounts, source)
         for source in ("coupon", "promotion")
     )
     return Sale(goods_fen=coupons + promotions, coupons_fen=coupons, promotions_fen=promotions)
@@ -78,11 +78,11 @@ def _discount_of(order: Order, line: OrderLine) -> int:
 
 def _on_line(order: Order, sku_id: str, source: str) -> int:
     stands = order.discounts if order.reckoned is None else order.reckoned.discounts
-    return _on_lines(stands, source, sku_id)
+    return off_lines(stands, source, sku_id)
 
 
-def _on_lines(discounts: Sequence[Discount], source: str, sku_id: str | None = None) -> int:
-    """What discounts of this source take off goods, in fen: of one SKU, where one is named."""
+def off_lines(discounts: Sequence[Discount], source: str, sku_id: str | None = None) -> int:
+    """Add up what discounts of this source take off goods, in fen: of one SKU, where one is named."""
     lines = (line for discount in discounts if discount.source == source for line in discount.lines)
     return sum(line.discount_fen for line in lines if sku_id in (None, line.sku_id))
 

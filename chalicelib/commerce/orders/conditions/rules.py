@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from chalicelib.commerce.orders.accounting.rules import paid_for
+from chalicelib.commerce.orders.accounting.rules import off_lines, paid_for
 from chalicelib.commerce.orders.refunds.rules import freight_left, left_after, withheld
 from chalicelib.commerce.orders.rules import Order, OrderLine, Refund
 from chalicelib.commerce.pricing.basket.rules import Item
@@ -111,7 +111,9 @@ def reckoned_anew(order: Order, refund: Refund, terms: Terms) -> Dearer | None:
     """Reckon how much more what stays after the refund would cost than stays paid for it. None where the order as it
     was placed cannot be reckoned anew to the fen: something it was priced by is not as it was."""
     whole = _goods(order, terms, terms.items)
-    as_placed = {line.sku_id: line.amount_fen - _off(order, line, "promotion") for line in order.lines}
+    as_placed = {
+        line.sku_id: line.amount_fen - off_lines(order.discounts, "promotion", line.sku_id) for line in order.lines
+    }
     if whole != as_placed or not set(terms.templates) <= {item.template_id for item in terms.items}:
         return None
     if _freight(order, terms, terms.items) != 0:
@@ -149,22 +151,12 @@ def _freight(order: Order, terms: Terms, items: Sequence[Item]) -> int | None:
 def _stays_paid(order: Order, line: OrderLine, refund: Refund, left: int) -> int:
     """What stays paid for the line after the refund, in fen, and what coupons took off it."""
     part = sum(one.amount_fen for one in refund.lines if one.sku_id == line.sku_id)
-    coupons = _off(order, line, "coupon")
+    coupons = off_lines(order.discounts, "coupon", line.sku_id)
     return paid_for(order, line.sku_id) - part + -(-coupons * left // line.quantity)
 
 
 def _is_promoted(order: Order) -> bool:
     return any(off.source == "promotion" and off.kind not in UNCONDITIONAL for off in order.discounts)
-
-
-def _off(order: Order, line: OrderLine, source: str) -> int:
-    return sum(
-        part.discount_fen
-        for off in order.discounts
-        if off.source == source
-        for part in off.lines
-        if part.sku_id == line.sku_id
-    )
 
 
 def _promotions_on(order: Order, sku_id: str) -> int:
