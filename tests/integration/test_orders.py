@@ -63,8 +63,8 @@ def test_a_payment_and_a_cancellation_at_once_end_as_a_paid_order(
         shopper.sandbox.pay(shopper.start_payment(order_id), notify="none")
         told = at_once(
             lambda o=order_id: closing.cancel(o, shopper.member_id),
-            lambda o=order_id: payment.learn(o),
-            lambda o=order_id: payment.learn(o),
+            lambda o=order_id: payment.ask(o),
+            lambda o=order_id: payment.ask(o),
         )
         assert told == {"done": 2, "order_state": 1}
         assert what(order_queries.load(order_id)) == ["placed", "paid"]

@@ -15,7 +15,7 @@ from chalicelib.commerce.cart.rules import CartLine
 from chalicelib.commerce.catalogue.offers.rules import Offer
 from chalicelib.commerce.catalogue.rules import Product, Sku
 from chalicelib.commerce.catalogue.stock.rules import OWN, SCATTERED
-from chalicelib.commerce.orders.holding.rules import Allowed, Standing
+from chalicelib.commerce.orders.holding.rules import Standing
 from chalicelib.commerce.orders.inputs import GroupInput, LineInput, OrderInput, QuoteInput
 from chalicelib.commerce.orders.placement import rules
 from chalicelib.commerce.orders.placement.rules import Checkout, Deal, Purchase, Referral, Selection
@@ -79,7 +79,7 @@ def checkout(
     return Checkout(
         purchase=purchase(chosen, promotions), profile=MEMBER, address=HOME, places=places,
         referral=Referral(["m8", "m9"]), cart_lines=[], pay_minutes=15,
-        standing=Standing(), allowed=Allowed(50, 10),
+        standing=Standing(), unpaid_max=50,
     )  # fmt: skip
 
 

@@ -129,11 +129,6 @@ def _pay_time_over() -> MallError:
     return MallError("pay_time_over", errors=(PAY_TIME_OVER.at("order_id"),))
 
 
-def learn(order_id: str) -> bool:
-    """Tell whether the order was paid, as `ask` learns it and raises."""
-    return ask(order_id) in PAID_WORDS
-
-
 def ask(order_id: str) -> str | None:
     """Ask WeChat about the order's payment, record one that was made, and give WeChat's word for it: SUCCESS or REFUND
     (paid), NOTPAY, CLOSED; None where WeChat has never heard of it. Raises WechatError, PaymentMismatch."""

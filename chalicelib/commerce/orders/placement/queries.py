@@ -110,7 +110,7 @@ def _checkout(
         pay_minutes=order_rules().pay_minutes,
         notify_to=settings().public_url,
         standing=standing,
-        allowed=room,
+        unpaid_max=room.orders,
     )
 
 

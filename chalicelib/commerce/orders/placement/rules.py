@@ -14,7 +14,7 @@ from chalicelib.commerce.catalogue.offers.rules import Offer
 from chalicelib.commerce.catalogue.stock.rules import OWN, choose
 from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.orders import refusals
-from chalicelib.commerce.orders.holding.rules import Allowed, Standing
+from chalicelib.commerce.orders.holding.rules import Standing
 from chalicelib.commerce.orders.inputs import GroupInput, LineInput, OrderInput, QuoteInput
 from chalicelib.commerce.orders.rules import Event, Order, OrderCoupon, OrderLine, Pieces, Receiver, Seat
 from chalicelib.commerce.pricing import rules as pricing
@@ -83,7 +83,7 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     cart_lines: list[CartLine]
     pay_minutes: int
     standing: Standing
-    allowed: Allowed
+    unpaid_max: int
     notify_to: str = ""
 
     @property

@@ -125,7 +125,7 @@ def _transaction(order: Order, checkout: Checkout) -> Transaction:
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, line, line.pool)
         tx.after_commit(shards.deduct, line.sku_id, line.pool, line.quantity)
-    count_placed(tx, order, checkout.standing, checkout.allowed.orders)
+    count_placed(tx, order, checkout.standing, checkout.unpaid_max)
     offers = checkout.purchase.selection.offers
     count_pieces(tx, order, {line.product_id: offers[line.sku_id].product.limit_per_member for line in order.lines})
     redemption.lock(tx, order, checkout.purchase.benefits.chosen)
