@@ -11,6 +11,7 @@ import hashlib
 import json
 import secrets
 import sqlite3
+import time
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -198,7 +199,10 @@ def blueprint(world: World) -> flask.Blueprint:
 
     @control.post("/reset")
     def reset() -> dict[str, Any]:
+        """Forget everything; what is on its way to the merchant has arrived when this answers."""
         world.store.reset()
+        while world.sending:
+            time.sleep(0.01)
         return {}
 
     _add_views(control, world)

@@ -44,7 +44,6 @@ class Notifier:
     def __init__(self, world: World) -> None:
         self._world = world
         self._stopping = threading.Event()
-        self._sending: set[str] = set()
         self._senders = ThreadPoolExecutor(_AT_ONCE, "send")
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
 
@@ -62,7 +61,6 @@ class Notifier:
     def _run(self) -> None:
         while not self._stopping.is_set():
             for row in self._due():
-                self._sending.add(row["id"])
                 self._senders.submit(self._attempt, row)
             self._world.wake.wait(_TICK_SECONDS)
             self._world.wake.clear()
@@ -71,8 +69,10 @@ class Notifier:
         with self._world.store.transaction() as db:
             now = settle(self._world, db)
             rows = db.execute("SELECT * FROM notification WHERE next_at <= ? ORDER BY next_at", (now,)).fetchall()
-            # asked inside, where no try can end between the two looks and be made again
-            return [row for row in rows if row["id"] not in self._sending]
+            # inside, where no try can end between the two looks and be made again, and no reset come between
+            due = [row for row in rows if row["id"] not in self._world.sending]
+            self._world.sending.update(row["id"] for row in due)
+            return due
 
     def _attempt(self, row: sqlite3.Row) -> None:
         """One try, and what becomes of the notification after it."""
@@ -86,16 +86,16 @@ class Notifier:
             over = answered or row["attempt"] >= len(schedule)
             now = self._world.clock()
             with self._world.store.transaction() as db:
-                db.executemany(
-                    "INSERT INTO send (notification_id, at, attempt, defect, status) VALUES (?, ?, ?, ?, ?)",
-                    [(row["id"], now, row["attempt"], defect, status) for status in statuses],
-                )
-                db.execute(
+                known = db.execute(
                     "UPDATE notification SET attempt = attempt + 1, next_at = ? WHERE id = ?",
                     (None if over else now + schedule[row["attempt"]], row["id"]),
+                ).rowcount
+                db.executemany(
+                    "INSERT INTO send (notification_id, at, attempt, defect, status) VALUES (?, ?, ?, ?, ?)",
+                    [(row["id"], now, row["attempt"], defect, status) for status in statuses if known],
                 )
         finally:
-            self._sending.discard(row["id"])
+            self._world.sending.discard(row["id"])
 
     def _send(self, row: sqlite3.Row, defect: str | None) -> int | None:
         """The status answered, or None when there was no answer in time."""

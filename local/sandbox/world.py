@@ -35,13 +35,15 @@ class Refused(Exception):
 
 @dataclass
 class World:
-    """One WeChat with one merchant. `clock` tells the mall's Unix seconds; `wake` stirs the notifier."""
+    """One WeChat with one merchant. `clock` tells the mall's Unix seconds; `wake` stirs the notifier; `sending` are the
+    notifications that are on their way at this moment."""
 
     keys: Keys
     store: Store
     clock: Callable[[], float]
     signer: Signer = field(init=False)
     wake: threading.Event = field(default_factory=threading.Event)
+    sending: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.signer = Signer(self.keys)

@@ -264,3 +264,13 @@ def test_a_key_in_the_ring_beside_the_first_is_trusted_during_a_change(wechat: W
         assert wechat_pay.query("T00000000") is None  # the reply is asked for under the PUB_KEY_ID
     finally:
         settings.use(environment)
+
+
+def test_what_is_on_its_way_at_a_reset_has_arrived_when_that_answers(wechat: Wechat) -> None:
+    wechat.merchant.wait_seconds = 1.0
+    wechat.merchant.answers = [204]
+    wechat.paid("normal")
+    poll(lambda: wechat.merchant.calls)
+    wechat.control("reset", {})
+    assert wechat.merchant.answers == []
+    assert wechat.sends() == []
