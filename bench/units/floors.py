@@ -89,7 +89,6 @@ FLOORS: dict[str, list[Need]] = {
     ],
     "place order, 1 line": [
         Write("limits", "", "how often one person orders is bounded", transactional=False),
-        Read("orders", "", "was it placed before under this Idempotency-Key"),
         Read("members", "profile", "the openid that will pay"),
         Read("unpaid_orders", "", "what the member holds unpaid already"),
         Read("members", "addresses", "where it goes"),
@@ -102,7 +101,6 @@ FLOORS: dict[str, list[Need]] = {
     ],
     "place order, 2 lines of the cart": [
         Write("limits", "", "how often one person orders is bounded", transactional=False),
-        Read("orders", "", "was it placed before under this Idempotency-Key"),
         Read("members", "profile", "the openid that will pay"),
         Read("unpaid_orders", "", "what the member holds unpaid already"),
         Read("members", "addresses", "where it goes"),
@@ -117,7 +115,6 @@ FLOORS: dict[str, list[Need]] = {
     ],
     "place order, 1 line, with a coupon": [
         Write("limits", "", "how often one person orders is bounded", transactional=False),
-        Read("orders", "", "was it placed before under this Idempotency-Key"),
         Read("members", "profile", "the openid that will pay"),
         Read("unpaid_orders", "", "what the member holds unpaid already"),
         Read("members", "addresses", "where it goes"),
@@ -133,7 +130,6 @@ FLOORS: dict[str, list[Need]] = {
     "start payment": [
         Write("limits", "", "how often one person asks WeChat is bounded", transactional=False),
         Read("orders", "", "what is to be paid; WeChat keeps the payment, we keep nothing of it"),
-        Read("members", "profile", "whether the member may shop"),
     ],
     "payment callback": [
         _ORDER,

@@ -1,4 +1,4 @@
-"""The crash sweep over purchases: ordering, paying, cancelling, closing by time, shipping.
+"""The crash sweep over purchases: ordering, paying, cancelling, closing by time and by a block, shipping.
 
 Each flow with a fault at its k-th call that may change something (to DynamoDB or to WeChat) for every k: the process
 dies before it or after it, or its answer is lost; and once with every call failing at first: it never arrives, or
@@ -127,6 +127,11 @@ def _ship(world: Purchase) -> None:
     world.run_jobs()
 
 
+def _block(world: Purchase) -> None:
+    world.operator.post(f"/v1/admin/members/{world.shopper.member_id}/block", {"reason": "stock"})
+    world.run_jobs()
+
+
 def _start(world: Purchase) -> None:
     world.shopper.post(f"/v1/orders/{world.order_id}/payment")
 
@@ -150,6 +155,8 @@ FLOWS = [
     Flow("an operator asks, unpaid", _wechat_over, _ask_wechat, _ask_wechat, "closed", 0, 0, (0, 0)),
     Flow("pay when closed", _late, _callback, _callback_again, "closed", TOTAL, TOTAL, (0, 0)),
     Flow("pay when cancelled, callback lost", _late, _nothing_comes, _grace_over, "closed", TOTAL, TOTAL, (0, 0)),
+    Flow("block", _started, _block, _block, "closed", 0, 0, (0, 0)),
+    Flow("block, but paid", _paid_at_wechat, _block, _block, TO_SHIP, TOTAL, 0, (1, 3)),
     Flow("ship", Purchase.paid, _ship, _ship, "shipped", TOTAL, 0, (1, 3)),
 ]
 

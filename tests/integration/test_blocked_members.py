@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from local.client import Answer, Operator, Sandbox, Shopper, coupon_template
+from local.clock import LocalClock
 from local.notices import payment_callback
+from tests.support.distribution import run_jobs
 from tests.support.groups import sku_of
 
 
@@ -27,14 +29,11 @@ def unblock(operator: Operator, shopper: Shopper) -> Any:
 
 
 def wishes(operator: Operator, shopper: Shopper, sku: str) -> dict[str, Any]:
-    """All that a blocked member may not do, each as a call; they hold an unpaid order, and a code."""
+    """All that a blocked member may not do, each as a call; they have a code."""
     terms = coupon_template(how=["claim", "code", "share"], share_limit=1)
     template_id = operator.post("/v1/admin/coupon-templates", terms).ok(201)["template_id"]
     batch = operator.post(f"/v1/admin/coupon-templates/{template_id}/codes", {"count": 1}).ok(201)
     activity = operator.group_activity({2: 900})
-    unpaid = shopper.place([(sku, 1)])["order_id"]
-    free = operator.product(price_fen=0)["skus"][0]["sku_id"]
-    gift = shopper.place([(free, 1)])["order_id"]
     body = shopper.order_body([(sku, 1)])
     friend = Shopper.arrive(operator.send, Sandbox(shopper.sandbox.url))
     lead = friend.take_seat(sku_of(activity), activity_id=activity["activity_id"]).ok(201)
@@ -45,8 +44,6 @@ def wishes(operator: Operator, shopper: Shopper, sku: str) -> dict[str, Any]:
     joins = {"lobby_id": lead["group"]["lobby_id"], "payable_fen": 900}
     return {
         "order": lambda: shopper.post("/v1/orders", body, key=secrets.token_hex(8)),
-        "pay": lambda: shopper.post(f"/v1/orders/{unpaid}/payment"),
-        "pay nothing": lambda: shopper.post(f"/v1/orders/{gift}/payment"),
         "put into the cart": lambda: shopper.put(f"/v1/cart/lines/{sku}", {"quantity": 1}),
         "take out of the cart": lambda: shopper.delete(f"/v1/cart/lines/{sku}"),
         "claim": lambda: shopper.post(f"/v1/coupon-templates/{template_id}/claim"),
@@ -100,6 +97,47 @@ def test_what_was_bought_before_is_received_refunded_exported_and_forgotten(
     operator.post(f"/v1/admin/orders/{sent['order_id']}/refunds/{refund}/approve", {"restock": True}).ok()
     shopper.delete("/v1/me").ok(204)
     operator.post(f"/v1/admin/members/{shopper.member_id}/unblock").refused(404, "not_found")
+
+
+def test_what_they_hold_unpaid_is_free_for_others_at_once(
+    operator: Operator, shopper: Shopper, sku: str
+) -> None:
+    activity = operator.group_activity({2: 900})
+    begun, unbegun = (shopper.place([(sku, 3)])["order_id"] for _ in range(2))
+    seat = shopper.take_seat(sku_of(activity), activity_id=activity["activity_id"], payable_fen=900).ok(201)["order_id"]
+    free = operator.product(price_fen=0)["skus"][0]["sku_id"]
+    gift = shopper.place([(free, 1)])["order_id"]
+    shopper.start_payment(begun)
+    available, held = operator.stock(sku)
+    block(operator, shopper)
+    run_jobs()
+    for order_id in (begun, unbegun, seat, gift):
+        order = shopper.order(order_id)
+        assert (order["state"], order["history"][-1]["what"]) == ("closed", "called_off")
+        shopper.post(f"/v1/orders/{order_id}/payment").refused(409, "order_state")
+    assert operator.stock(sku) == (available + 6, held - 6)
+    other = Shopper.arrive(operator.send, Sandbox(shopper.sandbox.url))
+    other.take_seat(sku_of(activity), activity_id=activity["activity_id"], payable_fen=900).ok(201)
+    unblock(operator, shopper)
+    for _ in range(6):  # the mall called those off, not they: they may have as many as others
+        shopper.place([(sku, 1)])
+
+
+def test_what_was_paid_stays_and_what_wechat_does_not_decide_is_watched(
+    operator: Operator, shopper: Shopper, sku: str, mall_clock: LocalClock
+) -> None:
+    strange, paid, other = (shopper.place([(sku, 1)])["order_id"] for _ in range(3))
+    for order_id in (strange, paid):
+        prepay_id = shopper.start_payment(order_id)
+    shopper.sandbox.pay(prepay_id, notify="none")
+    shopper.sandbox.fault(f"/out-trade-no/{strange}/close", "error", times=9, code="SOME_NEW_WORD")
+    block(operator, shopper)
+    run_jobs()
+    states = [shopper.order(order_id)["state"] for order_id in (strange, paid, other)]
+    assert states == ["awaiting_payment", "awaiting_shipment", "closed"]
+    mall_clock.advance(17 * 60)
+    run_jobs()
+    assert shopper.order(strange)["state"] == "closed"
 
 
 def test_what_happened_is_in_the_log_of_operators(operator: Operator, shopper: Shopper) -> None:

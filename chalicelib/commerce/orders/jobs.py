@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.platform.jobs.declarations import OUTSIDE, event, handles
+from chalicelib.platform.jobs.declarations import OUTSIDE, event, handles, subscribe
 
 CLOSE_UNPAID = handles("orders.close_unpaid", "chalicelib.commerce.orders.closing.service:close_unpaid", OUTSIDE)
 REPORT_SHIPPING = handles(
@@ -11,6 +11,8 @@ REPORT_SHIPPING = handles(
 RECEIVE = handles("orders.receive", "chalicelib.commerce.orders.delivery.service:receive_by_time")
 COMPLETE = handles("orders.complete", "chalicelib.commerce.orders.delivery.service:complete")
 PUSH_REFUND = handles("orders.push_refund", "chalicelib.commerce.orders.refunds.push:push_refund", OUTSIDE)
+
+subscribe("member.blocked", "orders.close_held", "chalicelib.commerce.orders.closing.service:close_held", OUTSIDE)
 
 #: An order is paid and stands, also while its group is still open; or it costs nothing and its payment was begun.
 PAID = event("order.paid")

@@ -66,7 +66,7 @@ def get_order(call: Call, order_id: str) -> OrderView:
 @endpoint(
     "POST /v1/orders/{order_id}/payment",
     MEMBER,
-    errors=("order_state", "pay_time_over", "payment_refused", "lobby_over", "member_blocked", "conflict"),
+    errors=("order_state", "pay_time_over", "payment_refused", "lobby_over", "conflict"),
     per_minute=300,
 )
 def start_payment(call: Call, order_id: str) -> PaymentView:

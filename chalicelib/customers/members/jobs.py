@@ -7,5 +7,7 @@ from chalicelib.platform.jobs.declarations import event, handles, subscribe
 ERASE = handles("members.erase", "chalicelib.customers.members.privacy.service:erase_elsewhere")
 
 INVITED = event("member.invited")
+#: An operator has blocked the member.
+BLOCKED = event("member.blocked")
 
 subscribe("order.completed", "members.count_purchase", "chalicelib.customers.members.service:count_purchase")

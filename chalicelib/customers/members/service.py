@@ -11,7 +11,7 @@ import msgspec
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError, Reason, unavailable
 from chalicelib.core.settings import settings
-from chalicelib.customers.members.jobs import INVITED
+from chalicelib.customers.members.jobs import BLOCKED, INVITED
 from chalicelib.customers.members.queries import profile, stored_addresses, stored_profile
 from chalicelib.customers.members.refusals import (
     BLOCKED_BY_WECHAT,
@@ -147,11 +147,14 @@ def _write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) 
 
 def block(member_id: str, reason: str | None) -> Profile:
     """Block the member for this reason, or lift the block (None). Again the same changes nothing; another reason takes
-    the place of the first. Raises `not_found`, `conflict`."""
+    the place of the first. What a blocked member holds is let go soon after, by those who hear of it. Raises
+    `not_found`, `conflict`."""
 
-    def decide(member: Profile, _: Transaction) -> Profile:
+    def decide(member: Profile, tx: Transaction) -> Profile:
         if reason == (None if member.blocked is None else member.blocked.reason):
             return member
+        if reason is not None:
+            emit(tx, BLOCKED, member_id)
         return msgspec.structs.replace(member, blocked=None if reason is None else Block(reason, clock.now()))
 
     try:

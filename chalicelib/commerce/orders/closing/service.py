@@ -10,6 +10,7 @@ import msgspec
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
+from chalicelib.commerce.orders.holding.queries import standing_now
 from chalicelib.commerce.orders.jobs import REFERRED_CLOSED
 from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.commerce.orders.ports import groups
@@ -72,6 +73,20 @@ def close_unpaid(job: Job) -> None:
             raise
         log.warning("payment_undecided", order_id=job.key, reason=str(fault))
         raise _later(found.value) from fault
+
+
+def close_held(job: Job) -> None:
+    """Close the unpaid orders of a member who was blocked, so that their pieces and seats are free for others; a
+    payment that was made is recorded. Where WeChat says nothing that decides it, the order's watch goes on."""
+    for hold in standing_now(job.key).holds:
+        found = order_queries.find(hold.order_id)
+        try:
+            if found.value.state == "awaiting_payment" and _ended_at_wechat(found.value) == "over":
+                _close(found, "called_off", "system")
+        except (payment.PaymentMismatch, OutsideError) as fault:
+            if isinstance(fault, OutsideError) and fault.passing:
+                raise
+            log.warning("payment_undecided", order_id=hold.order_id, reason=str(fault))
 
 
 def _watch(found: Versioned[Order], job: Job) -> None:

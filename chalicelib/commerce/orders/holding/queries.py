@@ -35,6 +35,11 @@ def standing_of(item: Any) -> Standing:
     )  # fmt: skip
 
 
+def standing_now(member_id: str) -> Standing:
+    """Read what is kept of a member's orders, as it is now."""
+    return standing_of(read.get(UnpaidOrders, member_id))
+
+
 def allowed(standing: Standing) -> Allowed:
     """Say how much the member may hold unpaid now. Whether a payment has forgiven what they let go is looked for only
     where it decides."""

@@ -27,14 +27,11 @@ from chalicelib.commerce.orders.refunds.issue import owe_push, refund_id, refund
 from chalicelib.commerce.orders.refunds.rules import with_refund
 from chalicelib.commerce.orders.refusals import PAY_TIME_OVER, PAYMENT_REFUSED, order_state
 from chalicelib.commerce.orders.rules import PAY_MARGIN, Order, OrderLine, Refund, noted, step
-from chalicelib.commerce.orders.tables import Orders
 from chalicelib.commerce.orders.views import PaymentView
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
-from chalicelib.customers.members.rules import check_admitted
-from chalicelib.customers.members.tables import profile_key
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
@@ -63,10 +60,9 @@ def start(order_id: str, member_id: str) -> PaymentView:
     """Begin the payment of this order at WeChat Pay; beginning it again is the same payment, in the same words.
 
     Where it cannot be begun, WeChat is asked first, and a payment that it has is recorded.
-    Raises `not_found`, `member_blocked`, `order_state`, `pay_time_over`, `lobby_over`, `payment_refused`,
-    `unavailable`.
+    Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over`, `payment_refused`, `unavailable`.
     """
-    order = _admitted(order_id, member_id)
+    order = order_queries.find_owned(order_id, member_id).value
     if order.payable_fen == 0 and order.state in ("awaiting_payment", "awaiting_group", "awaiting_shipment"):
         changes.change(order_id, _mark_free)
         return PaymentView(paid=True)
@@ -100,17 +96,6 @@ def start(order_id: str, member_id: str) -> PaymentView:
         timeStamp=params.timeStamp, nonceStr=params.nonceStr, package=params.package, signType=params.signType,
         paySign=params.paySign,
     )  # fmt: skip
-
-
-def _admitted(order_id: str, member_id: str) -> Order:
-    """Read the member's own order. Raises `not_found`, and `member_blocked` where it is unpaid and they may not pay."""
-    order, profile = read.batch_get([(Orders, (order_id,)), profile_key(member_id)])
-    if order is None or order.member_id != member_id:
-        raise MallError("not_found")
-    if order.state == "awaiting_payment" and profile is not None:
-        check_admitted(profile.profile)
-    found: Order = order.order
-    return found
 
 
 def _not_begun(order: Order, code: str = "") -> MallError:

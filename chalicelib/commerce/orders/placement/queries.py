@@ -19,16 +19,15 @@ from chalicelib.commerce.catalogue.offers import queries as offers
 from chalicelib.commerce.catalogue.offers.rules import Offer
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.coupons.rules import Held
-from chalicelib.commerce.orders.holding.queries import allowed, is_new, standing_key, standing_of
+from chalicelib.commerce.orders.holding.queries import allowed, is_new, standing_key, standing_now, standing_of
 from chalicelib.commerce.orders.holding.rules import Standing, check_limits, check_room
 from chalicelib.commerce.orders.inputs import LineInput, OrderInput, QuoteInput
 from chalicelib.commerce.orders.placement import rules
 from chalicelib.commerce.orders.placement.rules import Checkout, Deal, Purchase, Selection
 from chalicelib.commerce.orders.ports import groups, referrers
 from chalicelib.commerce.orders.redemption import queries as redemption
-from chalicelib.commerce.orders.rules import Order, Pieces
+from chalicelib.commerce.orders.rules import Pieces
 from chalicelib.commerce.orders.settings import order_rules
-from chalicelib.commerce.orders.tables import Orders, UnpaidOrders
 from chalicelib.commerce.pricing import queries as pricing_queries
 from chalicelib.commerce.pricing import rules as pricing
 from chalicelib.commerce.pricing import settings as pricing_settings
@@ -38,7 +37,6 @@ from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.rules import check_admitted
 from chalicelib.customers.members.tables import addresses_key, profile_key
-from chalicelib.platform.store import read
 from chalicelib.platform.store.read import Key, ReadSet, read_set
 
 
@@ -59,26 +57,22 @@ def gather_quote(member_id: str, asked: QuoteInput) -> Purchase:
     return _purchase(member_id, asked, selection, redemption.of_member(member_id, chosen))
 
 
-def gather_order(member_id: str, order_id: str, asked: OrderInput) -> Checkout | Order:
-    """Gather what an order is made from, as it is now; or the order itself, when it was placed before.
+def gather_order(member_id: str, order_id: str, asked: OrderInput) -> Checkout:
+    """Gather what an order is made from, as it is now.
 
-    Raises what `gather_quote` raises, `out_of_stock`, `too_many_unpaid`, `member_blocked`, and `unauthenticated` for a
-    member who is gone. That all is sold is said from memory, where this process has seen so: the product, which
-    everybody else reads, too, is not read.
+    Whether it was placed before is not read: the transaction finds it there. Raises what `gather_quote` raises,
+    `out_of_stock`, `too_many_unpaid`, `member_blocked`, and `unauthenticated` for a member who is gone. That all is
+    sold is said from memory, where this process has seen so: the product, which everybody else reads, too, is not read.
     """
-    own: list[Key] = [(Orders, (order_id,)), profile_key(member_id), standing_key(member_id)]
+    own: list[Key] = [profile_key(member_id), standing_key(member_id)]
     own += [*_common_keys(member_id, asked), *referrers().keys(member_id)]
     found = read_set([*own, cart_key(member_id)]) if asked.from_cart else ReadSet()
-    if (placed := _placed(order_id, found)) is not None:
-        return placed
     wanted = _wanted(asked, lines_of(found[cart_key(member_id)]) if asked.from_cart else [])
     lines = rules.pieces(wanted)
     if asked.group is None:
         _refuse_from_memory(lines)
     skus = [line.sku_id for line in wanted]
     found |= read_set(key for key in [*own, *offers.keys(skus)] if key not in found)
-    if (placed := _placed(order_id, found)) is not None:
-        return placed
     if found[profile_key(member_id)] is None:
         raise MallError("unauthenticated")
     check_admitted(found[profile_key(member_id)].profile)
@@ -138,15 +132,6 @@ def _wanted(asked: QuoteInput | OrderInput, cart: Sequence[CartLine]) -> Sequenc
     return rules.lines_selected(asked, cart) if asked.from_cart else rules.lines_asked(asked)
 
 
-def _placed(order_id: str, found: ReadSet) -> Order | None:
-    """The order, when it has been read and is there."""
-    key: Key = (Orders, (order_id,))
-    if key not in found or found[key] is None:
-        return None
-    order: Order = found[key].order
-    return order
-
-
 def _refuse_from_memory(lines: Sequence[Pieces]) -> None:
     """Raises `out_of_stock` where in this second too few pieces were seen; names are those that memory has, too."""
     short = shards.recalled_short({line.sku_id: line.quantity for line in lines})
@@ -199,12 +184,8 @@ def _purchase(
             versions=prices.promotion_versions,
             coupons=coupons,
             chosen=asked.coupon_ids,
-            new_customer=new_customer_matters(promotions, selection.offers, now) and _is_new(member_id, standing),
+            new_customer=new_customer_matters(promotions, selection.offers, now)
+            and is_new(member_id, standing or standing_now(member_id)),
             floor_bp=pricing_settings.PRICING.current().floor_bp,
         ),
     )
-
-
-def _is_new(member_id: str, standing: Standing | None) -> bool:
-    known = standing if standing is not None else standing_of(read.get(UnpaidOrders, member_id))
-    return is_new(member_id, known)

@@ -25,6 +25,7 @@ from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.commerce.orders.tables import Orders, item
 from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core import ids, metrics
+from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, read
@@ -37,6 +38,9 @@ WATCH_SECONDS = 60
 #: How often placing begins anew. Each try may meet conflicts of its own; all of them together stay within the time that
 #: API Gateway waits.
 TRIES = 5
+
+#: Why a transaction failed: this very order was placed before.
+_PLACED = "placed"
 
 
 def quote(member_id: str, asked: QuoteInput) -> Quote:
@@ -65,10 +69,7 @@ def place(member_id: str, key: str, asked: OrderInput) -> Order:
 
 
 def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:
-    checkout = queries.gather_order(member_id, order_id, asked)
-    if isinstance(checkout, Order):
-        return checkout
-    checkout = _consolidated(checkout)
+    checkout = _consolidated(queries.gather_order(member_id, order_id, asked))
     price = rules.price(checkout.purchase)
     if price.payable_fen != asked.expected_payable_fen:
         if asked.coupon_ids != "best":  # the new quote tells of the other coupons, too
@@ -101,12 +102,14 @@ def _consolidated(checkout: Checkout) -> Checkout:
 
 
 def _commit(order: Order, checkout: Checkout) -> Order:
-    """Write the order and all that goes with it, in one transaction. Raises Conflict, `out_of_stock`, `coupon_taken`,
-    `purchase_limit`, and what holding the seat raises."""
+    """Write the order and all that goes with it, in one transaction. Raises `conflict` when it was placed before,
+    Conflict, `out_of_stock`, `coupon_taken`, `purchase_limit`, and what holding the seat raises."""
     try:
         commit(_transaction(order, checkout))
     except ConditionFailed as fault:
         selection = checkout.purchase.selection
+        if _PLACED in fault.failed:
+            raise MallError("conflict") from fault  # `create_once` looks for it
         if Conflict in fault.failed:
             raise Conflict from fault
         if short := [line for line in fault.failed if isinstance(line, OrderLine)]:
@@ -121,7 +124,7 @@ def _commit(order: Order, checkout: Checkout) -> Order:
 def _transaction(order: Order, checkout: Checkout) -> Transaction:
     """Put together what the order writes; where a line's pieces are too few, it fails with that line."""
     tx = Transaction()
-    tx.create(item(order, 1), Conflict)
+    tx.create(item(order, 1), _PLACED)
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, line, line.pool)
         tx.after_commit(shards.deduct, line.sku_id, line.pool, line.quantity)
