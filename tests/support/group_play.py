@@ -34,6 +34,7 @@ from chalicelib.platform.store.transaction import ConditionFailed
 from tests.support.book import Book, Weather
 from tests.support.group_answers import is_joinable, is_right, pick
 from tests.support.group_stage import ADDRESS, MEMBERS, Stage
+from tests.support.meanwhile import Meanwhile
 
 _T = TypeVar("_T")
 
@@ -68,9 +69,10 @@ class Play:
         self.ended = False
         self._touched: set[str] = set()
         self._keys = 0
-        self._meanwhile: tuple[int, Callable[[], None]] | None = None
+        self._meanwhile = Meanwhile()
         self._unexplained: list[Exception] = []
-        stage.before_commit, stage.committed, stage.job_failed = self._before_commit, self._committed, self._job_failed
+        stage.before_commit, stage.committed = self._meanwhile.on_commit, self._committed
+        stage.job_failed = self._job_failed
         self._stack = contextlib.ExitStack()
         self._stack.enter_context(self.book.opened())
 
@@ -254,13 +256,10 @@ class Play:
             told.append(getattr(self, second[0])(**second[1]))
             self.stage.clock.seconds += behind
 
-        self._meanwhile = commits, meanwhile
+        self._meanwhile.plan(commits, meanwhile)
         told_first: str = getattr(self, first[0])(**first[1])
-        during = self._meanwhile is None
-        if self._meanwhile is not None:
-            self._meanwhile = None
-            meanwhile()
-        return f"{told_first}; {'meanwhile' if during else 'then'} {''.join(told)}"
+        late = self._meanwhile.make_up()
+        return f"{told_first}; {'then' if late else 'meanwhile'} {''.join(told)}"
 
     # The end of the play.
 
@@ -375,14 +374,6 @@ class Play:
         return True
 
     # Hooks.
-
-    def _before_commit(self) -> None:
-        if self._meanwhile is None:
-            return
-        commits, what = self._meanwhile
-        self._meanwhile = (commits - 1, what) if commits else None
-        if not commits:
-            what()
 
     def _committed(self, actions: list[dict[str, Any]]) -> None:
         for action in actions:

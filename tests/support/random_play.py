@@ -30,6 +30,7 @@ from chalicelib.platform.jobs.tables import DEAD, Jobs
 from chalicelib.platform.store import tools
 from chalicelib.platform.store.transaction import ConditionFailed
 from tests.support.group_stage import Clock
+from tests.support.meanwhile import Meanwhile
 from tests.support.random_prices import Bought, Reckoned, Ticket
 from tests.support.random_stage import Drawn, Hooks
 from tests.support.random_wechat import Wechat
@@ -116,10 +117,10 @@ class Play:
     withdrawn: dict[str, tuple[str, int]] = field(default_factory=dict)
     _known: set[tuple[str, str]] = field(default_factory=set)
     _keys: int = 0
-    _meanwhile: tuple[int, Callable[[], None]] | None = None
+    _meanwhile: Meanwhile = field(default_factory=Meanwhile)
 
     def __post_init__(self) -> None:
-        self.hooks.before_commit, self.hooks.committed = self._before_commit, self._committed
+        self.hooks.before_commit, self.hooks.committed = self._meanwhile.on_commit, self._committed
         self.hooks.job_failed = self._job_failed
 
     def differs(self, about: str, what: str) -> None:
@@ -178,21 +179,10 @@ class Play:
         """Do the second whole between what the first reads and what it commits, or after some commits of it."""
         during: list[str] = []
         self.crossed = True
-        self._meanwhile = self.chance.choice([0, 0, 0, 1, 2]), lambda: during.append(self.do(*second))
+        self._meanwhile.plan(self.chance.choice([0, 0, 0, 1, 2]), lambda: during.append(self.do(*second)))
         told = self.do(*first)
-        late = not during
-        if late:
-            self._meanwhile = None
-            during.append(self.do(*second))
+        late = self._meanwhile.make_up()
         self.log.append(f"{self.clock.seconds:.0f} {told} <{'after' if late else 'during'}> {' '.join(during)}")
-
-    def _before_commit(self) -> None:
-        if self._meanwhile is None:
-            return
-        commits, what = self._meanwhile
-        self._meanwhile = (commits - 1, what) if commits else None
-        if not commits:
-            what()
 
     def _committed(self, actions: list[dict[str, Any]]) -> None:
         for action in actions:
@@ -283,7 +273,6 @@ class Play:
     def rest(self) -> None:
         """WeChat is well, workers run everything, operators decide what is asked, until nothing is owed any more."""
         self.wechat.clear_up()
-        self._meanwhile = None
         for _ in range(1500):
             self.work()
             if not self._see_to() and not self.to_next_job() and not self._send():
