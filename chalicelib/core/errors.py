@@ -257,6 +257,15 @@ class OutsideError(Exception):
         return True
 
 
+class Mismatch(OutsideError):
+    """What a service outside says is about something else than ours of that number: it is never taken for it."""
+
+    @property
+    def passing(self) -> bool:
+        """It will say the same again."""
+        return False
+
+
 def malformed(*errors: FieldError) -> MallError:
     """400: fields cannot be read as what they should be."""
     return MallError("malformed", errors=errors)

@@ -1,14 +1,17 @@
-"""A payment, refund or transfer that was begun is asked for in the same words, whatever address the mall has by now."""
+"""A payment, refund or transfer that was begun is asked for in the same words, whatever address the mall has by now;
+and what WeChat says of it is believed only where it is about it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.core import settings
 from chalicelib.gateways.wechat import api
+from chalicelib.gateways.wechat import pay as wechat_pay
 from chalicelib.platform.jobs import worker
 from local.client import Operator, Shopper
 from local.clock import LocalClock
@@ -85,3 +88,16 @@ def test_what_an_order_of_an_older_version_does_not_say_is_the_mall_s_address_no
     moved()
     assert api.notify_url("", "payment") == "https://new.example.com/v1/callbacks/wechat/payment"
     assert api.notify_url("https://old.example.com", "refund") == "https://old.example.com/v1/callbacks/wechat/refund"
+
+
+def test_another_amount_than_the_orders_is_taken_for_no_payment_of_it_by_whoever_asks(
+    order_id: str, operator: Operator, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shopper.sandbox.pay(shopper.start_payment(order_id), notify="none")
+    right = wechat_pay.query
+    monkeypatch.setattr(wechat_pay, "query", lambda number: replace(right(number), total_fen=1))
+    operator.post(f"/v1/admin/orders/{order_id}/ask-wechat").refused(503, "unavailable")
+    worker.run_due()
+    assert shopper.order(order_id)["state"] == "awaiting_payment"
+    monkeypatch.undo()
+    assert operator.post(f"/v1/admin/orders/{order_id}/ask-wechat").ok()["state"] == "awaiting_shipment"

@@ -86,7 +86,8 @@ def test_what_was_bought_before_is_received_refunded_exported_and_forgotten(
     block(operator, shopper)
     assert shopper.post("/v1/orders", body, key="again").ok(201) == again  # it was placed before
     assert shopper.quote([(sku, 1)])["payable_fen"] == 1000
-    shopper.post(f"/v1/orders/{again['order_id']}/cancel").ok()
+    run_jobs()
+    assert shopper.post(f"/v1/orders/{again['order_id']}/cancel").ok()["state"] == "closed"
     shopper.post(f"/v1/orders/{sent['order_id']}/receive").ok()
     shopper.refund(kept["order_id"])
     assert shopper.post(f"/v1/orders/{sent['order_id']}/payment").refused(409, "order_state")
@@ -99,9 +100,7 @@ def test_what_was_bought_before_is_received_refunded_exported_and_forgotten(
     operator.post(f"/v1/admin/members/{shopper.member_id}/unblock").refused(404, "not_found")
 
 
-def test_what_they_hold_unpaid_is_free_for_others_at_once(
-    operator: Operator, shopper: Shopper, sku: str
-) -> None:
+def test_what_they_hold_unpaid_is_free_for_others_at_once(operator: Operator, shopper: Shopper, sku: str) -> None:
     activity = operator.group_activity({2: 900})
     begun, unbegun = (shopper.place([(sku, 3)])["order_id"] for _ in range(2))
     seat = shopper.take_seat(sku_of(activity), activity_id=activity["activity_id"], payable_fen=900).ok(201)["order_id"]
@@ -121,6 +120,42 @@ def test_what_they_hold_unpaid_is_free_for_others_at_once(
     unblock(operator, shopper)
     for _ in range(6):  # the mall called those off, not they: they may have as many as others
         shopper.place([(sku, 1)])
+
+
+def test_a_block_that_is_lifted_takes_nothing_of_what_is_ordered_after_it(
+    operator: Operator, shopper: Shopper, sku: str, mall_clock: LocalClock
+) -> None:
+    before = shopper.place([(sku, 1)])["order_id"]
+    block(operator, shopper)
+    unblock(operator, shopper)
+    run_jobs()
+    assert shopper.order(before)["state"] == "awaiting_payment"
+    mall_clock.advance(1)
+    block(operator, shopper)
+    unblock(operator, shopper)
+    mall_clock.advance(1)
+    after = shopper.place([(sku, 1)])["order_id"]
+    mall_clock.advance(1)
+    block(operator, shopper, "once more")  # of which the job of the first block learns, too
+    run_jobs()
+    assert [shopper.order(order_id)["state"] for order_id in (before, after)] == ["closed", "closed"]
+
+
+def test_who_leaves_and_comes_back_is_blocked_still_until_that_is_lifted(
+    operator: Operator, shopper: Shopper, sku: str
+) -> None:
+    for is_blocked in (True, True, False):
+        if is_blocked:
+            block(operator, shopper)
+        else:
+            unblock(operator, shopper)
+        shopper.delete("/v1/me").ok(204)
+        run_jobs()
+        back = Shopper.arrive(operator.send, shopper.sandbox, user=shopper.user)
+        body = back.order_body([(sku, 1)])
+        answer = back.post("/v1/orders", body, key=secrets.token_hex(8))
+        assert (answer.status, back.member_id == shopper.member_id) == (403 if is_blocked else 201, False)
+        shopper = back
 
 
 def test_what_was_paid_stays_and_what_wechat_does_not_decide_is_watched(

@@ -13,12 +13,14 @@ import pytest
 from chalicelib.commerce.orders.holding import queries as holding
 from chalicelib.commerce.orders.holding import rules
 from chalicelib.commerce.orders.queries import find, orders_of_member
-from chalicelib.commerce.orders.tables import Purchases
+from chalicelib.commerce.orders.tables import Purchases, UnpaidOrders
 from chalicelib.platform.store import read, tools
+from chalicelib.platform.store.transaction import write
 from local.client import Answer, Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from local.notices import payment_callback
 from tests.support.distribution import run_jobs
+from tests.support.groups import sku_of
 
 PRICE, STOCK = 1000, 10_000
 Arrive = Callable[[], Shopper]
@@ -165,6 +167,28 @@ def test_a_payment_that_came_too_late_is_no_order_let_go(shopper: Shopper, sku: 
     assert len(standing(shopper).let_go) == 1
     shopper.send(*payment_callback(shopper.sandbox, late)).ok()
     assert standing(shopper).let_go == frozenset()
+
+
+def test_what_an_older_version_left_standing_hinders_nobody(operator: Operator, arrive: Arrive) -> None:
+    """An older version, beside this one or for a while instead of it, ends orders and takes nothing out."""
+    sku, activity = made(operator), operator.group_activity({2: PRICE})
+    shopper = arrive()
+    kept = placed(shopper, (sku, 3))
+    ended = [placed(shopper, (sku, 7))]
+    for _ in range(2):
+        seat = shopper.take_seat(sku_of(activity), activity_id=activity["activity_id"], payable_fen=PRICE)
+        ended.append(seat.ok(201)["order_id"])
+    key = (shopper.member_id,)
+    held = read.get(UnpaidOrders, *key).held
+    for order_id in ended:
+        cancel(shopper, order_id)
+    write(UnpaidOrders, key, [UnpaidOrders.held.set(held)])
+    placed(shopper, (sku, 7))
+    shopper.take_seat(sku_of(activity), activity_id=activity["activity_id"], payable_fen=PRICE).ok(201)
+    assert standing(shopper).orders == 3
+    cancel(shopper, kept)
+    order(shopper, (sku, 4)).refused(422, "purchase_limit")
+    placed(shopper, (sku, 3))
 
 
 # Purchase limits of products

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.orders.tables import Purchases, UnpaidOrders
+from chalicelib.platform.store import read
 from local.client import SHANGHAI, Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from tests.support.distribution import come_by, deliver, distributor, pay, run_jobs, set_rules
@@ -97,6 +99,49 @@ def test_who_goes_is_forgotten_and_what_they_bought_is_kept_without_them(
     back = log_in(member)
     assert back["is_new"]
     assert back["member"]["member_id"] != member.member_id
+
+
+def test_what_is_counted_of_a_members_orders_is_shown_and_forgotten(
+    operator: Operator, member: Shopper, mall_clock: LocalClock
+) -> None:
+    product = operator.product(limit_per_member=5)
+    sku = product["skus"][0]["sku_id"]
+    bought, let_go = (member.place([(sku, pieces)])["order_id"] for pieces in (2, 1))
+    member.post(f"/v1/orders/{let_go}/cancel").ok()
+    shown = export(member)
+    assert [(one["what"], one["order_id"]) for one in shown["orders_of_late"]] == [("let_go", let_go)]
+    mall_clock.advance(1)
+    pay(member, bought)
+    shown = export(member)
+    late = [(one["what"], one["order_id"]) for one in shown["orders_of_late"]]
+    assert late == [("let_go", let_go), ("paid", bought)]
+    assert shown["limited_products"] == [{"product_id": product["product_id"], "pieces": 2}]
+    deliver(operator, member, bought)
+    mall_clock.advance(7 * DAY + 1)
+    run_jobs()
+    member.delete("/v1/me").ok(204)
+    run_jobs()
+    assert read.get(UnpaidOrders, member.member_id) is None
+    assert list(read.query_all(Purchases, member.member_id)) == []
+
+
+def test_who_let_orders_go_unpaid_leaves_a_day_later_or_once_they_have_paid(
+    operator: Operator, member: Shopper, sandbox: str, mall_clock: LocalClock
+) -> None:
+    """Else leaving and coming back would let orders go without end."""
+    sku = operator.product()["skus"][0]["sku_id"]
+    friend = Shopper.arrive(operator.send, Sandbox(sandbox))
+    for shopper in (member, friend):
+        shopper.post(f"/v1/orders/{shopper.place([(sku, 1)])['order_id']}/cancel").ok()
+    refused = member.delete("/v1/me").refused(409, "account_open")
+    assert [error["code"] for error in refused["errors"]] == ["orders_let_go"]
+    mall_clock.advance(1)
+    paid = friend.place([(sku, 1)])["order_id"]
+    pay(friend, paid)
+    refused = friend.delete("/v1/me").refused(409, "account_open")
+    assert [error["code"] for error in refused["errors"]] == ["orders_under_way"]
+    mall_clock.advance(DAY + 1)
+    member.delete("/v1/me").ok(204)
 
 
 def test_who_is_owed_a_commission_is_not_forgotten_before_it_is_paid(

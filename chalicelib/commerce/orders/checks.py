@@ -252,15 +252,16 @@ def _newcomer_differences(orders: Iterable[Order]) -> list[Difference]:
 
 
 def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
-    """Compare what is counted of each member's orders with those there are."""
+    """Compare what is counted of each member's orders with those there are; nothing is counted of who has left."""
     placed = list(orders)
+    left = {order.member_id for order in placed if not order.openid}
     by_member: dict[str, list[Order]] = {}
     for order in placed:
         by_member.setdefault(order.member_id, []).append(order)
     there = Counter(order.member_id for order in placed if order.state == "awaiting_payment")
     first = {o.member_id: o.order_id for o in placed if _has_newcomer_price(o) and o.state != "closed"}
     found: list[Difference] = []
-    for member_id in sorted(there.keys() | unpaid.keys() | first.keys()):
+    for member_id in sorted((there.keys() | unpaid.keys() | first.keys()) - left):
         counted = unpaid.get(member_id, Counted(0))
         if counted.orders != there[member_id]:
             what = f"{counted.orders} unpaid orders are counted, there are {there[member_id]}"

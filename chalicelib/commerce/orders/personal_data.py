@@ -7,15 +7,16 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.orders import service as changes
+from chalicelib.commerce.orders.holding.queries import lets_go, standing_now
 from chalicelib.commerce.orders.queries import orders_of_member
 from chalicelib.commerce.orders.rules import Order, Receiver, noted
-from chalicelib.commerce.orders.tables import Orders
+from chalicelib.commerce.orders.tables import Orders, Purchases, UnpaidOrders
 from chalicelib.commerce.orders.views import view
 from chalicelib.core import clock
 from chalicelib.customers.members.ports import DataOwner
-from chalicelib.customers.members.refusals import ORDERS_UNDER_WAY
+from chalicelib.customers.members.refusals import ORDERS_LET_GO, ORDERS_UNDER_WAY
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.transaction import Transaction, remove
 
 _PAGE = 50
 _NOBODY = "***"
@@ -59,4 +60,35 @@ def _without_receiver(order: Order, _: Transaction) -> Order:
     return noted(after, "receiver_erased", "system", clock.now())
 
 
-DATA_OWNERS = (DataOwner("orders", _orders, _blocks_erasure, _erase, ORDERS_UNDER_WAY),)
+def _of_late(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
+    """The instants at which the member let orders go unpaid, and paid some, as far as they are kept."""
+    kept = standing_now(member_id)
+    marks = [*(("let_go", mark) for mark in kept.let_go), *(("paid", mark) for mark in kept.bought)]
+    parts = sorted((mark.partition("|")[0], what, mark.partition("|")[2]) for what, mark in marks)
+    return [{"at": at, "what": what, "order_id": order_id} for at, what, order_id in parts], None
+
+
+def _limited(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
+    """How many pieces of products with a limit per member count for them."""
+    after = None if position is None else {"member_id": {"S": member_id}, "product_id": {"S": position}}
+    found, rest = read.query(Purchases, member_id, limit=_PAGE, after=after, consistent=True)
+    items = [Purchases.from_raw_data(raw) for raw in found]
+    shown = [{"product_id": item.product_id, "pieces": int(item.pieces)} for item in items]
+    return shown, None if rest is None else rest["product_id"]["S"]
+
+
+def _forget_of_late(member_id: str) -> None:
+    remove(UnpaidOrders, (member_id,))
+
+
+def _forget_limited(member_id: str) -> None:
+    for item in read.query_all(Purchases, member_id, consistent=True):
+        remove(Purchases, (member_id, item.product_id))
+
+
+DATA_OWNERS = (
+    DataOwner("orders", _orders, _blocks_erasure, _erase, ORDERS_UNDER_WAY),
+    # Else who leaves and comes back could let go of orders without end.
+    DataOwner("orders_of_late", _of_late, lets_go, _forget_of_late, ORDERS_LET_GO),
+    DataOwner("limited_products", _limited, erase=_forget_limited),
+)

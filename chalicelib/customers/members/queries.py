@@ -31,6 +31,12 @@ def admit(member_id: str) -> None:
         check_admitted(member)
 
 
+def blocked_at(member_id: str) -> datetime | None:
+    """Tell since when the member is blocked; None when they are not, or are gone."""
+    item = read.get(Members, member_id, PROFILE)
+    return None if item is None or item.profile.blocked is None else item.profile.blocked.at
+
+
 def everybody(shard: int, joined_before: datetime, after: str, limit: int) -> tuple[list[str], str | None]:
     """List ids of members of one of the `member_shards`, in the order of joining, and where to go on (None: no more).
 

@@ -48,6 +48,11 @@ ORDERS_UNDER_WAY = Reason(
     "还有进行中的订单，请在订单完成（含退款期）或关闭后再注销",
     "orders are under way; come again when they are completed, with their time for refunds, or closed",
 )
+ORDERS_LET_GO = Reason(
+    "orders_let_go",
+    "24 小时内有下单后未支付而关闭的订单，请在满 24 小时后再注销",
+    "orders were let go unpaid in the last 24 hours; come again when a day has passed",
+)
 COMMISSIONS_UNSETTLED = Reason(
     "commissions_unsettled",
     "还有待结算的佣金或处理中的提现，请在结束后再注销",

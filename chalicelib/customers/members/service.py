@@ -27,6 +27,7 @@ from chalicelib.customers.members.tables import (
     Identities,
     Members,
     addresses_key,
+    blocked_identity,
     mini_identity,
     profile_item,
     profile_key,
@@ -82,6 +83,7 @@ def login(code: str, source: Source | None) -> LoggedIn:
             first_source=source,
             last_source=source,
             invites=invited([], source),
+            blocked=_blocked_before(identity),
         )
         is_new = _join(identity, joining)
         # Another login with this identity may have been first and have made the member: this is that one.
@@ -96,6 +98,12 @@ def _known(identity: str, source: Source | None) -> Profile | None:
     if item is None:
         return None
     return profile(item.member_id) if source is None else visited(item.member_id, source)
+
+
+def _blocked_before(identity: str) -> Block | None:
+    """Find the block of who had this identity before, and left."""
+    item = read.get(Identities, blocked_identity(identity))
+    return None if item is None else item.blocked
 
 
 def visited(member_id: str, source: Source) -> Profile:

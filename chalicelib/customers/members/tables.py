@@ -22,7 +22,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
-from chalicelib.customers.members.rules import Addresses, Profile
+from chalicelib.customers.members.rules import Addresses, Block, Profile
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.read import Key
 
@@ -62,13 +62,15 @@ class Members(Table):
 
 
 class Identities(Table):
-    """The member that an openid belongs to."""
+    """The member that an openid belongs to; and, of one who left while they were blocked, that they are: under the
+    openid's fingerprint, so that nobody learns from it who they were."""
 
     class Meta(TableMeta):
         table_name = name("identities")
 
     identity = UnicodeAttribute(hash_key=True)
-    member_id = UnicodeAttribute()
+    member_id = UnicodeAttribute(null=True)
+    blocked = Document(Block, null=True)
 
 
 def profile_key(member_id: str) -> Key:
@@ -96,6 +98,11 @@ def roster(shard: int) -> str:
 def addresses_key(member_id: str) -> Key:
     """Name the item of a member's addresses."""
     return Members, (member_id, ADDRESSES)
+
+
+def blocked_identity(identity: str) -> str:
+    """Name where it is kept that this identity is blocked, beyond the member that it was."""
+    return f"blocked:{ids.digest(identity.encode())}"
 
 
 def mini_identity(appid: str, openid: str) -> str:

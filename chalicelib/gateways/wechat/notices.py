@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from chalicelib.core import log
-from chalicelib.core.errors import MallError
+from chalicelib.core.errors import MallError, Mismatch
 from chalicelib.gateways.wechat import api
 from chalicelib.gateways.wechat.api import Notification
 from chalicelib.gateways.wechat.errors import CallbackRejected
@@ -18,8 +18,8 @@ from chalicelib.platform.web.types import Answer
 def take(call: Call, kind: str, use: Callable[[Notification], None]) -> Reply:
     """The answer to a notice whose event begins with `kind`, which `use` takes durably: 200 once it has.
 
-    401 when it cannot be believed. 400 when `use` refuses what it says, by a MallError or a ValueError: then somebody
-    has to look, and WeChat comes again. When the mall itself is down, that is the answer: `unavailable`.
+    401 when it cannot be believed. 400 when `use` refuses what it says, by a MallError, a Mismatch or a ValueError:
+    then somebody has to look, and WeChat comes again. When the mall itself is down, that is the answer: `unavailable`.
     """
     try:
         notice = api.read_callback(call.headers, call.raw_body)
@@ -30,7 +30,7 @@ def take(call: Call, kind: str, use: Callable[[Notification], None]) -> Reply:
     except CallbackRejected as fault:
         log.warning("callback_rejected", reason=fault.reason)
         return _answer(401, "FAIL", "not verified")
-    except (MallError, ValueError) as fault:
+    except (MallError, Mismatch, ValueError) as fault:
         if isinstance(fault, MallError) and fault.status >= 500:
             raise
         log.error("callback_refused", fault)

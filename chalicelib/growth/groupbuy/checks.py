@@ -63,7 +63,7 @@ def audit(
             found += [Difference(lobby_id, what) for what in overdue(known[lobby_id], now)]
     for drawing in drawings or ():
         found += audit_draws(drawing, known.values(), placed)
-        found += _activity_differences(drawing, placed, now)
+        found += _activity_differences(drawing, known.values(), placed, now)
     return found
 
 
@@ -121,8 +121,11 @@ def _seat_faults(order: Order, seat: Seat, seats: list[SeatItem]) -> Iterator[st
         yield f"says {seat.state}, the lobby says {item.state}"
 
 
-def _activity_differences(drawing: Drawing, orders: Iterable[Order], now: datetime | None) -> list[Difference]:
-    """What members are counted to have bought in an activity, and whether it was wound up in time."""
+def _activity_differences(
+    drawing: Drawing, lobbies: Iterable[Lobby], orders: Iterable[Order], now: datetime | None
+) -> list[Difference]:
+    """What members are counted to have bought in an activity, and whether it was wound up in time: a draw waits for
+    lobbies that were open when the activity ended."""
     activity = drawing.activity
     about = activity.activity_id
     found: list[Difference] = []
@@ -133,10 +136,12 @@ def _activity_differences(drawing: Drawing, orders: Iterable[Order], now: dateti
             if not low[member_id] <= counted <= high[member_id]:
                 what = f"{member_id} is counted {counted} pieces, the orders say {high[member_id]}"
                 found.append(Difference(about, what))
-    if now is None or now - activity.ends_at <= WOUND_UP_AFTER or activity.lottery is None:
+    own = (lobby for lobby in lobbies if lobby.terms.activity_id == about and not lobby.finished)
+    over = max([activity.ends_at, *(lobby.expires_at for lobby in own if lobby.expires_at is not None)])
+    if now is None or now - over <= WOUND_UP_AFTER or activity.lottery is None:
         return found
     if drawing.drawn is None:
-        found.append(Difference(about, f"ended at {activity.ends_at:%Y-%m-%d %H:%M}, and is not drawn"))
+        return [*found, Difference(about, f"ended at {over:%Y-%m-%d %H:%M}, and is not drawn")]
     return found + [
         Difference(order.order_id, "still waits for a draw that was made")
         for order in orders

@@ -106,7 +106,8 @@ def _answered(
     except MallError as error:
         return _problem(error, endpoint, language, request_id)
     except OutsideError as error:
-        log.warning("outside_failed", reason=str(error), method=endpoint.method, path=endpoint.path)
+        tell = log.warning if error.passing else log.error
+        tell("outside_failed", reason=str(error), method=endpoint.method, path=endpoint.path)
         return _problem(unavailable(), endpoint, language, request_id)
     except Exception as error:
         log.error("request_failed", error, method=endpoint.method, path=endpoint.path)

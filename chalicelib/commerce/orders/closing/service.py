@@ -18,7 +18,8 @@ from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.refusals import order_state
 from chalicelib.commerce.orders.rules import Order, closed, is_payable
 from chalicelib.core import clock, log
-from chalicelib.core.errors import OutsideError, unavailable
+from chalicelib.core.errors import Mismatch, OutsideError, unavailable
+from chalicelib.customers.members import queries as member_queries
 from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Versioned
@@ -65,7 +66,7 @@ def close_unpaid(job: Job) -> None:
             _watch(found, job)
         elif _is_closed_unpaid(found.value):
             _look_once_more(found.value)
-    except payment.PaymentMismatch as fault:
+    except Mismatch as fault:
         log.error("payment_strange", order_id=job.key)
         raise _later(found.value) from fault
     except OutsideError as fault:
@@ -76,15 +77,20 @@ def close_unpaid(job: Job) -> None:
 
 
 def close_held(job: Job) -> None:
-    """Close the unpaid orders of a member who was blocked, so that their pieces and seats are free for others; a
-    payment that was made is recorded. Where WeChat says nothing that decides it, the order's watch goes on."""
+    """Close what a member had unpaid when they were blocked, and still are, so that the pieces and seats are free for
+    others; a payment that was made is recorded. Where WeChat says nothing that decides it, the order's watch goes on.
+    """
+    since = member_queries.blocked_at(job.key)
+    if since is None:
+        return
     for hold in standing_now(job.key).holds:
         found = order_queries.find(hold.order_id)
+        is_held = found.value.state == "awaiting_payment" and found.value.created_at <= since
         try:
-            if found.value.state == "awaiting_payment" and _ended_at_wechat(found.value) == "over":
+            if is_held and _ended_at_wechat(found.value) == "over":
                 _close(found, "called_off", "system")
-        except (payment.PaymentMismatch, OutsideError) as fault:
-            if isinstance(fault, OutsideError) and fault.passing:
+        except OutsideError as fault:
+            if fault.passing:
                 raise
             log.warning("payment_undecided", order_id=hold.order_id, reason=str(fault))
 

@@ -40,6 +40,15 @@ def standing_now(member_id: str) -> Standing:
     return standing_of(read.get(UnpaidOrders, member_id))
 
 
+def really_held(standing: Standing) -> Standing:
+    """Set apart what is held by orders that wait no longer. Only where there are more or fewer of them than are counted
+    are they looked at: an order that an older version ended has left its element, and one that it placed has none."""
+    if len(standing.held) == standing.orders:
+        return standing
+    found = orders_of([hold.order_id for hold in standing.holds])
+    return rules.still_held(standing, {order.order_id for order in found if order.state == "awaiting_payment"})
+
+
 def allowed(standing: Standing) -> Allowed:
     """Say how much the member may hold unpaid now. Whether a payment has forgiven what they let go is looked for only
     where it decides."""
@@ -50,6 +59,14 @@ def allowed(standing: Standing) -> Allowed:
         forgiven = rules.forgiven_at(orders_of(standing.bought_ids))
         limit = rules.unpaid_max(rules.let_go_since(standing, now, forgiven), most)
     return Allowed(limit, settings.hold_pieces, limit < most)
+
+
+def lets_go(member_id: str) -> bool:
+    """Tell whether orders of the member were let go unpaid of late, which no payment has forgiven."""
+    standing, now = standing_now(member_id), clock.now()
+    if not rules.let_go_since(standing, now):
+        return False
+    return bool(rules.let_go_since(standing, now, rules.forgiven_at(orders_of(standing.bought_ids))))
 
 
 def has_bought(member_id: str, standing: Standing) -> bool:

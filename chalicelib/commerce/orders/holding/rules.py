@@ -7,7 +7,7 @@ read: what `hold_of`, `let_go_of` and `bought_of` write is for ever.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 import msgspec
@@ -47,6 +47,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     let_go: frozenset[str] = frozenset()
     bought: frozenset[str] = frozenset()
     regular: bool = False
+    #: Of `held` as it is stored: of orders that wait no longer, which an older version ended without taking them out.
+    stale: frozenset[str] = frozenset()
 
     @property
     def holds(self) -> list[Hold]:
@@ -57,6 +59,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     def seats(self) -> int:
         """How many unpaid orders hold a seat of a group-buy."""
         return sum(hold.seat for hold in self.holds)
+
+    @property
+    def order_ids(self) -> list[str]:
+        """The orders that wait for their payment, and those that were paid, as far as they are kept."""
+        return [*(hold.order_id for hold in self.holds), *self.bought_ids]
 
     @property
     def bought_ids(self) -> list[str]:
@@ -79,6 +86,12 @@ class OverLimit(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(Hold)
+
+
+def still_held(standing: Standing, waiting: Set[str]) -> Standing:
+    """Set apart what is held by orders that are not among those that wait."""
+    held = frozenset(text for text in standing.held if _decoder.decode(text).order_id in waiting)
+    return msgspec.structs.replace(standing, held=held, stale=standing.held - held)
 
 
 def mark(sku_id: str) -> str:

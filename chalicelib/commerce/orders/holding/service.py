@@ -10,7 +10,7 @@ from chalicelib.commerce.orders.holding import rules
 from chalicelib.commerce.orders.holding.rules import OverLimit, Standing
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.orders.tables import Purchases, UnpaidOrders
-from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.transaction import Transaction, write
 from chalicelib.platform.store.versioned import Conflict
 
 
@@ -33,6 +33,11 @@ def count_placed(tx: Transaction, order: Order, standing: Standing, at_most: int
     if surplus := rules.surplus(standing):
         actions += [item.bought.delete(surplus), item.regular.set(True)]
     tx.update(item, (order.member_id,), actions, same, Conflict)
+
+
+def forget_stale(member_id: str, stale: frozenset[str]) -> None:
+    """Take out what orders held that wait no longer: for ever, since no order waits for its payment again."""
+    write(UnpaidOrders, (member_id,), [UnpaidOrders.held.delete(stale)])
 
 
 def count_changed(tx: Transaction, before: Order, after: Order) -> None:

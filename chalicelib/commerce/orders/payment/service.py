@@ -29,7 +29,7 @@ from chalicelib.commerce.orders.refusals import PAY_TIME_OVER, PAYMENT_REFUSED, 
 from chalicelib.commerce.orders.rules import PAY_MARGIN, Order, OrderLine, Refund, noted, step
 from chalicelib.commerce.orders.views import PaymentView
 from chalicelib.core import clock, log, metrics
-from chalicelib.core.errors import MallError
+from chalicelib.core.errors import MallError, Mismatch
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
 from chalicelib.ledger import rules as entries
@@ -43,17 +43,10 @@ from chalicelib.platform.store.versioned import Conflict, Versioned
 if TYPE_CHECKING:
     from chalicelib.gateways.wechat.pay import Trade
 
-
 #: Why money goes back that was paid when the lobby was over, for the shopper.
 LOBBY_OVER = "拼团已结束，支付款项原路退回"
-
-
 #: WeChat's words for a payment that was made, also where some of it went back.
 PAID_WORDS = frozenset({"SUCCESS", "REFUND"})
-
-
-class PaymentMismatch(ValueError):
-    """A genuine notice is about a payment that is not the one asked for: it is never taken for an order's."""
 
 
 def start(order_id: str, member_id: str) -> PaymentView:
@@ -116,7 +109,7 @@ def _pay_time_over() -> MallError:
 
 def ask(order_id: str) -> str | None:
     """Ask WeChat about the order's payment, record one that was made, and give WeChat's word for it: SUCCESS or REFUND
-    (paid), NOTPAY, CLOSED; None where WeChat has never heard of it. Raises WechatError, PaymentMismatch."""
+    (paid), NOTPAY, CLOSED; None where WeChat has never heard of it. Raises WechatError, Mismatch."""
     from chalicelib.gateways.wechat import pay as wechat
 
     trade = wechat.query(order_id)
@@ -131,12 +124,12 @@ def record(trade: Trade, by: str = "wechat") -> Order:
     """Mark the order that this payment is for; the same payment again changes nothing.
 
     A payment for an order that is closed is owed back at once, unless the order finds a seat of its group again.
-    Raises `not_found`, and PaymentMismatch when merchant, app or amount are not ours.
+    Raises `not_found`, and Mismatch when merchant, app or amount are not ours.
     """
     config = settings()
     ours = (trade.mchid, trade.appid) == (config.wechat_mchid, config.wechat_appid)
     if not ours or trade.state not in PAID_WORDS:
-        raise PaymentMismatch(trade.out_trade_no)
+        raise Mismatch(trade.out_trade_no)
 
     pools: dict[str, str] | None = None
 
@@ -148,7 +141,7 @@ def record(trade: Trade, by: str = "wechat") -> Order:
 
     def decide(order: Order, tx: Transaction) -> Order:
         if trade.total_fen != order.payable_fen or not trade.transaction_id:
-            raise PaymentMismatch(order.order_id)
+            raise Mismatch(order.order_id)
         if order.transaction_id:
             return order
         tx.after_commit(metrics.add, Metric.ORDERS_PAID)

@@ -19,7 +19,14 @@ from chalicelib.commerce.catalogue.offers import queries as offers
 from chalicelib.commerce.catalogue.offers.rules import Offer
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.coupons.rules import Held
-from chalicelib.commerce.orders.holding.queries import allowed, is_new, standing_key, standing_now, standing_of
+from chalicelib.commerce.orders.holding.queries import (
+    allowed,
+    is_new,
+    really_held,
+    standing_key,
+    standing_now,
+    standing_of,
+)
 from chalicelib.commerce.orders.holding.rules import Standing, check_limits, check_room
 from chalicelib.commerce.orders.inputs import LineInput, OrderInput, QuoteInput
 from chalicelib.commerce.orders.placement import rules
@@ -86,7 +93,7 @@ def _checkout(
     wanted: Sequence[CartLine | LineInput], found: ReadSet,
 ) -> Checkout:  # fmt: skip
     places = rules.choose_places(order_id, selection, _counted(selection))
-    standing = standing_of(found[standing_key(member_id)])
+    standing = really_held(standing_of(found[standing_key(member_id)]))
     room = allowed(standing)
     check_room(standing, selection.lines, selection.offers, room)
     coupons = redemption.picked(member_id, asked.coupon_ids, found)

@@ -14,7 +14,7 @@ from chalicelib.commerce.catalogue.stock.rules import OWN, SCATTERED
 from chalicelib.commerce.catalogue.tables import shards_of
 from chalicelib.commerce.orders.holding.queries import bought_pieces
 from chalicelib.commerce.orders.holding.rules import OverLimit, over_limit
-from chalicelib.commerce.orders.holding.service import count_pieces, count_placed
+from chalicelib.commerce.orders.holding.service import count_pieces, count_placed, forget_stale
 from chalicelib.commerce.orders.inputs import OrderInput, QuoteInput
 from chalicelib.commerce.orders.jobs import CLOSE_UNPAID
 from chalicelib.commerce.orders.placement import queries, rules
@@ -141,6 +141,8 @@ def _transaction(order: Order, checkout: Checkout) -> Transaction:
         carts.take_out(tx, order.member_id, checkout.cart_lines)
     watched = min(order.created_at + timedelta(seconds=WATCH_SECONDS), order.pay_by)
     schedule(tx, CLOSE_UNPAID, order.order_id, watched)
+    if checkout.standing.stale:
+        tx.after_commit(forget_stale, order.member_id, checkout.standing.stale)
     tx.after_commit(metrics.add, Metric.ORDERS_PLACED)
     tx.after_commit(cache.forget, "catalogue")
     return tx

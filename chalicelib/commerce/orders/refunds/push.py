@@ -14,6 +14,7 @@ from chalicelib.commerce.orders.refunds.issue import order_of, refund_of, succee
 from chalicelib.commerce.orders.refunds.rules import step_refund, with_refund
 from chalicelib.commerce.orders.rules import Order, Refund, noted
 from chalicelib.core import clock, log, metrics
+from chalicelib.core.errors import Mismatch
 from chalicelib.core.metrics import Metric
 from chalicelib.gateways.outbound import ask_again_seconds, is_late, next_step
 from chalicelib.gateways.patience import REFUNDS, REFUNDS_APART, REFUNDS_CLEAR
@@ -26,10 +27,6 @@ from chalicelib.platform.store.versioned import Versioned
 if TYPE_CHECKING:
     from chalicelib.gateways.wechat.errors import WechatError
     from chalicelib.gateways.wechat.pay import RefundResult
-
-
-class RefundMismatch(ValueError):
-    """WeChat speaks of another amount than the refund's: it is never taken for that refund."""
 
 
 def push_refund(job: Job) -> None:
@@ -62,7 +59,7 @@ def push_refund(job: Job) -> None:
     amount_fen = refund.amount_fen if result is None else result.amount_fen
     try:
         settle_refund(refund.number, outcome, amount_fen, job, found, sent_at)
-    except RefundMismatch as fault:
+    except Mismatch as fault:
         log.error("refund_strange", refund_id=refund.number)
         raise RetryLater(REFUNDS.park_seconds) from fault
     if outcome == "PROCESSING":
@@ -178,7 +175,7 @@ def settle_refund(
     The same again changes nothing, nor does what is said of a number that WeChat closed before.
 
     A refund that WeChat could not pay out is `failed` and stays owed: it stands in the operators' queue refund_failed.
-    `sent_at` is when WeChat was asked for it, where it was. Raises `not_found`, RefundMismatch when the amount is not
+    `sent_at` is when WeChat was asked for it, where it was. Raises `not_found`, Mismatch when the amount is not
     the refund's.
     """
 
@@ -187,7 +184,7 @@ def settle_refund(
         if refund.number != number:
             return order
         if amount_fen != refund.amount_fen:
-            raise RefundMismatch(number)
+            raise Mismatch(number)
         if refund.state == "succeeded":
             return order
         if sent_at is not None:

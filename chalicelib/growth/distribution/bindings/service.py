@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders.holding.queries import standing_now
 from chalicelib.commerce.orders.placement.rules import Referral
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
@@ -158,8 +159,10 @@ def _end_once(order: Order) -> None:
 
 
 def _standing(order: Order, binding: Binding) -> str | None:
-    """Find another order of the member since they were bound that pays this distributor and is not closed unpaid."""
-    found, _ = order_queries.orders_of_member(order.member_id, None, _ORDERS_READ, None)
+    """Find another order of the member since they were bound that pays this distributor and is not closed unpaid. What
+    waits for its payment, or was paid of late, is named by an item that is never behind; the rest by an index."""
+    latest = order_queries.orders_of(standing_now(order.member_id).order_ids)
+    found = [*latest, *order_queries.orders_of_member(order.member_id, None, _ORDERS_READ, None)[0]]
     return next(
         (
             one.order_id

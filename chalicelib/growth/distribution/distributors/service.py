@@ -93,6 +93,14 @@ def suspend(member_id: str) -> Distributor:
     return _change(member_id, state="suspended")
 
 
+def leave(tx: Transaction, member_id: str) -> None:
+    """Suspend the distributor for good, as part of `tx`; nothing for who is none. `tx` fails with Conflict where they
+    change meanwhile."""
+    if read.get(Distributors, member_id, DISTRIBUTOR) is not None:
+        before = find(member_id)
+        _write(tx, before, _with(before.value, state="suspended"))
+
+
 def set_tier(member_id: str, tier: str) -> Distributor:
     """Put the distributor into a tier, whatever they have reached. Raises `not_found`, `invalid` for no such tier."""
     if tier != STANDARD and DISTRIBUTION.fresh().tier(tier) is None:

@@ -14,7 +14,7 @@ import msgspec
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.commerce.orders.holding.queries import has_bought, standing_key, standing_of
+from chalicelib.commerce.orders.holding.queries import has_bought, really_held, standing_key, standing_of
 from chalicelib.commerce.orders.holding.rules import Standing
 from chalicelib.commerce.orders.inputs import GroupInput
 from chalicelib.commerce.orders.placement.rules import Deal
@@ -79,7 +79,7 @@ class Seating:
 
     def deal(self, member_id: str, order_id: str, asked: GroupInput, pieces: Sequence[Pieces], found: ReadSet) -> Deal:
         """The terms of the lobby, or of the one that this order opens."""
-        standing = standing_of(found[standing_key(member_id)])
+        standing = really_held(standing_of(found[standing_key(member_id)]))
         if asked.lobby_id is not None:
             seat_found = found[seat_key(asked.lobby_id, member_id)]
             terms, until = _joining(member_id, standing, found[lobby_key(asked.lobby_id)], seat_found)

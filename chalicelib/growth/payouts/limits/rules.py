@@ -41,7 +41,8 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """What a member has withdrawn on a day, in its month and its year, that has not failed: how often, how much, which
     tax. What was returned of a month's tax is out of both again. `first_month` is the year's first (1-12, 0: none) in
     which they asked for any, whatever became of it. `earlier`: the months before, by name ("2026-11"), in which
-    something may still fail; `taxed_by`: the last rule that kept anything back.
+    something may still fail; `taxed_by`: the last rule that kept anything back, of which versions without that field
+    had one alone.
     """
 
     day: date

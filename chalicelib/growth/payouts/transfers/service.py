@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from chalicelib.core import clock, log
+from chalicelib.core.errors import Mismatch
 from chalicelib.gateways.outbound import ask_again_seconds, next_step
 from chalicelib.gateways.patience import STRAY_REQUESTS, TRANSFERS
 from chalicelib.growth.payouts.queries import find
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 _REMARK = "推广佣金提现"
 #: In these states of a transfer its receiver has not confirmed, and WeChat calls it off.
 _CANCELLABLE = frozenset({"ACCEPTED", "PROCESSING", "WAIT_USER_CONFIRM"})
-
-
-class TransferMismatch(ValueError):
-    """WeChat speaks of another amount than the withdrawal's: it is never taken for its transfer."""
 
 
 def push_withdrawal(job: Job) -> None:
@@ -210,7 +207,7 @@ def _settle_at_last(result: TransferResult, job: Job, found: Versioned[Withdrawa
     """Take in what WeChat says, as a job that does not die where that makes no sense."""
     try:
         return settle_transfer(result, job, found)
-    except TransferMismatch as fault:
+    except Mismatch as fault:
         log.error("withdrawal_strange", withdrawal_id=job.key)
         raise RetryLater(TRANSFERS.park_seconds) from fault
 
@@ -221,13 +218,13 @@ def settle_transfer(
     """Take in what WeChat says of a transfer; said again it changes nothing. The withdrawal after it.
 
     An end is never left again: WeChat saying another one later is an error that an operator must look at, and changes
-    nothing. Raises `not_found`, `conflict`, TransferMismatch when the amount is not the withdrawal's.
+    nothing. Raises `not_found`, `conflict`, Mismatch when the amount is not the withdrawal's.
     """
     state = STATES[result.state]
 
     def decide(withdrawal: Withdrawal, tx: Transaction) -> Withdrawal:
         if result.amount_fen not in (None, withdrawal.net_fen):
-            raise TransferMismatch(withdrawal.withdrawal_id)
+            raise Mismatch(withdrawal.withdrawal_id)
         if not withdrawal.open or withdrawal.submitted_at is None:
             return withdrawal
         if state == "succeeded":
