@@ -42,7 +42,8 @@ _GUARD: list[Need] = [
 
 FLOORS: dict[str, list[Need]] = {
     "login (new member)": [
-        Read("identities", "", "is there a member with this openid"),
+        Read("identities", "mini:", "is there a member with this openid"),
+        Read("identities", "blocked:", "was there one who was blocked and left"),
         Write("identities", "", "one person is one member"),
         Write("members", "profile", "who they are"),
         Write("members", "addresses", "an empty book: later changes then need no case for the first one"),
