@@ -3,7 +3,7 @@
 | who asks | how | units |
 |---|---|---|
 | log in | Get identity, Get (member, "profile") | 2 RRU |
-| join | Put identity, profile and addresses in one transaction | 7 WRU, with the index |
+| join | Get whether they are blocked; Put identity, profile and addresses in one transaction | 1 RRU, 7 WRU |
 | who am I | Get (member, "profile") | 1 RRU |
 | the address book | Get (member, "addresses") | 1 RRU, 2 when it is full |
 | change either | Update under its version, in a transaction, which a lost answer cannot double | 2 WRU per KB |
