@@ -115,6 +115,21 @@ def test_whatever_fails_when_it_is_known_what_was_withdrawn_on_a_day_in_a_month_
     assert account.allowance.months == account.day.month - min(months, default=account.day.month) + 1
 
 
+def test_in_whatever_order_months_are_kept_the_oldest_goes_first() -> None:
+    known = {f"2025-{month:02d}": MonthSum(month, 0) for month in (12, 2, 7, 11, 3, 1, 9, 5, 4, 8, 10, 6)}
+    after = Allowance(day=START, month_fen=8, month_tax_fen=1, earlier=known).on(date(2026, 11, 1))
+    assert after.earlier == {month: one for month, one in known.items() if month != "2025-01"} | {
+        "2026-10": MonthSum(8, 1)
+    }
+
+
+def test_who_asked_in_an_earlier_month_than_was_noted_did_so() -> None:
+    noted_since = Allowance(day=START, count=1, fen=50, month_fen=50, year_fen=50, first_month=10)
+    august, last_year = withdrawal(date(2026, 8, 1), 30, 0), withdrawal(date(2025, 8, 1), 30, 0)
+    assert noted_since.without(august).first_month == 8
+    assert noted_since.without(last_year) == noted_since
+
+
 # A month reckoned anew
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError, Reason
-from chalicelib.growth.payouts.refusals import ACTIONS, CONCLUDE_IT, FIELDS, REVIEW_IT, WECHAT_WILL_TELL
+from chalicelib.growth.payouts.refusals import ACTIONS, CANCEL_IT, CONCLUDE_IT, FIELDS, REVIEW_IT, WECHAT_WILL_TELL
 from chalicelib.growth.payouts.refusals import ON_ITS_WAY as TRANSFER_ON_ITS_WAY
 from chalicelib.growth.payouts.refusals import STATES as STATE_TERMS
 from chalicelib.growth.payouts.rules import (
@@ -277,6 +277,15 @@ def test_who_decided_when_is_kept() -> None:
     assert cancel_requested(waiting, "a mistake", "op2", LATER - timedelta(days=2)) == replaced(
         waiting, cancel_requested_at=LATER - timedelta(days=2), outcome="", reason="a mistake", decided_by="op2"
     )
+
+
+def test_a_decision_that_is_not_allowed_is_refused_with_what_to_do_instead() -> None:
+    with pytest.raises(MallError) as refusal:
+        approved(withdrawal("awaiting_confirmation"), "op", NOON)
+    assert refusal.value.errors[0].reason == CANCEL_IT
+    with pytest.raises(MallError) as refusal:
+        cancel_requested(withdrawal("reviewing"), "why", "op", NOON)
+    assert refusal.value.errors[0].reason == REVIEW_IT
 
 
 @pytest.mark.parametrize("state", ["reviewing", "processing", "awaiting_confirmation"])

@@ -199,11 +199,11 @@ def tax_to_return(failed: Withdrawal, before: Allowance) -> int:
     if before.taxed_by == "none":
         return 0
     if short(0) <= 0:
-        return bisect_left(range(others_tax + 1), 0, key=short)
+        return bisect_left(range(others_tax), 0, key=short)
     if month.tax_fen < due(month.fen):
         return min(0, others_tax)
     least = -failed.tax_fen
-    return least + bisect_right(range(least, 1), 0, key=short) - 1
+    return least + bisect_right(range(least, 0), 0, key=short) - 1
 
 
 def _before_month(allowance: Allowance, failed: Withdrawal, month: MonthSum) -> Allowance:
