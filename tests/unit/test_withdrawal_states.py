@@ -198,6 +198,9 @@ def test_that_wechat_knows_of_none_is_final_ten_minutes_after_the_last_request_o
     requests = [at for at in (sent_at, cancel_requested_at) if at is not None]
     over = bool(requests) and all(now - at >= timedelta(seconds=600) for at in [NOON, *requests])
     assert made.has_never_been(now) is over
+    final_from = max(NOON, *requests) + timedelta(seconds=600) if requests else None
+    assert made.silent_from() == final_from
+    assert final_from is None or made.has_never_been(final_from)
     assert not made.has_never_been(NOON + timedelta(days=29))
 
 
