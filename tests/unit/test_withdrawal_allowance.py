@@ -263,6 +263,13 @@ def test_what_is_asked_for_is_kept_whole_and_submitted_unless_it_is_to_be_review
     )  # fmt: skip
 
 
+def test_what_is_above_a_limit_is_not_made() -> None:
+    who = Distributor(member_id="m1", state="active", invite_code="i", applied_at=NOON)
+    with pytest.raises(MallError) as refused:
+        new_withdrawal("w1", 99, who, "openid", Allowance(day=START), WithdrawalRules(), 7, NOON)
+    assert (refused.value.code, refused.value.data) == ("withdrawal_limit", {"limit": "min_fen"})
+
+
 def test_who_waits_to_be_approved_is_told_so() -> None:
     who = Distributor(member_id="m1", state="pending", invite_code="i", applied_at=NOON)
     with pytest.raises(MallError) as refused:
