@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import msgspec
@@ -16,9 +16,12 @@ from chalicelib.commerce.orders.rules import Order
 from chalicelib.core.errors import MallError
 from chalicelib.growth.distribution.rules import (
     STANDARD,
+    Binding,
     Commission,
+    CommissionLine,
     DistributionRules,
     Rate,
+    SalesTotals,
     Tier,
     check,
     new_binding,
@@ -168,6 +171,23 @@ def test_what_is_above_the_cap_is_taken_off_everybody_in_proportion() -> None:
     assert [one.amount_fen for one in pays(paid_order((1, 2000)), rules)] == [67, 33]
 
 
+def test_a_commission_tells_by_which_rules_it_was_made_and_what_each_line_earns() -> None:
+    rules = msgspec.structs.replace(RULES, tiers=[GOLD], order_cap_bp=5000, order_cap_fen=150, freeze_days=9)
+    first, second = pays(paid_order((2, 1000)), rules, tier="gold")
+    line = CommissionLine(
+        sku_id="s0", product_id="p0", name="n0", quantity=2, rate_bp=2000, source="tier", paid_fen=1000, base_fen=1000,
+        full_fen=200, earned_fen=107, amount_fen=107,
+    )  # fmt: skip
+    assert first == Commission(
+        order_id="o1", level=1, member_id="seller", buyer_id="buyer", tier="gold", rules_version=1, lines=[line],
+        state="pending", created_at=NOW, freeze_days=9, cap_bp=5000, cap_fen=150, order_earned_fen=150,
+    )  # fmt: skip
+    assert second == msgspec.structs.replace(
+        first, level=2, member_id="above",
+        lines=[msgspec.structs.replace(line, rate_bp=800, full_fen=80, earned_fen=43, amount_fen=43)],
+    )  # fmt: skip
+
+
 # What a refund leaves
 
 
@@ -227,7 +247,16 @@ def test_a_refund_of_one_of_three_pieces_leaves_the_rate_of_the_other_two() -> N
     levels = pays(order, RULES)
     one = reduced(levels[0], levels, refunded(order, "r", (0, 1)))
     assert [(line.base_fen, line.amount_fen) for line in one.lines] == [(667, 66), (990, 99)]
-    assert one.state == "pending"
+    assert (one.state, one.earned_fen, one.base_fen, one.amount_fen) == ("pending", 199, 1657, 165)
+
+
+def test_in_whatever_order_the_levels_are_named_the_odd_fen_is_the_first_one_s() -> None:
+    rules = msgspec.structs.replace(RULES, rates_bp=[500, 500], order_cap_fen=99)
+    order = paid_order((1, 100), (1, 1000))
+    levels = pays(order, rules)
+    kept = refunded(order, "r", (0, 1))
+    for named in (levels, levels[::-1]):
+        assert [reduced(one, named, kept).amount_fen for one in levels] == [50, 49]
 
 
 def test_the_cap_is_that_of_what_was_kept() -> None:
@@ -283,12 +312,35 @@ def test_a_line_that_nobody_gave_back_changes_only_where_the_cap_binds(
 # Bindings
 
 
-def test_a_tie_holds_for_its_days_or_for_ever() -> None:
-    for_ever = new_binding("m", "d", "t", RULES, NOW)
-    assert for_ever.live(NOW + timedelta(days=100_000))
-    for_a_week = new_binding("m", "d", "t", msgspec.structs.replace(RULES, protection_days=7), NOW)
-    assert for_a_week.live(NOW + timedelta(days=7) - timedelta(milliseconds=1))
-    assert not for_a_week.live(NOW + timedelta(days=7))
+def binding(until: datetime | None) -> Binding:
+    return Binding(member_id="m", inviter="d", token="t", bound_at=NOW, until=until)
+
+
+@pytest.mark.parametrize("days", [0, 1, 7])
+def test_a_tie_is_made_for_its_days_or_for_ever(days: int) -> None:
+    rules = msgspec.structs.replace(RULES, protection_days=days)
+    assert new_binding("m", "d", "t", rules, NOW) == binding(NOW + timedelta(days=days) if days else None)
+
+
+@pytest.mark.parametrize(
+    ("until", "now", "is_live"),
+    [
+        (None, NOW + timedelta(days=100_000), True),
+        (NOW + timedelta(days=7), NOW + timedelta(days=7) - timedelta(milliseconds=1), True),
+        (NOW + timedelta(days=7), NOW + timedelta(days=7), False),
+        (NOW + timedelta(days=7), NOW + timedelta(days=8), False),
+    ],
+)
+def test_a_tie_holds_until_its_end(until: datetime | None, now: datetime, is_live: bool) -> None:
+    assert binding(until).live(now) is is_live
+
+
+@pytest.mark.parametrize(
+    ("until", "has_held"),
+    [(None, True), (NOW + timedelta(seconds=1), True), (NOW, False), (NOW - timedelta(seconds=1), False)],
+)
+def test_a_tie_that_is_over_as_it_began_never_held(until: datetime | None, has_held: bool) -> None:
+    assert binding(until).held is has_held
 
 
 # Settings
@@ -307,3 +359,35 @@ def test_two_tiers_of_one_name_and_three_levels_are_refused() -> None:
         msgspec.convert({"levels": 3}, DistributionRules)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"rates_bp": [1, 2, 3]}, DistributionRules)
+
+
+@pytest.mark.parametrize(
+    ("enabled", "stopped", "region", "runs"),
+    [
+        (True, [], "310115", True),
+        (True, ["310000"], "310115", False),
+        (True, ["310000"], "320500", True),
+        (True, ["310000", "320500"], "320500", False),
+        (True, ["310000", "320500"], "310115", False),
+        (True, ["310000", "320500"], "320100", True),
+        (False, [], "310115", False),
+        (False, ["310000"], "320500", False),
+    ],
+)
+def test_nobody_is_paid_where_distribution_is_off_or_one_of_its_stopped_regions_is(
+    enabled: bool, stopped: list[str], region: str, runs: bool
+) -> None:
+    assert DistributionRules(enabled=enabled, stopped_regions=stopped).runs_in(region) is runs
+
+
+FEW = st.integers(0, 2)
+
+
+@given(st.tuples(FEW, FEW, FEW), st.tuples(FEW, FEW, FEW))
+def test_a_tier_is_reached_by_whoever_lacks_none_of_its_thresholds_if_it_has_any(
+    thresholds: tuple[int, int, int], has: tuple[int, int, int]
+) -> None:
+    sales, orders, customers = thresholds
+    tier = Tier(tier_id="t", name="T", sales_fen=sales, orders=orders, customers=customers)
+    lacks = [wanted for wanted, got in zip(thresholds, has, strict=True) if got < wanted]
+    assert SalesTotals(*has).reach(tier) is (not lacks and thresholds != (0, 0, 0))

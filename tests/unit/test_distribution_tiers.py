@@ -46,6 +46,23 @@ def test_what_comes_next_is_the_next_tier_that_totals_reach(current: str, goal: 
     assert (None if found is None else found.tier_id) == goal
 
 
+@pytest.mark.parametrize(
+    ("totals", "goal"),
+    [
+        (SalesTotals(), "bronze"),
+        (SalesTotals(0, 1, 0), "silver"),
+        (SalesTotals(1000, 0, 2), "gold"),
+        (SalesTotals(5000, 0, 0), None),
+    ],
+)
+def test_who_stands_in_a_removed_tier_goes_on_above_the_highest_that_they_have_reached(
+    totals: SalesTotals, goal: str | None
+) -> None:
+    found = next_goal("removed", totals, LADDER)
+    assert (None if found is None else found.tier_id) == goal
+    assert next_tier("removed", totals, LADDER) is None
+
+
 @pytest.mark.parametrize("threshold", ["sales_fen", "orders", "customers"])
 def test_one_threshold_makes_a_goal(threshold: str) -> None:
     tier = Tier(tier_id="t", name="T", **{threshold: 1})
@@ -72,6 +89,8 @@ def standing(tier: str, *rewarded: str) -> Distributor:
         (standing("silver", "silver"), SalesTotals(5000, 1, 2), "gold", ["silver", "gold"], 3),
         (standing("removed", "old"), SalesTotals(5000, 1, 2), "gold", ["old", "hand", "silver", "gold"], 0),
         (standing("removed", "silver"), SalesTotals(1000, 1, 2), "silver", ["silver", "hand"], 0),
+        (standing("removed"), SalesTotals(1000, 0, 2), "silver", ["hand", "silver"], 0),
+        (standing("removed", "gold"), SalesTotals(0, 1, 0), "bronze", ["gold"], 0),
         (standing("removed"), SalesTotals(0, 0, 0), None, [], 0),
         (standing("gold"), SalesTotals(9000, 9, 9), None, [], 0),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.gateways.wechat.bills import FlowRow, TradeRow
@@ -15,12 +15,15 @@ from chalicelib.insight.reconciliation.rules import (
     BillDifference,
     BillLines,
     DaySums,
+    DifferenceKind,
     Key,
     Known,
     Ours,
     Subject,
     Theirs,
+    TheirState,
     closed,
+    day_of,
     match,
     ours_of,
     settle,
@@ -93,13 +96,47 @@ def test_every_difference_is_found_and_nothing_else(things: list[tuple[Subject, 
     assert [one.difference_id for one in again] == [one.difference_id for one in found]
 
 
-def test_a_difference_tells_what_both_sides_say() -> None:
-    key: Key = ("refund", "o1-r1")
-    their = Theirs(key, "o1-r1", 90, "done", "SUCCESS")
-    (found,) = match(DAY, NOW, [their], {key: Ours(key, 100, AT)}, {}, [])
-    told = (found.kind, found.subject, found.number, found.ours_fen, found.theirs_fen)
-    assert told == ("amount", "refund", "o1-r1", 100, 90)
-    assert (found.ours_state, found.theirs_state, found.state) == ("paid", "SUCCESS", "open")
+REFUND: Key = ("refund", "o1-r1")
+OURS = Ours(REFUND, 100, AT)
+
+
+@pytest.mark.parametrize(
+    ("their", "ours", "about", "kind", "ours_state"),
+    [
+        (Theirs(REFUND, "o1-r1", 90, "done", "SUCCESS"), OURS, None, "amount", "paid"),
+        (Theirs(REFUND, "o1-r1", 100, "failed", "CHANGE"), OURS, None, "state", "paid"),
+        (Theirs(REFUND, "o1-r1", 100, "failed", "CHANGE"), OURS, Known("succeeded", "o1-r1"), "state", "paid"),
+        (Theirs(REFUND, "o1-r1-1", 90, "done", "SUCCESS"), None, None, "missing_here", ""),
+        (Theirs(REFUND, "o1-r1", 90, "done", "SUCCESS"), None, Known("failed", "o1-r1"), "state", "failed"),
+        (Theirs(REFUND, "o1-r1", 90, "pending", "PROCESSING"), None, Known("rejected", "n"), "state", "rejected"),
+        (None, OURS, None, "missing_there", "paid"),
+    ],
+)
+def test_a_difference_tells_what_both_sides_say(
+    their: Theirs | None, ours: Ours | None, about: Known | None, kind: DifferenceKind, ours_state: str
+) -> None:
+    known = {} if about is None else {REFUND: about}
+    booked = {} if ours is None else {REFUND: ours}
+    found = match(DAY, NOW, [] if their is None else [their], booked, known, [REFUND] if their is None else [])
+    assert found == [
+        BillDifference(
+            difference_id=found[0].difference_id, day=DAY, kind=kind, subject="refund", number="o1-r1",
+            ours_fen=None if ours is None else 100, theirs_fen=None if their is None else their.amount_fen,
+            ours_state=ours_state, theirs_state="" if their is None else their.word, found_at=NOW,
+        )
+    ]  # fmt: skip
+    assert (day_of(found[0].difference_id), len(found[0].difference_id)) == ("2026-11-21", len("2026-11-21-") + 16)
+
+
+def test_differences_are_told_in_the_order_of_their_ids_each_with_one_of_its_own() -> None:
+    told = [Theirs(("payment", f"o{number}"), "n", 1, "done", "SUCCESS") for number in range(9)]
+    unseen: list[Key] = [("refund", "o1"), ("transfer", "o1")]
+    found = match(DAY, NOW, told, {key: Ours(key, 5, AT) for key in unseen}, {}, unseen)
+    ids = [one.difference_id for one in found]
+    assert ids == sorted(set(ids)) and len(ids) == 11
+    assert {one.number: one.theirs_fen for one in found if one.kind == "missing_here"} == {
+        f"o{number}": 1 for number in range(9)
+    }
 
 
 @pytest.mark.parametrize(
@@ -109,6 +146,9 @@ def test_a_difference_tells_what_both_sides_say() -> None:
         (entries.paid_late("o1", AT, 1000), ("payment", "o1"), 1000),
         (entries.refund_paid("o1-r1", "o1", AT, 400), ("refund", "o1-r1"), 400),
         (entries.withdrawal_paid("w1", "m1", AT, 1000, 30, 2), ("transfer", "w1"), 968),
+        (entries.paid("o1", AT, Sale(goods_fen=1)), ("payment", "o1"), 1),
+        (entries.refund_paid("o1-r1", "o1", AT, 1), ("refund", "o1-r1"), 1),
+        (entries.withdrawal_paid("w1", "m1", AT, 3, 2, 0), ("transfer", "w1"), 1),
     ],
 )
 def test_what_an_entry_moved_at_wechat(entry: Any, key: Key, fen: int) -> None:
@@ -156,13 +196,52 @@ def test_what_a_later_run_no_longer_finds_is_closed_by_itself_and_opens_again_if
 
 def test_what_an_operator_has_closed_stays_closed() -> None:
     one = closed(difference("A"), "operator:may", "a transfer by hand", NOW)
+    assert (one.state, one.closed_at, one.closed_by, one.reason) == (
+        "closed",
+        NOW,
+        "operator:may",
+        "a transfer by hand",
+    )
     assert settle(by_id(one), [difference("A")], LATER) == []
+    assert settle(by_id(one), [difference("A", 2)], LATER) == []
     assert settle(by_id(one), [], LATER) == []
+
+
+#: What became of a difference before a run, and how the run finds it: as it was, with another sum, or not at all.
+BEFORE = ("open", "closed by an operator", "closed by a run", "unknown")
+FOUND = ("as it was", "with another sum", "no more")
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.sampled_from(BEFORE), st.sampled_from(FOUND)), max_size=9), st.booleans())
+def test_a_run_changes_what_is_new_what_is_told_otherwise_and_what_is_gone(
+    things: list[tuple[str, str]], is_too_long: bool
+) -> None:
+    before: dict[str, BillDifference] = {}
+    found = [unread(DAY, LATER)] if is_too_long else []
+    changed, gone = list(found), list[BillDifference]()
+    for number, (was, is_found) in enumerate(things):
+        one = difference(f"A{number}")
+        later = msgspec.structs.replace(one, theirs_fen=1 + (is_found == "with another sum"), found_at=LATER)
+        found += [later] if is_found != "no more" else []
+        if was != "unknown":
+            by = {"open": "", "closed by an operator": "operator:may", "closed by a run": "system"}[was]
+            before[one.difference_id] = closed(one, by, "why", NOW) if by else one
+        if is_found == "no more":
+            gone += [closed(one, "system", "resolved", LATER)] if was == "open" and not is_too_long else []
+        elif was in ("unknown", "closed by a run"):
+            changed.append(later)
+        elif was == "open" and is_found == "with another sum":
+            changed.append(msgspec.structs.replace(later, found_at=NOW))
+    assert settle(before, found, LATER) == changed + sorted(gone, key=lambda one: one.difference_id)
 
 
 def test_a_run_that_could_not_compare_closes_nothing_but_is_closed_by_one_that_can() -> None:
     one, none = difference("A"), unread(DAY, NOW)
-    assert (none.kind, none.ours_fen, none.theirs_fen) == ("unread", None, None)
+    assert none == BillDifference(
+        difference_id=none.difference_id, day=DAY, kind="unread", subject="payment", number="", ours_fen=None,
+        theirs_fen=None, ours_state="", theirs_state="", found_at=NOW,
+    )  # fmt: skip
     assert settle(by_id(one), [none], LATER) == [none]
     (gone,) = settle(by_id(one, none), [one], LATER)
     assert (gone.difference_id, gone.reason) == (none.difference_id, "resolved")
@@ -192,6 +271,55 @@ def test_one_number_in_several_lines_is_one_thing() -> None:
         ("refund", "o4-r1"): (100, "failed"),
         ("payment", "o5"): (100, "failed"),
     }
+
+
+#: WeChat's words, and what they mean.
+WORDS: dict[str, TheirState] = {
+    "SUCCESS": "done", "REFUND": "done", "PROCESSING": "pending", "CHANGE": "failed", "REVOKED": "failed",
+}  # fmt: skip
+LINES = st.builds(
+    lambda key, tried, fen, word: Theirs(key, f"{key[1]}{tried}", fen, WORDS[word], word),
+    st.tuples(st.sampled_from(SUBJECTS), st.sampled_from(["A", "B"])),
+    st.sampled_from(["", "", "-1"]),
+    st.integers(1, 3),
+    st.sampled_from(["SUCCESS", *WORDS]),
+)
+
+
+def together(lines: list[Theirs]) -> Theirs:
+    """The lines of one number as one: all that moved, else all that may yet, else the last."""
+    done = [line for line in lines if line.state == "done"] or [line for line in lines if line.state == "pending"]
+    return msgspec.structs.replace(done[-1], amount_fen=sum(line.amount_fen for line in done)) if done else lines[-1]
+
+
+@settings(max_examples=50)
+@given(st.lists(LINES, max_size=12), st.dictionaries(LINES.map(lambda line: line.key), st.integers(1, 3)))
+def test_what_both_say_alike_in_one_plain_line_is_forgotten_and_nothing_else(
+    lines: list[Theirs], booked: dict[Key, int]
+) -> None:
+    by_key: dict[Key, list[Theirs]] = {}
+    for line in lines:
+        by_key.setdefault(line.key, []).append(line)
+    theirs = {key: together(some) for key, some in by_key.items()}
+    ours = {key: Ours(key, fen, AT) for key, fen in booked.items()}
+    told = BillLines(lines)
+    assert (told.sums, told.unmatched()) == (sums(theirs.values()), theirs)
+    alike = {key for key, fen in booked.items() if by_key.get(key) == [Theirs(key, key[1], fen, "done", "SUCCESS")]}
+    assert told.agree(ours.values()) == (
+        sums(ours.values()), {key: one for key, one in ours.items() if key not in alike},
+    )  # fmt: skip
+    assert told.unmatched() == {key: one for key, one in theirs.items() if key not in alike}
+
+
+@settings(max_examples=50)
+@given(st.lists(LINES, max_size=9))
+def test_what_has_moved_or_may_is_counted_by_its_kind(lines: list[Theirs]) -> None:
+    moving = [(line.key[0], line.amount_fen) for line in lines if line.state != "failed"]
+    fen = {subject: [amount for kind, amount in moving if kind == subject] for subject in SUBJECTS}
+    assert sums(lines) == sums([Ours((kind, "n"), amount, AT) for kind, amount in moving]) == DaySums(
+        payments=len(fen["payment"]), payments_fen=sum(fen["payment"]), refunds=len(fen["refund"]),
+        refunds_fen=sum(fen["refund"]), transfers=len(fen["transfer"]), transfers_fen=sum(fen["transfer"]),
+    )  # fmt: skip
 
 
 def flow(number: str, fen: int, kind: str = "转账", name: str = "商家转账") -> FlowRow:

@@ -287,7 +287,10 @@ def test_no_mall_can_send_what_wechat_would_not_take() -> None:
 # --- times ----------------------------------------------------------------------------------------
 
 
-def test_a_quarter_begins_at_midnight_in_shanghai() -> None:
-    assert quarter_of(datetime(2026, 12, 31, 15, 59, tzinfo=UTC)) == "2026-Q4"
-    assert quarter_of(datetime(2026, 12, 31, 16, tzinfo=UTC)) == "2027-Q1"
-    assert quarter_of(datetime(2026, 9, 30, 15, tzinfo=UTC)) == "2026-Q3"
+@pytest.mark.parametrize(("first_month", "quarter"), [(1, "2026-Q1"), (4, "2026-Q2"), (7, "2026-Q3"), (10, "2026-Q4")])
+def test_a_quarter_is_three_months_and_begins_at_midnight_in_shanghai(first_month: int, quarter: str) -> None:
+    begins = datetime(2026, first_month, 1, tzinfo=UTC) - timedelta(hours=8)
+    ends = datetime(2026 + first_month // 10, (first_month + 2) % 12 + 1, 1, tzinfo=UTC) - timedelta(hours=8, seconds=1)
+    middle = datetime(2026, first_month + 1, 15, tzinfo=UTC)
+    assert [quarter_of(at) for at in (begins, middle, ends)] == [quarter] * 3
+    assert quarter not in (quarter_of(begins - timedelta(seconds=1)), quarter_of(ends + timedelta(seconds=1)))

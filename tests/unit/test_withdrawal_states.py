@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.errors import MallError
-from chalicelib.growth.payouts.refusals import ACTIONS, FIELDS
+from chalicelib.core.errors import MallError, Reason
+from chalicelib.growth.payouts.refusals import ACTIONS, CANCEL_IT, CONCLUDE_IT, FIELDS, REVIEW_IT, WECHAT_WILL_TELL
+from chalicelib.growth.payouts.refusals import ON_ITS_WAY as TRANSFER_ON_ITS_WAY
 from chalicelib.growth.payouts.refusals import STATES as STATE_TERMS
 from chalicelib.growth.payouts.rules import (
     GUARDS,
@@ -26,9 +27,11 @@ from chalicelib.growth.payouts.rules import (
     WithdrawalEvent,
     WithdrawalState,
     approved,
+    can_be_cancelled,
     cancel_requested,
     check_action,
     ended,
+    is_forgotten,
     progressed,
     refused,
     step,
@@ -195,6 +198,9 @@ def test_that_wechat_knows_of_none_is_final_ten_minutes_after_the_last_request_o
     requests = [at for at in (sent_at, cancel_requested_at) if at is not None]
     over = bool(requests) and all(now - at >= timedelta(seconds=600) for at in [NOON, *requests])
     assert made.has_never_been(now) is over
+    final_from = max(NOON, *requests) + timedelta(seconds=600) if requests else None
+    assert made.silent_from() == final_from
+    assert final_from is None or made.has_never_been(final_from)
     assert not made.has_never_been(NOON + timedelta(days=29))
 
 
@@ -211,3 +217,110 @@ def test_what_is_refused_is_sent_no_more_until_wechat_knows_of_it() -> None:
     called_off = msgspec.structs.replace(silent, cancel_requested_at=NOON)
     assert progressed(called_off, "CANCELING", None).sent_at == NOON
     assert silent.at_first() == withdrawal()
+
+
+# What a change leaves of a withdrawal
+
+
+def replaced(before: Withdrawal, **changes: Any) -> Withdrawal:
+    return msgspec.structs.replace(before, **changes)
+
+
+#: Of which everything is known that can be.
+WAITING = withdrawal(
+    "awaiting_confirmation", tax_fen=1_600, fee_fen=30, cancel_requested_at=NOON, sent_at=NOON, package_info="old",
+    outcome="NOT_ENOUGH", reason="why", decided_by="op", notify_to="https://mall",
+)  # fmt: skip
+
+
+def test_what_is_sent_is_the_amount_less_tax_and_fee() -> None:
+    assert (WAITING.net_fen, withdrawal().net_fen, withdrawal(fee_fen=7).net_fen) == (8_370, 10_000, 9_993)
+    assert {state: withdrawal(state).open for state in TRANSITIONS} == {
+        state: state not in ENDS for state in TRANSITIONS
+    }
+
+
+def test_at_its_end_nothing_is_left_to_confirm_and_why_is_told_if_anything() -> None:
+    paid = replaced(WAITING, state="succeeded", finished_at=LATER, outcome="", package_info="")
+    assert ended(WAITING, "pay", LATER) == paid
+    failed = replaced(paid, state="failed", outcome="ACCOUNT_FROZEN", reason="sorry", decided_by="op2")
+    assert ended(WAITING, "fail", LATER, outcome="ACCOUNT_FROZEN", reason="sorry", decided_by="op2") == failed
+    back = replaced(failed, tax_returned_fen=-5)
+    assert back.at_first() == replaced(
+        WAITING, state="processing", cancel_requested_at=None, sent_at=None, package_info="", outcome="", reason="",
+        decided_by="",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_called_off", [True, False])
+@pytest.mark.parametrize(
+    ("word", "package_info", "state", "outcome", "kept"),
+    [
+        ("ACCEPTED", None, "processing", "", "old"),
+        ("PROCESSING", "", "processing", "PROCESSING", "old"),
+        ("WAIT_USER_CONFIRM", "new", "awaiting_confirmation", "", "new"),
+        ("TRANSFERING", None, "processing", "", "old"),
+        ("CANCELING", None, "processing", "", "old"),
+    ],
+)
+def test_what_wechat_says_of_a_transfer_that_goes_on_is_taken_over(
+    word: str, package_info: str | None, state: str, outcome: str, kept: str, is_called_off: bool
+) -> None:
+    before = WAITING if is_called_off else replaced(WAITING, cancel_requested_at=None)
+    after = progressed(before, word, package_info)
+    sent_at = NOON if is_called_off else None
+    assert after == replaced(before, state=state, package_info=kept, outcome=outcome, sent_at=sent_at)
+    assert progressed(after, word, package_info) is after
+
+
+def test_who_decided_when_is_kept() -> None:
+    asked = withdrawal("reviewing")
+    assert approved(asked, "op", LATER) == replaced(asked, state="processing", submitted_at=LATER, decided_by="op")
+    waiting = replaced(WAITING, cancel_requested_at=None)
+    assert cancel_requested(waiting, "a mistake", "op2", LATER - timedelta(days=2)) == replaced(
+        waiting, cancel_requested_at=LATER - timedelta(days=2), outcome="", reason="a mistake", decided_by="op2"
+    )
+
+
+def test_a_decision_that_is_not_allowed_is_refused_with_what_to_do_instead() -> None:
+    with pytest.raises(MallError) as refusal:
+        approved(withdrawal("awaiting_confirmation"), "op", NOON)
+    assert refusal.value.errors[0].reason == CANCEL_IT
+    with pytest.raises(MallError) as refusal:
+        cancel_requested(withdrawal("reviewing"), "why", "op", NOON)
+    assert refusal.value.errors[0].reason == REVIEW_IT
+
+
+@pytest.mark.parametrize("state", ["reviewing", "processing", "awaiting_confirmation"])
+def test_why_an_open_withdrawal_does_not_go_on_is_noted_once(state: WithdrawalState) -> None:
+    one = replaced(WAITING, state=state)
+    assert refused(one, "NO_AUTH", LATER) == replaced(one, sent_at=LATER, outcome="NO_AUTH")
+    assert waiting_for(one, "NO_AUTH") == replaced(one, outcome="NO_AUTH")
+    assert waiting_for(one, "NOT_ENOUGH") is one
+
+
+@pytest.mark.parametrize("state", ENDS)
+def test_of_one_that_has_ended_nothing_is_noted(state: WithdrawalState) -> None:
+    one = replaced(WAITING, state=state)
+    assert refused(one, "NO_AUTH", LATER) is waiting_for(one, "NO_AUTH") is waiting_for(one, "NOT_ENOUGH") is one
+
+
+FORGOTTEN = NOON + timedelta(days=29)
+
+
+@pytest.mark.parametrize(
+    ("one", "now", "cancel", "conclude"),
+    [
+        (withdrawal(), NOON, None, WECHAT_WILL_TELL),
+        (withdrawal("processing", package_info="p"), NOON, TRANSFER_ON_ITS_WAY, WECHAT_WILL_TELL),
+        (withdrawal("awaiting_confirmation", package_info="p"), NOON, None, WECHAT_WILL_TELL),
+        (withdrawal(outcome=UNKNOWN_AT_WECHAT), FORGOTTEN - timedelta(seconds=1), None, WECHAT_WILL_TELL),
+        (withdrawal(outcome=UNKNOWN_AT_WECHAT), FORGOTTEN, CONCLUDE_IT, None),
+        (withdrawal("processing", package_info="p"), FORGOTTEN, CONCLUDE_IT, WECHAT_WILL_TELL),
+        (withdrawal("reviewing", outcome=UNKNOWN_AT_WECHAT), FORGOTTEN, REVIEW_IT, REVIEW_IT),
+    ],
+)
+def test_while_wechat_answers_it_is_asked_and_then_an_operator_concludes(
+    one: Withdrawal, now: datetime, cancel: Reason | None, conclude: Reason | None
+) -> None:
+    assert (can_be_cancelled(one, now), is_forgotten(one, now)) == (cancel, conclude)

@@ -199,9 +199,10 @@ def rate(product_bp: int | None, tier: Tier | None, level: int, rules: Distribut
     """
     if product_bp is not None and level == 1:
         return Rate(product_bp, "product")
-    of_tier = tier is not None and len(tier.rates_bp) >= level
-    rates = tier.rates_bp if tier is not None and of_tier else rules.rates_bp
-    own = Rate(rates[level - 1] if len(rates) >= level else 0, "tier" if of_tier else "default")
+    rates, source = rules.rates_bp, "default"
+    if tier is not None and len(tier.rates_bp) >= level:
+        rates, source = tier.rates_bp, "tier"
+    own = Rate(rates[level - 1] if len(rates) >= level else 0, source)
     return Rate(product_bp, "product") if product_bp is not None and product_bp < own.bp else own
 
 
@@ -339,7 +340,7 @@ def remaining_lines(
 
 def _at_most(cap: int, amounts: list[int]) -> list[int]:
     """Reduce the amounts in proportion where they come to more than the cap; all in fen."""
-    return split_fen(cap, amounts) if sum(amounts) > cap else amounts
+    return split_fen(min(cap, sum(amounts)), amounts)
 
 
 def reduced(commission: Commission, all_levels: Sequence[Commission], order: Order) -> Commission:

@@ -126,12 +126,13 @@ class BillDifference(msgspec.Struct, frozen=True, kw_only=True):
 def ours_of(entry: Entry) -> Ours | None:
     """Find what the entry has moved at WeChat; None when it moved nothing there."""
     fen = wechat_fen(entry)
+    if fen > 0:
+        return Ours(("payment", entry.about), fen, entry.at)
     if fen == 0:
         return None
-    if entry.cause.startswith("refunded:"):
-        return Ours(("refund", entry.cause.partition(":")[2]), -fen, entry.at)
-    subject: Subject = "payment" if fen > 0 else "transfer"
-    return Ours((subject, entry.about), abs(fen), entry.at)
+    is_refund = entry.cause.startswith("refunded:")
+    key: Key = ("refund", entry.cause.partition(":")[2]) if is_refund else ("transfer", entry.about)
+    return Ours(key, -fen, entry.at)
 
 
 def sums(moves: Iterable[Ours | Theirs]) -> DaySums:
@@ -290,7 +291,7 @@ def settle(
             missing.clear()  # they may still be there
         known = before.get(one.difference_id)
         missing.discard(one.difference_id)
-        if known is None or (known.closed_by == SYSTEM and known.state == "closed"):
+        if known is None or known.closed_by == SYSTEM:
             changed.append(one)
         elif known.state == "open" and not known.same_as(one):
             changed.append(msgspec.structs.replace(one, found_at=known.found_at))

@@ -197,14 +197,14 @@ def tax_to_return(failed: Withdrawal, before: Allowance) -> int:
         """What more would be due if so much were returned: it never falls as more is, and rises by 1 fen at most."""
         return due(others_fen - returned) - (others_tax - returned)
 
-    if before.taxed_by == "none" or short(0) == 0:
+    if before.taxed_by == "none":
         return 0
-    if short(0) < 0:
-        return bisect_left(range(others_tax + 1), 0, key=short)
+    if short(0) <= 0:
+        return bisect_left(range(others_tax), 0, key=short)
     if month.tax_fen < due(month.fen):
         return min(0, others_tax)
     least = -failed.tax_fen
-    return least + bisect_right(range(least, 1), 0, key=short) - 1
+    return least + bisect_right(range(least, 0), 0, key=short) - 1
 
 
 def _before_month(allowance: Allowance, failed: Withdrawal, month: MonthSum) -> Allowance:
@@ -212,7 +212,7 @@ def _before_month(allowance: Allowance, failed: Withdrawal, month: MonthSum) -> 
     made = clock.day(failed.created_at)
     if made.year != allowance.day.year:
         return Allowance(day=made)
-    later = [one for name, one in allowance.earlier.items() if _month(made) < name <= _month(allowance.day)]
+    later = [one for name, one in allowance.earlier.items() if name > _month(made)]
     if _month(made) != _month(allowance.day):
         later.append(MonthSum(allowance.month_fen, allowance.month_tax_fen))
     return Allowance(
