@@ -41,8 +41,8 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """What a member has withdrawn on a day, in its month and its year, that has not failed: how often, how much, which
     tax. What was returned of a month's tax is out of both again. `first_month` is the year's first (1-12, 0: none) in
     which they asked for any, whatever became of it. `earlier`: the months before, by name ("2026-11"), in which
-    something may still fail; `taxed_by`: the last rule that kept anything back, of which versions without that field
-    had one alone.
+    something may still fail; `taxed_by`: the last rule that kept anything back; none is known of what was kept back
+    before versions that write it, which was by the only rule there was.
     """
 
     day: date
@@ -190,15 +190,15 @@ def tax_to_return(failed: Withdrawal, before: Allowance) -> int:
     others_fen, others_tax = month.fen - failed.amount_fen, month.tax_fen - failed.tax_fen
     start = _before_month(before, failed, month)
 
+    rule = TAXES["labour" if before.taxed_by == "none" else before.taxed_by]
+
     def due(fen: int) -> int:
-        return TAXES[before.taxed_by](fen, start)
+        return rule(fen, start)
 
     def short(returned: int) -> int:
         """What more would be due if so much were returned: it never falls as more is, and rises by 1 fen at most."""
         return due(others_fen - returned) - (others_tax - returned)
 
-    if before.taxed_by == "none":
-        return 0
     if short(0) <= 0:
         return bisect_left(range(others_tax), 0, key=short)
     if month.tax_fen < due(month.fen):
