@@ -91,10 +91,9 @@ def rule_for(template: FreightTemplate, region_code: str) -> FreightRule | None:
     best: FreightRule | None = None
     best_length = -1
     for rule in template.rules:
-        lengths = [len(_prefix(region)) for region in rule.regions if covers(region, region_code)]
-        length = max(lengths) if lengths else (0 if not rule.regions else -1)
-        if length > best_length:
-            best, best_length = rule, length
+        for prefix in [_prefix(region) for region in rule.regions] or [""]:
+            if region_code.startswith(prefix) and len(prefix) > best_length:
+                best, best_length = rule, len(prefix)
     return best
 
 
