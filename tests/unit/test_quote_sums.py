@@ -160,3 +160,19 @@ def test_a_coupon_for_a_single_fen_is_used_too() -> None:
     told = price([item("a", 1, 100)], *wallet, chosen="best")
     assert told.coupons == [CouponDiscount("m", 1), CouponDiscount("x", 1)]
     assert price([item("a", 1, 100)], wallet[0], chosen="best").coupons == [CouponDiscount("m", 1)]
+
+
+@pytest.mark.parametrize(
+    ("floor_bp", "amount_fen", "payable"),
+    [
+        (0, 0, [0, 900]), (0, 500, [500, 900]), (4500, 0, [1000, 405]), (5000, 0, [1000, 450]),
+        (5000, 449, [1000, 450]), (5000, 450, [1000, 450]), (5000, 500, [1000, 500]), (4500, 600, [1000, 600]),
+    ],
+)  # fmt: skip
+def test_an_exchange_respects_the_floor_and_takes_the_piece_that_it_makes_cheapest(
+    floor_bp: int, amount_fen: int, payable: list[int]
+) -> None:
+    """The dearer piece has the price of a group, half of its own: with a floor of half, nothing more comes off it."""
+    items = [item("a", 1, 1000, group=True, sale_price_fen=2000), item("b", 1, 900)]
+    told = price(items, held("x", kind="exchange", amount_fen=amount_fen), floor_bp=floor_bp)
+    assert [line.payable_fen for line in told.lines] == payable

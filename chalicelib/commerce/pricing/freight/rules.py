@@ -69,8 +69,10 @@ def spared(items: Sequence[Item], templates: Mapping[str, FreightTemplate], regi
     found: list[str] = []
     for template_id, group in _by_template(items, templates).items():
         template = templates.get(template_id)
-        rule = None if template is None else rule_for(template, region_code)
-        if template is not None and rule is not None and rule.free_from_fen is not None:
+        if template is None:
+            continue
+        rule = rule_for(template, region_code)
+        if rule is not None:
             charged = msgspec.structs.replace(rule, free_from_fen=None)
             if _charge(rule, template.by, group) < _charge(charged, template.by, group):
                 found.append(template_id)
