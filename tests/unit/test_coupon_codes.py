@@ -60,7 +60,8 @@ def test_a_code_with_one_bit_changed_is_not_true(code: Code, bit: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "U" * 16, "0000-0000-0000-000U", "0" * 15, "0" * 17, "-" * 16, "Ä" * 16, "０" * 15]
+    "text",
+    ["", "U" * 16, "0000-0000-0000-000U", "U000-0000-0000-0000", "0" * 15, "0" * 17, "-" * 16, "Ä" * 16, "０" * 15],
 )
 def test_what_is_no_code_is_none(text: str) -> None:
     assert code_text.read(text) is None
@@ -80,3 +81,21 @@ def test_a_whole_batch_is_unique_and_holds_a_hundred_thousand() -> None:
     assert 2**SERIAL_BITS >= 100_000
     texts = {code_text.write(code_text.make(7, serial, SECRET)) for serial in range(5000)}
     assert len(texts) == 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("0000-0000-0000-0000", Code(0, 0, 0)),
+        ("0000-0000-0000-0001", Code(0, 0, 1)),
+        ("0000-0008-0000-0000", Code(0, 1, 0)),
+        ("0001-0000-0000-0000", Code(1, 0, 0)),
+        ("ZZZZ-0000-0000-0000", Code(2**20 - 1, 0, 0)),
+        ("0000-ZZZR-0000-0000", Code(0, 2**17 - 1, 0)),
+        ("0000-0007-ZZZZ-ZZZZ", Code(0, 0, 2**43 - 1)),
+        ("ZZZZ-ZZZZ-ZZZZ-ZZZZ", Code(2**20 - 1, 2**17 - 1, 2**43 - 1)),
+    ],
+)
+def test_each_part_of_a_code_stands_in_its_place(text: str, code: Code) -> None:
+    assert code_text.read(text) == code
+    assert code_text.write(code) == text

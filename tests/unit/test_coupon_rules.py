@@ -1,4 +1,4 @@
-"""What a template may say, where pieces are taken from, and how many wrong codes are looked at."""
+"""When and by whom coupons can be had and used, where pieces are taken from, and how many wrong codes are looked at."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.commerce.catalogue.rules import Named
 from chalicelib.commerce.coupons import rules
-from chalicelib.commerce.coupons.inputs import TemplateChangeInput
 from chalicelib.commerce.coupons.rules import (
     GUESS_SECONDS,
     GUESSES_MAX,
@@ -25,76 +25,11 @@ from chalicelib.commerce.coupons.rules import (
     Terms,
     Validity,
 )
-from chalicelib.commerce.coupons.templates import rules as template_rules
-from chalicelib.core.errors import MallError
 from chalicelib.core.shards import first_with_some
 from chalicelib.customers.members.rules import Profile
-from local.client import coupon_template as body
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 FREES = st.lists(st.integers(0, 20), min_size=1, max_size=32)
-
-
-def faults(**more: Any) -> list[str]:
-    """The fields that are refused."""
-    try:
-        template_rules.check_template(msgspec.convert(body(**more), TemplateChangeInput))
-    except MallError as fault:
-        assert fault.code == "invalid"
-        return [error.field for error in fault.errors]
-    return []
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {},
-        {"kind": "percent_off", "amount_fen": None, "percent_off": 1},
-        {"kind": "percent_off", "amount_fen": None, "percent_off": 99, "ceiling_fen": 1},
-        {"kind": "free_shipping", "amount_fen": None},
-        {"kind": "free_shipping", "amount_fen": None, "ceiling_fen": 1000},
-        {"kind": "exchange", "amount_fen": 0, "scope": {"products": ["p1"]}},
-        {"valid": {"until": "2027-01-01T00:00:00Z"}},
-        {"valid": {"from": "2026-12-01T00:00:00Z", "until": "2027-01-01T00:00:00+08:00"}},
-        {"how": ["claim", "share"], "share_limit": 1},
-        {"stacking": "extra"},
-    ],
-)
-def test_what_goes_together(more: dict[str, Any]) -> None:
-    assert faults(**more) == []
-
-
-@pytest.mark.parametrize(
-    ("more", "fields"),
-    [
-        ({"amount_fen": None}, ["amount_fen"]),
-        ({"amount_fen": 0}, ["amount_fen"]),
-        ({"percent_off": 10}, ["percent_off"]),
-        ({"ceiling_fen": 10}, ["ceiling_fen"]),
-        ({"kind": "percent_off", "percent_off": 10}, ["amount_fen"]),
-        ({"kind": "percent_off", "amount_fen": None}, ["percent_off"]),
-        ({"kind": "percent_off", "amount_fen": None, "percent_off": 0}, ["percent_off"]),
-        ({"kind": "percent_off", "amount_fen": None, "percent_off": 100}, ["percent_off"]),
-        ({"kind": "percent_off", "amount_fen": None, "percent_off": 9, "ceiling_fen": 0}, ["ceiling_fen"]),
-        ({"kind": "free_shipping"}, ["amount_fen"]),
-        ({"kind": "free_shipping", "amount_fen": None, "stacking": "extra"}, ["stacking"]),
-        ({"kind": "exchange"}, ["scope.products"]),
-        ({"kind": "exchange", "amount_fen": None, "scope": {"products": ["p1"]}}, ["amount_fen"]),
-        ({"valid": {}}, ["valid"]),
-        ({"valid": {"days": 1, "until": "2027-01-01T00:00:00Z"}}, ["valid"]),
-        ({"valid": {"from": "2027-01-01T00:00:00Z"}}, ["valid.until"]),
-        ({"valid": {"from": "2027-01-01T08:00:00+08:00", "until": "2027-01-01T00:00:00Z"}}, ["valid.until"]),
-        ({"valid": {"until": "0001-01-01T00:00:00+08:00"}}, ["valid.until"]),
-        ({"valid": {"until": "9999-12-31T23:59:59-08:00"}}, ["valid.until"]),
-        ({"how": ["claim", "claim"]}, ["how"]),
-        ({"how": ["share"]}, ["share_limit"]),
-        ({"share_limit": 1}, ["share_limit"]),
-        ({"how": ["share"], "share_limit": 2}, ["share_limit"]),
-        ({"amount_fen": None, "valid": {}, "share_limit": 1}, ["amount_fen", "valid", "share_limit"]),
-    ],
-)
-def test_what_does_not_is_named(more: dict[str, Any], fields: list[str]) -> None:
-    assert faults(**more) == fields
 
 
 def test_validity_by_dates_and_by_days() -> None:
@@ -112,8 +47,22 @@ def test_expired_is_by_the_clock_and_only_of_what_is_unused() -> None:
     held = Held(coupon=coupon, state="unused")
     before, last, after = NOW - timedelta(seconds=1), NOW + timedelta(hours=23), NOW + timedelta(days=1)
     assert [held.unusable(at) for at in (before, NOW, last, after)] == ["not_yet", None, None, "expired"]
-    locked = Held(coupon=coupon, state="locked", order_id="o1")
-    assert [locked.state_at(at) for at in (NOW, after)] == ["locked", "locked"]
+    assert [held.state_at(at) for at in (before, last, after)] == ["unused", "unused", "expired"]
+    for state in ("locked", "used"):
+        spent = msgspec.structs.replace(held, state=state, order_id="o1")
+        assert [spent.state_at(at) for at in (before, NOW, after)] == [state] * 3
+        assert [spent.unusable(at) for at in (before, NOW, after)] == [state] * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "stacking", "place"),
+    [
+        ("amount_off", "main", "main"), ("percent_off", "extra", "extra"), ("exchange", "extra", "extra"),
+        ("free_shipping", "main", "freight"), ("free_shipping", "extra", "freight"),
+    ],
+)  # fmt: skip
+def test_a_coupon_takes_one_place_in_an_order(kind: Any, stacking: Any, place: str) -> None:
+    assert Terms(kind=kind, stacking=stacking).place == place
 
 
 def test_whom_an_audience_admits() -> None:
@@ -123,7 +72,11 @@ def test_whom_an_audience_admits() -> None:
         (Audience(), [True, True]),
         (Audience(segments=["new"]), [True, False]),
         (Audience(segments=["loyal", "repeat"]), [False, True]),
+        (Audience(segments=["loyal"]), [False, True]),
         (Audience(tags=["b", "c"]), [True, False]),
+        (Audience(tags=["c"]), [False, False]),
+        (Audience(segments=["new"], tags=["a"], new_customers=True), [True, False]),
+        (Audience(segments=["loyal"], new_customers=True), [False, False]),
         (Audience(new_customers=True), [True, False]),
         (Audience(segments=["new"], tags=["c"]), [False, False]),
     ):
@@ -131,7 +84,8 @@ def test_whom_an_audience_admits() -> None:
 
 
 def test_shards_grow_with_the_total() -> None:
-    assert [rules.shards_for(total) for total in (1, 500, 501, 10_000, 16_000, 10**8)] == [1, 1, 2, 20, 32, 32]
+    totals = (1, 499, 500, 501, 1000, 1001, 10_000, 15_500, 15_501, 16_000, 16_001, 10**8)
+    assert [rules.shards_for(total) for total in totals] == [1, 1, 1, 2, 2, 3, 20, 31, 32, 32, 32, 32]
 
 
 @given(FREES, st.integers(0, 100))
@@ -151,6 +105,36 @@ def test_portions_are_what_there_is_up_to_what_is_wanted(frees: list[int], piece
     assert all(0 < part <= frees[shard] for shard, part in taken.items())
     if max(frees) >= pieces:
         assert len(taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("frees", "pieces", "first", "taken"),
+    [
+        ([0, 5, 9], 5, 0, {1: 5}), ([0, 5, 9], 5, 2, {2: 5}), ([0, 5, 9], 6, 1, {2: 6}), ([9, 5, 9], 9, 1, {2: 9}),
+        ([9, 5, 8], 9, 4, {0: 9}), ([2, 3, 0, 1], 4, 1, {1: 3, 3: 1}), ([2, 3, 0, 1], 6, 3, {3: 1, 0: 2, 1: 3}),
+        ([2, 3, 0, 1], 5, 7, {3: 1, 0: 2, 1: 2}), ([2, 3, 0, 1], 7, 2, {3: 1, 0: 2, 1: 3}), ([0, 0], 1, 1, {}),
+        ([3], 3, 9, {0: 3}), ([3], 4, 0, {0: 3}), ([3, 1], 0, 1, {}), ([0, 0], 0, 0, {}), ([1, 1], 1, 1, {1: 1}),
+    ],
+)  # fmt: skip
+def test_pieces_are_taken_from_one_shard_that_has_them_all_or_round_from_the_first(
+    frees: list[int], pieces: int, first: int, taken: dict[int, int]
+) -> None:
+    assert list(rules.portions(frees, pieces, first).items()) == list(taken.items())
+
+
+@pytest.mark.parametrize(
+    ("guesses", "now", "at", "after"),
+    [
+        (Guesses(), 7, Guesses(), Guesses(1, 7 + GUESS_SECONDS)),
+        (Guesses(2, 100), 99, Guesses(2, 100), Guesses(3, 100)),
+        (Guesses(2, 100), 100, Guesses(), Guesses(1, 100 + GUESS_SECONDS)),
+        (Guesses(2, 100), 101, Guesses(), Guesses(1, 101 + GUESS_SECONDS)),
+    ],
+)
+def test_wrong_codes_are_counted_for_an_hour_from_the_first(
+    guesses: Guesses, now: int, at: Guesses, after: Guesses
+) -> None:
+    assert (guesses.at(now), guesses.one_more(now)) == (at, after)
 
 
 @given(st.lists(st.integers(0, 3 * GUESS_SECONDS), max_size=60), st.booleans())
@@ -180,22 +164,6 @@ def test_guesses_are_spent_at_their_limit_and_not_before(under_pressure: bool, l
     ]  # fmt: skip
 
 
-def test_a_coupon_is_worth_what_its_template_said() -> None:
-    """Every word of it, and nought for what was not said."""
-    scope = {"categories": ["tea"], "excluded_products": ["p1"]}
-    asked = body(
-        kind="percent_off", amount_fen=None, percent_off=15, ceiling_fen=900, threshold_fen=7, scope=scope,
-        stacking="extra", returns=False,
-    )  # fmt: skip
-    assert template_rules.terms_of(msgspec.convert(asked, TemplateChangeInput)) == Terms(
-        kind="percent_off", amount_fen=0, percent_off=15, ceiling_fen=900, threshold_fen=7, stacking="extra",
-        returns=False, scope=Scope(categories=["tea"], excluded_products=["p1"]),
-    )  # fmt: skip
-    plain = template_rules.terms_of(msgspec.convert(body(amount_fen=500), TemplateChangeInput))
-    assert (plain.kind, plain.amount_fen, plain.percent_off, plain.ceiling_fen) == ("amount_off", 500, 0, None)
-    assert (plain.stacking, plain.returns, plain.scope) == ("main", True, Scope())
-
-
 def test_a_template_is_offered_while_it_is_published_and_not_over() -> None:
     until = NOW + timedelta(days=1)
     made = Template(
@@ -212,16 +180,6 @@ def test_a_template_is_offered_while_it_is_published_and_not_over() -> None:
     assert for_days.is_offered(NOW + timedelta(days=999))
 
 
-@pytest.mark.parametrize(
-    ("how", "share_limit", "code"),
-    [(["claim", "share"], None, "share_limit_needed"), (["claim"], 1, "coupon_not_shared")],
-)
-def test_it_is_told_what_is_wrong_with_a_share_limit(how: list[str], share_limit: int | None, code: str) -> None:
-    with pytest.raises(MallError) as refusal:
-        template_rules.check_template(msgspec.convert(body(how=how, share_limit=share_limit), TemplateChangeInput))
-    assert [(error.field, error.reason.code) for error in refusal.value.errors] == [("share_limit", code)]
-
-
 @given(
     st.lists(st.sampled_from("ab"), max_size=2), st.lists(st.sampled_from("pq"), max_size=2),
     st.lists(st.sampled_from("pq"), max_size=1), st.sampled_from("pqr"), st.lists(st.sampled_from("abc"), max_size=2),
@@ -232,3 +190,13 @@ def test_a_scope_covers_what_it_names_or_all_and_never_what_it_excludes(
     scope = Scope(categories=categories, products=products, excluded_products=excluded)
     named = product in products or bool(set(categories) & set(of))
     assert scope.covers(product, of) == (product not in excluded and (named or not (categories or products)))
+
+
+def test_what_a_scope_names_of_the_catalogue_is_told_by_field() -> None:
+    scope = Scope(categories=["tea", "cups"], products=["p1", "p2"], excluded_products=["p3", "p4"])
+    assert list(scope.named()) == [
+        Named("scope.categories[0]", "category", "tea"), Named("scope.categories[1]", "category", "cups"),
+        Named("scope.products[0]", "product", "p1"), Named("scope.products[1]", "product", "p2"),
+        Named("scope.excluded_products[0]", "product", "p3"), Named("scope.excluded_products[1]", "product", "p4"),
+    ]  # fmt: skip
+    assert list(Scope().named()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -138,6 +139,32 @@ def test_a_region_that_no_rule_names_is_not_served() -> None:
     assert refusal.value.data == {"skus": ["a", "b"]}
 
 
+def test_everything_that_cannot_be_sent_is_named_whatever_its_template() -> None:
+    served, far = template(FreightRule(first_fen=5)), template(FreightRule(regions=["540000"]))
+    never = template(FreightRule(), unserved=["310115"])
+    bought = [
+        item(name, template_id=of) for name, of in zip("abcde", ("far", "ok", "never", "far", "gone"), strict=True)
+    ]
+    with pytest.raises(MallError) as refusal:
+        freight_fen(bought, {"far": far, "ok": served, "never": never}, PUDONG)
+    assert (refusal.value.code, refusal.value.data) == ("region_not_served", {"skus": ["a", "d", "c"]})
+    assert freight_fen(bought[1:2], {"ok": served}, PUDONG) == 5
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"), [(PUDONG, 2), (HUANGPU, 2), (HAIDIAN, 1), (HANGZHOU, 4), ("330206", 3), (LHASA, 1)]
+)
+def test_of_two_rules_that_name_a_region_alike_the_first_holds(region: str, expected: int) -> None:
+    rules = [
+        FreightRule(first_fen=1), FreightRule(first_fen=9), FreightRule(regions=["310000", "330000"], first_fen=2),
+        FreightRule(regions=["310000"], first_fen=9), FreightRule(regions=["330100", "330206"], first_fen=3),
+        FreightRule(regions=["330106"], first_fen=4), FreightRule(regions=["330106", "330206"], first_fen=9),
+    ]  # fmt: skip
+    found = rule_for(template(*rules), region)
+    assert found is not None
+    assert found.first_fen == expected
+
+
 def test_without_an_address_freight_is_not_known_and_is_nought() -> None:
     made = template(FreightRule(first_fen=800, regions=["310000"]))
     price = quote([item(quantity=3)], {"default": made}, None)
@@ -186,3 +213,33 @@ def test_freight_pays_for_every_step_and_for_none_that_was_not_begun(
         assert total == rule.first_fen + steps_paid * rule.further_fen
     else:
         assert total >= rule.first_fen + 50 * rule.further_fen
+
+
+mixed = st.lists(
+    st.builds(
+        Item, sku_id=st.uuids().map(str), quantity=st.integers(1, 6), unit_price_fen=st.integers(0, 3000),
+        weight_g=st.integers(0, 900), template_id=st.sampled_from(["default", "cold", "gone"]),
+    ), min_size=1, max_size=5,
+)  # fmt: skip
+small = st.builds(
+    FreightRule, first=st.integers(1, 9), first_fen=st.integers(0, 900), further=st.integers(1, 9),
+    further_fen=st.integers(0, 9), free_from_fen=st.none() | st.integers(0, 9000),
+)  # fmt: skip
+made_up = st.builds(template, small, by=st.sampled_from(["piece", "weight"]))
+
+
+@given(mixed, st.fixed_dictionaries({"default": made_up, "cold": made_up}))
+def test_each_template_charges_for_its_own_goods_and_those_are_known_that_spare_them(
+    bought: list[Item], templates: dict[str, FreightTemplate]
+) -> None:
+    total, free = 0, set()
+    for name, made in templates.items():
+        [rule], own = made.rules, [one for one in bought if (one.template_id == "cold") == (name == "cold")]
+        size = sum(one.quantity if made.by == "piece" else one.quantity * one.weight_g for one in own)
+        charge = rule.first_fen + math.ceil(max(0, size - rule.first) / rule.further) * rule.further_fen if own else 0
+        if rule.free_from_fen is None or sum(one.amount_fen for one in own) < rule.free_from_fen:
+            total += charge
+        elif charge:
+            free.add(name)
+    assert freight_fen(bought, templates, PUDONG) == total
+    assert sorted(spared(bought, templates, PUDONG)) == sorted(free)

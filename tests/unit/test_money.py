@@ -27,6 +27,32 @@ def test_equal_weights_never_differ_by_more_than_a_fen(total: int, weights: list
     assert max(parts) - min(parts) <= 1
 
 
+@pytest.mark.parametrize(
+    ("total", "weights", "parts"),
+    [
+        (0, [3, 1], [0, 0]), (1, [1, 1, 1], [1, 0, 0]), (2, [1, 1, 1], [1, 1, 0]), (5, [0, 0], [3, 2]),
+        (3, [0, 0, 1], [0, 0, 3]), (10, [1, 1, 4], [2, 2, 6]), (10, [4, 1, 1], [7, 2, 1]), (7, [1, 2, 3], [1, 2, 4]),
+        (8, [3, 3, 1], [4, 3, 1]), (100, [1, 2, 4], [14, 29, 57]), (9, [9], [9]), (4, [5, 3, 2], [2, 1, 1]),
+    ],
+)  # fmt: skip
+def test_the_fen_that_are_left_go_to_the_largest_remainders_and_of_those_to_the_first(
+    total: int, weights: list[int], parts: list[int]
+) -> None:
+    assert split_fen(total, weights) == parts
+
+
+@given(st.integers(0, 10**5), st.lists(st.integers(0, 300), min_size=1, max_size=12))
+def test_who_gets_a_fen_more_has_no_smaller_remainder_than_who_gets_none(total: int, weights: list[int]) -> None:
+    parts, whole = split_fen(total, weights), sum(weights)
+    if not whole:
+        assert parts == sorted(parts, reverse=True)
+        return
+    over = [part * whole - total * weight for part, weight in zip(parts, weights, strict=True)]
+    raised = [(whole - fen, -place) for place, fen in enumerate(over) if fen > 0]
+    left = [(-fen, -place) for place, fen in enumerate(over) if fen <= 0]
+    assert not raised or not left or min(raised) > max(left)
+
+
 def test_a_split_over_nobody_is_an_error_unless_there_is_nothing_to_share() -> None:
     assert split_fen(0, []) == []
     with pytest.raises(ValueError, match="nobody"):
@@ -75,6 +101,20 @@ def test_a_refund_is_never_below_zero_however_few_fen_a_piece_costs(
     given_back = data.draw(st.integers(0, paid))
     amount = refund_fen(paid, pieces, done, given_back, asked)
     assert amount == max(0, paid * (done + asked) // pieces - given_back) >= 0
+
+
+@pytest.mark.parametrize(
+    ("paid", "pieces", "refunded", "refunded_fen", "asked", "back"),
+    [
+        (100, 3, 0, 0, 1, 33), (100, 3, 1, 33, 1, 33), (100, 3, 2, 66, 1, 34), (100, 3, 0, 0, 3, 100),
+        (100, 3, 0, 0, 2, 66), (100, 3, 1, 50, 2, 50), (100, 3, 1, 34, 1, 32), (100, 3, 1, 66, 1, 0),
+        (100, 3, 1, 67, 1, 0), (0, 1, 0, 0, 1, 0), (1, 2, 0, 0, 1, 0), (1, 2, 1, 0, 1, 1),
+    ],
+)  # fmt: skip
+def test_pieces_give_back_their_part_of_the_whole_less_what_is_back_already(
+    paid: int, pieces: int, refunded: int, refunded_fen: int, asked: int, back: int
+) -> None:
+    assert refund_fen(paid, pieces, refunded, refunded_fen, asked) == back
 
 
 @pytest.mark.parametrize("asked", [-1, 0, 2])

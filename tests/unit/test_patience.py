@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,45 @@ def test_nothing_that_may_pass_is_taken_for_a_refusal(
     assert next_step(policy, fault, attempts, last_code).action != "refused"
 
 
+@pytest.mark.parametrize(
+    ("allowed", "attempts", "last_code", "step"),
+    [
+        ({}, 0, "", RETRY),
+        ({"shows_refusals": True}, 0, "", SHOWN),
+        ({"shown_after": 1}, 0, "PARAM_ERROR", RETRY),
+        ({"shown_after": 1}, 1, "PARAM_ERROR", PARK),  # shown before it is believed
+        ({"shown_after": 1, "believed_after": 1}, 1, "", BELIEVED),
+        ({"believed_after": 0}, 0, "NO_AUTH", BELIEVED),
+        ({"believed_after": 0, "refusals_alike": True}, 0, "NO_AUTH", RETRY),
+        ({"believed_after": 0, "refusals_alike": True}, 0, "PARAM_ERROR", BELIEVED),
+        ({"believed_after": 0, "parked_codes": frozenset({"PARAM_ERROR"})}, 9, "PARAM_ERROR", PARK),
+    ],
+)
+def test_a_refusal_is_shown_and_believed_as_the_policy_says(
+    allowed: dict[str, Any], attempts: int, last_code: str, step: Step
+) -> None:
+    patient = Policy(
+        parked_codes=frozenset(), park_seconds=1, believed_after=5, shown_after=9, ask_seconds_min=1, ask_seconds_max=1
+    )
+    assert next_step(msgspec.structs.replace(patient, **allowed), REFUSED, attempts, last_code) == step
+
+
+@pytest.mark.parametrize(
+    ("lasted", "decided", "wait"),
+    [
+        (0, None, 10), (10, None, 10), (10.5, None, 10.5), (60, None, 60), (61, None, 60),
+        (0, 9, 9), (0, 10, 10), (0, 11, 10), (20, 39, 19), (20, 40, 20), (20, 41, 20),
+        (99, 99.5, 0.5), (100, 100, 60), (100, 99, 60), (9, 9, 10), (9, 8.5, 10),
+    ],
+)  # fmt: skip
+def test_it_asks_again_after_as_long_as_it_has_lasted_and_when_it_must_be_decided(
+    lasted: float, decided: float | None, wait: float
+) -> None:
+    within = None if decided is None else timedelta(seconds=decided)
+    asks = msgspec.structs.replace(REFUNDS, ask_seconds_min=10, ask_seconds_max=60, decided_within=within)
+    assert ask_again_seconds(asks, NOON, NOON + timedelta(seconds=lasted)) == wait
+
+
 def test_a_refund_asks_every_half_minute() -> None:
     for seconds in (0, 29, 31, 86_400):
         assert ask_again_seconds(REFUNDS, NOON, NOON + timedelta(seconds=seconds)) == 30
@@ -85,6 +126,7 @@ def test_a_transfer_asks_ever_more_rarely_and_when_the_time_to_confirm_ends() ->
 def test_a_refund_is_late_after_an_hour_and_a_transfer_is_its_receiver_s_matter() -> None:
     assert not is_late(REFUNDS, NOON, NOON + timedelta(minutes=59))
     assert is_late(REFUNDS, NOON, NOON + timedelta(hours=1))
+    assert is_late(REFUNDS, NOON, NOON + timedelta(hours=1, seconds=1))
     assert not is_late(TRANSFERS, NOON, NOON + timedelta(days=3))
 
 

@@ -28,11 +28,13 @@ TEN_OFF = ThresholdOff(tiers=thresholds((1000, 100)), **RUNS)
 def test_whether_one_must_know_that_a_member_is_new() -> None:
     new = NewCustomerPrice(prices=prices(a=1), **RUNS)
     over = msgspec.structs.replace(new, ends_at=NOW)
+    two = NewCustomerPrice(prices=prices(a=1, b=1), **RUNS)
     added = AddOn(prices=prices(a=1), threshold_fen=0, **RUNS)
     for running, skus, matters in (
         ({"p": new}, {"a"}, True), ({"p": new}, {"b"}, False), ({"p": over}, {"a"}, False), ({}, {"a"}, False),
         ({"p": added}, {"a"}, False), ({"o": over, "p": new}, {"b", "a"}, True),
-        ({"p": added, "q": over}, {"a"}, False),
+        ({"p": added, "q": over}, {"a"}, False), ({"p": two}, {"b", "c"}, True), ({"p": two}, {"c"}, False),
+        ({"p": two, "q": added}, {"a"}, True), ({"p": two}, set(), False),
     ):  # fmt: skip
         assert new_customer_matters(running, skus, NOW) is matters
 
@@ -47,8 +49,12 @@ def test_which_products_a_promotion_concerns() -> None:
         assert named_price.concerns("p1", ["tea"])
         assert not named_price.concerns("p2", ["tea"])
         assert not named_price.concerns("p1", ["cups"])
+        assert not named_price.concerns("p2", ["cups"])
+    pair = Bundle(pieces=[SkuPieces(sku_id=f"p{n}-0", quantity=1) for n in (1, 2)], price_fen=1, scope=tea, **RUNS)
+    assert [pair.concerns(product, ["tea"]) for product in ("p1", "p2", "p3")] == [True, True, False]
     added = AddOn(prices=[SkuPrice(sku_id="p1-0", price_fen=1)], threshold_fen=1, scope=tea, **RUNS)
     assert added.concerns("p1", ["cups"])  # what is added need not be in scope
+    assert added.concerns("p1", ["tea"])
     assert added.concerns("p2", ["tea"])
     assert not added.concerns("p2", ["cups"])
 

@@ -82,6 +82,9 @@ def test_a_line_that_one_takes_nothing_off_is_free_for_the_next_of_its_kind() ->
     second = AddOn(prices=prices(a=400), threshold_fen=1, **RUNS)
     bought = [item("a", 1, 1000), item("b", 1, 500), SHIRT]
     assert off(told(bought, first, second)) == [("p0", 499, {"b": 499}), ("p1", 600, {"a": 600})]
+    assert off(told(bought, msgspec.structs.replace(first, limit=2), second)) == [
+        ("p0", 499, {"b": 499}), ("p1", 600, {"a": 600}),
+    ]  # fmt: skip
     spent = AddOn(prices=prices(a=600, b=1), threshold_fen=1, limit=1, priority=9, **RUNS)
     assert off(told(bought, spent, second)) == [("p0", 499, {"b": 499}), ("p1", 600, {"a": 600})]
     taken = Bundle(pieces=pieces(a=1), price_fen=900, **RUNS)  # its only piece has a named price already
@@ -288,22 +291,41 @@ def test_they_go_through_json_unchanged(running: dict[str, Promotion]) -> None:
         assert msgspec.json.decode(document)["kind"] == each.__struct_config__.tag
 
 
+YEARS = {"low": 2000, "high": 2099}
+
+
 @pytest.mark.parametrize(
-    ("made", "field"),
+    ("made", "told"),
     [
-        (msgspec.structs.replace(TEN_OFF, ends_at=RUNS["starts_at"]), "ends_at"),
-        (msgspec.structs.replace(TEN_OFF, starts_at=RUNS["starts_at"].replace(year=1999)), "starts_at"),
-        (msgspec.structs.replace(TEN_OFF, ends_at=RUNS["ends_at"].replace(year=2100)), "ends_at"),
-        (NewCustomerPrice(prices=[*prices(a=1), *prices(a=2)], **RUNS), "prices"),
-        (AddOn(prices=[*prices(a=1), *prices(a=2)], threshold_fen=0, **RUNS), "prices"),
-        (Bundle(pieces=[*pieces(a=1), *pieces(a=2)], price_fen=1, **RUNS), "pieces"),
+        (msgspec.structs.replace(TEN_OFF, ends_at=RUNS["starts_at"]), ("ends_at", "ends_before_it_starts", {})),
+        (
+            msgspec.structs.replace(TEN_OFF, ends_at=RUNS["starts_at"] - timedelta(microseconds=1)),
+            ("ends_at", "ends_before_it_starts", {}),
+        ),
+        (
+            msgspec.structs.replace(TEN_OFF, starts_at=RUNS["starts_at"].replace(year=1999)),
+            ("starts_at", "year_between", YEARS),
+        ),
+        (
+            msgspec.structs.replace(TEN_OFF, ends_at=RUNS["ends_at"].replace(year=2100)),
+            ("ends_at", "year_between", YEARS),
+        ),
+        (NewCustomerPrice(prices=[*prices(a=1), *prices(a=2)], **RUNS), ("prices", "each_sku_once", {})),
+        (AddOn(prices=[*prices(a=1), *prices(a=2)], threshold_fen=0, **RUNS), ("prices", "each_sku_once", {})),
+        (Bundle(pieces=[*pieces(a=1), *pieces(a=2)], price_fen=1, **RUNS), ("pieces", "each_sku_once", {})),
     ],
 )
-def test_what_makes_no_sense_is_refused(made: Promotion, field: str) -> None:
+def test_what_makes_no_sense_is_refused(made: Promotion, told: tuple[str, str, dict[str, int]]) -> None:
     with pytest.raises(MallError) as refusal:
         check(made)
-    assert (refusal.value.code, refusal.value.errors[0].field) == ("invalid", field)
+    assert refusal.value.code == "invalid"
+    assert [(one.field, one.reason.code, one.data()) for one in refusal.value.errors] == [told]
+
+
+def test_what_makes_sense_is_taken() -> None:
     check(TEN_OFF)
     years = {"starts_at": RUNS["starts_at"].replace(year=2000), "ends_at": RUNS["ends_at"].replace(year=2099)}
     check(msgspec.structs.replace(TEN_OFF, **years))
     check(msgspec.structs.replace(TEN_OFF, ends_at=RUNS["starts_at"] + timedelta(microseconds=1)))
+    check(Bundle(pieces=pieces(a=1, b=1), price_fen=1, **RUNS))
+    check(NewCustomerPrice(prices=prices(a=1, b=1), **RUNS))

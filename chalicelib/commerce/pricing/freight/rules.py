@@ -69,8 +69,10 @@ def spared(items: Sequence[Item], templates: Mapping[str, FreightTemplate], regi
     found: list[str] = []
     for template_id, group in _by_template(items, templates).items():
         template = templates.get(template_id)
-        rule = None if template is None else rule_for(template, region_code)
-        if template is not None and rule is not None and rule.free_from_fen is not None:
+        if template is None:
+            continue
+        rule = rule_for(template, region_code)
+        if rule is not None:
             charged = msgspec.structs.replace(rule, free_from_fen=None)
             if _charge(rule, template.by, group) < _charge(charged, template.by, group):
                 found.append(template_id)
@@ -91,10 +93,9 @@ def rule_for(template: FreightTemplate, region_code: str) -> FreightRule | None:
     best: FreightRule | None = None
     best_length = -1
     for rule in template.rules:
-        lengths = [len(_prefix(region)) for region in rule.regions if covers(region, region_code)]
-        length = max(lengths) if lengths else (0 if not rule.regions else -1)
-        if length > best_length:
-            best, best_length = rule, length
+        for prefix in [_prefix(region) for region in rule.regions] or [""]:
+            if region_code.startswith(prefix) and len(prefix) > best_length:
+                best, best_length = rule, len(prefix)
     return best
 
 

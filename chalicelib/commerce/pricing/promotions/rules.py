@@ -134,10 +134,7 @@ class Bundle(_Promotion, frozen=True, kw_only=True, tag="bundle"):
         sets = min(free[at[each.sku_id]] // each.quantity if each.sku_id in at else 0 for each in self.pieces)
         used = {at[each.sku_id]: sets * each.quantity for each in self.pieces} if sets else {}
         amounts = [basket.items[index].unit_price_fen * pieces for index, pieces in used.items()]
-        saved = sum(amounts) - sets * self.price_fen
-        if saved <= 0:
-            return {}
-        parts = split_fen(saved, amounts)
+        parts = split_fen(max(0, sum(amounts) - sets * self.price_fen), amounts)
         return {index: Share(fen, pieces) for (index, pieces), fen in zip(used.items(), parts, strict=True)}
 
     def skus(self) -> list[str]:
