@@ -71,8 +71,6 @@ def _part_back(line: OrderLine, amount_fen: int) -> int:
 
 def _discount_of(order: Order, line: OrderLine) -> int:
     """What comes off the line, in fen, as it counts now."""
-    if order.reckoned is None:
-        return line.discount_fen
     return sum(_on_line(order, line.sku_id, source) for source in ("coupon", "promotion"))
 
 
