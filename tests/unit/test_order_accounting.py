@@ -3,7 +3,6 @@ And whatever the journal says otherwise is named."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import get_args
 
 import msgspec
@@ -110,15 +109,20 @@ def test_of_three_pieces_one_goes_back_with_a_third_of_what_came_off() -> None:
     assert given_back(rest) == sold(whole)
 
 
-def test_a_coupon_on_the_freight_stays_spent_once_something_was_sent() -> None:
+@pytest.mark.parametrize(
+    ("sent", "freight_fen"), [((), 800), ((("a", 1),), 0), ((("b", 1),), 0), ((("a", 2), ("b", 1)), 0)]
+)
+def test_a_coupon_on_the_freight_stays_spent_once_something_was_sent(
+    sent: tuple[tuple[str, int], ...], freight_fen: int
+) -> None:
     whole = msgspec.structs.replace(
-        order(line("a", 1, 1000)), discounts=[_discount("coupon", [], 800)], state="received", shipments=[]
+        order(line("a", 2, 1000), line("b", 1, 500)), discounts=[_discount("coupon", [], 800)]
     )
-    refund = new_refund(whole, "r", None, "why", "", NOW + timedelta(days=1), by_mall=True)
-    back = apply_refund(whole, refund, False, "system", NOW)[0]
-    assert given_back(back) == Sale(goods_fen=1000, freight_fen=800, coupons_fen=800)
-    sent = msgspec.structs.replace(back, shipments=[object()])  # type: ignore[list-item]
-    assert given_back(sent) == Sale(goods_fen=1000)
+    now = send(whole, *sent) if sent else whole
+    part = _granted(now, new_refund(now, "r1", [Pieces("a", 2)], "why", "", NOW, by_mall=True))
+    assert given_back(part) == Sale(goods_fen=1000)
+    back = _granted(part, new_refund(part, "r2", None, "why", "", NOW, by_mall=True))
+    assert given_back(back) == Sale(goods_fen=1500, freight_fen=freight_fen, coupons_fen=freight_fen)
 
 
 @given(bought(), st.data())
