@@ -159,6 +159,7 @@ def test_freight_that_went_back_is_not_there_again_and_what_was_rejected_never_w
         ],
     )
     assert (freight_left(bought), withheld(bought)) == (350, 15)
+    assert [one.amount_fen for one in bought.refunds] == [1 + 300 - 20, 100, 150 + 5]
 
 
 # The numbers that WeChat takes
