@@ -100,7 +100,9 @@ def test_what_is_left_of_a_members_limit_is_told_of_that_products_lines_alone() 
     fault = rules.over_limit("p1", 4, lines, offers(limit_per_member=5))
     assert fault.data == {"sku_id": SKUS[2], "limit": 5, "left": 1}
     assert [error.field for error in fault.errors] == ["lines[1].quantity", "lines[2].quantity"]
-    assert rules.over_limit("p1", 9, lines, offers(limit_per_member=5)).data["left"] == 0
+    assert [(error.params["limit"], error.params["left"]) for error in fault.errors] == [(5, 1), (5, 1)]
+    for bought, left in ((5, 0), (9, 0), (0, 5)):
+        assert rules.over_limit("p1", bought, lines, offers(limit_per_member=5)).data["left"] == left
 
 
 @pytest.mark.parametrize(("let_go", "limit"), [(0, 50), (2, 50), (3, 5), (9, 5), (10, 1), (99, 1)])
@@ -125,7 +127,13 @@ def test_a_members_item_stays_within_its_size() -> None:
     assert sum(map(len, standing.held)) < 60_000
     fault = refused(rules.check_room, standing, lines_of({SKUS[0]: 1}), offers(), Allowed(1000, 10))
     assert (fault.code, fault.data) == ("too_many_unpaid", {"limit": 50})
-    rules.check_room(holding(*orders[1:]), lines_of({SKUS[0]: 1}), offers(), Allowed(1000, 10))
+    four = lines_of(dict.fromkeys(SKUS, 1))
+    for more, fits in ((46, True), (47, False)):  # 2,500 lines, and one more
+        held = holding(*orders[1:], unpaid("o", dict(list(wide.items())[:more])))
+        if fits:
+            rules.check_room(held, four, offers(), Allowed(1000, 10))
+        else:
+            assert refused(rules.check_room, held, four, offers(), Allowed(1000, 10)).code == "too_many_unpaid"
 
 
 @given(QUANTITIES, st.booleans())
@@ -161,7 +169,8 @@ def test_an_order_is_let_go_unless_it_was_paid_or_its_lobby_had_ended(what: str)
     assert rules.let_go_of(msgspec.structs.replace(gone, paid_at=NOW)) is None
     refunded = msgspec.structs.replace(grant_all(paid_order()), history=[Event(NOW, "closed_refunded", "system")])
     assert rules.let_go_of(msgspec.structs.replace(refunded, paid_at=None)) is None
-    assert (rules.bought_of(gone), rules.bought_of(msgspec.structs.replace(gone, paid_at=NOW))) == (None, None)
+    paid_too_late = msgspec.structs.replace(gone, paid_at=NOW)
+    assert [rules.bought_of(one) for one in (made, gone, paid_too_late)] == [None, None, None]
 
 
 def paid_order(order_id: str = "o", at: datetime = NOW, fen: int = 100) -> Order:
@@ -188,6 +197,16 @@ def test_what_counts_is_of_the_last_day_after_the_last_payment(ages: list[tuple[
     begins = rules.UNPAID_AFTER[0][0]
     assert min(begins, rules.let_go_since(Standing(let_go=kept), now)) == min(begins, len(late))
     assert all(one in kept for one in sorted(standing.let_go, reverse=True)[: len(kept)])
+
+
+@pytest.mark.parametrize("late", range(8, 14))
+def test_of_more_orders_let_go_than_are_kept_the_latest_are(late: int) -> None:
+    """Beside those of yesterday, which need not be kept: of exactly a day ago is yesterday."""
+    gone = [f"{clock.stamp(NOW - timedelta(hours=hours))}|o{hours}" for hours in range(late)]
+    old = [f"{clock.stamp(NOW - timedelta(hours=24, milliseconds=ms))}|old{ms}" for ms in range(3)]
+    standing = Standing(let_go=frozenset([*gone, *old]))
+    assert rules.outdated(standing, NOW) == {*gone[rules.LET_GO_KEPT :], *old}
+    assert rules.let_go_since(standing, NOW) == late
 
 
 def test_a_payment_of_money_forgives_until_its_order_is_refunded_whole_unsent() -> None:

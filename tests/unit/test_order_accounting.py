@@ -3,7 +3,7 @@ And whatever the journal says otherwise is named."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import get_args
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.accounting.rules import given_back, paid_for, sold
 from chalicelib.commerce.orders.refunds.rules import apply_refund, new_refund, reduction, with_refund
-from chalicelib.commerce.orders.rules import Order, OrderLine, Pieces, Refund
+from chalicelib.commerce.orders.rules import Order, OrderLine, Pieces, Refund, RefundState
 from chalicelib.commerce.pricing.basket.rules import Discount, LineDiscount
 from chalicelib.core.money import split_fen
 from chalicelib.ledger import rules as members
@@ -109,15 +109,20 @@ def test_of_three_pieces_one_goes_back_with_a_third_of_what_came_off() -> None:
     assert given_back(rest) == sold(whole)
 
 
-def test_a_coupon_on_the_freight_stays_spent_once_something_was_sent() -> None:
+@pytest.mark.parametrize(
+    ("sent", "freight_fen"), [((), 800), ((("a", 1),), 0), ((("b", 1),), 0), ((("a", 2), ("b", 1)), 0)]
+)
+def test_a_coupon_on_the_freight_stays_spent_once_something_was_sent(
+    sent: tuple[tuple[str, int], ...], freight_fen: int
+) -> None:
     whole = msgspec.structs.replace(
-        order(line("a", 1, 1000)), discounts=[_discount("coupon", [], 800)], state="received", shipments=[]
+        order(line("a", 2, 1000), line("b", 1, 500)), discounts=[_discount("coupon", [], 800)]
     )
-    refund = new_refund(whole, "r", None, "why", "", NOW + timedelta(days=1), by_mall=True)
-    back = apply_refund(whole, refund, False, "system", NOW)[0]
-    assert given_back(back) == Sale(goods_fen=1000, freight_fen=800, coupons_fen=800)
-    sent = msgspec.structs.replace(back, shipments=[object()])  # type: ignore[list-item]
-    assert given_back(sent) == Sale(goods_fen=1000)
+    now = send(whole, *sent) if sent else whole
+    part = _granted(now, new_refund(now, "r1", [Pieces("a", 2)], "why", "", NOW, by_mall=True))
+    assert given_back(part) == Sale(goods_fen=1000)
+    back = _granted(part, new_refund(part, "r2", None, "why", "", NOW, by_mall=True))
+    assert given_back(back) == Sale(goods_fen=1500, freight_fen=freight_fen, coupons_fen=freight_fen)
 
 
 @given(bought(), st.data())
@@ -264,6 +269,7 @@ def test_a_payment_that_came_too_late_sells_nothing() -> None:
         refund_id="r", state="approved", lines=[], goods_fen=1000, freight_fen=200, reason="", created_at=NOW, late=True
     )
     late = msgspec.structs.replace(whole, paid_at=NOW, paid_fen=1200, transaction_id="t", refunds=[refund])
+    assert given_back(late) == Sale()
     came, goes = paid_late("o", NOW, 1200), surplus_owed("r", "o", NOW, 1200)
     assert Posted(late, [came, goes]).differences() == []
     as_sold = paid("o", NOW, Sale(goods_fen=1000, freight_fen=200))
@@ -272,6 +278,16 @@ def test_a_payment_that_came_too_late_sells_nothing() -> None:
         "goods: the order says 0 fen, entries say 1000",
         "freight: the order says 0 fen, entries say 200",
     ]
+
+
+@pytest.mark.parametrize("state", get_args(RefundState))
+def test_a_granted_refund_is_given_back_whatever_becomes_of_its_payment(state: RefundState) -> None:
+    whole = order(line("a", 2, 1000), line("b", 1, 500))
+    refund = msgspec.structs.replace(new_refund(whole, "r", [Pieces("a", 1)], "why", "", NOW), state=state)
+    counts = state not in ("requested", "rejected")
+    now = msgspec.structs.replace(whole, refunds=[refund])
+    assert given_back(now) == Sale(goods_fen=500 if counts else 0)
+    assert [paid_for(now, sku_id) for sku_id in "ab"] == [500 if counts else 1000, 500]
 
 
 def test_refunds_above_what_was_paid_are_named() -> None:

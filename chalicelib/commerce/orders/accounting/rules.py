@@ -34,8 +34,8 @@ def given_back(order: Order) -> Sale:
     gone = lapsed(order)
     coupons = gone.coupons_fen + sum(_part_back(line, _on_line(order, line.sku_id, "coupon")) for line in order.lines)
     discounts = gone.goods_fen + sum(_part_back(line, _discount_of(order, line)) for line in order.lines)
-    whole = not order.shipments and all(line.cancelled + line.returned == line.quantity for line in order.lines)
-    off_freight = _freight_coupons(order) if whole else 0
+    all_unsent = all(line.cancelled == line.quantity for line in order.lines)
+    off_freight = _freight_coupons(order) if all_unsent else 0
     return Sale(
         goods_fen=sum(refund.goods_fen - refund.withheld_fen for refund in refunds) + discounts,
         freight_fen=sum(refund.freight_fen for refund in refunds) + off_freight,
@@ -71,8 +71,6 @@ def _part_back(line: OrderLine, amount_fen: int) -> int:
 
 def _discount_of(order: Order, line: OrderLine) -> int:
     """What comes off the line, in fen, as it counts now."""
-    if order.reckoned is None:
-        return line.discount_fen
     return sum(_on_line(order, line.sku_id, source) for source in ("coupon", "promotion"))
 
 

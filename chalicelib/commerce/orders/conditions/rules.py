@@ -102,7 +102,7 @@ def granted_in_full(order: Order, refund: Refund, terms: Terms | None) -> Refund
     others = msgspec.structs.replace(order, refunds=[one for one in order.refunds if one.refund_id != refund.refund_id])
     refund = msgspec.structs.replace(refund, freight_fen=freight_left(others) if ends_unsent else 0)
     if not asks_for_terms(order, refund, by_mall=True):
-        return refund if any(left_after(order, refund).values()) else _giving_back(order, refund, 0)
+        return _giving_back(order, refund, 0)  # of all that is left, or nothing was kept
     dearer = None if terms is None else reckoned_anew(order, refund, terms)
     return refund if dearer is None else _giving_back(order, refund, dearer.fen)
 

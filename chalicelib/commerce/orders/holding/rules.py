@@ -108,9 +108,9 @@ def hold_of(order: Order) -> str | None:
 
 
 def let_go_of(order: Order) -> str | None:
-    """Write when the member let the order go unpaid; None when they did not: it was paid, if too late, its lobby had
-    ended before it could be, or the mall called it off."""
-    if order.state != "closed" or order.paid_at is not None or (order.group is not None and order.group.over):
+    """Write when the member let the order go unpaid; None when they did not: it may still be paid, it was, if too late,
+    its lobby had ended before it could be, or the mall called it off."""
+    if order.paid_at is not None or (order.group is not None and order.group.over):
         return None
     at = next((event.at for event in order.history if event.what in ("cancelled", "closed_unpaid")), None)
     return None if at is None else f"{clock.stamp(at)}|{order.order_id}"

@@ -200,13 +200,18 @@ def _freight_of(asked: RefundRequest) -> int:
     order = asked.order
     asked_before = any(refund.state == "requested" for refund in order.refunds)
     is_last = asked.takes_all and not asked_before
-    return freight_left(order) if asked.is_unsent and is_last and not order.shipments else 0
+    return freight_left(order) if is_last and not order.shipments else 0
 
 
 def _numbers(refund: Refund) -> int:
     """How many of the numbers that WeChat takes of an order the refund has used, or may use: each that was closed is
     one. A gift given back and what was rejected use none."""
     return 1 + refund.closed if refund.state == "requested" or (refund.state != "rejected" and refund.amount_fen) else 0
+
+
+def _granted_numbers(order: Order) -> int:
+    """How many of them the order's refunds have used, those that are only asked for apart."""
+    return sum(_numbers(refund) for refund in order.refunds if refund.state != "requested")
 
 
 def _has_room(used: int, takes_all: bool) -> bool:
@@ -220,9 +225,8 @@ def _refund_limit() -> MallError:
 def check_number(order: Order, refund: Refund) -> None:
     """Raise `refund_limit` where WeChat takes no more refunds of the order than were granted, or one, and this is not
     of all that is left."""
-    granted = [one for one in order.refunds if one.refund_id != refund.refund_id and one.state != "requested"]
     leaves_some = any(left_after(order, refund).values())
-    if refund.amount_fen and not _has_room(sum(_numbers(one) for one in granted), not leaves_some):
+    if refund.amount_fen and not _has_room(_granted_numbers(order), not leaves_some):
         raise _refund_limit()
 
 
@@ -230,8 +234,7 @@ def push_anew(order: Order, refund: Refund) -> Refund:
     """Give a refund that WeChat has closed its next number. It is owed, so that it may have the last number that WeChat
     takes, whatever else is left of the order. Raises `order_state`, and `refund_limit` where there is none any more."""
     changed = step_refund(refund, "push_anew", outcome="", closed=refund.closed + 1)
-    granted = [one for one in order.refunds if one.state != "requested"]
-    if sum(_numbers(one) for one in granted) >= REFUNDS_MAX:
+    if _granted_numbers(order) >= REFUNDS_MAX:
         raise _refund_limit()
     return changed
 
