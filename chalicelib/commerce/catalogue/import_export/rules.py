@@ -53,7 +53,7 @@ LINES_MAX = 500
 _T = TypeVar("_T", bound=msgspec.Struct)
 _JSON_COLUMNS = frozenset({"keywords", "gallery", "specs", "skus", "values"})
 _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
-_URL = re.compile(r"^(https?://[^\x00-\x20\x7f]+)?$")
+_URL = re.compile(r"(https?://[^\x00-\x20\x7f]+)?")
 _URL_LENGTH_MAX = 512
 
 
@@ -213,7 +213,7 @@ def _without_bad_pictures(fields: Any) -> list[FieldError]:
 
 
 def _bad(url: object) -> bool:
-    return isinstance(url, str) and (len(url) > _URL_LENGTH_MAX or not _URL.match(url))
+    return isinstance(url, str) and (len(url) > _URL_LENGTH_MAX or not _URL.fullmatch(url))
 
 
 def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
