@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -237,6 +237,7 @@ line = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(line, max_size=6), st.sampled_from(["jsonl", "csv"]))
 def test_categories_that_are_written_read_back_each_with_what_it_says(
     rows: list[dict[str, Any]], format: Format
@@ -315,6 +316,7 @@ def test_a_line_in_a_category_that_is_not_there_is_refused() -> None:
 # What became of the lines
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(["created", "changed", "unchanged", "failed"]), max_size=12))
 def test_the_lines_of_a_file_are_counted_by_what_became_of_them(outcomes: list[Outcome]) -> None:
     result = ImportResult([LineResult(line=number, outcome=one) for number, one in enumerate(outcomes, 1)])

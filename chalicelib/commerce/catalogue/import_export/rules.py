@@ -183,18 +183,16 @@ def parse(body: bytes, format: Format, struct: type[_T]) -> list[Parsed]:
 def _convert(number: int, fields: Any, struct: type[_T], strict: bool) -> Parsed:
     if isinstance(fields, FieldError):
         return Parsed(number, errors=(fields,))
-    warnings = _without_bad_pictures(fields)
+    warnings = _without_bad_pictures(fields) if isinstance(fields, dict) else []
     try:
         return Parsed(number, msgspec.convert(fields, struct, strict=strict), warnings=warnings)
     except msgspec.ValidationError as fault:
         return Parsed(number, errors=problems.from_validation(fault, "line").errors)
 
 
-def _without_bad_pictures(fields: Any) -> list[FieldError]:
+def _without_bad_pictures(fields: dict[str, Any]) -> list[FieldError]:
     """Take out of `fields` the pictures that cannot be shown; what was taken."""
     found: list[FieldError] = []
-    if not isinstance(fields, dict):
-        return found
     if _bad(fields.get("picture_url")):
         found.append(BAD_PICTURE.at("picture_url"))
         del fields["picture_url"]
