@@ -150,7 +150,7 @@ def test_a_search_is_for_each_of_its_words_once_folded() -> None:
     assert words("  ") == []
 
 
-TEXTS = st.text("甲乙丙", max_size=3)
+TEXTS = st.text("甲乙", max_size=2)
 ROWS = st.lists(
     st.tuples(TEXTS, TEXTS, TEXTS, *[st.integers(0, 2)] * 4, st.sampled_from(["c", "d", ""])), max_size=12
 ).map(
@@ -178,10 +178,10 @@ def place(of: Row, asked: list[str], sort: str) -> tuple[Any, ...]:
 
 @given(
     ROWS,
-    st.lists(st.text("甲乙丙", min_size=1, max_size=2), min_size=1, max_size=2, unique=True),
+    st.lists(st.sampled_from(["甲", "乙", "甲乙"]), min_size=1, max_size=2, unique=True),
     st.sampled_from([None, set(), {"c"}, {"c", ""}]),
     st.sampled_from(["default", "new", "sales", "price_asc", "price_desc"]),
-    st.integers(1, 5),
+    st.integers(1, 4),
 )
 def test_search_finds_what_has_all_words_in_the_order_asked_for_page_by_page(
     rows: list[Row], asked: list[str], within: set[str] | None, sort: str, limit: int
