@@ -152,7 +152,7 @@ def test_a_search_is_for_each_of_its_words_once_folded() -> None:
 
 TEXTS = st.text("甲乙", max_size=2)
 ROWS = st.lists(
-    st.tuples(TEXTS, TEXTS, TEXTS, *[st.integers(0, 2)] * 4, st.sampled_from(["c", "d", ""])), max_size=12
+    st.tuples(TEXTS, TEXTS, TEXTS, *[st.integers(0, 2)] * 4, st.sampled_from(["c", "d", ""])), min_size=4, max_size=12
 ).map(
     lambda found: [
         Row(f"p{number:02d}", name, keywords, brief, category, sort, created, sold, price)
@@ -176,15 +176,16 @@ def place(of: Row, asked: list[str], sort: str) -> tuple[Any, ...]:
     return (*orders[sort], of.product_id)
 
 
+@pytest.mark.parametrize("sort", ["default", "new", "sales", "price_asc", "price_desc"])
+@settings(max_examples=40)
 @given(
     ROWS,
     st.lists(st.sampled_from(["甲", "乙", "甲乙"]), min_size=1, max_size=2, unique=True),
-    st.sampled_from([None, set(), {"c"}, {"c", ""}]),
-    st.sampled_from(["default", "new", "sales", "price_asc", "price_desc"]),
+    st.sampled_from([None, {"c"}, {"c", ""}, set()]),
     st.integers(1, 4),
 )
 def test_search_finds_what_has_all_words_in_the_order_asked_for_page_by_page(
-    rows: list[Row], asked: list[str], within: set[str] | None, sort: str, limit: int
+    sort: str, rows: list[Row], asked: list[str], within: set[str] | None, limit: int
 ) -> None:
     hits = [
         each
