@@ -193,5 +193,5 @@ def _settled(items: Sequence[Address], changed: Address) -> Addresses:
         chosen = defaults[0]
     else:
         others = [address for address in items if address is not changed]
-        chosen = (others or list(items) or [changed])[-1]
+        chosen = (others or [changed])[-1]
     return Addresses([msgspec.structs.replace(address, is_default=address is chosen) for address in items])
