@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.inputs import AddressInput, ProfileInput
+from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_SUCH_ADDRESS
 from chalicelib.customers.members.rules import (
     ADDRESSES_MAX,
     INVITES_MAX,
+    NAMELESS,
     Address,
     Addresses,
     Block,
@@ -22,6 +25,7 @@ from chalicelib.customers.members.rules import (
     Source,
     check_admitted,
     invited,
+    masked,
     segment,
     segment_of,
     with_purchase,
@@ -175,13 +179,44 @@ def test_a_book_is_full_at_twenty() -> None:
     assert refusal.value.code == "address_limit"
     assert refusal.value.text("zh", {}) == "最多保存 20 个收货地址，请先删除一个"
     assert refusal.value.data["limit"] == 20
+    assert refusal.value.errors == (ADDRESSES_FULL.at("body", limit=20),)
+    assert len(book.remove("a0").add(address("one-more")).items) == ADDRESSES_MAX
+    assert book.replace(address("a7", True)).find("a7") == address("a7", True)
 
 
-def test_an_address_that_is_not_there() -> None:
-    assert Addresses().find("a1") is None
-    for change in (lambda book: book.replace(address("a1")), lambda book: book.remove("a1")):
-        with pytest.raises(MallError, match="not_found"):
-            change(Addresses())
+@pytest.mark.parametrize("book", [Addresses(), Addresses().add(address("a2"))])
+def test_an_address_that_is_not_there(book: Addresses) -> None:
+    assert book.find("a1") is None
+    changes: list[Callable[[], Addresses]] = [lambda: book.replace(address("a1")), lambda: book.remove("a1")]
+    for change in changes:
+        with pytest.raises(MallError) as refused:
+            change()
+        assert (refused.value.code, refused.value.errors) == ("not_found", (NO_SUCH_ADDRESS.at("address_id"),))
+
+
+@pytest.mark.parametrize(
+    ("defaults", "change", "expected"),
+    [
+        ([2, 3], lambda book: book.add(address("a4")), [2]),  # stored with two: the older stays
+        ([2, 3], lambda book: book.add(address("a4", True)), [4]),
+        ([2, 3], lambda book: book.replace(address("a3", True)), [3]),
+        ([2, 3], lambda book: book.remove("a2"), [3]),
+        ([], lambda book: book.add(address("a4")), [3]),  # stored with none: the newest of the others
+        ([], lambda book: book.replace(address("a3")), [2]),
+        ([], lambda book: book.replace(address("a1")), [3]),
+        ([], lambda book: book.remove("a3"), [2]),
+    ],
+)
+def test_a_change_leaves_one_default_whatever_was_stored(
+    defaults: list[int], change: Callable[[Addresses], Addresses], expected: list[int]
+) -> None:
+    book = Addresses([address(f"a{number}", number in defaults) for number in (1, 2, 3)])
+    assert [each.address_id for each in change(book).items if each.is_default] == [f"a{number}" for number in expected]
+
+
+@pytest.mark.parametrize(("nickname", "shown"), [("林小鱼", "林**"), ("林", "林**"), ("", NAMELESS)])
+def test_strangers_see_the_first_character_of_a_name(nickname: str, shown: str) -> None:
+    assert masked(nickname) == shown
 
 
 @pytest.mark.parametrize("name", ["𠮷野家", "👩‍👩‍👧‍👦 家", "Åsa", "a" * 64])

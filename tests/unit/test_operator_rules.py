@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from chalicelib.mall.operators.rules import (
     SELF,
     Operator,
     kept_body,
+    unknown_roles,
     wait_seconds,
 )
 
@@ -44,9 +46,30 @@ def test_roles_add_up_and_unknown_ones_allow_nothing() -> None:
     assert Operator(name="a", roles=["gone"], created_at=AT, tokens_from=AT).permissions == {SELF}
 
 
+@pytest.mark.parametrize(
+    ("roles", "disabled", "relied_on"),
+    [
+        (["owner"], False, True),
+        (["auditor", "owner"], False, True),
+        (["owner"], True, False),
+        (["auditor"], False, False),
+        ([], False, False),
+        ([], True, False),
+    ],
+)
+def test_the_mall_relies_on_an_owner_who_is_not_disabled(roles: list[str], disabled: bool, relied_on: bool) -> None:
+    operator = Operator(name="a", roles=roles, disabled=disabled, created_at=AT, tokens_from=AT)
+    assert operator.is_active_owner is relied_on
+
+
+@given(st.lists(st.sampled_from([*ROLES, "gone", "Owner", ""])))
+def test_roles_that_do_not_exist_are_listed(roles: list[str]) -> None:
+    assert unknown_roles(roles) == [role for role in roles if role in ("gone", "Owner", "")]
+
+
 def test_the_wait_begins_with_the_fifth_failure_and_doubles_to_an_hour() -> None:
-    assert [wait_seconds(failures) for failures in range(1, 14)] == [
-        0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600,
+    assert [wait_seconds(failures) for failures in range(14)] == [
+        0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600,
     ]  # fmt: skip
     assert wait_seconds(10**9) == 3600
 
@@ -55,6 +78,21 @@ def test_secrets_are_not_kept_however_deep_they_are() -> None:
     body = {"name": "a", "password": "p1", "list": [{"new_Password": "p2", "ok": 1}], "address": {"Phone": "138"}}
     kept = kept_body(json.dumps(body).encode(), is_json=True)
     assert json.loads(kept) == {"name": "a", "list": [{"ok": 1}], "address": {}}
+
+
+@pytest.mark.parametrize("name", ["password", "old_password", "phone", "PHONE_NUMBER", "app_Secret", "token", "tokens"])
+def test_a_field_that_is_named_after_a_secret_is_not_kept(name: str) -> None:
+    body: dict[str, Any] = {name: "x", "parts": [{"name": "x", name: ["x"]}, [{name: {}}], "password", None, 1.5]}
+    kept: dict[str, Any] = {"parts": [{"name": "x"}, [{}], "password", None, 1.5]}
+    assert kept_body(json.dumps(body).encode(), is_json=True) == json.dumps(kept, separators=(",", ":"))
+    assert kept_body(b'"password"', is_json=True) == '"password"'
+
+
+@pytest.mark.parametrize(("letters", "kept"), [(KEPT_BYTES - 3, -1), (KEPT_BYTES - 2, 0), (KEPT_BYTES - 1, 0)])
+def test_a_body_is_kept_whole_up_to_its_bound(letters: int, kept: int) -> None:
+    body = json.dumps("a" * letters).encode()
+    assert kept_body(body, is_json=True) == body[:KEPT_BYTES].decode()
+    assert len(kept_body(body, is_json=True)) == KEPT_BYTES + kept
 
 
 def test_a_long_body_is_cut_between_characters() -> None:

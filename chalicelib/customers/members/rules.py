@@ -100,28 +100,25 @@ def masked(nickname: str) -> str:
     return f"{nickname[0]}**" if nickname else NAMELESS
 
 
-class SegmentRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of the segments: days since joining or buying, and the orders that make a loyal customer."""
-
-    new_days: int = 30
-    first_order_days: int = 30
-    active_days: int = 60
-    loyal_orders: int = 5
+#: The bounds of the segments: days since joining or buying, and the orders that make a loyal customer.
+_NEW_DAYS = 30
+_FIRST_ORDER_DAYS = 30
+_ACTIVE_DAYS = 60
+_LOYAL_ORDERS = 5
 
 
-def segment(completed: int, days_since_last: float, days_joined: float, rules: SegmentRules | None = None) -> Segment:
+def segment(completed: int, days_since_last: float, days_joined: float) -> Segment:
     """Find the life-cycle segment of a member with that many completed purchases; first match wins.
 
     `days_since_last` is not looked at where there was no purchase.
     """
-    bounds = rules or SegmentRules()
     if completed == 0:
-        return "new" if days_joined <= bounds.new_days else "silent"
+        return "new" if days_joined <= _NEW_DAYS else "silent"
     if completed == 1:
-        return "first_order" if days_since_last <= bounds.first_order_days else "silent"
-    if days_since_last > bounds.active_days:
+        return "first_order" if days_since_last <= _FIRST_ORDER_DAYS else "silent"
+    if days_since_last > _ACTIVE_DAYS:
         return "silent"
-    return "loyal" if completed >= bounds.loyal_orders else "repeat"
+    return "loyal" if completed >= _LOYAL_ORDERS else "repeat"
 
 
 def segment_of(profile: Profile, now: datetime) -> Segment:
@@ -196,5 +193,5 @@ def _settled(items: Sequence[Address], changed: Address) -> Addresses:
         chosen = defaults[0]
     else:
         others = [address for address in items if address is not changed]
-        chosen = (others or list(items) or [changed])[-1]
+        chosen = (others or [changed])[-1]
     return Addresses([msgspec.structs.replace(address, is_default=address is chosen) for address in items])

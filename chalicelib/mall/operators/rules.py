@@ -84,10 +84,8 @@ ROLES: Mapping[str, frozenset[str]] = {
 OperatorName = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
 Password = Annotated[str, Meta(min_length=12, max_length=128)]
 
-#: Failures in a row that cost no wait; the fifth does, and each further one twice as much.
-_FREE_FAILURES = 4
-_WAIT_SECONDS = 30
-_WAIT_SECONDS_MAX = 3600
+#: Seconds to wait after so many failures in a row: none up to the fourth; the last for all further ones.
+_WAIT_SECONDS = (0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600)
 
 #: A field whose name holds one of these words is never kept.
 _NEVER_KEPT = ("password", "phone", "secret", "token")
@@ -123,10 +121,7 @@ def unknown_roles(roles: Iterable[str]) -> list[str]:
 
 def wait_seconds(failures: int) -> int:
     """Say how long nobody may log in under a name after so many failures in a row: 0 for four, then 30 s to 1 h."""
-    if failures <= _FREE_FAILURES:
-        return 0
-    doublings = min(failures - _FREE_FAILURES - 1, 16)
-    return min(_WAIT_SECONDS_MAX, _WAIT_SECONDS << doublings)
+    return _WAIT_SECONDS[min(failures, len(_WAIT_SECONDS) - 1)]
 
 
 def kept_body(body: bytes, is_json: bool) -> str:

@@ -27,7 +27,7 @@ class Forest:
     def path(self, category_id: str | None) -> list[str]:
         """List the ids from the category up to its root; none for None or a category that is not there."""
         path: list[str] = []
-        while category_id is not None and category_id in self.by_id and category_id not in path:
+        while category_id in self.by_id and category_id not in path:
             path.append(category_id)
             category_id = self.by_id[category_id].parent_id
         return path

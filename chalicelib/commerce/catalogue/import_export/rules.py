@@ -53,7 +53,7 @@ LINES_MAX = 500
 _T = TypeVar("_T", bound=msgspec.Struct)
 _JSON_COLUMNS = frozenset({"keywords", "gallery", "specs", "skus", "values"})
 _FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
-_URL = re.compile(r"^(https?://[^\x00-\x20\x7f]+)?$")
+_URL = re.compile(r"(https?://[^\x00-\x20\x7f]+)?")
 _URL_LENGTH_MAX = 512
 
 
@@ -183,18 +183,16 @@ def parse(body: bytes, format: Format, struct: type[_T]) -> list[Parsed]:
 def _convert(number: int, fields: Any, struct: type[_T], strict: bool) -> Parsed:
     if isinstance(fields, FieldError):
         return Parsed(number, errors=(fields,))
-    warnings = _without_bad_pictures(fields)
+    warnings = _without_bad_pictures(fields) if isinstance(fields, dict) else []
     try:
         return Parsed(number, msgspec.convert(fields, struct, strict=strict), warnings=warnings)
     except msgspec.ValidationError as fault:
         return Parsed(number, errors=problems.from_validation(fault, "line").errors)
 
 
-def _without_bad_pictures(fields: Any) -> list[FieldError]:
+def _without_bad_pictures(fields: dict[str, Any]) -> list[FieldError]:
     """Take out of `fields` the pictures that cannot be shown; what was taken."""
     found: list[FieldError] = []
-    if not isinstance(fields, dict):
-        return found
     if _bad(fields.get("picture_url")):
         found.append(BAD_PICTURE.at("picture_url"))
         del fields["picture_url"]
@@ -213,7 +211,7 @@ def _without_bad_pictures(fields: Any) -> list[FieldError]:
 
 
 def _bad(url: object) -> bool:
-    return isinstance(url, str) and (len(url) > _URL_LENGTH_MAX or not _URL.match(url))
+    return isinstance(url, str) and (len(url) > _URL_LENGTH_MAX or not _URL.fullmatch(url))
 
 
 def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
@@ -274,9 +272,8 @@ def write(rows: Sequence[Mapping[str, Any]], format: Format, columns: Sequence[s
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return guarded(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return "" if value is None else guarded(text)
 
 
 def guarded(cell: str) -> str:

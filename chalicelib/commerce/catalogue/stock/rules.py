@@ -20,7 +20,7 @@ def choose(free: Mapping[str, int] | None, shards: Sequence[str], quantity: int,
     """
     if free is None:
         return shards[first]
-    found = first_with_some([int(free.get(pool, 0) >= quantity) for pool in shards], first)
+    found = first_with_some([int(pool in free and free[pool] >= quantity) for pool in shards], first)
     if found is not None:
         return shards[found]
     if free[OWN] >= quantity:
