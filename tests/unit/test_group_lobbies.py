@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chalicelib.commerce.orders.rules import Order, Seat, SeatState
 from chalicelib.core.errors import MallError
 from chalicelib.growth.groupbuy import rules
-from chalicelib.growth.groupbuy.lobbies.rules import ENTERS, FAILED, SUCCEEDED, Fate, fate
+from chalicelib.growth.groupbuy.lobbies.rules import ENTERS, FAILED, SUCCEEDED, Fate, fate, lottery_fate
 from chalicelib.growth.groupbuy.lottery.rules import winners
 from chalicelib.growth.groupbuy.rules import (
     GUARDS,
@@ -235,6 +235,22 @@ def test_every_paid_order_has_exactly_one_fate(known: Terms, data: st.DataObject
 def _decided(one: Fate | str) -> Fate:
     assert isinstance(one, Fate)
     return one
+
+
+PRIZES: tuple[Literal["goods", "free"], ...] = ("goods", "free")
+
+
+def test_goods_or_money_or_both_by_what_is_drawn_for() -> None:
+    """Where goods are drawn for, losers get their money back; where the money is, all get the goods, winners both."""
+    ends = [
+        (prize, won, lottery_fate(Lottery(winners=1, prize=prize), won)) for prize in PRIZES for won in (True, False)
+    ]
+    assert [(prize, won, one.seat, one.ships, one.free, bool(one.why), one.step) for prize, won, one in ends] == [
+        ("goods", True, "won", True, False, False, 0),
+        ("goods", False, "lost", False, False, True, 0),
+        ("free", True, "won", True, True, True, 0),
+        ("free", False, "lost", True, False, False, 0),
+    ]
 
 
 @pytest.mark.parametrize("state", ["opening", "open"])
