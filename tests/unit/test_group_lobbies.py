@@ -176,6 +176,7 @@ def test_a_lobby_is_open_until_the_instant_of_its_expiry_unless_it_has_ended(aft
     assert rules.is_open(lobby(), now) is is_open
     for state in STATES:
         assert rules.is_open(lobby(state=state), now) is (is_open and state == "open")
+        assert not rules.is_open(lobby(state=state, expires_at=None), now)
 
 
 @pytest.mark.parametrize("state", get_args(SeatState))
