@@ -142,6 +142,14 @@ def test_there_is_no_share_without_trials_nor_more_successes_than_those(successe
         wilson_bp(successes, trials)
 
 
+@pytest.mark.parametrize("trials", range(1, 61))
+def test_the_interval_of_nothing_begins_at_nothing_and_that_of_all_ends_at_all(trials: int) -> None:
+    """For every number, however its fractions are rounded."""
+    none, every = wilson_bp(0, trials), wilson_bp(trials, trials)
+    assert (none[:2], every[0], every[2]) == ((0, 0), 10_000, 10_000)
+    assert none[2] == 10_000 - every[1] == math.ceil(10_000 * 1.959964**2 / (trials + 1.959964**2))
+
+
 @given(st.integers(1, 5000), st.data())
 def test_the_interval_is_that_of_the_formula_and_rounded_outwards(trials: int, data: st.DataObject) -> None:
     """Its bounds are where the difference from the share is 1.96 standard errors of the bound itself (Wilson 1927)."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.commerce.orders.rules import Order, Seat
+from chalicelib.commerce.orders.rules import Order, Seat, SeatState
 from chalicelib.core.errors import MallError
 from chalicelib.growth.groupbuy import rules
-from chalicelib.growth.groupbuy.lobbies.rules import ENTERS, FAILED, SUCCEEDED, Fate, fate
+from chalicelib.growth.groupbuy.lobbies.rules import ENTERS, FAILED, SUCCEEDED, Fate, fate, lottery_fate
 from chalicelib.growth.groupbuy.lottery.rules import winners
 from chalicelib.growth.groupbuy.rules import (
     GUARDS,
@@ -23,12 +23,14 @@ from chalicelib.growth.groupbuy.rules import (
     LobbyEvent,
     LobbyState,
     Lottery,
+    SeatItem,
     Terms,
 )
 from chalicelib.growth.groupbuy.tables import position_of
+from tests.support.orders import line, order
 from tests.unit.test_group_rules import HOUR, NOW, activity, lobby, price, refused, terms
-from tests.unit.test_order_rules import line, order
 
+SECOND = timedelta(seconds=1)
 EVENTS = get_args(LobbyEvent)
 STATES = get_args(LobbyState)
 
@@ -107,18 +109,80 @@ def test_the_last_seat_and_the_expiry_decide_by_the_paid_seats(known: Terms, dat
     assert rules.step(now, "leave", NOW).state == ("failed" if taken == 1 else "open")
 
 
+@given(all_terms(), st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 999), st.booleans()), max_size=40))
+def test_a_lobby_tells_what_was_paid_for_its_seats_until_when_it_runs_and_whether_its_leader_left(
+    known: Terms, tried: list[tuple[LobbyEvent, int, bool]]
+) -> None:
+    """An event every ten minutes. The lobby lives for an hour from the first paid seat on, and ends with its activity,
+    which is over in ninety minutes."""
+    now = rules.new_lobby(msgspec.structs.replace(known, latest_end_at=NOW + HOUR * 1.5))
+    happened: list[LobbyEvent] = []
+    paid_fen, left, opened_at = 0, False, None
+    for number, (event, fen, leader) in enumerate(tried):
+        at = NOW + HOUR / 6 * number
+        if not rules.allows(now, event):
+            continue
+        now = rules.step(now, event, at, fen, leader)
+        happened.append(event)
+        opened_at = at if happened == ["take"] else opened_at
+        paid_fen += {"take": fen, "retake": fen, "leave": -fen}.get(event, 0)
+        left |= event == "leave" and leader
+    ends_at = None if opened_at is None else min(opened_at + HOUR, NOW + HOUR * 1.5)
+    assert (now.paid_fen, now.expires_at, now.leader_left) == (paid_fen, ends_at, left)
+    assert now.finished == ("finish" in happened or happened[:1] == ["release"])
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("state", STATES)
+def test_no_state_follows_an_event_that_the_table_does_not_have(state: LobbyState, event: LobbyEvent) -> None:
+    for taken in range(4):
+        if event in TRANSITIONS[state]:
+            assert rules.next_state(terms(), state, event, taken) in TRANSITIONS[state][event].values()
+            continue
+        with pytest.raises(ValueError, match=f"no {event} of a lobby that is {state}"):
+            rules.next_state(terms(), state, event, taken)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("state", STATES)
+def test_a_seat_can_only_be_moved_where_there_is_one(state: LobbyState, event: LobbyEvent) -> None:
+    for free, held, taken in ((1, 1, 1), (0, 1, 2), (1, 0, 2), (1, 2, 0), (3, 0, 0), (0, 3, 0), (0, 0, 3)):
+        now = lobby(state=state, free=free, held=held, taken=taken)
+        there = {"hold": free, "take": held, "retake": free, "release": held, "leave": taken}.get(event, 1)
+        assert rules.allows(now, event) is (there > 0 and event in TRANSITIONS[state])
+
+
 def test_a_lobby_s_first_paid_seat_opens_it_and_sets_its_expiry() -> None:
-    opened = rules.step(rules.new_lobby(terms()), "take", NOW, 5900)
-    assert (opened.state, opened.paid_fen, opened.expires_at) == ("open", 5900, NOW + HOUR)
+    known = terms()
+    opened = rules.step(rules.new_lobby(known), "take", NOW, 5900)
+    assert opened == Lobby(terms=known, state="open", free=2, held=0, taken=1, paid_fen=5900, expires_at=NOW + HOUR)
     soon = rules.step(rules.new_lobby(terms(ends_at=NOW + HOUR / 2)), "take", NOW)
     assert soon.expires_at == NOW + HOUR / 2
-    unpaid = rules.step(rules.new_lobby(terms()), "release", NOW)
-    assert (unpaid.state, unpaid.finished, unpaid.expires_at) == ("failed", True, None)
+    unpaid = rules.step(rules.new_lobby(known), "release", NOW, 5900)
+    assert unpaid == Lobby(terms=known, state="failed", free=3, held=0, taken=0, finished=True)
 
 
 def test_whether_the_leader_left_is_remembered() -> None:
-    assert rules.step(lobby(), "leave", NOW, 0, True).leader_left
+    left = rules.step(lobby(taken=2), "leave", NOW, 0, True)
+    assert left.leader_left
+    assert rules.step(left, "take", NOW, 5900).leader_left
     assert not rules.step(lobby(), "leave", NOW).leader_left
+    assert not rules.step(lobby(), "take", NOW, 5900, True).leader_left
+
+
+@pytest.mark.parametrize(("after", "is_open"), [(-HOUR, True), (-SECOND, True), (0 * HOUR, False), (SECOND, False)])
+def test_a_lobby_is_open_until_the_instant_of_its_expiry_unless_it_has_ended(after: timedelta, is_open: bool) -> None:
+    now = NOW + HOUR + after
+    assert rules.is_open(lobby(), now) is is_open
+    for state in STATES:
+        assert rules.is_open(lobby(state=state), now) is (is_open and state == "open")
+        assert not rules.is_open(lobby(state=state, expires_at=None), now)
+
+
+@pytest.mark.parametrize("state", get_args(SeatState))
+def test_a_seat_that_is_held_or_was_given_up_is_not_paid(state: SeatState) -> None:
+    seat = SeatItem(member_id="m", order_id="o", leader=False, state=state)
+    assert seat.paid is (state in {"taken", "failed", "won", "lost"})
 
 
 # What becomes of the orders
@@ -172,6 +236,22 @@ def test_every_paid_order_has_exactly_one_fate(known: Terms, data: st.DataObject
 def _decided(one: Fate | str) -> Fate:
     assert isinstance(one, Fate)
     return one
+
+
+PRIZES: tuple[Literal["goods", "free"], ...] = ("goods", "free")
+
+
+def test_goods_or_money_or_both_by_what_is_drawn_for() -> None:
+    """Where goods are drawn for, losers get their money back; where the money is, all get the goods, winners both."""
+    ends = [
+        (prize, won, lottery_fate(Lottery(winners=1, prize=prize), won)) for prize in PRIZES for won in (True, False)
+    ]
+    assert [(prize, won, one.seat, one.ships, one.free, bool(one.why), one.step) for prize, won, one in ends] == [
+        ("goods", True, "won", True, False, False, 0),
+        ("goods", False, "lost", False, False, True, 0),
+        ("free", True, "won", True, True, True, 0),
+        ("free", False, "lost", True, False, False, 0),
+    ]
 
 
 @pytest.mark.parametrize("state", ["opening", "open"])

@@ -7,21 +7,22 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chalicelib.commerce.orders.refunds.rules import apply_refund, freight_left, new_refund, reduction
 from chalicelib.commerce.orders.rules import Order, step
+from chalicelib.core import ids
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import masked
 from chalicelib.growth.groupbuy import rules
 from chalicelib.growth.groupbuy.activities.rules import check_activity
 from chalicelib.growth.groupbuy.lobbies import rules as fates
+from chalicelib.growth.groupbuy.refusals import SIZE_NOT_OFFERED
 from chalicelib.growth.groupbuy.report.rules import wilson_bp
 from chalicelib.growth.groupbuy.rules import CONTROL, Activity, Lobby, Lottery, Price, Terms, Variant
-from tests.unit.test_order_rules import line, order
+from tests.support.orders import line, order
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -104,6 +105,46 @@ def test_who_comes_is_told_before_paying_why_there_is_no_seat(changes: dict[str,
         assert refused(lambda: rules.check_joinable(lobby(**changes), NOW)).code == code
 
 
+@pytest.mark.parametrize(
+    ("kind", "asked", "size", "sold"),
+    [
+        ("fixed", 2, 2, [price(2, 6900), price(2, 6800, sku_id="b")]),
+        ("fixed", 5, 5, [price(5, 5900)]),
+        ("lottery", 3, 3, [price(3, 6400, 10)]),
+        ("ladder", None, 5, "all"),
+        ("ladder", 2, 5, "all"),
+    ],
+)
+def test_a_lobby_keeps_what_its_activity_said_when_it_was_opened(
+    kind: Any, asked: int | None, size: int, sold: Any
+) -> None:
+    """A ladder's lobby is as large as its largest step, whichever was asked for, and has the prices of all of them."""
+    prices = [price(3, 6400, 10), price(2, 6900), price(5, 5900), price(2, 6800, sku_id="b")]
+    made = activity(
+        kind=kind, sizes=[3, 5, 2], prices=prices, limit_per_member=4, min_fill=2, new_customers_only=True,
+        lottery=Lottery(winners=2), stock={"a": 7, "b": 9}, ends_at=NOW + 9 * HOUR,
+    )  # fmt: skip
+    assert rules.terms_of(made, CONTROL, asked, "g1", "m1", NOW) == Terms(
+        lobby_id="g1", activity_id="ga1", product_id="p1", kind=kind, variant=CONTROL, size=size,
+        prices=prices if sold == "all" else sold, lobby_minutes=60, opened_at=NOW, latest_end_at=NOW + 9 * HOUR,
+        leader_id="m1", limit_per_member=4, min_fill=2, new_customers_only=True, pool="ga1", lottery=Lottery(winners=2),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"), [("fixed", None), ("lottery", None), ("fixed", 4), ("lottery", 4), ("ladder", 4)]
+)
+def test_a_size_that_is_not_offered_is_refused_and_told_which_are(kind: Any, asked: int | None) -> None:
+    prices = [price(3, 6400), price(2, 6900), price(5, 5900)]
+    refusal = refused(lambda: terms(asked, kind=kind, sizes=[3, 5, 2], prices=prices))
+    assert (refusal.code, refusal.errors) == ("invalid", (SIZE_NOT_OFFERED.at("group.size", sizes=[2, 3, 5]),))
+
+
+def test_an_activity_sells_from_its_own_pool_if_pieces_were_set_aside() -> None:
+    assert activity(stock={"a": 1}).pool == "ga1"
+    assert activity().pool == terms().pool == ""
+
+
 # Ladder
 
 STEPS = [2, 3, 5]
@@ -121,6 +162,21 @@ def ladders(draw: st.DrawFn) -> Terms:
     made = activity(kind="ladder", sizes=steps, prices=prices)
     check_activity(made, ["a"], NOW)
     return rules.terms_of(made, CONTROL, None, "g1", "leader", NOW)
+
+
+@given(ladders(), st.integers(0, 13))
+def test_a_ladder_is_at_the_largest_step_that_so_many_have_paid_for(ladder: Terms, taken: int) -> None:
+    steps = sorted(one.size for one in ladder.prices)
+    reached = [0, *(at for at in steps if at <= taken)][-1]
+    assert ladder.step(taken) == reached
+    assert ladder.least == steps[0]
+    assert ladder.price_of("a") == next(one for one in ladder.prices if one.size == steps[0])
+    assert ladder.ending(taken) == (("succeeded", reached) if reached else ("failed", 0))
+
+
+def test_only_a_ladder_has_steps() -> None:
+    fixed = terms(min_fill=2)
+    assert [fixed.ending(taken) for taken in range(4)] == [("failed", 0)] * 2 + [("succeeded", 0)] * 2
 
 
 def back(now: Order) -> int:
@@ -171,6 +227,19 @@ def test_a_member_is_always_offered_the_same_variant_and_shares_are_kept() -> No
     assert sum(other.variant_of(member) != variant for member, variant in offered.items()) > 4000
 
 
+def test_of_ten_thousand_tickets_each_variant_has_its_share_and_the_control_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ids, "shard", lambda key, shards: int(key.removeprefix("ga1|")) % shards)
+    tried = activity(variants=variants(2500, 1, 30))
+    offered = [tried.variant_of(str(number)) for number in range(10_000)]
+    assert offered == ["v0"] * 2500 + ["v1"] + ["v2"] * 30 + [CONTROL] * 7469
+
+
+def test_who_is_not_known_is_in_no_variant() -> None:
+    assert activity(variants=variants(10_000)).variant_of("") == CONTROL
+
+
 def test_a_variant_has_its_own_sizes_and_prices() -> None:
     tried = activity(variants=variants(10000))
     assert tried.variant_of("anybody") == "v0"
@@ -200,40 +269,7 @@ def test_an_interval_holds_its_share_and_narrows_with_more(trials: int, data: st
     assert higher - lower <= high - low
 
 
-# What an operator may ask for
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"ends_at": NOW - 2 * HOUR}, "ends_at"),
-        ({"starts_at": NOW - 3 * HOUR, "ends_at": NOW - HOUR}, "ends_at"),
-        ({"sizes": [3, 3]}, "sizes"),
-        ({"sizes": [2, 3]}, "prices"),
-        ({"prices": [price(3, 1, sku_id="b")]}, "prices[0].sku_id"),
-        ({"prices": [price(3, 1), price(2, 1)]}, "prices[1].size"),
-        ({"prices": [price(3, 1), price(3, 2)]}, "prices[1]"),
-        ({"prices": [price(3, 1, 2)]}, "prices[0].leader_price_fen"),
-        ({"min_fill": 4}, "min_fill"),
-        ({"kind": "ladder", "min_fill": 2}, "min_fill"),
-        ({"kind": "ladder", "sizes": [2, 3], "prices": [price(2, 1), price(3, 2)]}, "prices"),
-        ({"kind": "ladder", "sizes": [2, 3], "prices": [price(2, 1), price(3, 1), price(2, 1, sku_id="c")]}, "prices"),
-        ({"kind": "lottery"}, "lottery"),
-        ({"lottery": Lottery(winners=1)}, "lottery"),
-        ({"kind": "lottery", "lottery": Lottery(winners=4)}, "lottery.winners"),
-        ({"kind": "lottery", "lottery": Lottery(winners=1), "variants": variants(10)}, "variants"),
-        ({"variants": variants(6000, 6000)}, "variants"),
-        ({"variants": variants(10) * 2}, "variants[1].name"),
-        ({"variants": [msgspec.structs.replace(variants(10)[0], name=CONTROL)]}, "variants[0].name"),
-        ({"variants": [msgspec.structs.replace(variants(10)[0], sizes=[4])]}, "variants[0].prices[0].size"),
-        ({"stock": {"b": 3}}, "stock"),
-        ({"stock": {"c": 3}}, "stock"),
-        ({"stock": {"a": 3, "c": 3}}, "stock"),
-    ],
-)  # fmt: skip
-def test_an_activity_that_makes_no_sense_is_refused_and_the_field_named(changes: dict[str, Any], field: str) -> None:
-    refusal = refused(lambda: check_activity(activity(**changes), ["a", "c"], NOW))
-    assert (refusal.code, refusal.errors[0].field) == ("invalid", field)
+# Who is let in
 
 
 def test_a_lobby_is_opened_only_while_the_activity_runs() -> None:

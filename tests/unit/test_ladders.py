@@ -261,6 +261,42 @@ def test_a_leader_whose_order_an_older_version_placed_pays_the_leader_s_price_fo
     assert reckon_anew(terms(kind="ladder", sizes=[2, 3], prices=[price(2, 1, sku_id="b")]), 2, paid, []) is None
 
 
+@pytest.mark.parametrize("leader", [True, False])
+@pytest.mark.parametrize("priced", [2, 3])
+def test_an_order_stays_as_it_was_paid_where_its_sku_has_no_price_on_a_step(priced: int, leader: bool) -> None:
+    """Neither on the first, by which it was placed, nor on the one that was reached."""
+    paid = placed(price(2, 10_000, 9000), 2, leader, [], [])
+    for prices in ([price(priced, 6000, 5000)], [price(priced, 6000, 5000), price(5 - priced, 1, sku_id="b")]):
+        ladder = terms(kind="ladder", sizes=[2, 3], prices=[*prices, price(2, 7, sku_id="c")])
+        assert reckon_anew(ladder, 3, paid, []) is None
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "discounts", "back_fen", "comes_back"),
+    [
+        ((6000, 5000), (1000, 500), 4000, []),
+        ((10_000, 5000), (0, 500), 3000, ["b"]),
+        ((6000, 6001), (1000, 0), 3500, ["a"]),
+        ((6001, 10_000), (0, 0), 2500, ["a", "b"]),
+    ],
+)
+def test_of_two_coupons_those_come_back_that_do_not_apply_on_the_step(
+    thresholds: tuple[int, int], discounts: tuple[int, int], back_fen: int, comes_back: list[str]
+) -> None:
+    """Of 100.00 the coupons took 15.00, of 60.00 they take what their thresholds leave; the freight's stays."""
+    main = held("b", kind="amount_off", amount_fen=1000, threshold_fen=thresholds[0])
+    extra = held("a", kind="amount_off", amount_fen=500, threshold_fen=thresholds[1], stacking="extra")
+    wallet = [main, held("f", kind="free_shipping"), extra]
+    paid = placed(price(2, 10_000), 1, False, wallet, ["b", "f", "a"])
+    assert (paid.lines[0].payable_fen, [one.discount_fen for one in paid.discounts]) == (8500, [1000, 500, 800])
+    anew = reckon_anew(LADDER, 3, paid, coupons(paid, wallet))
+    assert anew is not None
+    assert (anew.back_fen, anew.coupons_back) == (back_fen, comes_back)
+    left = [(one.id, one.discount_fen) for one in anew.reckoned.discounts]
+    assert left == [(name, fen) for name, fen in zip("baf", (*discounts, 800), strict=True) if fen]
+    assert (anew.reckoned.step, anew.reckoned.unit_price_fen) == (3, 6000)
+
+
 @pytest.mark.parametrize(
     ("quantity", "coupon", "why"),
     [

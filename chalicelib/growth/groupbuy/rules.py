@@ -364,7 +364,7 @@ def check_joinable(lobby: Lobby, now: datetime) -> None:
     """Raise `not_found` for a lobby whose leader has not paid, or never did; `lobby_over`, `lobby_full`."""
     if lobby.state == "opening" or lobby.expires_at is None:
         raise no_such_lobby()
-    if lobby.state == "succeeded" and lobby.taken == lobby.terms.size:
+    if lobby.taken == lobby.terms.size:
         raise _lobby_full()
     if lobby.state != "open" or now >= lobby.expires_at - MARGIN:
         raise MallError("lobby_over", errors=(LOBBY_OVER.at("group.lobby_id"),))

@@ -74,7 +74,7 @@ def reckon_anew(terms: Terms, step: int, order: Order, coupons: Sequence[Coupon]
     None where that changes nothing, or comes to more than was paid: then the order stays as it was paid, coupons too.
     That a coupon's scope has the product was decided then. The freight, and the coupon for it, stay as they are.
     """
-    line = order.lines[0]
+    (line,) = order.lines
     price, first = terms.price_at(step, line.sku_id), terms.price_of(line.sku_id)
     if price is None or first is None:
         return None
@@ -83,19 +83,20 @@ def reckon_anew(terms: Terms, step: int, order: Order, coupons: Sequence[Coupon]
     usable = couponed(basket, 0, held, [], order.created_at).usable
     done = couponed(basket, 0, held, [one.coupon_id for one in usable], order.created_at)
     discounts += [*done.discounts, *(discount for discount in order.discounts if not discount.lines)]
-    unit_fen, back_fen = basket.items[0].unit_price_fen, line.payable_fen - done.basket.costs[0]
+    (item,), (cost_fen,) = basket.items, done.basket.costs
+    unit_fen, back_fen = item.unit_price_fen, line.payable_fen - cost_fen
     if back_fen < 0 or (unit_fen, discounts) == (line.unit_price_fen, order.discounts):
         return None
-    back = {one.coupon.coupon_id for one in held} - {one.coupon_id for one in done.chosen}
+    back = [one.coupon_id for one in done.unusable]
     return Anew(
         reckoned=Reckoned(step=step, unit_price_fen=unit_fen, discounts=discounts), back_fen=back_fen,
-        coupons_back=sorted(back), why=_why(line, step, unit_fen, back_fen, bool(back)),
+        coupons_back=back, why=_why(line, step, unit_fen, back_fen, bool(back)),
     )  # fmt: skip
 
 
 def _basket(order: Order, price: Price, first: Price) -> Basket:
     """The order's line at this price, with what its leader has off one piece."""
-    line, seat = order.lines[0], order.group
+    (line,), seat = order.lines, order.group
     assert seat is not None
     unit_fen, lead = price.price_fen, None
     if seat.leader and line.unit_price_fen == first.price_fen:

@@ -34,6 +34,5 @@ def wilson_bp(successes: int, trials: int) -> tuple[int, int, int]:
     share = successes / trials
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     spread = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
-    low = 0 if not successes else max(0, math.floor((centre - spread) * ALL_BP))
-    high = ALL_BP if successes == trials else min(ALL_BP, math.ceil((centre + spread) * ALL_BP))
-    return round(share * ALL_BP), low, high
+    low, high = math.floor((centre - spread) * ALL_BP), math.ceil((centre + spread) * ALL_BP)
+    return round(share * ALL_BP), max(0, low), min(ALL_BP, high)
