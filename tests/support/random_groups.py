@@ -218,7 +218,7 @@ def _check_order(play: Play, offer: Offer, lobby: Lobby, order: Order) -> None:
         return
     line, won = order.lines[0], seat_of(order) == "won"
     about = f"{offer.kind} order {order.order_id}"
-    reduced = sum(refund.amount_fen for refund in order.refunds if refund.lines and not refund.lines[0].quantity)
+    reduced = sum(refund.amount_fen for refund in order.refunds if not any(line.quantity for line in refund.lines))
     if offer.lottery is not None and offer.lottery["prize"] == "free" and won:
         if line.payable_fen != line.reduced_fen or reduced != order.payable_fen:
             play.differs(about, f"won and paid {order.payable_fen}, {reduced} came back")
