@@ -278,7 +278,7 @@ def _honesty(found: dict[Sale, Outcome]) -> str:
 - DynamoDB Local has no such limits, so that the model is held against it only in what must be true whatever the speed.
   `tests/e2e/test_last_pieces.py` lets 200 shoppers order the last 50 pieces of a real engine, without shards and
   with 8: 50 have one, 150 are told. The model says the same: {none.orders} and {none.told} without,
-  {eight.orders} and {eight.told} with 8. `tests/unit/test_flash.py` holds that, and this page to
+  {eight.orders} and {eight.told} with 8. `tests/deploy/test_flash.py` holds that, and this page to
   bench/simulation/flash.json."""
 
 
