@@ -238,6 +238,16 @@ def test_the_latest_paid_orders_are_kept(hours: list[int]) -> None:
     assert rules.surplus(standing) == {texts[hour] for hour in latest[rules.BOUGHT_KEPT :]}
 
 
+def test_an_order_that_waits_no_longer_counts_for_nothing_though_it_was_left_standing() -> None:
+    orders = [unpaid(f"o{number}", {SKUS[0]: number + 1}) for number in range(3)]
+    texts = [text for text in map(rules.hold_of, orders) if text]
+    standing = Standing(orders=2, held=frozenset(texts), bought=frozenset({"2026-11-29T08:00:00Z|o9"}))
+    assert (sorted(standing.order_ids[:3]), standing.order_ids[3:]) == (["o0", "o1", "o2"], ["o9"])
+    after = rules.still_held(standing, {"o0", "o2", "o7"})
+    assert (after.held, after.stale) == (frozenset({texts[0], texts[2]}), frozenset({texts[1]}))
+    assert sorted(after.order_ids) == ["o0", "o2", "o9"]
+
+
 def test_pieces_count_until_they_are_refunded_or_the_order_closes() -> None:
     placed = unpaid("o", {SKUS[0]: 2, SKUS[1]: 3, SKUS[2]: 4})
     assert rules.counted(placed) == {"p0": 5, "p1": 4}
