@@ -68,9 +68,11 @@ def _wanted(play: Play, placed: Placed, refund: Refund, before: Order, now: Orde
 
 
 def _dearer(play: Play, placed: Placed, rest: list[Bought]) -> tuple[int, int, str]:
-    """How much more what stays would cost alone, what of that may be rounding, and why it does."""
+    """How much more what stays would cost alone by the order's own promotions, not by others that ran beside them;
+    what of that may be rounding, and why it does."""
     shop = play.mall.shop
-    anew = shop.reckon(rest, placed.promotions, new=placed.new, now=placed.at)
+    own = [one for one in placed.promotions if one["id"] in placed.price.promotions]
+    anew = shop.reckon(rest, own, new=placed.new, now=placed.at)
     paid, slack = 0.0, 2 * len(placed.lines) + 2
     for line in rest:
         whole = next(each for each in placed.lines if each.sku_id == line.sku_id)
