@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from local.client import Answer, Control, Operator, Sandbox, Shopper, over_http, poll
+from local.client import PATIENCE_SECONDS, Answer, Control, Operator, Sandbox, Shopper, over_http, poll
 from local.mall import Mall
 
 
@@ -161,7 +161,7 @@ def test_killed_in_the_middle_of_a_rush_it_loses_nothing_and_doubles_nothing(own
         shopping = [crowd.submit(shop, shopper) for shopper in shoppers]
         for _ in range(3):
             for _ in range(8):
-                assert done.acquire(timeout=30)
+                assert done.acquire(timeout=PATIENCE_SECONDS), [one.exception() for one in shopping if one.done()]
             own_mall.restart_api(kill=True)
         for one in shopping:
             one.result()
