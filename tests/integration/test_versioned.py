@@ -16,6 +16,7 @@ from chalicelib.platform.store.versioned import (
     TRIES,
     TRIES_CROWDED,
     Conflict,
+    Created,
     Versioned,
     change,
     commit,
@@ -306,6 +307,25 @@ def test_a_request_refused_for_what_its_own_repetition_took_is_given_what_that_m
     with pytest.raises(MallError) as refusal:
         create_once(create, lambda: find_sheet(key), asked_by(asked))
     assert refusal.value.code == "idempotency_key_reused"
+
+
+def test_what_was_created_before_is_found_at_once_whatever_has_changed_beside_it() -> None:
+    """No try is wasted on looking again: the first request has itself made the rest stale, and taken what was left."""
+    key, beside, tries = secrets.token_hex(6), secrets.token_hex(6), list[int]()
+    save(Sheets(beside, sheet=Sheet(5), version=2))
+
+    def create() -> Sheet:
+        tries.append(1)
+        tx = Transaction()
+        tx.create(Sheets(key, sheet=Sheet(1, "two cushions"), version=1), Created)
+        tx.update(Sheets, (beside,), [Sheets.version.set(9)], Sheets.version == 1, Conflict)
+        tx.check(Sheets, (secrets.token_hex(6),), Sheets.version.exists(), SOLD_OUT)
+        commit(tx)
+        return Sheet(1, "two cushions")
+
+    save(Sheets(key, sheet=Sheet(1, "two cushions"), version=1))
+    made = create_once(create, lambda: find_sheet(key), asked_by("two cushions"))
+    assert (made, len(tries), find(beside).version) == (Sheet(1, "two cushions"), 1, 2)
 
 
 def test_a_refusal_stands_where_nothing_was_created() -> None:

@@ -31,6 +31,10 @@ class Conflict(Exception):
     """Another writer was quicker: what was decided is decided anew, from what there is now."""
 
 
+class Created(Exception):
+    """What was to be created is there: the same request made it before. No condition beside it matters then."""
+
+
 class Versioned(msgspec.Struct, Generic[_T], frozen=True):
     """What was read, and the version under which that holds."""
 
@@ -43,11 +47,14 @@ def commit(tx: Transaction) -> None:
 
     `on_failure` of an action is Conflict (or nothing) where to look again, a MallError where that is the answer, or
     anything else (LeaseLost) where the whole attempt is void: then ConditionFailed itself is raised. What is void
-    comes before what has changed, and that before a refusal, which may be due to it.
+    comes before what has changed, and that before a refusal, which may be due to it. Of what an Idempotency-Key stands
+    for it is Created: before all others `conflict` is raised, at which `create_once` looks for it.
     """
     try:
         tx.commit()
     except ConditionFailed as fault:
+        if Created in fault.failed:
+            raise MallError("conflict") from fault
         refusals = [reason for reason in fault.failed if isinstance(reason, MallError)]
         if any(reason not in (None, Conflict, *refusals) for reason in fault.failed):
             raise

@@ -25,12 +25,11 @@ from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.commerce.orders.tables import Orders, item
 from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core import ids, metrics
-from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
-from chalicelib.platform.store.versioned import Conflict, commit, create_once
+from chalicelib.platform.store.versioned import Conflict, Created, commit, create_once
 
 #: When an order that is not paid yet is first looked after; from then on ever more rarely, until its deadline.
 WATCH_SECONDS = 60
@@ -38,9 +37,6 @@ WATCH_SECONDS = 60
 #: How often placing begins anew. Each try may meet conflicts of its own; all of them together stay within the time that
 #: API Gateway waits.
 TRIES = 5
-
-#: Why a transaction failed: this very order was placed before.
-_PLACED = "placed"
 
 
 def quote(member_id: str, asked: QuoteInput) -> Quote:
@@ -108,8 +104,6 @@ def _commit(order: Order, checkout: Checkout) -> Order:
         commit(_transaction(order, checkout))
     except ConditionFailed as fault:
         selection = checkout.purchase.selection
-        if _PLACED in fault.failed:
-            raise MallError("conflict") from fault  # `create_once` looks for it
         if Conflict in fault.failed:
             raise Conflict from fault
         if short := [line for line in fault.failed if isinstance(line, OrderLine)]:
@@ -124,7 +118,7 @@ def _commit(order: Order, checkout: Checkout) -> Order:
 def _transaction(order: Order, checkout: Checkout) -> Transaction:
     """Put together what the order writes; where a line's pieces are too few, it fails with that line."""
     tx = Transaction()
-    tx.create(item(order, 1), _PLACED)
+    tx.create(item(order, 1), Created)
     for line in order.lines:
         take_stock(tx, line.sku_id, line.quantity, line, line.pool)
         tx.after_commit(shards.deduct, line.sku_id, line.pool, line.quantity)
