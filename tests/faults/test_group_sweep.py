@@ -101,7 +101,7 @@ def test_when_every_call_fails_at_first_the_mall_copes(flow: Flow, mode: Mode, s
 def _check_standing(orders: Iterable[Order]) -> None:
     """What is kept of each of the people is what their order makes of it."""
     for order in orders:
-        kept = holding.standing_of(read.get(UnpaidOrders, order.member_id))
+        kept = holding.standing_now(order.member_id)
         assert (kept.orders, kept.held) == (len(kept.held), {text for text in [rules.hold_of(order)] if text})
         assert kept.let_go == {text for text in [rules.let_go_of(order)] if text}
         assert kept.bought >= {text for text in [rules.bought_of(order)] if text}

@@ -156,10 +156,9 @@ def _check_standing(world: Purchase) -> None:
     """What is kept of the member is what their one order makes of it; the sets of an item are never empty."""
     from chalicelib.commerce.orders.holding import queries, rules
     from chalicelib.commerce.orders.queries import load
-    from chalicelib.platform.store import read
 
     order, member_id = load(world.order_id), world.shopper.member_id
-    kept = queries.standing_of(read.get(*queries.standing_key(member_id)[:1], member_id))
+    kept = queries.standing_now(member_id)
     assert kept.held == {text for text in [rules.hold_of(order)] if text}
     assert kept.let_go == {text for text in [rules.let_go_of(order)] if text}
     assert kept.bought >= {text for text in [rules.bought_of(order)] if text}

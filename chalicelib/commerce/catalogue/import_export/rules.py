@@ -272,8 +272,9 @@ def write(rows: Sequence[Mapping[str, Any]], format: Format, columns: Sequence[s
 
 
 def _cell(value: Any) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return "" if value is None else guarded(text)
+    if value is None:
+        return ""
+    return guarded(value if isinstance(value, str) else msgspec.json.encode(value).decode())
 
 
 def guarded(cell: str) -> str:

@@ -24,7 +24,7 @@ from chalicelib.customers.members.tables import (
     Members,
     blocked_identity,
     mini_identity,
-)  # fmt: skip
+)
 from chalicelib.customers.members.views import PersonalData
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
