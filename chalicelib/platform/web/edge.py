@@ -144,6 +144,7 @@ def _perform(
         raw_body=_body(endpoint, request),
         language=language,
         caller=token.subject if token else "",
+        address=request.context.get("identity", {}).get("sourceIp") or "",
         idempotency_key=_idempotency_key(endpoint, request),
         query=_known_query(endpoint, request),
     )

@@ -55,6 +55,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     raw_body: bytes
     language: str = "zh"
     caller: str = ""
+    #: The address that the request came from, as the gateway saw it.
+    address: str = ""
     idempotency_key: str = ""
     #: The query parameters that the endpoint knows, as they were sent.
     query: Mapping[str, str] = {}
