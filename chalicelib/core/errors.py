@@ -164,6 +164,14 @@ CODES: dict[str, Meaning] = {
         "At most {limit} unpaid orders; pay or cancel one first",
     ),
     "order_state": Meaning(409, "订单当前状态不允许该操作", "The order's state does not allow this"),
+    "freight_differs": Meaning(
+        409, "送到新地址的运费不同，请联系商家", "Sending it there does not cost what was paid; contact the shop"
+    ),
+    "parcel_corrected": Meaning(
+        409,
+        "该订单的运单号已更正过一次，微信不再接受更正",
+        "A tracking number of this order was corrected before, which WeChat takes once",
+    ),
     "pay_time_over": Meaning(409, "已超过支付时间", "The time to pay is over"),
     "payment_refused": Meaning(409, "微信支付拒绝了该笔支付", "WeChat Pay refused this payment"),
     "nothing_to_refund": Meaning(422, "没有可退款的商品", "There is nothing left to refund"),

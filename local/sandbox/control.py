@@ -253,6 +253,14 @@ def _add_views(control: flask.Blueprint, world: World) -> None:
             ).fetchall()
         return {"trades": [_told(row) for row in rows]}
 
+    @control.get("/shipping")
+    def shipping() -> dict[str, Any]:
+        number = flask.request.args.get("out_trade_no")
+        with world.store.transaction() as db:
+            row = db.execute("SELECT body FROM shipping WHERE out_trade_no = ?", (number,)).fetchone()
+        parcels = [] if row is None else json.loads(row["body"])[2]
+        return {"parcels": parcels}
+
     @control.get("/notifications")
     def notifications() -> dict[str, Any]:
         with world.store.transaction() as db:

@@ -23,6 +23,15 @@ _SCENE_CHARACTERS = 32
 _SCENE = re.compile(r"[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]+")
 _CODE_PIXELS = range(280, 1281)
 _VERSIONS = ("release", "trial", "develop")
+#: Of the carriers in WeChat's list (get_delivery_list), those that the mall and its tests speak of.
+CARRIERS = frozenset(
+    (
+        "SF", "ZTO", "YTO", "YD", "STO", "JTSD", "JD", "EMS", "YZPY", "DBL", "HTKY", "UC", "ZJS", "KYSY", "ANE",
+        "ZTOKY", "BTWL", "DBLKY", "JDKY", "JGSD", "LB", "HHTT", "GTO", "A4PX",
+    )
+)  # fmt: skip
+#: A phone with something masked and its last four digits in clear: 189****1234, 0**2-******23-10.
+_MASKED = re.compile(r"(?=.*\*)[0-9*+-]*[0-9](-?[0-9]){3}")
 
 
 class Failed(Exception):
@@ -191,12 +200,25 @@ def _code(body: _CodeBody) -> bytes:
     return png(f"{body.page}?{body.scene}", body.width)
 
 
+def _check_parcel(parcel: _Parcel) -> None:
+    """WeChat knows the carrier, and of SF's parcels the last four digits of a masked phone."""
+    if parcel.express_company not in CARRIERS:
+        raise Failed(10060014, "参数错误: express_company")
+    contact = parcel.contact and (parcel.contact.receiver_contact or parcel.contact.consignor_contact)
+    if contact and not _MASKED.fullmatch(contact):
+        raise Failed(10060014, "参数错误: contact")
+    if parcel.express_company == "SF" and not contact:
+        raise Failed(10060014, "参数错误: contact")
+
+
 def _take_shipping(world: World, body: _ShippingBody) -> None:
     split = body.delivery_mode == 2
     if not 1 <= len(body.shipping_list) <= (_PARCELS_MAX if split else 1) or (split and body.is_all_delivered is None):
         raise Failed(268485228, "shipping_list")
     if any(len(p.item_desc) > 120 or not 0 < len(p.tracking_no) <= 128 for p in body.shipping_list):
         raise Failed(268485227, "shipping_list")
+    for parcel in body.shipping_list:
+        _check_parcel(parcel)
     key = body.order_key
     sent = msgspec.json.encode((body.logistics_type, split, body.shipping_list, body.is_all_delivered)).decode()
     with world.store.transaction() as db:

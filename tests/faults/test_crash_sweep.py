@@ -127,6 +127,16 @@ def _ship(world: Purchase) -> None:
     world.run_jobs()
 
 
+def _sent(world: Purchase) -> None:
+    world.paid()
+    _ship(world)
+
+
+def _correct(world: Purchase) -> None:
+    world.operator.put(f"/v1/admin/orders/{world.order_id}/shipments/1", {"carrier": "ZTO", "tracking_no": "ZT1"})
+    world.run_jobs()
+
+
 def _block(world: Purchase) -> None:
     world.operator.post(f"/v1/admin/members/{world.shopper.member_id}/block", {"reason": "stock"})
     world.run_jobs()
@@ -158,6 +168,7 @@ FLOWS = [
     Flow("block", _started, _block, _block, "closed", 0, 0, (0, 0)),
     Flow("block, but paid", _paid_at_wechat, _block, _block, TO_SHIP, TOTAL, 0, (1, 3)),
     Flow("ship", Purchase.paid, _ship, _ship, "shipped", TOTAL, 0, (1, 3)),
+    Flow("correct a parcel", _sent, _correct, _correct, "shipped", TOTAL, 0, (1, 3)),
 ]
 
 

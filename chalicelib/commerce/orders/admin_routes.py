@@ -8,7 +8,9 @@ from chalicelib.commerce.orders.delivery import service as delivery
 from chalicelib.commerce.orders.inputs import (
     AdminOrdersQuery,
     ApprovalInput,
+    CorrectionInput,
     OperatorRefundInput,
+    ReceiverInput,
     RejectionInput,
     ShipmentInput,
 )
@@ -59,9 +61,35 @@ def explain(order_id: str) -> OrderJournal:
     errors=("order_state", "invalid", "conflict"),
 )
 def ship(call: Call, order_id: str, body: ShipmentInput) -> AdminOrderView:
-    """Send a parcel. The same carrier and number again changes nothing."""
+    """Send a parcel. The same carrier and number again changes nothing.
+
+    The carrier is one of GET /v1/carriers, by its id or name.
+    """
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
     return admin_view(delivery.ship(order_id, body.carrier, body.tracking_no, asked, _by(call)))
+
+
+@endpoint(
+    "PUT /v1/admin/orders/{order_id}/shipments/{n}",
+    OPERATOR,
+    permission="orders.ship",
+    errors=("order_state", "parcel_corrected", "invalid", "conflict"),
+)
+def correct_parcel(call: Call, order_id: str, n: str, body: CorrectionInput) -> AdminOrderView:
+    """Correct carrier and number of a parcel, the first of which is 1; WeChat is told, and takes that once an order."""
+    position = int(n) if n.isdecimal() and n.isascii() else 0
+    return admin_view(delivery.correct_parcel(order_id, position, body.carrier, body.tracking_no, _by(call)))
+
+
+@endpoint(
+    "PUT /v1/admin/orders/{order_id}/address",
+    OPERATOR,
+    permission="orders.ship",
+    errors=("order_state", "invalid", "conflict"),
+)
+def readdress(call: Call, order_id: str, body: ReceiverInput) -> AdminOrderView:
+    """Correct the address of an order of which no parcel has left, also where the freight would have been another."""
+    return admin_view(delivery.readdress(order_id, body.receiver(), _by(call)))
 
 
 @endpoint("POST /v1/admin/orders/{order_id}/ask-wechat", OPERATOR, permission="orders.refund", errors=("conflict",))

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.commerce.coupons.rules import COUPONS_MAX
-from chalicelib.commerce.orders.rules import LINES_MAX, Size, State
+from chalicelib.commerce.orders.rules import LINES_MAX, Receiver, Size, State
+from chalicelib.customers.members.rules import Detail, District, Name, Phone, Region
 from chalicelib.platform.web.types import Fen, Id, PageQuery, Quantity, ShortText, Text256
 
 #: The coupons to use, at most one for each place; or "best", the best combination that the member has.
@@ -92,6 +93,42 @@ class ShipmentInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     carrier: ShortText
     tracking_no: ShortText
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+
+
+class CorrectionInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a parcel's carrier and number really are."""
+
+    carrier: ShortText
+    tracking_no: ShortText
+
+
+class ReceiverInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Where an order goes now, in full."""
+
+    name: Name
+    phone: Phone
+    region_code: Region
+    province: Name
+    city: Name
+    district: District = ""
+    detail: Detail
+
+    def receiver(self) -> Receiver:
+        """Give them as an order has them."""
+        return Receiver(**msgspec.structs.asdict(self))
+
+
+class OwnReceiverInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Where the order goes now: one of the shopper's addresses, or a new one in full."""
+
+    address_id: Id | None = None
+    name: Name | None = None
+    phone: Phone | None = None
+    region_code: Region | None = None
+    province: Name | None = None
+    city: Name | None = None
+    district: District | None = None
+    detail: Detail | None = None
 
 
 class ApprovalInput(msgspec.Struct, forbid_unknown_fields=True):

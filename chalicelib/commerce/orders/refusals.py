@@ -23,6 +23,8 @@ ACTIONS: dict[str, Term] = {
     "pay": Term("pay", "付款", "paid"),
     "ship": Term("ship", "发货", "shipped"),
     "receive": Term("receive", "确认收货", "confirmed as received"),
+    "change_address": Term("change_address", "修改收货地址", "sent to another address"),
+    "correct": Term("correct", "更正运单号", "given another tracking number"),
     "refund": Term("refund", "退款", "refunded"),
     "take_seat": Term("take_seat", "参团", "given a seat in a lobby"),
     "proceed": Term("proceed", "转入待发货", "sent to shipping"),
@@ -236,6 +238,37 @@ TOO_MANY_PARCELS = Reason(
     "一个订单最多 {limit} 个包裹，请将剩余商品一次发出",
     "an order has at most {limit} parcels; send all that remains in this one",
 )
+UNKNOWN_CARRIER = Reason(
+    "unknown_carrier",
+    "不认识这家快递公司，请从快递公司列表（GET /v1/carriers）中选择，或在订单设置中添加",
+    "no such carrier is known; choose one of GET /v1/carriers, or add it to the settings of orders",
+)
+NO_SUCH_PARCEL = Reason("no_such_parcel", "这个订单没有这个包裹", "the order has no such parcel")
+PARCEL_KNOWN = Reason(
+    "parcel_known", "这个订单的另一个包裹已使用该运单号", "another parcel of this order has this tracking number"
+)
+PARCEL_LEFT = Reason(
+    "parcel_left",
+    "订单已有包裹发出，不能修改收货地址，请联系商家",
+    "a parcel of this order has left, so its address stays; please contact the shop",
+)
+
+# the address of an order that was placed
+ADDRESS_OR_FIELDS = Reason(
+    "address_or_fields",
+    "请选择一个收货地址，或填写完整的新地址，二者选一",
+    "name either an address_id, or the new address in full",
+)
+FREIGHT_DIFFERS = Reason(
+    "freight_differs",
+    "送到新地址的运费为 {yuan} 元，与订单不同，请联系商家，或取消后重新下单",
+    "sending it there costs ¥{yuan}, which is not what was paid; contact the shop, or place a new order",
+)
+REGION_NOT_SERVED_NOW = Reason(
+    "region_not_served",
+    "新地址所在地区暂不配送，请换一个地址",
+    "the shop does not deliver to that region; choose another address",
+)
 
 # coupons
 IN_ANOTHER_ORDER = Reason(
@@ -316,6 +349,14 @@ FIELDS: Labels = {
     "refund_id": ("退款", "refund"),
     "queue": "订单队列",
     "carrier": "快递公司",
+    "more_carriers": ("更多快递公司", "further carriers"),
+    "n": ("包裹", "parcel"),
+    "phone": ("手机号", "phone number"),
+    "region_code": ("省市区编码", "region code"),
+    "province": "省份",
+    "city": "城市",
+    "district": "区县",
+    "detail": ("详细地址", "street address"),
     "tracking_no": ("运单号", "tracking number"),
     "restock": "退回库存",
     "pay_minutes": ("支付时限（分钟）", "minutes to pay"),

@@ -5,15 +5,17 @@ from __future__ import annotations
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders.closing import service as closing
 from chalicelib.commerce.orders.delivery import service as delivery
-from chalicelib.commerce.orders.inputs import OrderInput, OrdersQuery, QuoteInput, RefundInput
+from chalicelib.commerce.orders.delivery.rules import carriers
+from chalicelib.commerce.orders.inputs import OrderInput, OrdersQuery, OwnReceiverInput, QuoteInput, RefundInput
 from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.commerce.orders.placement import service as placement
 from chalicelib.commerce.orders.queries import orders_of_member
 from chalicelib.commerce.orders.refunds import service as refunds
 from chalicelib.commerce.orders.rules import Pieces, as_placed
-from chalicelib.commerce.orders.views import OrderView, PaymentView, RefundView, refund_view, view
+from chalicelib.commerce.orders.settings import order_rules
+from chalicelib.commerce.orders.views import CarrierView, OrderView, PaymentView, RefundView, refund_view, view
 from chalicelib.commerce.pricing.rules import Quote
-from chalicelib.platform.web.endpoint import MEMBER, Call, endpoint
+from chalicelib.platform.web.endpoint import MEMBER, PUBLIC, Call, endpoint
 from chalicelib.platform.web.types import Page
 
 _PLACE_ERRORS = (
@@ -72,6 +74,24 @@ def get_order(call: Call, order_id: str) -> OrderView:
 def start_payment(call: Call, order_id: str) -> PaymentView:
     """Begin a payment: what wx.requestPayment wants; an order that costs nothing is paid at once, `{paid: true}`."""
     return payment.start(order_id, call.caller)
+
+
+@endpoint(
+    "PUT /v1/orders/{order_id}/address",
+    MEMBER,
+    errors=("order_state", "freight_differs", "invalid", "conflict"),
+)
+def readdress_order(call: Call, order_id: str, body: OwnReceiverInput) -> OrderView:
+    """Correct where an order goes, until a parcel has left; `freight_differs` where that costs another freight."""
+    receiver = delivery.receiver_of(call.caller, body)
+    return view(delivery.readdress_own(order_id, call.caller, receiver))
+
+
+@endpoint("GET /v1/carriers", PUBLIC, cache_seconds=60)
+def list_carriers() -> Page[CarrierView]:
+    """List the carriers by whom parcels are sent, all on one page."""
+    known = carriers(order_rules().more_carriers)
+    return Page([CarrierView(carrier, name) for carrier, name in known.items()])
 
 
 @endpoint("POST /v1/orders/{order_id}/cancel", MEMBER, errors=("order_state", "conflict"))

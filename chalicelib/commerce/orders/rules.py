@@ -152,13 +152,14 @@ class Pieces(msgspec.Struct, frozen=True):
     quantity: int
 
 
-class Shipment(msgspec.Struct, frozen=True, kw_only=True):
-    """A parcel."""
+class Shipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A parcel. `carrier` is WeChat's id of it. `corrected`: carrier or number were others at first."""
 
     carrier: str
     tracking_no: str
     lines: list[Pieces]
     at: datetime
+    corrected: bool = False
 
 
 class RefundLine(msgspec.Struct, frozen=True):

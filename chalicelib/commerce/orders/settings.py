@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.mall.settings.service import declare
+from chalicelib.platform.web.types import ShortText
 
 PayMinutes = Annotated[int, Meta(ge=1, le=120)]
 ReceiveDays = Annotated[int, Meta(ge=1, le=60)]
@@ -19,11 +20,16 @@ HoldPieces = Annotated[int, Meta(ge=1, le=999)]
 UnpaidMax = Annotated[int, Meta(ge=1, le=1000)]
 
 
+#: WeChat's id of a carrier (get_delivery_list).
+CarrierId = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_()&-]+$(?!\n)")]
+
+
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The times of an order: to pay it, until its receipt is taken for granted, and to ask for a refund after that; and
     how many unpaid orders a member may have, and pieces of a SKU in all of them, which they hold from others meanwhile.
 
     A product's own limit per order stands above `hold_pieces`. Who lets orders go unpaid may have fewer of them.
+    `more_carriers`: names of carriers beyond the usual ones, by WeChat's id of them.
     """
 
     pay_minutes: PayMinutes = 15
@@ -32,6 +38,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     unpaid_max: UnpaidMax = 50
     conditions_lost: ConditionsLost = "review"
     hold_pieces: HoldPieces = 10
+    more_carriers: Annotated[dict[CarrierId, ShortText], Meta(max_length=50)] = {}
 
 
 ORDERS = declare("orders", OrderRules)

@@ -24,6 +24,13 @@ from chalicelib.commerce.pricing.basket.rules import Discount
 from chalicelib.ledger.rules import Entry
 
 
+class CarrierView(msgspec.Struct):
+    """A carrier of parcels: WeChat's id of it, and its name."""
+
+    carrier: str
+    name: str
+
+
 class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A refund: what goes back, how far it is. `failed` means that WeChat could not pay it out: the mall owes it.
 

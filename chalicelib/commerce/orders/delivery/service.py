@@ -10,6 +10,16 @@ from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.accounting.rules import GRANTED
+from chalicelib.commerce.orders.delivery.queries import freight_terms
+from chalicelib.commerce.orders.delivery.rules import (
+    carrier_id,
+    check_address_open,
+    check_same_freight,
+    corrected,
+    readdressed,
+    receiver_contact,
+)
+from chalicelib.commerce.orders.inputs import OwnReceiverInput
 from chalicelib.commerce.orders.jobs import (
     COMPLETE,
     COMPLETED,
@@ -18,11 +28,13 @@ from chalicelib.commerce.orders.jobs import (
     REFERRED_RECEIVED,
     REPORT_SHIPPING,
 )
-from chalicelib.commerce.orders.refusals import PARCEL_DIFFERS, TOO_MANY_PARCELS
+from chalicelib.commerce.orders.placement.rules import address_of, receiver_at
+from chalicelib.commerce.orders.refusals import ADDRESS_OR_FIELDS, PARCEL_DIFFERS, TOO_MANY_PARCELS
 from chalicelib.commerce.orders.rules import (
     PARCELS_MAX,
     Order,
     Pieces,
+    Receiver,
     Shipment,
     check_room,
     pieces_to_ship,
@@ -31,24 +43,27 @@ from chalicelib.commerce.orders.rules import (
 )
 from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.core import clock, log, metrics
-from chalicelib.core.errors import invalid
+from chalicelib.core.errors import invalid, malformed
 from chalicelib.core.metrics import Metric
+from chalicelib.core.refusals import REQUIRED
+from chalicelib.customers.members import queries as member_queries
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import Versioned
+from chalicelib.platform.store.versioned import Conflict, Versioned
 
 #: How long completion waits for a refund that is still open, in seconds.
 _OPEN_REFUND_SECONDS = 3600.0
 
 
-def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | None, by: str) -> Order:
+def ship(order_id: str, said: str, tracking_no: str, asked: list[Pieces] | None, by: str) -> Order:
     """Send a parcel with these pieces, or with all that are to be sent; the same parcel again changes nothing.
 
-    Raises `not_found`, `order_state`, `invalid`.
+    `said` is the carrier's id or name. Raises `not_found`, `order_state`, `invalid`.
     """
+    carrier = carrier_id(said, order_rules().more_carriers)
 
     def decide(order: Order, tx: Transaction) -> Order:
         for known in order.shipments:
@@ -67,14 +82,74 @@ def ship(order_id: str, carrier: str, tracking_no: str, asked: list[Pieces] | No
     return changes.change(order_id, decide)
 
 
+def correct_parcel(order_id: str, position: int, said: str, tracking_no: str, by: str) -> Order:
+    """Correct carrier and number of the order's parcel at that position (from 1), once, and tell WeChat.
+
+    `said` is the carrier's id or name. Raises `not_found`, `order_state`, `parcel_corrected`, `invalid`.
+    """
+    carrier = carrier_id(said, order_rules().more_carriers)
+
+    def decide(order: Order, tx: Transaction) -> Order:
+        after = corrected(order, position, carrier, tracking_no, by, clock.now())
+        if after is not order:
+            _report(tx, after)
+        return check_room(after)
+
+    return changes.change(order_id, decide)
+
+
+def receiver_of(member_id: str, asked: OwnReceiverInput) -> Receiver:
+    """Find the receiver whom a member names: one of their addresses, or a new one in full. Raises `not_found`,
+    `invalid` where both are named, and `malformed` for what is missing."""
+    given = {name: value for name, value in msgspec.structs.asdict(asked).items() if value is not None}
+    address_id = given.pop("address_id", None)
+    if address_id is not None and given:
+        raise invalid(ADDRESS_OR_FIELDS.at("address_id"))
+    if address_id is not None:
+        return receiver_at(address_of(member_queries.addresses(member_id), address_id))
+    given.setdefault("district", "")
+    if missing := [REQUIRED.at(name) for name in Receiver.__struct_fields__ if name not in given]:
+        raise malformed(*missing)
+    return Receiver(**given)
+
+
+def readdress_own(order_id: str, member_id: str, receiver: Receiver) -> Order:
+    """Have the member's order go to another receiver, before anything of it has left.
+
+    Raises `not_found`, `order_state`, and `freight_differs` where that would cost another freight.
+    """
+    found = order_queries.find_owned(order_id, member_id)
+    if receiver != found.value.address:
+        check_address_open(found.value)
+        items, templates = freight_terms(found.value)
+        check_same_freight(items, templates, found.value.address, receiver)
+    was = found.value.address
+
+    def decide(order: Order, _: Transaction) -> Order:
+        if order.address != was:  # an operator was first, and the freight was looked at for another region
+            raise Conflict
+        return check_room(readdressed(order, receiver, "member", clock.now()))
+
+    return changes.change(order_id, decide, found=found)
+
+
+def readdress(order_id: str, receiver: Receiver, by: str) -> Order:
+    """Have the order go to another receiver as an operator decides, also where the freight would have been another:
+    what was paid stays. Raises `not_found`, `order_state`, `invalid`."""
+    return changes.change(order_id, lambda order, _: check_room(readdressed(order, receiver, by, clock.now())))
+
+
 def sent(tx: Transaction, order: Order) -> None:
     """Owe what follows when a parcel has left, or nothing remains to be sent: the report, and receipt by time."""
-    now = clock.now()
+    _report(tx, order)
+    if order.state == "shipped":
+        schedule(tx, RECEIVE, order.order_id, clock.now() + timedelta(days=order_rules().receive_days))
+
+
+def _report(tx: Transaction, order: Order) -> None:
     given_back = sum(refund.amount_fen for refund in order.refunds if refund.state in GRANTED)
     if order.transaction_id and given_back < order.paid_fen:  # WeChat takes no report of a payment that is refunded
         schedule(tx, REPORT_SHIPPING, f"{order.order_id}-{len(order.history)}")
-    if order.state == "shipped":
-        schedule(tx, RECEIVE, order.order_id, now + timedelta(days=order_rules().receive_days))
 
 
 def report_shipping(job: Job) -> None:
@@ -83,7 +158,7 @@ def report_shipping(job: Job) -> None:
 
     order_id = job.key.partition("-")[0]
     order = order_queries.load(order_id)
-    contact = "*" * 7 + order.address.phone[-4:]  # masked as WeChat wants it; some carriers cannot do without
+    contact = receiver_contact(order.address.phone)  # some carriers cannot do without
     mini.report_shipping(
         out_trade_no=order.order_id,
         openid=order.openid,

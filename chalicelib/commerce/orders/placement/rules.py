@@ -143,6 +143,14 @@ def address_of(addresses: Addresses | None, address_id: str) -> Address:
     return address
 
 
+def receiver_at(address: Address) -> Receiver:
+    """Give the address as an order keeps it."""
+    return Receiver(
+        name=address.name, phone=address.phone, region_code=address.region_code, province=address.province,
+        city=address.city, district=address.district, detail=address.detail,
+    )  # fmt: skip
+
+
 def check_offers(lines: Sequence[Pieces], offers: Mapping[str, Offer]) -> None:
     """Raises `not_found` where there is no such SKU, and `product_unavailable` where one is not on sale."""
     missing = [NO_SUCH.at(_sku_field(index)) for index, line in enumerate(lines) if line.sku_id not in offers]
@@ -244,7 +252,7 @@ def price_changed(quote: pricing.Quote) -> MallError:
 
 def new_order(order_id: str, digest: str, asked: OrderInput, checkout: Checkout, quote: pricing.Quote) -> Order:
     """Make the order of what was gathered, at this price; `digest` is that of the request."""
-    benefits, deal, address = checkout.purchase.benefits, checkout.deal, checkout.address
+    benefits, deal = checkout.purchase.benefits, checkout.deal
     return Order(
         order_id=order_id,
         member_id=checkout.profile.member_id,
@@ -256,10 +264,7 @@ def new_order(order_id: str, digest: str, asked: OrderInput, checkout: Checkout,
         discount_fen=quote.discount_fen,
         freight_fen=quote.freight_fen,
         payable_fen=quote.payable_fen,
-        address=Receiver(
-            name=address.name, phone=address.phone, region_code=address.region_code, province=address.province,
-            city=address.city, district=address.district, detail=address.detail,
-        ),
+        address=receiver_at(checkout.address),
         created_at=benefits.now,
         pay_by=deal.pay_by if deal is not None else benefits.now + timedelta(minutes=checkout.pay_minutes),
         history=[Event(benefits.now, "placed", "member")],
