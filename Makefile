@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 TYPED := app.py chalicelib local tools bench infra tests/support
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check hooks demo drill import audit permissions openapi mutants bench package lint format types clean
+.PHONY: help run test unit check hooks demo drill import audit permissions openapi pins advisories mutants bench package lint format types clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -43,6 +43,12 @@ permissions: $(INSTALLED) ## what each function may do, written anew from what t
 
 openapi: $(INSTALLED) ## docs/openapi.json, written anew from what the endpoints declare
 	@$(BIN)/python -m tools.openapi
+
+pins: $(INSTALLED) ## the hashes in requirements*.txt, written anew after a version was changed
+	@$(BIN)/python -m tools.pins
+
+advisories: $(INSTALLED) ## is a vulnerability known of what is deployed? asks outside
+	@$(BIN)/python -m tools.advisories
 
 mutants: $(INSTALLED) ## small faults planted in the rules: do the unit tests notice? make mutants [MINUTES=20] [SEED=1] [ONLY=chalicelib/commerce]
 	@$(BIN)/python -m tools.mutants --minutes $(or $(MINUTES),20) --seed $(or $(SEED),1) --only $(or $(ONLY),chalicelib)

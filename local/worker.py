@@ -24,6 +24,7 @@ from chalicelib.platform.jobs.declarations import INSIDE, LANES, OUTSIDE, Lane
 from chalicelib.platform.jobs.worker import run_due
 from local.calls import record_if_asked
 from local.clock import LocalClock
+from local.doors import only_from_here
 from local.processes import HOST
 
 _TICK_SECONDS = 1.0
@@ -69,6 +70,7 @@ class Worker:
 def control(worker: Worker, mall_clock: LocalClock) -> Flask:
     """The control port's application."""
     app = Flask("yutang-control")
+    only_from_here(app)
 
     @app.get("/status")
     def status() -> dict[str, Any]:

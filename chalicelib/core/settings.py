@@ -68,6 +68,7 @@ def use(environment: Mapping[str, str]) -> None:
     _environment = environment
     settings.cache_clear()
     secret.cache_clear()
+    signing_keys.cache_clear()
 
 
 @functools.cache
@@ -113,6 +114,22 @@ def secret(name: str) -> str:
 def secret_list(name: str) -> list[str]:
     """Give the secret as a JSON list of text."""
     return msgspec.json.decode(secret(name), type=list[str])
+
+
+#: The least length of a key that signs: 32 characters, so that nobody guesses it (ASVS 6.2, NIST SP 800-107 5.3.4).
+_KEY_LENGTH_MIN = 32
+
+
+@functools.cache
+def signing_keys() -> list[str]:
+    """Give the keys that sign tokens and cursors; the last signs, all are accepted.
+
+    Raises LookupError, without any key in it, when there is none or one is shorter than 32 characters.
+    """
+    keys = secret_list("token_keys")
+    if not keys or any(len(key) < _KEY_LENGTH_MIN for key in keys):
+        raise LookupError(f"YUTANG_TOKEN_KEYS: every key must have {_KEY_LENGTH_MIN} characters or more")
+    return keys
 
 
 def secret_map(name: str) -> dict[str, str]:

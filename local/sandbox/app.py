@@ -8,6 +8,7 @@ from typing import Any
 
 import flask
 
+from local.doors import only_from_here
 from local.keys import Keys
 from local.sandbox import control, faults, mini, pay
 from local.sandbox.notifier import Notifier
@@ -27,6 +28,8 @@ def create_app(keys: Keys, path: Path | None, clock: Callable[[], float]) -> fla
     world = World(keys, Store(path), clock)
     app = flask.Flask("sandbox")
     app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    only_from_here(app, "/_control/")
 
     @app.before_request
     def fault() -> Any:

@@ -26,7 +26,8 @@ from local.keys import public_pem
 
 REGION = "cn-north-1"
 #: The ring of token keys in each state that the mall is in, one after the other.
-TOKEN_RINGS = [["old"], ["new", "old"], ["old", "new"], ["new"]]
+OLD, NEW = "old" * 11, "new" * 11
+TOKEN_RINGS = [[OLD], [NEW, OLD], [OLD, NEW], [NEW]]
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +104,21 @@ def test_what_was_signed_before_the_key_changed_is_good_until_the_key_is_gone() 
 
 def test_one_step_is_too_few_for_the_token_keys() -> None:
     """Appended at once, the new key signs where others do not know it yet: why there are two steps."""
-    assert not is_taken(["old"], given_out(["old", "new"]))
+    assert not is_taken([OLD], given_out([OLD, NEW]))
+
+
+@pytest.mark.parametrize("ring", [[], [""], ["a"], ["changeme"], [OLD, "x" * 31], ["x" * 31, OLD]])
+def test_a_key_that_can_be_guessed_signs_nothing(ring: list[str]) -> None:
+    with_token_keys(ring)
+    until = clock.now() + timedelta(days=1)
+    for sign in (lambda: tokens.issue("operator", "boss", until), lambda: cursors.write("list", [7])):
+        with pytest.raises(LookupError) as fault:
+            sign()
+        assert not any(len(key) > 1 and key in str(fault.value) for key in ring)
+
+
+def test_a_key_of_32_characters_is_taken() -> None:
+    assert is_taken(["x" * 32], given_out(["x" * 32]))
 
 
 def test_in_each_step_of_wechats_keys_what_wechat_signs_is_known() -> None:

@@ -68,7 +68,7 @@ def set_phone(call: Call, body: PhoneInput) -> MemberView:
     return member_view(service.set_phone(call.caller, body.code))
 
 
-@endpoint("GET /v1/me/export", MEMBER, errors=("cursor_invalid",))
+@endpoint("GET /v1/me/export", MEMBER, errors=("cursor_invalid",), per_minute=30)
 def export_me(call: Call, query: ExportQuery) -> PersonalData:
     """Everything that is kept of me, in parts where it is much."""
     return privacy.export(call.caller, query.cursor)

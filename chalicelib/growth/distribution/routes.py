@@ -85,7 +85,7 @@ def get_leaderboard(call: Call, query: LeaderboardQuery) -> Leaderboard:
     "POST /v1/distributor/links",
     MEMBER,
     errors=("not_found", "distributor_state", "product_unavailable"),
-    per_minute=60,
+    per_minute=20,
 )
 def make_link(call: Call, body: LinkInput) -> LinkView:
     """Make a link to share, with what a poster shows; the same request again gives the same token."""

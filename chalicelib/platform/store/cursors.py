@@ -8,13 +8,13 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from chalicelib.core.errors import MallError
 from chalicelib.core.refusals import BAD_CURSOR
-from chalicelib.core.settings import secret_list
+from chalicelib.core.settings import signing_keys
 
 _LENGTH_MAX = 2048
 
 
 def _serializer(listing: str) -> URLSafeSerializer:
-    return URLSafeSerializer(secret_list("token_keys"), salt=f"cursor:{listing}")
+    return URLSafeSerializer(signing_keys(), salt=f"cursor:{listing}")
 
 
 def write(listing: str, position: Any) -> str | None:

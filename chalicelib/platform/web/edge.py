@@ -14,10 +14,12 @@ from chalice.app import Chalice, Request, Response
 from chalicelib.core import clock, ids, log, metrics
 from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
 from chalicelib.core.metrics import Metric
-from chalicelib.core.refusals import BAD_JSON, BODY_TOO_LARGE, NO_SUCH
+from chalicelib.core.refusals import BAD_JSON, BODY_TOO_LARGE, NO_SUCH, UNKNOWN_FIELD
+from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
 from chalicelib.platform.web import limits, problems, tokens
 from chalicelib.platform.web.endpoint import (
+    CALLBACK,
     IDEMPOTENCY_KEY,
     MEMBER,
     OPERATOR,
@@ -38,6 +40,11 @@ class Guard(Protocol):
     def leave(self, entry: Any, status: int) -> None:
         """Close the entry with how the call ended."""
 
+
+#: Query parameters that WeChat, and those who share or count links, add to any address.
+_ADDED_BY_OTHERS = re.compile(r"(utm_\w+|from|isappinstalled|nsukey|_)$")
+#: How long a browser is to reach the mall by https only, in seconds: a year.
+_TRANSPORT_SECONDS = 31_536_000
 
 #: Gives the guard when an operator comes: nobody else waits for that wing to be imported.
 GuardFactory = Callable[[], Guard]
@@ -90,10 +97,19 @@ def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard:
         "Content-Type": reply.content_type,
         "X-Request-Id": request_id,
         "Cache-Control": "no-store",  # somebody's own, unless the endpoint says otherwise
+        "X-Content-Type-Options": "nosniff",
+        **_transport(),
         **reply.headers,
     }
     body = reply.body if reply.content_type.startswith("image/") else reply.body.decode()
     return _Answer(body=body, status_code=reply.status, headers=headers)
+
+
+@functools.cache
+def _transport() -> dict[str, str]:
+    """The header that keeps browsers on https, where the mall is reached by it."""
+    secure = settings().public_url.startswith("https://")
+    return {"Strict-Transport-Security": f"max-age={_TRANSPORT_SECONDS}"} if secure else {}
 
 
 def _answered(
@@ -148,6 +164,8 @@ def _perform(
         idempotency_key=_idempotency_key(endpoint, request),
         query=_known_query(endpoint, request),
     )
+    if token is not None and endpoint.audience is not OPERATOR:
+        limits.count_here(endpoint.handler.__name__, call.caller)
     if endpoint.per_minute is not None:
         limits.count_call(endpoint.handler.__name__, call.caller, endpoint.per_minute)
     if endpoint.audience is not OPERATOR or token is None:
@@ -231,9 +249,15 @@ def _body(endpoint: Endpoint, request: Request) -> bytes:
 
 
 def _known_query(endpoint: Endpoint, request: Request) -> dict[str, str]:
+    """The query parameters that were given a value. Raises `malformed` for names that nobody knows, but for what WeChat
+    and browsers add, and for a page or a callback, whose addresses others write."""
     sent: Mapping[str, str] = request.query_params or {}
     fields = () if endpoint.query is None else endpoint.query.__struct_encode_fields__
-    return {field: sent[field] for field in fields if field in sent}
+    if endpoint.audience is not CALLBACK and not endpoint.media.startswith("text/html"):
+        unknown = [name for name in sent if name not in fields and not _ADDED_BY_OTHERS.match(name)]
+        if unknown:
+            raise malformed(*(UNKNOWN_FIELD.at(name) for name in unknown))
+    return {field: sent[field] for field in fields if sent.get(field)}
 
 
 def _query(struct: Any, sent: Mapping[str, str]) -> Any:

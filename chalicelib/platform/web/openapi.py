@@ -173,14 +173,14 @@ def _responses(declared: Endpoint, by_type: Schemas) -> dict[str, Json]:
 def codes(declared: Endpoint) -> list[str]:
     """List every code that the endpoint may answer: its own, and those that follow from its declaration."""
     follows = {
-        "malformed": declared.body is not None or declared.query is not None,
+        "malformed": declared.audience is not CALLBACK or declared.body is not None,
         "idempotency_key_missing": bool(declared.idempotent),
         "idempotency_key_reused": bool(declared.idempotent),
         "unauthenticated": declared.audience in (VISITOR, MEMBER, OPERATOR),
         "forbidden": declared.audience is OPERATOR,
         "not_found": "{" in declared.path,
         "too_large": declared.method != "GET",
-        "too_many_requests": declared.per_minute is not None,
+        "too_many_requests": declared.audience in (VISITOR, MEMBER),
         "unavailable": True,
     }
     return list(dict.fromkeys([code for code, holds in follows.items() if holds] + list(declared.errors)))

@@ -11,7 +11,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.core.settings import secret_list
+from chalicelib.core.settings import signing_keys
 
 Kind = Literal["member", "operator"]
 
@@ -45,6 +45,4 @@ def read(kind: Kind, authorization: str | None) -> Token:
 
 
 def _serializer(kind: Kind) -> URLSafeSerializer:
-    return URLSafeSerializer(
-        secret_list("token_keys"), salt=f"token:{kind}", signer_kwargs={"digest_method": hashlib.sha256}
-    )
+    return URLSafeSerializer(signing_keys(), salt=f"token:{kind}", signer_kwargs={"digest_method": hashlib.sha256})
