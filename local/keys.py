@@ -31,6 +31,9 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     apiv3_key: str
     #: JSON list, as the mall's setting of that name.
     token_keys: str
+    #: Of the message push. The keys of a mall that was made before it have none.
+    message_token: str = ""
+    message_key: str = ""
 
 
 def load_or_make(directory: Path) -> Keys:
@@ -59,6 +62,8 @@ def mall_environment(keys: Keys, sandbox_url: str, api_url: str) -> dict[str, st
         "YUTANG_WECHAT_MERCHANT_SERIAL": keys.merchant_serial,
         "YUTANG_WECHAT_MERCHANT_KEY": keys.merchant_key,
         "YUTANG_WECHAT_APIV3_KEY": keys.apiv3_key,
+        "YUTANG_WECHAT_MESSAGE_TOKEN": keys.message_token,
+        "YUTANG_WECHAT_MESSAGE_KEY": keys.message_key,
         "YUTANG_WECHAT_PAY_KEYS": msgspec.json.encode({keys.wechat_key_id: public_pem(keys.wechat_key)}).decode(),
     }
 
@@ -80,6 +85,8 @@ def _make() -> Keys:
         wechat_key_id="PUB_KEY_ID_" + _digits(32),
         apiv3_key="".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32)),
         token_keys=msgspec.json.encode([secrets.token_urlsafe(32)]).decode(),
+        message_token=secrets.token_hex(16),
+        message_key="".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(42)) + "A",
     )
 
 

@@ -12,8 +12,10 @@ from chalicelib.core import clock
 from local.client import Sandbox
 from local.keys import load_or_make
 from local.sandbox.crypto import Signer
+from local.sandbox.messages import push
 
 PAYMENT = "/v1/callbacks/wechat/payment"
+MESSAGES = "/v1/callbacks/wechat/messages"
 
 
 def signer() -> Signer:
@@ -63,3 +65,11 @@ def payment_callback(
     """The request with which WeChat tells of this order's payment, as a transport takes it."""
     headers, body = notice("TRANSACTION.SUCCESS", transaction(sandbox, order_id, **changed), defect)
     return "POST", PAYMENT, headers, body
+
+
+def message(openid: str, event: str, seconds_ago: float = 0, **fields: Any) -> tuple[str, str, dict[str, str], bytes]:
+    """The request with which WeChat tells an event of this shopper's, as a transport takes it."""
+    keys = load_or_make(Path(os.environ["YUTANG_TEST_KEYS"]))
+    told = {"FromUserName": openid, "OpenID": openid, "AppID": keys.appid, **fields, "Event": event}
+    query, body = push(keys, told, clock.now().timestamp() - seconds_ago)
+    return "POST", f"{MESSAGES}?{query}", {"Content-Type": "application/json"}, body

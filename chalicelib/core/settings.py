@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 _SECRETS = {
     "token_keys": "JSON list of keys that sign tokens and cursors; the last signs, all are accepted",
     "wechat_secret": "AppSecret of the mini-program",
+    "wechat_message_token": "token of the mini-program's message push, as entered in its console",
+    "wechat_message_key": "EncodingAESKey of the message push, 43 characters",
     "wechat_merchant_key": "PEM of the merchant's API private key",
     "wechat_apiv3_key": "APIv3 key, 32 ASCII characters",
     "wechat_pay_keys": "JSON object of WeChat Pay public keys: serial or PUB_KEY_ID -> PEM",

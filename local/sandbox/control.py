@@ -17,9 +17,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import flask
 import msgspec
+import requests
 from msgspec import Meta
 
-from local.sandbox import faults
+from local.sandbox import faults, messages
 from local.sandbox.pay import new_transaction_id, trade_json
 from local.sandbox.transfers import bill_of
 from local.sandbox.world import World, balance_fen, end_transfer, notify, settle
@@ -27,6 +28,7 @@ from local.sandbox.world import World, balance_fen, end_transfer, notify, settle
 _T = TypeVar("_T")
 
 _PREPAY_SECONDS = 7200
+_MESSAGE_SECONDS = 5
 _Name = Annotated[str, Meta(min_length=1, max_length=128)]
 _Seconds = Annotated[float, Meta(ge=0, le=86400 * 30)]
 
@@ -44,6 +46,15 @@ class _Login(msgspec.Struct, forbid_unknown_fields=True):
 class _Phone(msgspec.Struct, forbid_unknown_fields=True):
     user: _Name
     phone: Annotated[str, Meta(pattern=r"\A\+?[0-9]{5,17}\Z")] | None = None
+
+
+class _Message(msgspec.Struct, forbid_unknown_fields=True):
+    """An event of that user's for the mini-program's server, sent once to `url`, with these fields beside the usual."""
+
+    url: Annotated[str, Meta(pattern=r"\Ahttps?://")]
+    user: _Name
+    event: _Name
+    fields: dict[str, Any] = {}
 
 
 class _Notice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -147,6 +158,8 @@ def blueprint(world: World) -> flask.Blueprint:
     def phone() -> dict[str, str]:
         body = _read(_Phone)
         return {"code": _new_code(world, "phone", body.user, body.phone or _phone_of(body.user))}
+
+    control.add_url_rule("/messages", "messages", lambda: _tell(world, _read(_Message)), methods=["POST"])
 
     @control.post("/pay")
     def pay() -> dict[str, str]:
@@ -253,13 +266,7 @@ def _add_views(control: flask.Blueprint, world: World) -> None:
             ).fetchall()
         return {"trades": [_told(row) for row in rows]}
 
-    @control.get("/shipping")
-    def shipping() -> dict[str, Any]:
-        number = flask.request.args.get("out_trade_no")
-        with world.store.transaction() as db:
-            row = db.execute("SELECT body FROM shipping WHERE out_trade_no = ?", (number,)).fetchone()
-        parcels = [] if row is None else json.loads(row["body"])[2]
-        return {"parcels": parcels}
+    control.add_url_rule("/shipping", "shipping", lambda: {"parcels": _parcels(world)})
 
     @control.get("/notifications")
     def notifications() -> dict[str, Any]:
@@ -295,6 +302,26 @@ def _told(row: sqlite3.Row) -> dict[str, Any]:
         else row[name]
         for name in row.keys()  # noqa: SIM118 - a Row iterates over its values
     }
+
+
+def _tell(world: World, asked: _Message) -> dict[str, Any]:
+    """Send the event once; what the mall answered."""
+    openid = _openid_of(world, asked.user)
+    told = {"FromUserName": openid, "OpenID": openid, "AppID": world.keys.appid, **asked.fields, "Event": asked.event}
+    query, content = messages.push(world.keys, told, world.clock())
+    address = f"{asked.url}{'&' if '?' in asked.url else '?'}{query}"
+    try:
+        answer = requests.post(address, data=content, timeout=_MESSAGE_SECONDS)
+    except requests.RequestException as fault:
+        raise _Denied(409, f"the mall did not answer: {type(fault).__name__}") from None
+    return {"status": answer.status_code, "answer": answer.text}
+
+
+def _parcels(world: World) -> Any:
+    number = flask.request.args.get("out_trade_no")
+    with world.store.transaction() as db:
+        row = db.execute("SELECT body FROM shipping WHERE out_trade_no = ?", (number,)).fetchone()
+    return [] if row is None else json.loads(row["body"])[2]
 
 
 def _new_code(world: World, kind: str, user: str, phone: str | None) -> str:

@@ -122,7 +122,7 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def admits(self, profile: Profile, now: datetime) -> bool:
         """Whether this member is one of them. Only completed orders count as bought."""
-        if self.segments and segment_of(profile, now) not in self.segments:
+        if self.segments and not (profile.personalised and segment_of(profile, now) in self.segments):
             return False
         if self.tags and not set(self.tags) & set(profile.tags):
             return False

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from chalicelib.customers.members.rules import Detail, District, Name, Nickname, Phone, Region
-from chalicelib.platform.web.types import Cursor, Text256, Url
+from chalicelib.platform.web.types import Cursor, ShortText, Text256, Url
 
 WechatCode = Annotated[str, Meta(min_length=1, max_length=256)]
 Scene = Annotated[int, Meta(ge=0, le=99_999)]
@@ -23,11 +23,18 @@ class SourceInput(msgspec.Struct, forbid_unknown_fields=True):
     live_room: Name | None = None
 
 
+class ConsentInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Which version of the text the shopper was shown, and agreed to."""
+
+    version: ShortText
+
+
 class MemberLoginInput(msgspec.Struct, forbid_unknown_fields=True):
-    """The code of wx.login, and where the visit comes from."""
+    """The code of wx.login, where the visit comes from, and which privacy text the shopper agreed to."""
 
     code: WechatCode
     source: SourceInput | None = None
+    consent: ConsentInput | None = None
 
 
 class ProfileInput(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,9 +45,10 @@ class ProfileInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PhoneInput(msgspec.Struct, forbid_unknown_fields=True):
-    """The code of WeChat's phone number button."""
+    """The code of WeChat's phone number button, and which text about it the shopper agreed to."""
 
     code: WechatCode
+    consent: ConsentInput | None = None
 
 
 class AddressInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

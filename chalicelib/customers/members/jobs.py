@@ -6,6 +6,8 @@ from chalicelib.platform.jobs.declarations import event, handles, subscribe
 
 ERASE = handles("members.erase", "chalicelib.customers.members.privacy.service:erase_elsewhere")
 
+LEAVE = handles("members.leave", "chalicelib.customers.members.consents.service:leave")
+
 INVITED = event("member.invited")
 #: An operator has blocked the member.
 BLOCKED = event("member.blocked")

@@ -82,5 +82,8 @@ FIELDS: Labels = {
     "city": "城市",
     "district": "区县",
     "detail": ("详细地址", "street address"),
+    "consent": ("同意的文本", "the text agreed to"),
+    "version": ("文本版本", "the text's version"),
+    "personalised": ("个性化推荐", "whether offers are chosen personally"),
     "is_default": ("是否默认地址", "whether it is the default"),
 }

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from chalicelib.core import clock, ids
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service
+from chalicelib.customers.members.consents import service as consents
 from chalicelib.customers.members.inputs import (
     AddressInput,
     ErasureInput,
@@ -33,7 +34,10 @@ from chalicelib.platform.web.endpoint import MEMBER, PUBLIC, Call, endpoint
 def login(body: MemberLoginInput) -> MemberSession:
     """Log in with a code of wx.login; a person who was never here joins."""
     result = service.login(body.code, _source(body.source))
-    return MemberSession(result.token, result.expires_at, result.is_new, member_view(result.profile))
+    profile = result.profile
+    if body.consent is not None:
+        profile = consents.agree(profile, "privacy", body.consent.version)
+    return MemberSession(result.token, result.expires_at, result.is_new, member_view(profile))
 
 
 @endpoint("GET /v1/me", MEMBER)
@@ -65,7 +69,8 @@ def change_me(call: Call, body: ProfileInput) -> MemberView:
 )
 def set_phone(call: Call, body: PhoneInput) -> MemberView:
     """Keep my phone number, which WeChat gives for this code."""
-    return member_view(service.set_phone(call.caller, body.code))
+    version = "" if body.consent is None else body.consent.version
+    return member_view(service.set_phone(call.caller, body.code, version))
 
 
 @endpoint("GET /v1/me/export", MEMBER, errors=("cursor_invalid",), per_minute=30)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members.consents.rules import Consent
 from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_SUCH_ADDRESS
 from chalicelib.platform.web.types import Id
 
@@ -75,6 +76,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_completed_at: datetime | None = None
     #: A blocked member shops and holds nothing; what they bought stays theirs.
     blocked: Block | None = None
+    consents: list[Consent] = []
+    #: Whether offers may be chosen for them by what they did and bought (PIPL art. 24).
+    personalised: bool = True
+    #: When they closed their account at WeChat: they leave as soon as nothing keeps them.
+    closed_at_wechat: datetime | None = None
 
 
 def check_admitted(profile: Profile) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError, Reason, unavailable
 from chalicelib.core.settings import settings
+from chalicelib.customers.members.consents.rules import agreed, withdrawn
 from chalicelib.customers.members.jobs import BLOCKED, INVITED
 from chalicelib.customers.members.queries import profile, stored_addresses, stored_profile
 from chalicelib.customers.members.refusals import (
@@ -189,14 +190,21 @@ def count_purchase(job: Job) -> None:
         log.info("purchase_of_nobody", order_id=job.key)  # the member is deleted; the worker ends the job
 
 
-def set_phone(member_id: str, code: str) -> Profile:
-    """Keep the phone number that the shopper agreed to give with this code.
+def set_phone(member_id: str, code: str, version: str) -> Profile:
+    """Keep the phone number that the shopper agreed to give with this code, and that they did, by this version of the
+    text that they were shown.
 
     Raises `wechat_code_invalid`, `wechat_code_used`, `unauthenticated`, `unavailable`.
     """
     openid = profile(member_id).openid
     phone: str = _ask_wechat(lambda mini: mini.phone_number(code, openid), _PHONE_REASONS)
-    return change_profile(member_id, lambda member, _: msgspec.structs.replace(member, phone=phone))
+    now = clock.now()
+
+    def decide(member: Profile, _: Transaction) -> Profile:
+        again = agreed(withdrawn(member.consents, "phone", now), "phone", version, now)
+        return msgspec.structs.replace(member, phone=phone, consents=again)
+
+    return change_profile(member_id, decide)
 
 
 def _ask_wechat(question: Callable[[Any], Any], reasons: Mapping[str, Reason]) -> Any:
@@ -217,20 +225,23 @@ def _ask_wechat(question: Callable[[Any], Any], reasons: Mapping[str, Reason]) -
 
 def add_address(member_id: str, address: Address) -> Address:
     """Keep one more address. Raises `address_limit`, `conflict`."""
-    return _written(_change_addresses(member_id, lambda book: book.add(address)), address.address_id)
+    return _written(change_addresses(member_id, lambda book: book.add(address)), address.address_id)
 
 
 def replace_address(member_id: str, address: Address) -> Address:
     """Change an address as a whole. Raises `not_found`, `conflict`."""
-    return _written(_change_addresses(member_id, lambda book: book.replace(address)), address.address_id)
+    return _written(change_addresses(member_id, lambda book: book.replace(address)), address.address_id)
 
 
 def remove_address(member_id: str, address_id: str) -> None:
     """Forget an address; orders keep their own copy. Raises `not_found`, `conflict`."""
-    _change_addresses(member_id, lambda book: book.remove(address_id))
+    change_addresses(member_id, lambda book: book.remove(address_id))
 
 
-def _change_addresses(member_id: str, decide: Callable[[Addresses], Addresses]) -> Addresses:
+def change_addresses(member_id: str, decide: Callable[[Addresses], Addresses]) -> Addresses:
+    """Change the address book to what `decide` makes of it; it may be called again. Raises `unauthenticated`,
+    `conflict`, `unavailable`."""
+
     def write(tx: Transaction, before: Versioned[Addresses], after: Addresses) -> None:
         changes = [Members.addresses.set(after), Members.version.set(before.version + 1)]
         tx.update(*addresses_key(member_id), changes, Members.version == before.version, Conflict)

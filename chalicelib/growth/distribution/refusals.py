@@ -40,6 +40,11 @@ def distributor_state(state: str, action: str) -> MallError:
 NO_SUCH_SHARED_PRODUCT = Reason(
     "no_such_shared_product", "没有这个商品，请换一个商品分享", "there is no such product to share"
 )
+TOO_MANY_LINKS = Reason(
+    "too_many_links",
+    "最多创建 {limit} 个推广链接，请使用已有的链接",
+    "at most {limit} links can be made; share one that you have",
+)
 SHARED_PRODUCT_UNAVAILABLE = Reason(
     "shared_product_unavailable",
     "该商品已下架，请换一个商品分享",

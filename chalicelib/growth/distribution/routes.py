@@ -84,7 +84,7 @@ def get_leaderboard(call: Call, query: LeaderboardQuery) -> Leaderboard:
 @endpoint(
     "POST /v1/distributor/links",
     MEMBER,
-    errors=("not_found", "distributor_state", "product_unavailable"),
+    errors=("not_found", "distributor_state", "product_unavailable", "invalid"),
     per_minute=20,
 )
 def make_link(call: Call, body: LinkInput) -> LinkView:

@@ -16,6 +16,8 @@
 | a distributor's commissions, newest first | Query by_member, BatchGet the page | 0.5 RRU + 0.5 each |
 | the commissions of a day, newest first | Query by_day in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
 | whose is this link | Get link | 0.5 RRU |
+| make a link | Get link, Query (member, "link#"); Put link and (member, "link#<token>") | 1 to 11 RRU, 4 WRU |
+| all links of a member, for themselves | Query (member, "link#"), BatchGet the links | 0.5 RRU per 4 KB + 0.5 each |
 | the picture of its code | Get picture, some 60 KB | 8 RRU, which clients and caches keep for a day |
 | customers of my customers | Query by_inviter, BatchGet whether they have any, Query those who do | 0.5 RRU each |
 
@@ -48,6 +50,7 @@ BINDING = "binding"
 DISTRIBUTOR = "distributor"
 MONTH = "month#"
 CUSTOMER = "customer#"
+LINK = "link#"
 
 
 class ByInviter(GlobalSecondaryIndex["Distributors"]):

@@ -163,6 +163,7 @@ def _perform(
         address=request.context.get("identity", {}).get("sourceIp") or "",
         idempotency_key=_idempotency_key(endpoint, request),
         query=_known_query(endpoint, request),
+        sent=request.query_params or {},
     )
     if token is not None and endpoint.audience is not OPERATOR:
         limits.count_here(endpoint.handler.__name__, call.caller)

@@ -60,6 +60,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str = ""
     #: The query parameters that the endpoint knows, as they were sent.
     query: Mapping[str, str] = {}
+    #: All of them, for a callback, whose query is signed.
+    sent: Mapping[str, str] = {}
 
 
 class Reply(msgspec.Struct, frozen=True):

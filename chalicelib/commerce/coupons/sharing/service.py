@@ -11,6 +11,7 @@ from chalicelib.commerce.coupons.issue.service import NO_COUPON_REASONS, give
 from chalicelib.commerce.coupons.jobs import REWARD_SHARER
 from chalicelib.commerce.coupons.refusals import LIMIT_REACHED, OWN_SHARE, SHARE_CLAIMED, SHARE_TOKEN_UNKNOWN
 from chalicelib.commerce.coupons.rules import Held, Template
+from chalicelib.commerce.coupons.sharing.rules import share_token
 from chalicelib.commerce.coupons.tables import SHARE, CouponCodes, share_key
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import ids, log
@@ -35,7 +36,7 @@ def share(member_id: str, template_id: str) -> Share:
     `member_blocked`."""
     admit(member_id)
     template = offered(template_id, "share")
-    token = ids.derived("s", template_id, member_id)
+    token = share_token(template_id, member_id)
     item = read.get(CouponCodes, *share_key(token)[1])
     if item is None:
         tx = Transaction()

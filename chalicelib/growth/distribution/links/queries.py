@@ -8,7 +8,7 @@ from chalicelib.customers.members.rules import masked
 from chalicelib.growth.distribution.links.views import LinkTarget
 from chalicelib.growth.distribution.rules import Link
 from chalicelib.growth.distribution.settings import DISTRIBUTION
-from chalicelib.growth.distribution.tables import Links
+from chalicelib.growth.distribution.tables import LINK, Distributors, Links
 from chalicelib.platform.store import read
 
 
@@ -36,3 +36,9 @@ def find(token: str) -> Link:
     if item is None:
         raise MallError("not_found")
     return item.link
+
+
+def links_of(member_id: str) -> list[str]:
+    """List the tokens of the links that the member has made."""
+    where = Distributors.part.startswith(LINK)
+    return [item.part.removeprefix(LINK) for item in read.query_all(Distributors, member_id, where=where)]

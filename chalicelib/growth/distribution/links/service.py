@@ -10,20 +10,26 @@ from chalicelib.commerce.catalogue.listings import rules as listing_keys
 from chalicelib.commerce.catalogue.products import queries as product_queries
 from chalicelib.commerce.catalogue.rules import Card
 from chalicelib.core import clock, ids, log
-from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.errors import MallError, invalid, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.growth.distribution.distributors import queries as distributor_queries
 from chalicelib.growth.distribution.links.queries import find as find_link
-from chalicelib.growth.distribution.links.queries import page_path
+from chalicelib.growth.distribution.links.queries import links_of, page_path
 from chalicelib.growth.distribution.links.views import LinkView, Poster
-from chalicelib.growth.distribution.refusals import NO_SUCH_SHARED_PRODUCT, SHARED_PRODUCT_UNAVAILABLE
+from chalicelib.growth.distribution.refusals import (
+    NO_SUCH_SHARED_PRODUCT,
+    SHARED_PRODUCT_UNAVAILABLE,
+    TOO_MANY_LINKS,
+)
 from chalicelib.growth.distribution.rules import Link
-from chalicelib.growth.distribution.tables import LinkPictures, Links
+from chalicelib.growth.distribution.tables import LINK, Distributors, LinkPictures, Links
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction, save
 from chalicelib.platform.store.versioned import Conflict, commit
 
+#: How many links a distributor may have made.
+LINKS_MAX = 1000
 #: The largest picture that is stored, in bytes: an item has room for 400 KB, and base64 takes a third more.
 _STORED_BYTES_MAX = 250_000
 
@@ -31,7 +37,8 @@ _STORED_BYTES_MAX = 250_000
 def make(member_id: str, product_id: str | None, page: str | None, channel: str | None) -> LinkView:
     """Make a distributor's link; the same request again gives the same token.
 
-    Raises `not_found` for a member who never applied and for no product, `distributor_state`, `product_unavailable`.
+    Raises `not_found` for a member who never applied and for no product, `distributor_state`, `product_unavailable`,
+    and `invalid` for one link too many.
     """
     distributor_queries.sharing_distributor(member_id)
     card = None if product_id is None else _card(product_id)
@@ -40,9 +47,11 @@ def make(member_id: str, product_id: str | None, page: str | None, channel: str 
     # The page is part of it, also where settings name it: a printed code opens what it opened when it was printed.
     token = ids.derived("l", member_id, product_id or "", where, channel or "")
     if read.get(Links, token) is None:
+        check_room(member_id)
         link = Link(member_id=member_id, product_id=product_id, page=where, channel=channel, made_at=clock.now())
         tx = Transaction()
         tx.create(Links(token, link=link), Conflict)
+        tx.create(Distributors(member_id, LINK + token), Conflict)
         with contextlib.suppress(Conflict):  # the same request came twice at once
             commit(tx)
     query = ({} if product_id is None else {"id": product_id}) | {"s": token}
@@ -60,6 +69,12 @@ def make(member_id: str, product_id: str | None, page: str | None, channel: str 
             avatar_url=profile.avatar_url,
         ),
     )
+
+
+def check_room(member_id: str) -> None:
+    """Raises `invalid` where the member has as many links as anybody may have; of several at once, a few more pass."""
+    if len(links_of(member_id)) >= LINKS_MAX:
+        raise invalid(TOO_MANY_LINKS.at("body", limit=LINKS_MAX))
 
 
 def _card(product_id: str) -> Card:

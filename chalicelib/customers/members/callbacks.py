@@ -1,0 +1,75 @@
+"""WeChat's messages: what shoppers take back in WeChat's own settings. Other events are answered, and let go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from chalicelib.core import clock, log
+from chalicelib.customers.members.consents import service
+from chalicelib.platform.web.endpoint import CALLBACK, Call, Reply, endpoint
+
+_TEXT = "text/plain; charset=utf-8"
+
+
+@endpoint("GET /v1/callbacks/wechat/messages", CALLBACK, media=_TEXT)
+def prove_messages(call: Call) -> str | Reply:
+    """Prove to WeChat that this address is the mall's, when it is entered in the console of the mini-program."""
+    from chalicelib.gateways.wechat import messages
+    from chalicelib.gateways.wechat.errors import CallbackRejected
+
+    try:
+        return Reply(messages.signed_echo(call.sent).encode(), content_type=_TEXT)
+    except CallbackRejected as fault:
+        return _rejected(fault.reason)
+
+
+@endpoint("POST /v1/callbacks/wechat/messages", CALLBACK, media=_TEXT)
+def take_message(call: Call) -> str | Reply:
+    """Hear WeChat's event. The same event again finds its work done; WeChat repeats what is not answered in 5 s."""
+    from chalicelib.gateways.wechat import messages
+    from chalicelib.gateways.wechat.errors import CallbackRejected
+
+    try:
+        message = messages.read_message(call.sent, call.raw_body)
+    except CallbackRejected as fault:
+        return _rejected(fault.reason)
+    hear = _HEARD.get(str(message.get("Event")))
+    if hear is None:
+        log.info("message_let_go", what=str(message.get("Event") or message.get("MsgType"))[:64])
+    else:
+        hear(message, _sent_at(message))
+    return Reply(b"success", content_type=_TEXT)
+
+
+def _rejected(reason: str) -> Reply:
+    log.warning("callback_rejected", reason=reason)
+    return Reply(b"not verified", status=401, content_type=_TEXT)
+
+
+def _openid(message: dict[str, Any]) -> str:
+    return str(message.get("OpenID") or message.get("FromUserName") or "")
+
+
+def _sent_at(message: dict[str, Any]) -> datetime:
+    """When WeChat says that it happened; now, where it does not say it sensibly."""
+    try:
+        return clock.from_ms(int(message["CreateTime"]) * 1000)
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return clock.now()
+
+
+def _revoked(message: dict[str, Any], at: datetime) -> None:
+    service.revoked(_openid(message), str(message.get("RevokeInfo", "")), at)
+
+
+def _cancelled(message: dict[str, Any], at: datetime) -> None:
+    service.cancelled(_openid(message), at)
+
+
+#: What is done about an event of WeChat's.
+_HEARD: dict[str, Callable[[dict[str, Any], datetime], None]] = {
+    "user_authorization_revoke": _revoked,
+    "user_authorization_cancellation": _cancelled,
+}

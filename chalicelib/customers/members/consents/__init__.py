@@ -1,0 +1,1 @@
+"""What a member agrees to, takes back, and wants."""
