@@ -63,6 +63,7 @@ def main() -> int:
             arguments.api,
             os.environ.get("YUTANG_OPERATOR") or "admin",
             os.environ.get("YUTANG_OPERATOR_PASSWORD") or "admin",
+            os.environ.get("YUTANG_OPERATOR_TOTP"),
         )
         if arguments.categories is not None:
             report = import_categories(session, arguments.api, arguments.categories)
@@ -75,11 +76,12 @@ def main() -> int:
     return int(failed)
 
 
-def operator(api: str, name: str, password: str) -> requests.Session:
-    """A session logged in as that operator. Raises ImportFault."""
+def operator(api: str, name: str, password: str, totp: str | None = None) -> requests.Session:
+    """A session logged in as that operator, with the code of their second factor if any. Raises ImportFault."""
     session = requests.Session()
     session.trust_env = False  # the mall is on this machine, whatever proxy it has
-    answer = request(session, "POST", f"{api}/v1/admin/login", json={"name": name, "password": password})
+    who = {"name": name, "password": password, "totp": totp}
+    answer = request(session, "POST", f"{api}/v1/admin/login", json=who)
     session.headers["Authorization"] = f"Bearer {answer.json()['token']}"
     return session
 

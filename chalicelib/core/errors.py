@@ -143,6 +143,16 @@ CODES: dict[str, Meaning] = {
     ),
     # operators
     "login_failed": Meaning(401, "账号或密码错误", "Wrong name or password"),
+    "totp_required": Meaning(401, "请输入动态验证码", "The code of your second factor is needed, too"),
+    "totp_wrong": Meaning(
+        401,
+        "动态验证码错误或已使用过，请用下一个",
+        "The code of the second factor is wrong or was used before; take the next",
+    ),
+    "totp_not_set_up": Meaning(
+        403, "请先设置动态验证码，再使用其他功能", "Set up your second factor first; nothing else is open until then"
+    ),
+    "origin_refused": Meaning(403, "请求不是来自本站页面", "This request comes from no page of this mall"),
     "name_taken": Meaning(409, "名称已被使用", "This name is taken"),
     "last_owner": Meaning(409, "至少要保留一位可用的所有者", "The mall needs at least one active owner"),
     # catalogue

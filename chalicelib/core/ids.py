@@ -38,6 +38,11 @@ def secret() -> str:
     return _random_bytes(32).hex()
 
 
+def random_bytes(count: int) -> bytes:
+    """Draw so many bytes that nobody can guess."""
+    return _random_bytes(count)
+
+
 def digest(data: bytes) -> str:
     """Give a short fingerprint of `data`, to tell whether two requests are the same."""
     return _text(hashlib.sha256(data).digest())

@@ -41,7 +41,7 @@ def request(number: str) -> Iterator[None]:
 
 
 def about(**fields: str) -> None:
-    """Say this too in the following lines of this request: ids only, and a member's only as a digest."""
+    """Say this too in the following lines of this request: ids, a member's as a digest; of operators the address."""
     known = _about.get()
     if known is not None:
         known.update(fields)

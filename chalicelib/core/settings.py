@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_days: int = 1095
     member_token_days: int = 30
     operator_token_hours: int = 12
+    #: Whether operators with great rights must have a second factor; off in a local mall.
+    totp_obligatory: bool = True
     #: How long a process may answer reads of the catalogue and of settings from memory.
     cache_seconds: float = 1.0
     trace: bool = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,9 @@ from tests.wechat_fixtures import Wechat
 if TYPE_CHECKING:
     from local.client import Operator, Shopper
     from tests.support.reconciliation import Shop
+
+
+_days = count()
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,47 @@ def advance() -> Iterator[Callable[[float], None]]:
 
     yield move
     clock.use(before)
+
+
+@pytest.fixture
+def nobody(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No operator at all; what other tests have comes back afterwards. Hashing is made cheap."""
+    from chalicelib.mall.operators.access import passwords
+    from chalicelib.mall.operators.tables import Operators
+    from chalicelib.platform.store import tools
+
+    monkeypatch.setattr(passwords, "_COST", 16)
+    monkeypatch.setattr(passwords, "NOBODY", passwords.hashed("nobody"))
+    kept = list(tools.scan(Operators))
+    for item in kept:
+        item.delete()
+    yield
+    for item in tools.scan(Operators):
+        item.delete()
+    for item in kept:
+        item.save()
+
+
+@pytest.fixture
+def later() -> Iterator[Callable[[float], None]]:
+    """The clock stands near noon of a day that is this test's, far from any other's, and moves when told."""
+    at = [datetime(2031, 3, 1, 4, tzinfo=UTC).timestamp() + 3 * 86_400 * next(_days)]
+    before = clock.use(lambda: at[0])
+
+    def move(seconds: float) -> None:
+        at[0] += seconds
+
+    yield move
+    clock.use(before)
+
+
+@pytest.fixture
+def totp_obligatory() -> Iterator[None]:
+    """Owners must have a second factor, as in a deployed mall."""
+    before = settings._environment
+    settings.use({**before, "YUTANG_TOTP_OBLIGATORY": "true"})
+    yield
+    settings.use(before)
 
 
 @pytest.fixture

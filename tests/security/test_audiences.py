@@ -13,7 +13,7 @@ import pytest
 from chalice.app import Chalice
 from werkzeug.test import Client as WsgiClient
 
-from chalicelib.core import clock
+from chalicelib.core import clock, settings
 from chalicelib.mall.operators import service
 from chalicelib.mall.operators.access import passwords
 from chalicelib.mall.operators.access.guard import OperatorGuard
@@ -189,6 +189,12 @@ AUDIENCES = {
     "POST /v1/admin/jobs/dead/{job_id}/retry": "jobs.retry",
     # operators
     "POST /v1/admin/login": "public",
+    "POST /v1/admin/session": "public",
+    "POST /v1/admin/session/refresh": "public",
+    "DELETE /v1/admin/session": "public",
+    "POST /v1/admin/logout": SELF,
+    "POST /v1/admin/me/totp": SELF,
+    "POST /v1/admin/me/totp/confirm": SELF,
     "GET /v1/admin/me": SELF,
     "PUT /v1/admin/me/password": SELF,
     "GET /v1/admin/operators": "operators.read",
@@ -196,6 +202,11 @@ AUDIENCES = {
     "PATCH /v1/admin/operators/{name}": "operators.write",
     "GET /v1/admin/audit": "audit.read",
 }
+
+#: What an operator calls before anybody knows who it is: a password opens them, or a browser's cookie.
+DOORS = {
+    "POST /v1/admin/login", "POST /v1/admin/session", "POST /v1/admin/session/refresh", "DELETE /v1/admin/session",
+}  # fmt: skip
 
 PASSWORD = "long enough for anyone"
 ROUTES = pytest.mark.parametrize("route", AUDIENCES)
@@ -288,7 +299,7 @@ def test_every_permission_is_one_that_a_role_can_give() -> None:
 
 def test_the_table_is_held_by_the_path() -> None:
     for route, audience in AUDIENCES.items():
-        admin = " /v1/admin/" in route and route != "POST /v1/admin/login"
+        admin = " /v1/admin/" in route and route not in DOORS
         assert (audience not in ("public", "visitor", "member", "callback")) == admin, route
 
 
@@ -318,6 +329,21 @@ def test_with_an_operator_s_token_of_every_role(mall: Mall, route: str) -> None:
             assert told == (200, "", True), role
         else:
             assert told == (403, "forbidden", False), role
+
+
+@pytest.mark.parametrize("route", [route for route, audience in AUDIENCES.items() if audience in (SELF, *PERMISSIONS)])
+def test_who_must_have_a_second_factor_and_has_none_may_only_set_it_up(mall: Mall, route: str) -> None:
+    audience, before = AUDIENCES[route], settings._environment
+    settings.use({**before, "YUTANG_TOTP_OBLIGATORY": "true"})
+    try:
+        for role, authorization in mall.operators.items():
+            told = mall.call(route, authorization)
+            if role in (OWNER, "finance") and audience != SELF and audience in ROLES[role]:
+                assert told == (403, "totp_not_set_up", False), role
+            elif role != "disabled" and (audience == SELF or audience in ROLES[role]):
+                assert told == (200, "", True), role
+    finally:
+        settings.use(before)
 
 
 @ROUTES

@@ -57,6 +57,7 @@ EXCEPTIONS = {
     "commerce.orders.refunds.issue": "what every refund does in the transaction that grants it, whoever grants",
     "commerce.orders.refunds.push": "a granted refund's way through WeChat: the only part that calls outside",
     "growth.groupbuy.lobbies.fates": "the end of one order: the lobby's end and the draw both come to it",
+    "mall.operators.access.common_passwords": "a list that somebody else made, with its source and its licence",
     "mall.operators.access.guard": "what the HTTP edge asks: who an operator is, and whether they may",
     "mall.operators.access.passwords": "hashes of passwords, known to nobody else",
 }

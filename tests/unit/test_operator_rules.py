@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from chalicelib.mall.operators.rules import (
     unknown_roles,
     wait_seconds,
 )
+from chalicelib.mall.operators.tables import AuditEntry
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -44,6 +46,37 @@ def test_roles_add_up_and_unknown_ones_allow_nothing() -> None:
     both = Operator(name="a", roles=["service", "merchandiser", "gone"], created_at=AT, tokens_from=AT)
     assert both.permissions == {SELF} | ROLES["service"] | ROLES["merchandiser"]
     assert Operator(name="a", roles=["gone"], created_at=AT, tokens_from=AT).permissions == {SELF}
+
+
+@pytest.mark.parametrize(
+    ("roles", "has_totp", "needs"),
+    [
+        (["owner"], False, True),
+        (["auditor", "finance"], False, True),
+        (["owner"], True, False),
+        (["merchandiser", "fulfilment", "service", "auditor"], False, False),
+        ([], False, False),
+    ],
+)
+def test_who_appoints_and_who_pays_out_needs_a_second_factor(roles: list[str], has_totp: bool, needs: bool) -> None:
+    operator = Operator(name="a", roles=roles, has_totp=has_totp, created_at=AT, tokens_from=AT)
+    assert operator.needs_totp is needs
+
+
+def test_what_an_older_version_wrote_is_read() -> None:
+    """It knew no second factor, and no address."""
+    stamp = "2026-11-22T00:00:00Z"
+    operator = {"name": "a", "roles": ["owner"], "disabled": False, "created_at": stamp, "tokens_from": stamp}
+    assert msgspec.convert(operator, Operator) == Operator(name="a", roles=["owner"], created_at=AT, tokens_from=AT)
+    entry = {"at": stamp, "operator": "a", "permission": "p", "method": "GET", "path": "/", "request_id": "r"}
+    assert msgspec.convert(entry, AuditEntry).address == ""
+
+
+def test_which_tokens_an_operator_honours() -> None:
+    operator = Operator(name="a", roles=["owner"], created_at=AT, tokens_from=AT)
+    assert operator.honours(AT)
+    assert not operator.honours(AT - timedelta(milliseconds=1))
+    assert not msgspec.structs.replace(operator, disabled=True).honours(AT)
 
 
 @pytest.mark.parametrize(

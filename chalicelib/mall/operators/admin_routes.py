@@ -1,44 +1,26 @@
-"""Operators: log in, who am I, appoint and change, and the audit log."""
+"""Operators: who am I, appoint and change, and the audit log."""
 
 from __future__ import annotations
 
 from msgspec import UNSET
 
 from chalicelib.core import clock
-from chalicelib.core.errors import MallError
+from chalicelib.core.errors import MallError, invalid
 from chalicelib.mall.operators import queries as operator_queries
 from chalicelib.mall.operators import service
 from chalicelib.mall.operators.audit import queries as audit_queries
-from chalicelib.mall.operators.audit import service as audit
 from chalicelib.mall.operators.inputs import (
     AuditQuery,
     OperatorChangeInput,
     OperatorInput,
-    OperatorLoginInput,
     OwnPasswordInput,
 )
+from chalicelib.mall.operators.refusals import NOT_ONE_S_OWN
 from chalicelib.mall.operators.rules import SELF
-from chalicelib.mall.operators.tables import AuditEntry
-from chalicelib.mall.operators.views import AuditView, OperatorSession, OperatorView, audit_view, operator_view
+from chalicelib.mall.operators.views import AuditView, OperatorView, audit_view, operator_view
 from chalicelib.platform.store import cursors
-from chalicelib.platform.web.endpoint import OPERATOR, PUBLIC, Call, endpoint
+from chalicelib.platform.web.endpoint import OPERATOR, Call, endpoint
 from chalicelib.platform.web.types import Page
-
-
-@endpoint("POST /v1/admin/login", PUBLIC, errors=("login_failed", "too_many_requests"))
-def login(call: Call, body: OperatorLoginInput) -> OperatorSession:
-    """Log in as an operator. After five failures under a name it is closed for a while that grows."""
-    token, expires_at, operator = service.login(body.name, body.password)
-    entry = AuditEntry(
-        at=clock.now(),
-        operator=operator.name,
-        permission="login",
-        method="POST",
-        path="/v1/admin/login",
-        request_id=call.request_id,
-    )
-    audit.record(entry, 200)
-    return OperatorSession(token, expires_at, operator_view(operator))
 
 
 @endpoint("GET /v1/admin/me", OPERATOR, permission=SELF)
@@ -51,7 +33,10 @@ def me(call: Call) -> OperatorView:
 
 
 @endpoint(
-    "PUT /v1/admin/me/password", OPERATOR, permission=SELF, errors=("login_failed", "too_many_requests", "conflict")
+    "PUT /v1/admin/me/password",
+    OPERATOR,
+    permission=SELF,
+    errors=("login_failed", "too_many_requests", "invalid", "conflict"),
 )
 def change_own_password(call: Call, body: OwnPasswordInput) -> None:
     """Change my password, which needs the one so far."""
@@ -78,12 +63,21 @@ def create_operator(body: OperatorInput) -> OperatorView:
     permission="operators.write",
     errors=("invalid", "last_owner", "conflict"),
 )
-def change_operator(name: str, body: OperatorChangeInput) -> OperatorView:
-    """Change roles, disable or enable, set a password. It holds from the operator's next call on."""
+def change_operator(call: Call, name: str, body: OperatorChangeInput) -> OperatorView:
+    """Change roles, disable or enable, set a password, drop the second factor. It holds from their next call on.
+
+    One's own password and second factor are changed at `/v1/admin/me`, where one proves the one so far.
+    """
+    if name == call.caller:
+        own = [
+            field for field, given in (("password", body.password is not UNSET), ("drop_totp", body.drop_totp)) if given
+        ]
+        if own:
+            raise invalid(*(NOT_ONE_S_OWN.at(field) for field in own))
     roles = None if body.roles is UNSET else body.roles
     disabled = None if body.disabled is UNSET else body.disabled
     password = None if body.password is UNSET else body.password
-    return operator_view(service.change(name, roles, disabled, password))
+    return operator_view(service.change(name, roles, disabled, password, drop_totp=body.drop_totp))
 
 
 @endpoint("GET /v1/admin/audit", OPERATOR, permission="audit.read", errors=("cursor_invalid",))

@@ -1,4 +1,4 @@
-"""What operators send to log in, and about operators."""
+"""What operators send about operators, and themselves."""
 
 from __future__ import annotations
 
@@ -8,20 +8,12 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.mall.operators.rules import OperatorName, Password
+from chalicelib.mall.operators.rules import NewName, OperatorName, Password
+from chalicelib.mall.operators.sessions.inputs import Typed
 from chalicelib.platform.web.types import PageQuery
 
-#: What is typed at a login is only compared; an old password may be shorter than a new one must be.
-Typed = Annotated[str, Meta(min_length=1, max_length=128)]
 Role = Annotated[str, Meta(min_length=1, max_length=32)]
 Roles = Annotated[list[Role], Meta(min_length=1, max_length=16)]
-
-
-class OperatorLoginInput(msgspec.Struct, forbid_unknown_fields=True):
-    """Name and password."""
-
-    name: OperatorName
-    password: Typed
 
 
 class OwnPasswordInput(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,7 +26,7 @@ class OwnPasswordInput(msgspec.Struct, forbid_unknown_fields=True):
 class OperatorInput(msgspec.Struct, forbid_unknown_fields=True):
     """Whom to appoint."""
 
-    name: OperatorName
+    name: NewName
     password: Password
     roles: Roles
 
@@ -45,6 +37,8 @@ class OperatorChangeInput(msgspec.Struct, forbid_unknown_fields=True):
     roles: Roles | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
     password: Password | UnsetType = UNSET
+    #: Take the second factor away, of who has lost it: they set up another at their next login.
+    drop_totp: bool = False
 
 
 class AuditQuery(PageQuery, kw_only=True):

@@ -81,11 +81,20 @@ ROLES: Mapping[str, frozenset[str]] = {
     "auditor": frozenset(permission for permission in PERMISSIONS if permission.endswith(".read")),
 }
 
+#: Who must have a second factor: those who can appoint others, and those who pay out.
+_GREAT_ROLES = frozenset({OWNER, "finance"})
+
 OperatorName = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
+#: A new one, in which something can be told apart.
+NewName = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[_-]*[A-Za-z0-9][A-Za-z0-9_-]*$(?!\n)")]
 Password = Annotated[str, Meta(min_length=12, max_length=128)]
 
 #: Seconds to wait after so many failures in a row: none up to the fourth; the last for all further ones.
 _WAIT_SECONDS = (0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600)
+
+#: Characters that are taken for each other on a screen or in a log, after case is folded.
+_LOOKS = str.maketrans({"0": "o", "1": "l", "i": "l", "2": "z", "5": "s", "8": "b", "-": None, "_": None})
+_LOOK_PAIRS = (("rn", "m"), ("vv", "w"))
 
 #: A field whose name holds one of these words is never kept.
 _NEVER_KEPT = ("password", "phone", "secret", "token")
@@ -100,13 +109,24 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     roles: list[str]
     disabled: bool = False
     created_at: datetime
-    #: Tokens issued before this are void: the password was changed then, or the operator disabled.
+    #: Tokens issued before this are void: the operator logged out then, was disabled, or proves themselves otherwise.
     tokens_from: datetime
+    #: Whether a second factor is asked for. Its secret is kept as the password is.
+    has_totp: bool = False
 
     @property
     def permissions(self) -> frozenset[str]:
         """All that the operator's roles allow. A role that is no longer known allows nothing."""
         return frozenset({SELF}).union(*(ROLES.get(role, frozenset()) for role in self.roles))
+
+    @property
+    def needs_totp(self) -> bool:
+        """Whether the operator's roles are such that a password alone is too little, and there is no second factor."""
+        return not self.has_totp and not _GREAT_ROLES.isdisjoint(self.roles)
+
+    def honours(self, issued_at: datetime) -> bool:
+        """Whether a token that was issued then still speaks for the operator."""
+        return not self.disabled and issued_at >= self.tokens_from
 
     @property
     def is_active_owner(self) -> bool:
@@ -119,8 +139,20 @@ def unknown_roles(roles: Iterable[str]) -> list[str]:
     return [role for role in roles if role not in ROLES]
 
 
+def look(name: str) -> str:
+    """Give what a name looks like; of names that look alike one is taken.
+
+    Case is folded; 0 and o, 1, l and i, 2 and z, 5 and s, 8 and b, rn and m, vv and w are one, and hyphens and
+    underscores are not seen.
+    """
+    seen = name.casefold().translate(_LOOKS)
+    for pair, one in _LOOK_PAIRS:
+        seen = seen.replace(pair, one)
+    return seen
+
+
 def wait_seconds(failures: int) -> int:
-    """Say how long nobody may log in under a name after so many failures in a row: 0 for four, then 30 s to 1 h."""
+    """Say how long a guesser waits after so many failures of their own in a row: 0 for four, then 30 s to 1 h."""
     return _WAIT_SECONDS[min(failures, len(_WAIT_SECONDS) - 1)]
 
 

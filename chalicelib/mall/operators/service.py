@@ -1,82 +1,22 @@
-"""Operators log in, are appointed, change; the mall always keeps an active owner."""
+"""Operators are appointed, change, are reset; the mall always keeps an active owner."""
 
 from __future__ import annotations
-
-import contextlib
-from datetime import datetime, timedelta
 
 import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid
-from chalicelib.core.refusals import EMPTY, NO_SUCH
-from chalicelib.core.settings import settings
+from chalicelib.core.refusals import EMPTY
+from chalicelib.mall.operators import queries as operator_queries
 from chalicelib.mall.operators.access import passwords
-from chalicelib.mall.operators.refusals import TAKEN, UNKNOWN_ROLES
-from chalicelib.mall.operators.rules import OWNER, Operator, OperatorName, unknown_roles, wait_seconds
-from chalicelib.mall.operators.tables import OWNERS, Operators, attempts_key, operator_key
+from chalicelib.mall.operators.access import service as attempts
+from chalicelib.mall.operators.access.rules import password_fault
+from chalicelib.mall.operators.refusals import LOOKS_TAKEN, TAKEN, UNKNOWN_ROLES
+from chalicelib.mall.operators.rules import OWNER, NewName, Operator, look, unknown_roles
+from chalicelib.mall.operators.tables import OWNERS, Operators, look_key, operator_key
 from chalicelib.platform.store import read, versioned
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction, remove, write
-from chalicelib.platform.store.versioned import Conflict, Versioned, commit, retry
-from chalicelib.platform.web import tokens
-
-#: Failures are forgotten a day after the last one.
-_FAILURES_SECONDS = 86_400
-
-
-def login(name: str, password: str) -> tuple[str, datetime, Operator]:
-    """Log an operator in: a token, when it ends, and whose it is.
-
-    Raises `login_failed`, alike for an unknown name, a wrong password and a disabled operator; and after five
-    failures in a row under a name, known or not, `too_many_requests`.
-    """
-    began = clock.now()  # so that a password changed while this one was being checked makes the token void
-    operator = _prove(name, password)
-    expires_at = began + timedelta(hours=settings().operator_token_hours)
-    return tokens.issue("operator", operator.name, expires_at, began), expires_at, operator
-
-
-def _prove(name: str, password: str) -> Operator:
-    # The attempt is counted before the password is looked at, so that guesses made at the same time count too.
-    attempt = _count_attempt(name)
-    item = read.get(Operators, *operator_key(name))
-    stored = passwords.NOBODY if item is None else item.password
-    if not passwords.matches(password, stored) or item is None or item.operator.disabled:
-        raise MallError("login_failed")
-    with contextlib.suppress(ConditionFailed):  # somebody else tries at the same time: their failures stay counted
-        remove(Operators, attempts_key(name), Operators.failures == attempt)
-    return item.operator
-
-
-def _count_attempt(name: str) -> int:
-    try:
-        return retry(lambda: _count_once(name))
-    except MallError as fault:
-        if fault.code != "conflict":
-            raise
-        raise MallError("too_many_requests", retry_after=1) from None
-
-
-def _count_once(name: str) -> int:
-    now = clock.unix()
-    item = read.get(Operators, *attempts_key(name))
-    seen = 0
-    unchanged = Operators.kind.does_not_exist()
-    if item is not None:
-        if item.locked_until > now:
-            raise MallError("too_many_requests", retry_after=int(item.locked_until) - now)
-        unchanged = (Operators.failures == item.failures) & (Operators.locked_until == item.locked_until)
-        seen = int(item.failures) if item.expires.timestamp() > now else 0
-    changes = [
-        Operators.failures.set(seen + 1),
-        Operators.locked_until.set(now + wait_seconds(seen + 1)),
-        Operators.expires.set(clock.now() + timedelta(seconds=_FAILURES_SECONDS)),
-    ]
-    try:
-        write(Operators, attempts_key(name), changes, unchanged)
-    except ConditionFailed as fault:
-        raise Conflict from fault
-    return seen + 1
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, Versioned, commit
 
 
 def bootstrap(name: str, password: str) -> bool:
@@ -85,14 +25,15 @@ def bootstrap(name: str, password: str) -> bool:
     Of several at once one succeeds. Raises ValueError for a name that no operator can have.
     """
     try:
-        msgspec.convert(name, OperatorName)
+        msgspec.convert(name, NewName)
     except msgspec.ValidationError:
-        raise ValueError("an operator's name is 1 to 32 letters, digits, - or _") from None
+        raise ValueError("an operator's name is 1 to 32 letters, digits, - or _, not signs alone") from None
     if read.get(Operators, *OWNERS) is not None:
         return False
     tx = Transaction()
     tx.create(Operators(*OWNERS, active=1))
-    tx.create(_item(_new(name, [OWNER]), password))
+    tx.create(_item(_new(name, [OWNER]), passwords.hashed(password)))
+    tx.create(Operators(*look_key(look(name))))
     try:
         commit(tx)
     except Conflict:
@@ -101,52 +42,97 @@ def bootstrap(name: str, password: str) -> bool:
 
 
 def create(name: str, password: str, roles: list[str]) -> Operator:
-    """Appoint an operator. Raises `name_taken`, and `invalid` for roles that do not exist."""
+    """Appoint an operator.
+
+    Raises `name_taken` for a name that is another's, or looks like it, and `invalid` for roles that do not exist and a
+    password that is too easy.
+    """
     operator = _new(name, _checked(roles))
+    item = _item(operator, _hashed(name, password))
+    for other in operator_queries.operators():  # those of an older version have not written what their name looks like
+        if look(other.name) == look(name):
+            raise _taken(name, other.name)
     tx = Transaction()
-    tx.create(_item(operator, password), MallError("name_taken", errors=(TAKEN.at("name"),)))
+    tx.create(item, _taken(name, name))
+    tx.create(Operators(*look_key(look(name))), MallError("name_taken", errors=(TAKEN.at("name"),)))
     _count_owners(tx, int(operator.is_active_owner))
     commit(tx)
     return operator
 
 
-def change(
-    name: str, roles: list[str] | None = None, disabled: bool | None = None, password: str | None = None
-) -> Operator:
-    """Change what is given; it holds from the operator's next call on. A new password, as a lock-out, ends all logins.
+def _taken(name: str, by: str) -> MallError:
+    reason = TAKEN.at("name") if name == by else LOOKS_TAKEN.at("name", taken=by)
+    return MallError("name_taken", errors=(reason,))
 
-    Raises `not_found`, `invalid` for unknown roles, `last_owner` and, when others change it just then, `conflict`.
+
+def change(
+    name: str,
+    roles: list[str] | None = None,
+    disabled: bool | None = None,
+    password: str | None = None,
+    *,
+    drop_totp: bool = False,
+    log_out: bool = False,
+    field: str = "password",
+) -> Operator:
+    """Change what is given; it holds from the operator's next call on.
+
+    A new password, as a lock-out, ends all logins, and so does a second factor that is dropped. `field` is what the
+    client calls the password. Raises `not_found`, `invalid` for unknown roles and a password that is too easy,
+    `last_owner` and, when others change it just then, `conflict`.
     """
-    new_hash = None if password is None else passwords.hashed(password)
+    new_hash = None if password is None else _hashed(name, password, field)
     changes = {} if roles is None else {"roles": _checked(roles)}
 
     def decide(before: Operator, _: Transaction) -> Operator:
         state = before.disabled if disabled is None else disabled
-        ends_logins = new_hash is not None or (state and not before.disabled)
-        since = clock.now() if ends_logins else before.tokens_from
-        return msgspec.structs.replace(before, disabled=state, tokens_from=since, **changes)
+        ends_logins = new_hash is not None or drop_totp or log_out or (state and not before.disabled)
+        return msgspec.structs.replace(
+            before,
+            disabled=state,
+            tokens_from=clock.now() if ends_logins else before.tokens_from,
+            has_totp=before.has_totp and not drop_totp,
+            **changes,
+        )
 
     def write(tx: Transaction, before: Versioned[Operator], after: Operator) -> None:
         actions = [Operators.operator.set(after), Operators.version.set(before.version + 1)]
         if new_hash is not None:
             actions.append(Operators.password.set(new_hash))
+        if drop_totp:
+            parts = (Operators.totp, Operators.totp_begun, Operators.totp_step, Operators.recovery)
+            actions += [part.remove() for part in parts]
         tx.update(Operators, operator_key(name), actions, Operators.version == before.version, Conflict)
         _count_owners(tx, after.is_active_owner - before.value.is_active_owner)
 
-    return versioned.change(lambda: _existing(name), decide, write)
+    return versioned.change(lambda: operator_queries.existing(name), decide, write)
 
 
 def change_own_password(name: str, password: str, new_password: str) -> None:
-    """Set the caller's own password. Raises `login_failed` and `too_many_requests` as `login` does."""
-    _prove(name, password)
-    change(name, password=new_password)
+    """Set the caller's own password.
+
+    Raises `login_failed` where the one so far is wrong, after five of these `too_many_requests`, and `invalid` for a
+    new one that is too easy. These failures are not those of logins: nobody outside can make the caller wait here.
+    """
+    attempt = attempts.count_own_password(name)
+    item = operator_queries.item(name)
+    if item is None or not passwords.matches(password, item.password):
+        raise MallError("login_failed")
+    attempts.forget(attempt)
+    change(name, password=new_password, field="new_password")
 
 
-def _existing(name: str) -> Versioned[Operator]:
-    item = read.get(Operators, *operator_key(name))
-    if item is None:
-        raise MallError("not_found", errors=(NO_SUCH.at("name"),))
-    return Versioned(item.operator, int(item.version))
+def reset(name: str, password: str) -> Operator:
+    """Give an operator a way back in: a new password, no second factor, no login, no failures. Raises as `change`."""
+    operator = change(name, password=password, drop_totp=True)
+    attempts.unlock(name)
+    return operator
+
+
+def _hashed(name: str, password: str, field: str = "password") -> str:
+    if fault := password_fault(password, name):
+        raise invalid(fault.at(field))
+    return passwords.hashed(password)
 
 
 def _count_owners(tx: Transaction, more: int) -> None:
@@ -160,8 +146,8 @@ def _count_owners(tx: Transaction, more: int) -> None:
         )
 
 
-def _item(operator: Operator, password: str) -> Operators:
-    return Operators(*operator_key(operator.name), operator=operator, password=passwords.hashed(password), version=1)
+def _item(operator: Operator, password_hash: str) -> Operators:
+    return Operators(*operator_key(operator.name), operator=operator, password=password_hash, version=1)
 
 
 def _new(name: str, roles: list[str]) -> Operator:

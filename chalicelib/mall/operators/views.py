@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from chalicelib.mall.operators.rules import Operator
+from chalicelib.mall.operators.second_factor import service as second_factor
 from chalicelib.mall.operators.tables import AuditEntries
 
 
@@ -18,18 +19,17 @@ class OperatorView(msgspec.Struct):
     permissions: list[str]
     disabled: bool
     created_at: datetime
-
-
-class OperatorSession(msgspec.Struct):
-    """A token, and until when it is good."""
-
-    token: str
-    expires_at: datetime
-    operator: OperatorView
+    #: Whether a second factor is asked for at a login; `totp_due`: one has to be set up before anything else.
+    totp: bool
+    totp_due: bool
 
 
 class AuditView(msgspec.Struct):
-    """What an operator asked for, and how it ended; `status` is null while, or if, it did not end."""
+    """What an operator asked for, and how it ended; `status` is null while, or if, it did not end.
+
+    `address` is where the request came from. `times` is above 1 where failed logins of an hour are counted together:
+    it is the last of them then; under the name "-" are those under names that nobody has.
+    """
 
     at: datetime
     operator: str
@@ -38,6 +38,8 @@ class AuditView(msgspec.Struct):
     path: str
     parameters: dict[str, str]
     request_id: str
+    address: str
+    times: int
     body: str
     status: int | None
 
@@ -50,6 +52,8 @@ def operator_view(operator: Operator) -> OperatorView:
         permissions=sorted(operator.permissions),
         disabled=operator.disabled,
         created_at=operator.created_at,
+        totp=operator.has_totp,
+        totp_due=second_factor.is_due(operator),
     )
 
 
@@ -64,6 +68,8 @@ def audit_view(item: AuditEntries) -> AuditView:
         path=entry.path,
         parameters=entry.parameters,
         request_id=entry.request_id,
+        address=entry.address,
+        times=int(item.times or 1),
         body=entry.body,
         status=int(item.status) if item.status else None,
     )

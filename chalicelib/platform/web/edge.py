@@ -93,7 +93,7 @@ def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard:
         reply = _answered(endpoint, request, path, guard, request_id)
         seconds = round(clock.monotonic() - started, 3)
         log.info("answered", method=endpoint.method, path=endpoint.path, status=reply.status, seconds=seconds)
-    headers = {
+    headers: dict[str, str | list[str]] = {
         "Content-Type": reply.content_type,
         "X-Request-Id": request_id,
         "Cache-Control": "no-store",  # somebody's own, unless the endpoint says otherwise
@@ -101,6 +101,8 @@ def answer(endpoint: Endpoint, request: Request, path: Mapping[str, str], guard:
         **_transport(),
         **reply.headers,
     }
+    if reply.cookies:
+        headers["Set-Cookie"] = list(reply.cookies)
     body = reply.body if reply.content_type.startswith("image/") else reply.body.decode()
     return _Answer(body=body, status_code=reply.status, headers=headers)
 

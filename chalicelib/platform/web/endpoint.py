@@ -71,6 +71,8 @@ class Reply(msgspec.Struct, frozen=True):
     status: int = 200
     content_type: str = "application/json"
     headers: dict[str, str] = {}
+    #: Each a Set-Cookie header.
+    cookies: tuple[str, ...] = ()
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -178,6 +178,7 @@ def codes(declared: Endpoint) -> list[str]:
         "idempotency_key_reused": bool(declared.idempotent),
         "unauthenticated": declared.audience in (VISITOR, MEMBER, OPERATOR),
         "forbidden": declared.audience is OPERATOR,
+        "totp_not_set_up": declared.audience is OPERATOR,
         "not_found": "{" in declared.path,
         "too_large": declared.method != "GET",
         "too_many_requests": declared.audience in (VISITOR, MEMBER),

@@ -13,7 +13,8 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import signing_keys
 
-Kind = Literal["member", "operator"]
+#: What a token is for. One of a kind is none of another: "session" and "device" are cookies of an operator's browser.
+Kind = Literal["member", "operator", "session", "device"]
 
 _LENGTH_MAX = 1024
 
@@ -34,9 +35,16 @@ def issue(kind: Kind, subject: str, expires_at: datetime, issued_at: datetime | 
 def read(kind: Kind, authorization: str | None) -> Token:
     """Read the header `Authorization: Bearer ...`. Raises `unauthenticated`."""
     scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() == "bearer" and len(token) <= _LENGTH_MAX:
+    if scheme.lower() == "bearer":
+        return check(kind, token.strip())
+    raise MallError("unauthenticated")
+
+
+def check(kind: Kind, token: str) -> Token:
+    """Read a token by itself, as a cookie has it. Raises `unauthenticated`."""
+    if len(token) <= _LENGTH_MAX:
         try:
-            who, expires, issued_ms = _serializer(kind).loads(token.strip())
+            who, expires, issued_ms = _serializer(kind).loads(token)
         except (BadData, ValueError, TypeError):
             raise MallError("unauthenticated") from None
         if clock.unix() < expires:

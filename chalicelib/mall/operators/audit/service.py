@@ -32,6 +32,26 @@ def record(entry: AuditEntry, status: int | None = None) -> Position:
     return item.day, item.position
 
 
+def count(entry: AuditEntry, status: int) -> None:
+    """Count a refused login with the others of its hour under that name: the entry shows the last, and how many.
+
+    That this fails must not keep anybody out: the refusal stands without it.
+    """
+    hour = entry.at.replace(minute=0, second=0, microsecond=0)
+    day = clock.day(hour).isoformat()
+    changes = [
+        AuditEntries.operator_day.set(operator_day(entry.operator, day)),
+        AuditEntries.entry.set(entry),
+        AuditEntries.status.set(status),
+        AuditEntries.expires.set(entry.at + timedelta(days=settings().audit_days)),
+        AuditEntries.times.add(1),
+    ]
+    try:
+        write(AuditEntries, (day, f"{clock.stamp(hour)}|{entry.operator}"), changes)
+    except MallError:
+        log.warning("login_not_counted", day=day)
+
+
 def close(position: Position, status: int) -> None:
     """Say how the call ended. That this fails must not undo what the call did: the entry then stays open."""
     try:

@@ -1,0 +1,1 @@
+"""Coming in and going out: logins, tokens, and the cookies of a browser."""
