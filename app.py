@@ -1,14 +1,15 @@
-"""Yutang's Lambda entry points: the HTTP API, and of each lane of jobs its schedule and its stream. Nothing else.
+"""Yutang's Lambda entry points: the shop's API, the operators', and of each lane of jobs its schedule and its stream.
 
 WINGS is the one list of wings: what a wing serves, runs and keeps follows from its file names. A function imports what
-it runs: the API the shop's routes, and the operators' when one of their paths is asked for; a worker the handlers of
-jobs. Wherever Lambda has not said which function this is (packaging, the local mall, tests), everything is imported.
+it runs: the shop's API the shop's routes, the operators' function theirs, a worker the handlers of jobs. Wherever
+Lambda has not said which function this is (packaging, the local mall, tests), everything is imported.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice, Rate
 
@@ -20,6 +21,9 @@ from chalicelib.platform.jobs import daily, worker
 from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE
 from chalicelib.platform.jobs.tables import Jobs
 from chalicelib.platform.store import base
+
+if TYPE_CHECKING:
+    from chalicelib.platform.web.operators_edge import OperatorsEdge
 
 gc.disable()  # imports leave no rubbish; looking for some is a tenth of a cold start
 
@@ -35,22 +39,24 @@ SHOP_ROUTES = ("routes", "callbacks")
 ADMIN_ROUTES = ("admin_routes",)
 
 
-class Mall(Chalice):
-    """The API. A call of a path that is not there yet opens the operators' routes."""
+def open_shop() -> None:
+    """Import what shoppers and other servers call of every wing, and serve it."""
+    from chalicelib.platform.web import edge
+    from chalicelib.platform.web.endpoint import ENDPOINTS
+    from chalicelib.platform.web.paths import is_operators
 
-    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        """Answer a request of API Gateway's."""
-        if event.get("requestContext", {}).get("resourcePath") not in self.routes:
-            self.open(*ADMIN_ROUTES)
-        return super().__call__(event, context)
+    wings.load(WINGS, *SHOP_ROUTES)
+    edge.register(app, _guard, [endpoint for endpoint in ENDPOINTS if not is_operators(endpoint.path)])
 
-    def open(self, *rooms: str) -> None:
-        """Import these rooms of every wing and serve what they declare; nothing more when they are open."""
-        from chalicelib.platform.web import edge
-        from chalicelib.platform.web.endpoint import ENDPOINTS
 
-        wings.load(WINGS, *rooms)
-        edge.register(self, _guard, ENDPOINTS)
+@functools.cache
+def office() -> OperatorsEdge:
+    """Import what operators call of every wing, and the shop's too: the OpenAPI document tells of both."""
+    from chalicelib.platform.web.endpoint import ENDPOINTS
+    from chalicelib.platform.web.operators_edge import OperatorsEdge
+
+    wings.load(WINGS, *SHOP_ROUTES, *ADMIN_ROUTES)
+    return OperatorsEdge(_guard, ENDPOINTS)
 
 
 def _guard() -> Any:
@@ -74,22 +80,31 @@ def _register_ports() -> None:
     )
 
 
-app = Mall(app_name="yutang", configure_logs=False)
+app = Chalice(app_name="yutang", configure_logs=False)
 # Whatever a process runs, it knows every section of settings, every kind of job with its lane, and what hears an event.
 wings.load(WINGS, "settings", "jobs")
 _register_ports()
 match settings().handler:
     case "":
-        app.open(*SHOP_ROUTES)
-        app.open(*ADMIN_ROUTES)
+        open_shop()
+        office()
     case "app.app":
-        app.open(*SHOP_ROUTES)
+        open_shop()
+    case "app.operators":
+        office()
     case _:
         worker.load_handlers()
 if settings().handler:
     base.client()  # while Lambda still gives a start its full CPU
 gc.freeze()
 gc.enable()
+
+
+# API Gateway's, by resources that infra/ makes: Chalice knows no second function behind an API.
+@app.lambda_function(name="operators")
+def operators(event: Any, context: Any) -> dict[str, Any]:
+    """Answer a request of an operator's, whichever of their endpoints it is for."""
+    return office()(event, context)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-jobs")

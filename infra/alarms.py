@@ -73,6 +73,14 @@ def alarms(stage: str, workers: int) -> dict[str, Alarm]:
             "Orders are refused for want of stock, a hundred a minute: an offer is too popular, or its stock wrong",
             Metric.REFUSED, 100, dimension={"Reason": "out_of_stock"}, seconds=_MINUTE, periods=5, of=5,
         ),
+        "OperatorLoginsFail": own(
+            "Somebody tries names and passwords at the operators' door; the access log says from where",
+            Metric.OPERATORS_REFUSED, 10, dimension={"Reason": "login_failed"}, seconds=15 * _MINUTE,
+        ),
+        "OperatorLoginsHeldUp": own(
+            "Logins of operators are held up after too many wrong ones; the access log says from where they come",
+            Metric.OPERATORS_REFUSED, 10, dimension={"Reason": "too_many_requests"}, seconds=15 * _MINUTE,
+        ),
         "RefundsWait": own(
             "A refund is not paid out an hour after it was granted (the merchant's balance is short, WeChat is down),"
             " or WeChat refuses it",
@@ -141,7 +149,8 @@ def _widgets(stage: str) -> list[Json]:
         ("Orders placed and paid", "Sum", [own(Metric.ORDERS_PLACED), own(Metric.ORDERS_PAID)]),
         ("Paid, fen", "Sum", [own(Metric.PAID_FEN)]),
         ("Lobbies", "Sum", [*map(own, (Metric.LOBBIES_SUCCEEDED, Metric.LOBBIES_FAILED, Metric.ACTIVITIES_STUCK))]),
-        ("Refused, by reason", "Sum", [each(Metric.REFUSED, "Reason")]),
+        ("Refused by the shop, by reason", "Sum", [each(Metric.REFUSED, "Reason")]),
+        ("Refused to operators, by reason", "Sum", [each(Metric.OPERATORS_REFUSED, "Reason")]),
         ("Oldest due job, s", "Maximum", [own(Metric.JOB_LAG, "Lane", lane) for lane in ("INSIDE", "OUTSIDE")]),
         ("Jobs: dead, failed, waiting; refunds stuck", "Sum",
          [*map(own, (Metric.JOBS_DEAD, Metric.JOBS_FAILED, Metric.REFUNDS_STUCK)), each(Metric.JOBS_WAITING, "Kind")]),

@@ -25,6 +25,7 @@ class Function(NamedTuple):
 
 FUNCTIONS = (
     Function("APIHandler", "api", fixed="AllFixed"),
+    Function("Operators", "operators", fixed="AllFixed"),
     Function("RunDueJobs", "run-due-jobs", "schedule", INSIDE),
     Function("RunDueCalls", "run-due-calls", "schedule", OUTSIDE, fixed="CallsFixed"),
     Function("RunOwedJobs", "run-owed-jobs", "stream", INSIDE),
@@ -33,6 +34,8 @@ FUNCTIONS = (
 _STREAM = {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
 _UNREAD = {"Fn::GetAtt": ["UnreadJobs", "Arn"]}
 _NOTHING = {"Ref": "AWS::NoValue"}
+#: Of each worker that a schedule wakes: one is woken every minute, and each lives up to 83 seconds.
+_ALIVE_AT_ONCE = 2
 #: What Chalice wants to find in the event of a schedule.
 _MINUTE: Json = {
     "version": "0", "id": "", "detail-type": "Scheduled Event", "source": "aws.events", "account": "", "time": "",
@@ -78,6 +81,10 @@ def _properties(function: Function, variables: Json, workers: int) -> Json:
             "SecurityGroupIds": [{"Ref": "OutwardOnly"}],
         }
         properties["VpcConfig"] = {"Fn::If": [function.fixed, network, _NOTHING]}
+    if function.wakes:
+        # A flood of requests may take all other environments of the account; what moves money goes on.
+        kept = {"Ref": "WorkersReserved"} if function.wakes == "stream" else _ALIVE_AT_ONCE * workers
+        properties["ReservedConcurrentExecutions"] = {"Fn::If": ["WorkersKept", kept, _NOTHING]}
     if function.wakes == "stream":
         properties["Events"] = {f"{function.logical_id}DynamodbEventSource": {"Properties": _stream(function)}}
     if function.wakes == "schedule":

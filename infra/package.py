@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from infra import alarms, functions, responses, tables
+from infra import alarms, api, firewall, functions, tables
 
 Json = dict[str, Any]
 
@@ -85,12 +85,12 @@ def merged_template(stage: str, deployed_now: Json | None = None) -> Json:
     template: Json = msgspec.json.decode(TEMPLATE.read_bytes())
     config = msgspec.json.decode((ROOT / ".chalice" / "config.json").read_bytes())
     variables = config["stages"][stage]["environment_variables"]
-    definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
-    definition["x-amazon-apigateway-gateway-responses"] = responses.gateway_responses()
     given = {name: {"Ref": parameter} for name, parameter in _PARAMETERS.items()}
     kept = {name.removeprefix("YUTANG_").lower(): value for name, value in variables.items() if ":" in value}
     workers = worker_count(variables)
     template["Resources"] |= functions.resources(given, kept, workers)
+    template["Resources"] |= firewall.resources()
+    template["Resources"] = _merged(template["Resources"], api.resources())
     prefix = variables["YUTANG_TABLE_PREFIX"]
     template["Resources"] |= tables.resources(prefix)
     template["Resources"] |= tables.kept(deployed_now, prefix) if deployed_now else {}
@@ -98,6 +98,12 @@ def merged_template(stage: str, deployed_now: Json | None = None) -> Json:
     network = msgspec.json.decode(NETWORK.read_bytes())
     template["Resources"] |= {name: resource | {"Condition": "CallsFixed"} for name, resource in network.items()}
     return template
+
+
+def _merged(into: Json, more: Json) -> Json:
+    """Both, where both say something of a name all of it."""
+    both = {name: _merged(into[name], more[name]) for name in into.keys() & more.keys() if isinstance(into[name], dict)}
+    return {**into, **more, **both}
 
 
 def worker_count(variables: dict[str, str]) -> int:

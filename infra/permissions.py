@@ -21,6 +21,8 @@ DECLARATION = Path(__file__).with_name("permissions.json")
 
 #: What a transaction's parts are called when permission is asked for.
 _PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+#: The functions that answer requests.
+_CALLED = ("api", "operators")
 #: Of each lane: the function that its schedule wakes, and the one that its stream wakes.
 _WORKERS = {"INSIDE": ("run-due-jobs", "run-owed-jobs"), "OUTSIDE": ("run-due-calls", "run-owed-calls")}
 
@@ -33,7 +35,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):
-    """One thing that was done while the mall ran: by "api", "sweep" or a job, with which table or secret."""
+    """One thing that was done while the mall ran: by one of _CALLED, "sweep" or "job", with which table or secret."""
 
     who: str
     action: str
@@ -54,7 +56,7 @@ def needed(seen: Iterable[Seen]) -> dict[str, Grant]:
     operator revives it. Only a schedule looks for them.
     """
     seen = list(seen)
-    done: dict[str, list[Seen]] = {"api": [one for one in seen if one.who == "api"]}
+    done: dict[str, list[Seen]] = {name: [one for one in seen if one.who == name] for name in _CALLED}
     for lane, (due, owed) in _WORKERS.items():
         done[owed] = [one for one in seen if one.who == "job" and one.lane == lane]
         done[due] = done[owed] + [one for one in seen if one.who == "sweep"]

@@ -20,6 +20,9 @@ _REFUSALS = {
 }
 
 
+#: What every answer says: it is what its type says, and only https is spoken here.
+ALWAYS = {"X-Content-Type-Options": "nosniff", "Strict-Transport-Security": "max-age=31536000"}
+
 #: Seconds after which it is worth trying again. The firewall counts over five minutes, and looks every few seconds.
 _RETRY_AFTER = {"WAF_FILTERED": 60}
 
@@ -30,7 +33,7 @@ def gateway_responses() -> dict[str, Any]:
 
 
 def _response(error: MallError) -> dict[str, Any]:
-    headers = {"Content-Type": problems.CONTENT_TYPE, "Cache-Control": "no-store"}
+    headers = {"Content-Type": problems.CONTENT_TYPE, "Cache-Control": "no-store", **ALWAYS}
     if error.status in (429, 503):
         headers["Retry-After"] = str(error.retry_after or 1)
     return {

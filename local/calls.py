@@ -1,4 +1,5 @@
-"""Writes down who does what in this process: the API and the jobs of each lane, every operation on every table.
+"""Writes down who does what in this process: the shop's API, the operators' and the jobs of each lane, every operation
+on every table.
 
 A role in infra/ grants what was seen while the mall was tested, and nothing else. Only something new costs anything:
 one line in a file of this process. What a test does within a job or a request, through something it has hooked in there
@@ -88,12 +89,14 @@ def _watch_entries() -> None:
     from chalicelib.platform.jobs import worker
     from chalicelib.platform.jobs.declarations import lane_of
     from chalicelib.platform.web import edge
+    from chalicelib.platform.web.paths import is_operators
 
     answer, run_due, run_one = edge.answer, worker.run_due, worker.run_one
 
     @functools.wraps(answer)
-    def noted_answer(*given: Any, **named: Any) -> Any:
-        return _as(Seen("api", "", ""), answer, *given, **named)
+    def noted_answer(endpoint: Any, *given: Any, **named: Any) -> Any:
+        function = "operators" if is_operators(endpoint.path) else "api"
+        return _as(Seen(function, "", ""), answer, endpoint, *given, **named)
 
     @functools.wraps(run_due)
     def noted_run_due(*given: Any, **named: Any) -> Any:

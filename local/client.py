@@ -80,10 +80,10 @@ def in_process() -> Transport:
     refusal that the OpenAPI document does not state fails it."""
     from werkzeug.test import Client as WsgiClient
 
-    from app import app
+    import app
     from local.serve import gateway
 
-    client = WsgiClient(gateway(app))
+    client = WsgiClient(gateway(app.app, app.operators))
 
     def send(method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
         reply = client.open(path, method=method, headers=headers, data=body)

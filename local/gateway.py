@@ -10,12 +10,13 @@ import functools
 import http
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote
 
 from chalicelib.core.errors import MallError
 from chalicelib.platform.web import problems
+from chalicelib.platform.web.paths import Router
 
 #: API Gateway's own limit of a request's payload.
 BODY_BYTES_MAX = 10 * 1024 * 1024
@@ -45,58 +46,18 @@ class Context:
         return max(0, int((self._until - time.monotonic()) * 1000))
 
 
-class Router:
-    """Finds the resource of a path. A segment said literally wins over a parameter; built once."""
-
-    def __init__(self, templates: Iterable[str]) -> None:
-        self._literal: dict[str, str] = {}
-        self._tree: dict[str, Any] = {}
-        for template in templates:
-            if "{" not in template:
-                self._literal[template] = template
-            node = self._tree
-            for segment in template.split("/")[1:]:
-                node = node.setdefault("{}" if segment.startswith("{") else segment, {})
-            node[""] = (template, [name[1:-1] for name in template.split("/") if name.startswith("{")])
-
-    def find(self, path: str) -> tuple[str, dict[str, str] | None] | None:
-        """The template of the resource and its path parameters, percent-decoded; None when there is none."""
-        if len(path) > 1 and path.endswith("/"):
-            path = path[:-1]
-        if path in self._literal:
-            return self._literal[path], None
-        values: list[str] = []
-        leaf = _descend(self._tree, path.split("/")[1:], 0, values)
-        if leaf is None:
-            return None
-        template, names = leaf
-        return template, dict(zip(names, map(unquote, values), strict=True)) or None
-
-
-def _descend(node: dict[str, Any], segments: list[str], depth: int, values: list[str]) -> tuple[str, list[str]] | None:
-    if depth == len(segments):
-        return node.get("")
-    segment = segments[depth]
-    if not segment:
-        return None
-    literal = node.get(segment) if segment != "{}" else None
-    if literal is not None and (leaf := _descend(literal, segments, depth + 1, values)):
-        return leaf
-    if "{}" not in node:
-        return None
-    values.append(segment)
-    leaf = _descend(node["{}"], segments, depth + 1, values)
-    if leaf is None:
-        values.pop()
-    return leaf
-
-
 class Gateway:
-    """A WSGI application that answers with a Lambda function behind these routes (template -> method -> anything)."""
+    """A WSGI application that answers with a Lambda function behind these routes (template -> method -> anything).
 
-    def __init__(self, function: Lambda, routes: Mapping[str, Mapping[str, Any]]) -> None:
+    `others` are resources of further functions, which answer every method there.
+    """
+
+    def __init__(
+        self, function: Lambda, routes: Mapping[str, Mapping[str, Any]], others: Mapping[str, Lambda] | None = None
+    ) -> None:
         self._function = function
-        self._router = Router(routes)
+        self._others = dict(others or {})
+        self._router = Router([*routes, *self._others])
         self._methods = {template: frozenset(methods) for template, methods in routes.items()}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
@@ -107,7 +68,8 @@ class Gateway:
         except MallError as error:
             status, headers, body = self._refusal(error, environ, request_id)
         else:
-            status, headers, body = _answer(self._function(event, Context(request_id)))
+            function = self._others.get(event["resource"], self._function)
+            status, headers, body = _answer(function(event, Context(request_id)))
         headers += [("x-amzn-RequestId", request_id), ("Content-Length", str(len(body)))]
         start_response(status_line(status), headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
@@ -120,7 +82,7 @@ class Gateway:
         if found is None:
             raise MallError("not_found")
         template, parameters = found
-        if method not in self._methods[template]:
+        if template not in self._others and method not in self._methods[template]:
             raise MallError("method_not_allowed")
         headers = _headers(environ)
         body = _body(environ)

@@ -22,9 +22,10 @@ from waitress.task import ErrorTask
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.platform.web import problems
+from chalicelib.platform.web.paths import OPERATORS
 from local.calls import record_if_asked
 from local.clock import LocalClock
-from local.gateway import Gateway, status_line
+from local.gateway import Gateway, Lambda, status_line
 from local.processes import HOST, ROOM
 
 _THREADS = 16
@@ -50,20 +51,20 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = _ProblemTask
 
 
-def gateway(app: Chalice) -> Gateway:
-    """The WSGI application for a Chalice application.
+def gateway(app: Chalice, operators: Lambda | None = None) -> Gateway:
+    """The WSGI application for a Chalice application, and for the operators' function where there is one.
 
     Chalice keeps the current request on the application; as in its own local server that becomes one per thread.
     """
     if not isinstance(app, LocalChalice):
         app.__class__ = type("LocalApp", (LocalChalice, type(app)), {})
-    return Gateway(app, app.routes)
+    return Gateway(app, app.routes, dict.fromkeys(OPERATORS, operators) if operators else None)
 
 
-def server(app: Chalice, port: int) -> Any:
+def server(wsgi: Gateway, port: int) -> Any:
     """A waitress server for the application, listening; `run()` serves."""
     listening = waitress.create_server(
-        gateway(app), host=HOST, port=port, threads=_THREADS, ident=None, max_request_body_size=_BODY_BYTES_MAX, **ROOM
+        wsgi, host=HOST, port=port, threads=_THREADS, ident=None, max_request_body_size=_BODY_BYTES_MAX, **ROOM
     )
     listening.channel_class = _Channel
     return listening
@@ -77,8 +78,8 @@ def main() -> None:
     arguments = parser.parse_args()
     record_if_asked()
     clock.use(LocalClock(arguments.clock))
-    app = importlib.import_module("app").app  # only now: it may read the clock as it is imported
-    server(app, arguments.port).run()
+    mall = importlib.import_module("app")  # only now: it may read the clock as it is imported
+    server(gateway(mall.app, mall.operators), arguments.port).run()
 
 
 if __name__ == "__main__":

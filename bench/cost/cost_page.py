@@ -227,6 +227,7 @@ def _taken() -> str:
         "ms for a transaction": traffic.TRANSACTION_MS,
         **{f"ms for a call to WeChat, {region}": taken for region, taken in traffic.WECHAT_MS.items()},
         "cold starts": traffic.COLD_SHARE, "bytes of Lambda's log": traffic.PLATFORM_LOG_BYTES,
+        "bytes of the access log": traffic.ACCESS_LOG_BYTES,
         "bytes added to a line": traffic.LINE_BYTES, "bytes of headers": traffic.HEADER_BYTES,
         "months that logs are kept": traffic.LOG_MONTHS, "of a log's bytes when kept": traffic.LOG_COMPRESSED,
         "custom metrics": traffic.METRICS, "traced": traffic.TRACED_SHARE,

@@ -56,6 +56,7 @@ WECHAT_MS = {
 }
 COLD_SHARE = Taken(0.002, "of requests that start a new environment; falls as traffic grows")
 PLATFORM_LOG_BYTES = Taken(400, "START, END and REPORT of an invocation, Lambda's own lines")
+ACCESS_LOG_BYTES = Taken(230, "a request in the API's access log: id, address, method, resource, status, latency")
 LINE_BYTES = Taken(26, "what CloudWatch adds to each line (its pricing page)")
 HEADER_BYTES = Taken(600, "status line and headers of an answer")
 LOG_MONTHS = Taken(6, "LogDays is 180 by default (infra/template.json)")

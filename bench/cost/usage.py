@@ -18,9 +18,8 @@ from bench.cost import traffic
 from bench.package.cold import Cold
 from bench.package.stack import Stack
 from bench.units.figures import Life, Lives, Step
-from infra import alarms
+from infra import alarms, firewall
 from infra.functions import FUNCTIONS
-from infra.package import TEMPLATE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRICES = ROOT / "bench" / "cost" / "prices.json"
@@ -161,6 +160,7 @@ def step_usage(step: Step, region: str, memory: Mapping[str, int], cold_ms: floa
     if step.function == "api":
         sent = (step.sent_bytes + traffic.HEADER_BYTES.number) / GB
         usage |= {"api_request": 1.0, "waf_request": 1.0, "sent_gb": sent}
+        usage["log_gb"] += (traffic.ACCESS_LOG_BYTES.number + traffic.LINE_BYTES.number) / GB
     return usage
 
 
@@ -201,15 +201,15 @@ class Mall:
         return orders, sum(self.found.lives.visit.stored.values())
 
     def fixed(self) -> Usage:
-        """What a month costs in which nobody comes: alarms, dashboard, metrics, secrets, firewall, rules."""
-        template = msgspec.json.decode(TEMPLATE.read_bytes())["Resources"]
+        """What a month costs in which nobody comes: alarms, dashboard, metrics, secrets, key, firewall, rules."""
+        fence = firewall.resources()
         config = msgspec.json.decode((ROOT / ".chalice" / "config.json").read_bytes())
         variables = config["stages"][STAGE]["environment_variables"].values()
         return {
             "alarm": len(alarms.alarms(STAGE, workers=1)), "dashboard": 1, "metric": traffic.METRICS.number,
             "secret": sum(str(value).startswith("secretsmanager:") for value in variables),
-            "web_acl": sum(resource.get("Type") == "AWS::WAFv2::WebACL" for resource in template.values()),
-            "waf_rule": len(template["ApiFirewall"]["Properties"]["Rules"]),
+            "key": 1, "web_acl": sum(resource["Type"] == "AWS::WAFv2::WebACL" for resource in fence.values()),
+            "waf_rule": sum("Fn::If" not in rule for rule in fence["ApiFirewall"]["Properties"]["Rules"]),
             "rule": sum(function.wakes == "schedule" for function in FUNCTIONS),
         }  # fmt: skip
 

@@ -135,7 +135,8 @@ def _advice(touches: Touches, found: dict[Sale, Outcome]) -> str:
    none free is turned away before the mall has seen them. Many more from the start are no help to a crowd of
    {ADVISED.rush:.0f} seconds: with {warm.processes:,} the sale took {many.sold_out_seconds:.1f} seconds, and
    {many.share_503:.0%} of the buyers were told to try again, because the product's key is where they waited then. API
-   Gateway serves {ADVISED.gateway_rate:,.0f} requests a second in an account."""
+   Gateway serves {ADVISED.gateway_rate:,.0f} requests a second in an account; this mall takes
+   as many when its parameters `RequestsPerSecond` and `RequestsAtOnce` say so."""
 
 
 def _buyers(found: dict[Sale, Outcome]) -> str:

@@ -33,8 +33,9 @@ class Metric(StrEnum):
     LOBBIES_FAILED = "LobbiesFailed"
     #: Each look at an activity that waits to be wound up an hour after it could be, for a lobby that does not end.
     ACTIVITIES_STUCK = "ActivitiesStuck"
-    #: By Reason: the code of the problem that was answered.
+    #: By Reason: the code of the problem that was answered, by the shop and to an operator.
     REFUSED = "Refused"
+    OPERATORS_REFUSED = "OperatorsRefused"
     #: By Lane: seconds that the oldest due job has waited, the most that the worker met.
     JOB_LAG = "JobLag"
     JOBS_FAILED = "JobsFailed"

@@ -14,6 +14,7 @@ from werkzeug.test import Client as WsgiClient
 from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
 from chalicelib.platform.jobs.tables import Jobs
 from chalicelib.platform.store import read
+from chalicelib.platform.web.paths import OPERATORS
 from local.client import Answer, Operator, Sandbox, Shopper, Transport
 from local.clock import LocalClock
 from local.gateway import Gateway
@@ -24,7 +25,7 @@ from tests.support.operators import owner_token
 
 pytestmark = pytest.mark.slow
 
-HANDLERS = ("app", "run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls")
+HANDLERS = ("app", "operators", "run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls")
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +41,10 @@ def functions(
 
 @pytest.fixture(scope="module")
 def send(functions: dict[str, Function]) -> Transport:
-    """Requests reach the deployed API as API Gateway's events."""
+    """Requests reach the two deployed functions of the API as API Gateway's events."""
     from app import app
 
-    client = WsgiClient(Gateway(functions["app"], app.routes))
+    client = WsgiClient(Gateway(functions["app"], app.routes, dict.fromkeys(OPERATORS, functions["operators"])))
 
     def transport(method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
         reply = client.open(path, method=method, headers=headers, data=body)
@@ -91,6 +92,15 @@ def test_a_purchase_and_its_refund(
     assert order["refunded_fen"] == order["paid_fen"] == refund["amount_fen"]
 
 
+def test_each_function_has_its_own_endpoints_and_no_others(functions: dict[str, Function], send: Transport) -> None:
+    assert send("GET", "/v1/admin/products", {}, None).json["code"] == "unauthenticated"
+    assert send("GET", "/v1/admin/nothing", {}, None).json["code"] == "not_found"
+    assert send("DELETE", "/v1/admin/login", {}, None).headers["allow"] == "POST"
+    assert send("GET", "/openapi.json", {}, None).json["paths"].keys() > {"/v1/cart", "/v1/admin/products"}
+    assert send("GET", "/v1/categories", {}, None).status == 200
+    assert [name for name in functions["app"].modules if name.endswith("admin_routes")] == []
+
+
 def test_the_schedule_closes_what_was_not_paid(
     functions: dict[str, Function], send: Transport, sandbox: str, mall_clock: LocalClock
 ) -> None:
@@ -118,7 +128,7 @@ def test_a_record_that_nobody_can_read_holds_up_no_other(functions: dict[str, Fu
 
 
 def test_a_worker_that_has_worked_has_still_no_door(functions: dict[str, Function]) -> None:
-    for name in HANDLERS[1:]:
+    for name in HANDLERS[2:]:
         functions[name](stream_event([]) if "owed" in name else schedule_event(), seconds=18)
         modules = set(functions[name].modules)
         assert [module for module in modules if module.startswith("chalicelib.") and module.endswith("routes")] == []

@@ -1,5 +1,5 @@
-"""Every function knows all jobs and what hears an event, and imports what it runs: the API opens the operators' routes
-when one of their paths is asked for; a worker has the handlers of all jobs and no endpoint."""
+"""Every function knows all jobs and what hears an event, and imports what it runs: the shop's API the shop's endpoints,
+the operators' function theirs; a worker has the handlers of all jobs and no endpoint."""
 
 from __future__ import annotations
 
@@ -18,13 +18,6 @@ _KNOWN = """
 import json, sys
 import app
 modules = sorted(name for name in sys.modules if name.startswith("chalicelib."))
-for path in sys.argv[1:]:  # by a method that no path has
-    answer = app.app({
-        "httpMethod": "TRACE", "headers": {}, "pathParameters": None, "multiValueQueryStringParameters": None,
-        "stageVariables": None, "body": None, "isBase64Encoded": False,
-        "requestContext": {"httpMethod": "TRACE", "resourcePath": path},
-    }, None)
-    assert answer["statusCode"] == 405, answer
 from chalicelib.platform.jobs import declarations
 from chalicelib.customers.members.ports import data_owners
 from chalicelib.mall.settings.service import SECTIONS
@@ -41,25 +34,57 @@ print(json.dumps({
     "sections": sorted(SECTIONS),
     "endpoints": len(endpoint.ENDPOINTS),
     "routes": {path: sorted(methods) for path, methods in sorted(app.app.routes.items())},
+    "office": {path: sorted(methods) for path, methods in sorted(app.office().served.items())}
+    if app.office.cache_info().currsize else {},
 }))
 """
 
 
-def known(handler: str, *asked: str, code: str = _KNOWN) -> dict[str, Any]:
-    """What a process of this handler knows, once it was asked for this path."""
+def known(handler: str, code: str = _KNOWN) -> dict[str, Any]:
+    """What a process of this handler knows."""
+    return run_alone(code, handler)
+
+
+def run_alone(code: str, handler: str = "") -> dict[str, Any]:
+    """What a fresh process says in the end, as JSON."""
     environment = {name: value for name, value in os.environ.items() if name != "_HANDLER"}
     environment |= {"_HANDLER": handler} if handler else {}
     done = subprocess.run(
-        [sys.executable, "-c", code, *asked], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 @pytest.fixture(scope="module")
 def everything() -> dict[str, Any]:
     return known("")
+
+
+#: Two endpoints that say as which function they are noted, each called over HTTP.
+_NOTED = """
+import json
+from chalice.app import Chalice
+from werkzeug.test import Client
+from chalicelib.platform.web import edge
+from chalicelib.platform.web.endpoint import Reply
+from chalicelib.platform.web.operators_edge import OperatorsEdge
+from local import calls
+from local.serve import gateway
+from tests.support.endpoints import endpoint_of
+calls._watch_entries()
+def noted() -> Reply: return Reply(json.dumps(calls._who.get().who).encode())
+mall = Chalice("noted", configure_logs=False)
+edge.register(mall, None, [endpoint_of("GET /v1/stock", noted)])
+http = Client(gateway(mall, OperatorsEdge(None, [endpoint_of("GET /v1/admin/stock", noted)])))
+print(json.dumps({path: http.get(path).json for path in ("/v1/stock", "/v1/admin/stock")}))
+"""
+
+
+def test_what_a_call_does_is_noted_as_its_functions() -> None:
+    found = run_alone(_NOTED)
+    assert found == {"/v1/stock": "api", "/v1/admin/stock": "operators"}
 
 
 #: What every function knows of jobs.
@@ -88,15 +113,17 @@ print(json.dumps({
 """
 
 
-def test_the_api_opens_the_operators_routes_when_one_of_them_is_called(everything: dict[str, Any]) -> None:
-    closed, opened = known("app.app", "/v1/cart"), known("app.app", "/v1/admin/login")
-    assert opened | {"modules": []} == everything | {"modules": []}
+def test_the_shops_api_and_the_operators_share_no_path(everything: dict[str, Any]) -> None:
+    shop, office = known("app.app"), known("app.operators")
     for what in (*JOBS, "owners", "ports", "sections"):
-        assert closed[what] == everything[what]
-    shop = closed["routes"].items()
-    assert shop < everything["routes"].items(), "a path is open with all its methods"
-    others = {path for path in everything["routes"] if not path.startswith("/v1/admin/")} - {"/docs", "/openapi.json"}
-    assert {path for path, _ in shop} == others
+        assert shop[what] == office[what] == everything[what]
+    assert (shop["office"], office["routes"]) == ({}, {})
+    assert (shop["routes"], office["office"]) == (everything["routes"], everything["office"])
+    theirs = {path for path in everything["office"] if path.startswith("/v1/admin/")}
+    assert everything["office"].keys() - theirs == {"/docs", "/openapi.json"}
+    assert len(theirs) > 50
+    assert not [path for path in everything["routes"] if path.startswith("/v1/admin") or path in everything["office"]]
+    assert office["endpoints"] == everything["endpoints"], "which the OpenAPI document tells of"
 
 
 @pytest.mark.parametrize("handler", ["run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls"])
@@ -104,7 +131,7 @@ def test_a_worker_knows_every_job_and_no_endpoint(handler: str, everything: dict
     worker = known(f"app.{handler}")
     for what in (*JOBS, "owners", "ports", "sections"):
         assert worker[what] == everything[what]
-    assert (worker["endpoints"], worker["routes"]) == (0, {})
+    assert (worker["endpoints"], worker["routes"], worker["office"]) == (0, {}, {})
 
 
 def test_what_is_declared_is_known_where_no_handler_was_imported() -> None:

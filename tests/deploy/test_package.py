@@ -68,6 +68,15 @@ def test_it_starts_by_itself_and_imports_little(unpacked: Path) -> None:
     assert [name for name in modules if name.startswith(LAZY)] == []
 
 
+def test_no_shopper_waits_for_what_operators_call(unpacked: Path) -> None:
+    shop = set(cold.start(unpacked, environment=cold.ENVIRONMENT | {"_HANDLER": "app.app"}).modules)
+    assert {*wings.modules(WINGS, *SHOP_ROUTES)} <= shop
+    assert not {*wings.modules(WINGS, *ADMIN_ROUTES), "chalicelib.platform.web.operators_edge"} & shop
+    office = set(cold.start(unpacked, environment=cold.ENVIRONMENT | {"_HANDLER": "app.operators"}).modules)
+    assert {*wings.modules(WINGS, *SHOP_ROUTES, *ADMIN_ROUTES)} <= office, "the OpenAPI document tells of both"
+    assert [name for name in office if name.startswith(LAZY)] == []
+
+
 @pytest.mark.parametrize("handler", ["run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls"])
 def test_a_worker_starts_with_all_jobs_and_without_what_answers_requests(handler: str, unpacked: Path) -> None:
     modules = set(cold.start(unpacked, environment=cold.ENVIRONMENT | {"_HANDLER": f"app.{handler}"}).modules)

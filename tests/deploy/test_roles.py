@@ -31,7 +31,7 @@ VPC = (
     "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
 )  # fmt: skip
 STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
-FIXED = {"api": "AllFixed", "run-due-calls": "CallsFixed", "run-owed-calls": "CallsFixed"}
+FIXED = {"api": "AllFixed", "operators": "AllFixed", "run-due-calls": "CallsFixed", "run-owed-calls": "CallsFixed"}
 READS_THE_STREAM = {"run-owed-jobs", "run-owed-calls"}
 NOTHING = {"Ref": "AWS::NoValue"}
 SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:yutang/prod/%s-??????"
@@ -99,8 +99,18 @@ def expected(function: Function) -> set[Right]:
     return found
 
 
+def of_api_gateway() -> set[Right]:
+    """The role that is no function's: API Gateway writes its access log by AWS's own policy for that."""
+    policy = {"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}
+    trusted = {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    return {
+        ("ApiLogsRole", "trust", text({"Version": "2012-10-17", "Statement": [trusted]}), "", ""),
+        ("ApiLogsRole", "?", "ManagedPolicyArns", text([policy]), ""),
+    }
+
+
 def test_the_roles_grant_what_is_needed_and_nothing_else(resources: Json) -> None:
-    wanted = {right for function in FUNCTIONS for right in expected(function)}
+    wanted = {right for function in FUNCTIONS for right in expected(function)} | of_api_gateway()
     assert granted(resources) - wanted == set()
     assert wanted - granted(resources) == set()
 
@@ -122,10 +132,14 @@ def test_only_the_api_and_the_schedules_may_wake_a_function(template: Json) -> N
     }
     assert woken == {
         ("APIHandler", "apigateway.amazonaws.com", "lambda:InvokeFunction"),
+        ("Operators", "apigateway.amazonaws.com", "lambda:InvokeFunction"),
         ("RunDueJobs", "events.amazonaws.com", "lambda:InvokeFunction"),
         ("RunDueCalls", "events.amazonaws.com", "lambda:InvokeFunction"),
     }
-    assert sum(one["Type"].startswith(("AWS::Lambda::Perm", "AWS::IAM")) for one in made.values()) == 3 + len(ROLES)
+    others = 4 + len(["ApiLogsRole"])
+    assert sum(one["Type"].startswith(("AWS::Lambda::Perm", "AWS::IAM")) for one in made.values()) == others + len(
+        ROLES
+    )
 
 
 def test_a_data_action_is_on_tables_by_name(resources: Json) -> None:

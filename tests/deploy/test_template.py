@@ -59,7 +59,7 @@ def test_the_linter_is_awake(template: Json, tmp_path: Path) -> None:
 def test_no_partition_of_aws_is_named(expanded: tuple[str, Json], built: Path) -> None:
     for text in ((built / "sam.json").read_text(), json.dumps(expanded[1])):
         assert not re.search(r"arn:aws|amazonaws\.com\.cn|us-east-1", text)
-        services = r"(lambda|events|apigateway)\.amazonaws\.com|com\.amazonaws\.\$\{AWS::Region\}\.dynamodb"
+        services = r"(lambda|events|apigateway|cloudwatch)\.amazonaws\.com|com\.amazonaws\.\$\{AWS::Region\}\.dynamodb"
         assert "amazonaws" not in re.sub(services, "", text)
 
 
@@ -78,7 +78,7 @@ def test_everything_is_regional_and_traced_where_that_can_be(template: Json, res
 def test_each_function_is_its_own(resources: Json) -> None:
     handlers = {name: resources[name]["Properties"]["Handler"] for name in NAMES}
     assert handlers == {
-        "APIHandler": "app.app",
+        "APIHandler": "app.app", "Operators": "app.operators",
         "RunDueJobs": "app.run_due_jobs", "RunDueCalls": "app.run_due_calls",
         "RunOwedJobs": "app.run_owed_jobs", "RunOwedCalls": "app.run_owed_calls",
     }  # fmt: skip
@@ -86,7 +86,7 @@ def test_each_function_is_its_own(resources: Json) -> None:
         name: (resources[name]["Properties"]["MemorySize"], resources[name]["Properties"]["Timeout"]) for name in NAMES
     }
     assert sizes == {
-        "APIHandler": (1024, 29),
+        "APIHandler": (1024, 29), "Operators": (1024, 29),
         "RunDueJobs": (512, 83), "RunDueCalls": (512, 83), "RunOwedJobs": (512, 58), "RunOwedCalls": (512, 58),
     }  # fmt: skip
     for name in NAMES:
@@ -98,7 +98,7 @@ def test_each_function_is_its_own(resources: Json) -> None:
         assert logs["RetentionInDays"] == {"Ref": "LogDays"}
         assert logs["LogGroupName"]["Fn::Sub"] == "/aws/lambda/" + properties["FunctionName"]["Fn::Sub"]
     roles = [name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"]
-    assert sorted(roles) == sorted(f"{name}Role" for name in NAMES)
+    assert sorted(roles) == sorted(["ApiLogsRole", *(f"{name}Role" for name in NAMES)])
 
 
 @pytest.mark.parametrize("name", ["RunDueJobs", "RunDueCalls"])
@@ -227,58 +227,12 @@ def test_another_version_of_the_secrets_starts_every_function_anew(resources: Js
 
 def test_who_needs_a_fixed_address_has_one_where_that_is_wanted(resources: Json) -> None:
     wanted = {"RunDueCalls": "CallsFixed", "RunOwedCalls": "CallsFixed", "APIHandler": "AllFixed"}
+    wanted["Operators"] = "AllFixed"
     for name in NAMES:
         network = resources[name]["Properties"].get("VpcConfig", {}).get("Fn::If", [None])
         assert network[0] == wanted.get(name)
     assert {one["Condition"] for one in resources.values() if one["Type"].startswith("AWS::EC2::")} == {"CallsFixed"}
     assert resources["PrivateRoute"]["Properties"]["NatGatewayId"] == {"Ref": "Nat"}
-
-
-def test_the_firewall_counts_each_address_and_wechat_by_itself(resources: Json, template: Json) -> None:
-    rules = {rule["Name"]: rule for rule in resources["ApiFirewall"]["Properties"]["Rules"]}
-    counted = {name: rule["Statement"]["RateBasedStatement"] for name, rule in rules.items()}
-    assert list(counted) == ["LoginsPerAddress", "RequestsPerAddress", "CallbacksPerAddress"]
-    assert len({rule["Priority"] for rule in rules.values()}) == len(rules)
-    for name, statement in counted.items():
-        assert (statement["AggregateKeyType"], statement["Limit"]) == ("IP", {"Ref": name})
-    logins = counted["LoginsPerAddress"]["ScopeDownStatement"]["OrStatement"]["Statements"]
-    ends = {
-        (one["ByteMatchStatement"]["PositionalConstraint"], one["ByteMatchStatement"]["SearchString"]) for one in logins
-    }
-    assert ends == {("ENDS_WITH", "/v1/auth/login"), ("ENDS_WITH", "/v1/admin/login")}
-    callbacks = counted["CallbacksPerAddress"]["ScopeDownStatement"]
-    assert callbacks["ByteMatchStatement"]["SearchString"] == "/v1/callbacks/"
-    # Between them these two count every request: what one leaves out is what the other looks at.
-    assert counted["RequestsPerAddress"]["ScopeDownStatement"] == {"NotStatement": {"Statement": callbacks}}
-    least = [template["Parameters"][name]["Default"] for name in counted]
-    assert least == sorted(least), "whoever logs in asks for more than that"
-
-
-def test_whom_the_firewall_blocks_is_told_so_by_the_gateway(resources: Json) -> None:
-    """A custom response of the firewall's would take precedence over the gateway's (AWS's WAF developer guide)."""
-    for rule in resources["ApiFirewall"]["Properties"]["Rules"]:
-        assert rule["Action"] == {"Block": {}}
-    blocked = told_by_the_gateway(resources)["WAF_FILTERED"]
-    assert blocked["statusCode"] == "429"
-    assert blocked["responseParameters"]["gatewayresponse.header.Retry-After"] == "'60'"
-    assert json.loads(blocked["responseTemplates"]["application/json"])["code"] == "too_many_requests"
-
-
-def told_by_the_gateway(resources: Json) -> Json:
-    """What API Gateway answers itself, by its own name of the reason."""
-    found: Json = resources["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
-    return found
-
-
-def test_what_the_gateway_answers_itself_is_a_problem_too(resources: Json) -> None:
-    told = told_by_the_gateway(resources)
-    for one in told.values():
-        problem = json.loads(one["responseTemplates"]["application/json"])
-        assert (str(problem["status"]), problem["request_id"]) == (one["statusCode"], "$context.requestId")
-        assert one["responseParameters"]["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
-        waits = "gatewayresponse.header.Retry-After" in one["responseParameters"]
-        assert waits == (one["statusCode"] in ("429", "503"))
-    assert told["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "404"
 
 
 def test_every_alarm_tells_somebody_of_something_that_is_counted(resources: Json) -> None:

@@ -21,6 +21,8 @@ from chalicelib.mall.operators.audit import queries as audit_queries
 from chalicelib.mall.operators.rules import OWNER, PERMISSIONS, ROLES, SELF
 from chalicelib.platform.web import edge, tokens
 from chalicelib.platform.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PUBLIC, VISITOR, Endpoint, Reply
+from chalicelib.platform.web.operators_edge import OperatorsEdge
+from chalicelib.platform.web.paths import is_operators
 from local.serve import gateway
 
 #: Method and path -> "public", "visitor", "member", "callback", or the permission that an operator needs.
@@ -222,8 +224,9 @@ class Mall:
 
     def open(self) -> None:
         app = Chalice(app_name="audiences", configure_logs=False)
-        edge.register(app, OperatorGuard, [self.spy(endpoint) for endpoint in ENDPOINTS])
-        self._client = WsgiClient(gateway(app))
+        spied = [self.spy(endpoint) for endpoint in ENDPOINTS]
+        edge.register(app, OperatorGuard, [endpoint for endpoint in spied if not is_operators(endpoint.path)])
+        self._client = WsgiClient(gateway(app, OperatorsEdge(OperatorGuard, spied)))
 
     def spy(self, endpoint: Endpoint) -> Endpoint:
         def handler(**_: Any) -> Reply:
@@ -288,8 +291,18 @@ def test_every_route_is_in_the_table_and_nothing_else(dynamodb: str) -> None:
         for each in ENDPOINTS
     }
     assert declared == AUDIENCES
-    served = {f"{method} {path}" for path, methods in app.app.routes.items() for method in methods}
+    by_shop, by_operators = app.app.routes, app.office().served
+    served = {f"{method} {path}" for path, methods in (by_shop | by_operators).items() for method in methods}
     assert served == set(AUDIENCES)
+    assert not by_shop.keys() & by_operators.keys()
+
+
+def test_who_is_an_operator_calls_the_operators_function_and_nobody_else_does(dynamodb: str) -> None:
+    import app
+
+    inside = {f"{method} {path}" for path, methods in app.office().served.items() for method in methods}
+    told_of = {"GET /docs", "GET /openapi.json"}
+    assert inside == {route for route in AUDIENCES if " /v1/admin/" in route} | told_of
 
 
 def test_every_permission_is_one_that_a_role_can_give() -> None:

@@ -84,7 +84,7 @@ def callers(dynamodb: str) -> Iterator[dict[str, dict[str, str]]]:
 
 @pytest.fixture(scope="module")
 def api(dynamodb: str, sandbox: str) -> Any:
-    return schemathesis.openapi.from_wsgi("/openapi.json", gateway(app.app))
+    return schemathesis.openapi.from_wsgi("/openapi.json", gateway(app.app, app.operators))
 
 
 def test_the_document_is_valid(document: Any) -> None:

@@ -81,7 +81,7 @@ def test_a_call() -> None:
     assert used == pytest.approx(
         {
             "dynamodb_read": 7, "dynamodb_write": 12, "lambda_request": 1, "api_request": 1, "waf_request": 1,
-            "lambda_gb_second": seconds * 1769 / 1024, "trace": 0.05, "log_gb": (600 + 2 * 26 + 400) / 2**30,
+            "lambda_gb_second": seconds * 1769 / 1024, "trace": 0.05, "log_gb": (600 + 2 * 26 + 400 + 230 + 26) / 2**30,
             "sent_gb": (424 + 600) / 2**30,
         }
     )  # fmt: skip

@@ -81,12 +81,14 @@ def test_what_a_call_asks_permission_for(operation: str, arguments: object, aske
 def test_who_does_what() -> None:
     seen = [
         Seen("api", "PutItem", "orders"),
+        Seen("operators", "PutItem", "audit"),
         Seen("sweep", "Query", "jobs"),
         Seen("job", "GetItem", "stock", "INSIDE"),
         Seen("job", "secret", "wechat_secret", "OUTSIDE"),
     ]
     assert permissions.needed(seen) == {
         "api": Grant({"orders": ["PutItem"]}),
+        "operators": Grant({"audit": ["PutItem"]}),
         "run-due-jobs": Grant({"jobs": ["Query"], "stock": ["GetItem"]}),
         "run-owed-jobs": Grant({"stock": ["GetItem"]}),
         "run-due-calls": Grant({"jobs": ["Query"]}, ["wechat_secret"]),

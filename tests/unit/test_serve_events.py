@@ -9,16 +9,17 @@ import threading
 import time
 from typing import Any
 
-import msgspec
 import pytest
 from chalice.app import Chalice, Response
 
 from chalicelib.core.errors import MallError
 from chalicelib.platform.web import edge
-from chalicelib.platform.web.endpoint import ENDPOINTS, PUBLIC, Reply
-from local.gateway import BODY_BYTES_MAX, Gateway, Router
+from chalicelib.platform.web.endpoint import Reply
+from chalicelib.platform.web.paths import Router
+from local.gateway import BODY_BYTES_MAX, Gateway
 from local.processes import ROOT
 from local.serve import gateway
+from tests.support.endpoints import endpoint_of
 
 ROUTES = {
     "/": {"GET": None},
@@ -191,10 +192,7 @@ def picture(answer: Reply) -> tuple[dict[str, str], bytes]:
     def handler() -> Reply:
         return answer
 
-    declared = msgspec.structs.replace(
-        ENDPOINTS[0], method="GET", path="/picture", audience=PUBLIC, permission="", handler=handler,
-        idempotent=False, cache_seconds=None, per_minute=None,
-    )  # fmt: skip
+    declared = endpoint_of("GET /picture", handler)
     edge.register(app, None, [declared])  # type: ignore[arg-type]  # no operator calls here
     status, headers, body = call(gateway(app), "GET", "/picture", HTTP_ACCEPT="image/avif,image/webp")
     assert status == "200 OK"

@@ -29,6 +29,7 @@ from chalicelib.platform.web.endpoint import (
     Endpoint,
     Reply,
 )
+from chalicelib.platform.web.paths import is_operators
 
 
 class Guard(Protocol):
@@ -65,15 +66,21 @@ def register(app: Chalice, guard: GuardFactory, endpoints: Iterable[Endpoint]) -
     # Chalice refuses to send a picture to a client that does not name its very type in Accept, and no browser does.
     # With no binary types it does not look; infra/template.json has API Gateway take everything as binary instead.
     app.api.binary_types = []
-    by_path: dict[str, dict[str, Endpoint]] = {}
+    declared = by_path(endpoints)
+    for path in declared.keys() - app.routes.keys():
+        # No content types: the edge reads the body itself and says in its own form what is wrong with it.
+        app.route(path, methods=sorted(declared[path]), content_types=[])(_view(app, guard, declared[path]))
+
+
+def by_path(endpoints: Iterable[Endpoint]) -> dict[str, dict[str, Endpoint]]:
+    """Gather the endpoints by path and method. Raises ValueError for one that is declared twice."""
+    found: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
-        methods = by_path.setdefault(endpoint.path, {})
+        methods = found.setdefault(endpoint.path, {})
         if endpoint.method in methods:
             raise ValueError(f"{endpoint.method} {endpoint.path} is declared twice")
         methods[endpoint.method] = endpoint
-    for path in by_path.keys() - app.routes.keys():
-        # No content types: the edge reads the body itself and says in its own form what is wrong with it.
-        app.route(path, methods=sorted(by_path[path]), content_types=[])(_view(app, guard, by_path[path]))
+    return found
 
 
 def _view(app: Chalice, guard: GuardFactory, methods: dict[str, Endpoint]) -> Any:
@@ -133,7 +140,8 @@ def _answered(
 
 
 def _problem(error: MallError, endpoint: Endpoint, language: str, request_id: str) -> Reply:
-    metrics.add(Metric.REFUSED, Reason=error.code)
+    refused = Metric.OPERATORS_REFUSED if is_operators(endpoint.path) else Metric.REFUSED
+    metrics.add(refused, Reason=error.code)
     headers = {"Retry-After": str(error.retry_after or 1)} if error.status in (429, 503) else {}
     labels = problems.labels_of(endpoint.fields_of) if error.errors else {}
     body = problems.render(error, language, request_id, labels)

@@ -1,0 +1,154 @@
+"""The firewall before the API: how much one address may ask for, whence operators come, and its log of what it blocks.
+
+It blocks, and API Gateway says so (infra/responses.py); only who calls from a foreign address is answered here, for a
+custom answer of the firewall's goes before the gateway's, and it is no question of waiting.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.core.errors import MallError
+from chalicelib.platform.web import problems
+from chalicelib.platform.web.paths import OPERATORS
+from infra.responses import ALWAYS
+
+Json = dict[str, Any]
+
+#: A path as whoever guards it must read it: percent-encoding, dots, doubled slashes and capitals hide nothing.
+_PLAIN = ("URL_DECODE", "NORMALIZE_PATH", "LOWERCASE")
+#: WeChat's callbacks, as they are sent: decoded, a path parameter that quotes it would be counted among them.
+_CALLBACKS = ("/v1/callbacks/", ("NONE",))
+#: Where a name and a password are tried: the first rule is the operators', the second everybody else's.
+_OPERATORS_LOGINS = ("/v1/admin/login", "/v1/admin/session")
+_LOGIN = "/v1/auth/login"
+#: Key of the answer to who calls an operator's path from a foreign address.
+_FOREIGN = "ForeignAddress"
+
+
+def resources() -> Json:
+    """The firewall, its sets of addresses, its log, and what it stands before."""
+    return {
+        "ApiFirewall": {
+            "Type": "AWS::WAFv2::WebACL",
+            "Properties": {
+                "Scope": "REGIONAL",
+                "DefaultAction": {"Allow": {}},
+                "VisibilityConfig": _visible("ApiFirewall"),
+                "CustomResponseBodies": {_FOREIGN: {"ContentType": "APPLICATION_JSON", "Content": _refusal()}},
+                "Rules": _rules(),
+            },
+        },
+        "ApiFirewallAssociation": {
+            "Type": "AWS::WAFv2::WebACLAssociation",
+            "Properties": {"WebACLArn": _FIREWALL, "ResourceArn": _STAGE},
+        },
+        "OperatorsV4": _addresses("IPV4", "HasOperatorAddresses", "OperatorAddresses"),
+        "OperatorsV6": _addresses("IPV6", "HasOperatorAddressesV6", "OperatorAddressesV6"),
+        "FirewallLogs": {
+            "Type": "AWS::Logs::LogGroup",
+            # WAF writes only to groups of such a name.
+            "Properties": {
+                "LogGroupName": {"Fn::Sub": "aws-waf-logs-${AWS::StackName}"},
+                "RetentionInDays": {"Ref": "LogDays"},
+            },
+        },
+        "FirewallLogging": {"Type": "AWS::WAFv2::LoggingConfiguration", "Properties": _logging()},
+    }
+
+
+_FIREWALL = {"Fn::GetAtt": ["ApiFirewall", "Arn"]}
+_STAGE = {
+    "Fn::Sub": [
+        "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/${RestAPI}/stages/${Stage}",
+        {"Stage": {"Ref": "RestAPI.Stage"}},
+    ]
+}
+
+
+def _rules() -> list[Json]:
+    callbacks = _contains(*_CALLBACKS)
+    logins = _any([_contains(path) for path in _OPERATORS_LOGINS])
+    return [
+        {"Fn::If": ["OperatorsFenced", _fence(), {"Ref": "AWS::NoValue"}]},
+        _limit("OperatorLoginsPerAddress", 1, logins),
+        _limit("LoginsPerAddress", 2, _contains(_LOGIN)),
+        _limit("RequestsPerAddress", 3, {"NotStatement": {"Statement": callbacks}}),
+        _limit("CallbacksPerAddress", 4, callbacks),
+    ]
+
+
+def _limit(name: str, priority: int, counted: Json) -> Json:
+    """Block an address for as long as it sends more of these in five minutes than the parameter of this name."""
+    rate = {"Limit": {"Ref": name}, "AggregateKeyType": "IP", "ScopeDownStatement": counted}
+    return {
+        "Name": name,
+        "Priority": priority,
+        "Action": {"Block": {}},
+        "Statement": {"RateBasedStatement": rate},
+        "VisibilityConfig": _visible(name),
+    }
+
+
+def _fence() -> Json:
+    """Block every call of an operator's path from an address that is in neither set."""
+    home = _any([{"IPSetReferenceStatement": {"Arn": {"Fn::GetAtt": [one, "Arn"]}}} for one in _SETS])
+    theirs = _any([_contains(path.partition("/{")[0]) for path in OPERATORS])
+    answer = {
+        "ResponseCode": MallError("forbidden").status,
+        "CustomResponseBodyKey": _FOREIGN,
+        "ResponseHeaders": [{"Name": name, "Value": value} for name, value in ALWAYS.items()],
+    }
+    return {
+        "Name": "OperatorAddresses",
+        "Priority": 0,
+        "Action": {"Block": {"CustomResponse": answer}},
+        "Statement": {"AndStatement": {"Statements": [theirs, {"NotStatement": {"Statement": home}}]}},
+        "VisibilityConfig": _visible("OperatorAddresses"),
+    }
+
+
+_SETS = ("OperatorsV4", "OperatorsV6")
+
+
+def _any(statements: list[Json]) -> Json:
+    return {"OrStatement": {"Statements": statements}}
+
+
+def _contains(text: str, read_as: tuple[str, ...] = _PLAIN) -> Json:
+    return {
+        "ByteMatchStatement": {
+            "FieldToMatch": {"UriPath": {}},
+            "PositionalConstraint": "CONTAINS",
+            "SearchString": text,
+            "TextTransformations": [{"Priority": number, "Type": kind} for number, kind in enumerate(read_as)],
+        }
+    }
+
+
+def _addresses(version: str, condition: str, parameter: str) -> Json:
+    """A set of the addresses in this parameter; empty when only the other one says any."""
+    known = {"Fn::If": [condition, {"Ref": parameter}, []]}
+    properties = {"Scope": "REGIONAL", "IPAddressVersion": version, "Addresses": known}
+    return {"Type": "AWS::WAFv2::IPSet", "Condition": "OperatorsFenced", "Properties": properties}
+
+
+def _logging() -> Json:
+    """What was blocked, without what proves who somebody is; the API's own log has every request."""
+    blocked = {"Behavior": "KEEP", "Requirement": "MEETS_ANY", "Conditions": [{"ActionCondition": {"Action": "BLOCK"}}]}
+    group = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${FirewallLogs}"
+    secret = [{"SingleHeader": {"Name": name}} for name in ("authorization", "cookie")]
+    return {
+        "ResourceArn": _FIREWALL,
+        "LogDestinationConfigs": [{"Fn::Sub": group}],
+        "RedactedFields": [*secret, {"QueryString": {}}],
+        "LoggingFilter": {"DefaultBehavior": "DROP", "Filters": [blocked]},
+    }
+
+
+def _refusal() -> str:
+    return problems.render(MallError("forbidden"), "zh", "", {}).decode()
+
+
+def _visible(name: str) -> Json:
+    return {"CloudWatchMetricsEnabled": True, "SampledRequestsEnabled": False, "MetricName": name}
