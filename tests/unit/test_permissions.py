@@ -56,6 +56,23 @@ def test_a_permission_too_many_is_found(function: str) -> None:
     assert permissions.differences(changed(function, more), DECLARED) == [f"{function}: secret another is spare"]
 
 
+def test_the_shops_function_can_do_nothing_that_is_only_for_operators() -> None:
+    shop = DECLARED["api"].tables
+    theirs = {"operators", "audit_entries", "coupon_grants", "movements", "reconciliations"}
+    assert not {name.partition("/")[0] for name in shop} & theirs
+    reads = {"GetItem", "BatchGetItem", "Query"}
+    for table in ("settings_sections", "pricing", "categories", "coupon_templates", "listings", "search_chunks"):
+        assert set(shop.get(table, [])) <= reads, table
+    assert not {"PutItem", "DeleteItem"} & set(shop["products"]), "a piece that is sold is an update"
+    assert not {"GetItem", "DeleteItem", "Query"} & set(shop["jobs"]), "who lets a shopper wait owes a job, no more"
+
+
+def test_the_operators_function_is_nobody_elses_either() -> None:
+    office = DECLARED["operators"]
+    assert not {"carts", "identities", "links", "link_pictures", "limits"} & set(office.tables)
+    assert not {"wechat_secret", "wechat_apiv3_key"} & set(office.secrets), "no shopper logs in here, no notice comes"
+
+
 def test_nobody_reads_or_deletes_whole_tables() -> None:
     assert not {action for _, name, action in EVERY if name} & {"Scan", "DeleteTable", "CreateTable", "UpdateTable"}
 
