@@ -10,7 +10,7 @@ from chalice.app import Request
 
 from chalicelib.core.errors import MallError
 from chalicelib.platform.web import edge, problems
-from chalicelib.platform.web.endpoint import PUBLIC, Call, Endpoint, Reply
+from chalicelib.platform.web.endpoint import CALLBACK, Call, Endpoint, Reply
 from chalicelib.platform.web.paths import OPERATORS, Router, is_operators
 
 
@@ -46,14 +46,17 @@ class OperatorsEdge:
 
 
 def _refusing(error: MallError, **headers: str) -> Endpoint:
-    """An endpoint that answers this refusal to everybody, so that it has the log, the id and the headers of all."""
+    """An endpoint that answers this refusal to everybody, so that it has the log, the id and the headers of all.
+
+    As for a callback, nobody here knows what the query should hold.
+    """
 
     def refuse(call: Call) -> Reply:
         body = problems.render(error, call.language, call.request_id, {})
         return Reply(body, status=error.status, content_type=problems.CONTENT_TYPE, headers=headers)
 
     return Endpoint(
-        method="ANY", path=OPERATORS[0], audience=PUBLIC, permission="", handler=refuse, status=error.status,
+        method="ANY", path=OPERATORS[0], audience=CALLBACK, permission="", handler=refuse, status=error.status,
         idempotent=False, errors=(), cache_seconds=None, media=problems.CONTENT_TYPE, takes="", body_max=sys.maxsize,
         per_minute=None, fields_of=__name__,
     )  # fmt: skip
