@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import string
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -31,22 +32,38 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     apiv3_key: str
     #: JSON list, as the mall's setting of that name.
     token_keys: str
-    #: Of the message push. The keys of a mall that was made before it have none.
-    message_token: str = ""
-    message_key: str = ""
+    #: Of the message push.
+    message_token: str
+    message_key: str
 
 
 def load_or_make(directory: Path) -> Keys:
-    """The keys kept in `directory`, made first if there are none. Processes that come at once get the same."""
+    """The keys kept in `directory`, made first if there are none; and those that an older mall does not have. Processes
+    that come at once get the same."""
     path = directory / _FILE
-    if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=directory) as draft:  # only its owner may read it
-            draft.write(msgspec.json.encode(_make()))
-            draft.flush()
-            with contextlib.suppress(FileExistsError):
-                os.link(draft.name, path)  # whole or not at all, and the first one wins
+    directory.mkdir(parents=True, exist_ok=True)
+    with _alone(directory):
+        known: dict[str, str] = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+        if Keys.__struct_fields__ != tuple(known):
+            made = msgspec.to_builtins(_make()) | {
+                name: known[name] for name in Keys.__struct_fields__ if name in known
+            }
+            draft = path.with_suffix(".draft")
+            draft.touch(mode=0o600)  # only its owner may read it
+            draft.write_bytes(msgspec.json.encode(made))
+            draft.rename(path)  # whole or not at all
     return msgspec.json.decode(path.read_bytes(), type=Keys)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Nobody else looks for keys in the directory meanwhile."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def mall_environment(keys: Keys, sandbox_url: str, api_url: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import stat
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import requests
 
@@ -320,3 +323,16 @@ def test_the_keys_of_a_mall_are_made_once_and_for_its_owner_only(tmp_path: Path)
     assert all(keys == made[0] for keys in made)
     (file,) = (tmp_path / "keys").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_mall_that_was_made_before_a_key_was_needed_gets_that_key_and_keeps_the_others(tmp_path: Path) -> None:
+    before = load_or_make(tmp_path)
+    file = tmp_path / "keys.json"
+    known = json.loads(file.read_bytes())
+    del known["message_key"]
+    file.write_text(json.dumps(known))
+    after = load_or_make(tmp_path)
+    assert after.message_key
+    assert msgspec.structs.replace(after, message_key=before.message_key) == before
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert load_or_make(tmp_path) == after

@@ -35,14 +35,14 @@ class Browser:
     def __init__(self, address: str = "192.0.2.1", origin: str = "http://localhost") -> None:
         from werkzeug.test import Client as WsgiClient
 
-        from app import app
+        from app import app, operators
         from local.serve import gateway
 
         self.address, self.origin, self.token = address, origin, ""
         self.cookies: dict[str, str] = {}
         #: Set-Cookie headers of the last answer.
         self.told: list[str] = []
-        self._client = WsgiClient(gateway(app), use_cookies=False)
+        self._client = WsgiClient(gateway(app, operators), use_cookies=False)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send a request from a page of `origin`, with the token where there is one, and keep the cookies it sets."""
