@@ -27,6 +27,11 @@ CATEGORY_IN_USE = Reason(
 )
 
 # products
+NO_SUCH_TEMPLATE = Reason(
+    "no_such_freight_template",
+    "没有运费模板“{template_id}”，请先建立它",
+    "there is no freight template {template_id}; make it first",
+)
 SAME_SPEC_NAME = Reason("same_spec_name", "有两个规格项的名称相同", "two specs have the same name")
 SAME_SPEC_VALUE = Reason("same_spec_value", "{label}中有重复的值", "a value stands twice in {label}")
 SPECS_INCOMPLETE = Reason(
