@@ -218,6 +218,6 @@ def test_what_is_not_there_is_named_by_its_kind(merchant: Client) -> None:
 
 
 def test_a_body_that_is_too_large_is_told_how_large_it_may_be(merchant: Client) -> None:
-    problem = merchant.call("POST", "/v1/admin/products", b" " * (256 * 1024 + 1)).refused(413, "too_large")
-    assert problem["detail"] == "请求内容过大，最多 256 KB"
-    assert problem["errors"][0]["limit_kb"] == 256
+    problem = merchant.call("POST", "/v1/admin/products", b" " * (1024 * 1024 + 1)).refused(413, "too_large")
+    assert problem["detail"] == "请求内容过大，最多 1024 KB"
+    assert problem["errors"][0]["limit_kb"] == 1024

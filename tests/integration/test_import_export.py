@@ -14,7 +14,12 @@ from chalicelib.commerce.catalogue.categories import queries as category_queries
 from chalicelib.commerce.catalogue.import_export import queries as import_export_queries
 from chalicelib.commerce.catalogue.import_export import rules as file_format
 from chalicelib.commerce.catalogue.import_export import service as import_export
-from chalicelib.commerce.catalogue.import_export.rules import Format
+from chalicelib.commerce.catalogue.import_export.inputs import (
+    CATEGORY_COLUMNS,
+    PRODUCT_COLUMNS,
+    Format,
+    ProductLine,
+)
 from chalicelib.commerce.catalogue.products import queries as product_queries
 from chalicelib.commerce.catalogue.stock import service as stock
 from chalicelib.platform.store import base
@@ -32,7 +37,7 @@ def line(code: str, **fields: Any) -> dict[str, Any]:
     return {"product_code": code, "name": "碗 🥣", "skus": skus, "on_sale": True, **fields}
 
 
-def file(rows: list[dict[str, Any]], format: Format, columns: tuple[str, ...] = file_format.PRODUCT_COLUMNS) -> bytes:
+def file(rows: list[dict[str, Any]], format: Format, columns: tuple[str, ...] = PRODUCT_COLUMNS) -> bytes:
     return file_format.write(rows, format, columns)
 
 
@@ -44,7 +49,7 @@ def code() -> str:
 def test_the_same_file_twice_writes_nothing(format: Format, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = code(), code()
     below, above = {"category_code": one, "name": "下", "parent_code": two}, {"category_code": two, "name": "上"}
-    tree = file([below, above], format, file_format.CATEGORY_COLUMNS)
+    tree = file([below, above], format, CATEGORY_COLUMNS)
     goods = file([line(one, category_code=one, is_hot=True), line(two, on_sale=False, keywords=["=1+1"])], format)
     assert (
         import_export.import_categories(tree, format).created,
@@ -106,7 +111,7 @@ def test_categories_without_a_parent_or_in_a_circle_are_named() -> None:
         {"category_code": two, "name": "b", "parent_code": one},
         {"category_code": three, "name": "c"},
     ]
-    report = import_export.import_categories(file(rows, "jsonl", file_format.CATEGORY_COLUMNS), "jsonl")
+    report = import_export.import_categories(file(rows, "jsonl", CATEGORY_COLUMNS), "jsonl")
     assert [(each.outcome, [error.field for error in each.errors]) for each in report.lines] == [
         ("failed", ["parent_code"]), ("failed", ["parent_code"]), ("created", []),
     ]  # fmt: skip
@@ -156,10 +161,10 @@ def test_a_long_file_goes_in_parts_that_keep_their_line_numbers(tmp_path: Path) 
     for format in ("jsonl", "csv"):
         path = tmp_path / f"long.{format}"
         path.write_bytes(file(rows, format))  # type: ignore[arg-type]
-        parts = import_catalogue.split(path)
+        parts = import_catalogue.split(path, ProductLine).parts
         assert [len(part.lines) for part in parts] == [100, 100, 50]
         for part in parts:
-            parsed = file_format.parse(part.body, format, file_format.ProductLine)  # type: ignore[arg-type]
+            parsed = file_format.parse(part.body, format, ProductLine).lines  # type: ignore[arg-type]
             assert [one.line for one in parsed] == list(part.lines)
         numbers = [number for part in parts for number in part.lines.values()]
         first = 1 if format == "jsonl" else 2
@@ -172,6 +177,6 @@ def test_a_file_that_cannot_be_imported_says_why(tmp_path: Path, name: str, cont
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(import_catalogue.ImportFault, match="x"):
-        import_catalogue.split(path)
+        import_catalogue.split(path, ProductLine)
     with pytest.raises(import_catalogue.ImportFault, match="cannot read"):
-        import_catalogue.split(tmp_path / "missing.csv")
+        import_catalogue.split(tmp_path / "missing.csv", ProductLine)

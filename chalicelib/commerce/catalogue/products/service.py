@@ -48,7 +48,7 @@ def create(changes: Mapping[str, Any]) -> ProductAggregate:
 
     Raises `code_taken`, and `invalid` naming the field.
     """
-    code = changes.get("product_code") or ids.new("")
+    code = rules.tidy(changes.get("product_code", "")) or ids.new("")
     return save(rules.product_id(code), code, changes, make=True)
 
 
