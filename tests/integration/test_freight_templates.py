@@ -23,7 +23,7 @@ from local.client import Operator
 from tests.integration.test_catalogue_products import fresh, make
 
 __all__ = ["fresh"]
-assert app  # it registers the templates with the catalogue
+assert app.WINGS  # importing it registers the templates with the catalogue
 
 BY_PIECE = FreightTemplate(name="按件", rules=[FreightRule(first_fen=800)])
 
@@ -102,9 +102,9 @@ def test_a_template_that_was_replaced_while_products_took_it_up_loses_none_of_th
         pricing.put(template, FreightTemplate(name=f"第{number}版", rules=[FreightRule(first_fen=number)]))
 
     with ThreadPoolExecutor(8) as pool:
-        waiting = [pool.submit(make, freight_template_id=template) for _ in range(6)]
-        waiting += [pool.submit(replace, number) for number in range(2)]
-        for one in waiting:
+        made = [pool.submit(make, freight_template_id=template) for _ in range(6)]
+        replaced = [pool.submit(replace, number) for number in range(2)]
+        for one in (*made, *replaced):
             one.result()
     assert refused("freight_template_in_use", pricing.delete, template).errors[0].params["count"] == 6
 

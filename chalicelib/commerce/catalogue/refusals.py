@@ -57,7 +57,7 @@ SKU_HAS_ORDERS = Reason(
 # files
 NOT_UTF8 = Reason(
     "not_utf8",
-    "文件的编码无法识别（第 {byte} 字节起），请在 Excel 中另存为“CSV UTF-8”",
+    "文件的编码无法识别（第 {byte} 字节起），请另存为 UTF-8 编码的 CSV 文件",
     "the encoding of the file cannot be told (from byte {byte} on); save it as CSV UTF-8",
 )
 FILE_EMPTY = Reason("file_empty", "文件是空的", "the file is empty")

@@ -23,12 +23,14 @@ _PACKED = "specs."
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where one of our columns is found: the first of these headings with something in the cell, or `always` this text.
 
-    `split` parts a cell that is a list; `words` says what a cell's text means.
+    `split` parts a cell that is a list, `words` says what a cell's text means, and `before` is put in front of pictures
+    that have no address but a path.
     """
 
     of: _Headings = []
     split: str = ""
     words: dict[str, str] = {}
+    before: str = ""
     always: str = ""
 
     @property
@@ -37,9 +39,14 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [self.of] if isinstance(self.of, str) else self.of
 
     def read(self, cells: Mapping[str, str]) -> str:
-        """Give the cell's text without blanks around; "" where nothing is said."""
+        """Give the cell's text without blanks around, of a list its first; "" where nothing is said."""
+        return next(iter(self.items(cells)), "")
+
+    def items(self, cells: Mapping[str, str]) -> list[str]:
+        """Give the items of a cell that is a list; the cell alone where nothing parts it."""
         found = next((text for heading in self.headings if (text := cells.get(heading, "").strip())), "")
-        return self.words.get(found, found) or self.always
+        text = self.words.get(found, found) or self.always
+        return [part if part.startswith("http") else self.before + part for part in _parts(text, self.split)]
 
     def raw(self, cells: Mapping[str, str]) -> str:
         """Give the cell's text as it stands there."""

@@ -278,7 +278,7 @@ def _fields(cells: Mapping[str, str], columns: ColumnMap) -> dict[str, Any] | Fi
             continue
         fields[name] = text
         if name in _JSON_COLUMNS and source.split:
-            fields[name] = [part.strip() for part in text.split(source.split) if part.strip()]
+            fields[name] = source.items(cells)
         elif name in _JSON_COLUMNS:
             try:
                 fields[name] = msgspec.json.decode(text)

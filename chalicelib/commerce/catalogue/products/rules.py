@@ -21,7 +21,8 @@ from chalicelib.commerce.catalogue.rules import SPECS_MAX, Detail, Product, Sku,
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.refusals import EMPTY, NAMED_TWICE, TOO_MANY
 
-_NAMES = ("name", "brief", "unit", "brand")
+#: Texts that are kept without blanks around them.
+_NAMES = ("product_code", "name", "brief", "unit", "brand")
 
 
 class Composed(msgspec.Struct, frozen=True):

@@ -8,8 +8,9 @@ SKU. One without only adds to the product: pictures of its gallery, or all that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ SKU_COLUMNS = (*_NUMBERS, *_AMOUNTS, "sku_code", "sku_picture_url")
 ROW_COLUMNS = ("parent",)
 _LISTS = ("keywords", "gallery", "values")
 _CODE_MAX = 64
+_NUMBER = re.compile(r"-?([0-9]{1,3}(,[0-9]{3}){1,4}|[0-9]{1,15})(\.[0-9]{1,6})?")
 
 Fault = tuple[int, FieldError]
 
@@ -119,24 +121,23 @@ def _say(fields: dict[str, Any], name: str, source: Source, cells: Mapping[str, 
     if not text:
         return None
     if name in _LISTS:
-        return _say_more(fields, name, text, source.split)
-    value = text.split(source.split)[0].strip() if source.split else text
+        return _say_more(fields, name, source.items(cells))
     if name not in fields:
-        fields[name] = value
-    elif fields[name] != value and name != "picture_url":
+        fields[name] = text
+    elif fields[name] != text and name != "picture_url":
         return OTHERWISE_ABOVE.at(name)
     return None
 
 
-def _say_more(fields: dict[str, Any], name: str, text: str, split: str) -> FieldError | None:
-    found: Any = [part.strip() for part in text.split(split)] if split else [text]
-    if not split and text.startswith("["):
+def _say_more(fields: dict[str, Any], name: str, found: list[Any]) -> FieldError | None:
+    """Add to a list, also from a cell that holds one as JSON."""
+    if found[0].startswith("["):
         try:
-            found = msgspec.json.decode(text)
+            found = msgspec.json.decode(found[0], type=list[Any])
         except (msgspec.DecodeError, RecursionError):
             return NOT_JSON.at(name)
     known = fields.setdefault(name, [])
-    known += [one for one in found if one and one not in known]
+    known += [one for one in found if one not in known]
     return None
 
 
@@ -157,7 +158,7 @@ def _add_sku(built: Built, table: Table, columns: ColumnMap, group: Group, row: 
         if source is None or not text or name == "sku_code":
             continue
         if name == "sku_picture_url":
-            sku["picture_url"] = text.split(source.split)[0].strip() if source.split else text
+            sku["picture_url"] = text
         elif name in _AMOUNTS:
             ours, times = _AMOUNTS[name]
             sku[ours] = _whole(text, times)
@@ -185,14 +186,10 @@ def _code(product_code: str, specs: Mapping[str, str]) -> str:
 
 def _whole(text: str, times: int) -> int | None:
     """Read a number, with or without commas between thousands, times so much; None where it is none or not whole."""
-    head, *thousands = text.partition(".")[0].split(",")
-    if thousands and (not 1 <= len(head.lstrip("-")) <= 3 or any(len(part) != 3 for part in thousands)):
+    if not _NUMBER.fullmatch(text):
         return None
-    try:
-        found = Decimal(text.replace(",", "")) * times
-    except InvalidOperation:
-        return None
-    return int(found) if found.is_finite() and found == found.to_integral_value() and abs(found) < 10**15 else None
+    found = Decimal(text.replace(",", "")) * times
+    return int(found) if found == found.to_integral_value() else None
 
 
 def unknown(table: Table, row: Row, columns: ColumnMap, known: frozenset[str]) -> FieldError | None:
