@@ -17,9 +17,10 @@ run: $(INSTALLED) ## open the mall: API 8000, WeChat sandbox 8001, control 8002 
 demo: $(INSTALLED) ## play purchases, group-buys and a commission in the mall that `make run` opened
 	@$(BIN)/python -m local.demo
 
-import: $(INSTALLED) ## put a catalogue into it: make import FILE=products.csv [CATEGORIES=categories.csv]
-	@test -n "$(FILE)" || { echo "make import FILE=products.csv [CATEGORIES=categories.csv]"; exit 2; }
-	@$(BIN)/python -m tools.import_catalogue "$(FILE)" $(if $(CATEGORIES),--categories "$(CATEGORIES)")
+import: $(INSTALLED) ## put a catalogue into it: make import FILE=products.csv [CATEGORIES=categories.csv] [COLUMNS=map.json]
+	@test -n "$(FILE)" || { echo "make import FILE=products.csv [CATEGORIES=] [COLUMNS=map.json] [FREIGHT=templates.json]"; exit 2; }
+	@$(BIN)/python -m tools.import_catalogue "$(FILE)" $(if $(CATEGORIES),--categories "$(CATEGORIES)") \
+		$(if $(COLUMNS),--columns "$(COLUMNS)") $(if $(FREIGHT),--freight "$(FREIGHT)")
 
 audit: $(INSTALLED) ## hold orders, journal, balances, stock, coupons, commissions and WeChat's books against each other
 	@$(BIN)/python -m tools.audit

@@ -68,11 +68,14 @@ def _guard() -> Any:
 
 def _register_ports() -> None:
     """Give the wings what they ask of wings above them (their ports.py)."""
+    from chalicelib.commerce.catalogue import ports as catalogue
     from chalicelib.commerce.orders import ports as orders
+    from chalicelib.commerce.pricing.service import Templates
     from chalicelib.customers.members import ports as members
     from chalicelib.growth.distribution.bindings.service import Referrals
     from chalicelib.growth.groupbuy.seats.service import Seating
 
+    catalogue.register_freight_templates(Templates())
     orders.register_groups(Seating())
     orders.register_referrers(Referrals())
     members.register_data_owners(

@@ -160,6 +160,7 @@ CODES: dict[str, Meaning] = {
     "code_taken": Meaning(409, "编码已被使用：{taken}", "This code is taken: {taken}"),
     "stock_short": Meaning(409, "库存不足，无法减少", "There is not that much stock to take away"),
     "sku_in_use": Meaning(409, "该规格已有订单占用，不能删除", "Orders hold pieces of this SKU"),
+    "freight_template_in_use": Meaning(409, "还有商品使用这个运费模板", "Products still use this freight template"),
     "catalogue_full": Meaning(422, "在售商品数量已达上限", "No more products can be published"),
     # cart, quote, order
     "cart_full": Meaning(422, "购物车最多 {limit} 种商品", "A cart holds at most {limit} lines"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -138,6 +140,47 @@ def test_files_in_and_out(merchant: Client) -> None:
     assert merchant.get("/v1/admin/categories/export").status == 200
 
 
+def test_a_file_from_excel_and_its_columns_over_http(merchant: Client) -> None:
+    code = f"货/{secrets.token_hex(4)} a"
+    body = f"编号\t品名\t价\n{code}\t碗\t5.90\n".encode("gb18030")
+    columns = quote('{"product_code": "编号", "name": "品名", "price_yuan": "价"}')
+    url = f"/v1/admin/catalogue/import?format=csv&columns={columns}"
+    report = merchant.call("POST", url, body, Content_Type="text/plain").ok()
+    assert (report["encoding"], report["created"], report["failed"]) == ("gb18030", 1, 0)
+    made = merchant.get(f"/v1/admin/products/{report['lines'][0]['product_id']}").ok()
+    assert (made["product_code"], made["skus"][0]["sku_code"], made["price_fen"]) == (code, code, 590)
+    problem = merchant.call("POST", url + "x", body, Content_Type="text/plain").refused(422, "invalid")
+    assert problem["errors"][0]["field"] == "columns"
+    twice = merchant.call("POST", "/v1/admin/catalogue/import?format=csv", b"name,name\nx,y", Content_Type="text/plain")
+    assert twice.refused(422, "invalid")["detail"].startswith("表头中“name”出现了两次")
+    lone = merchant.call("POST", "/v1/admin/categories/import?format=csv", b"category_code,name\n")
+    assert lone.refused(422, "invalid")["detail"] == "文件只有表头，没有数据"
+
+
+def test_a_code_is_what_stands_on_the_label_and_the_same_with_blanks_around(merchant: Client) -> None:
+    code = f"4058NB/09 碗{secrets.token_hex(3)}"
+    skus = [{"sku_code": " a/1 ", "price_fen": 5}]
+    made = merchant.post("/v1/admin/products", {"product_code": f" {code} ", "name": " 碗 ", "skus": skus}).ok(201)
+    assert (made["product_code"], made["name"], made["skus"][0]["sku_code"]) == (code, "碗", "a/1")
+    taken = merchant.post("/v1/admin/products", {"product_code": code, "name": "盘", "skus": skus})
+    assert taken.refused(409, "code_taken")["taken"] == code
+    url = f"/v1/admin/products/{made['product_id']}"
+    changed = merchant.call("PATCH", url, {"skus": [{"sku_code": "a/1", "price_fen": 6}]}).ok()
+    assert [(sku["sku_id"], sku["price_fen"]) for sku in changed["skus"]] == [(made["skus"][0]["sku_id"], 6)]
+    merchant.call("PATCH", url, {"name": "\u3000"}).refused(422, "invalid")
+
+
+def test_a_long_detail_is_taken_whole_and_however_its_characters_are_written(merchant: Client) -> None:
+    body = {**BODY, "detail": "🥣" * 60_000}
+    made = merchant.call("POST", "/v1/admin/products", json.dumps(body).encode()).ok(201)
+    assert made["detail"] == body["detail"]
+    public = merchant.get(f"/v1/products/{made['product_id']}")
+    assert public.ok()["detail"] == body["detail"]
+    merchant.post("/v1/admin/products", {**BODY, "detail": "长" * 60_001}).refused(400, "malformed")
+    listed = merchant.get("/v1/admin/products?limit=1")
+    assert len(listed.body) < 2000
+
+
 def test_permissions(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_COST", 16)
     service = as_operator("service")
@@ -218,6 +261,6 @@ def test_what_is_not_there_is_named_by_its_kind(merchant: Client) -> None:
 
 
 def test_a_body_that_is_too_large_is_told_how_large_it_may_be(merchant: Client) -> None:
-    problem = merchant.call("POST", "/v1/admin/products", b" " * (256 * 1024 + 1)).refused(413, "too_large")
-    assert problem["detail"] == "请求内容过大，最多 256 KB"
-    assert problem["errors"][0]["limit_kb"] == 256
+    problem = merchant.call("POST", "/v1/admin/products", b" " * (1024 * 1024 + 1)).refused(413, "too_large")
+    assert problem["detail"] == "请求内容过大，最多 1024 KB"
+    assert problem["errors"][0]["limit_kb"] == 1024

@@ -185,6 +185,9 @@ def test_goods_that_made_the_freight_free_go_back_by_a_persons_word(operator: Op
     operator.put(template, {"name": "全包邮", "rules": [rule | {"free_from_fen": 0}]}).ok()
     assert answer(shopper.refund(first, [(dear, 1)])) == ("requested", "free_freight", 40000)
     assert answer(shopper.refund(second, [(cheap, 1)])) == ("approved", "", 100)
+    for sku_id in (cheap, dear):
+        product = f"/v1/admin/products/{sku_id.partition('-')[0]}"
+        operator.call("PATCH", product, {"freight_template_id": None}).ok()
     operator.delete(template).ok(204)
     assert answer(shopper.refund(third, [(dear, 1)])) == ("requested", "free_freight", 40000)
     assert answer(shopper.refund(small, [(cheap, 1)])) == ("approved", "", 100)

@@ -15,7 +15,7 @@ from chalicelib.commerce.catalogue import rules
 from chalicelib.commerce.catalogue.categories.rules import Forest
 from chalicelib.commerce.catalogue.categories.views import node
 from chalicelib.commerce.catalogue.import_export import rules as file_format
-from chalicelib.commerce.catalogue.import_export.rules import CategoryLine, ProductLine
+from chalicelib.commerce.catalogue.import_export.inputs import PRODUCT_COLUMNS, CategoryLine, Format, ProductLine
 from chalicelib.commerce.catalogue.listings import rules as listing_keys
 from chalicelib.commerce.catalogue.products import rules as product_rules
 from chalicelib.commerce.catalogue.products.inputs import ProductInput, SkuInput, SpecInput
@@ -225,21 +225,16 @@ def test_limits_are_said_changed_and_taken_off() -> None:
 # Files
 
 
-@given(st.text())
-def test_a_guarded_cell_is_no_formula_and_reads_back(text: str) -> None:
-    guarded = file_format.guarded(text)
-    assert not guarded.startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert file_format.unguarded(guarded) == text
-
-
-texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=64)
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=64).filter(
+    lambda text: text == text.strip()
+)
 
 
 @given(texts, st.lists(texts, max_size=3), st.sampled_from(["jsonl", "csv"]))
-def test_what_is_written_reads_back(name: str, keywords: list[str], format: file_format.Format) -> None:
+def test_what_is_written_reads_back(name: str, keywords: list[str], format: Format) -> None:
     row = {"product_code": "P1", "name": name, "keywords": keywords, "on_sale": True, "sort": 3,
            "skus": [{"sku_code": "A", "specs": {"色": name}, "price_fen": 5}]}  # fmt: skip
-    [parsed] = file_format.parse(file_format.write([row], format, file_format.PRODUCT_COLUMNS), format, ProductLine)
+    [parsed] = file_format.parse(file_format.write([row], format, PRODUCT_COLUMNS), format, ProductLine).lines
     assert not parsed.errors
     value = parsed.value
     assert (value.name, value.keywords, value.on_sale, value.sort) == (name, keywords, True, 3)
@@ -261,13 +256,13 @@ GOOD = {"product_code": "P1", "name": "碗 🥣", "skus": [{"sku_code": "A", "pr
         ("skus[0].price_fen", json.dumps({**GOOD, "skus": [{"sku_code": "A", "price_fen": 5.5}]})),
         ("skus[0].price_fen", json.dumps({**GOOD, "skus": [{"sku_code": "A", "price_fen": -1}]})),
         ("skus", json.dumps({**GOOD, "skus": []})),
-        ("product_code", json.dumps({**GOOD, "product_code": "a b"})),
+        ("product_code", json.dumps({**GOOD, "product_code": "a\tb"})),
         ("product_code", json.dumps(GOOD)),
     ],
 )
 def test_a_bad_line_is_named_with_its_field_and_the_good_ones_stay(field: str, line: str) -> None:
     body = f"\ufeff{json.dumps(GOOD)}\r\n\n{line}\n".encode()
-    good, bad = file_format.parse(body, "jsonl", ProductLine)
+    good, bad = file_format.parse(body, "jsonl", ProductLine).lines
     assert (good.line, good.value.name) == (1, "碗 🥣")
     assert (bad.line, bad.value, bad.errors[0].field) == (3, None, field)
 
@@ -276,7 +271,7 @@ def test_bad_csv_lines_are_named() -> None:
     header = "product_code,name,skus,colour\n"
     sku = '"[{""sku_code"": ""A"", ""price_fen"": 5}]"'
     body = f'{header}P1,"two\nlines",{sku},\nP2,碗,{sku},red\nP3,碗,[,\nP4,碗,{sku},,,\nP5,碗,{sku},\n'
-    parsed = file_format.parse(body.encode(), "csv", ProductLine)
+    parsed = file_format.parse(body.encode(), "csv", ProductLine).lines
     assert [(one.line, one.errors[0].field if one.errors else None) for one in parsed] == [
         (2, "name"), (4, "colour"), (5, "skus"), (6, "line"), (7, None),
     ]  # fmt: skip
@@ -285,7 +280,7 @@ def test_bad_csv_lines_are_named() -> None:
 def test_a_picture_that_is_none_is_left_out_with_a_warning() -> None:
     line = {**GOOD, "picture_url": "x=1", "gallery": ["https://a/b", "javascript:1"]}
     line["skus"] = [{"sku_code": "A", "price_fen": 5, "picture_url": "quality=90"}]
-    [parsed] = file_format.parse(json.dumps(line).encode(), "jsonl", ProductLine)
+    [parsed] = file_format.parse(json.dumps(line).encode(), "jsonl", ProductLine).lines
     assert [warning.field for warning in parsed.warnings] == ["picture_url", "gallery[1]", "skus[0].picture_url"]
     assert (parsed.value.gallery, parsed.value.skus[0].picture_url) == (["https://a/b"], UNSET)
     assert parsed.value.picture_url is UNSET  # what the product has stays

@@ -65,7 +65,7 @@ EXCEPTIONS = {
 PURE_ROOMS = ("rules", "checks", "inputs", "refusals")
 #: What the pure may ask of the lower rooms: values and arithmetic, never an instant, an id or a document.
 PURE_BELOW = (
-    "core.money", "core.errors", "core.refusals", "core.difference", "core.shards",
+    "core.money", "core.errors", "core.refusals", "core.difference", "core.shards", "core.spreadsheets",
     "platform.web.types", "platform.web.problems",
 )  # fmt: skip
 PURE_ASKED = {

@@ -17,7 +17,7 @@ from chalicelib.commerce.catalogue.listings import views as listings_views
 from chalicelib.commerce.catalogue.products import queries as product_queries
 from chalicelib.commerce.catalogue.products import rules as product_rules
 from chalicelib.commerce.catalogue.products import service as products
-from chalicelib.commerce.catalogue.products.inputs import ProductChangeInput, ProductInput
+from chalicelib.commerce.catalogue.products.inputs import BODY_MAX, ProductChangeInput, ProductInput
 from chalicelib.commerce.catalogue.rules import Stock
 from chalicelib.commerce.catalogue.stock import queries as stock_queries
 from chalicelib.commerce.catalogue.stock import service as stock
@@ -77,6 +77,7 @@ def list_all_products(query: AdminProductsQuery) -> Page[listings_views.ProductR
     "POST /v1/admin/products",
     OPERATOR,
     permission=WRITE,
+    body_max=BODY_MAX,
     status=201,
     errors=("code_taken", "invalid", "catalogue_full", "conflict"),
 )
@@ -95,6 +96,7 @@ def get_any_product(product_id: str) -> AdminProduct:
     "PATCH /v1/admin/products/{product_id}",
     OPERATOR,
     permission=WRITE,
+    body_max=BODY_MAX,
     errors=("not_found", "invalid", "conflict", "sku_in_use", "catalogue_full"),
 )
 def change_product(product_id: str, body: ProductChangeInput) -> AdminProduct:

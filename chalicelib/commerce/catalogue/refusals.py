@@ -27,6 +27,11 @@ CATEGORY_IN_USE = Reason(
 )
 
 # products
+NO_SUCH_TEMPLATE = Reason(
+    "no_such_freight_template",
+    "没有运费模板“{template_id}”，请先建立它",
+    "there is no freight template {template_id}; make it first",
+)
 SAME_SPEC_NAME = Reason("same_spec_name", "有两个规格项的名称相同", "two specs have the same name")
 SAME_SPEC_VALUE = Reason("same_spec_value", "{label}中有重复的值", "a value stands twice in {label}")
 SPECS_INCOMPLETE = Reason(
@@ -50,8 +55,13 @@ SKU_HAS_ORDERS = Reason(
 )
 
 # files
-NOT_UTF8 = Reason("not_utf8", "文件不是 UTF-8 编码", "the file is not in UTF-8")
+NOT_UTF8 = Reason(
+    "not_utf8",
+    "文件的编码无法识别（第 {byte} 字节起），请另存为 UTF-8 编码的 CSV 文件",
+    "the encoding of the file cannot be told (from byte {byte} on); save it as CSV UTF-8",
+)
 FILE_EMPTY = Reason("file_empty", "文件是空的", "the file is empty")
+NO_LINES = Reason("no_lines", "文件只有表头，没有数据", "the file has headings and nothing below them")
 TOO_MANY_LINES = Reason(
     "too_many_lines",
     "一次最多导入 {limit} 行，请把文件分成几份",
@@ -62,7 +72,40 @@ NOT_CSV = Reason("not_csv", "{label}不是合法的 CSV", "{label} is not CSV")
 MORE_CELLS_THAN_COLUMNS = Reason(
     "more_cells_than_columns", "{label}的单元格比表头的列多", "{label} has more cells than there are columns"
 )
-ON_AN_EARLIER_LINE = Reason("on_an_earlier_line", "{label}与前面某行相同", "{label} stands on an earlier line too")
+COLUMN_TWICE = Reason(
+    "column_twice",
+    "表头中“{column}”出现了两次，请删去或改名其中一列",
+    "the heading {column} stands twice; take one of the columns out, or rename it",
+)
+ON_AN_EARLIER_LINE = Reason(
+    "on_an_earlier_line", "{label}与第 {earlier} 行相同", "{label} is the same as on line {earlier}"
+)
+BAD_COLUMN_MAP = Reason(
+    "bad_column_map", "列对应表中“{column}”的写法无法识别", "what {label} says of {column} cannot be read"
+)
+NOT_OUR_COLUMN = Reason("not_our_column", "列对应表中的“{column}”不是商城的列", "{column} is no column of the mall's")
+NO_SUCH_COLUMN = Reason(
+    "no_such_column", "文件的表头中没有“{column}”这一列", "the file has no column with the heading {column}"
+)
+COLUMNS_ARE_FOR_CSV = Reason("columns_are_for_csv", "{label}只用于 CSV 文件", "{label} is for CSV files only")
+OTHERWISE_ABOVE = Reason(
+    "otherwise_above",
+    "{label}与同一商品前面的行不一致",
+    "{label} is not what an earlier row of the same product says",
+)
+ROW_AT_FAULT = Reason(
+    "row_at_fault",
+    "同一商品的第 {other} 行有误，整件商品没有导入",
+    "line {other} of the same product is wrong, so that nothing of it went in",
+)
+NO_PRODUCT_ROW = Reason(
+    "no_product_row", "文件中没有商品 {parent} 自己的一行", "the file has no row for the product {parent} itself"
+)
+NOT_AN_AMOUNT = Reason(
+    "not_an_amount",
+    "{label}应为数字，且换算成最小单位后是整数",
+    "{label} must be a number that is whole in the smallest unit",
+)
 NOT_REACHED = Reason(
     "not_reached", "时间用完，{label}没有导入，请重新发送", "{label} was not reached in time; send it again"
 )
@@ -116,4 +159,11 @@ FIELDS: Labels = {
     "on_sale": "是否上架",
     "is_new": ("是否新品", "new"),
     "is_hot": ("是否热销", "hot"),
+    "columns": ("列对应表", "the column map"),
+    "parent": ("所属商品", "parent"),
+    "created_at": ("创建时间", "time of creation"),
+    "price_yuan": ("价格（元）", "price in yuan"),
+    "list_price_yuan": ("划线价（元）", "list price in yuan"),
+    "weight_kg": ("重量（千克）", "weight in kg"),
+    "sku_picture_url": ("规格图片网址", "picture address of the SKU"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Literal
 
@@ -146,6 +147,11 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     created_ms: int
     sold: int
     price_fen: int
+
+
+def tidy(text: str) -> str:
+    """Give a name or a code as it is kept: in Unicode's composed form, without blanks around."""
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def category_id(category_code: str) -> str:

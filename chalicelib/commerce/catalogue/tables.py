@@ -12,6 +12,7 @@
 | announce an activity, retract it | Put, Delete (product, "activity#<activity>") | 2 WRU |
 | a list by category and order | Query listings "<scope>#<sort>" | 0.5 RRU per 4 KB |
 | all products of a category, for operators | Query listings "<scope>#admin" | 0.5 RRU per 4 KB |
+| the products that name a freight template | Query listings "freight:<template>#admin" | 1 RRU per 4 KB |
 | the category tree | Get categories "tree" | 0.5 RRU per 4 KB |
 | is this category in use | Get or Update categories "used#<category>" | 0.5 RRU, 2 WRU |
 | search | BatchGet of the 16 items of search_chunks | 0.5 RRU per 4 KB, at least 8 |
@@ -86,7 +87,8 @@ class Products(Table):
 
 
 class Listings(Table):
-    """A card under "<scope>#<sort>", at its place in that order; scope is a category's id or "all"."""
+    """A card under "<scope>#<sort>", at its place in that order; scope is a category's id or "all", and of operators'
+    lists also "freight:<template>"."""
 
     class Meta(TableMeta):
         table_name = name("listings")
@@ -94,7 +96,7 @@ class Listings(Table):
     listing = UnicodeAttribute(hash_key=True)
     sort_key = UnicodeAttribute(range_key=True)
     card = Document(Card, null=True)
-    # in "<scope>#admin", where every product stands, there is no card
+    # in "<scope>#admin", where every product of the scope stands, there is no card
     product_id = UnicodeAttribute(null=True)
     published = BooleanAttribute(null=True)
 

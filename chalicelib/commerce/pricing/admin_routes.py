@@ -23,9 +23,14 @@ def put_template(template_id: str, body: FreightTemplate) -> NamedTemplate:
     return NamedTemplate(template_id, body)
 
 
-@endpoint("DELETE /v1/admin/freight-templates/{template_id}", OPERATOR, permission="freight.write")
+@endpoint(
+    "DELETE /v1/admin/freight-templates/{template_id}",
+    OPERATOR,
+    permission="freight.write",
+    errors=("not_found", "freight_template_in_use", "conflict"),
+)
 def delete_template(template_id: str) -> None:
-    """Delete a freight template; its products use the default one from then on."""
+    """Delete a freight template. One that products name is kept; the refusal says how many there are, and which."""
     service.delete(template_id)
 
 

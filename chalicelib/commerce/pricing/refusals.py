@@ -38,6 +38,10 @@ TOO_MANY_TEMPLATES = Reason(
     "too_many_freight_templates", "最多保存 {limit} 个运费模板，请先删除不用的",
     "at most {limit} freight templates can be kept; delete one that is not used",
 )  # fmt: skip
+TEMPLATE_IN_USE = Reason(
+    "freight_template_in_use", "还有 {count} 件商品使用这个运费模板，如 {products}；请先给它们换一个",
+    "{count} products use this freight template, such as {products}; give them another one first",
+)  # fmt: skip
 TOO_MANY_PROMOTIONS = Reason(
     "too_many_promotions", "最多保存 {limit} 个促销活动，请先删除已结束的",
     "at most {limit} promotions can be kept; delete one that is over",

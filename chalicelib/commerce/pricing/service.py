@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.commerce.catalogue.references import queries as references
+from chalicelib.commerce.catalogue.refusals import NO_SUCH_TEMPLATE
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate
 from chalicelib.commerce.pricing.promotions.rules import NamedPromotion, Promotion, check, named
 from chalicelib.commerce.pricing.queries import CACHE, load_pricing
-from chalicelib.commerce.pricing.refusals import TOO_MANY_PROMOTIONS, TOO_MANY_TEMPLATES
+from chalicelib.commerce.pricing.refusals import TEMPLATE_IN_USE, TOO_MANY_PROMOTIONS, TOO_MANY_TEMPLATES
 from chalicelib.commerce.pricing.tables import ALL, FREIGHT, PROMOTION, Pricing, version_key
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid
@@ -23,6 +25,17 @@ from chalicelib.platform.store.versioned import Conflict, commit, retry
 TEMPLATES_MAX = 100
 #: How many promotions a mall may have, so that a quote, which looks at all of them, is quick.
 PROMOTIONS_MAX = 100
+#: How many of the products that use a template are named to who would delete it.
+_NAMED_MAX = 5
+
+
+class Templates:
+    """What the catalogue asks of freight templates (its ports.py)."""
+
+    def take_up(self, tx: Transaction, template_id: str) -> None:
+        """Have a product name this template from now on; `invalid` where there is none."""
+        missing = invalid(NO_SUCH_TEMPLATE.at("freight_template_id", template_id=template_id))
+        tx.update(Pricing, (ALL, FREIGHT + template_id), [Pricing.taken_up.add(1)], Pricing.partition.exists(), missing)
 
 
 def put(template_id: str, template: FreightTemplate) -> None:
@@ -34,8 +47,17 @@ def put(template_id: str, template: FreightTemplate) -> None:
 
 
 def delete(template_id: str) -> None:
-    """Delete a template; its products use the default one from then on. Raises `not_found`, `conflict`."""
-    _remove(FREIGHT + template_id)
+    """Delete a template that no product names. Raises `not_found`, `freight_template_in_use` with the first of the
+    products and how many there are, and `conflict`."""
+
+    def check() -> None:
+        count, first = references.products_sent_by(template_id, _NAMED_MAX)
+        if count:
+            products = [f"{product.name} ({product.product_code})" for product in first]
+            in_use = TEMPLATE_IN_USE.at("template_id", count=count, products=products)
+            raise MallError("freight_template_in_use", errors=(in_use,))
+
+    _remove(FREIGHT + template_id, check)
 
 
 def put_promotion(promotion_id: str, promotion: Promotion) -> Promotion:
@@ -71,7 +93,8 @@ def _put(part: str, what: dict[str, Any]) -> None:
         version = _last_version(part) + 1
         tx = Transaction()
         _keep_unversioned(tx, part, known)
-        tx.put(Pricing(ALL, part, version=version, **what), _as_read(known), Conflict)
+        actions = [Pricing.version.set(version), *(getattr(Pricing, name).set(value) for name, value in what.items())]
+        tx.update(Pricing, (ALL, part), actions, _as_read(known), Conflict)  # not put: `taken_up` stays
         tx.create(Pricing(*version_key(part, version), version=version, **what), Conflict)
         commit(tx)
 
@@ -79,14 +102,18 @@ def _put(part: str, what: dict[str, Any]) -> None:
     cache.forget(CACHE)
 
 
-def _remove(part: str) -> None:
+def _remove(part: str, check: Callable[[], None] = lambda: None) -> None:
+    """Delete it, unless `check` refuses; what it looks at is what holds while `taken_up` is as it was read before."""
+
     def once() -> None:
         known: Any = read.get(Pricing, ALL, part)
         if known is None:
             raise MallError("not_found")
+        check()
         tx = Transaction()
         _keep_unversioned(tx, part, known)
-        tx.delete(Pricing, (ALL, part), _as_read(known), Conflict)
+        as_often = Pricing.taken_up.does_not_exist() if known.taken_up is None else Pricing.taken_up == known.taken_up
+        tx.delete(Pricing, (ALL, part), _as_read(known) & as_often, Conflict)
         commit(tx)
 
     retry(once)

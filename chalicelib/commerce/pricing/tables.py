@@ -7,7 +7,8 @@ version is kept as an item of its own, under another partition, so that all of t
 |---|---|---|
 | all of them: for a quote (remembered a moment), for operators | Query the one partition | 0.5 RRU per 4 KB |
 | put one | Query its last version, Put it and its new version in one transaction | 2 WRU per KB each |
-| delete one | by key; its versions stay | 1 WRU per KB |
+| have a product name a template | Update the template, in the product's transaction | 2 WRU per KB |
+| delete one | by key, as it was read; its versions stay | 2 WRU per KB |
 | those of an order, for a refund | BatchGet the versions | 1 RRU per 4 KB each |
 """
 
@@ -43,3 +44,5 @@ class Pricing(Table):
     # part "promotion#<promotion_id>"
     promotion = Document(NamedPromotion, null=True)
     version = NumberAttribute(null=True)
+    #: How often a product began to name the template: who deletes it has looked at the products of this many.
+    taken_up = NumberAttribute(null=True)

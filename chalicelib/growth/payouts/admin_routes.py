@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import cast
 
 import msgspec
 
+from chalicelib.core import spreadsheets
 from chalicelib.core.errors import invalid
 from chalicelib.core.refusals import QUEUE_OR_MEMBER
 from chalicelib.growth.payouts import queries as withdrawal_queries
@@ -103,16 +102,8 @@ def tax_report(query: QuarterQuery) -> str:
     next_cursor = cursors.write(listing, end)
     if next_cursor is not None:
         headers["X-Next-Cursor"] = next_cursor
-    return cast("str", Reply(_csv(rows), content_type="text/csv; charset=utf-8", headers=headers))
-
-
-def _csv(rows: list[TaxRow]) -> bytes:
-    """The rows under their names, with a BOM, for spreadsheets."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(TaxRow.__struct_fields__)
-    writer.writerows(msgspec.structs.astuple(row) for row in rows)
-    return out.getvalue().encode("utf-8-sig")
+    content = spreadsheets.write(TaxRow.__struct_fields__, map(msgspec.structs.astuple, rows))
+    return cast("str", Reply(content, content_type="text/csv; charset=utf-8", headers=headers))
 
 
 def _by(call: Call) -> str:

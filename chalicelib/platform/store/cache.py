@@ -9,7 +9,8 @@ from chalicelib.core import clock
 from chalicelib.core.settings import settings
 
 _T = TypeVar("_T")
-_ENTRIES_MAX = 4096
+#: So many of the longest product pages are 150 MB of a function's 1024.
+_ENTRIES_MAX = 512
 
 _entries: dict[tuple[str, ...], tuple[float, Any]] = {}
 
@@ -25,9 +26,13 @@ def recall(key: tuple[str, ...]) -> Any:
 
 def keep(key: tuple[str, ...], value: _T) -> _T:
     """Keep `value` under `key` for `cache_seconds`, and return it."""
+    now = clock.now().timestamp()
+    if len(_entries) >= _ENTRIES_MAX:
+        for old in [old for old, (until, _) in list(_entries.items()) if until <= now]:
+            _entries.pop(old, None)
     if len(_entries) >= _ENTRIES_MAX:
         _entries.clear()
-    _entries[key] = (clock.now().timestamp() + settings().cache_seconds, value)
+    _entries[key] = (now + settings().cache_seconds, value)
     return value
 
 

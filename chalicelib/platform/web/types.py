@@ -13,11 +13,15 @@ _T = TypeVar("_T")
 
 #: Text that people wrote: no control characters, also none at its end, where `$` alone would let one newline pass.
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+#: Within [^...]: controls, zero widths, ends of lines, marks of direction.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 ShortText = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PRINTABLE)]
 Text256 = Annotated[str, Meta(max_length=256, pattern=_PRINTABLE)]
 Url = Annotated[str, Meta(max_length=512, pattern=r"^(https?://[^\x00-\x20\x7f]+)?$(?!\n)")]
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
-Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$(?!\n)")]
+#: A code of the merchant's own: whatever is printed on a label, also with blanks, slashes or in Chinese; nothing that
+#: cannot be seen. Who stores one takes the blanks around it off first.
+Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$(?!\n)")]
 Fen = Annotated[int, Meta(ge=0, le=FEN_MAX)]
 PriceFen = Annotated[int, Meta(ge=0, le=FEN_MAX // 10)]
 Quantity = Annotated[int, Meta(ge=1, le=999)]

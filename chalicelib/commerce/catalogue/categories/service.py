@@ -27,6 +27,7 @@ _MOVED_MAX = 40
 
 def create(fields: dict[str, Any]) -> Category:
     """Add a category. Raises `code_taken`, and `invalid` for its parent."""
+    fields = _tidy(fields)
     code = fields.get("code")
     category_id = rules.category_id(code) if code else ids.new("c")
     category = Category(category_id=category_id, **fields)
@@ -46,9 +47,13 @@ def change(category_id: str, fields: dict[str, Any]) -> Category:
     def changed(forest: Forest) -> Forest:
         if category_id not in forest.by_id:
             raise no_such_category()
-        return forest.put(msgspec.structs.replace(forest.by_id[category_id], **fields))
+        return forest.put(msgspec.structs.replace(forest.by_id[category_id], **_tidy(fields)))
 
     return change_tree(changed).by_id[category_id]
+
+
+def _tidy(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {name: rules.tidy(fields[name]) for name in ("name", "code", "description") if fields.get(name)}
 
 
 def delete(category_id: str) -> None:

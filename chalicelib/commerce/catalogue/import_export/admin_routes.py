@@ -7,8 +7,13 @@ from typing import cast
 from chalicelib.commerce.catalogue.admin_routes import READ, WRITE
 from chalicelib.commerce.catalogue.import_export import queries, views
 from chalicelib.commerce.catalogue.import_export import service as import_export
-from chalicelib.commerce.catalogue.import_export.inputs import CatalogueExportQuery, FormatQuery
-from chalicelib.commerce.catalogue.import_export.rules import Format
+from chalicelib.commerce.catalogue.import_export.inputs import (
+    FILE_MAX,
+    CatalogueExportQuery,
+    Format,
+    FormatQuery,
+    ImportQuery,
+)
 from chalicelib.platform.store import cursors
 from chalicelib.platform.web.endpoint import OPERATOR, Call, Reply, endpoint
 
@@ -21,19 +26,23 @@ _MEDIA = {"jsonl": "application/x-ndjson; charset=utf-8", "csv": "text/csv; char
     OPERATOR,
     permission=WRITE,
     takes="text/plain",
+    body_max=FILE_MAX,
     errors=("malformed", "invalid", "too_large"),
 )
-def import_products(call: Call, query: FormatQuery) -> views.ImportReport:
-    """Create or change products from a file, at most 500 lines and 256 KiB a call; what became of each line.
+def import_products(call: Call, query: ImportQuery) -> views.ImportReport:
+    """Create or change products from a file, at most 500 lines and 1 MiB a call; what became of each line.
 
     Good lines go in, each as a whole; bad ones are named with the field. `product_code` says which product it is and
     `sku_code` which SKU, so the same file twice changes nothing. `stock` is the first supply of a new SKU: the stock
     of one that exists is never reset. Columns left out (in CSV also empty cells) stay as they are. `is_hot` sets role
     "hit", `is_new` role "new"; `on_sale: false` takes a product off sale. A picture that is no http(s) address is left
-    out with a warning. Blank lines and a BOM are passed over. In CSV, lists and objects are JSON text.
+    out with a warning. Blank lines and a BOM are passed over. In CSV, lists and objects are JSON text, commas,
+    semicolons or tabs part the cells, and what is not UTF-8 is read as GB18030, as `encoding` of the answer says. A CSV
+    with a price column and no `skus` has a row for each SKU. `columns` says which of its columns is which of ours.
     """
     import_export.check_format(call.raw_body)
-    return views.import_report(import_export.import_products(call.raw_body, query.format), call.language)
+    report = import_export.import_products(call.raw_body, query.format, query.columns)
+    return views.import_report(report, call.language)
 
 
 @endpoint(
@@ -41,12 +50,14 @@ def import_products(call: Call, query: FormatQuery) -> views.ImportReport:
     OPERATOR,
     permission=WRITE,
     takes="text/plain",
+    body_max=FILE_MAX,
     errors=("malformed", "invalid", "too_large", "conflict"),
 )
-def import_categories(call: Call, query: FormatQuery) -> views.ImportReport:
+def import_categories(call: Call, query: ImportQuery) -> views.ImportReport:
     """Create or change categories from a file, known by `category_code`; a parent may come later in the file."""
     import_export.check_format(call.raw_body)
-    return views.import_report(import_export.import_categories(call.raw_body, query.format), call.language)
+    report = import_export.import_categories(call.raw_body, query.format, query.columns)
+    return views.import_report(report, call.language)
 
 
 @endpoint(
@@ -57,7 +68,10 @@ def import_categories(call: Call, query: FormatQuery) -> views.ImportReport:
     errors=("cursor_invalid",),
 )
 def export_products(query: CatalogueExportQuery) -> str:
-    """All products, published or not, 100 a page, as a file that the import reads; `stock` is what is free."""
+    """All products, published or not, the newest first, as a file that the import reads; `stock` is what is free.
+
+    A page has 100, or fewer where they are long: one call of the import takes it.
+    """
     content, end = queries.export_products(query.format, cursors.read(_EXPORT, query.cursor))
     return _file("products", query.format, content, cursors.write(_EXPORT, end))
 

@@ -1,118 +1,76 @@
-"""Files of products and categories: JSON Lines or CSV, one thing a line, both ways. Pure.
+"""Files of products and categories: JSON Lines or CSV, both ways. Pure.
 
-Both formats have the same columns. A CSV cell that holds a list or an object holds it as JSON; an empty cell says
-nothing. So that no spreadsheet takes a text for a formula, a cell that begins with one of = + - @ ' (or a tab, or a
-return) is written with a ' in front, which reading takes off again.
+A line is a product with all of its SKUs, or a category. In CSV, a cell that holds a list or an object holds it as JSON,
+and an empty cell says nothing; a CSV may have a row for each SKU instead (sku_rows/rules.py), and other names for its
+columns (column_maps/rules.py).
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from chalicelib.commerce.catalogue.products import rules as product_rules
-from chalicelib.commerce.catalogue.products.inputs import (
-    BasisPoints,
-    Gallery,
-    Keywords,
-    LongText,
-    MemberLimit,
-    OrderLimit,
-    Role,
-    Skus,
-    Sort,
-    Specs,
-    Unit,
-    Values,
+from chalicelib.commerce.catalogue.column_maps.rules import ColumnMap, column_map
+from chalicelib.commerce.catalogue.import_export.inputs import (
+    CATEGORY_COLUMNS,
+    PRODUCT_COLUMNS,
+    CategoryLine,
+    Format,
+    ProductLine,
 )
+from chalicelib.commerce.catalogue.products import rules as product_rules
 from chalicelib.commerce.catalogue.refusals import (
     BAD_PICTURE,
-    MORE_CELLS_THAN_COLUMNS,
-    NOT_CSV,
+    COLUMNS_ARE_FOR_CSV,
     NOT_JSON,
-    NOT_UTF8,
     ON_AN_EARLIER_LINE,
+    ROW_AT_FAULT,
     TOO_MANY_LINES,
 )
-from chalicelib.core.errors import CODES, FieldError, MallError, Reason, invalid, malformed
-from chalicelib.core.refusals import NO_SUCH
+from chalicelib.commerce.catalogue.rules import tidy
+from chalicelib.commerce.catalogue.sheets import rules as sheets
+from chalicelib.commerce.catalogue.sheets.rules import Encoding, Row, Table
+from chalicelib.commerce.catalogue.sku_rows import rules as sku_rows
+from chalicelib.core import spreadsheets
+from chalicelib.core.errors import CODES, FieldError, MallError, Reason, invalid
+from chalicelib.core.refusals import NO_SUCH, YEAR_BETWEEN
 from chalicelib.platform.web import problems
-from chalicelib.platform.web.types import Code, ShortText, Text256, Url
 
-Format = Literal["jsonl", "csv"]
 Outcome = Literal["created", "changed", "unchanged", "failed"]
 
 LINES_MAX = 500
+_YEARS = (2000, 2099)
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 _JSON_COLUMNS = frozenset({"keywords", "gallery", "specs", "skus", "values"})
-_FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
 _URL = re.compile(r"(https?://[^\x00-\x20\x7f]+)?")
 _URL_LENGTH_MAX = 512
-
-
-class ProductLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A product in a file; what is left out stays as it is, or has its default in a new product.
-
-    `is_hot` is role "hit", `is_new` role "new", the first before the second; `role` says it outright. `stock` of a
-    SKU is its first supply: that of a SKU which exists is left alone.
-    """
-
-    product_code: Code
-    name: ShortText
-    skus: Skus
-    category_code: Code | UnsetType | None = UNSET
-    brief: Text256 | UnsetType = UNSET
-    keywords: Keywords | UnsetType = UNSET
-    unit: Unit | UnsetType = UNSET
-    on_sale: bool | UnsetType = UNSET
-    is_new: bool | UnsetType = UNSET
-    is_hot: bool | UnsetType = UNSET
-    sort: Sort | UnsetType = UNSET
-    picture_url: Url | UnsetType = UNSET
-    gallery: Gallery | UnsetType = UNSET
-    specs: Specs | UnsetType = UNSET
-    brand: Text256 | UnsetType = UNSET
-    detail: LongText | UnsetType = UNSET
-    role: Role | UnsetType = UNSET
-    values: Values | UnsetType = UNSET
-    commission_bp: BasisPoints | UnsetType | None = UNSET
-    limit_per_member: MemberLimit | UnsetType | None = UNSET
-    limit_per_order: OrderLimit | UnsetType | None = UNSET
-
-
-class CategoryLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A category in a file; what is left out stays as it is. Its parent may come later in the file."""
-
-    category_code: Code
-    name: ShortText
-    parent_code: Code | UnsetType | None = UNSET
-    sort: Sort | UnsetType = UNSET
-    description: Text256 | UnsetType = UNSET
-    picture_url: Url | UnsetType = UNSET
-
-
-PRODUCT_COLUMNS = (
-    "product_code", "category_code", "name", "brief", "keywords", "unit", "on_sale", "is_new", "is_hot", "sort",
-    "picture_url", "gallery", "specs", "skus", "brand", "detail", "role", "values", "commission_bp",
-    "limit_per_member", "limit_per_order",
-)  # fmt: skip
-CATEGORY_COLUMNS = ("category_code", "name", "parent_code", "sort", "description", "picture_url")
+#: Yes and no as people write them into a cell.
+_TRUTHS = {
+    **dict.fromkeys(("是", "yes", "y", "on", "上架"), True), **dict.fromkeys(("否", "no", "n", "off", "下架"), False),
+}  # fmt: skip
 
 
 class Parsed(msgspec.Struct):
-    """A line as read: its number, what it says or else what is wrong with it, and what was left out of it."""
+    """A line as read: its number, what it says or else what is wrong with it, and what was left out of it. `sku_lines`
+    has the line of each SKU, where they have lines of their own."""
 
     line: int
     value: Any = None
     errors: Sequence[FieldError] = ()
     warnings: Sequence[FieldError] = ()
+    sku_lines: Sequence[int] = ()
+
+
+class File(msgspec.Struct):
+    """A file as read, line by line, and the encoding that it was in."""
+
+    lines: list[Parsed]
+    encoding: Encoding
 
 
 class LineResult(msgspec.Struct, kw_only=True):
@@ -127,9 +85,10 @@ class LineResult(msgspec.Struct, kw_only=True):
 
 
 class ImportResult(msgspec.Struct):
-    """What became of a file, line by line."""
+    """What became of a file, line by line, and the encoding that it was in."""
 
     lines: list[LineResult]
+    encoding: Encoding = "utf-8"
 
     @property
     def created(self) -> int:
@@ -155,39 +114,135 @@ class ImportResult(msgspec.Struct):
         return sum(one.outcome == outcome for one in self.lines)
 
 
-def parse(body: bytes, format: Format, struct: type[_T]) -> list[Parsed]:
-    """Read every line that is not blank. Raises `malformed` for what is not UTF-8, `invalid` for too many lines.
+class Entry(msgspec.Struct):
+    """The rows of a CSV that say one thing, and its code ("": none that can be read)."""
 
-    A picture whose address is none does not cost the line: it is left out, with a warning.
+    code: str
+    rows: list[Row]
+
+
+def parse(body: bytes, format: Format, struct: type[_T], columns: str = "") -> File:
+    """Read every line that is not blank; `columns` says which of a CSV's columns is which of ours.
+
+    A picture whose address is none does not cost the line: it is left out, with a warning. Raises `malformed` for what
+    is no text, `invalid` for too many lines and for headings that fit neither the file nor its map.
     """
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise malformed(NOT_UTF8.at("body")) from None
+    text = sheets.decode(body)
+    if format == "jsonl":
+        if columns:
+            raise invalid(COLUMNS_ARE_FOR_CSV.at("columns"))
+        lines = _parse_jsonl(text.text, struct)
+    else:
+        table = sheets.table(text.text)
+        if len(table.rows) > LINES_MAX:
+            raise invalid(TOO_MANY_LINES.at("body", limit=LINES_MAX))
+        lines = _parse_csv(table, struct, column_map(columns, table.headings, columns_of(struct)))
+    return File(lines, text.encoding)
+
+
+def columns_of(struct: type[msgspec.Struct]) -> Sequence[str]:
+    """List the columns that a file of these lines may have."""
+    if struct is CategoryLine:
+        return CATEGORY_COLUMNS
+    return (*PRODUCT_COLUMNS, *sku_rows.SKU_COLUMNS, *sku_rows.ROW_COLUMNS)
+
+
+def _parse_jsonl(text: str, struct: type[_T]) -> list[Parsed]:
     parsed: list[Parsed] = []
-    key = struct.__struct_fields__[0]
-    seen: set[str] = set()
-    for number, fields in _jsonl(text) if format == "jsonl" else _csv(text):
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a text may hold U+2028
+        if not line.strip():
+            continue
         if len(parsed) == LINES_MAX:
             raise invalid(TOO_MANY_LINES.at("body", limit=LINES_MAX))
-        one = _convert(number, fields, struct, strict=format == "jsonl")
+        try:
+            fields = msgspec.json.decode(line)
+        except (msgspec.DecodeError, RecursionError):
+            parsed.append(Parsed(number, errors=(NOT_JSON.at("line"),)))
+        else:
+            parsed.append(_convert(number, fields, struct, strict=True))
+    return _each_once(parsed, struct.__struct_fields__[0])
+
+
+def _parse_csv(table: Table, struct: type[_T], columns: ColumnMap) -> list[Parsed]:
+    if struct is ProductLine and columns.has_skus:
+        return sorted(_parse_sku_rows(table, columns), key=lambda one: one.line)
+    parsed = []
+    for row in table.rows:
+        fields = row.fault or _fields(table.cells(row), columns)
+        if isinstance(fields, FieldError):
+            parsed.append(Parsed(row.line, errors=(fields,)))
+        else:
+            parsed.append(_convert(row.line, fields, struct, strict=False))
+    return _each_once(parsed, struct.__struct_fields__[0])
+
+
+def _parse_sku_rows(table: Table, columns: ColumnMap) -> Iterator[Parsed]:
+    known = frozenset(columns_of(ProductLine))
+    for group in sku_rows.groups(table, columns):
+        first = group.rows[0].line
+        faults = [(row.line, row.fault or sku_rows.unknown(table, row, columns, known)) for row in group.rows]
+        wrong = [(line, fault) for line, fault in faults if fault is not None]
+        built = sku_rows.Built(faults=wrong) if wrong else sku_rows.product(table, columns, group)
+        if built.faults:
+            yield from at_fault(first, built.faults)
+            continue
+        one = _convert(first, _truths(built.fields), ProductLine, strict=False)
+        one.sku_lines = built.lines
+        yield from [one] if one.value is not None else at_fault(first, by_line(one, one.errors))
+
+
+def at_fault(first: int, faults: Sequence[tuple[int, FieldError]]) -> list[Parsed]:
+    """Say what is wrong with the rows of a product which begins on line `first`: row by row, and of the product's own
+    that it did not go in because of another."""
+    found: dict[int, list[FieldError]] = {}
+    for line, fault in faults:
+        found.setdefault(line, []).append(fault)
+    if first not in found:
+        found[first] = [ROW_AT_FAULT.at("line", other=min(found))]
+    return [Parsed(line, errors=errors) for line, errors in sorted(found.items())]
+
+
+def by_line(one: Parsed, errors: Sequence[FieldError]) -> list[tuple[int, FieldError]]:
+    """Put what is wrong with a SKU to that SKU's line, where it has one, and all else to the product's."""
+
+    def line_of(error: FieldError) -> int:
+        number = error.field.partition("skus[")[2].partition("]")[0]
+        own = number.isdecimal() and int(number) < len(one.sku_lines)
+        return one.sku_lines[int(number)] if own else one.line
+
+    return [(line_of(error), error) for error in errors]
+
+
+def entries(table: Table, struct: type[msgspec.Struct], columns: ColumnMap) -> list[Entry]:
+    """Put the rows together that say one thing: whoever sends a long file in parts keeps these in one."""
+    if struct is ProductLine and columns.has_skus:
+        return [Entry(group.code, group.rows) for group in sku_rows.groups(table, columns)]
+    key = columns.columns.get(struct.__struct_fields__[0])
+    return [Entry(tidy(key.read(table.cells(row))) if key is not None else "", [row]) for row in table.rows]
+
+
+def _each_once(parsed: list[Parsed], key: str) -> list[Parsed]:
+    """The lines, those at fault whose code stands on an earlier one."""
+    seen: dict[str, int] = {}
+    for number, one in enumerate(parsed):
         if one.value is not None:
-            code = getattr(one.value, key)
-            if code in seen:
-                one = Parsed(number, errors=(ON_AN_EARLIER_LINE.at(key),))
-            seen.add(code)
-        parsed.append(one)
+            earlier = seen.setdefault(getattr(one.value, key), one.line)
+            if earlier != one.line:
+                parsed[number] = Parsed(one.line, errors=(ON_AN_EARLIER_LINE.at(key, earlier=earlier),))
     return parsed
 
 
 def _convert(number: int, fields: Any, struct: type[_T], strict: bool) -> Parsed:
-    if isinstance(fields, FieldError):
-        return Parsed(number, errors=(fields,))
     warnings = _without_bad_pictures(fields) if isinstance(fields, dict) else []
     try:
-        return Parsed(number, msgspec.convert(fields, struct, strict=strict), warnings=warnings)
+        value = msgspec.convert(fields, struct, strict=strict)
     except msgspec.ValidationError as fault:
         return Parsed(number, errors=problems.from_validation(fault, "line").errors)
+    codes = {name: tidy(code) for name in _CODES if isinstance(code := getattr(value, name, None), str)}
+    return Parsed(number, msgspec.structs.replace(value, **codes), warnings=warnings)
+
+
+_CODES = ("product_code", "category_code", "parent_code")
 
 
 def _without_bad_pictures(fields: dict[str, Any]) -> list[FieldError]:
@@ -214,49 +269,29 @@ def _bad(url: object) -> bool:
     return isinstance(url, str) and (len(url) > _URL_LENGTH_MAX or not _URL.fullmatch(url))
 
 
-def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a text may hold U+2028
-        if not line.strip():
-            continue
-        try:
-            yield number, msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError):
-            yield number, NOT_JSON.at("line")
-
-
-def _csv(text: str) -> Iterator[tuple[int, Any]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    columns: list[str] | None = None
-    while True:
-        number = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield number, NOT_CSV.at("line")
-            continue
-        if not any(cell.strip() for cell in cells):
-            continue
-        if columns is None:
-            columns = [cell.strip() for cell in cells]
-        elif len(cells) > len(columns):
-            yield number, MORE_CELLS_THAN_COLUMNS.at("line")
-        else:
-            yield number, _fields(dict(zip(columns, cells, strict=False)))
-
-
-def _fields(cells: Mapping[str, str]) -> dict[str, Any] | FieldError:
+def _fields(cells: Mapping[str, str], columns: ColumnMap) -> dict[str, Any] | FieldError:
+    """What a row says, or the column at fault."""
     fields: dict[str, Any] = {}
-    for name, cell in cells.items():
-        if cell == "":
+    for name, source in columns.columns.items():
+        text = source.raw(cells) if name == "detail" else source.read(cells)
+        if text == "":
             continue
-        fields[name] = unguarded(cell)
-        if name in _JSON_COLUMNS:
+        fields[name] = text
+        if name in _JSON_COLUMNS and source.split:
+            fields[name] = source.items(cells)
+        elif name in _JSON_COLUMNS:
             try:
-                fields[name] = msgspec.json.decode(fields[name])
+                fields[name] = msgspec.json.decode(text)
             except (msgspec.DecodeError, RecursionError):
                 return NOT_JSON.at(name)
+    return _truths(fields)
+
+
+def _truths(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields, yes and no as people write them in a cell read as such."""
+    for name in ("on_sale", "is_new", "is_hot"):
+        if isinstance(word := fields.get(name), str):
+            fields[name] = _TRUTHS.get(word.lower(), word)
     return fields
 
 
@@ -264,27 +299,15 @@ def write(rows: Sequence[Mapping[str, Any]], format: Format, columns: Sequence[s
     """Write the rows as a file that `parse` reads back; a CSV starts with its header, and a BOM for spreadsheets."""
     if format == "jsonl":
         return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
-    return out.getvalue().encode("utf-8-sig")
+    return spreadsheets.write(columns, ([_cell(row.get(name)) for name in columns] for row in rows))
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return guarded(value if isinstance(value, str) else msgspec.json.encode(value).decode())
-
-
-def guarded(cell: str) -> str:
-    """Put a ' in front where a spreadsheet might take the text for a formula."""
-    return "'" + cell if cell.startswith(_FORMULA) else cell
-
-
-def unguarded(cell: str) -> str:
-    """Take off again what `guarded` has put in front."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+def _cell(value: Any) -> str | int | None:
+    """The cell: text as it is, lists and the like as JSON; a number needs no mark."""
+    if value is None or isinstance(value, str) or type(value) is int:
+        return value
+    text = msgspec.json.encode(value).decode()
+    return text.strip('"') if isinstance(value, datetime) else text
 
 
 def category_fields(line: CategoryLine) -> dict[str, Any]:
@@ -302,6 +325,9 @@ def product_changes(line: ProductLine, role: str, categories: Mapping[str, str])
     if "role" not in fields and (hot is not None or new is not None):
         other = "" if role in ("hit", "new") else role
         fields["role"] = "hit" if hot else "new" if new else other
+    created_at = fields.get("created_at")
+    if created_at is not None and not _YEARS[0] <= created_at.year <= _YEARS[1]:
+        raise invalid(YEAR_BETWEEN.at("created_at", low=_YEARS[0], high=_YEARS[1]))
     if "on_sale" in fields:
         fields["publish"] = fields.pop("on_sale")
     if "category_code" in fields:

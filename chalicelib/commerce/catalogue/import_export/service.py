@@ -11,16 +11,9 @@ from chalicelib.commerce.catalogue.categories import queries as category_queries
 from chalicelib.commerce.catalogue.categories import service as categories
 from chalicelib.commerce.catalogue.categories.rules import Forest, code_of
 from chalicelib.commerce.catalogue.import_export import rules as file_format
+from chalicelib.commerce.catalogue.import_export.inputs import CategoryLine, Format, ProductLine
 from chalicelib.commerce.catalogue.import_export.queries import known_products
-from chalicelib.commerce.catalogue.import_export.rules import (
-    CategoryLine,
-    Format,
-    ImportResult,
-    LineResult,
-    Outcome,
-    Parsed,
-    ProductLine,
-)
+from chalicelib.commerce.catalogue.import_export.rules import ImportResult, LineResult, Outcome, Parsed
 from chalicelib.commerce.catalogue.products import rules as product_rules
 from chalicelib.commerce.catalogue.products import service as products
 from chalicelib.commerce.catalogue.refusals import FILE_EMPTY, NOT_REACHED
@@ -33,13 +26,15 @@ from chalicelib.core.refusals import NO_SUCH
 _SECONDS_MAX = 20.0
 
 
-def import_products(body: bytes, format: Format) -> ImportResult:
-    """Create or change each line's product. What is the same already costs no write.
+def import_products(body: bytes, format: Format, columns: str = "") -> ImportResult:
+    """Create or change each line's product; `columns` says which of a CSV's columns is which of ours. What is the same
+    already costs no write.
 
     Raises `malformed` and `invalid` for a file that cannot be read at all, `unavailable` when DynamoDB cannot be
     asked; the same file may then be sent again.
     """
-    parsed = file_format.parse(body, format, ProductLine)
+    file = file_format.parse(body, format, ProductLine, columns)
+    parsed = file.lines
     forest = category_queries.load().value
     ids_by_code = {code_of(category): category.category_id for category in forest.by_id.values()}
     known = known_products([rules.product_id(one.value.product_code) for one in parsed if one.value is not None])
@@ -51,11 +46,13 @@ def import_products(body: bytes, format: Format) -> ImportResult:
         elif clock.monotonic() > end:
             results.append(_failed(one.line, [NOT_REACHED.at("line")]))
         else:
-            results.append(_import_product(one, known, ids_by_code))
-    return ImportResult(results)
+            results += _import_product(one, known, ids_by_code)
+    return ImportResult(sorted(results, key=lambda result: result.line), file.encoding)
 
 
-def _import_product(one: Parsed, known: dict[str, tuple[Product, Detail]], categories: dict[str, str]) -> LineResult:
+def _import_product(
+    one: Parsed, known: dict[str, tuple[Product, Detail]], categories: dict[str, str]
+) -> list[LineResult]:
     line: ProductLine = one.value
     product_id = rules.product_id(line.product_code)
     outcome: Outcome = "created"
@@ -70,13 +67,15 @@ def _import_product(one: Parsed, known: dict[str, tuple[Product, Detail]], categ
     except MallError as error:
         if error.code == "unavailable":
             raise
-        return _failed(one.line, file_format.errors_of(error))
-    return LineResult(line=one.line, outcome=outcome, product_id=product_id, warnings=one.warnings)
+        faults = file_format.by_line(one, file_format.errors_of(error))
+        return [_failed(fault.line, fault.errors) for fault in file_format.at_fault(one.line, faults)]
+    return [LineResult(line=one.line, outcome=outcome, product_id=product_id, warnings=one.warnings)]
 
 
-def import_categories(body: bytes, format: Format) -> ImportResult:
+def import_categories(body: bytes, format: Format, columns: str = "") -> ImportResult:
     """Create or change each line's category, all in one write. Raises as `import_products` does."""
-    parsed = file_format.parse(body, format, CategoryLine)
+    file = file_format.parse(body, format, CategoryLine, columns)
+    parsed = file.lines
     results: dict[int, LineResult] = {}
 
     def edit(forest: Forest) -> Forest:
@@ -94,7 +93,7 @@ def import_categories(body: bytes, format: Format) -> ImportResult:
         return forest
 
     categories.change_tree(edit)
-    return ImportResult([results[one.line] for one in parsed])
+    return ImportResult([results[one.line] for one in parsed], file.encoding)
 
 
 _ORPHAN = NO_SUCH.at("parent_code")

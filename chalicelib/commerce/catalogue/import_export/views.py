@@ -8,6 +8,7 @@ from typing import cast
 import msgspec
 
 from chalicelib.commerce.catalogue.import_export.rules import ImportResult, LineResult, Outcome
+from chalicelib.commerce.catalogue.sheets.rules import Encoding
 from chalicelib.core.errors import FieldError
 from chalicelib.platform.web import problems
 
@@ -28,8 +29,9 @@ class LineReport(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class ImportReport(msgspec.Struct, kw_only=True):
-    """What became of a file, in all and line by line."""
+    """What became of a file, in all and line by line; `encoding` is what it was read as."""
 
+    encoding: Encoding
     created: int
     changed: int
     unchanged: int
@@ -40,6 +42,7 @@ class ImportReport(msgspec.Struct, kw_only=True):
 def import_report(result: ImportResult, language: str) -> ImportReport:
     """Show what became of a file, in the operator's `language` ("zh" or "en")."""
     return ImportReport(
+        encoding=result.encoding,
         created=result.created,
         changed=result.changed,
         unchanged=result.unchanged,

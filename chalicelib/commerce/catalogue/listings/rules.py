@@ -14,6 +14,8 @@ from chalicelib.commerce.catalogue.rules import Card, Product, Row, Sku, Stock
 
 ALL = "all"
 ADMIN = "admin"
+#: Before the id of a freight template: no category's id has the colon.
+FREIGHT = "freight:"
 _MS_MAX = 9_999_999_999_999
 _SOLD_MAX = 9_999_999_999
 
@@ -46,10 +48,11 @@ def card(product: Product, sold: int, stocks: Mapping[str, Stock]) -> Card:
 def entries(product: Product, sold: int, path: Sequence[str]) -> list[tuple[str, str]]:
     """List the keys of the product's entries: `path` are its category and the ones above it.
 
-    Every product stands in the operators' lists; the published ones also in the shoppers'.
+    Every product stands in the operators' lists, also in that of the freight template it names; the published ones
+    also in the shoppers'.
     """
     newest = f"{_MS_MAX - ms(product.created_at):013d}"
-    sort_keys = {ADMIN: f"{newest}|{product.product_id}"}
+    sort_keys = {ADMIN: admin_sort_key(product)}
     if product.published:
         sort_keys |= {
             "default": f"{product.sort:07d}|{newest}|{product.product_id}",
@@ -57,7 +60,15 @@ def entries(product: Product, sold: int, path: Sequence[str]) -> list[tuple[str,
             "sales": f"{_SOLD_MAX - min(sold, _SOLD_MAX):010d}|{newest}|{product.product_id}",
             "price": f"{cheapest(product).price_fen:010d}|{product.product_id}",
         }
-    return [(f"{scope}#{order}", sort_key) for scope in (ALL, *path) for order, sort_key in sort_keys.items()]
+    keys = [(f"{scope}#{order}", sort_key) for scope in (ALL, *path) for order, sort_key in sort_keys.items()]
+    if product.freight_template_id is not None:
+        keys.append((f"{FREIGHT}{product.freight_template_id}#{ADMIN}", sort_keys[ADMIN]))
+    return keys
+
+
+def admin_sort_key(product: Product) -> str:
+    """Give the product's place in operators' lists."""
+    return f"{_MS_MAX - ms(product.created_at):013d}|{product.product_id}"
 
 
 def row(product: Product, sold: int) -> Row:

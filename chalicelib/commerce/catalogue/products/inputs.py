@@ -16,7 +16,10 @@ BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
 #: Pieces that one member, and one order, may have of a product.
 MemberLimit = Annotated[int, Meta(ge=1, le=1_000_000)]
 OrderLimit = Quantity
-LongText = Annotated[str, Meta(max_length=20_000)]
+#: With every character written as six bytes it fits its item, of 400 KB, together with the gallery.
+LongText = Annotated[str, Meta(max_length=60_000)]
+#: Bytes of a product as it comes in: room for a long detail, however its characters are written.
+BODY_MAX = 1024 * 1024
 Unit = Annotated[str, Meta(max_length=16)]
 Role = Literal["", "traffic", "hit", "profit", "new", "image"]
 Value = Literal["practical", "experience", "added", "other"]

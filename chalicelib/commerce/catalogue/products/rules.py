@@ -17,9 +17,12 @@ from chalicelib.commerce.catalogue.refusals import (
     SAME_SPECS,
     SPECS_INCOMPLETE,
 )
-from chalicelib.commerce.catalogue.rules import SPECS_MAX, Detail, Product, Sku, Spec, sku_id
+from chalicelib.commerce.catalogue.rules import SPECS_MAX, Detail, Product, Sku, Spec, sku_id, tidy
 from chalicelib.core.errors import MallError, invalid
-from chalicelib.core.refusals import NAMED_TWICE, TOO_MANY
+from chalicelib.core.refusals import EMPTY, NAMED_TWICE, TOO_MANY
+
+#: Texts that are kept without blanks around them.
+_NAMES = ("product_code", "name", "brief", "unit", "brand")
 
 
 class Composed(msgspec.Struct, frozen=True):
@@ -43,11 +46,17 @@ def begin(product_id: str, product_code: str, now: datetime) -> Product:
 
 
 def compose(before: Product, detail: Detail, changes: Mapping[str, Any], now: datetime) -> Composed:
-    """Apply the changes to `before`. When nothing differs, the product is the same to its `updated_at`.
+    """Apply the changes to `before`. When nothing differs, the product is the same to its `updated_at`; `created_at`
+    counts for a new one only.
 
     Raises `invalid`, naming the field, when SKUs and specs do not fit together.
     """
     fields = {name: value for name, value in changes.items() if name in Product.__struct_fields__}
+    fields |= {name: tidy(fields[name]) for name in _NAMES if name in fields}
+    if fields.get("name") == "":
+        raise invalid(EMPTY.at("name"))
+    if before.skus:  # it is there already
+        fields.pop("created_at", None)
     if "publish" in changes:
         fields["published"] = changes["publish"]
     supplies: dict[str, int] = {}
@@ -77,14 +86,15 @@ def _skus(before: Product, asked: Sequence[SkuInput]) -> tuple[list[Sku], dict[s
     skus: list[Sku] = []
     supplies: dict[str, int] = {}
     for index, one in enumerate(asked):
-        if any(sku.sku_code == one.sku_code for sku in skus):
+        sku_code = tidy(one.sku_code)
+        if any(sku.sku_code == sku_code for sku in skus):
             raise invalid(NAMED_TWICE.at(f"skus[{index}].sku_code"))
-        fields = said(one)
+        fields = said(one) | {"sku_code": sku_code}
         stock = fields.pop("stock", 0)
         fields["specs"] = dict(one.specs)
-        old = known.get(one.sku_code)
+        old = known.get(sku_code)
         if old is None:
-            skus.append(Sku(sku_id=sku_id(before.product_id, one.sku_code), **fields))
+            skus.append(Sku(sku_id=sku_id(before.product_id, sku_code), **fields))
             supplies[skus[-1].sku_id] = stock
         else:
             skus.append(msgspec.structs.replace(old, **fields))

@@ -1,8 +1,8 @@
 """Products: create, change, publish; and listing them anew. One transaction per command.
 
 Each writes the product, its stock items where SKUs come or go, and, where that follows, its card, the entries of
-the lists it stands in and its row for search. At worst that is 20 entries that go and 20 that come, SKUS_MAX stock
-items and 8 more: what does not fit the 100 actions of a transaction (60 SKUs exchanged at once, in another
+the lists it stands in and its row for search. At worst that is 21 entries that go and 21 that come, SKUS_MAX stock
+items and 9 more: what does not fit the 100 actions of a transaction (60 SKUs exchanged at once, in another
 category) is refused and done in two steps.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.commerce.catalogue import rules
+from chalicelib.commerce.catalogue import ports, rules
 from chalicelib.commerce.catalogue.categories import queries as category_queries
 from chalicelib.commerce.catalogue.categories import service as categories
 from chalicelib.commerce.catalogue.categories.rules import Forest
@@ -48,7 +48,7 @@ def create(changes: Mapping[str, Any]) -> ProductAggregate:
 
     Raises `code_taken`, and `invalid` naming the field.
     """
-    code = changes.get("product_code") or ids.new("")
+    code = rules.tidy(changes.get("product_code", "")) or ids.new("")
     return save(rules.product_id(code), code, changes, make=True)
 
 
@@ -89,6 +89,8 @@ def _save(product_id: str, code: str | None, changes: Mapping[str, Any], make: b
     if composed.detail != aggregate.detail or aggregate.product is None:
         tx.put(Products(product_id, DETAIL, detail=composed.detail))
     stocks = _write_stocks(tx, aggregate, composed)
+    if product.freight_template_id not in (None, before.freight_template_id if aggregate.product else None):
+        ports.freight_templates().take_up(tx, product.freight_template_id)
     categories.guard(tx, tree.version)
     categories.count(tx, before.category_id if aggregate.product else None, product.category_id)
     after = msgspec.structs.replace(

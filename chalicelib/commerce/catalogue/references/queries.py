@@ -1,12 +1,13 @@
-"""Whether what others name is there: the scope of a coupon, the SKUs of a promotion."""
+"""Whether what others name is there: the scope of a coupon, the SKUs of a promotion; and which products name theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from chalicelib.commerce.catalogue.listings import rules as listing_keys
 from chalicelib.commerce.catalogue.refusals import KINDS, NO_SUCH_KIND
-from chalicelib.commerce.catalogue.rules import Named, product_of
-from chalicelib.commerce.catalogue.tables import TREE, Categories, product_key
+from chalicelib.commerce.catalogue.rules import Named, Product, product_of
+from chalicelib.commerce.catalogue.tables import TREE, Categories, Listings, product_key
 from chalicelib.core.errors import invalid
 from chalicelib.platform.store import read
 
@@ -35,3 +36,12 @@ def _is_in(named: Named, item: object) -> bool:
     if isinstance(item, Categories):
         return any(each.category_id == named.id for each in item.tree.categories)
     return item is not None and (named.kind != "SKU" or item.product.sku(named.id) is not None)  # type: ignore[attr-defined]
+
+
+def products_sent_by(template_id: str, first: int) -> tuple[int, list[Product]]:
+    """Count the products that name this freight template, published or not, and give the `first` of them, the newest
+    before others. What a commit made before is in it."""
+    scope = f"{listing_keys.FREIGHT}{template_id}#{listing_keys.ADMIN}"
+    product_ids = [item.product_id for item in read.query_all(Listings, scope)]
+    found = read.batch_get([product_key(product_id) for product_id in product_ids[:first]])
+    return len(product_ids), [item.product for item in found if item is not None]

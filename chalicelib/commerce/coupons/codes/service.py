@@ -6,9 +6,6 @@ a batch of 100,000 is one item, and a wrong code is refused after one read.
 
 from __future__ import annotations
 
-import csv
-import io
-
 import msgspec
 
 from chalicelib.commerce.coupons.codes import guesses
@@ -24,7 +21,7 @@ from chalicelib.commerce.coupons.refusals import (
 from chalicelib.commerce.coupons.rules import Batch, Held
 from chalicelib.commerce.coupons.tables import CouponCodes, batch_key, code_key, guesses_key, guesses_of
 from chalicelib.commerce.coupons.templates import queries as template_queries
-from chalicelib.core import clock, ids
+from chalicelib.core import clock, ids, spreadsheets
 from chalicelib.core.errors import MallError, Reason, invalid
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
@@ -77,11 +74,7 @@ def export(template_id: str, batch_id: str) -> bytes:
     exported = MallError("codes_exported", errors=(BATCH_EXPORTED.at("batch_id"),))
     tx.update(*batch_key(item.batch.number), [CouponCodes.exported.set(True)], unexported, exported)
     commit(tx)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["code"])
-    writer.writerows([code] for code in _codes(item.batch))
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+    return spreadsheets.write(["code"], ([code] for code in _codes(item.batch)))
 
 
 def redeem(member_id: str, text: str) -> Held:
