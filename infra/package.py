@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from infra import alarms, api, firewall, functions, tables
+from infra import alarms, api, firewall, functions, tables, uploads
 
 Json = dict[str, Any]
 
@@ -35,12 +35,14 @@ NETWORK = Path(__file__).with_name("network.json")
 
 #: Services whose descriptions stay: the mall's data, and where its secrets may be kept.
 SERVICES = frozenset({"dynamodb", "secretsmanager", "ssm", "sts"})
-#: Variables whose values are given at deployment.
+#: Variables whose values are given at deployment, or follow from a resource.
 _PARAMETERS = {
     "YUTANG_PUBLIC_URL": "PublicUrl",
     "YUTANG_WECHAT_APPID": "WechatAppid",
     "YUTANG_WECHAT_MCHID": "WechatMchid",
     "YUTANG_WECHAT_MERCHANT_SERIAL": "WechatMerchantSerial",
+    "YUTANG_UPLOADS_BUCKET": uploads.BUCKET,
+    "YUTANG_PICTURES_URL": "PicturesUrl",
     # Nobody reads it: Lambda replaces every environment of a function whose variables change.
     "YUTANG_SECRETS_VERSION": "SecretsVersion",
 }
@@ -94,6 +96,7 @@ def merged_template(stage: str, deployed_now: Json | None = None) -> Json:
     prefix = variables["YUTANG_TABLE_PREFIX"]
     template["Resources"] |= tables.resources(prefix)
     template["Resources"] |= tables.kept(deployed_now, prefix) if deployed_now else {}
+    template["Resources"] |= uploads.resources()
     template["Resources"] |= alarms.resources(stage, workers)
     network = msgspec.json.decode(NETWORK.read_bytes())
     template["Resources"] |= {name: resource | {"Condition": "CallsFixed"} for name, resource in network.items()}

@@ -1,4 +1,5 @@
-"""What each function may do with which table, and which secrets it may read: permissions.json, and no more than needed.
+"""What each function may do with which table and with uploaded files, and which secrets it may read: permissions.json,
+and no more than needed.
 
     python -m infra.permissions FOLDER
 
@@ -15,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from infra import uploads
+
 Json = dict[str, Any]
 
 DECLARATION = Path(__file__).with_name("permissions.json")
@@ -28,14 +31,17 @@ _WORKERS = {"INSIDE": ("run-due-jobs", "run-owed-jobs"), "OUTSIDE": ("run-due-ca
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What one function may do: actions by table ("orders") or index ("orders/by_member"), and secrets to read."""
+    """What one function may do: actions by table ("orders") or index ("orders/by_member"), secrets to read, and actions
+    on uploaded files by where they lie ("private/")."""
 
     tables: dict[str, list[str]] = {}
     secrets: list[str] = []
+    files: dict[str, list[str]] = {}
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):
-    """One thing that was done while the mall ran: by one of _CALLED, "sweep" or "job", with which table or secret."""
+    """One thing that was done while the mall ran: by one of _CALLED, "sweep" or "job", with which table, secret or
+    file."""
 
     who: str
     action: str
@@ -65,13 +71,18 @@ def needed(seen: Iterable[Seen]) -> dict[str, Grant]:
 
 def _grant(calls: Iterable[Seen]) -> Grant:
     tables: dict[str, set[str]] = {}
+    files: dict[str, set[str]] = {}
     secrets = set()
     for one in calls:
         if one.action == "secret":
             secrets.add(one.what)
         else:
-            tables.setdefault(one.what, set()).add(one.action)
-    return Grant({name: sorted(actions) for name, actions in sorted(tables.items())}, sorted(secrets))
+            (files if one.what.endswith("/") else tables).setdefault(one.what, set()).add(one.action)
+    return Grant(_ordered(tables), sorted(secrets), _ordered(files))
+
+
+def _ordered(granted: Mapping[str, set[str]]) -> dict[str, list[str]]:
+    return {name: sorted(actions) for name, actions in sorted(granted.items())}
 
 
 def actions(operation: str, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -97,7 +108,8 @@ def differences(granted: Mapping[str, Grant], asked: Mapping[str, Grant]) -> lis
 
 def _lines(grant: Grant) -> set[str]:
     on_tables = {f"{action} on {table}" for table, actions in grant.tables.items() for action in actions}
-    return on_tables | {f"secret {name}" for name in grant.secrets}
+    on_files = {f"{action} on {where}" for where, actions in grant.files.items() for action in actions}
+    return on_tables | on_files | {f"secret {name}" for name in grant.secrets}
 
 
 def statements(grant: Grant, secrets: Mapping[str, str]) -> list[Json]:
@@ -109,7 +121,16 @@ def statements(grant: Grant, secrets: Mapping[str, str]) -> list[Json]:
         {"Effect": "Allow", "Action": [f"dynamodb:{action}" for action in allowed], "Resource": resources}
         for allowed, resources in sorted(by_actions.items())
     ]
+    for where, allowed in grant.files.items():
+        found.append(_allow([f"s3:{action}" for action in allowed], uploads.arn(where)))
+    if any("GetObject" in allowed for allowed in grant.files.values()):
+        # Else S3 says of a file that is not there that it is forbidden.
+        found.append(_allow(["s3:ListBucket"], uploads.arn()))
     return found + [_secret(secrets[name]) for name in grant.secrets]
+
+
+def _allow(actions: list[str], resource: Any) -> Json:
+    return {"Effect": "Allow", "Action": actions, "Resource": resource}
 
 
 def _secret(kept: str) -> Json:

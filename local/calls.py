@@ -81,8 +81,35 @@ def _watch_boundary(settings: Any, base: Any, note: Callable[[str, str], None]) 
         return str(secret(name))
 
     noted_secret.cache_clear = secret.cache_clear  # type: ignore[attr-defined]
+    _watch_files(note)
     _replace("call", call, noted_call)
     _replace("secret", secret, noted_secret)
+
+
+def _watch_files(note: Callable[[str, str], None]) -> None:
+    """A copy reads where it copies from; who signs a form does with it what its sender does."""
+    from chalicelib.gateways.objects import store as objects
+
+    store: Any = objects
+    send, form = store.send, store.form
+
+    @functools.wraps(send)
+    def noted_send(method: str, key: str, headers: Any, *more: Any) -> Any:
+        note({"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}[method], _below(key))
+        if source := headers.get("x-amz-copy-source"):
+            note("GetObject", _below(source.split("/", 2)[2]))
+        return send(method, key, headers, *more)
+
+    @functools.wraps(form)
+    def noted_form(key: str, *more: Any) -> Any:
+        note("PutObject", _below(key))
+        return form(key, *more)
+
+    store.send, store.form = noted_send, noted_form
+
+
+def _below(key: str) -> str:
+    return key.partition("/")[0] + "/"
 
 
 def _watch_entries() -> None:

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.hazmat.primitives.serialization import PublicFormat as Public
 
 _FILE = "keys.json"
+#: What the local mall calls its store of uploaded files, which the sandbox plays.
+BUCKET = "local"
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +76,8 @@ def mall_environment(keys: Keys, sandbox_url: str, api_url: str) -> dict[str, st
         "YUTANG_TOKEN_KEYS": keys.token_keys,
         "YUTANG_WECHAT_API_URL": sandbox_url,
         "YUTANG_WECHAT_PAY_URL": sandbox_url,
+        "YUTANG_UPLOADS_BUCKET": BUCKET,
+        "YUTANG_UPLOADS_URL": f"{sandbox_url}/_files",
         "YUTANG_WECHAT_APPID": keys.appid,
         "YUTANG_WECHAT_SECRET": keys.app_secret,
         "YUTANG_WECHAT_MCHID": keys.mchid,

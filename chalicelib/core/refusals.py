@@ -17,6 +17,11 @@ BODY_TOO_LARGE = Reason(
 )
 WRONG_KIND = Reason("wrong_kind", "{label}应为{kind}", "{label} must be {kind}")
 WRONG_FORMAT = Reason("wrong_format", "{label}格式不正确", "{label} has the wrong format")
+NOT_A_NAME = Reason(
+    "not_a_name",
+    "{label}不能含有控制字符、不可见字符，也不能只有空格",
+    "{label} must not have characters that are not seen, nor blanks alone",
+)
 NOT_A_CHOICE = Reason("not_a_choice", "{label}不是可选的值", "{label} is none of the allowed values")
 NO_TIME_ZONE = Reason("no_time_zone", "{label}要带时区，如 +08:00", "{label} must name its time zone, as +08:00")
 NOT_A_TIME = Reason("not_a_time", "{label}不是有效的时间", "{label} is not a time in RFC 3339 format")

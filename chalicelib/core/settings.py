@@ -42,6 +42,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: Which function of app.py this process is, as Lambda says it; "" elsewhere.
     handler: str = ""
 
+    #: The bucket of uploaded files; "" where there is none, and nothing can be uploaded.
+    uploads_bucket: str = ""
+    #: Where that bucket is written and read, without a slash at its end; "": S3's own address of it.
+    uploads_url: str = ""
+    #: Where its public files are read by everybody, such as a content delivery network's domain; "": the same.
+    pictures_url: str = ""
+
     wechat_api_url: str = "https://api.weixin.qq.com"
     wechat_pay_url: str = "https://api.mch.weixin.qq.com"
     wechat_appid: str = ""

@@ -10,7 +10,8 @@ import flask
 
 from local.doors import only_from_here
 from local.keys import Keys
-from local.sandbox import control, faults, mini, pay
+from local.sandbox import content, control, faults, files, mini, pay
+from local.sandbox.files import Folder
 from local.sandbox.notifier import Notifier
 from local.sandbox.store import Store
 from local.sandbox.world import World
@@ -47,6 +48,8 @@ def create_app(keys: Keys, path: Path | None, clock: Callable[[], float]) -> fla
 
     app.register_blueprint(pay.blueprint(world))
     app.register_blueprint(mini.blueprint(world))
+    app.register_blueprint(content.blueprint(world))
+    app.register_blueprint(files.blueprint(world, Folder(None if path is None else path.parent / "files")))
     app.register_blueprint(control.blueprint(world))
     app.extensions["store"] = world.store
     app.extensions["notifier"] = notifier = Notifier(world)

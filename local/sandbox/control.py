@@ -213,7 +213,7 @@ def blueprint(world: World) -> flask.Blueprint:
     @control.post("/reset")
     def reset() -> dict[str, Any]:
         """Forget everything; what is on its way to the merchant has arrived when this answers."""
-        world.store.reset()
+        world.forget()
         while world.sending:
             time.sleep(0.01)
         return {}

@@ -59,4 +59,6 @@ def _refusal(status: int, code: str) -> tuple[dict[str, object], int]:
 def _system_error() -> tuple[dict[str, object], int]:
     if flask.request.path.startswith("/v3/"):
         return {"code": "SYSTEM_ERROR", "message": "系统异常，请稍后重试"}, 500
+    if flask.request.path.startswith("/_files/"):
+        return {"Code": "SlowDown"}, 503
     return {"errcode": -1, "errmsg": "system error"}, 200

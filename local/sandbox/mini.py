@@ -45,7 +45,7 @@ class Failed(Exception):
 def blueprint(world: World) -> flask.Blueprint:
     """The calls of api.weixin.qq.com."""
     mini = flask.Blueprint("mini", __name__)
-    mini.register_error_handler(Failed, _failure)
+    mini.register_error_handler(Failed, failure)
 
     @mini.get("/sns/jscode2session")
     def jscode2session() -> dict[str, Any]:
@@ -56,14 +56,14 @@ def blueprint(world: World) -> flask.Blueprint:
 
     @mini.post("/cgi-bin/stable_token")
     def stable_token() -> dict[str, Any]:
-        body = _read(_TokenBody)
+        body = read_body(_TokenBody)
         _check_app(world, body.appid, body.secret)
         return _issue_token(world, force=body.force_refresh)
 
     @mini.post("/wxa/business/getuserphonenumber")
     def getuserphonenumber() -> dict[str, Any]:
-        _check_token(world)
-        body = _read(_PhoneBody)
+        check_token(world)
+        body = read_body(_PhoneBody)
         row = _use_code(world, "phone", body.code, body.openid)
         phone = {"phoneNumber": row["phone"], "purePhoneNumber": row["phone"], "countryCode": "86"}
         mark = {"timestamp": int(world.clock()), "appid": world.keys.appid}
@@ -71,14 +71,14 @@ def blueprint(world: World) -> flask.Blueprint:
 
     @mini.post("/wxa/sec/order/upload_shipping_info")
     def upload_shipping_info() -> dict[str, Any]:
-        _check_token(world)
-        _take_shipping(world, _read(_ShippingBody))
+        check_token(world)
+        _take_shipping(world, read_body(_ShippingBody))
         return {"errcode": 0, "errmsg": "ok"}
 
     @mini.post("/wxa/getwxacodeunlimit")
     def getwxacodeunlimit() -> flask.Response:
-        _check_token(world)
-        return flask.Response(_code(_read(_CodeBody)), mimetype="image/png")
+        check_token(world)
+        return flask.Response(_code(read_body(_CodeBody)), mimetype="image/png")
 
     return mini
 
@@ -136,11 +136,13 @@ class _ShippingBody(msgspec.Struct):
     is_all_delivered: bool | None = None
 
 
-def _failure(failed: Failed) -> dict[str, Any]:
+def failure(failed: Failed) -> dict[str, Any]:
+    """The reply that an errcode is."""
     return {"errcode": failed.errcode, "errmsg": f"{failed.errmsg} rid: {secrets.token_hex(8)}"}
 
 
-def _read(shape: type[_T]) -> _T:
+def read_body(shape: type[_T]) -> _T:
+    """The body of the request. Raises Failed."""
     try:
         return msgspec.json.decode(flask.request.get_data(), type=shape)
     except msgspec.MsgspecError:
@@ -177,7 +179,8 @@ def _issue_token(world: World, *, force: bool) -> dict[str, Any]:
     return {"access_token": row["token"], "expires_in": int(row["ends_at"] - now)}
 
 
-def _check_token(world: World) -> None:
+def check_token(world: World) -> None:
+    """Raise Failed unless the access token is good."""
     with world.store.transaction() as db:
         row = db.execute(
             "SELECT 1 FROM token WHERE token = ? AND ends_at > ?",

@@ -48,6 +48,10 @@ CREATE INDEX IF NOT EXISTS notification_due ON notification (next_at) WHERE next
 CREATE TABLE IF NOT EXISTS send (
     seq INTEGER PRIMARY KEY, notification_id TEXT NOT NULL, at REAL NOT NULL, attempt INTEGER NOT NULL,
     defect TEXT, status INTEGER);
+CREATE TABLE IF NOT EXISTS content_rule (text TEXT PRIMARY KEY, suggest TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS media_check (
+    trace_id TEXT PRIMARY KEY, openid TEXT NOT NULL, media_url TEXT NOT NULL, suggest TEXT NOT NULL,
+    made_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS call_fault (
     seq INTEGER PRIMARY KEY, path TEXT NOT NULL, method TEXT, times INTEGER NOT NULL, kind TEXT NOT NULL,
     seconds REAL NOT NULL, status INTEGER, code TEXT);
@@ -56,6 +60,7 @@ CREATE TABLE IF NOT EXISTS call_fault (
 _TABLES = (
     "trade", "prepay", "refund", "refund_script", "transfer", "balance", "code", "token", "nonce", "shipping",
     "notification", "send", "call_fault", "bill_token", "bill_spoil",
+    "content_rule", "media_check",
 )  # fmt: skip
 
 

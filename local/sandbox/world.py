@@ -44,9 +44,17 @@ class World:
     signer: Signer = field(init=False)
     wake: threading.Event = field(default_factory=threading.Event)
     sending: set[str] = field(default_factory=set)
+    #: What else is forgotten with everything.
+    resets: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.signer = Signer(self.keys)
+
+    def forget(self) -> None:
+        """Forget everything."""
+        self.store.reset()
+        for forget in self.resets:
+            forget()
 
 
 def settle(world: World, db: sqlite3.Connection) -> float:

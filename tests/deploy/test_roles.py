@@ -94,6 +94,10 @@ def expected(function: Function) -> set[Right]:
         logical = re.sub(r"(?:^|[-_])(\w)", lambda match: match[1].upper(), table) + "Table"
         arn = {"Fn::Sub": f"${{{logical}.Arn}}/index/{index}"} if index else {"Fn::GetAtt": [logical, "Arn"]}
         found |= allow(tuple(f"dynamodb:{action}" for action in actions), arn)
+    for where, actions in declared.files.items():
+        found |= allow(tuple(f"s3:{action}" for action in actions), {"Fn::Sub": f"${{UploadsBucket.Arn}}/{where}*"})
+    if any("GetObject" in actions for actions in declared.files.values()):
+        found |= allow(("s3:ListBucket",), {"Fn::GetAtt": ["UploadsBucket", "Arn"]})
     for secret in declared.secrets:
         found |= allow(("secretsmanager:GetSecretValue",), {"Fn::Sub": SECRET % secret})
     return found

@@ -235,6 +235,26 @@ def test_who_needs_a_fixed_address_has_one_where_that_is_wanted(resources: Json)
     assert resources["PrivateRoute"]["Properties"]["NatGatewayId"] == {"Ref": "Nat"}
 
 
+def test_of_uploads_the_public_ones_are_read_by_everybody_and_nothing_else(resources: Json) -> None:
+    bucket, policy = resources["UploadsBucket"], resources["UploadsBucketPolicy"]["Properties"]
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    properties = bucket["Properties"]
+    assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert properties["PublicAccessBlockConfiguration"]["BlockPublicAcls"] is True
+    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    assert (rule["Prefix"], rule["ExpirationInDays"], rule["Status"]) == ("private/", 2, "Enabled")
+    allowed, denied = policy["PolicyDocument"]["Statement"]
+    assert policy["Bucket"] == {"Ref": "UploadsBucket"}
+    assert (allowed["Effect"], allowed["Action"]) == ("Allow", "s3:GetObject")
+    assert allowed["Resource"] == {"Fn::Sub": "${UploadsBucket.Arn}/public/*"}
+    assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    for name in NAMES:
+        variables = resources[name]["Properties"]["Environment"]["Variables"]
+        assert variables["YUTANG_UPLOADS_BUCKET"] == {"Ref": "UploadsBucket"}
+        assert variables["YUTANG_PICTURES_URL"] == {"Ref": "PicturesUrl"}
+
+
 def test_every_alarm_tells_somebody_of_something_that_is_counted(resources: Json) -> None:
     found = {name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
     for properties in found.values():

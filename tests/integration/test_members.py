@@ -29,6 +29,7 @@ from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 from chalicelib.platform.web import tokens
 from local.client import SHANGHAI, Client, in_process
 
+PICTURE = "https://thirdwx.qlogo.cn/mmopen/vi_32/a/132"
 SOURCE = {"scene": 1047, "channel": "poster-1", "inviter": "m1", "live_room": "r1"}
 
 
@@ -178,8 +179,8 @@ def test_what_a_login_is_not(body: dict[str, Any]) -> None:
 
 def test_one_s_profile() -> None:
     someone = member()
-    changed = someone.call("PATCH", "/v1/me", {"nickname": "小鱼🐟", "avatar_url": "https://example.com/a.png"}).ok()
-    assert (changed["nickname"], changed["avatar_url"]) == ("小鱼🐟", "https://example.com/a.png")
+    changed = someone.call("PATCH", "/v1/me", {"nickname": "小鱼🐟", "avatar_url": PICTURE}).ok()
+    assert (changed["nickname"], changed["avatar_url"]) == ("小鱼🐟", PICTURE)
     assert someone.call("PATCH", "/v1/me", {"avatar_url": ""}).ok()["nickname"] == "小鱼🐟"
     assert someone.call("PATCH", "/v1/me", {}).ok() == someone.get("/v1/me").ok()
     refusal = someone.call("PATCH", "/v1/me", {"tags": ["vip"]}).refused(400, "malformed")

@@ -22,6 +22,7 @@ from chalicelib.commerce.catalogue.products.inputs import ProductInput, SkuInput
 from chalicelib.commerce.catalogue.rules import Category, Detail, Product, Row, Stock
 from chalicelib.commerce.catalogue.search import rules as search_rules
 from chalicelib.core.errors import MallError
+from chalicelib.core.text import is_name
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 
@@ -226,7 +227,7 @@ def test_limits_are_said_changed_and_taken_off() -> None:
 
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=64).filter(
-    lambda text: text == text.strip()
+    lambda text: text == text.strip() and is_name(text)
 )
 
 

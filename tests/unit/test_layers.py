@@ -23,7 +23,7 @@ HOUSE: dict[str, tuple[str, ...]] = {
     "platform": ("wings", "store", "web", "jobs"),
     "ledger": (),
     "facts": (),
-    "gateways": ("outbound", "patience", "wechat", "sms", "wecom"),
+    "gateways": ("outbound", "patience", "objects", "wechat", "sms", "wecom"),
     "mall": ("settings", "operators", "files"),
     "customers": ("members", "events", "identity", "channels"),
     "commerce": ("catalogue", "coupons", "pricing", "cart", "orders", "reviews"),
@@ -66,6 +66,7 @@ PURE_ROOMS = ("rules", "checks", "inputs", "refusals")
 #: What the pure may ask of the lower rooms: values and arithmetic, never an instant, an id or a document.
 PURE_BELOW = (
     "core.money", "core.errors", "core.refusals", "core.difference", "core.shards", "core.spreadsheets",
+    "core.text",
     "platform.web.types", "platform.web.problems",
 )  # fmt: skip
 PURE_ASKED = {

@@ -257,7 +257,7 @@ def test_what_an_address_is_not(field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"nickname": ""}, {"nickname": "a" * 33}, {"nickname": None}, {"avatar_url": "javascript:0"}]
+    "change", [{"nickname": " "}, {"nickname": "a" * 33}, {"nickname": None}, {"avatar_url": None}]
 )
 def test_what_a_profile_is_not(change: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):

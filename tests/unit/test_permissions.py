@@ -18,7 +18,7 @@ DECLARED = permissions.declared()
 EVERY = [
     (function, name, action)
     for function, grant in DECLARED.items()
-    for name, actions in (grant.tables | {"": grant.secrets}).items()
+    for name, actions in (grant.tables | grant.files | {"": grant.secrets}).items()
     for action in actions
 ]
 
@@ -35,7 +35,10 @@ def test_every_function_has_a_grant() -> None:
 def test_every_permission_that_is_taken_away_is_missed() -> None:
     for function, name, action in EVERY:
         grant = DECLARED[function]
-        if name:
+        if name in grant.files:
+            left = [one for one in grant.files[name] if one != action]
+            less = msgspec.structs.replace(grant, files=grant.files | {name: left})
+        elif name:
             less = msgspec.structs.replace(
                 grant, tables=grant.tables | {name: [one for one in grant.tables[name] if one != action]}
             )
@@ -54,6 +57,21 @@ def test_a_permission_too_many_is_found(function: str) -> None:
     assert permissions.differences(changed(function, more), DECLARED) == [f"{function}: Scan on orders is spare"]
     more = msgspec.structs.replace(grant, secrets=[*grant.secrets, "another"])
     assert permissions.differences(changed(function, more), DECLARED) == [f"{function}: secret another is spare"]
+    more = msgspec.structs.replace(grant, files={**grant.files, "other/": ["GetObject"]})
+    assert permissions.differences(changed(function, more), DECLARED) == [f"{function}: GetObject on other/ is spare"]
+
+
+def test_what_is_done_with_files_is_granted_where_they_lie() -> None:
+    seen = [
+        Seen("api", "GetObject", "private/"),
+        Seen("api", "PutItem", "uploads"),
+        Seen("api", "secret", "token_keys"),
+    ]
+    grant = permissions.needed(seen)["api"]
+    assert grant == Grant({"uploads": ["PutItem"]}, ["token_keys"], {"private/": ["GetObject"]})
+    on = [(one["Action"], one["Resource"]) for one in permissions.statements(grant, {"token_keys": "ssm:k"})]
+    assert (["s3:GetObject"], {"Fn::Sub": "${UploadsBucket.Arn}/private/*"}) in on
+    assert (["s3:ListBucket"], {"Fn::GetAtt": ["UploadsBucket", "Arn"]}) in on
 
 
 def test_the_shops_function_can_do_nothing_that_is_only_for_operators() -> None:

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from chalicelib.commerce.catalogue.rules import Named
 from chalicelib.customers.members.rules import Profile, Segment, segment_of
-from chalicelib.platform.web.types import Id, ShortText
+from chalicelib.platform.web.types import Id, Label
 
 Kind = Literal["amount_off", "percent_off", "free_shipping", "exchange"]
 #: An order takes at most one coupon of each place: main, extra (beside a main one), and one for the freight.
@@ -117,7 +117,7 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     not named does not matter; what is named must all hold."""
 
     segments: Annotated[list[Segment], Meta(max_length=5)] = []
-    tags: Annotated[list[ShortText], Meta(max_length=50)] = []
+    tags: Annotated[list[Label], Meta(max_length=50)] = []
     new_customers: bool = False
 
     def admits(self, profile: Profile, now: datetime) -> bool:

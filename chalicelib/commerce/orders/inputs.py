@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.commerce.coupons.rules import COUPONS_MAX
-from chalicelib.commerce.orders.rules import LINES_MAX, Receiver, Size, State
+from chalicelib.commerce.orders.rules import LINES_MAX, PICTURES_MAX, Receiver, Size, State
 from chalicelib.customers.members.rules import Detail, District, Name, Phone, Region
-from chalicelib.platform.web.types import Fen, Id, PageQuery, Quantity, ShortText, Text256
+from chalicelib.platform.web.types import Fen, Id, PageQuery, Quantity, ShortText, Text256, Url
 
 #: The coupons to use, at most one for each place; or "best", the best combination that the member has.
 CouponIds = Annotated[list[Id], Meta(max_length=COUPONS_MAX)] | Literal["best"]
@@ -64,6 +64,8 @@ class RefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     reason: Annotated[Text256, Meta(min_length=1)]
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
+    #: Addresses of uploads for the purpose `refund`.
+    pictures: Annotated[list[Url], Meta(max_length=PICTURES_MAX)] = []
 
 
 Queue = Literal[

@@ -56,7 +56,8 @@ def _without_receiver(order: Order, _: Transaction) -> Order:
         name=_NOBODY, phone="", region_code=place.region_code, province=place.province, city=place.city, district="",
         detail="",
     )  # fmt: skip
-    after = msgspec.structs.replace(order, address=nobody, openid="", remark="")
+    refunds = [msgspec.structs.replace(refund, pictures=[]) for refund in order.refunds]
+    after = msgspec.structs.replace(order, address=nobody, openid="", remark="", refunds=refunds)
     return noted(after, "receiver_erased", "system", clock.now())
 
 

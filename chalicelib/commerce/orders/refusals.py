@@ -335,6 +335,7 @@ PRICE_IS_NOW = Reason(
 )
 
 FIELDS: Labels = {
+    "pictures": ("图片", "pictures"),
     "lines": "商品",
     "lines.sku_id": ("商品", "product"),
     "from_cart": "从购物车下单",

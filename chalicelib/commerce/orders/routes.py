@@ -120,7 +120,8 @@ def request_refund(call: Call, order_id: str, body: RefundInput) -> RefundView:
     `requested_because` says why, where nothing of it was sent: what stays would cost more without these pieces
     (promotion_condition, free_freight), or others hang on the order (group_succeeded, lottery_drawn). Where the mall
     says so, it is granted less what the rest costs more (`withheld_fen`), which goes back with the last pieces.
+    `pictures` are the `url`s of uploads for the purpose `refund`.
     """
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
-    refund = refunds.request(order_id, call.caller, call.idempotency_key, asked, body.reason)
+    refund = refunds.request(order_id, call.caller, call.idempotency_key, asked, body.reason, body.pictures)
     return refund_view(refund)

@@ -42,6 +42,8 @@ TRANSITIONS: dict[State, dict[str, State]] = {
 
 LINES_MAX = 50
 PARCELS_MAX = 15
+#: Pictures that a refund is asked for with.
+PICTURES_MAX = 9
 #: The largest item of DynamoDB, in bytes. What an order leaves free of it: for its other attributes and its end, for a
 #: refund of all that is left, for a parcel of all that is left, and for what is still to be told of a refund.
 ITEM_BYTES = 400 * 1024
@@ -195,6 +197,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: What is kept of its price because the rest costs so much more without these pieces; below zero, what an earlier
     #: refund had kept and this one gives back. All of an order's are never below zero together.
     withheld_fen: int = 0
+    #: Addresses of the pictures by which the member shows what is wrong.
+    pictures: list[str] = []
 
     @property
     def number(self) -> str:

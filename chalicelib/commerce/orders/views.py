@@ -50,6 +50,7 @@ class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
     finished_at: datetime | None
     withheld_fen: int = 0
     requested_because: str = ""
+    pictures: list[str] = []
 
 
 class SeatView(msgspec.Struct, kw_only=True):
@@ -122,6 +123,7 @@ def refund_view(refund: Refund) -> RefundView:
         finished_at=refund.finished_at,
         withheld_fen=refund.withheld_fen,
         requested_because=refund.because,
+        pictures=refund.pictures,
     )
 
 

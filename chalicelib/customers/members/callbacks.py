@@ -1,4 +1,7 @@
-"""WeChat's messages: what shoppers take back in WeChat's own settings. Other events are answered, and let go."""
+"""WeChat's messages: what shoppers take back in WeChat's own settings, and what it found of their pictures.
+
+Other events are answered, and let go.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import Any
 
 from chalicelib.core import clock, log
 from chalicelib.customers.members.consents import service
+from chalicelib.customers.members.content import service as content
+from chalicelib.customers.members.content.rules import verdict_of
 from chalicelib.platform.web.endpoint import CALLBACK, Call, Reply, endpoint
 
 _TEXT = "text/plain; charset=utf-8"
@@ -68,8 +73,13 @@ def _cancelled(message: dict[str, Any], at: datetime) -> None:
     service.cancelled(_openid(message), at)
 
 
+def _checked(message: dict[str, Any], _at: datetime) -> None:
+    content.take_verdict(str(message.get("trace_id") or ""), verdict_of(message))
+
+
 #: What is done about an event of WeChat's.
 _HEARD: dict[str, Callable[[dict[str, Any], datetime], None]] = {
     "user_authorization_revoke": _revoked,
     "user_authorization_cancellation": _cancelled,
+    "wxa_media_check": _checked,
 }

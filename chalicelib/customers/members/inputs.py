@@ -8,9 +8,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from chalicelib.customers.members.rules import Detail, District, Name, Nickname, Phone, Region
-from chalicelib.platform.web.types import Cursor, ShortText, Text256, Url
+from chalicelib.platform.web.types import Cursor, ShortText, Text256
 
 WechatCode = Annotated[str, Meta(min_length=1, max_length=256)]
+#: Which addresses it may be, the rules say, and what to do about others.
+PictureAddress = Annotated[str, Meta(max_length=512)]
 Scene = Annotated[int, Meta(ge=0, le=99_999)]
 
 
@@ -41,7 +43,7 @@ class ProfileInput(msgspec.Struct, forbid_unknown_fields=True):
     """What to change; what is left out stays."""
 
     nickname: Nickname | UnsetType = UNSET
-    avatar_url: Url | UnsetType = UNSET
+    avatar_url: PictureAddress | UnsetType = UNSET
 
 
 class PhoneInput(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""What members keeps of a person: the profile and the address book."""
+"""What members keeps of a person: the profile, the address book, and what they have uploaded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from typing import Any
 
 from chalicelib.customers.members.ports import DataOwner
 from chalicelib.customers.members.queries import addresses, profile
+from chalicelib.mall.files import queries as files
+from chalicelib.mall.files.service import forget
+from chalicelib.mall.files.tables import owner_of
+from chalicelib.mall.files.views import own_upload
 
 
 def _person(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
@@ -16,4 +20,17 @@ def _address_book(member_id: str, _position: str | None) -> tuple[list[Any], str
     return list(addresses(member_id).items), None
 
 
-DATA_OWNERS = (DataOwner("profile", _person), DataOwner("addresses", _address_book))
+def _uploads(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
+    found, position = files.of_owner(owner_of(member_id), position)
+    return [own_upload(upload) for upload in found], position
+
+
+def _forget_uploads(member_id: str) -> None:
+    forget(owner_of(member_id))
+
+
+DATA_OWNERS = (
+    DataOwner("profile", _person),
+    DataOwner("addresses", _address_book),
+    DataOwner("uploads", _uploads, erase=_forget_uploads),
+)

@@ -37,6 +37,18 @@ ADDRESSES_FULL = Reason(
     "at most {limit} addresses can be kept; remove one first",
 )
 
+# pictures
+PICTURE_NOT_UPLOADED = Reason(
+    "picture_not_uploaded",
+    "{label}还在手机上，别人看不到：请先用 POST /v1/uploads 上传，再提交其返回的 url",
+    "{label} is still on the phone, where nobody else can see it: upload it with POST /v1/uploads and send its url",
+)
+PICTURE_ELSEWHERE = Reason(
+    "picture_elsewhere",
+    "{label}须是微信头像的 https 地址，或用 POST /v1/uploads 上传后返回的 url",
+    "{label} must be an https address of WeChat's, or the url that POST /v1/uploads has answered",
+)
+
 NO_SUCH_MEMBER = Reason("no_such_member", "没有这个会员，可能已注销", "there is no such member; they may have left")
 
 # what keeps a member from leaving: the wing that knows of it names one of these (ports.DataOwner)
@@ -74,6 +86,7 @@ FIELDS: Labels = {
     "live_room": "直播间",
     "nickname": "昵称",
     "avatar_url": ("头像", "picture"),
+    "hosts": ("图片域名", "hosts of pictures"),
     "address_id": ("收货地址", "address"),
     "name": ("收货人", "receiver"),
     "phone": ("手机号", "phone number"),

@@ -11,6 +11,7 @@ from chalicelib.core import clock, ids
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service
 from chalicelib.customers.members.consents import service as consents
+from chalicelib.customers.members.content import service as content
 from chalicelib.customers.members.inputs import (
     AddressInput,
     ErasureInput,
@@ -53,13 +54,15 @@ def visit(call: Call, body: SourceInput) -> MemberView:
     return member_view(member_queries.profile(call.caller) if source is None else service.visited(call.caller, source))
 
 
-@endpoint("PATCH /v1/me", MEMBER, errors=("conflict",))
+@endpoint("PATCH /v1/me", MEMBER, errors=("invalid", "conflict"))
 def change_me(call: Call, body: ProfileInput) -> MemberView:
-    """Change nickname and picture."""
+    """Change nickname and picture; others see them as soon as WeChat has let them pass.
+
+    A picture is an https address of WeChat's, or the `url` of an upload for the purpose `avatar`.
+    """
     given: dict[str, Any] = msgspec.structs.asdict(body)
     changes = {field: value for field, value in given.items() if value is not UNSET}
-    after = service.change_profile(call.caller, lambda before, _: msgspec.structs.replace(before, **changes))
-    return member_view(after)
+    return member_view(content.change_own(call.caller, changes))
 
 
 @endpoint(

@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from chalicelib.core import text
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.consents.rules import Consent
 from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_SUCH_ADDRESS
-from chalicelib.platform.web.types import Id
+from chalicelib.platform.web.types import Id, ShortText
 
 ADDRESSES_MAX = 20
 #: How many links by which a member was invited are remembered: one that leads nowhere takes no other's place.
@@ -24,8 +25,8 @@ INVITES_MAX = 8
 Segment = Literal["new", "first_order", "repeat", "loyal", "silent"]
 #: What people write, in any script, on one line: no control characters, no line end after it either.
 _TEXT = r"^[^\x00-\x1f\x7f]*$(?!\n)"
-Nickname = Annotated[str, Meta(min_length=1, max_length=32, pattern=_TEXT)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=_TEXT)]
+Nickname = Annotated[str, Meta(max_length=32, pattern=text.NAME_OR_EMPTY)]
+Name = ShortText
 #: May be empty: some cities have no districts.
 District = Annotated[str, Meta(max_length=64, pattern=_TEXT)]
 Detail = Annotated[str, Meta(min_length=1, max_length=256, pattern=_TEXT)]
@@ -57,8 +58,20 @@ class Block(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class PictureCheck(msgspec.Struct, frozen=True):
+    """That WeChat looks at the member's picture: under which trace_id, since when, and how often it was asked."""
+
+    trace_id: str
+    asked_at: datetime
+    asks: int = 1
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A member. What they bought is counted here as orders complete, for the segment."""
+    """A member. What they bought is counted here as orders complete, for the segment.
+
+    `nickname` and `avatar_url` are what they say themselves; others see `shown_nickname` and `shown_avatar_url`, which
+    passed WeChat's check. `refused` names those of the two that did not, as they stand.
+    """
 
     member_id: str
     openid: str
@@ -74,6 +87,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     invites: list[Invite] = []
     orders_completed: int = 0
     last_completed_at: datetime | None = None
+    shown_nickname: str = ""
+    shown_avatar_url: str = ""
+    refused: list[str] = []
+    picture_check: PictureCheck | None = None
     #: A blocked member shops and holds nothing; what they bought stays theirs.
     blocked: Block | None = None
     consents: list[Consent] = []
@@ -102,8 +119,13 @@ NAMELESS = "微信用户"
 
 
 def masked(nickname: str) -> str:
-    """Mask a name for strangers: its first character."""
-    return f"{nickname[0]}**" if nickname else NAMELESS
+    """Mask a name for strangers: its first character, as people see one."""
+    return f"{text.first_character(nickname)}**" if nickname else NAMELESS
+
+
+def stranger_name(profile: Profile | None) -> str:
+    """Name a member for strangers: masked, and only by what WeChat has let pass."""
+    return masked(profile.shown_nickname if profile is not None else "")
 
 
 #: The bounds of the segments: days since joining or buying, and the orders that make a loyal customer.
@@ -147,11 +169,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where a parcel goes."""
 
     address_id: Id
-    name: Name
+    name: str
     phone: Phone
     region_code: Region
-    province: Name
-    city: Name
+    province: str
+    city: str
     district: District
     detail: Detail
     is_default: bool = False

@@ -12,7 +12,8 @@ from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError, Reason, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.consents.rules import agreed, withdrawn
-from chalicelib.customers.members.jobs import BLOCKED, INVITED
+from chalicelib.customers.members.content.rules import asks_now, is_due, pictures
+from chalicelib.customers.members.jobs import BLOCKED, CHECK_CONTENT, INVITED
 from chalicelib.customers.members.queries import profile, stored_addresses, stored_profile
 from chalicelib.customers.members.refusals import (
     BLOCKED_BY_WECHAT,
@@ -33,8 +34,11 @@ from chalicelib.customers.members.tables import (
     profile_item,
     profile_key,
 )
+from chalicelib.mall.files import service as files
+from chalicelib.mall.files.tables import owner_of
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 from chalicelib.platform.store.versioned import Conflict, Versioned
@@ -90,6 +94,11 @@ def login(code: str, source: Source | None) -> LoggedIn:
         # Another login with this identity may have been first and have made the member: this is that one.
         member = joining if is_new else _known(identity, source)
         assert member is not None
+    if is_due(member, "nickname") or asks_now(member, clock.now()):
+        # WeChat looks at nothing of who was not there of late: now they are.
+        tx = Transaction()
+        schedule(tx, CHECK_CONTENT, member.member_id)
+        tx.commit()
     expires_at = clock.now() + timedelta(days=settings().member_token_days)
     return LoggedIn(tokens.issue("member", member.member_id, expires_at), expires_at, is_new, member)
 
@@ -152,6 +161,8 @@ def change_profile(member_id: str, decide: Callable[[Profile, Transaction], Prof
 def _write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) -> None:
     changes = [Members.profile.set(after), Members.version.set(before.version + 1)]
     tx.update(*profile_key(after.member_id), changes, Members.version == before.version, Conflict)
+    for url in sorted(pictures(before.value) - pictures(after)):
+        files.give_up(tx, owner_of(after.member_id), url)
 
 
 def block(member_id: str, reason: str | None) -> Profile:

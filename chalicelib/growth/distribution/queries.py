@@ -66,7 +66,7 @@ def in_state(
 
 def _rows(member_ids: list[str]) -> list[AdminDistributor]:
     items = read.batch_get([distributor_key(member_id) for member_id in member_ids])
-    names, balances = nicknames(member_ids), ledger_queries.balances(member_ids)
+    names, balances = nicknames(member_ids, for_operators=True), ledger_queries.balances(member_ids)
     return [
         AdminDistributor(**_fields(record_of(item), names[item.member_id], balances[item.member_id]))
         for item in items
@@ -92,7 +92,7 @@ def detail(member_id: str) -> AdminDistributorDetail:
     record = distributor_queries.find(member_id).value
     distributor = record.distributor
     return AdminDistributorDetail(
-        **_fields(record, nicknames([member_id])[member_id], ledger_queries.balance(member_id)),
+        **_fields(record, nicknames([member_id], for_operators=True)[member_id], ledger_queries.balance(member_id)),
         invite_code=distributor.invite_code,
         rewarded=distributor.rewarded,
         tier_progress=tier_progress(distributor.tier, record.totals, DISTRIBUTION.current()),

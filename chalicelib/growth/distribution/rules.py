@@ -20,7 +20,7 @@ from chalicelib.commerce.pricing.freight.rules import Region, covers
 from chalicelib.core.errors import invalid
 from chalicelib.core.money import split_fen
 from chalicelib.growth.distribution.refusals import RATE_FOR_EACH_LEVEL, TIER_ID
-from chalicelib.platform.web.types import Count, Fen, PriceFen, ShortText
+from chalicelib.platform.web.types import Count, Fen, Label, PriceFen
 
 #: The law's ceiling; a setting above it is refused when it is loaded.
 LEVELS_MAX = 2
@@ -48,7 +48,7 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     tier_id: TierId
-    name: ShortText
+    name: Label
     rates_bp: Rates = []
     sales_fen: Fen = 0
     orders: Count = 0

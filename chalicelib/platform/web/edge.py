@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 from chalice.app import Chalice, Request, Response
 
-from chalicelib.core import clock, ids, log, metrics
+from chalicelib.core import clock, ids, log, metrics, text
 from chalicelib.core.errors import MallError, OutsideError, malformed, unavailable
 from chalicelib.core.metrics import Metric
 from chalicelib.core.refusals import BAD_JSON, BODY_TOO_LARGE, NO_SUCH, UNKNOWN_FIELD
@@ -242,9 +242,9 @@ def _decoder(struct: Any) -> msgspec.json.Decoder[Any]:
 
 
 def decode(body: bytes, struct: Any) -> Any:
-    """Read the body as that struct. Raises `malformed`, naming the field."""
+    """Read the body as that struct, its texts in Unicode's composed form. Raises `malformed`, naming the field."""
     try:
-        return _decoder(struct).decode(body)
+        return _decoder(struct).decode(body if body.isascii() and b"\\u" not in body else text.normal_json(body))
     except msgspec.ValidationError as fault:
         raise problems.from_validation(fault, "body") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,9 @@ from chalicelib.commerce.catalogue.rules import Category
 from chalicelib.commerce.catalogue.tables import TREE, USED, Categories, Tree
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
+from chalicelib.mall.files import service as files
+from chalicelib.mall.files.service import Kept
+from chalicelib.mall.files.tables import OPERATORS
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, versioned
 from chalicelib.platform.store.transaction import Transaction
@@ -31,13 +34,14 @@ def create(fields: dict[str, Any]) -> Category:
     code = fields.get("code")
     category_id = rules.category_id(code) if code else ids.new("c")
     category = Category(category_id=category_id, **fields)
+    kept = _published(fields)
 
     def added(forest: Forest) -> Forest:
         if category_id in forest.by_id:
             raise MallError("code_taken", taken=code)
         return forest.put(category)
 
-    change_tree(added)
+    change_tree(added, kept=kept)
     return category
 
 
@@ -49,7 +53,14 @@ def change(category_id: str, fields: dict[str, Any]) -> Category:
             raise no_such_category()
         return forest.put(msgspec.structs.replace(forest.by_id[category_id], **_tidy(fields)))
 
-    return change_tree(changed).by_id[category_id]
+    return change_tree(changed, kept=_published(fields)).by_id[category_id]
+
+
+def _published(fields: dict[str, Any]) -> list[Kept]:
+    """Make the shop's own upload public, where the picture is one. Raises `invalid`, naming the picture."""
+    url = fields.get("picture_url")
+    kept = files.publish(OPERATORS, "product", url, "picture_url") if url else None
+    return [] if kept is None else [kept]
 
 
 def _tidy(fields: dict[str, Any]) -> dict[str, Any]:
@@ -61,12 +72,12 @@ def delete(category_id: str) -> None:
     change_tree(lambda forest: forest.without(category_id), deleted=category_id)
 
 
-def change_tree(edit: Callable[[Forest], Forest], deleted: str | None = None) -> Forest:
+def change_tree(edit: Callable[[Forest], Forest], deleted: str | None = None, kept: Sequence[Kept] = ()) -> Forest:
     """Replace the tree by what `edit` makes of it; nothing is written when that is the same.
 
     `edit` is called again on the newer tree when another writer was quicker. The products of a category that moved
-    are listed anew by jobs owed in the same transaction. Raises what `edit` raises, `conflict`, and `category_in_use`
-    when there are products in the category that is `deleted`.
+    are listed anew by jobs owed in the same transaction; uploads that are `kept` are used from then on. Raises what
+    `edit` raises, `conflict`, and `category_in_use` when there are products in the category that is `deleted`.
     """
 
     def decide(before: Forest, tx: Transaction) -> Forest:
@@ -76,6 +87,8 @@ def change_tree(edit: Callable[[Forest], Forest], deleted: str | None = None) ->
         if deleted is not None:
             unused = Categories.products.does_not_exist() | (Categories.products == 0)
             tx.delete(Categories, (USED + deleted,), unused, in_use())
+        for one in kept:
+            files.keep(tx, one)
         moved = after.moved(before)
         for scope in moved if len(moved) <= _MOVED_MAX else [listing_keys.ALL]:
             schedule(tx, REINDEX_CATEGORY, scope)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from chalicelib.commerce.catalogue.rules import SKUS_MAX, SPECS_MAX
+from chalicelib.core import text
 from chalicelib.platform.web.types import Code, Count, Id, PriceFen, Quantity, ShortText, Text256, Url
 
 Sort = Annotated[int, Meta(ge=0, le=9_999_999)]
@@ -20,7 +21,7 @@ OrderLimit = Quantity
 LongText = Annotated[str, Meta(max_length=60_000)]
 #: Bytes of a product as it comes in: room for a long detail, however its characters are written.
 BODY_MAX = 1024 * 1024
-Unit = Annotated[str, Meta(max_length=16)]
+Unit = Annotated[str, Meta(max_length=16, pattern=text.NAME_OR_EMPTY)]
 Role = Literal["", "traffic", "hit", "profit", "new", "image"]
 Value = Literal["practical", "experience", "added", "other"]
 Values = Annotated[list[Value], Meta(max_length=4)]

@@ -8,7 +8,7 @@ category) is refused and done in two steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,9 @@ from chalicelib.commerce.catalogue.tables import (
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.refusals import NO_SUCH
+from chalicelib.mall.files import service as files
+from chalicelib.mall.files.service import Kept
+from chalicelib.mall.files.tables import OPERATORS
 from chalicelib.platform.store import cache
 from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction
 from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, commit, retry
@@ -62,12 +65,25 @@ def change(product_id: str, changes: Mapping[str, Any]) -> ProductAggregate:
 
 def save(product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None = None) -> ProductAggregate:
     """Create or change a product; `make` says which of them it must be, None that either will do."""
-    aggregate = retry(lambda: _save(product_id, code, changes, make), TRIES_CROWDED)
+    kept = published(changes)
+    aggregate = retry(lambda: _save(product_id, code, changes, make, kept), TRIES_CROWDED)
     cache.forget("catalogue")
     return aggregate
 
 
-def _save(product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None) -> ProductAggregate:
+def published(changes: Mapping[str, Any]) -> list[Kept]:
+    """Make the shop's own uploads among the pictures public, each once. Raises `invalid`, naming the picture."""
+    named = {"picture_url": changes.get("picture_url")}
+    named |= {f"gallery[{at}]": url for at, url in enumerate(changes.get("gallery") or ())}
+    named |= {f"skus[{at}].picture_url": sku.picture_url for at, sku in enumerate(changes.get("skus") or ())}
+    first = {url: field for field, url in reversed(named.items()) if isinstance(url, str)}
+    found = (files.publish(OPERATORS, "product", url, field) for url, field in first.items())
+    return [kept for kept in found if kept is not None]
+
+
+def _save(
+    product_id: str, code: str | None, changes: Mapping[str, Any], make: bool | None, kept: Sequence[Kept]
+) -> ProductAggregate:
     aggregate = load(product_id)
     if aggregate.product is None and code is None:
         raise MallError("not_found", errors=(NO_SUCH.at("product_id"),))
@@ -97,6 +113,8 @@ def _save(product_id: str, code: str | None, changes: Mapping[str, Any], make: b
         aggregate, product=product, version=aggregate.version + 1, detail=composed.detail, stocks=stocks
     )
     after = _write_card(tx, after, tree.value)
+    for one in kept:
+        files.keep(tx, one)
     if len(tx) > ACTIONS_MAX:
         raise invalid(TOO_MANY_SKUS_CHANGE.at("skus"))
     commit(tx)

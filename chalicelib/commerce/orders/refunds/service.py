@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from chalicelib.commerce.catalogue.stock import shards
@@ -23,21 +25,43 @@ from chalicelib.commerce.orders.refunds.rules import (
 from chalicelib.commerce.orders.rules import Order, Pieces, Refund, check_room, noted
 from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.core import clock, ids
-from chalicelib.core.errors import MallError
-from chalicelib.platform.store.transaction import Transaction
+from chalicelib.core.errors import MallError, invalid
+from chalicelib.core.refusals import NAMED_TWICE, TOO_MANY
+from chalicelib.mall.files import service as files
+from chalicelib.mall.files.refusals import NO_SUCH_UPLOAD
+from chalicelib.mall.files.service import Kept
+from chalicelib.mall.files.tables import owner_of
+from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction
 from chalicelib.platform.store.versioned import Versioned
 
 
-def request(order_id: str, member_id: str, key: str, asked: list[Pieces] | None, reason: str) -> Refund:
+def request(
+    order_id: str, member_id: str, key: str, asked: list[Pieces] | None, reason: str, pictures: Sequence[str] = ()
+) -> Refund:
     """Ask for these pieces' money back as a member, or for all of it; granted at once while none of them has been sent,
     and what stays meets the conditions of its prices.
 
-    The refund is the one that this Idempotency-Key stands for; a repetition gets its first answer again.
+    `pictures` are the addresses of the member's uploads for refunds, public from now on. The refund is the one that
+    this Idempotency-Key stands for; a repetition gets its first answer again.
     Raises `not_found`, `idempotency_key_reused`, `order_state`, `refund_window_over`, `nothing_to_refund`,
     `refund_limit`, `invalid`.
     """
     found = order_queries.find_owned(order_id, member_id)
-    return _refund(found, refund_id(order_id, member_id, key), asked, reason, "member")
+    return _refund(found, refund_id(order_id, member_id, key), asked, reason, "member", pictures=pictures)
+
+
+def _published(member_id: str, pictures: Sequence[str]) -> list[Kept]:
+    """Make the member's uploads public. Raises `invalid`, naming the picture."""
+    found: list[Kept] = []
+    for at, url in enumerate(pictures):
+        field = f"pictures[{at}]"
+        if url in pictures[:at]:
+            raise invalid(NAMED_TWICE.at(field))
+        kept = files.publish(owner_of(member_id), "refund", url, field)
+        if kept is None:
+            raise invalid(NO_SUCH_UPLOAD.at(field))
+        found.append(kept)
+    return found
 
 
 def refund_by_operator(
@@ -60,9 +84,13 @@ def _refund(
     reason: str,
     by: str,
     restock: bool = False,
+    pictures: Sequence[str] = (),
 ) -> Refund:
     by_mall = by != "member"
-    digest = ids.digest(msgspec.json.encode((asked, reason, restock) if by_mall else (asked, reason)))
+    told = (asked, reason, restock) if by_mall else (asked, reason, *([pictures] if pictures else ()))
+    digest = ids.digest(msgspec.json.encode(told))
+    is_known = found.value.refund(number) is not None  # then this is a repetition, and its pictures are public
+    published = [] if is_known else _published(found.value.member_id, pictures)
 
     def decide(order: Order, tx: Transaction) -> Order:
         if (known := order.refund(number)) is not None:
@@ -71,13 +99,19 @@ def _refund(
             return order
         now = clock.now()
         refund = _conditioned(order, new_refund(order, number, asked, reason, digest, now, by_mall), by_mall)
+        refund = msgspec.structs.replace(refund, pictures=list(pictures))
+        for one in published:
+            files.keep(tx, one)
         if refund.state == "requested":
             return check_room(noted(with_refund(order, refund), "refund_requested", by, now))
         if order.state == "awaiting_group":
             order = msgspec.structs.replace(order, group=groups().leave(tx, order))
         elif order.group is not None:
             groups().give_back(tx, order, refund)
-        return check_room(issue_refund(order, tx, refund, restock, by))
+        after = check_room(issue_refund(order, tx, refund, restock, by))
+        if pictures and len(tx) >= ACTIONS_MAX:  # the order itself is one more
+            raise invalid(TOO_MANY.at("pictures", limit=max(0, ACTIONS_MAX - 1 - len(tx) + len(pictures))))
+        return after
 
     after = changes.change(found.value.order_id, decide, found=found)
     shards.forget()

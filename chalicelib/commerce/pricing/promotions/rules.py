@@ -21,7 +21,7 @@ from chalicelib.commerce.pricing.refusals import EACH_SKU_ONCE, ENDS_BEFORE_IT_S
 from chalicelib.core.errors import invalid
 from chalicelib.core.money import FEN_MAX, split_fen
 from chalicelib.core.refusals import YEAR_BETWEEN
-from chalicelib.platform.web.types import Id, PriceFen, Quantity, ShortText
+from chalicelib.platform.web.types import Id, Label, PriceFen, Quantity
 
 #: The first and the last year of a promotion's times: beyond them a slip of the finger would leave the calendar.
 _YEARS = (2000, 2099)
@@ -43,7 +43,7 @@ class _Promotion(
     """What all kinds of promotions have. One runs from `starts_at` until just before `ends_at`, for what `scope`
     covers."""
 
-    name: ShortText
+    name: Label
     scope: Scope = Scope()
     starts_at: _Instant
     ends_at: _Instant

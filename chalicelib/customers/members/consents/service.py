@@ -12,6 +12,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import service
 from chalicelib.customers.members.consents.rules import Subject, agreed, parts_revoked, standing, withdrawn
+from chalicelib.customers.members.content import rules as shown
 from chalicelib.customers.members.jobs import LEAVE
 from chalicelib.customers.members.privacy.service import erase
 from chalicelib.customers.members.rules import Addresses, Profile
@@ -116,7 +117,7 @@ def _without(member: Profile, parts: set[str], at: datetime) -> Profile:
     changes = {part: _NOTHING[part] for part in parts & _NOTHING.keys() if getattr(member, part) != _NOTHING[part]}
     if "phone" in parts:
         changes["consents"] = withdrawn(member.consents, "phone", at)
-    after = msgspec.structs.replace(member, **changes)
+    after = shown.said(member, changes)  # others see it no more either
     return member if after == member else after
 
 

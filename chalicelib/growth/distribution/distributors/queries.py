@@ -160,12 +160,16 @@ def month_named(text: str) -> str | None:
     return text if re.fullmatch(_MONTH, text) and text <= month(clock.now()) else None
 
 
-def nicknames(member_ids: Sequence[str]) -> dict[str, str]:
-    """Read the nicknames of these members, by id, "" where they have none; in one BatchGet."""
+def nicknames(member_ids: Sequence[str], *, for_operators: bool = False) -> dict[str, str]:
+    """Read the nicknames of these members, by id, "" where they have none; in one BatchGet.
+
+    Others see what WeChat has let pass, operators what the members say themselves.
+    """
     distinct = list(dict.fromkeys(member_ids))
     found = read.batch_get([profile_key(member_id) for member_id in distinct], consistent=False)
     profiles: dict[str, Profile] = {item.member_id: item.profile for item in found if item is not None}
-    return {each: profiles[each].nickname if each in profiles else "" for each in distinct}
+    told = "nickname" if for_operators else "shown_nickname"
+    return {each: getattr(profiles[each], told) if each in profiles else "" for each in distinct}
 
 
 def find(member_id: str) -> Versioned[DistributorRecord]:

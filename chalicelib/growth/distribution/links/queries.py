@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
-from chalicelib.customers.members.rules import masked
+from chalicelib.customers.members.rules import stranger_name
 from chalicelib.growth.distribution.links.views import LinkTarget
 from chalicelib.growth.distribution.rules import Link
 from chalicelib.growth.distribution.settings import DISTRIBUTION
@@ -24,7 +24,7 @@ def target(token: str) -> LinkTarget:
     profile = member_queries.found(link.member_id)
     return LinkTarget(
         page=link.page or page_path(link.product_id), product_id=link.product_id, channel=link.channel,
-        nickname=masked("" if profile is None else profile.nickname),
+        nickname=stranger_name(profile),
     )  # fmt: skip
 
 

@@ -65,8 +65,8 @@ def make(member_id: str, product_id: str | None, page: str | None, channel: str 
             list_price_fen=card.list_price_fen if card is not None else None,
             picture_url=card.picture_url if card is not None else "",
             text=card.brief if card is not None else "",
-            nickname=profile.nickname,
-            avatar_url=profile.avatar_url,
+            nickname=profile.shown_nickname,
+            avatar_url=profile.shown_avatar_url,
         ),
     )
 

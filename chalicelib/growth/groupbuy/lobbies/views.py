@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.orders.rules import SeatState
-from chalicelib.customers.members.rules import masked
+from chalicelib.customers.members.rules import stranger_name
 from chalicelib.growth.groupbuy.rules import Kind, Lobby, LobbyState, SeatItem
 from chalicelib.growth.groupbuy.views import OfferedPrice, offered_prices
 
@@ -72,10 +72,8 @@ def lobby_fields(lobby: Lobby) -> dict[str, Any]:
 def lobby_member(people: dict[str, Any], member_id: str, leader: bool) -> LobbyMember:
     """Show somebody of a lobby to others: a masked name and the picture."""
     profile = people.get(member_id)
-    nickname = masked(profile.nickname if profile is not None else "")
-    return LobbyMember(
-        nickname=nickname, avatar_url=profile.avatar_url if profile is not None else "", is_leader=leader
-    )
+    picture = profile.shown_avatar_url if profile is not None else ""
+    return LobbyMember(nickname=stranger_name(profile), avatar_url=picture, is_leader=leader)
 
 
 def shown_lobby(lobby: Lobby, seats: Sequence[SeatItem], own: SeatItem | None, people: dict[str, Any]) -> LobbyView:

@@ -1,0 +1,1 @@
+"""What of a profile others see: only what WeChat has looked at."""

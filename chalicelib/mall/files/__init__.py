@@ -1,0 +1,1 @@
+"""Uploaded files: pictures of members and of the shop, private until something uses them."""
