@@ -72,10 +72,13 @@ def _register_ports() -> None:
     from chalicelib.commerce.orders import ports as orders
     from chalicelib.commerce.pricing.service import Templates
     from chalicelib.customers.members import ports as members
+    from chalicelib.customers.members.sessions import queries as sessions
     from chalicelib.growth.distribution.bindings.service import Referrals
     from chalicelib.growth.groupbuy.seats.service import Seating
+    from chalicelib.platform.web import ports as web
 
     catalogue.register_freight_templates(Templates())
+    web.register_gate(sessions.admit)
     orders.register_groups(Seating())
     orders.register_referrers(Referrals())
     members.register_data_owners(

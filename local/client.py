@@ -274,11 +274,24 @@ class Shopper(Client):
         """Somebody new logs in and gives an address."""
         user = user or f"shopper-{next(_names)}-{secrets.token_hex(4)}"
         shopper = cls(send, sandbox, user)
-        code = sandbox.post("login", {"user": user})["code"]
-        login = shopper.post("/v1/auth/login", {"code": code}).ok()
-        shopper.token, shopper.member_id = login["token"], login["member"]["member_id"]
+        shopper.log_in()
         shopper.address_id = shopper.post("/v1/me/addresses", SHANGHAI).ok(201)["address_id"]
         return shopper
+
+    def login_code(self) -> str:
+        """A fresh code of wx.login."""
+        code: str = self.sandbox.post("login", {"user": self.user})["code"]
+        return code
+
+    def log_in(self) -> Any:
+        """Logs in, also anew, and goes by the new token from now on; what is answered."""
+        login = self.post("/v1/auth/login", {"code": self.login_code()}).ok()
+        self.token, self.member_id = login["token"], login["member"]["member_id"]
+        return login
+
+    def leave(self, **more: Any) -> Answer:
+        """Asks that the account is deleted, with a fresh code."""
+        return self.call("DELETE", "/v1/me", {"code": self.login_code(), **more})
 
     def quote(self, lines: list[tuple[str, int]]) -> Any:
         """Asks what these lines cost."""

@@ -31,6 +31,7 @@ class Write(NamedTuple):
 Need = Read | Write
 
 _ORDER = Read("orders", "", "the order decides what may be done with it, and its version guards the change")
+_TOKEN = Read("members", "profile", "whether the token was called in, or its member is gone", consistent=False)
 _CHANGED = Write("orders", "", "the order is what changes, with the queue that operators find it in")
 _GUARD: list[Need] = [
     Read("operators", "operator", "a change of role takes effect at once"),
@@ -69,6 +70,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("carts", "", "the line", transactional=False),
     ],
     "get cart": [
+        _TOKEN,
         Read("carts", "", "the lines"),
         Read("products", "product*", "names and prices", consistent=False),
         Read("products", "stock#*", "what can be had", consistent=False),
@@ -76,7 +78,7 @@ FLOORS: dict[str, list[Need]] = {
     "quote": [
         Read("products", "product", "the price", consistent=False),
         Read("products", "stock#", "an offer is one with its stock", consistent=False),
-        Read("members", "addresses", "the region decides the freight", consistent=False),
+        Read("members", "addresses", "the region decides the freight; and which tokens were called in", False),
         Read("coupons.by_end", "", "which coupons could be used", consistent=False),
     ],
     "get a coupon": [
@@ -129,6 +131,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
     "start payment": [
+        _TOKEN,
         Write("limits", "", "how often one person asks WeChat is bounded", transactional=False),
         Read("orders", "", "what is to be paid; WeChat keeps the payment, we keep nothing of it"),
     ],
@@ -148,12 +151,14 @@ FLOORS: dict[str, list[Need]] = {
         Write("jobs", "", "whoever counts used coupons is told"),
         Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
-    "order detail": [Read("orders", "", "the answer is this document")],
+    "order detail": [_TOKEN, Read("orders", "", "the answer is this document")],
     "order list": [
+        _TOKEN,
         Read("orders.by_member", "", "which are theirs", consistent=False),
         Read("orders", "*", "the answer is these documents"),
     ],
     "cancel": [
+        _TOKEN,
         _ORDER,
         _CHANGED,
         Write("products", "stock#", "the pieces go back"),
@@ -168,6 +173,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("jobs", "", "received by itself after some days"),
     ],
     "refund request": [
+        _TOKEN,
         _ORDER,
         _CHANGED,
         Write("products", "stock#", "the pieces go back"),

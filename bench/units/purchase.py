@@ -11,6 +11,7 @@ from bench.units.recorder import Recorder, Trip
 from chalicelib.commerce.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
 from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.commerce.pricing import queries as pricing_queries
+from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import Kind
 from chalicelib.platform.jobs.tables import Jobs
@@ -28,12 +29,12 @@ DETAIL = "产自舟山渔场，船上速冻，冷链到家。每条 450 到 500 
 
 def forget_everything() -> None:
     """A process that was just started: it remembers nothing."""
-    for group in ("catalogue", "pricing", "settings"):
+    for group in ("catalogue", "pricing", "settings", sessions.CACHE):
         cache.forget(group)
 
 
 def forget_catalogue() -> None:
-    """A busy process that meets a product for the first time: it remembers only what every call asks for."""
+    """A busy process that meets product and member for the first time: it remembers only what every call asks for."""
     forget_everything()
     pricing_queries.templates()
     order_rules()

@@ -29,7 +29,7 @@ class Account(World):
     shopper: Shopper
 
     def leave(self) -> None:
-        self.shopper.call("DELETE", "/v1/me", {"waive_balance": True})
+        self.shopper.leave(waive_balance=True)
 
     def leave_in_debt(self) -> None:
         owes(self.shopper, 2 * DUST)

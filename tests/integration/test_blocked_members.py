@@ -21,7 +21,10 @@ def sku(operator: Operator) -> str:
 
 
 def block(operator: Operator, shopper: Shopper, reason: str = "恶意占用库存") -> Any:
-    return operator.post(f"/v1/admin/members/{shopper.member_id}/block", {"reason": reason}).ok()
+    """Block them; they log in anew."""
+    told = operator.post(f"/v1/admin/members/{shopper.member_id}/block", {"reason": reason}).ok()
+    shopper.log_in()
+    return told
 
 
 def unblock(operator: Operator, shopper: Shopper) -> Any:
@@ -96,7 +99,7 @@ def test_what_was_bought_before_is_received_refunded_exported_and_forgotten(
     assert profile["blocked"]["reason"] == "恶意占用库存"
     refund = shopper.refund(sent["order_id"])["refund_id"]
     operator.post(f"/v1/admin/orders/{sent['order_id']}/refunds/{refund}/approve", {"restock": True}).ok()
-    shopper.delete("/v1/me").ok(204)
+    shopper.leave().ok(204)
     operator.post(f"/v1/admin/members/{shopper.member_id}/unblock").refused(404, "not_found")
 
 
@@ -149,7 +152,7 @@ def test_who_leaves_and_comes_back_is_blocked_still_until_that_is_lifted(
             block(operator, shopper)
         else:
             unblock(operator, shopper)
-        shopper.delete("/v1/me").ok(204)
+        shopper.leave().ok(204)
         run_jobs()
         back = Shopper.arrive(operator.send, shopper.sandbox, user=shopper.user)
         body = back.order_body([(sku, 1)])

@@ -5,25 +5,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
 
-import msgspec
 import pytest
-from chalice.app import Chalice
-from werkzeug.test import Client as WsgiClient
 
 from chalicelib.core import clock, settings
 from chalicelib.mall.operators import service
 from chalicelib.mall.operators.access import passwords
-from chalicelib.mall.operators.access.guard import OperatorGuard
 from chalicelib.mall.operators.audit import queries as audit_queries
 from chalicelib.mall.operators.rules import OWNER, PERMISSIONS, ROLES, SELF
-from chalicelib.platform.web import edge, tokens
-from chalicelib.platform.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PUBLIC, VISITOR, Endpoint, Reply
-from chalicelib.platform.web.operators_edge import OperatorsEdge
-from chalicelib.platform.web.paths import is_operators
-from local.serve import gateway
+from chalicelib.platform.web import tokens
+from chalicelib.platform.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PUBLIC, VISITOR
+from tests.support.distribution import bare_member
+from tests.support.spied_mall import SpiedMall, in_an_hour
 
 #: Method and path -> "public", "visitor", "member", "callback", or the permission that an operator needs.
 AUDIENCES = {
@@ -31,6 +24,7 @@ AUDIENCES = {
     "GET /docs": "public",
     # members
     "POST /v1/auth/login": "public",
+    "POST /v1/auth/logout": "member",
     "GET /v1/me": "member",
     "PATCH /v1/me": "member",
     "POST /v1/me/visits": "member",
@@ -52,6 +46,7 @@ AUDIENCES = {
     "DELETE /v1/me/addresses/{address_id}": "member",
     "POST /v1/admin/members/{member_id}/block": "members.block",
     "POST /v1/admin/members/{member_id}/unblock": "members.block",
+    "POST /v1/admin/members/{member_id}/log-out": "members.block",
     # catalogue
     "GET /v1/categories": "public",
     "GET /v1/products": "public",
@@ -218,48 +213,9 @@ PASSWORD = "long enough for anyone"
 ROUTES = pytest.mark.parametrize("route", AUDIENCES)
 
 
-class Mall:
-    """The mall's routes, guard and edge, with handlers that only say that they ran."""
-
-    def __init__(self) -> None:
-        self.ran: list[str] = []
-        self.operators: dict[str, str] = {}
-        self._client: WsgiClient | None = None
-
-    def open(self) -> None:
-        app = Chalice(app_name="audiences", configure_logs=False)
-        spied = [self.spy(endpoint) for endpoint in ENDPOINTS]
-        edge.register(app, OperatorGuard, [endpoint for endpoint in spied if not is_operators(endpoint.path)])
-        self._client = WsgiClient(gateway(app, OperatorsEdge(OperatorGuard, spied)))
-
-    def spy(self, endpoint: Endpoint) -> Endpoint:
-        def handler(**_: Any) -> Reply:
-            self.ran.append(f"{endpoint.method} {endpoint.path}")
-            return Reply(b"{}")
-
-        return msgspec.structs.replace(endpoint, handler=handler)
-
-    def call(self, route: str, authorization: str | None) -> tuple[int, str, bool]:
-        """Status, code (if refused), and whether the handler ran."""
-        method, path = route.split(" ")
-        while "{" in path:
-            path = path.replace(path[path.index("{") : path.index("}") + 1], "x1")
-        headers = {"Idempotency-Key": "k1"} | ({"Authorization": authorization} if authorization else {})
-        self.ran.clear()
-        assert self._client is not None
-        answer = self._client.open(path, method=method, headers=headers)
-        code = answer.get_json()["code"] if answer.status_code >= 400 else ""
-        assert set(self.ran) <= {route}
-        return answer.status_code, code, bool(self.ran)
-
-
-def in_an_hour() -> Any:
-    return clock.now() + timedelta(hours=1)
-
-
 @pytest.fixture(scope="module")
-def mall(dynamodb: str) -> Iterator[Mall]:
-    spied = Mall()
+def mall(dynamodb: str) -> Iterator[SpiedMall]:
+    spied = SpiedMall()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_COST", 16)
         spied.open()
@@ -270,6 +226,7 @@ def mall(dynamodb: str) -> Iterator[Mall]:
             spied.operators[role] = f"Bearer {tokens.issue('operator', name, in_an_hour())}"
             if role == "disabled":
                 service.change(name, disabled=True)
+        spied.member = f"Bearer {tokens.issue('member', bare_member(), in_an_hour())}"
     yield spied
 
 
@@ -321,20 +278,20 @@ def test_the_table_is_held_by_the_path() -> None:
 
 
 @ROUTES
-def test_without_a_token(mall: Mall, route: str) -> None:
+def test_without_a_token(mall: SpiedMall, route: str) -> None:
     open_to_all = AUDIENCES[route] in ("public", "visitor", "callback")
     assert mall.call(route, None) == ((200, "", True) if open_to_all else (401, "unauthenticated", False))
 
 
 @ROUTES
-def test_with_a_member_s_token(mall: Mall, route: str) -> None:
+def test_with_a_member_s_token(mall: SpiedMall, route: str) -> None:
     admitted = AUDIENCES[route] in ("public", "callback", "visitor", "member")
-    told = mall.call(route, f"Bearer {tokens.issue('member', 'm1', in_an_hour())}")
+    told = mall.call(route, mall.member)
     assert told == ((200, "", True) if admitted else (401, "unauthenticated", False))
 
 
 @ROUTES
-def test_with_an_operator_s_token_of_every_role(mall: Mall, route: str) -> None:
+def test_with_an_operator_s_token_of_every_role(mall: SpiedMall, route: str) -> None:
     audience = AUDIENCES[route]
     for role, authorization in mall.operators.items():
         told = mall.call(route, authorization)
@@ -349,7 +306,7 @@ def test_with_an_operator_s_token_of_every_role(mall: Mall, route: str) -> None:
 
 
 @pytest.mark.parametrize("route", [route for route, audience in AUDIENCES.items() if audience in (SELF, *PERMISSIONS)])
-def test_who_must_have_a_second_factor_and_has_none_may_only_set_it_up(mall: Mall, route: str) -> None:
+def test_who_must_have_a_second_factor_and_has_none_may_only_set_it_up(mall: SpiedMall, route: str) -> None:
     audience, before = AUDIENCES[route], settings._environment
     settings.use({**before, "YUTANG_TOTP_OBLIGATORY": "true"})
     try:
@@ -364,13 +321,13 @@ def test_who_must_have_a_second_factor_and_has_none_may_only_set_it_up(mall: Mal
 
 
 @ROUTES
-def test_with_a_token_that_has_ended_or_was_tampered_with(mall: Mall, route: str) -> None:
+def test_with_a_token_that_has_ended_or_was_tampered_with(mall: SpiedMall, route: str) -> None:
     audience = AUDIENCES[route]
     if audience in ("public", "callback"):
         pytest.skip("no token is looked at")
     if audience in ("visitor", "member"):
-        good = f"Bearer {tokens.issue('member', 'm1', in_an_hour())}"
-        ended = f"Bearer {tokens.issue('member', 'm1', clock.now())}"
+        good = mall.member
+        ended = f"Bearer {tokens.issue('member', tokens.read('member', good).subject, clock.now())}"
     else:
         good = mall.operators[OWNER]
         name = tokens.read("operator", good).subject
@@ -380,12 +337,12 @@ def test_with_a_token_that_has_ended_or_was_tampered_with(mall: Mall, route: str
         assert mall.call(route, bad) == (401, "unauthenticated", False), bad
 
 
-def test_a_token_of_nobody(mall: Mall) -> None:
+def test_a_token_of_nobody(mall: SpiedMall) -> None:
     nobody = f"Bearer {tokens.issue('operator', 'nobody', in_an_hour())}"
     assert mall.call("GET /v1/admin/me", nobody) == (401, "unauthenticated", False)
 
 
-def test_refused_operators_are_in_the_log(mall: Mall) -> None:
+def test_refused_operators_are_in_the_log(mall: SpiedMall) -> None:
     name = tokens.read("operator", mall.operators["service"]).subject
     before = time.time()
     assert mall.call("POST /v1/admin/operators", mall.operators["service"])[0] == 403

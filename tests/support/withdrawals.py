@@ -20,10 +20,12 @@ PLENTY_FEN = 1_000_000_000
 
 
 def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", openid: str = "") -> Shopper:
-    """A distributor with that much to withdraw, as an order would have left them; they have a profile and a token."""
+    """A distributor with that much to withdraw, as an order would have left them; they have a profile and a token.
+    WeChat knows them, unless another `openid` is given."""
     from chalicelib.core import clock, ids
     from chalicelib.customers.members.rules import Addresses, Profile
     from chalicelib.customers.members.tables import ADDRESSES, Members, profile_item
+    from chalicelib.gateways.wechat import mini
     from chalicelib.growth.distribution.rules import Distributor
     from chalicelib.growth.distribution.tables import distributor_item
     from chalicelib.ledger import rules as entries
@@ -35,7 +37,8 @@ def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", o
     now = clock.now()
     known = Distributor(member_id=member_id, state=state, invite_code=member_id[:10], applied_at=now)  # type: ignore[arg-type]
     tx = Transaction()
-    openid = openid or f"o-{secrets.token_hex(12)}"
+    user = f"earner-{secrets.token_hex(8)}"
+    openid = openid or mini.code2session(sandbox.post("login", {"user": user})["code"]).openid
     tx.create(profile_item(Profile(member_id=member_id, openid=openid, joined_at=now)))
     tx.create(Members(member_id, ADDRESSES, addresses=Addresses(), version=1))
     tx.create(distributor_item(known, 1))
@@ -47,7 +50,7 @@ def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", o
         ledger.post(tx, entries.released(order_id, 1, member_id, now, fen))
         tx.commit()
     token = tokens.issue("member", member_id, now + timedelta(days=36500))
-    return Shopper(send, sandbox, token=token, member_id=member_id)
+    return Shopper(send, sandbox, user, token, member_id)
 
 
 def owes(shopper: Shopper, fen: int) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from chalicelib.commerce.cart.rules import CartLine
-from chalicelib.commerce.cart.tables import Carts, lines_of
+from chalicelib.commerce.cart.tables import Carts, cart_key, lines_of
 from chalicelib.commerce.cart.views import CartView, cart_view
+from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.platform.store import read
+from chalicelib.platform.web.tokens import Token
 
 
-def get(member_id: str) -> CartView:
-    """Show the member's cart, as it is now."""
-    return cart_view(lines(member_id))
+def get(member_id: str, token: Token | None = None) -> CartView:
+    """Show the member's cart, as it is now; they called with this `token`. Raises `unauthenticated`."""
+    (cart,) = sessions.read_with(token, cart_key(member_id))
+    return cart_view(lines_of(cart))
 
 
 def lines(member_id: str) -> list[CartLine]:

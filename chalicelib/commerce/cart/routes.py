@@ -9,18 +9,21 @@ from chalicelib.commerce.cart.views import CartView
 from chalicelib.platform.web.endpoint import MEMBER, Call, endpoint
 
 
-@endpoint("GET /v1/cart", MEMBER)
+@endpoint("GET /v1/cart", MEMBER, admits=True)
 def get_cart(call: Call) -> CartView:
     """The shopper's cart."""
-    return cart_queries.get(call.caller)
+    return cart_queries.get(call.caller, call.token)
 
 
 @endpoint(
-    "PUT /v1/cart/lines/{sku_id}", MEMBER, errors=("not_found", "product_unavailable", "cart_full", "member_blocked")
+    "PUT /v1/cart/lines/{sku_id}",
+    MEMBER,
+    errors=("not_found", "product_unavailable", "cart_full", "member_blocked"),
+    admits=True,
 )
 def put_line(call: Call, sku_id: str, body: CartLineInput) -> CartView:
     """Put a SKU into the cart, or change its line."""
-    return service.put(call.caller, sku_id, body.quantity, body.selected)
+    return service.put(call.caller, sku_id, body.quantity, body.selected, call.token)
 
 
 @endpoint("DELETE /v1/cart/lines/{sku_id}", MEMBER, errors=("member_blocked",))

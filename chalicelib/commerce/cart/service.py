@@ -21,21 +21,25 @@ from chalicelib.core.errors import MallError
 from chalicelib.core.refusals import NO_SUCH
 from chalicelib.customers.members.queries import admit
 from chalicelib.customers.members.rules import check_admitted
+from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save, write
 from chalicelib.platform.store.versioned import Conflict
+from chalicelib.platform.web.tokens import Token
 
 LINES_MAX = 50
 
 
-def put(member_id: str, sku_id: str, quantity: int, selected: bool | None) -> CartView:
+def put(member_id: str, sku_id: str, quantity: int, selected: bool | None, token: Token | None = None) -> CartView:
     """Put so many of a SKU into the cart, or change its line; `selected` None leaves that as it is (new: selected).
 
-    Raises `not_found`, `product_unavailable`, `cart_full`, `member_blocked`.
+    The member is admitted by what is read for it, where they called with a `token`. Raises `unauthenticated`,
+    `not_found`, `product_unavailable`, `cart_full`, `member_blocked`.
     """
     known, unknown = offers.recalled([sku_id])
     member, *found = read.batch_get([profile_key(member_id), *offers.keys(unknown)], consistent=False)
+    sessions.admit_by(token, member)
     if member is not None:
         check_admitted(member.profile)
     offer = (known | offers.learned(unknown, found)).get(sku_id)

@@ -28,12 +28,13 @@ def list_offers(call: Call, query: PageQuery) -> Page[OfferView]:
     status=201,
     errors=(*_REFUSED, "invalid"),
     per_minute=120,
+    admits=True,
 )
 def claim(call: Call, template_id: str, body: ClaimInput | None) -> CouponView:
     """Claim a coupon, or with a friend's `share_token` one that is shared; the friend gets one more then."""
     if body is None or body.share_token is None:
-        return coupon_view(centre.claim(call.caller, template_id))
-    return coupon_view(sharing.claim(call.caller, template_id, body.share_token))
+        return coupon_view(centre.claim(call.caller, template_id, call.token))
+    return coupon_view(sharing.claim(call.caller, template_id, body.share_token, call.token))
 
 
 @endpoint(

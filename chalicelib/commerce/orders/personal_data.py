@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.orders import service as changes
-from chalicelib.commerce.orders.holding.queries import lets_go, standing_now
-from chalicelib.commerce.orders.queries import orders_of_member
+from chalicelib.commerce.orders.holding.queries import has_open, lets_go, standing_now
+from chalicelib.commerce.orders.holding.service import count_gone, forget_all_but_gone
+from chalicelib.commerce.orders.queries import OPEN, orders_of_member
 from chalicelib.commerce.orders.rules import Order, Receiver, noted
-from chalicelib.commerce.orders.tables import Orders, Purchases, UnpaidOrders
+from chalicelib.commerce.orders.tables import Orders, Purchases
 from chalicelib.commerce.orders.views import view
 from chalicelib.core import clock
+from chalicelib.core.errors import FieldError
 from chalicelib.customers.members.ports import DataOwner
 from chalicelib.customers.members.refusals import ORDERS_LET_GO, ORDERS_UNDER_WAY
 from chalicelib.platform.store import read
@@ -29,12 +31,21 @@ def _orders(member_id: str, position: str | None) -> tuple[list[Any], str | None
 
 def _blocks_erasure(member_id: str) -> bool:
     """Tell whether an order waits for something: its payment, its parcel, or the end of its refund window."""
-    keep = Orders.state.is_in("awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received")
+    keep = Orders.state.is_in(*OPEN)
     after: read.Raw | None = None
     while True:
         page, after = read.query(Orders, member_id, index=Orders.by_member, keep=keep, after=after)
         if page or after is None:
             return bool(page)
+
+
+def _close(member_id: str, _waive_balance: bool, tx: Transaction) -> FieldError | None:
+    """Have no order placed from now on, as part of `tx`; one that the index does not show yet must end before."""
+    standing = standing_now(member_id)
+    if has_open(standing):
+        return ORDERS_UNDER_WAY.at("member_id")
+    count_gone(tx, member_id, standing)
+    return None
 
 
 def _erase(member_id: str) -> None:
@@ -78,18 +89,14 @@ def _limited(member_id: str, position: str | None) -> tuple[list[Any], str | Non
     return shown, None if rest is None else rest["product_id"]["S"]
 
 
-def _forget_of_late(member_id: str) -> None:
-    remove(UnpaidOrders, (member_id,))
-
-
 def _forget_limited(member_id: str) -> None:
     for item in read.query_all(Purchases, member_id, consistent=True):
         remove(Purchases, (member_id, item.product_id))
 
 
 DATA_OWNERS = (
-    DataOwner("orders", _orders, _blocks_erasure, _erase, ORDERS_UNDER_WAY),
+    DataOwner("orders", _orders, _blocks_erasure, _erase, ORDERS_UNDER_WAY, _close),
     # Else who leaves and comes back could let go of orders without end.
-    DataOwner("orders_of_late", _of_late, lets_go, _forget_of_late, ORDERS_LET_GO),
+    DataOwner("orders_of_late", _of_late, lets_go, forget_all_but_gone, ORDERS_LET_GO),
     DataOwner("limited_products", _limited, erase=_forget_limited),
 )

@@ -9,8 +9,13 @@ from chalicelib.commerce.orders.rules import Order, Refund
 from chalicelib.commerce.orders.tables import WAITING, Orders, queue_shard
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
+from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.platform.store import cursors, read
 from chalicelib.platform.store.versioned import Versioned
+from chalicelib.platform.web.tokens import Token
+
+#: The states in which an order waits for something.
+OPEN = ("awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received")
 
 #: A filtered page reads at most this many times, so that one request's work is bounded.
 _READS_MAX = 8
@@ -24,12 +29,20 @@ def find(order_id: str) -> Versioned[Order]:
     return Versioned(found.order, int(found.version))
 
 
-def find_owned(order_id: str, member_id: str) -> Versioned[Order]:
-    """Read the member's own order and its version. Raises `not_found`, also for another member's order."""
-    found = find(order_id)
+def find_owned(order_id: str, member_id: str, token: Token | None = None) -> Versioned[Order]:
+    """Read the member's own order and its version, and admit the `token` that they called with by what is read with it.
+    Raises `unauthenticated`, and `not_found`, also for another member's order."""
+    found = find(order_id) if token is None else _find_admitted(order_id, token)
     if found.value.member_id != member_id:
         raise MallError("not_found")
     return found
+
+
+def _find_admitted(order_id: str, token: Token) -> Versioned[Order]:
+    (found,) = sessions.read_with(token, (Orders, (order_id,)))
+    if found is None:
+        raise MallError("not_found")
+    return Versioned(found.order, int(found.version))
 
 
 def load(order_id: str) -> Order:
@@ -37,9 +50,9 @@ def load(order_id: str) -> Order:
     return find(order_id).value
 
 
-def owned(order_id: str, member_id: str) -> Order:
-    """Read the member's own order. Raises `not_found`, also for another member's order."""
-    return find_owned(order_id, member_id).value
+def owned(order_id: str, member_id: str, token: Token | None = None) -> Order:
+    """Read the member's own order, as `find_owned` does."""
+    return find_owned(order_id, member_id, token).value
 
 
 def orders_of_member(

@@ -25,14 +25,14 @@ _PLACE_ERRORS = (
 )  # fmt: skip
 
 
-@endpoint("POST /v1/quotes", MEMBER, errors=_PLACE_ERRORS)
+@endpoint("POST /v1/quotes", MEMBER, errors=_PLACE_ERRORS, admits=True)
 def quote(call: Call, body: QuoteInput) -> Quote:
     """Quote what these lines, or the selected lines of the cart, would cost now.
 
     `coupon_ids: "best"` takes the best combination of the hundred coupons that end first among those the member can use
     by now, looked for among their first 500 open ones; a member with more names the ones to use.
     """
-    return placement.quote(call.caller, body)
+    return placement.quote(call.caller, body, call.token)
 
 
 @endpoint(
@@ -42,6 +42,7 @@ def quote(call: Call, body: QuoteInput) -> Quote:
     idempotent=True,
     errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "coupon_taken", "member_blocked", "conflict"),
     per_minute=300,
+    admits=True,
 )
 def place_order(call: Call, body: OrderInput) -> OrderView:
     """Place an order at the price the shopper saw.
@@ -49,7 +50,7 @@ def place_order(call: Call, body: OrderInput) -> OrderView:
     `price_changed` carries the new `quote`, `out_of_stock` and `product_unavailable` the `skus`, `purchase_limit` the
     `limit`, with `sku_id` and what is `left` of it where it is a product's.
     """
-    return view(as_placed(placement.place(call.caller, call.idempotency_key, body)))
+    return view(as_placed(placement.place(call.caller, call.idempotency_key, body, call.token)))
 
 
 @endpoint("GET /v1/orders", MEMBER, errors=("cursor_invalid",))
@@ -59,10 +60,10 @@ def list_orders(call: Call, query: OrdersQuery) -> Page[OrderView]:
     return Page([view(order) for order in orders], next_cursor)
 
 
-@endpoint("GET /v1/orders/{order_id}", MEMBER)
+@endpoint("GET /v1/orders/{order_id}", MEMBER, admits=True)
 def get_order(call: Call, order_id: str) -> OrderView:
     """Read one order, with its history."""
-    return view(order_queries.owned(order_id, call.caller))
+    return view(order_queries.owned(order_id, call.caller, call.token))
 
 
 @endpoint(
@@ -70,10 +71,11 @@ def get_order(call: Call, order_id: str) -> OrderView:
     MEMBER,
     errors=("order_state", "pay_time_over", "payment_refused", "lobby_over", "conflict"),
     per_minute=300,
+    admits=True,
 )
 def start_payment(call: Call, order_id: str) -> PaymentView:
     """Begin a payment: what wx.requestPayment wants; an order that costs nothing is paid at once, `{paid: true}`."""
-    return payment.start(order_id, call.caller)
+    return payment.start(order_id, call.caller, call.token)
 
 
 @endpoint(

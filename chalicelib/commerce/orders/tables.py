@@ -9,6 +9,7 @@
 | place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |
 | one unpaid order more, or one less | Update member in `unpaid_orders`, in the same transaction | 2 WRU |
 | what a member holds, to place an order | Get `unpaid_orders`, in one BatchGet with the rest | 1 RRU |
+| a member leaves | Update member in `unpaid_orders`, in the deletion's transaction | 2 WRU |
 | does any order stand, where a new customer pays less | BatchGet the latest, Query by_member | 1 RRU each, 0.5 |
 | pieces of a product with a limit per member | Update (member, product) in `purchases`, likewise | 2 WRU |
 
@@ -107,6 +108,8 @@ class UnpaidOrders(Table):
     bought = UnicodeSetAttribute(null=True)
     #: More orders than `bought` keeps were paid.
     regular = BooleanAttribute(null=True)
+    #: The member has left: no order comes to stand here any more. Stays when all else is erased.
+    gone = BooleanAttribute(null=True)
 
 
 class Purchases(Table):

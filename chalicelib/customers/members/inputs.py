@@ -66,9 +66,16 @@ class AddressInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     is_default: bool = False
 
 
-class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
-    """Whether what is left of the balance is given up."""
+class LogoutInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether to log out on every device, or on this one."""
 
+    everywhere: bool = False
+
+
+class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
+    """A fresh code of wx.login, and whether what is left of the balance is given up."""
+
+    code: WechatCode
     waive_balance: bool = False
 
 

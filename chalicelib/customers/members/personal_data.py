@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from chalicelib.customers.members.ports import DataOwner
 from chalicelib.customers.members.queries import addresses, profile
 from chalicelib.mall.files import queries as files
@@ -13,7 +15,7 @@ from chalicelib.mall.files.views import own_upload
 
 
 def _person(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
-    return [profile(member_id)], None
+    return [msgspec.structs.replace(profile(member_id), called_in=None)], None
 
 
 def _address_book(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:

@@ -6,15 +6,22 @@ from datetime import datetime
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.customers.members.rules import Addresses, Profile, check_admitted
+from chalicelib.customers.members.rules import Addresses, Profile
+from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import ADDRESSES, PROFILE, Members, roster
 from chalicelib.platform.store import read
 from chalicelib.platform.store.versioned import Versioned
+from chalicelib.platform.web.tokens import Token
 
 
-def profile(member_id: str) -> Profile:
-    """Find the member. Raises `unauthenticated` when there is none: the token outlived them."""
-    return stored_profile(member_id).value
+def profile(member_id: str, token: Token | None = None) -> Profile:
+    """Find the member, who called with this `token`. Raises `unauthenticated` when there is none, or it was called in:
+    the token outlived them, or its time."""
+    item = read.get(Members, member_id, PROFILE)
+    if item is None:
+        raise MallError("unauthenticated")
+    sessions.admit_by(token, item)
+    return item.profile
 
 
 def found(member_id: str) -> Profile | None:
@@ -26,9 +33,8 @@ def found(member_id: str) -> Profile | None:
 def admit(member_id: str) -> None:
     """Raise `member_blocked` for a member whom an operator has blocked: for what reads no profile otherwise. A block of
     this very second may be missed."""
-    member = found(member_id)
-    if member is not None:
-        check_admitted(member)
+    if sessions.known(member_id).blocked:
+        raise MallError("member_blocked")
 
 
 def blocked_at(member_id: str) -> datetime | None:

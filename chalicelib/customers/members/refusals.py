@@ -13,6 +13,11 @@ LOGIN_CODE_INVALID = Reason(
 LOGIN_CODE_USED = Reason(
     "login_code_used", "登录凭证已使用过，请重新登录", "the login code was used before; log in again"
 )
+LOGIN_CODE_OF_ANOTHER = Reason(
+    "login_code_of_another",
+    "登录凭证属于另一个微信账号，请用本账号重新获取",
+    "the login code is another WeChat account's; get one with this account",
+)
 PHONE_CODE_INVALID = Reason(
     "phone_code_invalid",
     "手机号授权无效或已过期，请重新点击授权",
@@ -77,6 +82,7 @@ BALANCE_LEFT = Reason(
 )
 
 FIELDS: Labels = {
+    "everywhere": ("退出所有设备", "logging out everywhere"),
     "waive_balance": ("放弃余额", "giving up the balance"),
     "code": ("微信凭证", "WeChat code"),
     "source": "访问来源",

@@ -16,6 +16,7 @@ from chalicelib.customers.members.inputs import (
     AddressInput,
     ErasureInput,
     ExportQuery,
+    LogoutInput,
     MemberLoginInput,
     PhoneInput,
     ProfileInput,
@@ -41,10 +42,20 @@ def login(body: MemberLoginInput) -> MemberSession:
     return MemberSession(result.token, result.expires_at, result.is_new, member_view(profile))
 
 
-@endpoint("GET /v1/me", MEMBER)
+@endpoint("POST /v1/auth/logout", MEMBER, errors=("conflict",))
+def logout(call: Call, body: LogoutInput | None) -> None:
+    """Log out: the token that this call comes with is void, or with `everywhere` all that I was given up to now.
+
+    It may take a second until every server of the mall knows.
+    """
+    assert call.token is not None
+    service.log_out(call.token, body is not None and body.everywhere)
+
+
+@endpoint("GET /v1/me", MEMBER, admits=True)
 def me(call: Call) -> MemberView:
     """Who I am."""
-    return member_view(member_queries.profile(call.caller))
+    return member_view(member_queries.profile(call.caller, call.token))
 
 
 @endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",), per_minute=60)
@@ -82,14 +93,19 @@ def export_me(call: Call, query: ExportQuery) -> PersonalData:
     return privacy.export(call.caller, query.cursor)
 
 
-@endpoint("DELETE /v1/me", MEMBER, errors=("account_open", "conflict"))
-def erase_me(call: Call, body: ErasureInput | None) -> None:
-    """Forget me: profile, addresses, cart, and the receiver of every order.
+@endpoint(
+    "DELETE /v1/me",
+    MEMBER,
+    errors=("account_open", "wechat_code_invalid", "wechat_code_used", "wechat_user_blocked", "conflict"),
+    per_minute=10,
+)
+def erase_me(call: Call, body: ErasureInput) -> None:
+    """Forget me: profile, addresses, cart, and the receiver of every order. `code` is a fresh one of wx.login.
 
     What was bought and paid is kept without me, as the law wants it. Not while an order or a withdrawal is under way or
     a commission is pending; and not while something is left in the balance, unless I give it up (`waive_balance`).
     """
-    privacy.erase(call.caller, body is not None and body.waive_balance)
+    privacy.erase_by(call.caller, body.code, body.waive_balance)
 
 
 @endpoint("GET /v1/me/addresses", MEMBER)

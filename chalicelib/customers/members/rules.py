@@ -16,6 +16,7 @@ from chalicelib.core import text
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.consents.rules import Consent
 from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_SUCH_ADDRESS
+from chalicelib.customers.members.sessions.rules import CalledIn
 from chalicelib.platform.web.types import Id, ShortText
 
 ADDRESSES_MAX = 20
@@ -98,6 +99,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     personalised: bool = True
     #: When they closed their account at WeChat: they leave as soon as nothing keeps them.
     closed_at_wechat: datetime | None = None
+    #: Which of their tokens are void; the item of the addresses says the same.
+    called_in: CalledIn | None = None
 
 
 def check_admitted(profile: Profile) -> None:

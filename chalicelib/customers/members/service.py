@@ -18,12 +18,15 @@ from chalicelib.customers.members.queries import profile, stored_addresses, stor
 from chalicelib.customers.members.refusals import (
     BLOCKED_BY_WECHAT,
     LOGIN_CODE_INVALID,
+    LOGIN_CODE_OF_ANOTHER,
     LOGIN_CODE_USED,
     NO_SUCH_MEMBER,
     PHONE_CODE_INVALID,
     PHONE_CODE_USED,
 )
 from chalicelib.customers.members.rules import Address, Addresses, Block, Profile, Source, invited, with_purchase
+from chalicelib.customers.members.sessions import rules as sessions
+from chalicelib.customers.members.sessions.queries import remember
 from chalicelib.customers.members.tables import (
     ADDRESSES,
     Identities,
@@ -99,8 +102,14 @@ def login(code: str, source: Source | None) -> LoggedIn:
         tx = Transaction()
         schedule(tx, CHECK_CONTENT, member.member_id)
         tx.commit()
-    expires_at = clock.now() + timedelta(days=settings().member_token_days)
-    return LoggedIn(tokens.issue("member", member.member_id, expires_at), expires_at, is_new, member)
+    return _logged_in(member, is_new)
+
+
+def _logged_in(member: Profile, is_new: bool) -> LoggedIn:
+    now = clock.now()
+    expires_at = now + timedelta(days=settings().member_token_days)
+    issued_at = sessions.issued_at(member.called_in, member.member_id, now)
+    return LoggedIn(tokens.issue("member", member.member_id, expires_at, issued_at), expires_at, is_new, member)
 
 
 def _known(identity: str, source: Source | None) -> Profile | None:
@@ -163,26 +172,62 @@ def _write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) 
     tx.update(*profile_key(after.member_id), changes, Members.version == before.version, Conflict)
     for url in sorted(pictures(before.value) - pictures(after)):
         files.give_up(tx, owner_of(after.member_id), url)
+    if after.called_in is not None and after.called_in != before.value.called_in:
+        same = [Members.called_in.set(after.called_in)]
+        tx.update(*addresses_key(after.member_id), same, Members.version.exists(), Conflict)
+    tx.after_commit(remember, after)
 
 
 def block(member_id: str, reason: str | None) -> Profile:
     """Block the member for this reason, or lift the block (None). Again the same changes nothing; another reason takes
-    the place of the first. What a blocked member holds is let go soon after, by those who hear of it. Raises
-    `not_found`, `conflict`."""
+    the place of the first. What a blocked member holds is let go soon after, by those who hear of it, and their tokens
+    are called in: who logs in anew may read. Raises `not_found`, `conflict`."""
 
     def decide(member: Profile, tx: Transaction) -> Profile:
         if reason == (None if member.blocked is None else member.blocked.reason):
             return member
-        if reason is not None:
-            emit(tx, BLOCKED, member_id)
-        return msgspec.structs.replace(member, blocked=None if reason is None else Block(reason, clock.now()))
+        if reason is None:
+            return msgspec.structs.replace(member, blocked=None)
+        emit(tx, BLOCKED, member_id)
+        now = clock.now()
+        return msgspec.structs.replace(
+            member, blocked=Block(reason, now), called_in=sessions.all_until(member.called_in, now)
+        )
 
+    return _change_of(member_id, decide)
+
+
+def _change_of(member_id: str, decide: Callable[[Profile, Transaction], Profile]) -> Profile:
+    """Change the profile for an operator, who is told `not_found` where there is none."""
     try:
         return change_profile(member_id, decide)
     except MallError as fault:
         if fault.code != "unauthenticated":
             raise
         raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),)) from fault
+
+
+def log_out(token: tokens.Token, everywhere: bool) -> None:
+    """Call in the token that a call came with, or all that its member has. Raises `unauthenticated`, `conflict`."""
+
+    def decide(member: Profile, _: Transaction) -> Profile:
+        now = clock.now()
+        called_in = (
+            sessions.all_until(member.called_in, now)
+            if everywhere
+            else sessions.with_one(member.called_in, token.subject, token.issued_at, token.ends_at, now)
+        )
+        return msgspec.structs.replace(member, called_in=called_in)
+
+    change_profile(token.subject, decide)
+
+
+def log_out_member(member_id: str) -> None:
+    """Call in all tokens of the member, who may log in anew. Raises `not_found`, `conflict`."""
+    _change_of(
+        member_id,
+        lambda member, _: msgspec.structs.replace(member, called_in=sessions.all_until(member.called_in, clock.now())),
+    )
 
 
 def count_purchase(job: Job) -> None:
@@ -216,6 +261,15 @@ def set_phone(member_id: str, code: str, version: str) -> Profile:
         return msgspec.structs.replace(member, phone=phone, consents=again)
 
     return change_profile(member_id, decide)
+
+
+def prove(member_id: str, code: str) -> None:
+    """Have the shopper prove by a fresh code of wx.login that they are this member: who has only found a token does not
+    do what cannot be undone. Raises `wechat_code_invalid`, also for another's, `wechat_code_used`,
+    `wechat_user_blocked`, `unauthenticated`, `unavailable`."""
+    openid = profile(member_id).openid
+    if _ask_wechat(lambda mini: mini.code2session(code), _LOGIN_REASONS).openid != openid:
+        raise MallError("wechat_code_invalid", errors=(LOGIN_CODE_OF_ANOTHER.at("code"),))
 
 
 def _ask_wechat(question: Callable[[Any], Any], reasons: Mapping[str, Reason]) -> Any:

@@ -8,6 +8,8 @@
 | the address book | Get (member, "addresses") | 1 RRU, 2 when it is full |
 | change either | Update under its version, in a transaction, which a lost answer cannot double | 2 WRU per KB |
 | what a quote or order needs | BatchGet `profile_key`, `addresses_key` with the rest | 1 RRU each |
+| whether a token is still good | by what the call reads anyway, else Get (member, "profile"), remembered | 0.5 RRU |
+| call tokens in | Update profile and addresses in one transaction | 4 WRU |
 | everybody, by when they joined | Query by_joining in each shard | 0.5 RRU per 4 KB, some 40 members |
 
 An identity ("mini:<appid>:<openid>") says which member it is of, so that one person has one member whatever they
@@ -23,6 +25,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.rules import Addresses, Block, Profile
+from chalicelib.customers.members.sessions.rules import CalledIn
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.read import Key
 
@@ -54,6 +57,8 @@ class Members(Table):
     profile = Document(Profile, null=True)
     addresses = Document(Addresses, null=True)
     version = NumberAttribute()
+    # part "addresses": what the profile has of it, so that a call that reads but these need not read that, too
+    called_in = Document(CalledIn, null=True)
     # part "profile"
     roster = UnicodeAttribute(null=True)
     joined = UnicodeAttribute(null=True)

@@ -43,7 +43,7 @@ class Transaction:
         self._actions: list[dict[str, dict[str, Any]]] = []
         self._places: set[tuple[str, ...]] = set()
         self._on_failure: list[object] = []
-        self._effects: list[Callable[[], None]] = []
+        self._effects: list[Callable[[], object]] = []
 
     def __len__(self) -> int:
         return len(self._actions)
@@ -82,7 +82,7 @@ class Transaction:
         """Commit only while the condition holds for the item at `key`."""
         self._add("ConditionCheck", _arguments(table, key, condition=condition), on_failure)
 
-    def after_commit(self, effect: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+    def after_commit(self, effect: Callable[..., object], *args: Any, **kwargs: Any) -> None:
         """Have this done when everything is written, and not when it is not: a metric, a log line, a memory to forget.
 
         What decides may be called again when another writer was quicker; so nothing that it does itself may be seen.

@@ -17,7 +17,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.refusals import BAD_JSON, BODY_TOO_LARGE, NO_SUCH, UNKNOWN_FIELD
 from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
-from chalicelib.platform.web import limits, problems, tokens
+from chalicelib.platform.web import limits, ports, problems, tokens
 from chalicelib.platform.web.endpoint import (
     CALLBACK,
     IDEMPOTENCY_KEY,
@@ -164,12 +164,14 @@ def _perform(
         token = tokens.read("operator", authorization)
     if token is not None:
         log.about(caller=f"{endpoint.audience.value}:{ids.digest(token.subject.encode())[:12]}")
+    _admit(endpoint, token)
     call = Call(
         request_id=request_id,
         headers=request.headers,
         raw_body=_body(endpoint, request),
         language=language,
         caller=token.subject if token else "",
+        token=token,
         address=request.context.get("identity", {}).get("sourceIp") or "",
         idempotency_key=_idempotency_key(endpoint, request),
         query=_known_query(endpoint, request),
@@ -180,7 +182,7 @@ def _perform(
     if endpoint.per_minute is not None:
         limits.count_call(endpoint.handler.__name__, call.caller, endpoint.per_minute)
     if endpoint.audience is not OPERATOR or token is None:
-        return _handle(endpoint, call, path)
+        return _serve(endpoint, call, path)
     operators = guard()
     entry = operators.enter(token, endpoint, call, path)
     status = 500
@@ -193,6 +195,24 @@ def _perform(
     finally:
         operators.leave(entry, status)
     return reply
+
+
+def _admit(endpoint: Endpoint, token: tokens.Token | None) -> None:
+    """Refuse a member's token that was called in, wherever one is sent: `unauthenticated`. The guard looks at
+    operators, and some handlers look themselves, by what they read anyway."""
+    if token is not None and endpoint.audience is not OPERATOR and not endpoint.admits:
+        ports.admit(token)
+
+
+def _serve(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:
+    """Have the handler answer a shopper. Where it admits them itself, it may refuse something before it has looked:
+    that is told only to whom the gate lets in."""
+    try:
+        return _handle(endpoint, call, path)
+    except MallError as refusal:
+        if endpoint.admits and call.token is not None and refusal.code != "unauthenticated":
+            ports.admit(call.token)
+        raise
 
 
 def _handle(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:

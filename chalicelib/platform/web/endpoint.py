@@ -20,6 +20,8 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from chalicelib.platform.web.tokens import Token
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 #: Every id in a path; anything else is nobody's, so 404.
@@ -55,6 +57,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     raw_body: bytes
     language: str = "zh"
     caller: str = ""
+    #: What the caller is known by; for a handler that admits them itself (`admits`).
+    token: Token | None = None
     #: The address that the request came from, as the gateway saw it.
     address: str = ""
     idempotency_key: str = ""
@@ -91,6 +95,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     takes: str
     body_max: int
     per_minute: int | None
+    admits: bool = False
     fields_of: str
 
     @property
@@ -139,17 +144,22 @@ def endpoint(
     takes: str = "application/json",
     body_max: int = BODY_MAX,
     per_minute: int | None = None,
+    admits: bool = False,
     fields_of: str = "",
 ) -> Callable[[_F], _F]:
     """Declare an endpoint. `route` is "METHOD /path/{name}"; `permission` is required for operators.
 
     `errors` are the codes it may answer beyond those that follow from the declaration; `cache_seconds` gives the
     answer an ETag and lets clients keep it that long; `media` is the type of the answer, `takes` of the body. A member
-    may call it `per_minute` times, and is refused with `too_many_requests` then. `fields_of` is a module of the wing
+    may call it `per_minute` times, and is refused with `too_many_requests` then. Where a handler
+    `admits`, it is the handler that refuses a member's token which was called in, by what it reads anyway; else the
+    edge looks. `fields_of` is a module of the wing
     whose refusals.py names the fields for people, where that is another wing than the handler's.
     """
     if per_minute is not None and audience is not MEMBER:
         raise ValueError(f"{route}: only members are counted, of others it is not known who they are")
+    if admits and audience is not MEMBER:
+        raise ValueError(f"{route}: only a member is admitted by the handler")
     if (audience is OPERATOR) != bool(permission):
         raise ValueError(f"{route}: an operator's endpoint names a permission, and no other does")
     method, path = route.split(" ")
@@ -170,6 +180,7 @@ def endpoint(
                 takes=takes,
                 body_max=body_max,
                 per_minute=per_minute,
+                admits=admits,
                 fields_of=fields_of or handler.__module__,
             )
         )

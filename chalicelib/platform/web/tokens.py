@@ -20,10 +20,11 @@ _LENGTH_MAX = 1024
 
 
 class Token(msgspec.Struct, frozen=True):
-    """The member or operator that a token speaks for, and when it was issued, so that older ones can be made void."""
+    """The member or operator that a token speaks for, until when, and since when: older ones can be made void."""
 
     subject: str
     issued_at: datetime
+    ends_at: datetime
 
 
 def issue(kind: Kind, subject: str, expires_at: datetime, issued_at: datetime | None = None) -> str:
@@ -48,7 +49,7 @@ def check(kind: Kind, token: str) -> Token:
         except (BadData, ValueError, TypeError):
             raise MallError("unauthenticated") from None
         if clock.unix() < expires:
-            return Token(who, clock.from_ms(issued_ms))
+            return Token(who, clock.from_ms(issued_ms), clock.from_ms(expires * 1000))
     raise MallError("unauthenticated")
 
 

@@ -14,8 +14,8 @@ from tests.support.withdrawals import balance, earner, owes, withdraw
 DUST = 50
 
 
-def leave(shopper: Shopper, body: Any = None, **headers: str) -> Any:
-    return shopper.call("DELETE", "/v1/me", body, **headers)
+def leave(shopper: Shopper, body: dict[str, Any], **headers: str) -> Any:
+    return shopper.call("DELETE", "/v1/me", {"code": shopper.login_code()} | body, **headers)
 
 
 def entries_of(shopper: Shopper) -> list[Any]:
@@ -37,7 +37,7 @@ def has(operator: Operator, sandbox: str) -> Callable[[int], Shopper]:
     return made
 
 
-@pytest.mark.parametrize("body", [None, {}, {"waive_balance": False}])
+@pytest.mark.parametrize("body", [{}, {"waive_balance": False}])
 def test_who_has_something_left_is_told_to_withdraw_it_or_to_give_it_up(
     body: Any, has: Callable[[int], Shopper]
 ) -> None:
@@ -68,7 +68,7 @@ def test_what_is_given_up_is_an_entry_and_the_account_closes_with_nothing(has: C
 
 def test_a_debt_is_written_off_without_being_asked(has: Callable[[int], Shopper]) -> None:
     member = has(-DUST)
-    member.delete("/v1/me").ok(204)
+    member.leave().ok(204)
     assert entries_of(member)[0].cause.startswith("written-off:")
     assert balance(member) == (0, 0, 0)
     assert balance_differences(member.member_id) == []
@@ -143,7 +143,7 @@ def test_an_operator_writes_a_balance_or_a_debt_off_with_a_reason_once(
     assert [one["note"] for one in account if one["cause"].startswith("written-off:")] == ["不足最低提现额"]
     log = [one for one in operator.items("/v1/admin/audit") if member.member_id in str(one) and one["method"] == "POST"]
     assert ["不足最低提现额" in one["body"] for one in log] == [True, True]
-    member.delete("/v1/me").ok(204)
+    member.leave().ok(204)
 
 
 def test_what_is_pending_or_on_its_way_is_not_written_off(operator: Operator, has: Callable[[int], Shopper]) -> None:

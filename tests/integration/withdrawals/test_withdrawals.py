@@ -160,11 +160,11 @@ def test_a_member_is_shown_their_withdrawals_and_is_in_none_once_they_are_gone(
 
     set_rules(operator, review_from_fen=None)
     number = at_wechat(shopper, 100_000)
-    shopper.delete("/v1/me").refused(409, "account_open")
+    shopper.leave().refused(409, "account_open")
     end(wechat, number, "confirm")
     shopper.send(*transfer_callback(wechat, number)).ok()
     assert ids(shopper.get("/v1/me/export").ok()["sections"]["withdrawals"]) == [number]
-    shopper.delete("/v1/me").ok(204)
+    shopper.leave().ok(204)
     run_jobs()
     assert (load(number).openid, load(number).state, load(number).amount_fen) == ("", "succeeded", 100_000)
 

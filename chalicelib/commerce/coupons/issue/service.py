@@ -20,10 +20,12 @@ from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import check_admitted
+from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 from chalicelib.platform.store.versioned import Conflict, commit, retry
+from chalicelib.platform.web.tokens import Token
 
 #: Codes with which `give` ends where a coupon would be a present: nobody is at fault, and no second try helps.
 NO_COUPON_REASONS = (
@@ -53,10 +55,12 @@ def give(
     how: How,
     cause: tuple[str, ...] | None = None,
     also: Callable[[Transaction], None] | None = None,
+    token: Token | None = None,
 ) -> Given:
     """Give the coupon of this template that the member gets by `how` for this `cause`; the same cause gives it once.
 
-    Without a cause each call gives one more. `also` adds actions to the transaction; it may be called again.
+    Without a cause each call gives one more. `also` adds actions to the transaction; it may be called again. The member
+    is admitted by what is read for it, where they called with a `token`.
     Raises `coupon_not_offered` while the template is not published or when it is over, `not_for_you`, `claim_limit`,
     `sold_out`, `unauthenticated` when there is no such member, `member_blocked`, `conflict`, `unavailable`, and what
     `also` is refused with.
@@ -65,7 +69,7 @@ def give(
     def once() -> Given:
         nonlocal template
         try:
-            return _give_once(template, member_id, how, cause, also)
+            return _give_once(template, member_id, how, cause, also, token)
         except _Empty as fault:
             template = template_queries.refreshed(template.template_id)
             stock_queries.remember_empty(template)
@@ -88,6 +92,7 @@ def _give_once(
     how: How,
     cause: tuple[str, ...] | None,
     also: Callable[[Transaction], None] | None,
+    token: Token | None,
 ) -> Given:
     now = clock.now()
     field = "code" if how == "code" else "template_id"
@@ -95,6 +100,7 @@ def _give_once(
     if cause is not None:
         keys.append(coupon_key(member_id, coupon_id(template, member_id, how, cause)))
     profile, counted, *there = read.batch_get(keys)
+    sessions.admit_by(token, profile)
     if there and there[0] is not None:
         return Given(held(there[0]), False)
     if profile is None:

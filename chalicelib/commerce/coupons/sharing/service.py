@@ -21,6 +21,7 @@ from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.web.tokens import Token
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -46,8 +47,9 @@ def share(member_id: str, template_id: str) -> Share:
     return Share(token, template, 0 if item is None else int(item.rewards or 0))
 
 
-def claim(member_id: str, template_id: str, token: str) -> Held:
-    """Give a friend their coupon, once for each template, whoever shared it; the sharer's follows.
+def claim(member_id: str, template_id: str, token: str, caller: Token | None = None) -> Held:
+    """Give a friend, who called with the token `caller`, their coupon, once for each template, whoever shared it; the
+    sharer's follows.
 
     Raises `not_found`, `claim_limit` for a second time, `not_for_you` for the sharer themselves, `invalid` for a token
     that is none of this template, and what `give` raises.
@@ -63,7 +65,7 @@ def claim(member_id: str, template_id: str, token: str) -> Held:
         # the token is a secret of sorts: a job's key is logged, and shown to operators
         schedule(tx, REWARD_SHARER, f"{ids.digest(token.encode())}|{member_id}", None, token=token)
 
-    given = give(template, member_id, "share", ("friend",), owed)
+    given = give(template, member_id, "share", ("friend",), owed, caller)
     if not given.is_new:
         raise MallError("claim_limit", errors=(SHARE_CLAIMED.at("template_id", name=template.name, limit=1),), limit=1)
     return given.held

@@ -10,7 +10,7 @@ import msgspec
 from chalicelib.commerce.catalogue.tables import Products, product_key
 from chalicelib.commerce.orders.holding import rules
 from chalicelib.commerce.orders.holding.rules import Allowed, Standing
-from chalicelib.commerce.orders.queries import index_shows, orders_of
+from chalicelib.commerce.orders.queries import OPEN, index_shows, orders_of
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.commerce.orders.tables import Purchases, UnpaidOrders
@@ -31,7 +31,7 @@ def standing_of(item: Any) -> Standing:
     return Standing(
         orders=int(item.orders or 0), newcomer=item.newcomer or "", version=int(item.version or 0),
         held=frozenset(item.held or ()), let_go=frozenset(item.let_go or ()), bought=frozenset(item.bought or ()),
-        regular=bool(item.regular),
+        regular=bool(item.regular), gone=bool(item.gone),
     )  # fmt: skip
 
 
@@ -67,6 +67,12 @@ def lets_go(member_id: str) -> bool:
     if not rules.let_go_since(standing, now):
         return False
     return bool(rules.let_go_since(standing, now, rules.forgiven_at(orders_of(standing.bought_ids))))
+
+
+def has_open(standing: Standing) -> bool:
+    """Tell whether one of the orders that are kept of a member waits for something: its payment, its parcel, or the end
+    of its time for refunds. Unlike an index, it is never behind."""
+    return standing.orders > 0 or any(order.state in OPEN for order in orders_of(standing.bought_ids))
 
 
 def has_bought(member_id: str, standing: Standing) -> bool:

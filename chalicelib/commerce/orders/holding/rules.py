@@ -47,6 +47,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     let_go: frozenset[str] = frozenset()
     bought: frozenset[str] = frozenset()
     regular: bool = False
+    gone: bool = False
     #: Of `held` as it is stored: of orders that wait no longer, which an older version ended without taking them out.
     stale: frozenset[str] = frozenset()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib.commerce.orders.holding import rules
@@ -17,11 +18,11 @@ from chalicelib.platform.store.versioned import Conflict
 def count_placed(tx: Transaction, order: Order, standing: Standing, at_most: int) -> None:
     """Count the new order for its member, as part of `tx`: what it holds, beside what they were seen to hold.
 
-    `tx` fails with Conflict when another order was placed meanwhile, when the member has `at_most` unpaid orders, and,
-    with the price for new customers, when they have any unpaid order or another one with that price.
+    `tx` fails with Conflict when another order was placed meanwhile, when the member has left or has `at_most` unpaid
+    orders, and, with the price for new customers, when they have any unpaid order or another one with that price.
     """
     item = UnpaidOrders
-    same = item.version.does_not_exist() if not standing.version else item.version == standing.version
+    same = _as_read(standing) & item.gone.does_not_exist()
     # The same, counted as older versions do, which run beside this one during a deployment.
     same &= item.orders.does_not_exist() | (item.orders < (1 if order.newcomer else at_most))
     actions: list[Action] = [item.orders.add(1), item.version.add(1), item.held.add({rules.hold_of(order)})]
@@ -35,6 +36,28 @@ def count_placed(tx: Transaction, order: Order, standing: Standing, at_most: int
     tx.update(item, (order.member_id,), actions, same, Conflict)
 
 
+def count_gone(tx: Transaction, member_id: str, standing: Standing) -> None:
+    """Let no order of the member come to stand any more, as part of `tx`; it fails with Conflict where one has since
+    `standing` was read, which holds none."""
+    item = UnpaidOrders
+    none = _as_read(standing) & (item.orders.does_not_exist() | (item.orders == 0))
+    # The version tells those that run beside this one during a deployment, and do not know `gone`.
+    tx.update(item, (member_id,), [item.gone.set(True), item.orders.set(0), item.version.add(1)], none, Conflict)
+
+
+def forget_all_but_gone(member_id: str) -> None:
+    """Forget what was kept of a member who has left: only that they have stays."""
+    item = UnpaidOrders
+    forgotten = (item.newcomer, item.version, item.held, item.let_go, item.bought, item.regular)
+    actions = [item.gone.set(True), item.orders.set(0), *(each.remove() for each in forgotten)]
+    write(item, (member_id,), actions)
+
+
+def _as_read(standing: Standing) -> Condition:
+    version = UnpaidOrders.version
+    return version == standing.version if standing.version else version.does_not_exist()
+
+
 def forget_stale(member_id: str, stale: frozenset[str]) -> None:
     """Take out what orders held that wait no longer: for ever, since no order waits for its payment again."""
     write(UnpaidOrders, (member_id,), [UnpaidOrders.held.delete(stale)])
@@ -42,13 +65,16 @@ def forget_stale(member_id: str, stale: frozenset[str]) -> None:
 
 def count_changed(tx: Transaction, before: Order, after: Order) -> None:
     """Count what a change of the order means for its member, as part of `tx`: it holds nothing any more, was let go, or
-    paid; or its pieces count no longer against a product's limit."""
+    paid; or its pieces count no longer against a product's limit. `tx` fails with Conflict where it is to stand again
+    and its member has left."""
     item = UnpaidOrders
     actions: list[Action] = []
     if before.state == "awaiting_payment" != after.state:
         actions += [item.orders.add(-1), item.held.delete({rules.hold_of(before)})]
+    condition = None
     if before.state == "closed" != after.state:
         actions.append(item.version.add(1))
+        condition = item.gone.does_not_exist()
     if before.state != "closed" == after.state and after.newcomer:
         actions.append(item.newcomer.remove())
     let_go, was_let_go = rules.let_go_of(after), rules.let_go_of(before)
@@ -58,7 +84,7 @@ def count_changed(tx: Transaction, before: Order, after: Order) -> None:
     if bought and before.paid_at is None:
         actions.append(item.bought.add({bought}))
     if actions:
-        tx.update(item, (after.member_id,), actions)
+        tx.update(item, (after.member_id,), actions, condition, Conflict)
     counted = rules.counted(after)
     for product_id, pieces in rules.counted(before).items():
         if pieces > counted[product_id]:

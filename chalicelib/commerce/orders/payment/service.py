@@ -17,7 +17,7 @@ from chalicelib.commerce.catalogue.tables import SHARD, Products, pool_key
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.accounting.rules import sold
-from chalicelib.commerce.orders.holding.queries import limits_again
+from chalicelib.commerce.orders.holding.queries import limits_again, standing_now
 from chalicelib.commerce.orders.holding.service import count_pieces
 from chalicelib.commerce.orders.jobs import CONFIRMED, PAID, REFERRED_CONFIRMED
 from chalicelib.commerce.orders.ports import groups
@@ -39,6 +39,7 @@ from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, Versioned
+from chalicelib.platform.web.tokens import Token
 
 if TYPE_CHECKING:
     from chalicelib.gateways.wechat.pay import Trade
@@ -49,13 +50,15 @@ LOBBY_OVER = "拼团已结束，支付款项原路退回"
 PAID_WORDS = frozenset({"SUCCESS", "REFUND"})
 
 
-def start(order_id: str, member_id: str) -> PaymentView:
+def start(order_id: str, member_id: str, token: Token | None = None) -> PaymentView:
     """Begin the payment of this order at WeChat Pay; beginning it again is the same payment, in the same words.
 
-    Where it cannot be begun, WeChat is asked first, and a payment that it has is recorded.
-    Raises `not_found`, `order_state`, `pay_time_over`, `lobby_over`, `payment_refused`, `unavailable`.
+    Where it cannot be begun, WeChat is asked first, and a payment that it has is recorded. The member is admitted by
+    what is read with the order, where they called with a `token`.
+    Raises `unauthenticated`, `not_found`, `order_state`, `pay_time_over`, `lobby_over`, `payment_refused`,
+    `unavailable`.
     """
-    order = order_queries.find_owned(order_id, member_id).value
+    order = order_queries.find_owned(order_id, member_id, token).value
     if order.payable_fen == 0 and order.state in ("awaiting_payment", "awaiting_group", "awaiting_shipment"):
         changes.change(order_id, _mark_free)
         return PaymentView(paid=True)
@@ -184,10 +187,13 @@ def _received(order: Order, tx: Transaction, transaction_id: str, now: datetime)
 def _pools_for_late(order: Order) -> dict[str, str] | None:
     """Find where an order of a group that was closed before its money came takes its pieces from, by SKU.
 
-    None where it cannot have them, or its coupons, any more; and of any other order. It is looked for before each
-    decision, so that a transaction that finds the pieces gone is one that another writer was faster than.
+    None where it cannot have them, or its coupons, any more, or its member has left; and of any other order. It is
+    looked for before each decision, so that a transaction that finds the pieces gone is one that another writer was
+    faster than.
     """
     if order.state != "closed" or order.transaction_id or order.group is None:
+        return None
+    if standing_now(order.member_id).gone:
         return None
     pools = _in_stock(order)
     return pools if pools is not None and redemption_queries.all_unused(order) else None

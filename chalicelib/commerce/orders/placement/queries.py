@@ -43,32 +43,36 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.rules import check_admitted
+from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import addresses_key, profile_key
 from chalicelib.platform.store.read import Key, ReadSet, read_set
+from chalicelib.platform.web.tokens import Token
 
 
-def gather_quote(member_id: str, asked: QuoteInput) -> Purchase:
+def gather_quote(member_id: str, asked: QuoteInput, token: Token | None = None) -> Purchase:
     """Gather what a quote is made from: products, address and coupons may be a second old.
 
-    Raises `invalid`, `cart_empty`, `not_found`, `product_unavailable`, `purchase_limit`, and what the deal of a group
-    raises.
+    Raises `unauthenticated` for a `token` that was called in or is nobody's any more, `invalid`, `cart_empty`,
+    `not_found`, `product_unavailable`, `purchase_limit`, and what the deal of a group raises.
     """
-    keys = _common_keys(member_id, asked)
+    keys = [*_common_keys(member_id, asked), addresses_key(member_id)]
     wanted = _wanted(asked, cart_queries.lines(member_id) if asked.from_cart else [])
     skus = [line.sku_id for line in wanted]
     known, unknown = offers.recalled(skus)
     found = read_set([*keys, *offers.keys(unknown)], consistent=False)
+    sessions.admit_by(token, found[addresses_key(member_id)])
     offered = known | offers.learned(unknown, found.each(offers.keys(unknown)))
     selection = _selection(member_id, "", asked, rules.pieces(wanted), found, offered)
     chosen = redemption.picked(member_id, asked.coupon_ids, found)
     return _purchase(member_id, asked, selection, redemption.of_member(member_id, chosen))
 
 
-def gather_order(member_id: str, order_id: str, asked: OrderInput) -> Checkout:
+def gather_order(member_id: str, order_id: str, asked: OrderInput, token: Token | None = None) -> Checkout:
     """Gather what an order is made from, as it is now.
 
     Whether it was placed before is not read: the transaction finds it there. Raises what `gather_quote` raises,
-    `out_of_stock`, `too_many_unpaid`, `member_blocked`, and `unauthenticated` for a member who is gone. That all is
+    `out_of_stock`, `too_many_unpaid`, `member_blocked`, and `unauthenticated` for a member who is gone, or a
+    `token` that was called in. That all is
     sold is said from memory, where this process has seen so: the product, which everybody else reads, too, is not read.
     """
     own: list[Key] = [profile_key(member_id), standing_key(member_id)]
@@ -80,12 +84,19 @@ def gather_order(member_id: str, order_id: str, asked: OrderInput) -> Checkout:
         _refuse_from_memory(lines)
     skus = [line.sku_id for line in wanted]
     found |= read_set(key for key in [*own, *offers.keys(skus)] if key not in found)
-    if found[profile_key(member_id)] is None:
-        raise MallError("unauthenticated")
-    check_admitted(found[profile_key(member_id)].profile)
+    _admit(member_id, token, found)
     offered = offers.from_items(skus, found.each(offers.keys(skus)))
     selection = _selection(member_id, order_id, asked, lines, found, offered)
     return _checkout(member_id, order_id, asked, selection, wanted, found)
+
+
+def _admit(member_id: str, token: Token | None, found: ReadSet) -> None:
+    """Raise `unauthenticated` where the member is gone or the token was called in, `member_blocked`."""
+    item = found[profile_key(member_id)]
+    if item is None:
+        raise MallError("unauthenticated")
+    sessions.admit_by(token, item)
+    check_admitted(item.profile)
 
 
 def _checkout(

@@ -26,10 +26,12 @@ from chalicelib.commerce.orders.tables import Orders, item
 from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core import ids, metrics
 from chalicelib.core.metrics import Metric
+from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 from chalicelib.platform.store.versioned import Conflict, Created, commit, create_once
+from chalicelib.platform.web.tokens import Token
 
 #: When an order that is not paid yet is first looked after; from then on ever more rarely, until its deadline.
 WATCH_SECONDS = 60
@@ -39,33 +41,34 @@ WATCH_SECONDS = 60
 TRIES = 5
 
 
-def quote(member_id: str, asked: QuoteInput) -> Quote:
-    """Reckon what this would cost now. Raises `cart_empty`, `not_found`, `product_unavailable`, `region_not_served`,
-    `coupon_unusable`, and what the deal of a group raises."""
-    return rules.price(queries.gather_quote(member_id, asked))
+def quote(member_id: str, asked: QuoteInput, token: Token | None = None) -> Quote:
+    """Reckon what this would cost now. Raises `unauthenticated` for a `token` that is good no more, `cart_empty`,
+    `not_found`, `product_unavailable`, `region_not_served`, `coupon_unusable`, and what the deal of a group raises."""
+    return rules.price(queries.gather_quote(member_id, asked, token))
 
 
-def place(member_id: str, key: str, asked: OrderInput) -> Order:
-    """Place the order that this member's Idempotency-Key stands for; a repetition finds it placed.
+def place(member_id: str, key: str, asked: OrderInput, token: Token | None = None) -> Order:
+    """Place the order that this member's Idempotency-Key stands for; a repetition finds it placed. The member is
+    admitted by what is read for it, where they called with a `token`.
 
     Stock is reserved, the cart's lines are taken out, the seat is held, the deadline is set: one transaction, at the
     price that the shopper saw. Raises `idempotency_key_reused`, `cart_empty`, `not_found`, `product_unavailable`,
     `out_of_stock`, `region_not_served`, `price_changed` (with the new quote), `coupon_unusable`, `coupon_taken`,
-    `too_many_unpaid`, `purchase_limit`, `conflict`, `member_blocked`, `unauthenticated` for a member who is gone, and
-    what the deal of a group raises.
+    `too_many_unpaid`, `purchase_limit`, `conflict`, `member_blocked`, `unauthenticated` for a member who is gone or a
+    token that was called in, and what the deal of a group raises.
     """
     order_id = ids.derived("o", member_id, key)
     digest = ids.digest(msgspec.json.encode(asked))
     return create_once(
-        lambda: _place_once(member_id, order_id, digest, asked),
-        lambda: _find(order_id),
+        lambda: _place_once(member_id, order_id, digest, asked, token),
+        lambda: _find(order_id, token),
         lambda order: order.body_digest == digest,
         TRIES,
     )
 
 
-def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -> Order:
-    checkout = _consolidated(queries.gather_order(member_id, order_id, asked))
+def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput, token: Token | None) -> Order:
+    checkout = _consolidated(queries.gather_order(member_id, order_id, asked, token))
     price = rules.price(checkout.purchase)
     if price.payable_fen != asked.expected_payable_fen:
         if asked.coupon_ids != "best":  # the new quote tells of the other coupons, too
@@ -74,9 +77,13 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput) -
     return _commit(rules.new_order(order_id, digest, asked, checkout, price), checkout)
 
 
-def _find(order_id: str) -> Order | None:
+def _find(order_id: str, token: Token | None) -> Order | None:
     found = read.get(Orders, order_id)
-    return None if found is None else found.order
+    if found is None:
+        return None
+    if token is not None:  # what refused the order may have done so before it had read the member
+        sessions.admit(token)
+    return found.order
 
 
 def _consolidated(checkout: Checkout) -> Checkout:

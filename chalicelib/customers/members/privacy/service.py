@@ -16,6 +16,8 @@ from chalicelib.core.settings import settings
 from chalicelib.customers.members.jobs import ERASE
 from chalicelib.customers.members.ports import data_owners
 from chalicelib.customers.members.queries import profile
+from chalicelib.customers.members.service import prove
+from chalicelib.customers.members.sessions.queries import remember_gone
 from chalicelib.customers.members.tables import (
     ADDRESSES,
     GONE,
@@ -58,6 +60,12 @@ def export(member_id: str, cursor: str | None) -> PersonalData:
     return PersonalData(sections, cursors.write(listing, (names[0], position) if names else None))
 
 
+def erase_by(member_id: str, code: str, waive_balance: bool) -> None:
+    """Forget the person who asks for it with this fresh `code` of wx.login. Raises what `prove` and `erase` raise."""
+    prove(member_id, code)
+    erase(member_id, waive_balance)
+
+
 def erase(member_id: str, waive_balance: bool = False) -> None:
     """Forget the person: nobody can log in as them from now on, and what other wings keep is made anonymous by a job.
     What is left of their balance is lost to them, which they must say that they know.
@@ -90,6 +98,7 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
     schedule(tx, ERASE, member_id)
     # Once more, for what was being written in this very moment, or was not in an index yet.
     schedule(tx, ERASE, member_id, clock.now() + timedelta(days=1))
+    tx.after_commit(remember_gone, member_id)
     commit(tx)
 
 

@@ -6,7 +6,6 @@ import msgspec
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
-from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.tables import Members, profile_key
 from chalicelib.growth.distribution.distributors.queries import find, load
 from chalicelib.growth.distribution.distributors.rules import risen
@@ -80,8 +79,6 @@ def approve(member_id: str) -> Distributor:
 
     Raises `not_found`, also for a member who was erased.
     """
-    if member_queries.found(member_id) is None:
-        raise MallError("not_found")
     return _change(member_id, state="active")
 
 
@@ -137,7 +134,8 @@ def _rise(member_id: str) -> bool:
 
 
 def _change(member_id: str, **fields: str) -> Distributor:
-    """Change these fields of the distributor; they are left alone where nothing is different."""
+    """Change these fields of the distributor; they are left alone where nothing is different. Who is gone by then is
+    not made active: `not_found`."""
 
     def decide(before: DistributorRecord, tx: Transaction) -> DistributorRecord:
         after = _with(before, **fields)
@@ -145,6 +143,7 @@ def _change(member_id: str, **fields: str) -> Distributor:
             return before
         if after.distributor.state == "active" != before.distributor.state:
             after = _with(after, active_since=clock.now())
+            tx.check(*profile_key(member_id), Members.version.exists(), MallError("not_found"))
             schedule(tx, RAISE_TIER, member_id)  # what was sold meanwhile may have reached a tier
         return after
 
