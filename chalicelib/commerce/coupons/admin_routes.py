@@ -60,9 +60,10 @@ def pause(template_id: str) -> TemplateView:
 
 
 @endpoint(f"POST {ONE}/codes", OPERATOR, permission=WRITE, status=201, errors=("invalid", "conflict"))
-def make_codes(template_id: str, body: BatchInput) -> BatchView:
+def make_codes(call: Call, template_id: str, body: BatchInput) -> BatchView:
     """Make a batch of codes. Up to 1,000 are in the answer, which is their one export; more are exported as CSV."""
     made = codes.make(template_id, body.count)
+    call.outcome.update(batch_id=made.batch_id, count=body.count)
     return BatchView(made.batch_id, made.codes)
 
 

@@ -8,7 +8,7 @@ from chalicelib.commerce.catalogue.admin_routes import READ, WRITE
 from chalicelib.commerce.catalogue.import_export import queries, views
 from chalicelib.commerce.catalogue.import_export import service as import_export
 from chalicelib.commerce.catalogue.import_export.inputs import CatalogueExportQuery, FormatQuery
-from chalicelib.commerce.catalogue.import_export.rules import Format
+from chalicelib.commerce.catalogue.import_export.rules import Format, outcome
 from chalicelib.platform.store import cursors
 from chalicelib.platform.web.endpoint import OPERATOR, Call, Reply, endpoint
 
@@ -33,7 +33,9 @@ def import_products(call: Call, query: FormatQuery) -> views.ImportReport:
     out with a warning. Blank lines and a BOM are passed over. In CSV, lists and objects are JSON text.
     """
     import_export.check_format(call.raw_body)
-    return views.import_report(import_export.import_products(call.raw_body, query.format), call.language)
+    result = import_export.import_products(call.raw_body, query.format)
+    call.outcome.update(outcome(result))
+    return views.import_report(result, call.language)
 
 
 @endpoint(
@@ -46,7 +48,9 @@ def import_products(call: Call, query: FormatQuery) -> views.ImportReport:
 def import_categories(call: Call, query: FormatQuery) -> views.ImportReport:
     """Create or change categories from a file, known by `category_code`; a parent may come later in the file."""
     import_export.check_format(call.raw_body)
-    return views.import_report(import_export.import_categories(call.raw_body, query.format), call.language)
+    result = import_export.import_categories(call.raw_body, query.format)
+    call.outcome.update(outcome(result))
+    return views.import_report(result, call.language)
 
 
 @endpoint(

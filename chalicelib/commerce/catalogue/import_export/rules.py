@@ -40,6 +40,7 @@ from chalicelib.commerce.catalogue.refusals import (
     ON_AN_EARLIER_LINE,
     TOO_MANY_LINES,
 )
+from chalicelib.commerce.catalogue.rules import Product
 from chalicelib.core.errors import CODES, FieldError, MallError, Reason, invalid, malformed
 from chalicelib.core.refusals import NO_SUCH
 from chalicelib.platform.web import problems
@@ -49,6 +50,8 @@ Format = Literal["jsonl", "csv"]
 Outcome = Literal["created", "changed", "unchanged", "failed"]
 
 LINES_MAX = 500
+#: Bytes that the operators' log has for the prices and codes that a file has changed.
+_OUTCOME_BYTES = 1800
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 _JSON_COLUMNS = frozenset({"keywords", "gallery", "specs", "skus", "values"})
@@ -115,10 +118,20 @@ class Parsed(msgspec.Struct):
     warnings: Sequence[FieldError] = ()
 
 
+class PriceChange(msgspec.Struct, frozen=True):
+    """The price of a SKU, in fen, before (None: it is new) and after a line."""
+
+    sku_code: str
+    before_fen: int | None
+    after_fen: int
+
+
 class LineResult(msgspec.Struct, kw_only=True):
-    """What became of a line. `warnings` name what was left out of a line that went in."""
+    """What became of a line, which is about this `code`. `warnings` name what was left out of a line that went in."""
 
     line: int
+    code: str = ""
+    prices: Sequence[PriceChange] = ()
     outcome: Outcome
     product_id: str | None = None
     category_id: str | None = None
@@ -310,6 +323,41 @@ def product_changes(line: ProductLine, role: str, categories: Mapping[str, str])
             raise invalid(NO_SUCH.at("category_code"))
         fields["category_id"] = None if code is None else categories[code]
     return fields
+
+
+def price_changes(before: Product | None, after: Product) -> list[PriceChange]:
+    """List the SKUs whose price is another one than before, or that are new."""
+    known = {} if before is None else {sku.sku_code: sku.price_fen for sku in before.skus}
+    return [
+        PriceChange(sku.sku_code, known.get(sku.sku_code), sku.price_fen)
+        for sku in after.skus
+        if known.get(sku.sku_code) != sku.price_fen
+    ]
+
+
+def outcome(result: ImportResult) -> dict[str, Any]:
+    """Tell the operators' log what a file has changed: how many lines, the prices by SKU, and the codes of what was
+    changed otherwise; as far as there is room, first what became cheaper, by how much of its price."""
+    said = {name: getattr(result, name) for name in ("created", "changed", "unchanged", "failed")}
+    done = [one for one in result.lines if one.outcome in ("created", "changed")]
+    prices = sorted((price for one in done for price in one.prices), key=_dearness)
+    told: dict[str, list[Any]] = {
+        "prices": [[price.sku_code, price.before_fen, price.after_fen] for price in prices],
+        "codes": [one.code for one in done if not one.prices],
+    }
+    room, fitting, left_out = _OUTCOME_BYTES, {name: list[Any]() for name in told}, 0
+    for name, values in told.items():
+        for value in values:
+            room -= len(msgspec.json.encode(value)) + 1
+            if room > 0:
+                fitting[name].append(value)
+            left_out += room <= 0
+    return said | fitting | ({"left_out": left_out} if left_out else {})
+
+
+def _dearness(price: PriceChange) -> tuple[float, int]:
+    """How much of its price a SKU has kept; of one without a price before, as though it had been all of it."""
+    return price.after_fen / price.before_fen if price.before_fen else 1.0, price.after_fen
 
 
 def errors_of(error: MallError) -> tuple[FieldError, ...]:

@@ -61,17 +61,22 @@ def _import_product(one: Parsed, known: dict[str, tuple[Product, Detail]], categ
     outcome: Outcome = "created"
     try:
         before, detail = known.get(product_id, (None, Detail()))
+        after = before
         changes = file_format.product_changes(line, before.role if before is not None else "", categories)
         if before is not None:
             composed = product_rules.compose(before, detail, changes, clock.now())
             outcome = "unchanged" if (composed.product, composed.detail) == (before, detail) else "changed"
         if outcome != "unchanged":
-            products.save(product_id, line.product_code, changes)
+            after = products.save(product_id, line.product_code, changes).product
     except MallError as error:
         if error.code == "unavailable":
             raise
         return _failed(one.line, file_format.errors_of(error))
-    return LineResult(line=one.line, outcome=outcome, product_id=product_id, warnings=one.warnings)
+    prices = () if after is None else file_format.price_changes(before, after)
+    return LineResult(
+        line=one.line, code=line.product_code, prices=prices, outcome=outcome, product_id=product_id,
+        warnings=one.warnings,
+    )  # fmt: skip
 
 
 def import_categories(body: bytes, format: Format) -> ImportResult:
@@ -120,7 +125,10 @@ def _import_category(one: Parsed, forest: Forest) -> tuple[Forest, LineResult]:
     except MallError as error:
         return forest, _failed(one.line, [_in_a_file(fault) for fault in file_format.errors_of(error)])
     outcome: Outcome = "created" if before is None else "unchanged" if category == before else "changed"
-    return after, LineResult(line=one.line, outcome=outcome, category_id=category.category_id, warnings=one.warnings)
+    return after, LineResult(
+        line=one.line, code=line.category_code, outcome=outcome, category_id=category.category_id,
+        warnings=one.warnings,
+    )  # fmt: skip
 
 
 def _in_a_file(fault: FieldError) -> FieldError:
