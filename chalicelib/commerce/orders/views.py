@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +23,14 @@ from chalicelib.commerce.orders.rules import (
     State,
 )
 from chalicelib.commerce.pricing.basket.rules import Discount
+from chalicelib.customers.members.rules import masked
 from chalicelib.ledger.rules import Entry
+
+#: Who sends parcels sees whom they go to; other operators see a first letter, four digits, and the region.
+SEES_RECEIVERS = "orders.ship"
+_HIDDEN = "***"
+#: A number in a text that may be a phone: seven digits or more, also where they are written in groups.
+_LONG_NUMBER = re.compile(r"\d(?:[\s-]?\d){6,}")
 
 
 class CarrierView(msgspec.Struct):
@@ -99,8 +108,12 @@ class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
-    """An order as operators see it. `waits_for`: what WeChat said last of refunds that failed or wait, by refund_id
-    (NOT_ENOUGH: the merchant's balance there is too low). `chain`: the distributors whom it pays, from level 1 up."""
+    """An order as operators see it: without `orders.ship` its receiver by the first letter, the phone's last four
+    digits and the region, and no long number of a remark, a reason or a note.
+
+    `waits_for`: what WeChat said last of refunds that failed or wait, by refund_id (NOT_ENOUGH: the merchant's balance
+    there is too low). `chain`: the distributors whom it pays, from level 1 up.
+    """
 
     member_id: str
     transaction_id: str
@@ -132,8 +145,10 @@ def view(order: Order) -> OrderView:
     return OrderView(**fields)
 
 
-def admin_view(order: Order) -> AdminOrderView:
-    """Show the order as operators see it."""
+def admin_view(order: Order, permissions: Collection[str]) -> AdminOrderView:
+    """Show the order as an operator with these permissions sees it."""
+    if SEES_RECEIVERS not in permissions:
+        order = _without_receiver(order)
     return AdminOrderView(
         **_fields(order),
         member_id=order.member_id,
@@ -141,6 +156,38 @@ def admin_view(order: Order) -> AdminOrderView:
         chain=order.chain,
         waits_for={refund.refund_id: refund.outcome for refund in order.refunds if refund.outcome},
     )
+
+
+def admin_refund_view(refund: Refund, permissions: Collection[str]) -> RefundView:
+    """Show the refund as an operator with these permissions sees it."""
+    return refund_view(refund if SEES_RECEIVERS in permissions else _without_numbers(refund))
+
+
+def _without_receiver(order: Order) -> Order:
+    """Mask whom the order goes to, and what may be a phone in a text; a parcel's number stays, for who asks for it."""
+    place = order.address
+    receiver = msgspec.structs.replace(
+        place, name=masked(place.name), phone=f"{_HIDDEN}{place.phone[-4:]}" if place.phone else "",
+        detail=_HIDDEN if place.detail else "",
+    )  # fmt: skip
+    history = [
+        event
+        if event.what in ("shipped", "partly_shipped")
+        else msgspec.structs.replace(event, note=_hidden(event.note))
+        for event in order.history
+    ]
+    return msgspec.structs.replace(
+        order, address=receiver, remark=_hidden(order.remark), history=history,
+        refunds=[_without_numbers(refund) for refund in order.refunds],
+    )  # fmt: skip
+
+
+def _without_numbers(refund: Refund) -> Refund:
+    return msgspec.structs.replace(refund, reason=_hidden(refund.reason))
+
+
+def _hidden(text: str) -> str:
+    return _LONG_NUMBER.sub(_HIDDEN, text)
 
 
 def _fields(order: Order) -> dict[str, Any]:
