@@ -17,7 +17,13 @@ from chalicelib.commerce.orders.inputs import (
 from chalicelib.commerce.orders.queries import orders_in_queue, orders_of_member
 from chalicelib.commerce.orders.refunds import service as refunds
 from chalicelib.commerce.orders.rules import Pieces
-from chalicelib.commerce.orders.views import AdminOrderView, OrderJournal, RefundView, admin_refund_view, admin_view
+from chalicelib.commerce.orders.views import (
+    AdminOrderView,
+    AdminRefundView,
+    OrderJournal,
+    admin_refund_view,
+    admin_view,
+)
 from chalicelib.core.errors import invalid
 from chalicelib.core.refusals import QUEUE_OR_MEMBER
 from chalicelib.ledger import queries as ledger_queries
@@ -109,8 +115,11 @@ def ask_wechat(call: Call, order_id: str) -> AdminOrderView:
     idempotent=True,
     errors=("order_state", "refund_window_over", "nothing_to_refund", "refund_limit", "invalid", "conflict"),
 )
-def refund_by_mall(call: Call, order_id: str, body: OperatorRefundInput) -> RefundView:
-    """Give money back without being asked, also when the order is completed, up to a year after it was paid."""
+def refund_by_mall(call: Call, order_id: str, body: OperatorRefundInput) -> AdminRefundView:
+    """Give money back without being asked, also when the order is completed, up to a year after it was paid.
+
+    Above the sum of the settings it is only requested, until another operator approves it.
+    """
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
     key = call.idempotency_key
     refund = refunds.refund_by_operator(order_id, key, asked, body.reason, body.restock, call.caller)
@@ -121,11 +130,24 @@ def refund_by_mall(call: Call, order_id: str, body: OperatorRefundInput) -> Refu
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/approve",
     OPERATOR,
     permission="orders.refund",
-    errors=("order_state", "refund_limit", "conflict"),
+    errors=("order_state", "refund_limit", "second_operator", "conflict"),
 )
-def approve(call: Call, order_id: str, refund_id: str, body: ApprovalInput) -> RefundView:
-    """Grant a requested refund, in full; it is then paid out by itself."""
+def approve(call: Call, order_id: str, refund_id: str, body: ApprovalInput) -> AdminRefundView:
+    """Grant a requested refund, in full; it is then paid out by itself. Above the sum of the settings it waits until
+    another operator approves it too, as the first did: of the same amount, and with the same `restock`."""
     return admin_refund_view(refunds.approve(order_id, refund_id, body.restock, _by(call)), call.permissions)
+
+
+@endpoint(
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/take-back",
+    OPERATOR,
+    permission="orders.refund",
+    errors=("order_state", "conflict"),
+)
+def take_back(call: Call, order_id: str, refund_id: str) -> AdminRefundView:
+    """Take back the first operator's approval while it waits for the second; with it goes a refund that was not asked
+    for by the shopper. Twice is no error."""
+    return admin_refund_view(refunds.take_back(order_id, refund_id, _by(call)), call.permissions)
 
 
 @endpoint(
@@ -134,7 +156,7 @@ def approve(call: Call, order_id: str, refund_id: str, body: ApprovalInput) -> R
     permission="orders.refund",
     errors=("order_state", "conflict"),
 )
-def reject(call: Call, order_id: str, refund_id: str, body: RejectionInput) -> RefundView:
+def reject(call: Call, order_id: str, refund_id: str, body: RejectionInput) -> AdminRefundView:
     """Reject a requested refund."""
     return admin_refund_view(refunds.reject(order_id, refund_id, body.reason, _by(call)), call.permissions)
 
@@ -145,7 +167,7 @@ def reject(call: Call, order_id: str, refund_id: str, body: RejectionInput) -> R
     permission="orders.refund",
     errors=("order_state", "refund_limit", "invalid", "conflict"),
 )
-def ask_again(call: Call, order_id: str, refund_id: str) -> RefundView:
+def ask_again(call: Call, order_id: str, refund_id: str) -> AdminRefundView:
     """Ask WeChat again how a failed refund ended, after it was seen to in WeChat Pay's console."""
     return admin_refund_view(refunds.ask_again(order_id, refund_id, _by(call)), call.permissions)
 

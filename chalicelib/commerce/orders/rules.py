@@ -170,6 +170,15 @@ class RefundLine(msgspec.Struct, frozen=True):
     amount_fen: int
 
 
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's decision to grant a refund: of this amount in fen, the goods back in stock or not."""
+
+    by: str
+    at: datetime
+    amount_fen: int
+    restock: bool
+
+
 class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Money that goes back, or is asked back. `late`: a payment that came when the order was closed."""
 
@@ -195,6 +204,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: What is kept of its price because the rest costs so much more without these pieces; below zero, what an earlier
     #: refund had kept and this one gives back. All of an order's are never below zero together.
     withheld_fen: int = 0
+    #: The operators who decided to grant it: the first alone while it waits for the second (agreement/rules.py).
+    agreed: list[Agreement] = []
 
     @property
     def number(self) -> str:

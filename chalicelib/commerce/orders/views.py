@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.commerce.orders.agreement.rules import is_made_by_operator
 from chalicelib.commerce.orders.rules import (
+    Agreement,
     Event,
     Order,
     OrderLine,
@@ -29,6 +31,8 @@ from chalicelib.ledger.rules import Entry
 #: Who sends parcels sees whom they go to; other operators see a first letter, four digits, and the region.
 SEES_RECEIVERS = "orders.ship"
 _HIDDEN = "***"
+#: What an order's history says to operators only.
+_AMONG_OPERATORS = ("refund_agreed", "refund_taken_back")
 #: A number in a text that may be a phone: seven digits or more, also where they are written in groups.
 _LONG_NUMBER = re.compile(r"\d(?:[\s-]?\d){6,}")
 
@@ -59,6 +63,15 @@ class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
     finished_at: datetime | None
     withheld_fen: int = 0
     requested_because: str = ""
+
+
+class AdminRefundView(RefundView, kw_only=True, omit_defaults=True):
+    """A refund as operators see it. `agreed`: the operators who decided to grant it; with the first alone it may wait
+    for a second (`waits_for_second`). One that an operator has made, and that waits so, is requested because of
+    `second_operator`."""
+
+    agreed: list[Agreement] = []
+    waits_for_second: bool = False
 
 
 class SeatView(msgspec.Struct, kw_only=True):
@@ -117,31 +130,42 @@ class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
 
     member_id: str
     transaction_id: str
+    refunds: list[AdminRefundView]  # type: ignore[assignment]  # says more than the member's
     waits_for: dict[str, str] = {}
     chain: list[str] = []
 
 
 def refund_view(refund: Refund) -> RefundView:
-    """Show the refund."""
-    return RefundView(
-        refund_id=refund.refund_id,
-        state=refund.state,
-        amount_fen=refund.amount_fen,
-        goods_fen=refund.goods_fen,
-        freight_fen=refund.freight_fen,
-        lines=refund.lines,
-        reason=refund.reason,
-        created_at=refund.created_at,
-        finished_at=refund.finished_at,
-        withheld_fen=refund.withheld_fen,
-        requested_because=refund.because,
-    )
+    """Show the refund as its member sees it: nothing of what operators had to agree on."""
+    because = "" if is_made_by_operator(refund) else refund.because
+    return RefundView(**_refund_fields(refund) | {"requested_because": because})
+
+
+def _refund_fields(refund: Refund) -> dict[str, Any]:
+    return {
+        "refund_id": refund.refund_id,
+        "state": refund.state,
+        "amount_fen": refund.amount_fen,
+        "goods_fen": refund.goods_fen,
+        "freight_fen": refund.freight_fen,
+        "lines": refund.lines,
+        "reason": refund.reason,
+        "created_at": refund.created_at,
+        "finished_at": refund.finished_at,
+        "withheld_fen": refund.withheld_fen,
+        "requested_because": refund.because,
+    }
 
 
 def view(order: Order) -> OrderView:
-    """Show the order as its member sees it; of operators, only that it was one."""
+    """Show the order as its member sees it; of operators, only that it was one, and not what they have to agree on."""
     fields = _fields(order)
-    fields["history"] = [msgspec.structs.replace(event, by=event.by.partition(":")[0]) for event in order.history]
+    fields["history"] = [
+        msgspec.structs.replace(event, by=event.by.partition(":")[0])
+        for event in order.history
+        if event.what not in _AMONG_OPERATORS
+    ]
+    fields["refunds"] = [refund_view(refund) for refund in order.refunds if not _is_among_operators(refund)]
     return OrderView(**fields)
 
 
@@ -149,8 +173,9 @@ def admin_view(order: Order, permissions: Collection[str]) -> AdminOrderView:
     """Show the order as an operator with these permissions sees it."""
     if SEES_RECEIVERS not in permissions:
         order = _without_receiver(order)
+    fields = _fields(order) | {"refunds": [_admin_refund_view(refund) for refund in order.refunds]}
     return AdminOrderView(
-        **_fields(order),
+        **fields,
         member_id=order.member_id,
         transaction_id=order.transaction_id,
         chain=order.chain,
@@ -158,9 +183,19 @@ def admin_view(order: Order, permissions: Collection[str]) -> AdminOrderView:
     )
 
 
-def admin_refund_view(refund: Refund, permissions: Collection[str]) -> RefundView:
+def admin_refund_view(refund: Refund, permissions: Collection[str]) -> AdminRefundView:
     """Show the refund as an operator with these permissions sees it."""
-    return refund_view(refund if SEES_RECEIVERS in permissions else _without_numbers(refund))
+    return _admin_refund_view(refund if SEES_RECEIVERS in permissions else _without_numbers(refund))
+
+
+def _admin_refund_view(refund: Refund) -> AdminRefundView:
+    is_waiting = refund.state == "requested" and bool(refund.agreed)
+    return AdminRefundView(**_refund_fields(refund), agreed=refund.agreed, waits_for_second=is_waiting)
+
+
+def _is_among_operators(refund: Refund) -> bool:
+    """Tell whether a refund is one that an operator has made and no other has agreed to."""
+    return is_made_by_operator(refund) and refund.state in ("requested", "rejected")
 
 
 def _without_receiver(order: Order) -> Order:
@@ -197,7 +232,6 @@ def _fields(order: Order) -> dict[str, Any]:
         "discounts", "reckoned",
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(order, field) for field in same}
-    fields["refunds"] = [refund_view(refund) for refund in order.refunds]
     fields["coupons"] = [OrderCouponView(one.coupon_id, one.discount_fen, one.came_back) for one in order.coupons]
     if order.group is not None:
         fields["group"] = SeatView(
