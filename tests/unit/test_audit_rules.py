@@ -242,7 +242,18 @@ def test_of_a_file_size_lines_and_digest_are_kept() -> None:
 
 def test_of_the_query_and_the_path_secrets_are_hidden_and_texts_shortened() -> None:
     query = {"phone_last4": "8064", "day": "2026-11-29", "q": "x" * 3000}
-    assert kept_parameters(query) == {"phone_last4": "***", "day": "2026-11-29", "q": f"{'x' * 64}…(3000)"}
+    assert kept_parameters(query, about_persons=False) == {
+        "phone_last4": "***", "day": "2026-11-29", "q": f"{'x' * 64}…(3000)",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_kept"), [("refund_requested", True), ("mdy7vvlnnmtc", True), (PHONE, False), ("张三", False)]
+)
+def test_of_a_query_about_persons_words_and_ids_are_kept(asked: str, is_kept: bool) -> None:
+    assert kept_parameters({"q": asked}, about_persons=True) == {
+        "q": asked if is_kept else f"({len(asked)} characters)"
+    }
 
 
 @given(_PADDING)

@@ -31,6 +31,8 @@ from chalicelib.ledger.rules import Entry
 #: Who sends parcels sees whom they go to; other operators see a first letter, four digits, and the region.
 SEES_RECEIVERS = "orders.ship"
 _HIDDEN = "***"
+#: Lines of an order's history whose note is the number of a parcel.
+_OF_PARCELS = ("shipped", "partly_shipped", "parcel_corrected")
 #: What an order's history says to operators only.
 _AMONG_OPERATORS = ("refund_agreed", "refund_taken_back")
 #: A number in a text that may be a phone: seven digits or more, also where they are written in groups.
@@ -206,9 +208,7 @@ def _without_receiver(order: Order) -> Order:
         detail=_HIDDEN if place.detail else "",
     )  # fmt: skip
     history = [
-        event
-        if event.what in ("shipped", "partly_shipped")
-        else msgspec.structs.replace(event, note=_hidden(event.note))
+        event if event.what in _OF_PARCELS else msgspec.structs.replace(event, note=_hidden(event.note))
         for event in order.history
     ]
     return msgspec.structs.replace(

@@ -58,15 +58,15 @@ def worth_fen(template: Template) -> int:
 
 def _spent(operator: str) -> int | None:
     """Read what the operator has let out alone today, in fen; None where that is not counted yet."""
-    item = read.get(CouponCounters, *_today(operator))
+    (item,) = read.batch_get([_today(operator)])
     return None if item is None else int(item.decided_fen)
 
 
 def _count(tx: Transaction, operator: str, worth: int, spent: int | None) -> None:
     as_read = CouponCounters.counter.does_not_exist() if spent is None else CouponCounters.decided_fen == spent
     changes = [CouponCounters.decided_fen.set((spent or 0) + worth), CouponCounters.expires.set(clock.now() + _KEPT)]
-    tx.update(CouponCounters, _today(operator), changes, as_read, Conflict)
+    tx.update(*_today(operator), changes, as_read, Conflict)
 
 
-def _today(operator: str) -> tuple[str, ...]:
-    return alone_key(operator, clock.day(clock.now()).isoformat())[1]
+def _today(operator: str) -> read.Key:
+    return alone_key(operator, clock.day(clock.now()).isoformat())

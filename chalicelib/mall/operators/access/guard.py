@@ -44,7 +44,7 @@ class OperatorGuard:
             permission=endpoint.permission,
             method=endpoint.method,
             path=endpoint.path,
-            parameters=rules.kept_parameters({**call.query, **path}),
+            parameters=rules.kept_parameters({**call.query, **path}, rules.is_about_persons(endpoint.permission)),
             request_id=call.request_id,
             address=call.address,
             body=_kept_body(endpoint, call.raw_body),

@@ -30,6 +30,7 @@ _TOLD = frozenset({"reason", "note", "remark", "tracking_no"})
 _ABOUT_PERSONS = frozenset({"orders", "members", "withdrawals", "distributors"})
 _WORDS = frozenset({"carrier", "kind", "outcome", "state", "tier"})
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LONG_NUMBER = re.compile(r"\d{7,}")
 #: A number above this is no amount of the mall's, but may be a phone.
 _NUMBER_MAX = 10**10
 
@@ -66,9 +67,17 @@ def kept_body(body: bytes, fields: Collection[str], about_persons: bool) -> str:
         return _json({"unreadable": {"bytes": len(body)} if tells else _known_by(body)})
 
 
-def kept_parameters(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Give what the log keeps of a request's path and query: texts shortened, secrets hidden."""
-    return {name: _HIDDEN if _is_secret(name) else shortened(value) for name, value in parameters.items()}
+def kept_parameters(parameters: Mapping[str, str], about_persons: bool) -> dict[str, str]:
+    """Give what the log keeps of a request's path and query: texts shortened, secrets hidden. `about_persons`: of what
+    is no word or id, or may be a phone, the length alone."""
+
+    def kept(name: str, value: str) -> str:
+        if _is_secret(name):
+            return _HIDDEN
+        told = about_persons and (not _WORD.fullmatch(value) or _LONG_NUMBER.fullmatch(value) is not None)
+        return f"({len(value)} characters)" if told else shortened(value)
+
+    return {name: kept(name, value) for name, value in parameters.items()}
 
 
 def kept_outcome(outcome: Mapping[str, Any]) -> str:
