@@ -133,7 +133,12 @@ def test_who_was_appointed_and_changed_is_told_without_the_password(operator: Op
     changed, refused, appointed = entries(owner)
     assert json.loads(appointed.outcome) == {"name": name, "roles": ["auditor"]}
     assert changed.entry.parameters == {"name": name}
-    assert json.loads(changed.outcome) == {"roles": ["auditor"], "disabled": True, "password_changed": True}
+    assert json.loads(changed.outcome) == {
+        "roles": ["auditor"],
+        "disabled": True,
+        "password_changed": True,
+        "totp_dropped": False,
+    }
     assert [item.entry.body for item in (changed, refused, appointed)] == ["", "", ""]
 
 
