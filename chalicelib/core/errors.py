@@ -192,6 +192,7 @@ CODES: dict[str, Meaning] = {
         "WeChat Pay refunds an order in at most {limit} parts; the last must take all that is left",
     ),
     "refund_window_over": Meaning(409, "已超过可退款期限", "The time for refunds is over"),
+    "second_operator": Meaning(409, "需要另一位操作员同意", "Another operator must agree"),
     # coupons
     "coupon_unusable": Meaning(422, "这张优惠券不能用于这次购买", "This coupon cannot be used for this purchase"),
     "coupon_taken": Meaning(409, "优惠券已用于其他订单", "This coupon is in another order"),

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from local.client import Client
+from tests.support.operators import second_token
 from tests.support.outside import POINTS, WEATHER, Mode
 from tests.support.purchases import DEAR_TOTAL, LOST, SIX, TO_SHIP, TOTAL, Flow, Purchase
 from tests.support.sweep import Sweep
@@ -75,6 +77,21 @@ def _approve(world: Purchase) -> None:
     world.run_jobs()
 
 
+def _second_is_wanted(world: Purchase) -> None:
+    """Two pieces are asked back of an order that was sent, which is above what one operator may give back."""
+    world.operator.put("/v1/admin/settings/orders", {"second_operator_above_fen": 100}).ok()
+    second_token()  # who that is was there before anything is struck
+    _asked_back(world)
+
+
+def _both_approve(world: Purchase) -> None:
+    """Each of two operators presses once; who had pressed before is refused, and nothing is paid twice."""
+    path = f"/v1/admin/orders/{world.order_id}/refunds/{world.key}/approve"
+    for operator in (world.operator, Client(world.send, second_token())):
+        operator.post(path, {"restock": True})
+    world.run_jobs()
+
+
 def _two_refunds(world: Purchase) -> None:
     body = {"reason": "不想要了", "lines": [{"sku_id": world.lines[1][0], "quantity": 1}]}
     for key in ("first", "second"):
@@ -109,6 +126,16 @@ FLOWS = [
         2 * 899 // 3,
         (1, 1),
         2,
+    ),
+    Flow(
+        "refund that two operators agree on",
+        _second_is_wanted,
+        _both_approve,
+        _both_approve,
+        "shipped",
+        TOTAL,
+        2 * 899 // 3,
+        (1, 1),
     ),
     Flow("refund after shipping", _asked_back, _approve, _approve, "shipped", TOTAL, 2 * 899 // 3, (1, 1)),
     Flow(

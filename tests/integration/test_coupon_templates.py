@@ -58,7 +58,8 @@ def test_a_template_as_it_was_asked_for(operator: Client) -> None:
         "amount_fen": 500, "threshold_fen": 2000, "scope": {}, "stacking": "extra", "total": 10,
         "limit_per_member": 1, "valid": {"until": "2099-01-01T00:00:00Z"}, "how": ["claim"],
         "audience": {"segments": ["new"]}, "returns": True, "created_at": made["created_at"],
-        "figures": {"issued": 0, "left": 10, "used": 0, "off_fen": 0, "paid_fen": 0},
+        "figures": {"issued": 0, "left": 10, "used": 0, "off_fen": 0, "paid_fen": 0}, "agreed": [],
+        "waits_for_second": False,
     }  # fmt: skip
     assert operator.get(f"{PATH}/{made['template_id']}").ok() == made
     assert made in operator.items(PATH)

@@ -25,7 +25,7 @@ from local.client import Client, in_process
 
 DEFAULTS = {
     "pay_minutes": 15, "receive_days": 10, "refund_days": 7, "unpaid_max": 50, "conditions_lost": "review",
-    "hold_pieces": 10, "more_carriers": {},
+    "hold_pieces": 10, "second_operator_above_fen": None, "more_carriers": {},
 }  # fmt: skip
 
 

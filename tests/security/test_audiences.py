@@ -91,6 +91,7 @@ AUDIENCES = {
     "POST /v1/admin/orders/{order_id}/ask-wechat": "orders.refund",
     "POST /v1/admin/orders/{order_id}/refunds": "orders.refund",
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/approve": "orders.refund",
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/take-back": "orders.refund",
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/reject": "orders.refund",
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/ask-again": "orders.refund",
     # group-buy
@@ -153,6 +154,8 @@ AUDIENCES = {
     "POST /v1/admin/coupon-templates/{template_id}/grants": "coupons.write",
     "GET /v1/admin/coupon-templates/{template_id}/grants/{grant_id}": "coupons.read",
     "POST /v1/admin/coupon-templates/{template_id}/grants/{grant_id}/members": "coupons.write",
+    "GET /v1/admin/settings/coupons": "settings.read",
+    "PUT /v1/admin/settings/coupons": "settings.write",
     # withdrawals
     "POST /v1/distributor/withdrawals": "member",
     "GET /v1/distributor/withdrawals": "member",

@@ -9,24 +9,33 @@ from typing import Any
 from chalicelib.mall.operators.second_factor.rules import STEP_SECONDS, code_at, secret_of
 from local.client import Answer, _stated
 
-NAME = "owner-of-tests"
+NAME, SECOND = "owner-of-tests", "second-owner-of-tests"
 
 
 def owner_token() -> str:
     """The token of an owner whom no other test changes; good for as long as any test moves the clock."""
+    return _token(NAME)
+
+
+def second_token() -> str:
+    """The same, of another owner."""
+    return _token(SECOND)
+
+
+def _token(name: str) -> str:
     from chalicelib.core import clock
     from chalicelib.mall.operators import queries as operator_queries
     from chalicelib.mall.operators import service
     from chalicelib.platform.web import tokens
 
     if (
-        operator_queries.find(NAME) is None
+        operator_queries.find(name) is None
     ):  # else made by an earlier test: to hash a password takes a tenth of a second
         before = clock.use(lambda: 0.0)  # tokens are good from then on, whether this test has moved the clock or not
         service.bootstrap("first", "long-enough-1")
-        service.create(NAME, "long-enough-2", ["owner"])
+        service.create(name, "long-enough-2", ["owner"])
         clock.use(before)
-    return tokens.issue("operator", NAME, clock.now() + timedelta(days=36500))
+    return tokens.issue("operator", name, clock.now() + timedelta(days=36500))
 
 
 class Browser:

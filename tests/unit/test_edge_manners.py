@@ -11,7 +11,7 @@ from chalice.app import Chalice
 from werkzeug.test import Client
 
 from chalicelib.core import clock, settings
-from chalicelib.platform.web import edge, limits, tokens
+from chalicelib.platform.web import edge, limits, ports, tokens
 from chalicelib.platform.web.endpoint import BODY_MAX, CALLBACK, MEMBER, PUBLIC, Audience, Endpoint, Reply
 from chalicelib.platform.web.types import PageQuery
 from local.serve import gateway
@@ -96,6 +96,7 @@ def test_a_member_who_asks_too_often_waits_for_the_next_minute_and_others_do_not
 ) -> None:
     now = [1_000_000_020]
     monkeypatch.setattr(limits.clock, "unix", lambda: now[0])
+    monkeypatch.setattr(ports, "_gate", lambda token: None)
     use()
     shop = served(MEMBER)
     busy = token("m-busy")

@@ -1,10 +1,8 @@
-"""Roles, waits, and what the audit log may keep of a request."""
+"""Roles, waits, and passwords."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,13 +11,11 @@ from hypothesis import strategies as st
 
 from chalicelib.mall.operators.access import passwords
 from chalicelib.mall.operators.rules import (
-    KEPT_BYTES,
     OWNER,
     PERMISSIONS,
     ROLES,
     SELF,
     Operator,
-    kept_body,
     unknown_roles,
     wait_seconds,
 )
@@ -105,51 +101,6 @@ def test_the_wait_begins_with_the_fifth_failure_and_doubles_to_an_hour() -> None
         0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600,
     ]  # fmt: skip
     assert wait_seconds(10**9) == 3600
-
-
-def test_secrets_are_not_kept_however_deep_they_are() -> None:
-    body = {"name": "a", "password": "p1", "list": [{"new_Password": "p2", "ok": 1}], "address": {"Phone": "138"}}
-    kept = kept_body(json.dumps(body).encode(), is_json=True)
-    assert json.loads(kept) == {"name": "a", "list": [{"ok": 1}], "address": {}}
-
-
-@pytest.mark.parametrize("name", ["password", "old_password", "phone", "PHONE_NUMBER", "app_Secret", "token", "tokens"])
-def test_a_field_that_is_named_after_a_secret_is_not_kept(name: str) -> None:
-    body: dict[str, Any] = {name: "x", "parts": [{"name": "x", name: ["x"]}, [{name: {}}], "password", None, 1.5]}
-    kept: dict[str, Any] = {"parts": [{"name": "x"}, [{}], "password", None, 1.5]}
-    assert kept_body(json.dumps(body).encode(), is_json=True) == json.dumps(kept, separators=(",", ":"))
-    assert kept_body(b'"password"', is_json=True) == '"password"'
-
-
-@pytest.mark.parametrize(("letters", "kept"), [(KEPT_BYTES - 3, -1), (KEPT_BYTES - 2, 0), (KEPT_BYTES - 1, 0)])
-def test_a_body_is_kept_whole_up_to_its_bound(letters: int, kept: int) -> None:
-    body = json.dumps("a" * letters).encode()
-    assert kept_body(body, is_json=True) == body[:KEPT_BYTES].decode()
-    assert len(kept_body(body, is_json=True)) == KEPT_BYTES + kept
-
-
-def test_a_long_body_is_cut_between_characters() -> None:
-    kept = kept_body(json.dumps({"text": "鱼" * 3000}, ensure_ascii=False).encode(), is_json=True)
-    assert KEPT_BYTES - 4 < len(kept.encode()) <= KEPT_BYTES
-    assert kept.startswith('{"text":"鱼')
-
-
-@pytest.mark.parametrize("body", [b"\xff\xfe", b"{", b"[" * 5000, b"1e999", b'"\\ud800"'])
-def test_of_what_is_not_json_only_the_size_is_kept(body: bytes) -> None:
-    assert kept_body(body, is_json=True) == f"{len(body)} bytes"
-    assert kept_body(b"a,b\n", is_json=False) == "4 bytes"
-    assert kept_body(b"", is_json=True) == ""
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-)
-
-
-@given(st.binary(max_size=64) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_whatever_comes_is_kept_within_bounds(body: bytes) -> None:
-    assert len(kept_body(body, is_json=True).encode()) <= KEPT_BYTES
 
 
 def test_passwords() -> None:

@@ -29,10 +29,11 @@ def list_all(query: PageQuery) -> Page[TemplateView]:
     return Page([template_view(*each) for each in zip(found, figures, strict=True)], next_cursor)
 
 
-@endpoint("POST /v1/admin/coupon-templates", OPERATOR, permission=WRITE, status=201, errors=("invalid",))
-def create(body: TemplateInput) -> TemplateView:
-    """Make a coupon template; it is published unless `publish` is false."""
-    return template_with_figures(templates.create(body))
+@endpoint("POST /v1/admin/coupon-templates", OPERATOR, permission=WRITE, status=201, errors=("invalid", "conflict"))
+def create(call: Call, body: TemplateInput) -> TemplateView:
+    """Make a coupon template; it is published unless `publish` is false, or that wants a second operator: where goods
+    can be had for nothing with its coupons, above the sum of the settings."""
+    return template_with_figures(templates.create(body, call.caller))
 
 
 @endpoint(f"GET {ONE}", OPERATOR, permission=READ)
@@ -41,28 +42,33 @@ def get(template_id: str) -> TemplateView:
     return template_with_figures(template_queries.load(template_id).value)
 
 
-@endpoint(f"PUT {ONE}", OPERATOR, permission=WRITE, errors=("invalid", "conflict"))
-def change(template_id: str, body: TemplateChangeInput) -> TemplateView:
-    """Change a template for those who get a coupon from now on; coupons that members hold stay as they are."""
-    return template_with_figures(templates.change(template_id, body))
+@endpoint(f"PUT {ONE}", OPERATOR, permission=WRITE, errors=("invalid", "second_operator", "conflict"))
+def change(call: Call, template_id: str, body: TemplateChangeInput) -> TemplateView:
+    """Change a template for those who get a coupon from now on; coupons that members hold stay as they are. It is
+    paused where it wants a second operator as it is now."""
+    return template_with_figures(templates.change(template_id, body, call.caller))
 
 
-@endpoint(f"POST {ONE}/publish", OPERATOR, permission=WRITE, errors=("invalid", "conflict"))
-def publish(template_id: str) -> TemplateView:
-    """Let members get its coupons."""
-    return template_with_figures(templates.publish(template_id))
+@endpoint(f"POST {ONE}/publish", OPERATOR, permission=WRITE, errors=("invalid", "second_operator", "conflict"))
+def publish(call: Call, template_id: str) -> TemplateView:
+    """Let members get its coupons; where that wants a second operator, when another has published it too."""
+    return template_with_figures(templates.publish(template_id, call.caller))
 
 
 @endpoint(f"POST {ONE}/pause", OPERATOR, permission=WRITE, errors=("conflict",))
 def pause(template_id: str) -> TemplateView:
-    """Let nobody get its coupons, in any way, until it is published again; those that members hold stay good."""
+    """Let nobody get its coupons, in any way, until it is published again; those that members hold stay good. A first
+    operator's decision that waits for a second is taken back."""
     return template_with_figures(templates.pause(template_id))
 
 
-@endpoint(f"POST {ONE}/codes", OPERATOR, permission=WRITE, status=201, errors=("invalid", "conflict"))
-def make_codes(template_id: str, body: BatchInput) -> BatchView:
+@endpoint(
+    f"POST {ONE}/codes", OPERATOR, permission=WRITE, status=201, errors=("invalid", "second_operator", "conflict")
+)
+def make_codes(call: Call, template_id: str, body: BatchInput) -> BatchView:
     """Make a batch of codes. Up to 1,000 are in the answer, which is their one export; more are exported as CSV."""
     made = codes.make(template_id, body.count)
+    call.outcome.update(batch_id=made.batch_id, count=body.count)
     return BatchView(made.batch_id, made.codes)
 
 
@@ -82,7 +88,7 @@ def export_codes(template_id: str, batch_id: str) -> str:
     permission=WRITE,
     status=202,
     idempotent=True,
-    errors=("invalid", "coupon_not_offered"),
+    errors=("invalid", "coupon_not_offered", "second_operator"),
     body_max=bulk_issue_inputs.BODY_MAX,
 )
 def grant(call: Call, template_id: str, body: GrantInput) -> GrantView:

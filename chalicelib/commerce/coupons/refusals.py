@@ -150,6 +150,17 @@ GRANT_WITHOUT_LIST = Reason(
     "this grant is not to a list, so no members can be added",
 )
 
+ANOTHER_OPERATOR = Reason(
+    "another_operator_for_coupons",
+    "您已同意发布；这些优惠券的总价值超过单人权限，需要另一位操作员发布",
+    "you have published this already; it is above what one operator may let out, so another must publish it too",
+)
+WORTH_MORE_NOW = Reason(
+    "coupons_worth_more_now",
+    "这些优惠券的总价值超过单人权限，且尚未由两人同意，请重新发布",
+    "these coupons are worth more than was agreed on, or nobody has agreed yet; publish the template again",
+)
+
 #: What a coupon is called, by its kind.
 KINDS: dict[str, Term] = {
     "amount_off": Term("amount_off", "满减券", "a coupon for an amount"),
@@ -194,4 +205,5 @@ FIELDS: Labels = {
     "count": ("兑换码数量", "number of codes"),
     "members": "会员名单",
     "all": ("全部会员", "all members"),
+    "second_operator_above_fen": ("须两人同意的金额（分）", "sum in fen above which two operators must agree"),
 }

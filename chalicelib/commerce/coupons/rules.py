@@ -162,6 +162,15 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
         return "not_yet" if now < self.coupon.valid_from else None
 
 
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's decision to let out a template's coupons, worth so much in fen; `alone`: one was enough."""
+
+    by: str
+    at: datetime
+    worth_fen: int
+    alone: bool = False
+
+
 class Template(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What coupons are made from: `total` pieces in all, however they are got, in a stock of `shards` shards. A member
     who shares it gets one more for each friend who claims, up to `share_limit`."""
@@ -178,6 +187,8 @@ class Template(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     share_limit: int = 0
     shards: int
     created_at: datetime
+    #: The operators who decided to let them out, where that is asked for (agreement/rules.py).
+    agreed: list[Approval] = []
 
     def is_over(self, now: datetime) -> bool:
         """Whether a coupon that is got now would be over already."""

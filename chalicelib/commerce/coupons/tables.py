@@ -6,6 +6,7 @@
 | templates that are published and not over (likewise) | Query by_offer | 0.5 RRU per 4 KB |
 | all templates, newest first, for operators | Query by_age | 0.5 RRU per 4 KB |
 | how much is left, and was got | BatchGet stock#<template>#<shard>, all shards | 0.5 RRU a shard, 1 to decide by |
+| may an operator let out more alone, where that is bounded | Get, Update alone#<operator>#<day> | 1 RRU, 2 WRU |
 | what used coupons took off | BatchGet used#<template>#<shard>, all shards | 0.5 RRU a shard |
 | count a used coupon | Update used#<template>#<shard>, in the job's last transaction | 2 WRU |
 | get a coupon | Update a shard of the stock, (member, "received#<template>"), Put coupon, in one transaction | 7 WRU |
@@ -42,7 +43,7 @@ from chalicelib.platform.store.read import Key
 COUPON = "coupon#"
 RECEIVED = "received#"
 GUESSES = "guesses"
-STOCK, USED = "stock#", "used#"
+STOCK, USED, ALONE = "stock#", "used#", "alone#"
 BATCH, CODE, SHARE = "batch#", "code#", "share#"
 GRANT, PART, IDS, ADDED = "grant", "part#", "ids#", "added#"
 #: Hash keys of the one list of all templates, and of those that are published: there are dozens, changed by hand.
@@ -107,6 +108,8 @@ class CouponCounters(Table):
     used = NumberAttribute(null=True)
     off_fen = NumberAttribute(null=True)
     paid_fen = NumberAttribute(null=True)
+    # "alone#<operator>#<day>": the worth of what an operator has let out alone on a day
+    decided_fen = NumberAttribute(null=True)
     # "guesses#<window>#<shard>": wrong codes of everybody
     wrong_codes = NumberAttribute(null=True)
     expires = TTLAttribute(null=True)
@@ -218,6 +221,11 @@ def stock_key(template_id: str, shard: int) -> Key:
 def used_key(template_id: str, shard: int) -> Key:
     """Name the item in which some of a template's used coupons are counted."""
     return CouponCounters, (f"{USED}{template_id}#{shard}",)
+
+
+def alone_key(operator: str, day: str) -> Key:
+    """Name the item in which it is counted what an operator has let out alone on a day."""
+    return CouponCounters, (f"{ALONE}{operator}#{day}",)
 
 
 def window_key(window: int, shard: int) -> Key:

@@ -8,8 +8,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from chalicelib.commerce.coupons.agreement.rules import waits
 from chalicelib.commerce.coupons.centre.queries import ClaimableTemplate
 from chalicelib.commerce.coupons.rules import (
+    Approval,
     Audience,
     CouponState,
     Figures,
@@ -63,7 +65,8 @@ class OfferView(Worth, kw_only=True):
 
 
 class TemplateView(Worth, kw_only=True):
-    """A template as operators see it, and what became of its coupons."""
+    """A template as operators see it, and what became of its coupons. `agreed`: the operators who decided to let them
+    out, where the settings ask for that; with the first alone it may wait for the second (`waits_for_second`)."""
 
     template_id: str
     name: str
@@ -77,6 +80,8 @@ class TemplateView(Worth, kw_only=True):
     share_limit: int | UnsetType = UNSET
     created_at: datetime
     figures: Figures
+    agreed: list[Approval] = []
+    waits_for_second: bool = False
 
 
 def coupon_view(held: Held) -> CouponView:
@@ -104,7 +109,7 @@ def template_view(template: Template, figures: Figures) -> TemplateView:
         **_worth(template.terms), template_id=template.template_id, name=template.name, state=template.state,
         total=template.total, limit_per_member=template.limit_per_member, valid=template.valid, how=template.how,
         audience=template.audience, returns=template.terms.returns, share_limit=template.share_limit or UNSET,
-        created_at=template.created_at, figures=figures,
+        created_at=template.created_at, figures=figures, agreed=template.agreed, waits_for_second=waits(template),
     )  # fmt: skip
 
 

@@ -17,7 +17,13 @@ from chalicelib.commerce.orders.inputs import (
 from chalicelib.commerce.orders.queries import orders_in_queue, orders_of_member
 from chalicelib.commerce.orders.refunds import service as refunds
 from chalicelib.commerce.orders.rules import Pieces
-from chalicelib.commerce.orders.views import AdminOrderView, OrderJournal, RefundView, admin_view, refund_view
+from chalicelib.commerce.orders.views import (
+    AdminOrderView,
+    AdminRefundView,
+    OrderJournal,
+    admin_refund_view,
+    admin_view,
+)
 from chalicelib.core.errors import invalid
 from chalicelib.core.refusals import QUEUE_OR_MEMBER
 from chalicelib.ledger import queries as ledger_queries
@@ -26,7 +32,7 @@ from chalicelib.platform.web.types import Page
 
 
 @endpoint("GET /v1/admin/orders", OPERATOR, permission="orders.read", errors=("cursor_invalid", "invalid"))
-def search(query: AdminOrdersQuery) -> Page[AdminOrderView]:
+def search(call: Call, query: AdminOrdersQuery) -> Page[AdminOrderView]:
     """List the orders of a queue (by default those to be sent), oldest first; or a member's, newest first.
 
     Instead of its state's queue, an order stands in refund_requested while a refund is to be decided, and in
@@ -38,13 +44,13 @@ def search(query: AdminOrdersQuery) -> Page[AdminOrderView]:
         orders, next_cursor = orders_of_member(query.member_id, None, query.limit, query.cursor)
     else:
         orders, next_cursor = orders_in_queue(query.queue or "awaiting_shipment", query.limit, query.cursor)
-    return Page([admin_view(order) for order in orders], next_cursor)
+    return Page([admin_view(order, call.permissions) for order in orders], next_cursor)
 
 
 @endpoint("GET /v1/admin/orders/{order_id}", OPERATOR, permission="orders.read")
-def get(order_id: str) -> AdminOrderView:
+def get(call: Call, order_id: str) -> AdminOrderView:
     """Read one order."""
-    return admin_view(order_queries.load(order_id))
+    return admin_view(order_queries.load(order_id), call.permissions)
 
 
 @endpoint("GET /v1/admin/orders/{order_id}/ledger", OPERATOR, permission="orders.read")
@@ -66,7 +72,8 @@ def ship(call: Call, order_id: str, body: ShipmentInput) -> AdminOrderView:
     The carrier is one of GET /v1/carriers, by its id or name.
     """
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
-    return admin_view(delivery.ship(order_id, body.carrier, body.tracking_no, asked, _by(call)))
+    order = delivery.ship(order_id, body.carrier, body.tracking_no, asked, _by(call))
+    return admin_view(order, call.permissions)
 
 
 @endpoint(
@@ -78,7 +85,8 @@ def ship(call: Call, order_id: str, body: ShipmentInput) -> AdminOrderView:
 def correct_parcel(call: Call, order_id: str, n: str, body: CorrectionInput) -> AdminOrderView:
     """Correct carrier and number of a parcel, the first of which is 1; WeChat is told, and takes that once an order."""
     position = int(n) if n.isdecimal() and n.isascii() else 0
-    return admin_view(delivery.correct_parcel(order_id, position, body.carrier, body.tracking_no, _by(call)))
+    order = delivery.correct_parcel(order_id, position, body.carrier, body.tracking_no, _by(call))
+    return admin_view(order, call.permissions)
 
 
 @endpoint(
@@ -89,14 +97,14 @@ def correct_parcel(call: Call, order_id: str, n: str, body: CorrectionInput) -> 
 )
 def readdress(call: Call, order_id: str, body: ReceiverInput) -> AdminOrderView:
     """Correct the address of an order of which no parcel has left, also where the freight would have been another."""
-    return admin_view(delivery.readdress(order_id, body.receiver(), _by(call)))
+    return admin_view(delivery.readdress(order_id, body.receiver(), _by(call)), call.permissions)
 
 
 @endpoint("POST /v1/admin/orders/{order_id}/ask-wechat", OPERATOR, permission="orders.refund", errors=("conflict",))
 def ask_wechat(call: Call, order_id: str) -> AdminOrderView:
     """Ask WeChat about an order that is not known to be paid: a payment that was made is recorded, and an order that
     can never be paid any more is closed. Of any other order nothing changes."""
-    return admin_view(closing.ask_wechat(order_id, _by(call)))
+    return admin_view(closing.ask_wechat(order_id, _by(call)), call.permissions)
 
 
 @endpoint(
@@ -107,22 +115,39 @@ def ask_wechat(call: Call, order_id: str) -> AdminOrderView:
     idempotent=True,
     errors=("order_state", "refund_window_over", "nothing_to_refund", "refund_limit", "invalid", "conflict"),
 )
-def refund_by_mall(call: Call, order_id: str, body: OperatorRefundInput) -> RefundView:
-    """Give money back without being asked, also when the order is completed, up to a year after it was paid."""
+def refund_by_mall(call: Call, order_id: str, body: OperatorRefundInput) -> AdminRefundView:
+    """Give money back without being asked, also when the order is completed, up to a year after it was paid.
+
+    Above the sum of the settings it is only requested, until another operator approves it.
+    """
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
     key = call.idempotency_key
-    return refund_view(refunds.refund_by_operator(order_id, key, asked, body.reason, body.restock, call.caller))
+    refund = refunds.refund_by_operator(order_id, key, asked, body.reason, body.restock, call.caller)
+    return admin_refund_view(refund, call.permissions)
 
 
 @endpoint(
     "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/approve",
     OPERATOR,
     permission="orders.refund",
-    errors=("order_state", "refund_limit", "conflict"),
+    errors=("order_state", "refund_limit", "second_operator", "conflict"),
 )
-def approve(call: Call, order_id: str, refund_id: str, body: ApprovalInput) -> RefundView:
-    """Grant a requested refund, in full; it is then paid out by itself."""
-    return refund_view(refunds.approve(order_id, refund_id, body.restock, _by(call)))
+def approve(call: Call, order_id: str, refund_id: str, body: ApprovalInput) -> AdminRefundView:
+    """Grant a requested refund, in full; it is then paid out by itself. Above the sum of the settings it waits until
+    another operator approves it too, as the first did: of the same amount, and with the same `restock`."""
+    return admin_refund_view(refunds.approve(order_id, refund_id, body.restock, _by(call)), call.permissions)
+
+
+@endpoint(
+    "POST /v1/admin/orders/{order_id}/refunds/{refund_id}/take-back",
+    OPERATOR,
+    permission="orders.refund",
+    errors=("order_state", "conflict"),
+)
+def take_back(call: Call, order_id: str, refund_id: str) -> AdminRefundView:
+    """Take back the first operator's approval while it waits for the second; with it goes a refund that was not asked
+    for by the shopper. Twice is no error."""
+    return admin_refund_view(refunds.take_back(order_id, refund_id, _by(call)), call.permissions)
 
 
 @endpoint(
@@ -131,9 +156,9 @@ def approve(call: Call, order_id: str, refund_id: str, body: ApprovalInput) -> R
     permission="orders.refund",
     errors=("order_state", "conflict"),
 )
-def reject(call: Call, order_id: str, refund_id: str, body: RejectionInput) -> RefundView:
+def reject(call: Call, order_id: str, refund_id: str, body: RejectionInput) -> AdminRefundView:
     """Reject a requested refund."""
-    return refund_view(refunds.reject(order_id, refund_id, body.reason, _by(call)))
+    return admin_refund_view(refunds.reject(order_id, refund_id, body.reason, _by(call)), call.permissions)
 
 
 @endpoint(
@@ -142,9 +167,9 @@ def reject(call: Call, order_id: str, refund_id: str, body: RejectionInput) -> R
     permission="orders.refund",
     errors=("order_state", "refund_limit", "invalid", "conflict"),
 )
-def ask_again(call: Call, order_id: str, refund_id: str) -> RefundView:
+def ask_again(call: Call, order_id: str, refund_id: str) -> AdminRefundView:
     """Ask WeChat again how a failed refund ended, after it was seen to in WeChat Pay's console."""
-    return refund_view(refunds.ask_again(order_id, refund_id, _by(call)))
+    return admin_refund_view(refunds.ask_again(order_id, refund_id, _by(call)), call.permissions)
 
 
 def _by(call: Call) -> str:

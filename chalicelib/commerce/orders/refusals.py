@@ -215,6 +215,12 @@ WHOLE_WHILE_LOBBY_OPEN = Reason(
     "while its lobby is open or its draw to come, an order can only be refunded whole",
 )
 
+ANOTHER_OPERATOR = Reason(
+    "another_operator",
+    "您已同意这笔退款；金额超过单人权限，需要另一位操作员同意",
+    "you have agreed to this refund already; it is above what one operator may give back, so another must agree",
+)
+
 # pieces of an order, for a refund or a parcel
 NOTHING_REMAINS = Reason(
     "nothing_remains",
@@ -365,5 +371,6 @@ FIELDS: Labels = {
     "refund_days": ("可退款天数", "days in which a refund can be asked for"),
     "conditions_lost": ("不再满足优惠条件时的退款方式", "what becomes of a refund that loses a condition"),
     "unpaid_max": ("未付款订单上限", "limit of unpaid orders"),
+    "second_operator_above_fen": ("须两人同意的金额（分）", "sum in fen above which two operators must agree"),
     "hold_pieces": ("每种规格未付款件数上限", "limit of unpaid pieces of a SKU"),
 }

@@ -172,6 +172,15 @@ class RefundLine(msgspec.Struct, frozen=True):
     amount_fen: int
 
 
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's decision to grant a refund: of this amount in fen, the goods back in stock or not."""
+
+    by: str
+    at: datetime
+    amount_fen: int
+    restock: bool
+
+
 class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Money that goes back, or is asked back. `late`: a payment that came when the order was closed."""
 
@@ -199,6 +208,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     withheld_fen: int = 0
     #: Addresses of the pictures by which the member shows what is wrong.
     pictures: list[str] = []
+    #: The operators who decided to grant it: the first alone while it waits for the second (agreement/rules.py).
+    agreed: list[Agreement] = []
 
     @property
     def number(self) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.mall.settings.service import declare
-from chalicelib.platform.web.types import ShortText
+from chalicelib.platform.web.types import Fen, ShortText
 
 PayMinutes = Annotated[int, Meta(ge=1, le=120)]
 ReceiveDays = Annotated[int, Meta(ge=1, le=60)]
@@ -28,6 +28,9 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The times of an order: to pay it, until its receipt is taken for granted, and to ask for a refund after that; and
     how many unpaid orders a member may have, and pieces of a SKU in all of them, which they hold from others meanwhile.
 
+    `second_operator_above_fen`: above so much, of one order by one operator, two operators must agree to a refund; with
+    none, which is the default because a shop may have one operator only, none needs a second.
+
     A product's own limit per order stands above `hold_pieces`. Who lets orders go unpaid may have fewer of them.
     `more_carriers`: names of carriers beyond the usual ones, by WeChat's id of them.
     """
@@ -39,6 +42,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     conditions_lost: ConditionsLost = "review"
     hold_pieces: HoldPieces = 10
     more_carriers: Annotated[dict[CarrierId, ShortText], Meta(max_length=50)] = {}
+    second_operator_above_fen: Fen | None = None
 
 
 ORDERS = declare("orders", OrderRules)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from chalicelib.commerce.orders.agreement.rules import is_made_by_operator
 from chalicelib.commerce.orders.rules import (
+    Agreement,
     Event,
     Order,
     OrderLine,
@@ -21,7 +25,18 @@ from chalicelib.commerce.orders.rules import (
     State,
 )
 from chalicelib.commerce.pricing.basket.rules import Discount
+from chalicelib.customers.members.rules import masked
 from chalicelib.ledger.rules import Entry
+
+#: Who sends parcels sees whom they go to; other operators see a first letter, four digits, and the region.
+SEES_RECEIVERS = "orders.ship"
+_HIDDEN = "***"
+#: Lines of an order's history whose note is the number of a parcel.
+_OF_PARCELS = ("shipped", "partly_shipped", "parcel_corrected")
+#: What an order's history says to operators only.
+_AMONG_OPERATORS = ("refund_agreed", "refund_taken_back")
+#: A number in a text that may be a phone: seven digits or more, also where they are written in groups.
+_LONG_NUMBER = re.compile(r"\d(?:[\s-]?\d){6,}")
 
 
 class CarrierView(msgspec.Struct):
@@ -51,6 +66,15 @@ class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
     withheld_fen: int = 0
     requested_because: str = ""
     pictures: list[str] = []
+
+
+class AdminRefundView(RefundView, kw_only=True, omit_defaults=True):
+    """A refund as operators see it. `agreed`: the operators who decided to grant it; with the first alone it may wait
+    for a second (`waits_for_second`). One that an operator has made, and that waits so, is requested because of
+    `second_operator`."""
+
+    agreed: list[Agreement] = []
+    waits_for_second: bool = False
 
 
 class SeatView(msgspec.Struct, kw_only=True):
@@ -100,49 +124,107 @@ class OrderView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
-    """An order as operators see it. `waits_for`: what WeChat said last of refunds that failed or wait, by refund_id
-    (NOT_ENOUGH: the merchant's balance there is too low). `chain`: the distributors whom it pays, from level 1 up."""
+    """An order as operators see it: without `orders.ship` its receiver by the first letter, the phone's last four
+    digits and the region, and no long number of a remark, a reason or a note.
+
+    `waits_for`: what WeChat said last of refunds that failed or wait, by refund_id (NOT_ENOUGH: the merchant's balance
+    there is too low). `chain`: the distributors whom it pays, from level 1 up.
+    """
 
     member_id: str
     transaction_id: str
+    refunds: list[AdminRefundView]  # type: ignore[assignment]  # says more than the member's
     waits_for: dict[str, str] = {}
     chain: list[str] = []
 
 
 def refund_view(refund: Refund) -> RefundView:
-    """Show the refund."""
-    return RefundView(
-        refund_id=refund.refund_id,
-        state=refund.state,
-        amount_fen=refund.amount_fen,
-        goods_fen=refund.goods_fen,
-        freight_fen=refund.freight_fen,
-        lines=refund.lines,
-        reason=refund.reason,
-        created_at=refund.created_at,
-        finished_at=refund.finished_at,
-        withheld_fen=refund.withheld_fen,
-        requested_because=refund.because,
-        pictures=refund.pictures,
-    )
+    """Show the refund as its member sees it: nothing of what operators had to agree on."""
+    because = "" if is_made_by_operator(refund) else refund.because
+    return RefundView(**_refund_fields(refund) | {"requested_because": because})
+
+
+def _refund_fields(refund: Refund) -> dict[str, Any]:
+    return {
+        "refund_id": refund.refund_id,
+        "state": refund.state,
+        "amount_fen": refund.amount_fen,
+        "goods_fen": refund.goods_fen,
+        "freight_fen": refund.freight_fen,
+        "lines": refund.lines,
+        "reason": refund.reason,
+        "created_at": refund.created_at,
+        "finished_at": refund.finished_at,
+        "withheld_fen": refund.withheld_fen,
+        "requested_because": refund.because,
+        "pictures": refund.pictures,
+    }
 
 
 def view(order: Order) -> OrderView:
-    """Show the order as its member sees it; of operators, only that it was one."""
+    """Show the order as its member sees it; of operators, only that it was one, and not what they have to agree on."""
     fields = _fields(order)
-    fields["history"] = [msgspec.structs.replace(event, by=event.by.partition(":")[0]) for event in order.history]
+    fields["history"] = [
+        msgspec.structs.replace(event, by=event.by.partition(":")[0])
+        for event in order.history
+        if event.what not in _AMONG_OPERATORS
+    ]
+    fields["refunds"] = [refund_view(refund) for refund in order.refunds if not _is_among_operators(refund)]
     return OrderView(**fields)
 
 
-def admin_view(order: Order) -> AdminOrderView:
-    """Show the order as operators see it."""
+def admin_view(order: Order, permissions: Collection[str]) -> AdminOrderView:
+    """Show the order as an operator with these permissions sees it."""
+    if SEES_RECEIVERS not in permissions:
+        order = _without_receiver(order)
+    fields = _fields(order) | {"refunds": [_admin_refund_view(refund) for refund in order.refunds]}
     return AdminOrderView(
-        **_fields(order),
+        **fields,
         member_id=order.member_id,
         transaction_id=order.transaction_id,
         chain=order.chain,
         waits_for={refund.refund_id: refund.outcome for refund in order.refunds if refund.outcome},
     )
+
+
+def admin_refund_view(refund: Refund, permissions: Collection[str]) -> AdminRefundView:
+    """Show the refund as an operator with these permissions sees it."""
+    return _admin_refund_view(refund if SEES_RECEIVERS in permissions else _without_numbers(refund))
+
+
+def _admin_refund_view(refund: Refund) -> AdminRefundView:
+    is_waiting = refund.state == "requested" and bool(refund.agreed)
+    return AdminRefundView(**_refund_fields(refund), agreed=refund.agreed, waits_for_second=is_waiting)
+
+
+def _is_among_operators(refund: Refund) -> bool:
+    """Tell whether a refund is one that an operator has made and no other has agreed to."""
+    return is_made_by_operator(refund) and refund.state in ("requested", "rejected")
+
+
+def _without_receiver(order: Order) -> Order:
+    """Mask whom the order goes to, and what may be a phone in a text; a parcel's number stays, for who asks for it."""
+    place = order.address
+    receiver = msgspec.structs.replace(
+        place, name=masked(place.name), phone=f"{_HIDDEN}{place.phone[-4:]}" if place.phone else "",
+        detail=_HIDDEN if place.detail else "",
+    )  # fmt: skip
+    history = [
+        event if event.what in _OF_PARCELS else msgspec.structs.replace(event, note=_hidden(event.note))
+        for event in order.history
+    ]
+    return msgspec.structs.replace(
+        order, address=receiver, remark=_hidden(order.remark), history=history,
+        refunds=[_without_numbers(refund) for refund in order.refunds],
+    )  # fmt: skip
+
+
+def _without_numbers(refund: Refund) -> Refund:
+    return msgspec.structs.replace(refund, reason=_hidden(refund.reason))
+
+
+def _hidden(text: str) -> str:
+    return _LONG_NUMBER.sub(_HIDDEN, text)
 
 
 def _fields(order: Order) -> dict[str, Any]:
@@ -152,7 +234,6 @@ def _fields(order: Order) -> dict[str, Any]:
         "discounts", "reckoned",
     )  # fmt: skip
     fields: dict[str, Any] = {field: getattr(order, field) for field in same}
-    fields["refunds"] = [refund_view(refund) for refund in order.refunds]
     fields["coupons"] = [OrderCouponView(one.coupon_id, one.discount_fen, one.came_back) for one in order.coupons]
     if order.group is not None:
         fields["group"] = SeatView(

@@ -37,6 +37,7 @@ def me(call: Call) -> OperatorView:
     OPERATOR,
     permission=SELF,
     errors=("login_failed", "too_many_requests", "invalid", "conflict"),
+    secret=True,
 )
 def change_own_password(call: Call, body: OwnPasswordInput) -> None:
     """Change my password, which needs the one so far."""
@@ -50,11 +51,18 @@ def list_operators() -> Page[OperatorView]:
 
 
 @endpoint(
-    "POST /v1/admin/operators", OPERATOR, permission="operators.write", status=201, errors=("name_taken", "invalid")
+    "POST /v1/admin/operators",
+    OPERATOR,
+    permission="operators.write",
+    status=201,
+    errors=("name_taken", "invalid"),
+    secret=True,
 )
-def create_operator(body: OperatorInput) -> OperatorView:
+def create_operator(call: Call, body: OperatorInput) -> OperatorView:
     """Appoint an operator."""
-    return operator_view(service.create(body.name, body.password, body.roles))
+    operator = service.create(body.name, body.password, body.roles)
+    call.outcome.update(name=operator.name, roles=operator.roles)
+    return operator_view(operator)
 
 
 @endpoint(
@@ -62,6 +70,7 @@ def create_operator(body: OperatorInput) -> OperatorView:
     OPERATOR,
     permission="operators.write",
     errors=("invalid", "last_owner", "conflict"),
+    secret=True,
 )
 def change_operator(call: Call, name: str, body: OperatorChangeInput) -> OperatorView:
     """Change roles, disable or enable, set a password, drop the second factor. It holds from their next call on.
@@ -77,7 +86,12 @@ def change_operator(call: Call, name: str, body: OperatorChangeInput) -> Operato
     roles = None if body.roles is UNSET else body.roles
     disabled = None if body.disabled is UNSET else body.disabled
     password = None if body.password is UNSET else body.password
-    return operator_view(service.change(name, roles, disabled, password, drop_totp=body.drop_totp))
+    operator = service.change(name, roles, disabled, password, drop_totp=body.drop_totp)
+    call.outcome.update(
+        roles=operator.roles, disabled=operator.disabled, password_changed=password is not None,
+        totp_dropped=body.drop_totp,
+    )  # fmt: skip
+    return operator_view(operator)
 
 
 @endpoint("GET /v1/admin/audit", OPERATOR, permission="audit.read", errors=("cursor_invalid",))

@@ -1,10 +1,10 @@
-"""Who may do what, as data; how long a guesser waits; what of a request the audit log may keep. Pure."""
+"""Who may do what, as data; how long a guesser waits. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -96,11 +96,6 @@ _WAIT_SECONDS = (0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600)
 _LOOKS = str.maketrans({"0": "o", "1": "l", "i": "l", "2": "z", "5": "s", "8": "b", "-": None, "_": None})
 _LOOK_PAIRS = (("rn", "m"), ("vv", "w"))
 
-#: A field whose name holds one of these words is never kept.
-_NEVER_KEPT = ("password", "phone", "secret", "token")
-#: Bytes of a request's body that the audit log keeps.
-KEPT_BYTES = 2048
-
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """A person who runs the mall. The password is kept apart from this, and never leaves its table."""
@@ -154,28 +149,3 @@ def look(name: str) -> str:
 def wait_seconds(failures: int) -> int:
     """Say how long a guesser waits after so many failures of their own in a row: 0 for four, then 30 s to 1 h."""
     return _WAIT_SECONDS[min(failures, len(_WAIT_SECONDS) - 1)]
-
-
-def kept_body(body: bytes, is_json: bool) -> str:
-    """Give what the audit log keeps of a body: JSON without secrets, cut to 2 KB; of anything else its size."""
-    if not body:
-        return ""
-    try:
-        if is_json:
-            kept = msgspec.json.encode(_without_secrets(msgspec.json.decode(body)))
-            return kept[:KEPT_BYTES].decode(errors="ignore")
-    except (ValueError, RecursionError, OverflowError):
-        pass  # not JSON after all
-    return f"{len(body)} bytes"
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_secrets(part) for name, part in value.items() if not _is_secret(name)}
-    if isinstance(value, list):
-        return [_without_secrets(part) for part in value]
-    return value
-
-
-def _is_secret(name: str) -> bool:
-    return any(word in name.lower() for word in _NEVER_KEPT)

@@ -67,7 +67,8 @@ class Operators(Table):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an operator asked for. `body` is cut to 2 KB, without passwords and phone numbers.
+    """What an operator asked for. `body` is at most 2 KB: every number that has room, no secret, and of what is told
+    about a person the length alone (audit/rules.py).
 
     Of failed logins under names that nobody has, `operator` is "-": people type passwords into the wrong field.
     """
@@ -110,6 +111,8 @@ class AuditEntries(Table):
     entry = Document(AuditEntry)
     status = NumberAttribute(null=True)
     times = NumberAttribute(null=True)
+    #: What the call says of its end, as JSON: what an import changed, whom an operator has appointed.
+    outcome = UnicodeAttribute(null=True)
     expires = TTLAttribute()
 
     by_operator = ByOperator()

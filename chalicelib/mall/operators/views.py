@@ -25,7 +25,8 @@ class OperatorView(msgspec.Struct):
 
 
 class AuditView(msgspec.Struct):
-    """What an operator asked for, and how it ended; `status` is null while, or if, it did not end.
+    """What an operator asked for, and how it ended; `status` is null while, or if, it did not end. `body` and `outcome`
+    are JSON, or "": what came in, without secrets and what is told about persons, and what the call says of its end.
 
     `address` is where the request came from. `times` is above 1 where failed logins of an hour are counted together:
     it is the last of them then; under the name "-" are those under names that nobody has.
@@ -42,6 +43,7 @@ class AuditView(msgspec.Struct):
     times: int
     body: str
     status: int | None
+    outcome: str = ""
 
 
 def operator_view(operator: Operator) -> OperatorView:
@@ -72,4 +74,5 @@ def audit_view(item: AuditEntries) -> AuditView:
         times=int(item.times or 1),
         body=entry.body,
         status=int(item.status) if item.status else None,
+        outcome=item.outcome or "",
     )

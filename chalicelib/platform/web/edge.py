@@ -35,11 +35,14 @@ from chalicelib.platform.web.paths import is_operators
 class Guard(Protocol):
     """What the edge asks of the wing that knows the operators (it lies above; app.py registers how it is come by)."""
 
-    def enter(self, token: tokens.Token, endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Any:
-        """Admit the operator and open the entry of the audit log. Raises `unauthenticated` or `forbidden`."""
+    def enter(
+        self, token: tokens.Token, endpoint: Endpoint, call: Call, path: Mapping[str, str]
+    ) -> tuple[Any, frozenset[str]]:
+        """Admit the operator and open the entry of the audit log; the entry, and all that the operator may do. Raises
+        `unauthenticated` or `forbidden`."""
 
-    def leave(self, entry: Any, status: int) -> None:
-        """Close the entry with how the call ended."""
+    def leave(self, entry: Any, status: int, outcome: Mapping[str, Any]) -> None:
+        """Close the entry with how the call ended, and what it says of that."""
 
 
 #: Query parameters that WeChat, and those who share or count links, add to any address.
@@ -184,7 +187,8 @@ def _perform(
     if endpoint.audience is not OPERATOR or token is None:
         return _serve(endpoint, call, path)
     operators = guard()
-    entry = operators.enter(token, endpoint, call, path)
+    entry, permissions = operators.enter(token, endpoint, call, path)
+    call = msgspec.structs.replace(call, permissions=permissions)
     status = 500
     try:
         reply = _handle(endpoint, call, path)
@@ -193,7 +197,7 @@ def _perform(
         status = error.status
         raise
     finally:
-        operators.leave(entry, status)
+        operators.leave(entry, status, call.outcome)
     return reply
 
 

@@ -66,6 +66,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     query: Mapping[str, str] = {}
     #: All of them, for a callback, whose query is signed.
     sent: Mapping[str, str] = {}
+    #: All that the operator who calls may do; nothing where it is no operator.
+    permissions: frozenset[str] = frozenset()
+    #: What the handler of an operator's call says of its end, for their log: a few words, ids and numbers.
+    outcome: dict[str, Any] = {}
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -97,6 +101,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     per_minute: int | None
     admits: bool = False
     fields_of: str
+    secret: bool = False
 
     @property
     def wants(self) -> frozenset[str]:
@@ -107,6 +112,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     def body(self) -> Any:
         """The type of the body, or None."""
         return _hints(self.handler).get("body")
+
+    @property
+    def body_fields(self) -> frozenset[str]:
+        """The names of the body's fields."""
+        kinds = typing.get_args(self.body) or (self.body,)
+        return frozenset(name for kind in kinds for name in getattr(kind, "__struct_encode_fields__", ()))
 
     @property
     def query(self) -> Any:
@@ -146,15 +157,17 @@ def endpoint(
     per_minute: int | None = None,
     admits: bool = False,
     fields_of: str = "",
+    secret: bool = False,
 ) -> Callable[[_F], _F]:
     """Declare an endpoint. `route` is "METHOD /path/{name}"; `permission` is required for operators.
 
     `errors` are the codes it may answer beyond those that follow from the declaration; `cache_seconds` gives the
     answer an ETag and lets clients keep it that long; `media` is the type of the answer, `takes` of the body. A member
-    may call it `per_minute` times, and is refused with `too_many_requests` then. Where a handler
-    `admits`, it is the handler that refuses a member's token which was called in, by what it reads anyway; else the
-    edge looks. `fields_of` is a module of the wing
-    whose refusals.py names the fields for people, where that is another wing than the handler's.
+    may call it `per_minute` times, and is refused with `too_many_requests` then. Where a handler `admits`, it is the
+    handler that refuses a member's token which was called in, by what it reads anyway; else the edge looks. `fields_of`
+    is a module of the wing whose refusals.py names the fields for people, where that is another wing than the
+    handler's. Of a `secret` body, which holds a password or a code, the operators' log keeps nothing, also where it
+    stands in a wrong field.
     """
     if per_minute is not None and audience is not MEMBER:
         raise ValueError(f"{route}: only members are counted, of others it is not known who they are")
@@ -182,6 +195,7 @@ def endpoint(
                 per_minute=per_minute,
                 admits=admits,
                 fields_of=fields_of or handler.__module__,
+                secret=secret,
             )
         )
         return handler

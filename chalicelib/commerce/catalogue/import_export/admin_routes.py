@@ -14,6 +14,7 @@ from chalicelib.commerce.catalogue.import_export.inputs import (
     FormatQuery,
     ImportQuery,
 )
+from chalicelib.commerce.catalogue.import_export.rules import outcome
 from chalicelib.platform.store import cursors
 from chalicelib.platform.web.endpoint import OPERATOR, Call, Reply, endpoint
 
@@ -41,8 +42,9 @@ def import_products(call: Call, query: ImportQuery) -> views.ImportReport:
     with a price column and no `skus` has a row for each SKU. `columns` says which of its columns is which of ours.
     """
     import_export.check_format(call.raw_body)
-    report = import_export.import_products(call.raw_body, query.format, query.columns)
-    return views.import_report(report, call.language)
+    result = import_export.import_products(call.raw_body, query.format, query.columns)
+    call.outcome.update(outcome(result))
+    return views.import_report(result, call.language)
 
 
 @endpoint(
@@ -56,8 +58,9 @@ def import_products(call: Call, query: ImportQuery) -> views.ImportReport:
 def import_categories(call: Call, query: ImportQuery) -> views.ImportReport:
     """Create or change categories from a file, known by `category_code`; a parent may come later in the file."""
     import_export.check_format(call.raw_body)
-    report = import_export.import_categories(call.raw_body, query.format, query.columns)
-    return views.import_report(report, call.language)
+    result = import_export.import_categories(call.raw_body, query.format, query.columns)
+    call.outcome.update(outcome(result))
+    return views.import_report(result, call.language)
 
 
 @endpoint(

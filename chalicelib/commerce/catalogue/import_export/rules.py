@@ -31,7 +31,7 @@ from chalicelib.commerce.catalogue.refusals import (
     ROW_AT_FAULT,
     TOO_MANY_LINES,
 )
-from chalicelib.commerce.catalogue.rules import tidy
+from chalicelib.commerce.catalogue.rules import Product, tidy
 from chalicelib.commerce.catalogue.sheets import rules as sheets
 from chalicelib.commerce.catalogue.sheets.rules import Encoding, Row, Table
 from chalicelib.commerce.catalogue.sku_rows import rules as sku_rows
@@ -44,6 +44,8 @@ Outcome = Literal["created", "changed", "unchanged", "failed"]
 
 LINES_MAX = 500
 _YEARS = (2000, 2099)
+#: Bytes that the operators' log has for the prices and codes that a file has changed.
+_OUTCOME_BYTES = 1800
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 _JSON_COLUMNS = frozenset({"keywords", "gallery", "specs", "skus", "values"})
@@ -73,10 +75,20 @@ class File(msgspec.Struct):
     encoding: Encoding
 
 
+class PriceChange(msgspec.Struct, frozen=True):
+    """The price of a SKU, in fen, before (None: it is new) and after a line."""
+
+    sku_code: str
+    before_fen: int | None
+    after_fen: int
+
+
 class LineResult(msgspec.Struct, kw_only=True):
-    """What became of a line. `warnings` name what was left out of a line that went in."""
+    """What became of a line, which is about this `code`. `warnings` name what was left out of a line that went in."""
 
     line: int
+    code: str = ""
+    prices: Sequence[PriceChange] = ()
     outcome: Outcome
     product_id: str | None = None
     category_id: str | None = None
@@ -336,6 +348,41 @@ def product_changes(line: ProductLine, role: str, categories: Mapping[str, str])
             raise invalid(NO_SUCH.at("category_code"))
         fields["category_id"] = None if code is None else categories[code]
     return fields
+
+
+def price_changes(before: Product | None, after: Product) -> list[PriceChange]:
+    """List the SKUs whose price is another one than before, or that are new."""
+    known = {} if before is None else {sku.sku_code: sku.price_fen for sku in before.skus}
+    return [
+        PriceChange(sku.sku_code, known.get(sku.sku_code), sku.price_fen)
+        for sku in after.skus
+        if known.get(sku.sku_code) != sku.price_fen
+    ]
+
+
+def outcome(result: ImportResult) -> dict[str, Any]:
+    """Tell the operators' log what a file has changed: how many lines, the prices by SKU, and the codes of what was
+    changed otherwise; as far as there is room, first what became cheaper, by how much of its price."""
+    said = {name: getattr(result, name) for name in ("created", "changed", "unchanged", "failed")}
+    done = [one for one in result.lines if one.outcome in ("created", "changed")]
+    prices = sorted((price for one in done for price in one.prices), key=_dearness)
+    told: dict[str, list[Any]] = {
+        "prices": [[price.sku_code, price.before_fen, price.after_fen] for price in prices],
+        "codes": [one.code for one in done if not one.prices],
+    }
+    room, fitting, left_out = _OUTCOME_BYTES, {name: list[Any]() for name in told}, 0
+    for name, values in told.items():
+        for value in values:
+            room -= len(msgspec.json.encode(value)) + 1
+            if room > 0:
+                fitting[name].append(value)
+            left_out += room <= 0
+    return said | fitting | ({"left_out": left_out} if left_out else {})
+
+
+def _dearness(price: PriceChange) -> tuple[float, int]:
+    """How much of its price a SKU has kept; of one without a price before, as though it had been all of it."""
+    return price.after_fen / price.before_fen if price.before_fen else 1.0, price.after_fen
 
 
 def errors_of(error: MallError) -> tuple[FieldError, ...]:

@@ -58,18 +58,25 @@ def _import_product(
     outcome: Outcome = "created"
     try:
         before, detail = known.get(product_id, (None, Detail()))
+        after = before
         changes = file_format.product_changes(line, before.role if before is not None else "", categories)
         if before is not None:
             composed = product_rules.compose(before, detail, changes, clock.now())
             outcome = "unchanged" if (composed.product, composed.detail) == (before, detail) else "changed"
         if outcome != "unchanged":
-            products.save(product_id, line.product_code, changes)
+            after = products.save(product_id, line.product_code, changes).product
     except MallError as error:
         if error.code == "unavailable":
             raise
         faults = file_format.by_line(one, file_format.errors_of(error))
         return [_failed(fault.line, fault.errors) for fault in file_format.at_fault(one.line, faults)]
-    return [LineResult(line=one.line, outcome=outcome, product_id=product_id, warnings=one.warnings)]
+    prices = () if after is None else file_format.price_changes(before, after)
+    return [
+        LineResult(
+            line=one.line, code=line.product_code, prices=prices, outcome=outcome, product_id=product_id,
+            warnings=one.warnings,
+        )
+    ]  # fmt: skip
 
 
 def import_categories(body: bytes, format: Format, columns: str = "") -> ImportResult:
@@ -119,7 +126,10 @@ def _import_category(one: Parsed, forest: Forest) -> tuple[Forest, LineResult]:
     except MallError as error:
         return forest, _failed(one.line, [_in_a_file(fault) for fault in file_format.errors_of(error)])
     outcome: Outcome = "created" if before is None else "unchanged" if category == before else "changed"
-    return after, LineResult(line=one.line, outcome=outcome, category_id=category.category_id, warnings=one.warnings)
+    return after, LineResult(
+        line=one.line, code=line.category_code, outcome=outcome, category_id=category.category_id,
+        warnings=one.warnings,
+    )  # fmt: skip
 
 
 def _in_a_file(fault: FieldError) -> FieldError:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.commerce.coupons.agreement import service as agreement
 from chalicelib.commerce.coupons.bulk_issue import queries, rules
 from chalicelib.commerce.coupons.bulk_issue.inputs import GrantInput, GrantMoreInput
 from chalicelib.commerce.coupons.bulk_issue.rules import Part, Step
@@ -53,7 +54,7 @@ PAUSED_SECONDS = 60.0
 def create(template_id: str, operator: str, key: str, asked: GrantInput) -> GrantView:
     """Begin the grant that this operator's Idempotency-Key stands for; a repetition gets the same answer.
 
-    Raises `not_found`, `invalid`, `coupon_not_offered`, `idempotency_key_reused`, `conflict`.
+    Raises `not_found`, `invalid`, `coupon_not_offered`, `second_operator`, `idempotency_key_reused`, `conflict`.
     """
     if (asked.members is not None) + (asked.audience is not None) + asked.all != 1:
         raise invalid(WHO_GETS_THEM.at("members"))
@@ -68,6 +69,7 @@ def create(template_id: str, operator: str, key: str, asked: GrantInput) -> Gran
         if "grant" not in template.how:
             raise invalid(NOT_FOR_GRANTS.at("template_id"))
         _check_offered(template)
+        agreement.check(template)
         return _begin(grant_id, template_id, digest, asked)
 
     return begun_view(create_once(begin, lambda: queries.find(grant_id), lambda grant: grant.digest == digest))

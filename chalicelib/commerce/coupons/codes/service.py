@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from chalicelib.commerce.coupons.agreement import service as agreement
 from chalicelib.commerce.coupons.codes import guesses
 from chalicelib.commerce.coupons.codes import rules as code_text
 from chalicelib.commerce.coupons.issue.service import give
@@ -45,10 +46,12 @@ class Made(msgspec.Struct, frozen=True):
 def make(template_id: str, count: int) -> Made:
     """Make a batch of codes for this template. Up to AT_ONCE_MAX are returned, which is their one export.
 
-    Raises `not_found`, `invalid` when the template has no codes, `conflict`.
+    Raises `not_found`, `invalid` when the template has no codes, `second_operator`, `conflict`.
     """
-    if "code" not in template_queries.load(template_id).value.how:
+    template = template_queries.load(template_id).value
+    if "code" not in template.how:
         raise invalid(NOT_FOR_CODES.at("template_id"))
+    agreement.check(template)
     at_once = count <= AT_ONCE_MAX
 
     def once() -> Batch:

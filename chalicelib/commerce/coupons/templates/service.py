@@ -8,6 +8,8 @@ import msgspec
 
 from chalicelib.commerce.catalogue.references import queries as references
 from chalicelib.commerce.coupons import rules
+from chalicelib.commerce.coupons.agreement import service as agreement
+from chalicelib.commerce.coupons.agreement.rules import kept_agreed, waits
 from chalicelib.commerce.coupons.inputs import TemplateChangeInput, TemplateInput
 from chalicelib.commerce.coupons.refusals import ISSUED_ALREADY
 from chalicelib.commerce.coupons.rules import Template
@@ -23,28 +25,35 @@ from chalicelib.core.refusals import IS_OVER
 from chalicelib.core.shards import even
 from chalicelib.platform.store import cache, versioned
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import Conflict, Versioned
+from chalicelib.platform.store.versioned import Conflict, Versioned, commit, retry
 
 
-def create(asked: TemplateInput) -> Template:
-    """Make a template with its stock. Raises `invalid` naming the fields."""
+def create(asked: TemplateInput, operator: str = "") -> Template:
+    """Make a template with its stock; it stays a draft where publishing it wants a second operator.
+
+    Raises `invalid` naming the fields, `conflict`.
+    """
     _check(asked)
-    template = _template(asked, ids.new("t"), clock.now(), rules.shards_for(asked.total))
-    _check_end(template)
-    if asked.publish:
-        template = msgspec.structs.replace(template, state="published")
-    tx = Transaction()
-    tx.create(template_item(template, 1))
-    stock.supply(tx, template.template_id, even(template.total, template.shards))
-    tx.after_commit(cache.forget, CACHE)
-    tx.commit()
-    return template
+    draft = _template(asked, ids.new("t"), clock.now(), rules.shards_for(asked.total))
+    _check_end(draft)
+
+    def once() -> Template:
+        tx = Transaction()
+        template = agreement.published(tx, draft, operator) if asked.publish else draft
+        tx.create(template_item(template, 1))
+        stock.supply(tx, template.template_id, even(template.total, template.shards))
+        tx.after_commit(cache.forget, CACHE)
+        commit(tx)
+        return template
+
+    return retry(once)
 
 
-def change(template_id: str, asked: TemplateChangeInput) -> Template:
+def change(template_id: str, asked: TemplateChangeInput, operator: str = "") -> Template:
     """Change a template for those who get a coupon from now on; its stock grows or shrinks with `total`.
 
-    Raises `not_found`, `conflict`, and `invalid` naming the fields, also where more were issued than are to be.
+    A published one is paused where it wants a second operator as it is now. Raises `not_found`, `conflict`,
+    `second_operator`, and `invalid` naming the fields, also where more were issued than are to be.
     """
     found = load(template_id)
     _check(asked)
@@ -55,25 +64,36 @@ def change(template_id: str, asked: TemplateChangeInput) -> Template:
         if after.valid.until != before.valid.until:
             _check_end(after)
         _resize(tx, before, after)
+        after = kept_agreed(before, after)
+        if before.state == "published" and not agreement.is_settled(after):
+            after = agreement.published(tx, msgspec.structs.replace(after, state="paused"), operator)
         return after
 
     return versioned.change(lambda: load(template_id), changed, _write, found=found)
 
 
-def publish(template_id: str) -> Template:
-    """Let members get it. Repeatable. Raises `not_found`, `conflict`, `invalid` when its time is over."""
+def publish(template_id: str, operator: str = "") -> Template:
+    """Let members get it; or keep the first operator's decision, where it wants a second's. Repeatable.
 
-    def published(before: Template, _: Transaction) -> Template:
+    Raises `not_found`, `conflict`, `invalid` when its time is over, `second_operator` where they decided first.
+    """
+
+    def published(before: Template, tx: Transaction) -> Template:
         _check_end(before)
-        return before if before.state == "published" else msgspec.structs.replace(before, state="published")
+        if before.state == "published" and agreement.is_settled(before):
+            return before
+        return agreement.published(tx, before, operator)
 
     return versioned.change(lambda: load(template_id), published, _write)
 
 
 def pause(template_id: str) -> Template:
-    """Let nobody get it until it is published again. Repeatable; a draft stays one. Raises `not_found`, `conflict`."""
+    """Let nobody get it until it is published again. Repeatable; a draft stays one. A first operator's decision that
+    waits for the second's is taken back. Raises `not_found`, `conflict`."""
 
     def paused(before: Template, _: Transaction) -> Template:
+        if waits(before):
+            before = msgspec.structs.replace(before, agreed=[])
         return msgspec.structs.replace(before, state="paused") if before.state == "published" else before
 
     return versioned.change(lambda: load(template_id), paused, _write)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.commerce.orders.agreement.rules import is_made_by_operator
 from chalicelib.commerce.orders.refusals import (
     COMPLETED_SINCE,
     NOTHING_TO_REFUND,
@@ -131,7 +132,7 @@ def window_open(asked: RefundRequest) -> MallError | None:
 
 def not_rejected_too_often(asked: RefundRequest) -> MallError | None:
     """Hold that fewer than REJECTED_MAX of the member's requests were rejected, unless the mall itself refunds."""
-    rejected = sum(refund.state == "rejected" for refund in asked.order.refunds)
+    rejected = sum(refund.state == "rejected" and not is_made_by_operator(refund) for refund in asked.order.refunds)
     if asked.by_mall or rejected < REJECTED_MAX:
         return None
     return invalid(REJECTED_TOO_OFTEN.at("order_id", limit=REJECTED_MAX))

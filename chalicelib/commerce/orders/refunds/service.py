@@ -9,6 +9,7 @@ import msgspec
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
+from chalicelib.commerce.orders.agreement.rules import agreed, made_by_operator, taken_back, waits
 from chalicelib.commerce.orders.conditions.queries import gather
 from chalicelib.commerce.orders.conditions.rules import asks_for_terms, granted_in_full, held_to_conditions
 from chalicelib.commerce.orders.jobs import REFERRED_REFUNDED
@@ -98,10 +99,14 @@ def _refund(
                 raise MallError("idempotency_key_reused")
             return order
         now = clock.now()
-        refund = _conditioned(order, new_refund(order, number, asked, reason, digest, now, by_mall), by_mall)
-        refund = msgspec.structs.replace(refund, pictures=list(pictures))
+        as_asked = new_refund(order, number, asked, reason, digest, now, by_mall)
+        refund = msgspec.structs.replace(_conditioned(order, as_asked, by_mall), pictures=list(pictures))
         for one in published:
             files.keep(tx, one)
+        if by_mall:
+            refund = _decided(order, refund, restock, by)
+            if _waits(order, refund):
+                return _first_agreed(order, made_by_operator(as_asked), refund)
         if refund.state == "requested":
             return check_room(noted(with_refund(order, refund), "refund_requested", by, now))
         if order.state == "awaiting_group":
@@ -133,7 +138,8 @@ def _conditioned(order: Order, refund: Refund, by_mall: bool) -> Refund:
 def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
     """Grant a requested refund, in full; `restock` when the goods came back. Granting it twice is no error.
 
-    Raises `not_found`, `order_state` when it was decided otherwise, `refund_limit`.
+    Above the sum of the settings this is the first operator's decision, and it waits for another's. Raises `not_found`,
+    `order_state` when it was decided otherwise, `refund_limit`, and `second_operator` where they decided first.
     """
 
     def decide(order: Order, tx: Transaction) -> Order:
@@ -141,7 +147,10 @@ def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
         if refund.state not in ("requested", "rejected"):
             return order
         if refund.state == "requested":
-            refund = _conditioned(order, refund, by_mall=True)
+            as_asked, refund = refund, _conditioned(order, refund, by_mall=True)
+            refund = _decided(order, refund, restock, by)
+            if _waits(order, refund):
+                return _first_agreed(order, as_asked, refund)
             if order.group is not None:
                 groups().give_back(tx, order, refund)
         return issue_refund(order, tx, refund, restock, by)
@@ -149,6 +158,38 @@ def approve(order_id: str, number: str, restock: bool, by: str) -> Refund:
     after = changes.change(order_id, decide)
     shards.forget()
     return refund_of_order(after, number)
+
+
+def _decided(order: Order, refund: Refund, restock: bool, by: str) -> Refund:
+    return agreed(order, refund, restock, by, order_rules().second_operator_above_fen, clock.now())
+
+
+def _waits(order: Order, refund: Refund) -> bool:
+    return waits(order, refund, order_rules().second_operator_above_fen)
+
+
+def _first_agreed(order: Order, as_asked: Refund, refund: Refund) -> Order:
+    """The order with the refund as it was asked for, and the first operator's decision on it."""
+    (first,) = refund.agreed
+    after = with_refund(order, msgspec.structs.replace(as_asked, agreed=[first]))
+    return check_room(noted(after, "refund_agreed", first.by, first.at, f"{first.amount_fen} fen"))
+
+
+def take_back(order_id: str, number: str, by: str) -> Refund:
+    """Take back the first operator's decision on a refund that waits for the second, and the refund with it where an
+    operator has made it. Twice is no error. Raises `not_found`, `order_state` when it is granted."""
+
+    def decide(order: Order, tx: Transaction) -> Order:
+        refund = refund_of_order(order, number)
+        now = clock.now()
+        after = taken_back(refund, now)
+        if after is refund:
+            return order
+        if after.state == "rejected":
+            changes.publish(tx, REFERRED_REFUNDED, order, number)
+        return noted(with_refund(order, after), "refund_taken_back", by, now)
+
+    return refund_of_order(changes.change(order_id, decide), number)
 
 
 def reject(order_id: str, number: str, reason: str, by: str) -> Refund:

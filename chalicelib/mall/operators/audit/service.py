@@ -52,13 +52,19 @@ def count(entry: AuditEntry, status: int) -> None:
         log.warning("login_not_counted", day=day)
 
 
-def close(position: Position, status: int) -> None:
-    """Say how the call ended. That this fails must not undo what the call did: the entry then stays open."""
+def close(position: Position, status: int, outcome: str = "") -> None:
+    """Say how the call ended, with what it says of that.
+
+    That this fails must not undo what the call did: the entry then stays open.
+    """
+    changes = [AuditEntries.status.set(status)]
+    if outcome:
+        changes.append(AuditEntries.outcome.set(outcome))
     try:
         write(
             AuditEntries,
             position,
-            [AuditEntries.status.set(status)],
+            changes,
             AuditEntries.status.does_not_exist() & AuditEntries.day.exists(),
         )
     except ConditionFailed:

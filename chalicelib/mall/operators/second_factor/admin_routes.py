@@ -11,7 +11,11 @@ from chalicelib.platform.web.endpoint import OPERATOR, Call, endpoint
 
 
 @endpoint(
-    "POST /v1/admin/me/totp", OPERATOR, permission=SELF, errors=("totp_required", "totp_wrong", "too_many_requests")
+    "POST /v1/admin/me/totp",
+    OPERATOR,
+    permission=SELF,
+    errors=("totp_required", "totp_wrong", "too_many_requests"),
+    secret=True,
 )
 def begin_totp(call: Call, body: TotpInput | None) -> TotpSecret:
     """Get a secret for my authenticator; it holds once it is confirmed. Who has one already proves it."""
@@ -19,7 +23,7 @@ def begin_totp(call: Call, body: TotpInput | None) -> TotpSecret:
     return TotpSecret(secret, uri)
 
 
-@endpoint("POST /v1/admin/me/totp/confirm", OPERATOR, permission=SELF, errors=("invalid", "conflict"))
+@endpoint("POST /v1/admin/me/totp/confirm", OPERATOR, permission=SELF, errors=("invalid", "conflict"), secret=True)
 def confirm_totp(call: Call, body: TotpCodeInput) -> TotpConfirmed:
     """Confirm it by its code: from now on each login wants one. All my logins end; the token here lasts 15 minutes."""
     codes, operator = service.confirm(call.caller, body.code)

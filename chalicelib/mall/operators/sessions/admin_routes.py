@@ -18,7 +18,7 @@ from chalicelib.platform.web.endpoint import OPERATOR, PUBLIC, Call, Reply, endp
 _LOGIN_ERRORS = ("login_failed", "totp_required", "totp_wrong", "too_many_requests")
 
 
-@endpoint("POST /v1/admin/login", PUBLIC, errors=_LOGIN_ERRORS)
+@endpoint("POST /v1/admin/login", PUBLIC, errors=_LOGIN_ERRORS, secret=True)
 def login(call: Call, body: OperatorLoginInput) -> OperatorSession | Reply:
     """Log in as an operator. After five failures an address or a browser waits, for a while that grows."""
     admitted = service.log_in(body.name, body.password, body.totp or "", _visit(call, "POST /v1/admin/login"))
@@ -33,7 +33,7 @@ def logout(call: Call) -> Reply:
     return Reply(b"", status=204, cookies=(service.no_session_cookie(),))
 
 
-@endpoint("POST /v1/admin/session", PUBLIC, errors=(*_LOGIN_ERRORS, "origin_refused"))
+@endpoint("POST /v1/admin/session", PUBLIC, errors=(*_LOGIN_ERRORS, "origin_refused"), secret=True)
 def begin_session(call: Call, body: OperatorLoginInput) -> OperatorSession | Reply:
     """Log in on a browser's page: a token of 15 minutes for its memory, and a cookie that no script can read."""
     visit = _visit(call, "POST /v1/admin/session")

@@ -1,0 +1,1 @@
+"""Templates whose coupons give goods for nothing, which two operators must agree on."""

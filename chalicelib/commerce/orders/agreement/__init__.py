@@ -1,0 +1,1 @@
+"""Refunds that two operators must agree on."""
