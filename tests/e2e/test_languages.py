@@ -32,7 +32,7 @@ def shoppers(shopper: Shopper, sku: str, sold_out: str, unpaid: str, paid: str) 
         order | {"lines": None, "from_cart": True}, order | {"lines": [{"sku_id": "pnone-none", "quantity": 1}]},
         order | {"lines": [{"sku_id": sold_out, "quantity": 3}]}, order | {"expected_payable_fen": 1},
         order | {"expected_payable_fen": -1}, order | {"address_id": "nowhere"}, order | {"remark": LONG},
-        order | {"remark": "a\u0000"}, order | {"strange": 1}, order | {"coupon_ids": ["none"]},
+        order | {"remark": 5}, order | {"strange": 1}, order | {"coupon_ids": ["none"]},
         order | {"coupon_ids": 7}, order | {"group": {}}, order | {"group": {"activity_id": "none"}},
         order | {"group": {"lobby_id": "none"}}, order | {"group": {"lobby_id": "none", "size": 2}},
     ):  # fmt: skip

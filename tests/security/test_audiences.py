@@ -31,6 +31,7 @@ AUDIENCES = {
     "POST /v1/auth/login": "public",
     "GET /v1/me": "member",
     "PATCH /v1/me": "member",
+    "PUT /v1/me": "member",
     "POST /v1/me/visits": "member",
     "GET /v1/me/preferences": "member",
     "PUT /v1/me/preferences": "member",

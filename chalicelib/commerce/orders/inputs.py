@@ -9,8 +9,18 @@ from msgspec import Meta
 
 from chalicelib.commerce.coupons.rules import COUPONS_MAX
 from chalicelib.commerce.orders.rules import LINES_MAX, Receiver, Size, State
-from chalicelib.customers.members.rules import Detail, District, Name, Phone, Region
-from chalicelib.platform.web.types import Fen, Id, PageQuery, Quantity, ShortText, Text256
+from chalicelib.customers.members.rules import Detail, District, Name, Phone, Place, Region
+from chalicelib.platform.web.types import (
+    Cleaned,
+    Copied64,
+    Fen,
+    Id,
+    Line256,
+    PageQuery,
+    Quantity,
+    Reason256,
+    ShortText,
+)
 
 #: The coupons to use, at most one for each place; or "best", the best combination that the member has.
 CouponIds = Annotated[list[Id], Meta(max_length=COUPONS_MAX)] | Literal["best"]
@@ -33,15 +43,15 @@ class QuoteInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     group: GroupInput | None = None
 
 
-class OrderInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class OrderInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A quote's input, where it goes, and the price that the shopper saw."""
 
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
     from_cart: bool = False
     address_id: Id
     expected_payable_fen: Fen
-    remark: Text256 = ""
-    coupon_ids: CouponIds = []
+    remark: Line256 = ""
+    coupon_ids: CouponIds = msgspec.field(default_factory=list)
     group: GroupInput | None = None
 
 
@@ -59,10 +69,10 @@ class OrdersQuery(PageQuery, kw_only=True):
     state: State | None = None
 
 
-class RefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class RefundInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
     """What the shopper wants their money back for; all that remains, where no lines are named."""
 
-    reason: Annotated[Text256, Meta(min_length=1)]
+    reason: Reason256
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
 
 
@@ -87,29 +97,29 @@ class AdminOrdersQuery(PageQuery, kw_only=True):
     member_id: Id | None = None
 
 
-class ShipmentInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class ShipmentInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
     """A parcel; all that remains to be sent, where no lines are named."""
 
     carrier: ShortText
-    tracking_no: ShortText
+    tracking_no: Copied64
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
 
 
-class CorrectionInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class CorrectionInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
     """What a parcel's carrier and number really are."""
 
     carrier: ShortText
-    tracking_no: ShortText
+    tracking_no: Copied64
 
 
-class ReceiverInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class ReceiverInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
     """Where an order goes now, in full."""
 
     name: Name
     phone: Phone
     region_code: Region
-    province: Name
-    city: Name
+    province: Place
+    city: Place
     district: District = ""
     detail: Detail
 
@@ -118,15 +128,15 @@ class ReceiverInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return Receiver(**msgspec.structs.asdict(self))
 
 
-class OwnReceiverInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class OwnReceiverInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
     """Where the order goes now: one of the shopper's addresses, or a new one in full."""
 
     address_id: Id | None = None
     name: Name | None = None
     phone: Phone | None = None
     region_code: Region | None = None
-    province: Name | None = None
-    city: Name | None = None
+    province: Place | None = None
+    city: Place | None = None
     district: District | None = None
     detail: Detail | None = None
 
@@ -137,15 +147,15 @@ class ApprovalInput(msgspec.Struct, forbid_unknown_fields=True):
     restock: bool = False
 
 
-class OperatorRefundInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class OperatorRefundInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
     """What to give back, all that remains where no lines are named; whether goods that were sent came back."""
 
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
-    reason: Annotated[Text256, Meta(min_length=1)]
+    reason: Reason256
     restock: bool = False
 
 
-class RejectionInput(msgspec.Struct, forbid_unknown_fields=True):
+class RejectionInput(Cleaned, forbid_unknown_fields=True):
     """Why the refund is rejected."""
 
-    reason: Annotated[Text256, Meta(min_length=1)]
+    reason: Reason256
