@@ -70,7 +70,7 @@ def at_once(times: int, act: Callable[[int], Answer]) -> list[Answer]:
 def standing(shopper: Shopper) -> rules.Standing:
     """What is kept of the shopper; it is what their orders make of it."""
     kept = holding.standing_now(shopper.member_id)
-    orders = orders_of_member(shopper.member_id, None, 100, None)[0]
+    orders = orders_of_member(shopper.member_id, [], 100, None)[0]
     assert kept.held == {text for text in map(rules.hold_of, orders) if text}
     assert kept.orders == len(kept.held)
     assert kept.let_go <= {text for text in map(rules.let_go_of, orders) if text}

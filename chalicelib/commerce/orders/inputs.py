@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 from chalicelib.commerce.coupons.rules import COUPONS_MAX
 from chalicelib.commerce.orders.rules import LINES_MAX, Receiver, Size, State
+from chalicelib.core.errors import BadField
+from chalicelib.core.refusals import NOT_A_CHOICE
 from chalicelib.customers.members.rules import Detail, District, Name, Phone, Place, Region
 from chalicelib.platform.web.types import (
     Cleaned,
@@ -63,10 +65,30 @@ class GroupInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     lobby_id: Id | None = None
 
 
-class OrdersQuery(PageQuery, kw_only=True):
-    """Which of the shopper's orders."""
+_STATE = "|".join(get_args(State))
+#: One state of an order, or several with commas between.
+States = Annotated[
+    str,
+    Meta(
+        description="One state, or several with commas between: awaiting_shipment,awaiting_group",
+        extra_json_schema={"pattern": f"^({_STATE})(,({_STATE}))*$"},
+    ),
+]
 
-    state: State | None = None
+
+class OrdersQuery(PageQuery, kw_only=True):
+    """Which of the shopper's orders: those in one of these states."""
+
+    state: States | None = None
+
+    def __post_init__(self) -> None:
+        if not set(self.states) <= set(get_args(State)):
+            raise BadField(NOT_A_CHOICE.at("state"))
+
+    @property
+    def states(self) -> list[str]:
+        """The states that are asked for; none where all are."""
+        return [] if self.state is None else self.state.split(",")
 
 
 class RefundInput(Cleaned, forbid_unknown_fields=True, kw_only=True):

@@ -54,8 +54,11 @@ def place_order(call: Call, body: OrderInput) -> OrderView:
 
 @endpoint("GET /v1/orders", MEMBER, errors=("cursor_invalid",))
 def list_orders(call: Call, query: OrdersQuery) -> Page[OrderView]:
-    """List the shopper's orders, newest first."""
-    orders, next_cursor = orders_of_member(call.caller, query.state, query.limit, query.cursor)
+    """List the shopper's orders, newest first: all, or those in these states.
+
+    A page may be short; it is empty only where the list ends.
+    """
+    orders, next_cursor = orders_of_member(call.caller, query.states, query.limit, query.cursor)
     return Page([view(order) for order in orders], next_cursor)
 
 
