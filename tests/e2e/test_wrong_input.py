@@ -139,8 +139,8 @@ def test_a_wrong_field_of_an_order_is_named_and_nothing_is_ordered(
 def test_a_wrong_field_of_a_quote_is_named(shopper: Shopper, sku: str) -> None:
     own = {"expected_payable_fen", "remark"}
     for change, status, code, field in ORDER_CHANGES:
-        if own & change.keys() or change == {"address_id": None}:
-            continue
+        if own & change.keys() or change == {"address_id": None} or (status, field) == (404, "lines[0].sku_id"):
+            continue  # of a SKU that there is not, a quote tells in its lines
         body = {name: value for name, value in order_of(shopper, sku).items() if name not in own}
         try:
             refused(shopper.post("/v1/quotes", changed(body, change, sku)), status, code, field)

@@ -323,9 +323,6 @@ PIECES_PER_MEMBER = Reason(
 OFF_SALE = Reason("off_sale", "{name} 已下架，请从订单中移除", "{name} is no longer on sale; remove it from the order")
 SOLD_OUT_NAMED = Reason("sold_out_named", "{name} 已售罄", "{name} is sold out")
 FEW_LEFT_NAMED = Reason("few_left_named", "库存不足：{name} 只剩 {left} 件", "out of stock: {name}, only {left} left")
-SHORT_NAMED = Reason(
-    "short_named", "库存不足：{name}，请减少件数或稍后再试", "out of stock: {name}; order fewer, or try again later"
-)
 SOLD_OUT_LINE = Reason("sold_out_line", "{label}已售罄", "{label} is sold out")
 FEW_LEFT_LINE = Reason("few_left_line", "库存不足：{label}只剩 {left} 件", "out of stock: {label}, only {left} left")
 PRICE_IS_NOW = Reason(
