@@ -49,7 +49,7 @@ def shoppers(shopper: Shopper, sku: str, sold_out: str, unpaid: str, paid: str) 
     yield "PUT", "/v1/cart/lines/none", {"quantity": 1}
     yield "PUT", "/v1/cart/lines/%E6%9E%95", {"quantity": 1}
     yield "POST", f"/v1/orders/{paid}/cancel", {}
-    yield "POST", f"/v1/orders/{paid}/payment", {}
+    yield "POST", "/v1/orders/none/payment/check", {}
     yield "POST", f"/v1/orders/{paid}/receive", {}
     yield "!POST", f"/v1/orders/{paid}/refunds", {"reason": "不想要了", "lines": [{"sku_id": sku, "quantity": 9}]}
     yield "!POST", f"/v1/orders/{paid}/refunds", {"reason": "不想要了", "lines": [{"sku_id": "none", "quantity": 1}]}

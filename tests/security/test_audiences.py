@@ -77,6 +77,7 @@ AUDIENCES = {
     "GET /v1/orders": "member",
     "GET /v1/orders/{order_id}": "member",
     "POST /v1/orders/{order_id}/payment": "member",
+    "POST /v1/orders/{order_id}/payment/check": "member",
     "PUT /v1/orders/{order_id}/address": "member",
     "GET /v1/carriers": "public",
     "POST /v1/orders/{order_id}/cancel": "member",

@@ -30,7 +30,7 @@ from tests.support.orders import NOW, line, order
 
 KIB = 1024
 #: What is kept free for an order's end, for a refund and a parcel of all that is left, and for each refund under way.
-END, REFUND, PARCEL, OPEN = 2 * KIB, 8 * KIB, 6 * KIB, 1280
+END, REFUND, PARCEL, OPEN = 2 * KIB, 8 * KIB, 6 * KIB, 2560
 
 
 def back(state: RefundState, *lines: tuple[str, int]) -> Refund:

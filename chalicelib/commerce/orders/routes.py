@@ -85,8 +85,20 @@ def get_order(call: Call, order_id: str) -> OrderView:
     per_minute=300,
 )
 def start_payment(call: Call, order_id: str) -> PaymentView:
-    """Begin a payment: what wx.requestPayment wants; an order that costs nothing is paid at once, `{paid: true}`."""
+    """Begin a payment: what wx.requestPayment wants.
+
+    `{paid: true}` alone for an order that is paid already, and for one that costs nothing, which is paid by it.
+    """
     return payment.start(order_id, call.caller)
+
+
+@endpoint("POST /v1/orders/{order_id}/payment/check", MEMBER, errors=("conflict",), per_minute=30)
+def check_payment(call: Call, order_id: str) -> OrderView:
+    """Ask WeChat now whether the order is paid, and read it; for who has paid and sees no sign of it.
+
+    A payment that was made is recorded as by WeChat's notice. 503 while WeChat does not answer.
+    """
+    return view(payment.check(order_id, call.caller))
 
 
 @endpoint(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,10 +36,13 @@ class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     amount = goods + freight - withheld. `withheld_fen`: what is kept because the rest of the order costs more without
     these pieces; below zero, what an earlier refund had kept and this one gives back. `requested_because`: why an
-    operator decides, though nothing of it was sent.
+    operator decides, though nothing of it was sent. `refused_because`: why one rejected it, in their words. `kind`:
+    money goes back.
     """
 
     refund_id: str
+    order_id: str
+    kind: Literal["refund"]
     state: RefundState
     amount_fen: int
     goods_fen: int
@@ -50,6 +53,7 @@ class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
     finished_at: datetime | None
     withheld_fen: int = 0
     requested_because: str = ""
+    refused_because: str = ""
 
 
 class SeatView(msgspec.Struct, kw_only=True):
@@ -112,6 +116,8 @@ def refund_view(refund: Refund) -> RefundView:
     """Show the refund."""
     return RefundView(
         refund_id=refund.refund_id,
+        order_id=refund.refund_id.partition("-")[0],  # it is within it
+        kind="refund",
         state=refund.state,
         amount_fen=refund.amount_fen,
         goods_fen=refund.goods_fen,
@@ -122,6 +128,7 @@ def refund_view(refund: Refund) -> RefundView:
         finished_at=refund.finished_at,
         withheld_fen=refund.withheld_fen,
         requested_because=refund.because,
+        refused_because=refund.refused_because,
     )
 
 
@@ -165,7 +172,7 @@ def _fields(order: Order) -> dict[str, Any]:
 
 
 class PaymentView(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What wx.requestPayment wants; or only `paid`, for an order that costs nothing."""
+    """What wx.requestPayment wants; or only `paid`, for an order that is paid already or costs nothing."""
 
     timeStamp: str = ""
     nonceStr: str = ""
