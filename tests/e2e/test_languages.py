@@ -207,14 +207,24 @@ def test_what_an_operator_gets_wrong_is_told_in_the_operator_s_language(shopper:
     check_all(Client(operator.send), [("POST", "/v1/admin/login", {"name": "nobody", "password": "x"})], "")
 
 
+EN_PHONE = (
+    "Phone number is wrong: give a mobile number of 11 digits, a landline with its area code, or + and a country's code"
+)
+
+
 @pytest.mark.parametrize(
     ("language", "short", "phone", "cancel"),
     [
-        ("zh-CN", "库存不足：棉麻抱枕 只剩 2 件", "手机号格式不正确", "订单已付款，不能取消，可申请退款"),
+        (
+            "zh-CN",
+            "库存不足：棉麻抱枕 只剩 2 件",
+            "手机号不正确，请填写 11 位手机号、带区号的座机号，或以 + 和国家（地区）代码开头的号码",
+            "订单已付款，不能取消，可申请退款",
+        ),
         (
             "en",
             "Out of stock: 棉麻抱枕, only 2 left",
-            "Phone number has the wrong format",
+            EN_PHONE,
             "The order is paid and cannot be cancelled; ask for a refund",
         ),
     ],

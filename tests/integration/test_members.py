@@ -303,7 +303,7 @@ def test_a_full_book() -> None:
     assert (problem["limit"], problem["detail"]) == (20, "最多保存 20 个收货地址，请先删除一个")
 
 
-NO_PHONE = "手机号不是有效的电话号码，请填写 11 位手机号、带区号的座机号，或以 + 和国家（地区）代码开头的号码"
+NO_PHONE = "手机号不正确，请填写 11 位手机号、带区号的座机号，或以 + 和国家（地区）代码开头的号码"
 
 
 @pytest.mark.parametrize(

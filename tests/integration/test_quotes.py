@@ -200,7 +200,8 @@ def test_pieces_that_go_as_the_order_is_placed_are_told_with_how_many_are_left(
 ) -> None:
     """The order is decided on three pieces; two of them are sold before it is written."""
     sku = sku_of(product(stock=3))
-    price, sold = placement_rules.price, []
+    price = placement_rules.price
+    sold: list[bool] = []
 
     def meanwhile(purchase: Any) -> Any:
         if not sold:

@@ -64,7 +64,7 @@ def test_a_copied_number_stays_what_it_is(text: str) -> None:
 REFUSED = Reason("refused", "不行", "no")
 
 
-class Inner(Cleaned, forbid_unknown_fields=True):
+class Inner(Cleaned, frozen=True, forbid_unknown_fields=True):
     number: Annotated[str, Meta(extra={"clean": lambda text: text if text == "1" else None, "refuse": REFUSED})]
 
 

@@ -199,7 +199,7 @@ def test_what_is_out_of_stock_is_named_and_how_many_are_left(
     left: int, known: bool, code: str, zh: str, en: str
 ) -> None:
     error = rules.out_of_stock([Pieces("b", 1), Pieces("a", 5)], {"a": left}, {"a": offer("a")} if known else {})
-    assert [(told.field, told.reason.code) for told in error.errors] == [("lines[1].sku_id", code)]  # type: ignore[union-attr]
+    assert [(told.field, told.reason.code) for told in error.errors] == [("lines[1].sku_id", code)]
     assert (error.data["skus"], error.text("zh", FIELDS), error.text("en", FIELDS)) == (["a"], zh, en)
     assert error.data["short"] == [{"sku_id": "a", "left": left}]
 

@@ -91,7 +91,7 @@ class OrdersQuery(PageQuery, kw_only=True):
         return [] if self.state is None else self.state.split(",")
 
 
-class RefundInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
+class RefundInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the shopper wants their money back for; all that remains, where no lines are named."""
 
     reason: Reason256
@@ -119,7 +119,7 @@ class AdminOrdersQuery(PageQuery, kw_only=True):
     member_id: Id | None = None
 
 
-class ShipmentInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
+class ShipmentInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A parcel; all that remains to be sent, where no lines are named."""
 
     carrier: ShortText
@@ -169,7 +169,7 @@ class ApprovalInput(msgspec.Struct, forbid_unknown_fields=True):
     restock: bool = False
 
 
-class OperatorRefundInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
+class OperatorRefundInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to give back, all that remains where no lines are named; whether goods that were sent came back."""
 
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
@@ -177,7 +177,7 @@ class OperatorRefundInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
     restock: bool = False
 
 
-class RejectionInput(Cleaned, forbid_unknown_fields=True):
+class RejectionInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """Why the refund is rejected."""
 
     reason: Reason256

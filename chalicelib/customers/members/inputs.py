@@ -51,7 +51,7 @@ class PhoneInput(msgspec.Struct, forbid_unknown_fields=True):
     consent: ConsentInput | None = None
 
 
-class AddressInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
+class AddressInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where a parcel goes. `region_code` is the six digits of the division code (GB/T 2260); some cities have no
     districts. `is_default` that is left out says nothing: a new address is none, another stays what it is."""
 
@@ -71,7 +71,7 @@ class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
     waive_balance: bool = False
 
 
-class BlockInput(Cleaned, forbid_unknown_fields=True):
+class BlockInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """Why the member is blocked; they may read it."""
 
     reason: Reason256

@@ -51,7 +51,7 @@ class TierInput(msgspec.Struct, forbid_unknown_fields=True):
     tier: TierId
 
 
-class WriteOffInput(Cleaned, forbid_unknown_fields=True):
+class WriteOffInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """Why; the entry keeps it."""
 
     reason: Reason256

@@ -25,13 +25,13 @@ class AdminWithdrawalsQuery(PageQuery, kw_only=True):
     member_id: Id | None = None
 
 
-class WithdrawalRejectionInput(Cleaned, forbid_unknown_fields=True):
+class WithdrawalRejectionInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """Why; the distributor reads it."""
 
     reason: Reason256
 
 
-class ConclusionInput(Cleaned, forbid_unknown_fields=True):
+class ConclusionInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """How it ended, as WeChat Pay's console says: whether the money was paid; and a note on it."""
 
     paid: bool

@@ -12,7 +12,7 @@ class DifferencesQuery(PageQuery, kw_only=True):
     state: DifferenceState = "open"
 
 
-class DifferenceClosingInput(Cleaned, forbid_unknown_fields=True):
+class DifferenceClosingInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """What the difference came from, and what was done about it."""
 
     reason: Reason256

@@ -38,7 +38,7 @@ Limit = Annotated[int, Meta(ge=1, le=100)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=2048)]
 
 
-class Cleaned(msgspec.Struct):
+class Cleaned(msgspec.Struct, frozen=True):
     """What people typed or pasted: as it is decoded, each field whose type says `clean` is made into what was meant.
 
     `clean` is a pure function of the text; what it gives None for is refused with the type's `refuse`, and what it
