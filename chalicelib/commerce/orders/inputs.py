@@ -127,14 +127,14 @@ class ShipmentInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
 
 
-class CorrectionInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
+class CorrectionInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a parcel's carrier and number really are."""
 
     carrier: ShortText
     tracking_no: Copied64
 
 
-class ReceiverInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
+class ReceiverInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where an order goes now, in full."""
 
     name: Name
@@ -150,7 +150,7 @@ class ReceiverInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
         return Receiver(**msgspec.structs.asdict(self))
 
 
-class OwnReceiverInput(Cleaned, forbid_unknown_fields=True, kw_only=True):
+class OwnReceiverInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the order goes now: one of the shopper's addresses, or a new one in full."""
 
     address_id: Id | None = None
