@@ -286,6 +286,15 @@ class Mismatch(OutsideError):
         return False
 
 
+class BadField(ValueError):
+    """A field's value cannot be what it should: what a struct raises as it is decoded. `error` names the field within
+    the struct; whoever decodes puts the way to the struct before it."""
+
+    def __init__(self, error: FieldError) -> None:
+        super().__init__(error.reason.code)
+        self.error = error
+
+
 def malformed(*errors: FieldError) -> MallError:
     """400: fields cannot be read as what they should be."""
     return MallError("malformed", errors=errors)

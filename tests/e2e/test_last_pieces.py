@@ -104,7 +104,7 @@ def test_stock_that_the_shelf_shows_is_what_can_be_bought(shopper: Shopper, oper
         return [one["stock"] for one in page["skus"]] == [0] and page["in_stock"] is False
 
     poll(shown)
-    body = shopper.order_body([(sku, 1)])
+    body = shopper.order_body([(sku, 1)], 1990)
     shopper.post("/v1/orders", body, key="late").refused(409, "out_of_stock")
     answer = operator.post(f"/v1/admin/skus/{sku}/stock", {"quantity": 1, "reason": "补货"}, key="supply").ok()
     assert answer == {"free": 1, "taken": 3, "supplied": 4}

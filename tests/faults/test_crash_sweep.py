@@ -107,6 +107,14 @@ def _grace_over(world: Purchase) -> None:
     world.run_jobs(advance=61)
 
 
+def _check(world: Purchase) -> None:
+    world.shopper.post(f"/v1/orders/{world.order_id}/payment/check")
+
+
+def _check_again(world: Purchase) -> None:
+    assert world.shopper.post(f"/v1/orders/{world.order_id}/payment/check").ok()["paid_fen"] == TOTAL
+
+
 def _close_refused(before: Callable[[Purchase], None]) -> Callable[[Purchase], None]:
     """WeChat refuses, in a word that nobody knows, to close what it is asked to close."""
 
@@ -151,6 +159,8 @@ FLOWS = [
     Flow("start payment", Purchase.place, lambda w: _start(w), lambda w: _start(w), "awaiting_payment", 0, 0, (1, 3)),
     Flow("pay, callback again", _paid_at_wechat, _callback, _callback_again, TO_SHIP, TOTAL, 0, (1, 3)),
     Flow("pay, callback lost", _paid_at_wechat, _callback, _callback_lost, TO_SHIP, TOTAL, 0, (1, 3)),
+    Flow("pay, the shopper asks", _paid_at_wechat, _check, _check_again, TO_SHIP, TOTAL, 0, (1, 3)),
+    Flow("pay when closed, the shopper asks", _late, _check, _check_again, "closed", TOTAL, TOTAL, (0, 0)),
     Flow("cancel", _started, _cancel, _cancel_again, "closed", 0, 0, (0, 0)),
     Flow("close by time", _deadline_over, _jobs, _nothing, "closed", 0, 0, (0, 0)),
     Flow("close by time, but paid", _deadline_over_but_paid, _jobs, _nothing, TO_SHIP, TOTAL, 0, (1, 3)),

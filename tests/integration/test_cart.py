@@ -170,6 +170,83 @@ def test_a_sku_that_is_removed_from_its_product_is_gone_from_sale_but_not_from_s
     assert cart.selected_total_fen == 0
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["off sale", "removed"])
+def test_a_line_whose_goods_left_sale_can_be_deselected_and_not_selected(
+    member: str, product: Callable[..., Any], gone: bool
+) -> None:
+    shelf = product(9, 9)
+    kept, other = shelf.skus
+    put(member, other.sku_id, 2)
+    one = SkuInput(sku_code=kept.sku_code, specs=kept.specs, price_fen=kept.price_fen)
+    products.change(shelf.product_id, {"skus": [one]} if gone else {"publish": False})
+    cart = put(member, other.sku_id, 2, selected=False)
+    assert [(line.sku_id, line.selected, line.problem) for line in cart.lines] == [
+        (other.sku_id, False, "gone" if gone else "not_on_sale")
+    ]
+    code = "not_found" if gone else "product_unavailable"
+    for refused in (lambda: put(member, other.sku_id, 2), lambda: put(member, other.sku_id, 2, selected=True)):
+        with pytest.raises(MallError) as refusal:
+            refused()
+        assert refusal.value.code == code
+    assert lines(member) == [(other.sku_id, 2, False)]
+
+
+def test_deselecting_puts_nothing_into_a_cart(member: str, product: Callable[..., Any]) -> None:
+    shelf = product(9)
+    products.change(shelf.product_id, {"publish": False})
+    for sku_id, code in ((shelf.skus[0].sku_id, "product_unavailable"), ("p" + "a" * 24 + "-b", "not_found")):
+        with pytest.raises(MallError) as refusal:
+            put(member, sku_id, 1, selected=False)
+        assert refusal.value.code == code
+    assert lines(member) == []
+
+
+def test_a_product_off_sale_is_shown_as_it_was_last_and_what_never_was_on_sale_is_not_known(
+    member: str, product: Callable[..., Any]
+) -> None:
+    from chalicelib.commerce.cart import queries as cart_queries
+    from chalicelib.commerce.catalogue.products.inputs import ProductInput
+
+    shelf = product(9)
+    sku = shelf.skus[0]
+    put(member, sku.sku_id, 1)
+    changed = SkuInput(sku_code=sku.sku_code, specs=sku.specs, price_fen=12345)
+    products.change(shelf.product_id, {"publish": False, "name": "改价后"})
+    products.change(shelf.product_id, {"skus": [changed], "picture_url": "https://a/secret"})
+    cache.forget("catalogue")
+    line = cart_queries.get(member).lines[0]
+    assert (line.name, line.price_fen, line.picture_url, line.problem) == ("杯", 1000, "", "not_on_sale")
+    with pytest.raises(MallError) as refusal:
+        put(member, sku.sku_id, 1)
+    assert "改价后" not in refusal.value.text("zh", {})
+    products.change(shelf.product_id, {"publish": True})
+    cache.forget("catalogue")
+    line = cart_queries.get(member).lines[0]
+    assert (line.name, line.price_fen, line.picture_url, line.problem) == ("改价后", 12345, "https://a/secret", None)
+
+    draft = ProductInput(name="未发布", skus=[SkuInput(sku_code=f"c{secrets.token_hex(4)}", price_fen=1, stock=1)])
+    hidden = products.create(said(draft) | {"publish": False}).product
+    assert hidden is not None
+    with pytest.raises(MallError) as unknown:
+        put(member, hidden.skus[0].sku_id, 1)
+    assert unknown.value.code == "not_found"
+
+
+def test_a_sku_that_came_while_its_product_was_off_sale_is_not_known(member: str, product: Callable[..., Any]) -> None:
+    shelf = product(9)
+    products.change(shelf.product_id, {"publish": False})
+    old = SkuInput(sku_code=shelf.skus[0].sku_code, specs={"号": "0"}, price_fen=1000)
+    new = SkuInput(sku_code=f"c{secrets.token_hex(4)}", specs={"号": "新"}, price_fen=1, stock=1)
+    after = products.change(shelf.product_id, {"skus": [old, new]}).product
+    assert after is not None
+    told = []
+    for sku in after.skus:
+        with pytest.raises(MallError) as refusal:
+            put(member, sku.sku_id, 1)
+        told.append(refusal.value.code)
+    assert told == ["product_unavailable", "not_found"]
+
+
 def test_the_price_in_the_cart_is_todays(member: str, product: Callable[..., Any]) -> None:
     from chalicelib.commerce.cart import queries as cart_queries
 

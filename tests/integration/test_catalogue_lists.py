@@ -6,14 +6,16 @@ import secrets
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from chalicelib.commerce.catalogue import queries as catalogue_queries
 from chalicelib.commerce.catalogue.products import queries as product_queries
 from chalicelib.commerce.catalogue.products import service as products
 from chalicelib.commerce.catalogue.search import service as search
+from chalicelib.commerce.catalogue.tables import Listings
 from chalicelib.core.settings import settings
-from chalicelib.platform.store import base, cache
+from chalicelib.platform.store import base, cache, read
 from local.client import Client, in_process
 from tests.integration.test_catalogue_products import category, fresh, id_of, make, sku
 
@@ -81,6 +83,40 @@ def test_search_finds_chinese_and_latin_words_and_forgets_what_is_taken_down(any
     assert found(f"枕 {mark}") == [coffee]
     anyone.get("/v1/products?q=%20").refused(422, "invalid")
     anyone.get("/v1/products?q=" + "x" * 65).refused(400, "malformed")
+
+
+def test_a_card_names_its_category_in_every_list_and_follows_it(anyone: Client) -> None:
+    mark = secrets.token_hex(4)
+    scope, other = category(), category()
+    product_id = id_of(make(category_id=scope, name=f"枕 {mark}"))
+
+    def told(query: str) -> list[Any]:
+        return [card["category_id"] for card in anyone.get(f"/v1/products?{query}").ok()["items"]]
+
+    assert told(f"category_id={scope}") == told(f"q={mark}") == told(f"category_id={scope}&sort=price_desc") == [scope]
+    products.change(product_id, {"category_id": other})
+    assert told(f"category_id={other}") == told(f"q={mark}") == [other]
+    assert anyone.get(f"/v1/products/{product_id}").ok()["category_id"] == other
+    products.change(product_id, {"category_id": None})
+    assert told(f"q={mark}") == [None]
+
+
+def test_a_card_that_was_kept_before_cards_named_their_category_is_read(anyone: Client) -> None:
+    scope = category()
+    make(category_id=scope, name="枕", brief='"category_id" {"category_id": 1}')
+    items, _ = read.query(Listings, f"{scope}#new")
+    old = {name: value for name, value in msgspec.json.decode(items[0]["card"]["S"]).items() if name != "category_id"}
+    key = (f"{scope}#new", items[0]["sort_key"]["S"])
+    raw = msgspec.json.encode(old).decode()
+    base.call(
+        "UpdateItem",
+        {
+            "TableName": Listings.Meta.table_name, "Key": {"listing": {"S": key[0]}, "sort_key": {"S": key[1]}},
+            "UpdateExpression": "SET card = :c", "ExpressionAttributeValues": {":c": {"S": raw}},
+        },
+    )  # fmt: skip
+    cache.forget("catalogue")
+    assert anyone.get(f"/v1/products?category_id={scope}&sort=new").ok()["items"] == [old | {"category_id": None}]
 
 
 def test_a_chunk_has_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,15 +17,23 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service
+from chalicelib.customers.members.rules import Address, Addresses
 from chalicelib.customers.members.service import count_purchase
-from chalicelib.customers.members.tables import Identities, Members, addresses_key, mini_identity, profile_key
+from chalicelib.customers.members.tables import (
+    ADDRESSES,
+    Identities,
+    Members,
+    addresses_key,
+    mini_identity,
+    profile_key,
+)
 from chalicelib.gateways.wechat import mini
 from chalicelib.gateways.wechat.errors import WechatError
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.tables import Jobs
 from chalicelib.platform.store import read, tools
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
 from chalicelib.platform.web import tokens
 from local.client import SHANGHAI, Client, in_process
 
@@ -188,6 +196,17 @@ def test_one_s_profile() -> None:
     someone.call("PATCH", "/v1/me", {"nickname": "a\tb"}).refused(400, "malformed")
 
 
+def test_a_mini_program_changes_one_s_profile_by_put_and_takes_it_away_by_an_empty_text() -> None:
+    """wx.request sends no PATCH."""
+    someone = member()
+    changed = someone.put("/v1/me", {"nickname": "小鱼🐟", "avatar_url": "https://example.com/a.png"}).ok()
+    assert (changed["nickname"], changed["avatar_url"]) == ("小鱼🐟", "https://example.com/a.png")
+    assert someone.put("/v1/me", {"nickname": ""}).ok() == someone.get("/v1/me").ok() == changed | {"nickname": ""}
+    assert someone.call("PATCH", "/v1/me", {"avatar_url": ""}).ok()["avatar_url"] == ""
+    refusal = someone.put("/v1/me", {"tags": ["vip"]}).refused(400, "malformed")
+    assert [each["field"] for each in refusal["errors"]] == ["tags"]
+
+
 def test_the_phone() -> None:
     someone = member()
     assert "phone" not in someone.get("/v1/me").ok()
@@ -241,6 +260,42 @@ def test_addresses_added_at_once_are_all_kept_or_refused() -> None:
     assert [each["is_default"] for each in items].count(True) == 1
 
 
+def test_a_pasted_address_is_kept_as_it_was_meant() -> None:
+    pasted = {
+        "phone": "\u202d+86 138-0013-8000\u202c", "province": "上海市\n", "detail": "世纪大道\r\n1 号\t2 楼\x07",
+    }  # fmt: skip
+    kept = member().post("/v1/me/addresses", SHANGHAI | pasted).ok(201)
+    assert (kept["phone"], kept["province"], kept["detail"]) == ("13800138000", "上海市", "世纪大道 1 号 2 楼")
+
+
+def test_an_address_that_was_kept_before_the_rule_is_read_and_can_be_mended() -> None:
+    someone = member()
+    kept = someone.post("/v1/me/addresses", SHANGHAI).ok(201)
+    me = someone.get("/v1/me").ok()["member_id"]
+    old = kept | {"phone": "-----", "detail": "1\n2", "name": "\u202e", "province": ""}
+    save(Members(me, ADDRESSES, addresses=Addresses([Address(**old)]), version=7))
+    assert someone.get("/v1/me/addresses").ok()["items"] == [old]
+    assert someone.put(f"/v1/me/addresses/{kept['address_id']}", SHANGHAI).ok() == kept
+
+
+def test_changing_an_address_leaves_the_default_where_it_is_unless_it_says_so() -> None:
+    someone = member()
+    first = someone.post("/v1/me/addresses", SHANGHAI).ok(201)["address_id"]
+    second = someone.post("/v1/me/addresses", SHANGHAI | {"is_default": False}).ok(201)["address_id"]
+    silent = {field: value for field, value in SHANGHAI.items() if field != "is_default"}
+    default = []
+    for address_id, body in (
+        (first, silent),
+        (second, silent),
+        (second, SHANGHAI),
+        (second, SHANGHAI | {"is_default": False}),
+    ):
+        someone.put(f"/v1/me/addresses/{address_id}", body).ok()
+        items = someone.get("/v1/me/addresses").ok()["items"]
+        default.append([each["address_id"] for each in items if each["is_default"]])
+    assert default == [[first], [first], [second], [first]]
+
+
 def test_a_full_book() -> None:
     someone = member()
     for _ in range(20):
@@ -249,10 +304,18 @@ def test_a_full_book() -> None:
     assert (problem["limit"], problem["detail"]) == (20, "最多保存 20 个收货地址，请先删除一个")
 
 
+NO_PHONE = "手机号不正确，请填写 11 位手机号、带区号的座机号，或以 + 和国家（地区）代码开头的号码"
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"phone": "1234"}, "手机号格式不正确"),
+        (
+            {"phone": "1234"},
+            NO_PHONE,
+        ),
+        ({"phone": ""}, "手机号不能为空"),
+        ({"detail": " \n "}, "详细地址不能为空"),
         ({"name": ""}, "收货人不能为空"),
         ({"detail": ""}, "详细地址不能为空"),
         ({"detail": "x" * 257}, "详细地址最多 256 个字符"),

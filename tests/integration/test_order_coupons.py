@@ -68,7 +68,10 @@ def test_a_coupon_is_in_the_quote_then_in_the_order_and_used_with_its_payment(
     coupon = claim(shopper, template(operator))
     plain = quote(shopper, sku)
     assert (plain["payable_fen"], plain["coupons"]) == (PRICE, [])
-    assert plain["usable_coupons"] == [{"coupon_id": coupon, "discount_fen": 500}]
+    mine = shopper.get("/v1/me/coupons").ok()["items"][0]
+    named = {field: mine[field] for field in ("coupon_id", "name", "valid_from", "valid_until")}
+    assert plain["usable_coupons"] == [named | {"discount_fen": 500}]
+    assert quote(shopper, sku, coupon_ids=[coupon])["usable_coupons"] == [named | {"discount_fen": 500}]
     best = quote(shopper, sku, coupon_ids="best")
     assert best == quote(shopper, sku, coupon_ids=[coupon])
     assert (best["goods_fen"], best["discount_fen"], best["payable_fen"]) == (PRICE, 500, PRICE - 500)

@@ -30,7 +30,7 @@ from tests.support.orders import NOW, line, order
 
 KIB = 1024
 #: What is kept free for an order's end, for a refund and a parcel of all that is left, and for each refund under way.
-END, REFUND, PARCEL, OPEN = 2 * KIB, 8 * KIB, 6 * KIB, 1280
+END, REFUND, PARCEL, OPEN, ASKED = 2 * KIB, 8 * KIB, 6 * KIB, 1280, 1280
 
 
 def back(state: RefundState, *lines: tuple[str, int]) -> Refund:
@@ -53,9 +53,13 @@ ALL = (("a", 2), ("b", 1))
         ((2, 1), [back("succeeded", *ALL)], END),
         ((2, 1), [back("succeeded", ("a", 2)), back("succeeded", ("b", 1))], END),
         ((2, 1), [back("rejected", *ALL)], END + REFUND),
-        ((2, 1), [back("rejected", *ALL), back("requested", *ALL)], END + OPEN),
+        ((2, 1), [back("rejected", *ALL), back("requested", *ALL)], END + OPEN + ASKED),
         ((2, 1), [back("approved", ("a", 1)), back("failed", ("a", 1)), back("succeeded", ("b", 1))], END + 2 * OPEN),
-        ((0, 1), [back("processing", ("b", 1)), back("requested", ("a", 1))], END + REFUND + PARCEL + 2 * OPEN),
+        (
+            (0, 1),
+            [back("processing", ("b", 1)), back("requested", ("a", 1))],
+            END + REFUND + PARCEL + 2 * OPEN + ASKED,
+        ),
     ],
 )
 def test_an_order_leaves_room_for_all_that_may_still_be_written_and_not_a_byte_more(

@@ -217,7 +217,10 @@ def test_sent_goods_are_free_again_only_where_they_came_back() -> None:
 def test_when_nothing_more_is_to_be_sent_the_order_is_shipped() -> None:
     bought = send(order(line("a", 2, 200)), ("a", 1))
     after = grant(bought, ask(bought, "r", ("a", 1)))
-    assert (after.state, after.history[-1]) == ("shipped", Event(NOW, "shipped", "system", "nothing more to send"))
+    assert (after.state, after.history[-1]) == (
+        "shipped",
+        Event(NOW, "shipped", "system", "其余商品已退款，没有待发货的商品"),
+    )
 
 
 def test_an_order_has_no_more_refunds_than_wechat_makes() -> None:

@@ -222,7 +222,7 @@ def test_all_that_is_missing_hidden_or_sold_out_is_named_at_once_and_in_its_plac
         ("lines[0].sku_id", "off_sale"), ("lines[2].sku_id", "off_sale"),
     ]  # fmt: skip
     error = rules.out_of_stock(lines, {"b": 1, "d": 0}, offers)
-    assert error.data == {"skus": ["b", "d"]}
+    assert error.data == {"skus": ["b", "d"], "short": [{"sku_id": "b", "left": 1}, {"sku_id": "d", "left": 0}]}
     assert [(told.field, told.reason.code, told.params.get("left")) for told in error.errors] == [
         ("lines[1].sku_id", "few_left_named", 1), ("lines[3].sku_id", "sold_out_named", None),
     ]  # fmt: skip

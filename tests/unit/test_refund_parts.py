@@ -23,6 +23,7 @@ from chalicelib.commerce.orders.refunds.rules import (
 from chalicelib.commerce.orders.refunds.rules import RefundRequest as Asked
 from chalicelib.commerce.orders.rules import Event, Order, OrderLine, Pieces, Refund, RefundLine, RefundState
 from chalicelib.core.errors import MallError
+from chalicelib.core.money import yuan
 from tests.support.orders import NOW, line, order
 
 LONG_AGO = [Event(NOW, "placed", "member")]
@@ -77,12 +78,13 @@ def test_pieces_that_were_not_sent_go_first_and_only_what_is_at_hand_again_goes_
             was, cancelled=now.cancelled, returned=now.returned, restocked=was.restocked + into_stock[was.sku_id]
         )
     assert back == [Pieces(sku_id, number) for sku_id, number in into_stock.items() if number]
-    events = [*LONG_AGO, Event(NOW, "refund_granted", "operator:x", f"{asked.amount_fen} fen")]
+    note = f"退款 {yuan(asked.amount_fen)} 元，原路退回" if asked.amount_fen else ""
+    events = [*LONG_AGO, Event(NOW, "refund_granted", "operator:x", note, asked.refund_id)]
     state = before.state
     if taken == left:
         state, events = "closed", [*events, Event(NOW, "closed_refunded", "system")]
     elif unsent and not any(one.to_ship for one in after.lines):
-        state, events = "shipped", [*events, Event(NOW, "shipped", "system", "nothing more to send")]
+        state, events = "shipped", [*events, Event(NOW, "shipped", "system", "其余商品已退款，没有待发货的商品")]
     assert after == msgspec.structs.replace(before, state=state, lines=after.lines, refunds=[asked], history=events)
 
 

@@ -298,9 +298,6 @@ def test_the_words_cover_the_tables() -> None:
             "The order is not paid yet and cannot be refunded; it can be cancelled",
         ),
         (
-            "shipped", "pay", "订单已发货，无需再次付款", "The order is shipped and need not be paid again",
-        ),
-        (
             "closed", "pay", "订单已关闭，不能付款，请重新下单",
             "The order is closed and cannot be paid; place a new one",
         ),

@@ -22,7 +22,10 @@ def get_cart(call: Call) -> CartView:
     admits=True,
 )
 def put_line(call: Call, sku_id: str, body: CartLineInput) -> CartView:
-    """Put a SKU into the cart, or change its line."""
+    """Put a SKU into the cart, or change its line.
+
+    A line that is there can be deselected (`"selected": false`) whatever became of its SKU.
+    """
     return service.put(call.caller, sku_id, body.quantity, body.selected, call.token)
 
 

@@ -16,6 +16,7 @@ from chalicelib.commerce.cart.rules import CartLine
 from chalicelib.commerce.cart.tables import Carts, lines_of
 from chalicelib.commerce.cart.views import CartView, cart_view
 from chalicelib.commerce.catalogue.offers import queries as offers
+from chalicelib.commerce.catalogue.offers.rules import Offer
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.refusals import NO_SUCH
@@ -34,8 +35,9 @@ LINES_MAX = 50
 def put(member_id: str, sku_id: str, quantity: int, selected: bool | None, token: Token | None = None) -> CartView:
     """Put so many of a SKU into the cart, or change its line; `selected` None leaves that as it is (new: selected).
 
-    The member is admitted by what is read for it, where they called with a `token`. Raises `unauthenticated`,
-    `not_found`, `product_unavailable`, `cart_full`, `member_blocked`.
+    A line that is there is deselected whatever became of its SKU: taking a mark away needs no goods. The member is
+    admitted by what is read for it, where they called with a `token`. Raises `unauthenticated`, `not_found`,
+    `product_unavailable`, `cart_full`, `member_blocked`.
     """
     known, unknown = offers.recalled([sku_id])
     member, *found = read.batch_get([profile_key(member_id), *offers.keys(unknown)], consistent=False)
@@ -43,11 +45,11 @@ def put(member_id: str, sku_id: str, quantity: int, selected: bool | None, token
     if member is not None:
         check_admitted(member.profile)
     offer = (known | offers.learned(unknown, found)).get(sku_id)
-    if offer is None:
-        raise MallError("not_found", errors=(NO_SUCH.at("sku_id"),))
-    if not offer.product.published:
-        raise MallError("product_unavailable", skus=[sku_id], errors=(NOT_FOR_THE_CART.at("sku_id", name=offer.name),))
     path = Carts.lines[sku_id]
+    if refusal := _not_for_the_cart(sku_id, offer):
+        if selected is not False:
+            raise refusal
+        return cart_view(lines_of(_change(member_id, path, quantity, selected, refusal)))
     line = {
         "quantity": quantity,
         "selected": True if selected is None else selected,
@@ -57,18 +59,30 @@ def put(member_id: str, sku_id: str, quantity: int, selected: bool | None, token
         room = path.does_not_exist() & (size(Carts.lines) < LINES_MAX)
         cart = _write(member_id, [path.set(line)], Carts.member_id.does_not_exist() | room)
     except ConditionFailed:
-        cart = _change(member_id, path, quantity, selected)
+        full = MallError("cart_full", limit=LINES_MAX, errors=(CART_FULL.at("sku_id", limit=LINES_MAX),))
+        cart = _change(member_id, path, quantity, selected, full)
     return cart_view(lines_of(cart))
 
 
-def _change(member_id: str, path: Path, quantity: int, selected: bool | None) -> Carts:
+def _not_for_the_cart(sku_id: str, offer: Offer | None) -> MallError | None:
+    """Why the SKU cannot be put into a cart; None where it can."""
+    if offer is None:
+        return MallError("not_found", errors=(NO_SUCH.at("sku_id"),))
+    if not offer.product.published:
+        error = NOT_FOR_THE_CART.at("sku_id", name=offer.name)
+        return MallError("product_unavailable", skus=[sku_id], errors=(error,))
+    return None
+
+
+def _change(member_id: str, path: Path, quantity: int, selected: bool | None, refusal: MallError) -> Carts:
+    """Change the line; where there is none, that is the refusal."""
     actions: list[Action] = [path["quantity"].set(quantity)]
     if selected is not None:
         actions.append(path["selected"].set(selected))
     try:
         return _write(member_id, actions, path.exists())
     except ConditionFailed:
-        raise MallError("cart_full", limit=LINES_MAX, errors=(CART_FULL.at("sku_id", limit=LINES_MAX),)) from None
+        raise refusal from None
 
 
 def remove(member_id: str, sku_id: str) -> CartView:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from chalicelib.commerce.catalogue.products.inputs import Sort
-from chalicelib.platform.web.types import Code, Id, PageQuery, ShortText, Text256, Url
+from chalicelib.platform.web.types import Cleaned, Code, Id, Line64, PageQuery, ShortText, Text256, Url
 
 
 class ProductsQuery(PageQuery, kw_only=True):
@@ -36,11 +36,11 @@ class CategoryInput(CategoryChangeInput, frozen=True, kw_only=True, forbid_unkno
     name: ShortText
 
 
-class StockInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StockInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """Pieces to add, or below zero to take away, and why."""
 
     quantity: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
-    reason: ShortText
+    reason: Annotated[Line64, Meta(min_length=1)]
 
 
 class ShardsInput(msgspec.Struct, frozen=True):

@@ -49,12 +49,22 @@ class Sku(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     picture_url: str = ""
 
 
+class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What shoppers saw of a product when it was taken off sale: all that they may know of it until it is on sale
+    again."""
+
+    name: str
+    picture_url: str = ""
+    skus: list[Sku]
+
+
 class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the mall knows of a product, save its long texts and pictures (`Detail`) and its stock.
 
     `role` (traffic, hit, profit, new, image) and `values` (practical, experience, added, other) are the
     merchant's view of it; `freight_template_id` None means the mall's default template. The limits are in pieces of all
-    its SKUs: what a member buys in all, and in one order; None: without.
+    its SKUs: what a member buys in all, and in one order; None: without. `shown`: of one that was taken off sale; None
+    of one that is on sale, or never was.
     """
 
     product_id: str
@@ -76,12 +86,23 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limit_per_member: int | None = None
     limit_per_order: int | None = None
     published: bool = False
+    shown: Shown | None = None
     created_at: datetime
     updated_at: datetime
 
     def sku(self, sku_id: str) -> Sku | None:
         """Find the SKU of that id, or None."""
         return next((sku for sku in self.skus if sku.sku_id == sku_id), None)
+
+
+def with_shown(before: Product, after: Product) -> Product:
+    """Give the product after a change what shoppers saw of it last: of one that leaves sale, what it was before."""
+    if after.published:
+        return msgspec.structs.replace(after, shown=None)
+    if before.published:
+        shown = Shown(name=before.name, picture_url=before.picture_url, skus=before.skus)
+        return msgspec.structs.replace(after, shown=shown)
+    return after
 
 
 class Stock(msgspec.Struct, frozen=True):
@@ -115,7 +136,7 @@ class ActivityCard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """A product in a list. `sold` and `in_stock` may be a minute old."""
+    """A product in a list. `sold` and `in_stock` may be a minute old; `category_id` is null where it has none."""
 
     product_id: str
     name: str
@@ -125,6 +146,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     list_price_fen: int
     sold: int
     in_stock: bool
+    category_id: str | None = None
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -53,9 +53,10 @@ class ClaimInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CodeInput(msgspec.Struct, forbid_unknown_fields=True):
-    """A code as it is printed, or as somebody typed it: case, spaces and dashes do not matter."""
+    """A code as it is printed, or as somebody typed or pasted it: case, width, blanks, line breaks and dashes do not
+    matter."""
 
-    code: ShortText
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class ShareInput(msgspec.Struct, forbid_unknown_fields=True):

@@ -41,7 +41,7 @@ def search(call: Call, query: AdminOrdersQuery) -> Page[AdminOrderView]:
     if query.member_id is not None:
         if query.queue is not None:
             raise invalid(QUEUE_OR_MEMBER.at("queue"))
-        orders, next_cursor = orders_of_member(query.member_id, None, query.limit, query.cursor)
+        orders, next_cursor = orders_of_member(query.member_id, [], query.limit, query.cursor)
     else:
         orders, next_cursor = orders_in_queue(query.queue or "awaiting_shipment", query.limit, query.cursor)
     return Page([admin_view(order, call.permissions) for order in orders], next_cursor)

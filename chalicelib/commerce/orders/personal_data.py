@@ -25,7 +25,7 @@ _NOBODY = "***"
 
 
 def _orders(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
-    found, position = orders_of_member(member_id, None, _PAGE, position)
+    found, position = orders_of_member(member_id, [], _PAGE, position)
     return [view(order) for order in found], position
 
 
@@ -52,7 +52,7 @@ def _erase(member_id: str) -> None:
     """Take the receiver out of every order; what was bought and paid stays."""
     position: str | None = None
     while True:
-        found, position = orders_of_member(member_id, None, _PAGE, position)
+        found, position = orders_of_member(member_id, [], _PAGE, position)
         for order in found:
             changes.change(order.order_id, _without_receiver)
         if position is None:

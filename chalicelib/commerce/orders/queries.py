@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.commerce.orders.refusals import NO_SUCH_REFUND
@@ -17,8 +18,9 @@ from chalicelib.platform.web.tokens import Token
 #: The states in which an order waits for something.
 OPEN = ("awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received")
 
-#: A filtered page reads at most this many times, so that one request's work is bounded.
-_READS_MAX = 8
+#: A filtered page that has some orders is given when so many were looked at; each read looks at so many times more.
+_LOOKED_AT = 500
+_GROWTH = 4
 
 
 def find(order_id: str) -> Versioned[Order]:
@@ -56,21 +58,33 @@ def owned(order_id: str, member_id: str, token: Token | None = None) -> Order:
 
 
 def orders_of_member(
-    member_id: str, state: str | None, limit: int, cursor: str | None
+    member_id: str, states: Sequence[str], limit: int, cursor: str | None
 ) -> tuple[list[Order], str | None]:
-    """List a page of the member's orders, newest first; a new order may be missing for a moment."""
-    listing = f"orders:{member_id}:{state or ''}"
+    """List a page of the member's orders in one of these states (none: in any), newest first; a new order may be
+    missing for a moment. A page is empty only where the list ends. Raises `cursor_invalid`.
+
+    Where few are in these states, ever more is read at once: some 25 orders cost 0.5 RRU, and thousands take a few
+    reads.
+    """
+    chosen = sorted(set(states))
+    listing = f"orders:{member_id}:{','.join(chosen)}"
     after = cursors.read(listing, cursor)
-    keep = None if state is None else Orders.state == state
-    keys: list[str] = []
-    for _ in range(_READS_MAX):
+    keep = Orders.state.is_in(*chosen) if chosen else None
+    found: list[read.Raw] = []
+    looked_at, size = 0, limit
+    while True:
         page, after = read.query(
-            Orders, member_id, index=Orders.by_member, keep=keep, forward=False, limit=limit - len(keys), after=after
+            Orders, member_id, index=Orders.by_member, keep=keep, forward=False, limit=size, after=after
         )
-        keys += [raw["order_id"]["S"] for raw in page]
-        if after is None or len(keys) >= limit:
+        found += page
+        looked_at += size
+        if after is None or len(found) >= limit or (found and looked_at >= _LOOKED_AT):
             break
-    return orders_of(keys), cursors.write(listing, after)
+        size *= _GROWTH
+    if len(found) > limit:
+        found = found[:limit]
+        after = {name: found[-1][name] for name in ("order_id", "member_id", "placed")}
+    return orders_of([raw["order_id"]["S"] for raw in found]), cursors.write(listing, after)
 
 
 def index_shows(member_id: str, or_ordered: bool = False) -> bool:

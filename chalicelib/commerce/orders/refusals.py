@@ -53,9 +53,6 @@ ORDER_ANEW = Reason(
     "订单{state}，不能{action}，请重新下单",
     "the order is {state} and cannot be {action}; place a new one",
 )
-PAID_ALREADY = Reason(
-    "paid_already", "订单{state}，无需再次{action}", "the order is {state} and need not be paid again"
-)
 SENT_ALREADY = Reason(
     "sent_already", "订单{state}，没有待发货的商品", "the order is {state}; nothing of it is left to send"
 )
@@ -87,11 +84,6 @@ ORDER_ADVICE: dict[tuple[str, str], Reason] = {
     ("shipped", "cancel"): ASK_FOR_A_REFUND,
     ("received", "cancel"): ASK_FOR_A_REFUND,
     ("awaiting_payment", "pay"): ASK_AGAIN_SOON,
-    ("awaiting_group", "pay"): PAID_ALREADY,
-    ("awaiting_shipment", "pay"): PAID_ALREADY,
-    ("shipped", "pay"): PAID_ALREADY,
-    ("received", "pay"): PAID_ALREADY,
-    ("completed", "pay"): PAID_ALREADY,
     ("closed", "pay"): ORDER_ANEW,
     ("awaiting_payment", "ship"): WAIT_FOR_PAYMENT,
     ("awaiting_group", "ship"): WAIT_FOR_GROUP,
@@ -329,9 +321,6 @@ PIECES_PER_MEMBER = Reason(
 OFF_SALE = Reason("off_sale", "{name} 已下架，请从订单中移除", "{name} is no longer on sale; remove it from the order")
 SOLD_OUT_NAMED = Reason("sold_out_named", "{name} 已售罄", "{name} is sold out")
 FEW_LEFT_NAMED = Reason("few_left_named", "库存不足：{name} 只剩 {left} 件", "out of stock: {name}, only {left} left")
-SHORT_NAMED = Reason(
-    "short_named", "库存不足：{name}，请减少件数或稍后再试", "out of stock: {name}; order fewer, or try again later"
-)
 SOLD_OUT_LINE = Reason("sold_out_line", "{label}已售罄", "{label} is sold out")
 FEW_LEFT_LINE = Reason("few_left_line", "库存不足：{label}只剩 {left} 件", "out of stock: {label}, only {left} left")
 PRICE_IS_NOW = Reason(

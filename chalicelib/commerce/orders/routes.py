@@ -10,24 +10,26 @@ from chalicelib.commerce.orders.inputs import OrderInput, OrdersQuery, OwnReceiv
 from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.commerce.orders.placement import service as placement
 from chalicelib.commerce.orders.queries import orders_of_member
+from chalicelib.commerce.orders.quotes.views import QuoteView
 from chalicelib.commerce.orders.refunds import service as refunds
 from chalicelib.commerce.orders.rules import Pieces, as_placed
 from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.commerce.orders.views import CarrierView, OrderView, PaymentView, RefundView, refund_view, view
-from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.platform.web.endpoint import MEMBER, PUBLIC, Call, endpoint
 from chalicelib.platform.web.types import Page
 
-_PLACE_ERRORS = (
-    "cart_empty", "not_found", "product_unavailable", "region_not_served", "invalid",
-    "activity_over", "lobby_over", "lobby_full", "already_in_lobby", "not_for_you", "purchase_limit",
-    "coupon_unusable", "too_many_unpaid",
+_QUOTE_ERRORS = (
+    "cart_empty", "not_found", "region_not_served", "invalid", "activity_over", "lobby_over", "lobby_full",
+    "already_in_lobby", "not_for_you", "purchase_limit", "coupon_unusable", "too_many_unpaid",
 )  # fmt: skip
 
 
-@endpoint("POST /v1/quotes", MEMBER, errors=_PLACE_ERRORS, admits=True)
-def quote(call: Call, body: QuoteInput) -> Quote:
+@endpoint("POST /v1/quotes", MEMBER, errors=_QUOTE_ERRORS, admits=True)
+def quote(call: Call, body: QuoteInput) -> QuoteView:
     """Quote what these lines, or the selected lines of the cart, would cost now.
+
+    A line that cannot be bought says why (`problem`) and costs nothing; the totals are of the others. Where no address
+    is named, it is the default one.
 
     `coupon_ids: "best"` takes the best combination of the hundred coupons that end first among those the member can use
     by now, looked for among their first 500 open ones; a member with more names the ones to use.
@@ -40,23 +42,34 @@ def quote(call: Call, body: QuoteInput) -> Quote:
     MEMBER,
     status=201,
     idempotent=True,
-    errors=(*_PLACE_ERRORS, "price_changed", "out_of_stock", "coupon_taken", "member_blocked", "conflict"),
+    errors=(
+        *_QUOTE_ERRORS,
+        "product_unavailable",
+        "price_changed",
+        "out_of_stock",
+        "coupon_taken",
+        "member_blocked",
+        "conflict",
+    ),
     per_minute=300,
     admits=True,
 )
 def place_order(call: Call, body: OrderInput) -> OrderView:
-    """Place an order at the price the shopper saw.
+    """Place an order at the price the shopper saw. Of the cart, what is gone or not on sale stays there.
 
-    `price_changed` carries the new `quote`, `out_of_stock` and `product_unavailable` the `skus`, `purchase_limit` the
-    `limit`, with `sku_id` and what is `left` of it where it is a product's.
+    `price_changed` carries the new `quote`, `product_unavailable` the `skus`, `out_of_stock` them and `short`: how many
+    are `left` of each; `purchase_limit` the `limit`, with `sku_id` and what is `left` of it where it is a product's.
     """
     return view(as_placed(placement.place(call.caller, call.idempotency_key, body, call.token)))
 
 
 @endpoint("GET /v1/orders", MEMBER, errors=("cursor_invalid",))
 def list_orders(call: Call, query: OrdersQuery) -> Page[OrderView]:
-    """List the shopper's orders, newest first."""
-    orders, next_cursor = orders_of_member(call.caller, query.state, query.limit, query.cursor)
+    """List the shopper's orders, newest first: all, or those in these states.
+
+    A page may be short; it is empty only where the list ends.
+    """
+    orders, next_cursor = orders_of_member(call.caller, query.states, query.limit, query.cursor)
     return Page([view(order) for order in orders], next_cursor)
 
 
@@ -74,8 +87,20 @@ def get_order(call: Call, order_id: str) -> OrderView:
     admits=True,
 )
 def start_payment(call: Call, order_id: str) -> PaymentView:
-    """Begin a payment: what wx.requestPayment wants; an order that costs nothing is paid at once, `{paid: true}`."""
+    """Begin a payment: what wx.requestPayment wants.
+
+    `{paid: true}` alone for an order that is paid already, and for one that costs nothing, which is paid by it.
+    """
     return payment.start(order_id, call.caller, call.token)
+
+
+@endpoint("POST /v1/orders/{order_id}/payment/check", MEMBER, errors=("conflict",), per_minute=30)
+def check_payment(call: Call, order_id: str) -> OrderView:
+    """Ask WeChat now whether the order is paid, and read it; for who has paid and sees no sign of it.
+
+    A payment that was made is recorded as by WeChat's notice. 503 while WeChat does not answer.
+    """
+    return view(payment.check(order_id, call.caller))
 
 
 @endpoint(

@@ -45,12 +45,14 @@ PARCELS_MAX = 15
 #: Pictures that a refund is asked for with.
 PICTURES_MAX = 9
 #: The largest item of DynamoDB, in bytes. What an order leaves free of it: for its other attributes and its end, for a
-#: refund of all that is left, for a parcel of all that is left, and for what is still to be told of a refund.
+#: refund of all that is left, for a parcel of all that is left, for what is still to be told of a refund, and for why
+#: an operator refuses one.
 ITEM_BYTES = 400 * 1024
 _END_BYTES = 2 * 1024
 _REFUND_BYTES = 8 * 1024
 _PARCEL_BYTES = 6 * 1024
 _OPEN_REFUND_BYTES = 1280
+_REFUSAL_BYTES = 1280
 #: How long before its deadline an order takes no new payment, so that none is under way when the order is closed.
 PAY_MARGIN = timedelta(seconds=10)
 #: How long after an order's deadline WeChat takes its payment: it does for at least a minute after it was begun.
@@ -139,12 +141,13 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of an order's history: when, what (a stable word), by whom ("member", "system", "wechat",
-    "operator:NAME"), and what else is worth knowing."""
+    "operator:NAME"), what else is worth knowing, for people, and which refund it is about."""
 
     at: datetime
     what: str
     by: str
     note: str = ""
+    refund_id: str = ""
 
 
 class Pieces(msgspec.Struct, frozen=True):
@@ -203,6 +206,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sent_at: datetime | None = None
     #: Why it was not granted at once, though nothing of it was sent: a code of `conditions/rules.py`.
     because: str = ""
+    #: Why an operator rejected it, in their words.
+    refused_because: str = ""
     #: What is kept of its price because the rest costs so much more without these pieces; below zero, what an earlier
     #: refund had kept and this one gives back. All of an order's are never below zero together.
     withheld_fen: int = 0
@@ -302,9 +307,9 @@ def step(order: Order, action: str, what: str, by: str, at: datetime, note: str 
     return noted(msgspec.structs.replace(order, state=after), what, by, at, note)
 
 
-def noted(order: Order, what: str, by: str, at: datetime, note: str = "") -> Order:
-    """Add a line to the order's history."""
-    return msgspec.structs.replace(order, history=[*order.history, Event(at, what, by, note)])
+def noted(order: Order, what: str, by: str, at: datetime, note: str = "", refund_id: str = "") -> Order:
+    """Add a line to the order's history; with the refund that it is about, if it is about one."""
+    return msgspec.structs.replace(order, history=[*order.history, Event(at, what, by, note, refund_id)])
 
 
 def as_placed(order: Order) -> Order:
@@ -332,6 +337,7 @@ def check_room(order: Order) -> Order:
     if any(line.to_ship for line in order.lines):
         size += _PARCEL_BYTES
     size += _OPEN_REFUND_BYTES * sum(refund.state != "succeeded" for refund in refunds)
+    size += _REFUSAL_BYTES * sum(refund.state == "requested" for refund in refunds)
     if size > ITEM_BYTES:
         raise invalid(ORDER_TOO_LONG.at("order_id"))
     return order

@@ -3,7 +3,8 @@
 | who asks | how | units |
 |---|---|---|
 | one order | Get order | 1 RRU per 4 KB |
-| a member's orders, newest first, by state | Query by_member, BatchGet the page | 0.5 RRU + 1 per order |
+| a member's orders, newest first | Query by_member, BatchGet the page | 0.5 RRU + 1 per order |
+| the same, in some states | Query by_member with a filter, ever more at once | 0.5 RRU per 25 looked at + 1 per order |
 | operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 per order |
 | operators: refunds on their way, oldest first | Query by_refund in each shard, BatchGet the page | the same |
 | place, and every change | Put under the version, in a transaction | 2 WRU per KB + 1 per index that changes |

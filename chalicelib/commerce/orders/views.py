@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -51,10 +51,13 @@ class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     amount = goods + freight - withheld. `withheld_fen`: what is kept because the rest of the order costs more without
     these pieces; below zero, what an earlier refund had kept and this one gives back. `requested_because`: why an
-    operator decides, though nothing of it was sent.
+    operator decides, though nothing of it was sent. `refused_because`: why one rejected it, in their words. `kind`:
+    money goes back.
     """
 
     refund_id: str
+    order_id: str
+    kind: Literal["refund"]
     state: RefundState
     amount_fen: int
     goods_fen: int
@@ -65,6 +68,7 @@ class RefundView(msgspec.Struct, kw_only=True, omit_defaults=True):
     finished_at: datetime | None
     withheld_fen: int = 0
     requested_because: str = ""
+    refused_because: str = ""
     pictures: list[str] = []
 
 
@@ -147,6 +151,8 @@ def refund_view(refund: Refund) -> RefundView:
 def _refund_fields(refund: Refund) -> dict[str, Any]:
     return {
         "refund_id": refund.refund_id,
+        "order_id": refund.refund_id.partition("-")[0],  # it is within it
+        "kind": "refund",
         "state": refund.state,
         "amount_fen": refund.amount_fen,
         "goods_fen": refund.goods_fen,
@@ -157,6 +163,7 @@ def _refund_fields(refund: Refund) -> dict[str, Any]:
         "finished_at": refund.finished_at,
         "withheld_fen": refund.withheld_fen,
         "requested_because": refund.because,
+        "refused_because": refund.refused_because,
         "pictures": refund.pictures,
     }
 
@@ -220,7 +227,9 @@ def _without_receiver(order: Order) -> Order:
 
 
 def _without_numbers(refund: Refund) -> Refund:
-    return msgspec.structs.replace(refund, reason=_hidden(refund.reason))
+    return msgspec.structs.replace(
+        refund, reason=_hidden(refund.reason), refused_because=_hidden(refund.refused_because)
+    )
 
 
 def _hidden(text: str) -> str:
@@ -248,7 +257,7 @@ def _fields(order: Order) -> dict[str, Any]:
 
 
 class PaymentView(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What wx.requestPayment wants; or only `paid`, for an order that costs nothing."""
+    """What wx.requestPayment wants; or only `paid`, for an order that is paid already or costs nothing."""
 
     timeStamp: str = ""
     nonceStr: str = ""

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.customers.members.rules import Detail, District, Name, Nickname, Phone, Region
-from chalicelib.platform.web.types import Cursor, ShortText, Text256
+from chalicelib.customers.members.rules import Detail, District, Name, Nickname, Phone, Place, Region
+from chalicelib.platform.web.types import Cleaned, Cursor, Reason256, ShortText
 
 WechatCode = Annotated[str, Meta(min_length=1, max_length=256)]
 #: Which addresses it may be, the rules say, and what to do about others.
@@ -40,7 +40,7 @@ class MemberLoginInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ProfileInput(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; what is left out stays."""
+    """What to change; what is left out stays, and an empty text takes away."""
 
     nickname: Nickname | UnsetType = UNSET
     avatar_url: PictureAddress | UnsetType = UNSET
@@ -53,17 +53,18 @@ class PhoneInput(msgspec.Struct, forbid_unknown_fields=True):
     consent: ConsentInput | None = None
 
 
-class AddressInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Where a parcel goes. `region_code` is the six digits of the division code (GB/T 2260)."""
+class AddressInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where a parcel goes. `region_code` is the six digits of the division code (GB/T 2260); some cities have no
+    districts. `is_default` that is left out says nothing: a new address is none, another stays what it is."""
 
     name: Name
     phone: Phone
     region_code: Region
-    province: Name
-    city: Name
+    province: Place
+    city: Place
     district: District = ""
     detail: Detail
-    is_default: bool = False
+    is_default: bool | UnsetType = UNSET
 
 
 class LogoutInput(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,10 +80,10 @@ class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
     waive_balance: bool = False
 
 
-class BlockInput(msgspec.Struct, forbid_unknown_fields=True):
+class BlockInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """Why the member is blocked; they may read it."""
 
-    reason: Annotated[Text256, Meta(min_length=1)]
+    reason: Reason256
 
 
 class ExportQuery(msgspec.Struct, kw_only=True):

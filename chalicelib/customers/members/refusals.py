@@ -53,6 +53,11 @@ PICTURE_ELSEWHERE = Reason(
     "{label}须是微信头像的 https 地址，或用 POST /v1/uploads 上传后返回的 url",
     "{label} must be an https address of WeChat's, or the url that POST /v1/uploads has answered",
 )
+NOT_A_PHONE = Reason(
+    "not_a_phone",
+    "{label}不正确，请填写 11 位手机号、带区号的座机号，或以 + 和国家（地区）代码开头的号码",
+    "{label} is wrong: give a mobile number of 11 digits, a landline with its area code, or + and a country's code",
+)
 
 NO_SUCH_MEMBER = Reason("no_such_member", "没有这个会员，可能已注销", "there is no such member; they may have left")
 

@@ -67,13 +67,23 @@ def visit(call: Call, body: SourceInput) -> MemberView:
 
 @endpoint("PATCH /v1/me", MEMBER, errors=("invalid", "conflict"))
 def change_me(call: Call, body: ProfileInput) -> MemberView:
-    """Change nickname and picture; others see them as soon as WeChat has let them pass.
+    """Change nickname and picture; others see them as soon as WeChat has let them pass. An empty text takes one away.
 
     A picture is an https address of WeChat's, or the `url` of an upload for the purpose `avatar`.
     """
+    return _changed(call.caller, body)
+
+
+@endpoint("PUT /v1/me", MEMBER, errors=("invalid", "conflict"))
+def put_me(call: Call, body: ProfileInput) -> MemberView:
+    """Change nickname and picture, as PATCH does, which wx.request cannot send: what is left out stays."""
+    return _changed(call.caller, body)
+
+
+def _changed(member_id: str, body: ProfileInput) -> MemberView:
     given: dict[str, Any] = msgspec.structs.asdict(body)
     changes = {field: value for field, value in given.items() if value is not UNSET}
-    return member_view(content.change_own(call.caller, changes))
+    return member_view(content.change_own(member_id, changes))
 
 
 @endpoint(
@@ -122,8 +132,8 @@ def add_address(call: Call, body: AddressInput) -> Address:
 
 @endpoint("PUT /v1/me/addresses/{address_id}", MEMBER, errors=("conflict",))
 def replace_address(call: Call, address_id: str, body: AddressInput) -> Address:
-    """Change an address as a whole."""
-    return service.replace_address(call.caller, _address(address_id, body))
+    """Change an address as a whole; without `is_default` it stays the default, or none."""
+    return service.replace_address(call.caller, _address(address_id, body), body.is_default is UNSET)
 
 
 @endpoint("DELETE /v1/me/addresses/{address_id}", MEMBER, errors=("conflict",))
@@ -140,4 +150,4 @@ def _source(given: SourceInput | None) -> Source | None:
 
 
 def _address(address_id: str, body: AddressInput) -> Address:
-    return Address(address_id=address_id, **msgspec.structs.asdict(body))
+    return Address(address_id=address_id, **msgspec.structs.asdict(body) | {"is_default": body.is_default is True})

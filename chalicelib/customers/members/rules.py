@@ -12,12 +12,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from chalicelib.core import text
+from chalicelib.core import phones, text
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.consents.rules import Consent
-from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_SUCH_ADDRESS
+from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_SUCH_ADDRESS, NOT_A_PHONE
 from chalicelib.customers.members.sessions.rules import CalledIn
-from chalicelib.platform.web.types import Id, ShortText
+from chalicelib.platform.web.types import Line64, Line256, ShortText
 
 ADDRESSES_MAX = 20
 #: How many links by which a member was invited are remembered: one that leads nowhere takes no other's place.
@@ -26,12 +26,26 @@ INVITES_MAX = 8
 Segment = Literal["new", "first_order", "repeat", "loyal", "silent"]
 #: What people write, in any script, on one line: no control characters, no line end after it either.
 _TEXT = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+#: May be empty: who has none is shown as NAMELESS.
 Nickname = Annotated[str, Meta(max_length=32, pattern=text.NAME_OR_EMPTY)]
 Name = ShortText
-#: May be empty: some cities have no districts.
-District = Annotated[str, Meta(max_length=64, pattern=_TEXT)]
-Detail = Annotated[str, Meta(min_length=1, max_length=256, pattern=_TEXT)]
-Phone = Annotated[str, Meta(pattern=r"^[0-9+\- ]{5,20}$(?!\n)")]
+#: Parts of an address, on one line however they were pasted. Some cities have no districts.
+Place = Annotated[Line64, Meta(min_length=1)]
+District = Line64
+Detail = Annotated[Line256, Meta(min_length=1)]
+#: A phone number however it was written, kept in one form (core/phones.py).
+Phone = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description=(
+            "A mobile number of 11 digits, a landline with its area code (and extension), or + and a country's code. "
+            "Blanks, full width and what cannot be seen do not matter; it is kept in one form."
+        ),
+        extra={"clean": phones.normal, "refuse": NOT_A_PHONE},
+    ),
+]
 Region = Annotated[str, Meta(pattern=r"^[0-9]{6}$(?!\n)")]
 
 
@@ -169,16 +183,16 @@ def _days(since: datetime, now: datetime) -> float:
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a parcel goes."""
+    """Where a parcel goes. What comes in is held to its types in inputs.py; what was kept before they were is read."""
 
-    address_id: Id
+    address_id: str
     name: str
-    phone: Phone
-    region_code: Region
+    phone: str
+    region_code: str
     province: str
     city: str
-    district: District
-    detail: Detail
+    district: str
+    detail: str
     is_default: bool = False
 
 
@@ -191,6 +205,11 @@ class Addresses(msgspec.Struct, frozen=True):
         """Find the address with that id, or None."""
         return next((address for address in self.items if address.address_id == address_id), None)
 
+    @property
+    def default(self) -> Address | None:
+        """The default address; None where there is no address."""
+        return next((address for address in self.items if address.is_default), None)
+
     def add(self, address: Address) -> Addresses:
         """Add this address; the first one is the default. Raises `address_limit`."""
         if len(self.items) >= ADDRESSES_MAX:
@@ -198,9 +217,12 @@ class Addresses(msgspec.Struct, frozen=True):
             raise MallError("address_limit", errors=(full,), limit=ADDRESSES_MAX)
         return _settled([*self.items, address], address)
 
-    def replace(self, address: Address) -> Addresses:
-        """Put this address in place of the one with its id. Raises `not_found`."""
-        self._load(address.address_id)
+    def replace(self, address: Address, keeps_default: bool = False) -> Addresses:
+        """Put this address in place of the one with its id; where it `keeps_default`, it is the default if that one is.
+        Raises `not_found`."""
+        before = self._load(address.address_id)
+        if keeps_default:
+            address = msgspec.structs.replace(address, is_default=before.is_default)
         return _settled([address if a.address_id == address.address_id else a for a in self.items], address)
 
     def remove(self, address_id: str) -> Addresses:

@@ -293,9 +293,10 @@ def add_address(member_id: str, address: Address) -> Address:
     return _written(change_addresses(member_id, lambda book: book.add(address)), address.address_id)
 
 
-def replace_address(member_id: str, address: Address) -> Address:
-    """Change an address as a whole. Raises `not_found`, `conflict`."""
-    return _written(change_addresses(member_id, lambda book: book.replace(address)), address.address_id)
+def replace_address(member_id: str, address: Address, keeps_default: bool) -> Address:
+    """Change an address as a whole; where it `keeps_default`, it stays the default, or none. Raises `not_found`,
+    `conflict`."""
+    return _written(change_addresses(member_id, lambda book: book.replace(address, keeps_default)), address.address_id)
 
 
 def remove_address(member_id: str, address_id: str) -> None:

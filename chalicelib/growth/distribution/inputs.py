@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.growth.distribution.rules import CommissionState, DistributorState, PagePath, TierId
-from chalicelib.platform.web.types import Id, PageQuery, Text256
+from chalicelib.platform.web.types import Cleaned, Id, PageQuery, Reason256
 
 Channel = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$(?!\n)")]
 
@@ -51,10 +51,10 @@ class TierInput(msgspec.Struct, forbid_unknown_fields=True):
     tier: TierId
 
 
-class WriteOffInput(msgspec.Struct, forbid_unknown_fields=True):
+class WriteOffInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """Why; the entry keeps it."""
 
-    reason: Annotated[Text256, Meta(min_length=1)]
+    reason: Reason256
 
 
 class DistributorsQuery(PageQuery, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from chalicelib.platform.web.types import Cursor, Fen, Id, PageQuery, Text256
+from chalicelib.platform.web.types import Cleaned, Cursor, Fen, Id, PageQuery, Reason256
 
 WithdrawalQueue = Literal["reviewing", "processing", "waiting", "awaiting_confirmation"]
 
@@ -25,17 +25,17 @@ class AdminWithdrawalsQuery(PageQuery, kw_only=True):
     member_id: Id | None = None
 
 
-class WithdrawalRejectionInput(msgspec.Struct, forbid_unknown_fields=True):
+class WithdrawalRejectionInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """Why; the distributor reads it."""
 
-    reason: Annotated[Text256, Meta(min_length=1)]
+    reason: Reason256
 
 
-class ConclusionInput(msgspec.Struct, forbid_unknown_fields=True):
+class ConclusionInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """How it ended, as WeChat Pay's console says: whether the money was paid; and a note on it."""
 
     paid: bool
-    reason: Annotated[Text256, Meta(min_length=1)]
+    reason: Reason256
 
 
 class QuarterQuery(msgspec.Struct, kw_only=True):

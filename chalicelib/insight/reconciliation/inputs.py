@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-from msgspec import Meta
-
 from chalicelib.insight.reconciliation.rules import DifferenceState
-from chalicelib.platform.web.types import PageQuery, Text256
+from chalicelib.platform.web.types import Cleaned, PageQuery, Reason256
 
 
 class DifferencesQuery(PageQuery, kw_only=True):
@@ -17,7 +12,7 @@ class DifferencesQuery(PageQuery, kw_only=True):
     state: DifferenceState = "open"
 
 
-class DifferenceClosingInput(msgspec.Struct, forbid_unknown_fields=True):
+class DifferenceClosingInput(Cleaned, frozen=True, forbid_unknown_fields=True):
     """What the difference came from, and what was done about it."""
 
-    reason: Annotated[Text256, Meta(min_length=1)]
+    reason: Reason256

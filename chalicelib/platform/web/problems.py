@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.core import refusals, text
-from chalicelib.core.errors import FieldError, Labels, MallError, Reason
+from chalicelib.core.errors import BadField, FieldError, Labels, MallError, Reason
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -114,7 +114,10 @@ def from_validation(fault: msgspec.ValidationError, where: str = "") -> MallErro
     match = re.match(_PATH, str(fault))
     what, path = (match["what"], match["path"] or "") if match else (str(fault), "")
     path = re.sub(_KEY, "", path).strip().removeprefix("$").removeprefix(".").replace("[...]", "[]")
-    if named := re.match(_FIELD, what):
+    if isinstance(fault.__cause__, BadField):
+        error = fault.__cause__.error
+        error = msgspec.structs.replace(error, field=f"{path}.{error.field}" if path else error.field)
+    elif named := re.match(_FIELD, what):
         reason = refusals.REQUIRED if named["how"] == "missing required" else refusals.UNKNOWN_FIELD
         error = reason.at(f"{path}.{named['name']}" if path else named["name"])
     else:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+import functools
+import typing
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from chalicelib.core import text
+from chalicelib.core.errors import BadField, Reason
 from chalicelib.core.money import FEN_MAX
+from chalicelib.core.pasted import compact, one_line
+from chalicelib.core.refusals import EMPTY, WRONG_FORMAT
 
 _T = TypeVar("_T")
 
@@ -19,6 +25,12 @@ ShortText = Annotated[str, Meta(min_length=1, max_length=64, pattern=text.NAME)]
 #: The same as stored documents have it: what was named before the rule must still be read.
 Label = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PRINTABLE)]
 Text256 = Annotated[str, Meta(max_length=256, pattern=_PRINTABLE)]
+#: Text on one line, however it was typed or pasted: line breaks, tabs and other controls are blanks (`Cleaned`).
+Line64 = Annotated[str, Meta(max_length=64, extra={"clean": one_line})]
+Line256 = Annotated[str, Meta(max_length=256, extra={"clean": one_line})]
+Reason256 = Annotated[Line256, Meta(min_length=1)]
+#: A number that somebody copied, such as a parcel's: without blanks, in one width (`Cleaned`).
+Copied64 = Annotated[str, Meta(min_length=1, max_length=64, extra={"clean": compact})]
 #: Within [^...]: controls, zero widths, ends of lines, marks of direction.
 _UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 #: Within [^...]: what is not in an address: blanks, and what is not seen.
@@ -37,6 +49,59 @@ Quantity = Annotated[int, Meta(ge=1, le=999)]
 Count = Annotated[int, Meta(ge=0, le=100_000_000)]
 Limit = Annotated[int, Meta(ge=1, le=100)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=2048)]
+
+
+class Cleaned(msgspec.Struct, frozen=True):
+    """What people typed or pasted: as it is decoded, each field whose type says `clean` is made into what was meant.
+
+    `clean` is a pure function of the text; what it gives None for is refused with the type's `refuse`, and what it
+    leaves empty where the type wants a character at least.
+    """
+
+    def __post_init__(self) -> None:
+        for field, rule in _cleaners(type(self)):
+            text = getattr(self, field)
+            if isinstance(text, str):
+                msgspec.structs.force_setattr(self, field, _cleaned(field, text, rule))
+
+
+class _Cleaner(msgspec.Struct, frozen=True):
+    """How a field is cleaned, and what may not come of it."""
+
+    clean: Callable[[str], str | None]
+    refuse: Reason
+    some: bool
+
+
+def _cleaned(field: str, text: str, rule: _Cleaner) -> str:
+    meant = rule.clean(text)
+    if meant is None:
+        raise BadField(rule.refuse.at(field))
+    if not meant and rule.some:
+        raise BadField(EMPTY.at(field))
+    return meant
+
+
+@functools.cache
+def _cleaners(struct: type[Cleaned]) -> tuple[tuple[str, _Cleaner], ...]:
+    """The fields of the struct that are cleaned; found when it is first decoded."""
+    found: list[tuple[str, _Cleaner]] = []
+    for field, hint in typing.get_type_hints(struct, include_extras=True).items():
+        metas = list(_metas(hint))
+        said = next((meta.extra for meta in metas if meta.extra and "clean" in meta.extra), None)
+        if said is not None:
+            some = any(meta.min_length for meta in metas)
+            found.append((field, _Cleaner(said["clean"], said.get("refuse", WRONG_FORMAT), some)))
+    return tuple(found)
+
+
+def _metas(hint: Any) -> Iterator[Meta]:
+    """What is said of a type, or of each part of a union of types."""
+    if hasattr(hint, "__metadata__"):
+        yield from (meta for meta in hint.__metadata__ if isinstance(meta, Meta))
+    else:
+        for part in typing.get_args(hint):
+            yield from _metas(part)
 
 
 class Page(msgspec.Struct, Generic[_T]):

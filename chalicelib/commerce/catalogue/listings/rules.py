@@ -42,6 +42,7 @@ def card(product: Product, sold: int, stocks: Mapping[str, Stock]) -> Card:
         list_price_fen=list_price_fen(sku),
         sold=sold,
         in_stock=any(stocks[each.sku_id].free > 0 for each in product.skus if each.sku_id in stocks),
+        category_id=product.category_id,
     )
 
 

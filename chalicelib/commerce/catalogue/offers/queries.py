@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.catalogue.categories import queries as category_queries
-from chalicelib.commerce.catalogue.offers.rules import Offer
+from chalicelib.commerce.catalogue.offers.rules import Offer, offered
 from chalicelib.commerce.catalogue.refusals import NOT_ON_SALE
 from chalicelib.commerce.catalogue.rules import Product, product_of
 from chalicelib.commerce.catalogue.stock import shards
@@ -25,15 +25,18 @@ def keys(sku_ids: Iterable[str]) -> list[read.Key]:
 
 
 def from_items(sku_ids: Iterable[str], items: list[Any]) -> dict[str, Offer]:
-    """Make the offers of what was read at `keys(sku_ids)`; a SKU that does not exist is left out."""
+    """Make the offers of what was read at `keys(sku_ids)`; a SKU that does not exist, or never was on sale, is left
+    out."""
     asked = list(dict.fromkeys(sku_ids))
     found = dict(zip([key for _, key in keys(asked)], items, strict=True))
     offers: dict[str, Offer] = {}
     for sku_id in asked:
         product_item, stock = found[product_key(product_of(sku_id))[1]], found[stock_key(sku_id)[1]]
-        sku = product_item.product.sku(sku_id) if product_item is not None else None
-        if sku is not None and stock is not None:
-            offers[sku_id] = Offer(product_item.product, sku, int(stock.free), shards_of(stock))
+        if product_item is None or stock is None:
+            continue
+        offer = offered(product_item.product, sku_id, int(stock.free), shards_of(stock))
+        if offer is not None:
+            offers[sku_id] = offer
     return offers
 
 

@@ -28,3 +28,17 @@ class Offer(msgspec.Struct, frozen=True):
         """What a person calls it: the product's name, and what sets this SKU apart where there are others."""
         specs = self.sku.specs.values() if len(self.product.skus) > 1 else ()
         return " ".join([self.product.name, *specs])
+
+
+def offered(product: Product, sku_id: str, free: int, shards: list[str]) -> Offer | None:
+    """Make the offer of a SKU as shoppers may know it: one off sale as they saw it last, and none of what there is not,
+    or never was on sale."""
+    sku = product.sku(sku_id)
+    if sku is None or product.published:
+        return None if sku is None else Offer(product, sku, free, shards)
+    shown = product.shown
+    seen = None if shown is None else next((each for each in shown.skus if each.sku_id == sku_id), None)
+    if shown is None or seen is None:
+        return None
+    last = msgspec.structs.replace(product, name=shown.name, picture_url=shown.picture_url, skus=shown.skus)
+    return Offer(last, seen, free, shards)

@@ -17,7 +17,7 @@ from chalicelib.commerce.catalogue.refusals import (
     SAME_SPECS,
     SPECS_INCOMPLETE,
 )
-from chalicelib.commerce.catalogue.rules import SPECS_MAX, Detail, Product, Sku, Spec, sku_id, tidy
+from chalicelib.commerce.catalogue.rules import SPECS_MAX, Detail, Product, Sku, Spec, sku_id, tidy, with_shown
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.refusals import EMPTY, NAMED_TWICE, TOO_MANY
 
@@ -66,7 +66,7 @@ def compose(before: Product, detail: Detail, changes: Mapping[str, Any], now: da
             fields["specs"] = specs_of(fields["skus"])
     if "specs" in changes:
         fields["specs"] = [Spec(spec.name, list(spec.values)) for spec in changes["specs"]]
-    product = msgspec.structs.replace(before, **fields)
+    product = with_shown(before, msgspec.structs.replace(before, **fields))
     check(product)
     if product != before:
         product = msgspec.structs.replace(product, updated_at=now)

@@ -65,7 +65,6 @@ def product_fields(aggregate: ProductAggregate) -> dict[str, Any]:
     card = listing_keys.card(item, aggregate.sold, aggregate.stocks)
     return {
         **msgspec.structs.asdict(card),
-        "category_id": item.category_id,
         "gallery": aggregate.detail.gallery,
         "detail": aggregate.detail.detail,
         "specs": item.specs,

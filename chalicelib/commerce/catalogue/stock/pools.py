@@ -10,6 +10,7 @@ from __future__ import annotations
 from chalicelib.commerce.catalogue.jobs import EMPTY_POOL
 from chalicelib.commerce.catalogue.tables import Products, pool_key, stock_key
 from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
 
@@ -45,6 +46,12 @@ def back_to_sale(tx: Transaction, sku_id: str, pool_id: str, quantity: int, on_f
     tx.update(*pool_key(sku_id, pool_id), from_pool, Products.free >= quantity, on_failure)
     to_sale = [Products.free.set(Products.free + quantity), Products.taken.set(Products.taken - quantity)]
     tx.update(*stock_key(sku_id), to_sale, Products.taken >= quantity, on_failure)
+
+
+def free_in(sku_id: str, pool_id: str, consistent: bool = True) -> int:
+    """Read how many pieces are free in the pool; none of one that is closed, or that there is not."""
+    item = read.get(Products, *pool_key(sku_id, pool_id)[1], consistent=consistent)
+    return 0 if item is None or item.closed else int(item.free)
 
 
 def take_stock(tx: Transaction, sku_id: str, quantity: int, on_failure: object, pool: str = "") -> None:

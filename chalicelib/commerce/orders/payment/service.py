@@ -51,7 +51,8 @@ PAID_WORDS = frozenset({"SUCCESS", "REFUND"})
 
 
 def start(order_id: str, member_id: str, token: Token | None = None) -> PaymentView:
-    """Begin the payment of this order at WeChat Pay; beginning it again is the same payment, in the same words.
+    """Begin the payment of this order at WeChat Pay; beginning it again is the same payment, in the same words. An
+    order that is paid already says so.
 
     Where it cannot be begun, WeChat is asked first, and a payment that it has is recorded. The member is admitted by
     what is read with the order, where they called with a `token`.
@@ -59,13 +60,15 @@ def start(order_id: str, member_id: str, token: Token | None = None) -> PaymentV
     `unavailable`.
     """
     order = order_queries.find_owned(order_id, member_id, token).value
-    if order.payable_fen == 0 and order.state in ("awaiting_payment", "awaiting_group", "awaiting_shipment"):
+    if _is_paid(order):
+        return PaymentView(paid=True)
+    if order.payable_fen == 0 and order.state == "awaiting_payment":
         changes.change(order_id, _mark_free)
         return PaymentView(paid=True)
     if order.state != "awaiting_payment":
         raise order_state(order.state, "pay")
     if clock.now() >= order.pay_by - PAY_MARGIN:
-        raise _not_begun(order)
+        return _not_begun(order)
     if order.group is not None:
         groups().check_open(order)
     from chalicelib.gateways.wechat import pay as wechat  # 150 ms that no other call has to pay at a cold start
@@ -86,7 +89,7 @@ def start(order_id: str, member_id: str, token: Token | None = None) -> PaymentV
     except WechatError as fault:
         if fault.passing:
             raise MallError("unavailable", retry_after=2) from fault
-        raise _not_begun(order, fault.code) from fault
+        return _not_begun(order, fault.code)
     params = wechat.pay_params(prepay_id)
     return PaymentView(
         timeStamp=params.timeStamp, nonceStr=params.nonceStr, package=params.package, signType=params.signType,
@@ -94,20 +97,42 @@ def start(order_id: str, member_id: str, token: Token | None = None) -> PaymentV
     )  # fmt: skip
 
 
-def _not_begun(order: Order, code: str = "") -> MallError:
-    """Make the refusal for a payment that WeChat refused with this code, or whose time is over, as WeChat tells of it
-    now; one that it has is recorded. Raises WechatError."""
+def _is_paid(order: Order) -> bool:
+    """Whether the order was paid and stands; one that was closed is not to be paid."""
+    return order.paid_at is not None and order.state != "closed"
+
+
+def _not_begun(order: Order, code: str = "") -> PaymentView:
+    """Say what becomes of a payment that WeChat refused with this code, or whose time is over, as WeChat tells of it
+    now: one that it has is recorded, and the order is paid. Raises `order_state`, `pay_time_over`, `payment_refused`,
+    WechatError."""
     word = ask(order.order_id)
     if word in PAID_WORDS:
-        return order_state(order_queries.load(order.order_id).state, "pay")
+        after = order_queries.load(order.order_id)
+        if not _is_paid(after):
+            raise order_state(after.state, "pay")
+        return PaymentView(paid=True)
     if word == "CLOSED" or not code:
-        return _pay_time_over()
+        raise _pay_time_over()
     log.error("prepay_refused", order_id=order.order_id, reason=code)
-    return MallError("payment_refused", errors=(PAYMENT_REFUSED.at("order_id"),))
+    raise MallError("payment_refused", errors=(PAYMENT_REFUSED.at("order_id"),))
 
 
 def _pay_time_over() -> MallError:
     return MallError("pay_time_over", errors=(PAY_TIME_OVER.at("order_id"),))
+
+
+def check(order_id: str, member_id: str) -> Order:
+    """Ask WeChat whether the member's order is paid, where that is not known: a payment that was made is recorded as by
+    its notice. The order as it is then.
+
+    Raises `not_found`, `conflict`, and WechatError or Mismatch where WeChat does not say.
+    """
+    order = order_queries.owned(order_id, member_id)
+    is_open = order.state == "awaiting_payment" or (order.state == "closed" and not order.transaction_id)
+    if order.payable_fen and is_open and ask(order_id) in PAID_WORDS:
+        return order_queries.load(order_id)
+    return order
 
 
 def ask(order_id: str) -> str | None:
@@ -292,4 +317,4 @@ def _owe_back(order: Order, tx: Transaction, transaction_id: str) -> Order:
     ledger.post(tx, entries.surplus_owed(refund.refund_id, order.order_id, now, amount))
     owe_push(tx, refund.refund_id)
     paid = msgspec.structs.replace(order, paid_fen=amount, paid_at=now, transaction_id=transaction_id)
-    return noted(with_refund(paid, refund), "paid_late", "wechat", now)
+    return noted(with_refund(paid, refund), "paid_late", "wechat", now, refund_id=refund.refund_id)

@@ -18,6 +18,7 @@ from chalicelib.commerce.catalogue.categories import queries as category_queries
 from chalicelib.commerce.catalogue.offers import queries as offers
 from chalicelib.commerce.catalogue.offers.rules import Offer
 from chalicelib.commerce.catalogue.stock import shards
+from chalicelib.commerce.catalogue.stock.pools import free_in
 from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.orders.holding.queries import (
     allowed,
@@ -32,6 +33,7 @@ from chalicelib.commerce.orders.inputs import LineInput, OrderInput, QuoteInput
 from chalicelib.commerce.orders.placement import rules
 from chalicelib.commerce.orders.placement.rules import Checkout, Deal, Purchase, Selection
 from chalicelib.commerce.orders.ports import groups, referrers
+from chalicelib.commerce.orders.quotes import rules as quoting
 from chalicelib.commerce.orders.redemption import queries as redemption
 from chalicelib.commerce.orders.rules import Pieces
 from chalicelib.commerce.orders.settings import order_rules
@@ -42,18 +44,20 @@ from chalicelib.commerce.pricing.promotions.rules import new_customer_matters
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
-from chalicelib.customers.members.rules import check_admitted
+from chalicelib.customers.members.rules import Address, check_admitted
 from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import addresses_key, profile_key
+from chalicelib.platform.store import cache
 from chalicelib.platform.store.read import Key, ReadSet, read_set
 from chalicelib.platform.web.tokens import Token
 
 
 def gather_quote(member_id: str, asked: QuoteInput, token: Token | None = None) -> Purchase:
-    """Gather what a quote is made from: products, address and coupons may be a second old.
+    """Gather what a quote is made from: products, address and coupons may be a second old. Lines that cannot be bought
+    are told, and not bought.
 
     Raises `unauthenticated` for a `token` that was called in or is nobody's any more, `invalid`, `cart_empty`,
-    `not_found`, `product_unavailable`, `purchase_limit`, and what the deal of a group raises.
+    `not_found` for an address or a coupon, and what the deal of a group raises.
     """
     keys = [*_common_keys(member_id, asked), addresses_key(member_id)]
     wanted = _wanted(asked, cart_queries.lines(member_id) if asked.from_cart else [])
@@ -62,7 +66,7 @@ def gather_quote(member_id: str, asked: QuoteInput, token: Token | None = None) 
     found = read_set([*keys, *offers.keys(unknown)], consistent=False)
     sessions.admit_by(token, found[addresses_key(member_id)])
     offered = known | offers.learned(unknown, found.each(offers.keys(unknown)))
-    selection = _selection(member_id, "", asked, rules.pieces(wanted), found, offered)
+    selection = _quoted(member_id, asked, rules.pieces(wanted), found, offered)
     chosen = redemption.picked(member_id, asked.coupon_ids, found)
     return _purchase(member_id, asked, selection, redemption.of_member(member_id, chosen))
 
@@ -118,7 +122,7 @@ def _checkout(
         address=selection.address,
         places=places,
         referral=referrers().referral(profile, found),
-        cart_lines=[line for line in wanted if isinstance(line, CartLine)],
+        cart_lines=[line for line in wanted if isinstance(line, CartLine) and line.sku_id not in selection.problems],
         pay_minutes=order_rules().pay_minutes,
         notify_to=settings().public_url,
         standing=standing,
@@ -140,7 +144,7 @@ def _common_keys(member_id: str, asked: QuoteInput | OrderInput) -> list[Key]:
     """List what must be read for a quote as for an order, save the lines. Raises `invalid`, as `check_group` does."""
     rules.check_group(asked)
     return [
-        *([] if asked.address_id is None else [addresses_key(member_id)]),
+        addresses_key(member_id),
         *redemption.keys(member_id, asked.coupon_ids),
         *([] if asked.group is None else groups().keys(member_id, asked.group)),
     ]
@@ -157,27 +161,58 @@ def _refuse_from_memory(lines: Sequence[Pieces]) -> None:
         raise rules.out_of_stock(lines, short, offers.recalled(short)[0])
 
 
-def _selection(
-    member_id: str, order_id: str, asked: QuoteInput | OrderInput, lines: list[Pieces], found: ReadSet,
-    offered: Mapping[str, Offer],
+def _quoted(
+    member_id: str, asked: QuoteInput, lines: list[Pieces], found: ReadSet, offered: Mapping[str, Offer]
 ) -> Selection:  # fmt: skip
-    """Put together what is bought. Raises `not_found`, `product_unavailable`, `purchase_limit`, and what a
-    deal raises."""
-    address = None
-    if asked.address_id is not None:
-        book = found[addresses_key(member_id)]
-        address = rules.address_of(None if book is None else book.addresses, asked.address_id)
-    deal: Deal | None = None
-    if asked.group is not None:
-        deal = groups().deal(member_id, order_id, asked.group, lines, found)
-    rules.check_offers(lines, offered)
-    check_limits(lines, offered)
-    return Selection(lines=lines, offers=offered, address=address, deal=deal)
+    """Put together what a quote is of. Raises `not_found` for an address, and what a deal raises."""
+    deal = _deal(member_id, "", asked, lines, found)
+    pools = {} if deal is None or not deal.pool else {line.sku_id: _free_in(line.sku_id, deal.pool) for line in lines}
+    problems = quoting.line_problems(lines, offered, pools)
+    return Selection(
+        lines=quoting.without(lines, problems), offers=offered, address=_address(member_id, asked.address_id, found),
+        deal=deal, asked=lines, problems=problems,
+    )  # fmt: skip
+
+
+def _free_in(sku_id: str, pool: str) -> int:
+    """What is free in a pool, possibly a second old."""
+    return cache.remember(("catalogue", "pool", sku_id, pool), lambda: free_in(sku_id, pool, consistent=False))
+
+
+def _selection(
+    member_id: str, order_id: str, asked: OrderInput, lines: list[Pieces], found: ReadSet, offered: Mapping[str, Offer]
+) -> Selection:  # fmt: skip
+    """Put together what is bought; what of the cart is gone or not on sale is left in it. Raises `not_found`,
+    `product_unavailable`, `purchase_limit`, and what a deal raises."""
+    address = _address(member_id, asked.address_id, found)
+    deal = _deal(member_id, order_id, asked, lines, found)
+    problems = quoting.goods_problems(lines, offered) if asked.from_cart else {}
+    if asked.from_cart:
+        quoting.check_some_left(lines, offered, problems)
+    bought = quoting.without(lines, problems)
+    rules.check_offers(bought, offered)
+    check_limits(bought, offered)
+    return Selection(lines=bought, offers=offered, address=address, deal=deal, asked=lines, problems=problems)
+
+
+def _address(member_id: str, address_id: str | None, found: ReadSet) -> Address | None:
+    """The address that is named, else the member's default one; None where they have none."""
+    book = found[addresses_key(member_id)]
+    if address_id is not None:
+        return rules.address_of(None if book is None else book.addresses, address_id)
+    default: Address | None = None if book is None else book.addresses.default
+    return default
+
+
+def _deal(
+    member_id: str, order_id: str, asked: QuoteInput | OrderInput, lines: list[Pieces], found: ReadSet
+) -> Deal | None:  # fmt: skip
+    return None if asked.group is None else groups().deal(member_id, order_id, asked.group, lines, found)
 
 
 def _counted(selection: Selection) -> dict[str, Mapping[str, int] | None]:
     """What this process has seen in this second of the SKUs that lie in shards."""
-    spread = {sku_id: offer.shards for sku_id, offer in selection.offers.items() if offer.shards}
+    spread = {sku_id: offer.shards for sku_id, offer in selection.offers_bought.items() if offer.shards}
     return {sku_id: shards.recalled(sku_id, over) for sku_id, over in spread.items()}
 
 
@@ -202,7 +237,7 @@ def _purchase(
             versions=prices.promotion_versions,
             coupons=coupons,
             chosen=asked.coupon_ids,
-            new_customer=new_customer_matters(promotions, selection.offers, now)
+            new_customer=new_customer_matters(promotions, selection.offers_bought, now)
             and is_new(member_id, standing or standing_now(member_id)),
             floor_bp=pricing_settings.PRICING.current().floor_bp,
         ),

@@ -16,13 +16,14 @@ from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.orders import refusals
 from chalicelib.commerce.orders.holding.rules import Standing
 from chalicelib.commerce.orders.inputs import GroupInput, LineInput, OrderInput, QuoteInput
+from chalicelib.commerce.orders.quotes.rules import Problem
 from chalicelib.commerce.orders.rules import Event, Order, OrderCoupon, OrderLine, Pieces, Receiver, Seat
 from chalicelib.commerce.pricing import rules as pricing
 from chalicelib.commerce.pricing.basket.rules import DEFAULT_TEMPLATE, Item, Lead, floor_fen
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate, spared
 from chalicelib.core import ids
 from chalicelib.core.errors import FieldError, MallError, invalid
-from chalicelib.core.money import FEN_MAX, yuan
+from chalicelib.core.money import FEN_MAX
 from chalicelib.core.refusals import NAMED_TWICE, NO_SUCH
 from chalicelib.customers.members.rules import Address, Addresses, Profile
 
@@ -50,12 +51,22 @@ class Referral(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """What is bought, each SKU once, in the order of the lines; to which address, and at the deal of which group."""
+    """What is bought, each SKU once, in the order of the lines; to which address, and at the deal of which group.
+
+    `asked` are all lines that were asked for; those with `problems`, by their SKUs, are not bought.
+    """
 
     lines: list[Pieces]
     offers: Mapping[str, Offer]
     address: Address | None
     deal: Deal | None
+    asked: list[Pieces] = []
+    problems: Mapping[str, Problem] = {}
+
+    @property
+    def offers_bought(self) -> dict[str, Offer]:
+        """The offers of what is bought, by SKU."""
+        return {line.sku_id: self.offers[line.sku_id] for line in self.lines}
 
 
 class Purchase(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,14 +186,14 @@ def choose_places(
     if selection.deal is not None and selection.deal.pool:
         return {line.sku_id: selection.deal.pool for line in selection.lines}
     places: dict[str, str] = {}
-    short: dict[str, int | None] = {}
+    short: dict[str, int] = {}
     for line in selection.lines:
         offer = selection.offers[line.sku_id]
         free = counted[line.sku_id] if offer.shards else {OWN: offer.free}
         first = ids.shard(order_id, len(offer.shards)) if offer.shards else 0
         place = choose(free, offer.shards, line.quantity, first)
         if place is None:
-            short[line.sku_id] = None if free is None else sum(free.values())
+            short[line.sku_id] = sum((free or {}).values())
         else:
             places[line.sku_id] = place
     if short:
@@ -190,8 +201,8 @@ def choose_places(
     return places
 
 
-def out_of_stock(lines: Sequence[Pieces], short: Mapping[str, int | None], offers: Mapping[str, Offer]) -> MallError:
-    """Refuse an order for the SKUs that are `short`: by how many are left of each, None where nobody knows.
+def out_of_stock(lines: Sequence[Pieces], short: Mapping[str, int], offers: Mapping[str, Offer]) -> MallError:
+    """Refuse an order for the SKUs that are `short`: by how many are left of each.
 
     Each is told by its name, where it is among the offers.
     """
@@ -200,14 +211,13 @@ def out_of_stock(lines: Sequence[Pieces], short: Mapping[str, int | None], offer
         for index, line in enumerate(lines)
         if line.sku_id in short
     ]
-    return MallError("out_of_stock", skus=list(short), errors=tuple(errors))
+    left = [{"sku_id": sku_id, "left": pieces} for sku_id, pieces in short.items()]
+    return MallError("out_of_stock", skus=list(short), short=left, errors=tuple(errors))
 
 
-def _shortage(field: str, left: int | None, offer: Offer | None) -> FieldError:
+def _shortage(field: str, left: int, offer: Offer | None) -> FieldError:
     if offer is None:
         return refusals.FEW_LEFT_LINE.at(field, left=left) if left else refusals.SOLD_OUT_LINE.at(field)
-    if left is None:
-        return refusals.SHORT_NAMED.at(field, name=offer.name)
     if left == 0:
         return refusals.SOLD_OUT_NAMED.at(field, name=offer.name)
     return refusals.FEW_LEFT_NAMED.at(field, name=offer.name, left=left)
@@ -244,10 +254,23 @@ def price(purchase: Purchase) -> pricing.Quote:
     return quote
 
 
-def price_changed(quote: pricing.Quote) -> MallError:
-    """Refuse an order at another price than the shopper saw; the answer carries the quote as it is now."""
-    error = refusals.PRICE_IS_NOW.at("expected_payable_fen", yuan=yuan(quote.payable_fen))
-    return MallError("price_changed", quote=quote, errors=(error,))
+def estimate(purchase: Purchase, address_named: bool) -> tuple[Purchase, pricing.Quote]:
+    """Reckon what a quote tells: the purchase without what nobody asked for that would spoil it, and its price.
+
+    Left out are the default address, which was not named, where it is not served; and the chosen coupons that do not
+    fit what is left of lines that cannot all be bought. Raises what `price` raises otherwise.
+    """
+    try:
+        return purchase, price(purchase)
+    except MallError as fault:
+        selection, benefits = purchase.selection, purchase.benefits
+        if fault.code == "region_not_served" and not address_named:
+            selection = msgspec.structs.replace(selection, address=None)
+        elif fault.code == "coupon_unusable" and selection.problems:
+            benefits = msgspec.structs.replace(benefits, chosen=())
+        else:
+            raise
+        return estimate(msgspec.structs.replace(purchase, selection=selection, benefits=benefits), True)
 
 
 def new_order(order_id: str, digest: str, asked: OrderInput, checkout: Checkout, quote: pricing.Quote) -> Order:

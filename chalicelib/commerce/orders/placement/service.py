@@ -8,7 +8,7 @@ import msgspec
 
 from chalicelib.commerce.cart import service as carts
 from chalicelib.commerce.catalogue.offers.rules import Offer
-from chalicelib.commerce.catalogue.stock import shards
+from chalicelib.commerce.catalogue.stock import pools, shards
 from chalicelib.commerce.catalogue.stock.pools import take_stock
 from chalicelib.commerce.catalogue.stock.rules import OWN, SCATTERED
 from chalicelib.commerce.catalogue.tables import shards_of
@@ -20,10 +20,10 @@ from chalicelib.commerce.orders.jobs import CLOSE_UNPAID
 from chalicelib.commerce.orders.placement import queries, rules
 from chalicelib.commerce.orders.placement.rules import Checkout, Selection
 from chalicelib.commerce.orders.ports import CACHE, groups, referrers
+from chalicelib.commerce.orders.quotes.views import QuoteView, price_changed, quote_view
 from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.commerce.orders.tables import Orders, item
-from chalicelib.commerce.pricing.rules import Quote
 from chalicelib.core import ids, metrics
 from chalicelib.core.metrics import Metric
 from chalicelib.customers.members.sessions import queries as sessions
@@ -41,10 +41,13 @@ WATCH_SECONDS = 60
 TRIES = 5
 
 
-def quote(member_id: str, asked: QuoteInput, token: Token | None = None) -> Quote:
-    """Reckon what this would cost now. Raises `unauthenticated` for a `token` that is good no more, `cart_empty`,
-    `not_found`, `product_unavailable`, `region_not_served`, `coupon_unusable`, and what the deal of a group raises."""
-    return rules.price(queries.gather_quote(member_id, asked, token))
+def quote(member_id: str, asked: QuoteInput, token: Token | None = None) -> QuoteView:
+    """Reckon what this would cost now, and tell which lines cannot be bought. Raises `unauthenticated` for a `token`
+    that is good no more, `invalid`, `cart_empty`, `not_found` for an address or a coupon, `region_not_served`,
+    `coupon_unusable`, and what the deal of a group raises."""
+    gathered = queries.gather_quote(member_id, asked, token)
+    purchase, price = rules.estimate(gathered, asked.address_id is not None)
+    return quote_view(purchase, price, asked.from_cart)
 
 
 def place(member_id: str, key: str, asked: OrderInput, token: Token | None = None) -> Order:
@@ -69,11 +72,13 @@ def place(member_id: str, key: str, asked: OrderInput, token: Token | None = Non
 
 def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput, token: Token | None) -> Order:
     checkout = _consolidated(queries.gather_order(member_id, order_id, asked, token))
-    price = rules.price(checkout.purchase)
+    purchase = checkout.purchase
+    price = rules.price(purchase)
     if price.payable_fen != asked.expected_payable_fen:
         if asked.coupon_ids != "best":  # the new quote tells of the other coupons, too
-            price = rules.price(queries.gather_coupons(member_id, checkout.purchase))
-        raise rules.price_changed(price)
+            purchase = queries.gather_coupons(member_id, purchase)
+            price = rules.price(purchase)
+        raise price_changed(quote_view(purchase, price, asked.from_cart))
     return _commit(rules.new_order(order_id, digest, asked, checkout, price), checkout)
 
 
@@ -153,15 +158,22 @@ def _short(lines: list[OrderLine], selection: Selection) -> Exception:
     """Say what it means that there were too few pieces for these lines: `out_of_stock`, or Conflict, when there may be
     some elsewhere. Where they are is counted now, so that the next try chooses by it."""
     cache.forget("catalogue")
-    short = [line.sku_id for line in lines if not _elsewhere(line, selection.offers[line.sku_id])]
-    return rules.out_of_stock(selection.lines, dict.fromkeys(short), selection.offers) if short else Conflict()
+    left = {line.sku_id: _left(line, selection.offers[line.sku_id]) for line in lines}
+    short = {sku_id: pieces for sku_id, pieces in left.items() if pieces is not None}
+    return rules.out_of_stock(selection.lines, short, selection.offers) if short else Conflict()
 
 
-def _elsewhere(line: OrderLine, offer: Offer) -> bool:
-    """Say whether there may be pieces elsewhere than where the line wanted to take them from; count them, if so."""
-    if line.pool not in (OWN, *offer.shards):
-        return False  # an activity's own
-    if not offer.shards:
-        return bool(shards_of(shards.own(line.sku_id)))  # it was spread in this moment
-    shards.recount(line.sku_id, offer.shards, line.quantity)
-    return True
+def _left(line: OrderLine, offer: Offer) -> int | None:
+    """How many pieces are left of what the line wanted; None where there may be enough by now, there or elsewhere:
+    these are counted."""
+    if line.pool not in (OWN, *offer.shards):  # an activity's own
+        left = pools.free_in(line.sku_id, line.pool)
+    elif offer.shards:
+        shards.recount(line.sku_id, offer.shards, line.quantity)
+        return None
+    else:
+        item = shards.own(line.sku_id)
+        if shards_of(item):  # it was spread in this moment
+            return None
+        left = int(item.free)
+    return None if left >= line.quantity else left

@@ -99,4 +99,5 @@ def succeeded(order: Order, refund: Refund) -> Order:
     now = clock.now()
     done = step_refund(refund, "pay_out", finished_at=now, outcome="")
     order = msgspec.structs.replace(with_refund(order, done), refunded_fen=order.refunded_fen + refund.amount_fen)
-    return noted(order, "refund_succeeded", "wechat" if refund.amount_fen else "system", now)
+    by = "wechat" if refund.amount_fen else "system"
+    return noted(order, "refund_succeeded", by, now, refund_id=refund.refund_id)

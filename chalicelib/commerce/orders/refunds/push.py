@@ -200,6 +200,6 @@ def settle_refund(
             tx.after_commit(log.error, "refund_failed", refund_id=number, reason=outcome)
         action, why = ("hand_over", "") if after == "processing" else ("fail", outcome)
         changed = step_refund(refund, action, outcome=why)
-        return noted(with_refund(order, changed), f"refund_{after}", "wechat", clock.now())
+        return noted(with_refund(order, changed), f"refund_{after}", "wechat", clock.now(), refund_id=refund.refund_id)
 
     changes.change(order_of(number), decide, job if outcome != "PROCESSING" else None, found)

@@ -37,7 +37,7 @@ from chalicelib.commerce.orders.rules import (
     step,
 )
 from chalicelib.core.errors import MallError, invalid
-from chalicelib.core.money import refund_fen
+from chalicelib.core.money import refund_fen, yuan
 
 #: WeChat Pay refunds an order in at most 50 parts, and for a year after it was paid (its API v3, refunds). So the last
 #: of them takes all that is left.
@@ -45,6 +45,9 @@ REFUNDS_MAX = 50
 REFUNDABLE = timedelta(days=365)
 #: How many of a member's requests may have been rejected; then it is for the mall's staff to talk to them.
 REJECTED_MAX = 5
+#: What the history tells people of a refund that was granted, and of what was not sent any more.
+_GIVES_BACK = "退款 {} 元，原路退回"
+_NOTHING_TO_SEND = "其余商品已退款，没有待发货的商品"
 #: The states of an order of which something may be refunded.
 _UNDER_WAY = ("awaiting_group", "awaiting_shipment", "shipped", "received", "completed")
 
@@ -289,11 +292,12 @@ def apply_refund(order: Order, refund: Refund, restock: bool, by: str, at: datet
         if now.restocked > before.restocked
     ]
     after = msgspec.structs.replace(with_refund(order, granted), lines=lines)
-    after = noted(after, "refund_granted", by, at, f"{granted.amount_fen} fen")  # the reason stands on the refund
+    note = _GIVES_BACK.format(yuan(granted.amount_fen)) if granted.amount_fen else ""
+    after = noted(after, "refund_granted", by, at, note, granted.refund_id)
     if all(line.cancelled + line.returned == line.quantity for line in lines):
         return step(after, "refund_all", "closed_refunded", "system", at), back
     if after.state == "awaiting_shipment" and not any(line.to_ship for line in lines):
-        after = step(after, "ship", "shipped", "system", at, "nothing more to send")
+        after = step(after, "ship", "shipped", "system", at, _NOTHING_TO_SEND)
     return after, back
 
 

@@ -108,7 +108,7 @@ def _refund(
             if _waits(order, refund):
                 return _first_agreed(order, made_by_operator(as_asked), refund)
         if refund.state == "requested":
-            return check_room(noted(with_refund(order, refund), "refund_requested", by, now))
+            return check_room(noted(with_refund(order, refund), "refund_requested", by, now, refund_id=number))
         if order.state == "awaiting_group":
             order = msgspec.structs.replace(order, group=groups().leave(tx, order))
         elif order.group is not None:
@@ -121,7 +121,7 @@ def _refund(
     after = changes.change(found.value.order_id, decide, found=found)
     shards.forget()
     refund = refund_of_order(after, number)
-    return msgspec.structs.replace(refund, state=refund.first_state, finished_at=None)
+    return msgspec.structs.replace(refund, state=refund.first_state, finished_at=None, refused_because="")
 
 
 def _conditioned(order: Order, refund: Refund, by_mall: bool) -> Refund:
@@ -193,16 +193,19 @@ def take_back(order_id: str, number: str, by: str) -> Refund:
 
 
 def reject(order_id: str, number: str, reason: str, by: str) -> Refund:
-    """Reject a requested refund. Rejecting it twice is no error. Raises `not_found`, `order_state`."""
+    """Reject a requested refund for this reason, which its member reads. Rejecting it twice is no error.
+
+    Raises `not_found`, `order_state`.
+    """
 
     def decide(order: Order, tx: Transaction) -> Order:
         refund = refund_of_order(order, number)
         if refund.state == "rejected":
             return order
         now = clock.now()
-        rejected = step_refund(refund, "reject", finished_at=now)
+        rejected = step_refund(refund, "reject", finished_at=now, refused_because=reason)
         changes.publish(tx, REFERRED_REFUNDED, order, number)
-        return noted(with_refund(order, rejected), "refund_rejected", by, now, reason)
+        return noted(with_refund(order, rejected), "refund_rejected", by, now, reason, number)
 
     return refund_of_order(changes.change(order_id, decide), number)
 
@@ -222,6 +225,6 @@ def ask_again(order_id: str, number: str, by: str) -> Refund:
         is_closed = closed_at_wechat(refund)
         changed = push_anew(order, refund) if is_closed else step_refund(refund, "ask_again", outcome="")
         owe_push(tx, number)
-        return check_room(noted(with_refund(order, changed), "refund_asked_again", by, clock.now()))
+        return check_room(noted(with_refund(order, changed), "refund_asked_again", by, clock.now(), refund_id=number))
 
     return refund_of_order(changes.change(order_id, decide), number)

@@ -162,7 +162,7 @@ def _standing(order: Order, binding: Binding) -> str | None:
     """Find another order of the member since they were bound that pays this distributor and is not closed unpaid. What
     waits for its payment, or was paid of late, is named by an item that is never behind; the rest by an index."""
     latest = order_queries.orders_of(standing_now(order.member_id).order_ids)
-    found = [*latest, *order_queries.orders_of_member(order.member_id, None, _ORDERS_READ, None)[0]]
+    found = [*latest, *order_queries.orders_of_member(order.member_id, [], _ORDERS_READ, None)[0]]
     return next(
         (
             one.order_id

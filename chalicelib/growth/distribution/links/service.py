@@ -79,7 +79,7 @@ def check_room(member_id: str) -> None:
 
 def _card(product_id: str) -> Card:
     known = product_queries.load(product_id, consistent=False)
-    if known.product is None:
+    if known.product is None or not (known.product.published or known.product.shown):
         raise MallError("not_found", errors=(NO_SUCH_SHARED_PRODUCT.at("product_id"),))
     if not known.product.published:
         raise MallError("product_unavailable", errors=(SHARED_PRODUCT_UNAVAILABLE.at("product_id"),))

@@ -1,0 +1,1 @@
+"""Quotes: what keeps a line from being bought, and how a quote is told."""
