@@ -31,9 +31,10 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     apiv3_key: str
     #: JSON list, as the mall's setting of that name.
     token_keys: str
-    #: Of the message push. The keys of a mall that was made before it have none.
+    #: Of the message push, and of who left. The keys of a mall that was made before them have none.
     message_token: str = ""
     message_key: str = ""
+    identity_key: str = ""
 
 
 def load_or_make(directory: Path) -> Keys:
@@ -55,6 +56,7 @@ def mall_environment(keys: Keys, sandbox_url: str, api_url: str) -> dict[str, st
         "YUTANG_PUBLIC_URL": api_url,
         "YUTANG_TOTP_OBLIGATORY": "false",  # admin / admin gets in, as it is
         "YUTANG_TOKEN_KEYS": keys.token_keys,
+        "YUTANG_IDENTITY_KEY": keys.identity_key or keys.app_secret,
         "YUTANG_WECHAT_API_URL": sandbox_url,
         "YUTANG_WECHAT_PAY_URL": sandbox_url,
         "YUTANG_WECHAT_APPID": keys.appid,
@@ -88,6 +90,7 @@ def _make() -> Keys:
         token_keys=msgspec.json.encode([secrets.token_urlsafe(32)]).decode(),
         message_token=secrets.token_hex(16),
         message_key="".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(42)) + "A",
+        identity_key=secrets.token_urlsafe(32),
     )
 
 

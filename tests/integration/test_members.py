@@ -114,10 +114,10 @@ def test_the_loser_of_a_first_login_reads_the_winner_s(monkeypatch: pytest.Monke
     join = service._join
     winner: list[Any] = []
 
-    def lose(identity: str, joining: Any) -> bool:
+    def lose(identity: str, joining: Any, before: Any) -> None:
         monkeypatch.setattr(service, "_join", join)
         winner.append(login(code).ok())
-        return join(identity, joining)
+        join(identity, joining, before)
 
     monkeypatch.setattr(service, "_join", lose)
     late = login(code, source=SOURCE).ok()

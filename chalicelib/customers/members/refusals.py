@@ -65,6 +65,7 @@ BALANCE_LEFT = Reason(
 )
 
 FIELDS: Labels = {
+    "returning_days": ("注销后保留识别的天数", "days that who left is known"),
     "waive_balance": ("放弃余额", "giving up the balance"),
     "code": ("微信凭证", "WeChat code"),
     "source": "访问来源",
