@@ -164,12 +164,13 @@ def arrive(operator: Operator, sandbox: Sandbox, planting: Planting) -> Shopper:
     user = f"zq-user-{secrets.token_hex(6)}"
     shopper = Shopper(operator.send, sandbox, user)
     code = sandbox.post("login", {"user": user})["code"]
-    source = ("source.channel", "source.inviter", "source.live_room")
+    source = ("source.channel", "source.inviter", "source.live_room", "consent.version")
     login = planting.send(shopper, "POST", "/v1/auth/login", {"code": code}, *source).ok()
     shopper.token, shopper.member_id = login["token"], login["member"]["member_id"]
     planting.send(shopper, "POST", "/v1/me/visits", {}, "channel", "inviter", "live_room").ok()
     phone = planting.phone()
-    shopper.post("/v1/me/phone", {"code": sandbox.post("phone", {"user": user, "phone": phone})["code"]}).ok()
+    code = sandbox.post("phone", {"user": user, "phone": phone})["code"]
+    planting.send(shopper, "POST", "/v1/me/phone", {"code": code}, "consent.version").ok()
     place = {"region_code": "310104"}
     wheres = ("name", "phone", "province", "city", "district", "detail")
     shopper.address_id = planting.send(shopper, "POST", "/v1/me/addresses", place, *wheres).ok(201)["address_id"]

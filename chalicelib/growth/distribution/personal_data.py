@@ -53,8 +53,8 @@ def _links(member_id: str, _position: str | None) -> tuple[list[Any], str | None
 
 
 def _forget_links(member_id: str) -> None:
-    """What they shared goes on to open the mall's page, without the words that were theirs to write; whose it was is not
-    kept together any more."""
+    """What they shared goes on to open the mall's page, without the words that were theirs to write; which links were
+    theirs is not kept together any more."""
     for token in links_of(member_id):
         found = read.get(Links, token)
         if found is not None:
