@@ -37,6 +37,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     #: Of the message push.
     message_token: str
     message_key: str
+    #: Of who left.
+    identity_key: str
 
 
 def load_or_make(directory: Path) -> Keys:
@@ -74,6 +76,7 @@ def mall_environment(keys: Keys, sandbox_url: str, api_url: str) -> dict[str, st
         "YUTANG_PUBLIC_URL": api_url,
         "YUTANG_TOTP_OBLIGATORY": "false",  # admin / admin gets in, as it is
         "YUTANG_TOKEN_KEYS": keys.token_keys,
+        "YUTANG_IDENTITY_KEY": keys.identity_key,
         "YUTANG_WECHAT_API_URL": sandbox_url,
         "YUTANG_WECHAT_PAY_URL": sandbox_url,
         "YUTANG_UPLOADS_BUCKET": BUCKET,
@@ -109,6 +112,7 @@ def _make() -> Keys:
         token_keys=msgspec.json.encode([secrets.token_urlsafe(32)]).decode(),
         message_token=secrets.token_hex(16),
         message_key="".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(42)) + "A",
+        identity_key=secrets.token_urlsafe(32),
     )
 
 

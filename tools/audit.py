@@ -196,6 +196,7 @@ def read(sandbox_url: str | None) -> Books:
         CouponCounters,
         Coupons,
         CouponTemplates,
+        carried_of,
         held,
         received_of,
     )
@@ -222,7 +223,7 @@ def read(sandbox_url: str | None) -> Books:
         templates=[item.template for item in tools.scan(CouponTemplates)],
         shards=[shard for item in tools.scan(CouponCounters) if (shard := _shard(item)) is not None],
         received=[
-            Received(item.member_id, item.part.removeprefix(RECEIVED), received_of(item))
+            Received(item.member_id, item.part.removeprefix(RECEIVED), received_of(item) - carried_of(item))
             for item in of_members
             if item.part.startswith(RECEIVED)
         ],
@@ -254,7 +255,7 @@ def _unpaid() -> dict[str, Counted]:
 
     pieces: dict[str, dict[str, int]] = defaultdict(dict)
     for has in tools.scan(Purchases):
-        pieces[has.member_id][has.product_id] = int(has.pieces)
+        pieces[has.member_id][has.product_id] = int(has.pieces) - int(has.carried or 0)
     items: dict[str, Any] = {item.member_id: item for item in tools.scan(UnpaidOrders)}
     found: dict[str, Counted] = {}
     for member_id in items.keys() | pieces.keys():
@@ -306,7 +307,14 @@ def _distribution() -> Records:
         ],
         distributors=[record_of(item) for item in items if item.part == DISTRIBUTOR],
         customers=[
-            (item.member_id, item.part.removeprefix(CUSTOMER)) for item in items if item.part.startswith(CUSTOMER)
+            (item.member_id, item.part.removeprefix(CUSTOMER))
+            for item in items
+            if item.part.startswith(CUSTOMER) and not item.carried
+        ],
+        carried=[
+            (item.member_id, item.part.removeprefix(CUSTOMER))
+            for item in items
+            if item.part.startswith(CUSTOMER) and item.carried
         ],
         sales=[monthly_sales(item) for item in items if item.part.startswith(MONTH)],
         rules={version: rules for version, (rules, _) in history.items()},
@@ -342,7 +350,11 @@ def _drawings() -> list[Drawing]:
             secret=head.secret or "",
             drawn=None if head.drawn is None else head.drawn.winners,
             entries=[one.part.removeprefix(ENTRY) for one in its if one.part.startswith(ENTRY)],
-            bought={one.part.removeprefix(MEMBER): int(one.bought) for one in its if one.part.startswith(MEMBER)},
+            bought={
+                one.part.removeprefix(MEMBER): int(one.bought) - int(one.carried or 0)
+                for one in its
+                if one.part.startswith(MEMBER)
+            },
         )
         for its in parts.values()
         for head in its

@@ -63,6 +63,7 @@ ENVIRONMENT = {
     "YUTANG_STAGE": "prod",
     "YUTANG_TABLE_PREFIX": "yutang-",
     "YUTANG_TOKEN_KEYS": "secretsmanager:yutang/prod/token_keys",
+    "YUTANG_IDENTITY_KEY": "secretsmanager:yutang/prod/identity_key",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import random
 import secrets
 from collections.abc import Callable
@@ -46,6 +47,11 @@ def random_bytes(count: int) -> bytes:
 def digest(data: bytes) -> str:
     """Give a short fingerprint of `data`, to tell whether two requests are the same."""
     return _text(hashlib.sha256(data).digest())
+
+
+def keyed(key: str, data: str) -> str:
+    """Give a fingerprint of `data` that nobody can make, or try out, without the key."""
+    return _text(hmac.digest(key.encode(), data.encode(), hashlib.sha256))
 
 
 def shard(key: str, shards: int) -> int:

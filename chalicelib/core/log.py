@@ -1,10 +1,11 @@
-"""Structured logs: one JSON object a line, with the request's id, and without anybody's secrets."""
+"""Structured logs: one JSON object a line, with the request's id, and without anybody's secrets or a member's id."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.core import clock
+from chalicelib.core import clock, ids
 
 #: Id of the request, job or event being handled; goes into every line and every error answer.
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
@@ -25,6 +26,9 @@ _SECRET_NAMES = (
     "token", "secret", "password", "authorization", "session_key", "phone", "openid", "signature", "code",
     "paysign", "key", "name", "detail", "address",
 )  # fmt: skip
+
+#: A member's id (ids.py), wherever it stands: in the key of a job, in a path.
+_MEMBER = re.compile(r"(?<![a-z0-9])m[a-z2-7]{24}(?![a-z0-9])")
 
 _logger = logging.getLogger("yutang")
 
@@ -41,10 +45,15 @@ def request(number: str) -> Iterator[None]:
 
 
 def about(**fields: str) -> None:
-    """Say this too in the following lines of this request: ids, a member's as a digest; of operators the address."""
+    """Say this too in the following lines of this request: ids; of operators the address."""
     known = _about.get()
     if known is not None:
         known.update(fields)
+
+
+def without_members(text: str) -> str:
+    """Put a digest in the place of each member's id: the one that the calls of that member have as their `caller`."""
+    return _MEMBER.sub(lambda found: f"member:{ids.digest(found.group().encode())[:12]}", text)
 
 
 def info(event: str, **fields: Any) -> None:
@@ -80,4 +89,4 @@ def _write(level: int, event: str, fields: dict[str, Any]) -> None:
         _logger.addHandler(handler)
         _logger.setLevel(logging.INFO)
         _logger.propagate = False
-    _logger.log(level, msgspec.json.encode(line).decode())
+    _logger.log(level, without_members(msgspec.json.encode(line).decode()))

@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 _SECRETS = {
     "token_keys": "JSON list of keys that sign tokens and cursors; the last signs, all are accepted",
+    "identity_key": "key of the digests by which who left and returns is known; never changed",
     "wechat_secret": "AppSecret of the mini-program",
     "wechat_message_token": "token of the mini-program's message push, as entered in its console",
     "wechat_message_key": "EncodingAESKey of the message push, 43 characters",
@@ -141,6 +142,17 @@ def signing_keys() -> list[str]:
     if not keys or any(len(key) < _KEY_LENGTH_MIN for key in keys):
         raise LookupError(f"YUTANG_TOKEN_KEYS: every key must have {_KEY_LENGTH_MIN} characters or more")
     return keys
+
+
+def identity_key() -> str:
+    """Give the key of the digests of identities.
+
+    Raises LookupError, without the key in it, when there is none or it is shorter than 32 characters.
+    """
+    key = secret("identity_key")
+    if len(key) < _KEY_LENGTH_MIN:
+        raise LookupError(f"YUTANG_IDENTITY_KEY: the key must have {_KEY_LENGTH_MIN} characters or more")
+    return key
 
 
 def secret_map(name: str) -> dict[str, str]:

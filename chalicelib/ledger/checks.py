@@ -25,7 +25,8 @@ TAX = "tax:payable"
 FEES = "fees"
 PAYOUTS = "payouts"
 #: Where balances go that nobody will withdraw.
-GIVEN_UP = ("balances:waived", "balances:written-off")
+WRITTEN_OFF = "balances:written-off"
+GIVEN_UP = ("balances:waived", WRITTEN_OFF)
 _MEMBER = "member:"
 _KINDS = ("pending", "available", "withdrawing", "withdrawn")
 #: What makes more of what the mall owes a member in a month, and what makes less of it.

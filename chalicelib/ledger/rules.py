@@ -137,6 +137,10 @@ PAYOUTS = "payouts"
 WAIVED = "balances:waived"
 WRITTEN_OFF = "balances:written-off"
 
+#: How the causes of those entries begin on which an operator has written a note.
+WITH_NOTE = "written-off:"
+#: The cause of the entry by which who returns owes again what they owed.
+CHARGED = "charged"
 _MEMBER = "member:"
 
 
@@ -270,7 +274,12 @@ def written_off(member_id: str, number: str, at: datetime, amount_fen: int, note
     """The mall writes off what a member could have withdrawn; below zero, what they owe it. `number` tells one from
     another."""
     legs = (account(member_id, "available"), amount_fen), (WRITTEN_OFF, -amount_fen)
-    return entry(f"written-off:{number}", member_id, at, *legs, note=note)
+    return entry(f"{WITH_NOTE}{number}", member_id, at, *legs, note=note)
+
+
+def charged(member_id: str, at: datetime, amount_fen: int) -> Entry:
+    """A member who returns as a distributor owes what was written off of a debt of theirs when they left."""
+    return entry(CHARGED, member_id, at, (account(member_id, "available"), amount_fen), (WRITTEN_OFF, -amount_fen))
 
 
 def withdrawal_failed(

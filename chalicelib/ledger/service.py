@@ -9,9 +9,10 @@ import msgspec
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock
-from chalicelib.ledger.rules import Balance, BalanceChange, Entry, Turnover, change_of, check, month
-from chalicelib.ledger.tables import NOW, Balances, day_attribute, item
-from chalicelib.platform.store.transaction import Transaction
+from chalicelib.ledger.rules import WITH_NOTE, Balance, BalanceChange, Entry, Turnover, change_of, check, month
+from chalicelib.ledger.tables import NOW, Balances, LedgerEntries, day_attribute, item
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import Transaction, write
 from chalicelib.platform.store.versioned import Conflict
 
 #: What a transaction is told when the entry is there already: somebody else did the same work.
@@ -37,6 +38,16 @@ def post(tx: Transaction, entry: Entry, short: object = None, found: Balance | N
 def hold(tx: Transaction, member_id: str, found: Balance) -> None:
     """Have `tx` fail with Conflict when the member's balance is not as it was `found` any more."""
     tx.check(Balances, (member_id, NOW), _unchanged(found), Conflict)
+
+
+def forget_notes(member_id: str) -> None:
+    """Take the operators' notes out of the entries that changed the member's balance: what they said of the person
+    goes with them, what was moved stays."""
+    for key in read.query_all(LedgerEntries, member_id, index=LedgerEntries.by_member):
+        found = read.get(LedgerEntries, key.about, key.cause) if key.cause.startswith(WITH_NOTE) else None
+        if found is not None and found.entry.note:
+            silent = msgspec.structs.replace(found.entry, note="")
+            write(LedgerEntries, (key.about, key.cause), [LedgerEntries.entry.set(silent)])
 
 
 def _unchanged(found: Balance) -> Condition:

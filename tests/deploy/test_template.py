@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 REGIONS = ("cn-north-1", "ap-southeast-1")
 NAMES = [function.logical_id for function in FUNCTIONS]
+SECRETS = ("TOKEN_KEYS", "IDENTITY_KEY", "WECHAT_SECRET", "WECHAT_MERCHANT_KEY", "WECHAT_APIV3_KEY", "WECHAT_PAY_KEYS")
 
 Json = dict[str, Any]
 
@@ -210,7 +211,7 @@ def keys(schema: list[dict[str, str]]) -> set[tuple[str, ...]]:
 def test_secrets_are_named_and_never_told(template: Json, resources: Json) -> None:
     for name in NAMES:
         variables = resources[name]["Properties"]["Environment"]["Variables"]
-        for secret in ("TOKEN_KEYS", "WECHAT_SECRET", "WECHAT_MERCHANT_KEY", "WECHAT_APIV3_KEY", "WECHAT_PAY_KEYS"):
+        for secret in SECRETS:
             assert variables[f"YUTANG_{secret}"] == f"secretsmanager:yutang/prod/{secret.lower()}"
     told = [name for name in template["Parameters"] if re.search("secret|key|password|token", name, re.IGNORECASE)]
     assert told == ["SecretsVersion"], "a number, no secret"

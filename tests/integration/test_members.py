@@ -123,10 +123,10 @@ def test_the_loser_of_a_first_login_reads_the_winner_s(monkeypatch: pytest.Monke
     join = service._join
     winner: list[Any] = []
 
-    def lose(identity: str, joining: Any) -> bool:
+    def lose(identity: str, joining: Any, before: Any) -> None:
         monkeypatch.setattr(service, "_join", join)
         winner.append(login(code).ok())
-        return join(identity, joining)
+        join(identity, joining, before)
 
     monkeypatch.setattr(service, "_join", lose)
     late = login(code, source=SOURCE).ok()
@@ -199,8 +199,8 @@ def test_one_s_profile() -> None:
 def test_a_mini_program_changes_one_s_profile_by_put_and_takes_it_away_by_an_empty_text() -> None:
     """wx.request sends no PATCH."""
     someone = member()
-    changed = someone.put("/v1/me", {"nickname": "小鱼🐟", "avatar_url": "https://example.com/a.png"}).ok()
-    assert (changed["nickname"], changed["avatar_url"]) == ("小鱼🐟", "https://example.com/a.png")
+    changed = someone.put("/v1/me", {"nickname": "小鱼🐟", "avatar_url": "https://thirdwx.qlogo.cn/a/132"}).ok()
+    assert (changed["nickname"], changed["avatar_url"]) == ("小鱼🐟", "https://thirdwx.qlogo.cn/a/132")
     assert someone.put("/v1/me", {"nickname": ""}).ok() == someone.get("/v1/me").ok() == changed | {"nickname": ""}
     assert someone.call("PATCH", "/v1/me", {"avatar_url": ""}).ok()["avatar_url"] == ""
     refusal = someone.put("/v1/me", {"tags": ["vip"]}).refused(400, "malformed")

@@ -45,6 +45,8 @@ AUDIENCES = {
     "POST /v1/me/addresses": "member",
     "PUT /v1/me/addresses/{address_id}": "member",
     "DELETE /v1/me/addresses/{address_id}": "member",
+    "GET /v1/admin/settings/members": "settings.read",
+    "PUT /v1/admin/settings/members": "settings.write",
     "POST /v1/admin/members/{member_id}/block": "members.block",
     "POST /v1/admin/members/{member_id}/unblock": "members.block",
     "POST /v1/admin/members/{member_id}/log-out": "members.block",

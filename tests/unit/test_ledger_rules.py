@@ -92,6 +92,7 @@ OF_MEMBERS: list[tuple[Entry, str, dict[str, int], tuple[int, int, int, int], Tu
      Turnover(written_off=40)),
     (ledger.written_off("m", "4", AT, -40), "written-off:4", {"balances:written-off": 40}, (0, 40, 0, 0),
      Turnover(written_off=-40)),
+    (ledger.charged("m", AT, 40), "charged", {"balances:written-off": -40}, (0, -40, 0, 0), Turnover(written_off=40)),
 ]  # fmt: skip
 KINDS = ("pending", "available", "withdrawing", "withdrawn")
 
@@ -103,7 +104,9 @@ def test_what_happens_to_a_member_changes_what_the_mall_owes_them_and_tells_why(
     made: Entry, cause: str, moved: dict[str, int], change: tuple[int, int, int, int], turnover: Turnover
 ) -> None:
     owed_to_them = {f"member:m:{kind}": -fen for kind, fen in zip(KINDS, change, strict=True) if fen}
-    about = {"commission": "o", "reward": "m", "waived": "m", "written-off": "m"}.get(cause.partition(":")[0], "w")
+    about = {"commission": "o", "reward": "m", "waived": "m", "written-off": "m", "charged": "m"}.get(
+        cause.partition(":")[0], "w"
+    )
     assert (made.cause, made.about, made.at, made.note) == (cause, about, AT, "")
     assert ledger.balances([made]) == moved | owed_to_them
     assert ledger.wechat_fen(made) == moved.get("wechat", 0)
@@ -159,6 +162,7 @@ DEEDS: dict[str, Callable[[int], Entry]] = {
     "waived": lambda fen: ledger.waived("m", AT, fen),
     "written off": lambda fen: ledger.written_off("m", "1", AT, fen),
     "a debt written off": lambda fen: ledger.written_off("m", "1", AT, -fen),
+    "charged again": lambda fen: ledger.charged("m", AT, fen),
 }
 
 
@@ -177,7 +181,8 @@ def test_whatever_happens_what_the_mall_owes_is_what_came_less_what_went(deeds: 
     assert total == Turnover(
         earned=came["earned"] + came["given more"], reversed=came["taken back"], rewarded=came["rewarded"],
         withdrawn=came["paid"], tax_returned=came["returned"],
-        written_off=came["waived"] + came["written off"] - came["a debt written off"],
+        written_off=came["waived"] + came["written off"] + came["charged again"]
+        - came["a debt written off"],
     )  # fmt: skip
     assert total.net == -sum(accounts.get(f"member:m:{kind}", 0) for kind in KINDS[:3])
 

@@ -65,6 +65,14 @@ def writer(store: str, where: str) -> Callable[[str], object]:
     return lambda value: secrets.put_secret_value(SecretId=where, SecretString=value)
 
 
+@pytest.mark.parametrize("key", ["Q", "Q" * 31])
+def test_a_short_key_of_identities_is_refused_and_not_told(key: str) -> None:
+    settings.use({"YUTANG_IDENTITY_KEY": key})
+    with pytest.raises(LookupError, match="32 characters") as fault:
+        settings.identity_key()
+    assert key not in str(fault.value)
+
+
 def with_token_keys(ring: list[str]) -> None:
     """Go on as an environment that has read this ring."""
     settings.use({"YUTANG_TOKEN_KEYS": json.dumps(ring)})

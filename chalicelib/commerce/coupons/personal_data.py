@@ -1,18 +1,28 @@
 """What coupons keep of a member: which they have or had, and what they shared. There is nothing of the person in it to
-erase."""
+erase; how many they got counts on for who returns."""
 
 from __future__ import annotations
 
 from typing import Any, get_args
 
 from chalicelib.commerce.coupons.rules import CouponState
+from chalicelib.commerce.coupons.sharing import service as sharing
 from chalicelib.commerce.coupons.sharing.rules import share_token
-from chalicelib.commerce.coupons.tables import share_key
+from chalicelib.commerce.coupons.tables import (
+    RECEIVED,
+    Coupons,
+    guesses_item,
+    guesses_key,
+    received_item,
+    received_of,
+    share_key,
+)
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.coupons.views import coupon_view
 from chalicelib.commerce.coupons.wallet import queries as wallet_queries
 from chalicelib.customers.members.ports import DataOwner
 from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import save_new
 
 _PAGE = 100
 _STATES: tuple[CouponState, ...] = get_args(CouponState)
@@ -39,4 +49,16 @@ def _shares(member_id: str, position: str | None) -> tuple[list[Any], str | None
     return shown, rest
 
 
-DATA_OWNERS = (DataOwner("coupons", _coupons), DataOwner("coupon_shares", _shares))
+def _hand_on(former: str, member_id: str) -> None:
+    """How many of each template they got, what they got for friends, and the wrong codes that still count."""
+    of_templates = read.query_all(Coupons, former, where=Coupons.part.startswith(RECEIVED), consistent=True)
+    got = {item.part.removeprefix(RECEIVED): received_of(item) for item in of_templates}
+    for template_id, count in got.items():
+        save_new(received_item(member_id, template_id, count))
+    sharing.hand_on(former, member_id, list(got))
+    wrong = read.get(Coupons, *guesses_key(former)[1])
+    if wrong is not None:
+        save_new(guesses_item(member_id, wrong))
+
+
+DATA_OWNERS = (DataOwner("coupons", _coupons, hand_on=_hand_on), DataOwner("coupon_shares", _shares))

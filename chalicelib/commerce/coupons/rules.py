@@ -121,12 +121,17 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     new_customers: bool = False
 
     def admits(self, profile: Profile, now: datetime) -> bool:
-        """Whether this member is one of them. Only completed orders count as bought."""
+        """Whether this member is one of them. Only completed orders count as bought; who returns is no new customer."""
         if self.segments and not (profile.personalised and segment_of(profile, now) in self.segments):
             return False
         if self.tags and not set(self.tags) & set(profile.tags):
             return False
-        return not (self.new_customers and profile.orders_completed)
+        return not self.new_customers or is_new(profile)
+
+
+def is_new(profile: Profile) -> bool:
+    """Whether the member is a new customer: no order of theirs is completed, and they were not here before."""
+    return not profile.orders_completed and not profile.returned
 
 
 class Coupon(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -19,6 +19,7 @@
 | a wrong one | Update (member, "guesses"), Update guesses#<window>#<shard> | 2 WRU |
 | are there many wrong ones (once a second in a process) | BatchGet guesses#<window>#<shard> | 4 RRU |
 | a right one | get a coupon, and Put code#<batch>.<serial>, check (member, "guesses") | 11 WRU |
+| what counts on for who returns | Query, Get of the former member; BatchGet shares; Put each | 1 RRU per 4 KB, 1 WRU |
 | whose is this share token; one more for them | Get, Update share#<token> | 1 RRU, 2 WRU |
 | a step of a grant, 30 members | Get head, part; Query ids or the roster; their coupons, the part | 5 WRU each |
 | how far a grant is | Query grant, "grant" and "part#" | 1 RRU per 4 KB |
@@ -147,6 +148,8 @@ class Coupons(Table):
     expires = TTLAttribute(null=True)
     # part "received#<template_id>": how many of the template this member has ever got
     received = NumberAttribute(null=True)
+    #: How many of them they had got as the member they were before they left and returned.
+    carried = NumberAttribute(null=True)
     # part "guesses": wrong codes, and until when they count (Unix seconds)
     wrong_codes = NumberAttribute(null=True)
     window_ends = NumberAttribute(null=True)
@@ -279,8 +282,25 @@ def added_key(grant_id: str, request: str) -> Key:
 
 
 def received_of(item: Coupons | None) -> int:
-    """Take how many coupons a member has got from the item at `received_key`."""
+    """Take how many coupons a member has got from the item at `received_key`, before they returned, too."""
     return 0 if item is None else int(item.received or 0)
+
+
+def received_item(member_id: str, template_id: str, carried: int) -> Coupons:
+    """Make the item of how many of a template a member has got who returns: those they had got before."""
+    return Coupons(member_id, RECEIVED + template_id, received=carried, carried=carried)
+
+
+def guesses_item(member_id: str, before: Coupons) -> Coupons:
+    """Make the item of the wrong codes of a member who returns: those that are in this item of theirs `before`."""
+    return Coupons(
+        member_id, GUESSES, wrong_codes=before.wrong_codes, window_ends=before.window_ends, expires=before.expires
+    )
+
+
+def carried_of(item: Coupons) -> int:
+    """Take how many of what a member has got they got before they left and returned."""
+    return int(item.carried or 0)
 
 
 def guesses_of(item: Coupons | None) -> Guesses:

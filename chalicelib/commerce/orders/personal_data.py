@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-import msgspec
-
 from chalicelib.commerce.orders import service as changes
+from chalicelib.commerce.orders.erasure.rules import anonymous
 from chalicelib.commerce.orders.holding.queries import has_open, lets_go, standing_now
 from chalicelib.commerce.orders.holding.service import count_gone, forget_all_but_gone
 from chalicelib.commerce.orders.queries import OPEN, orders_of_member
-from chalicelib.commerce.orders.rules import Order, Receiver, noted
-from chalicelib.commerce.orders.tables import Orders, Purchases
+from chalicelib.commerce.orders.rules import Order, noted
+from chalicelib.commerce.orders.tables import Orders, Purchases, UnpaidOrders
 from chalicelib.commerce.orders.views import view
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError
 from chalicelib.customers.members.ports import DataOwner
 from chalicelib.customers.members.refusals import ORDERS_LET_GO, ORDERS_UNDER_WAY
+from chalicelib.customers.members.settings import MEMBERS
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import Transaction, remove
+from chalicelib.platform.store.transaction import Transaction, save_new, write
 
 _PAGE = 50
-_NOBODY = "***"
 
 
 def _orders(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
@@ -49,27 +49,19 @@ def _close(member_id: str, _waive_balance: bool, tx: Transaction) -> FieldError 
 
 
 def _erase(member_id: str) -> None:
-    """Take the receiver out of every order; what was bought and paid stays."""
+    """Take the person out of every order; what was bought and paid stays."""
     position: str | None = None
     while True:
         found, position = orders_of_member(member_id, [], _PAGE, position)
         for order in found:
-            changes.change(order.order_id, _without_receiver)
+            changes.change(order.order_id, _without_person)
         if position is None:
             return
 
 
-def _without_receiver(order: Order, _: Transaction) -> Order:
-    if order.address.name == _NOBODY and not order.openid:
-        return order
-    place = order.address
-    nobody = Receiver(
-        name=_NOBODY, phone="", region_code=place.region_code, province=place.province, city=place.city, district="",
-        detail="",
-    )  # fmt: skip
-    refunds = [msgspec.structs.replace(refund, pictures=[]) for refund in order.refunds]
-    after = msgspec.structs.replace(order, address=nobody, openid="", remark="", refunds=refunds)
-    return noted(after, "receiver_erased", "system", clock.now())
+def _without_person(order: Order, _: Transaction) -> Order:
+    after = anonymous(order)
+    return order if after == order else noted(after, "receiver_erased", "system", clock.now())
 
 
 def _of_late(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
@@ -90,13 +82,26 @@ def _limited(member_id: str, position: str | None) -> tuple[list[Any], str | Non
 
 
 def _forget_limited(member_id: str) -> None:
+    """Have the counts end by themselves, once nobody is known to be the member any more: until then they count on."""
+    ends = clock.now() + timedelta(days=MEMBERS.fresh().returning_days)
     for item in read.query_all(Purchases, member_id, consistent=True):
-        remove(Purchases, (member_id, item.product_id))
+        write(Purchases, (member_id, item.product_id), [Purchases.expires.set(ends)])
+
+
+def _hand_on_limited(former: str, member_id: str) -> None:
+    for item in read.query_all(Purchases, former, consistent=True):
+        if item.pieces:
+            save_new(Purchases(member_id, item.product_id, pieces=item.pieces, carried=item.pieces))
+
+
+def _no_new_customer(_former: str, member_id: str) -> None:
+    """Who returns is a regular customer, also for prices and groups that are for new ones."""
+    save_new(UnpaidOrders(member_id, orders=0, regular=True))
 
 
 DATA_OWNERS = (
     DataOwner("orders", _orders, _blocks_erasure, _erase, ORDERS_UNDER_WAY, _close),
     # Else who leaves and comes back could let go of orders without end.
-    DataOwner("orders_of_late", _of_late, lets_go, forget_all_but_gone, ORDERS_LET_GO),
-    DataOwner("limited_products", _limited, erase=_forget_limited),
+    DataOwner("orders_of_late", _of_late, lets_go, forget_all_but_gone, ORDERS_LET_GO, hand_on=_no_new_customer),
+    DataOwner("limited_products", _limited, erase=_forget_limited, hand_on=_hand_on_limited),
 )

@@ -12,6 +12,7 @@
 | what a member holds, to place an order | Get `unpaid_orders`, in one BatchGet with the rest | 1 RRU |
 | a member leaves | Update member in `unpaid_orders`, in the deletion's transaction | 2 WRU |
 | does any order stand, where a new customer pays less | BatchGet the latest, Query by_member | 1 RRU each, 0.5 |
+| what counts on for who returns | Query `purchases`; Put each, and `unpaid_orders` | 1 RRU per 4 KB, 1 WRU |
 | pieces of a product with a limit per member | Update (member, product) in `purchases`, likewise | 2 WRU |
 
 A queue is what an operator works through: the order's state, or a refund that needs somebody.
@@ -20,7 +21,7 @@ It is sharded, because every order of the mall passes through it.
 
 from __future__ import annotations
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 
 from chalicelib.commerce.orders.rules import Order
@@ -107,7 +108,7 @@ class UnpaidOrders(Table):
     held = UnicodeSetAttribute(null=True)
     let_go = UnicodeSetAttribute(null=True)
     bought = UnicodeSetAttribute(null=True)
-    #: More orders than `bought` keeps were paid.
+    #: More orders than `bought` keeps were paid; or the member was here before, left and returned.
     regular = BooleanAttribute(null=True)
     #: The member has left: no order comes to stand here any more. Stays when all else is erased.
     gone = BooleanAttribute(null=True)
@@ -122,6 +123,10 @@ class Purchases(Table):
     member_id = UnicodeAttribute(hash_key=True)
     product_id = UnicodeAttribute(range_key=True)
     pieces = NumberAttribute()
+    #: How many of them they bought as the member they were before they left and returned.
+    carried = NumberAttribute(null=True)
+    #: Of who has left: when nobody is known to be them any more.
+    expires = TTLAttribute(null=True)
 
 
 def item(order: Order, version: int) -> Orders:

@@ -23,6 +23,10 @@ def _erases_nothing(_member_id: str) -> None:
     pass
 
 
+def _hands_nothing_on(_former: str, _member_id: str) -> None:
+    pass
+
+
 def _closes_nothing(_member_id: str, _waive_balance: bool, _tx: Transaction) -> FieldError | None:
     return None
 
@@ -34,6 +38,9 @@ class DataOwner(msgspec.Struct, frozen=True):
     `hindrance` what the member is told then. `close` adds to the deletion's transaction what ends with the account, for
     a member who gives up what is left of their balance or does not (True: they do); or gives what they must do first,
     and adds nothing that matters then. `erase` takes the person out of it afterwards and may be called twice.
+
+    `hand_on` is for who was the former member, was erased, and is about to be the other one: what limits count for a
+    person goes on where it stood. What is there already stays as it is: it may be called again, also late.
     """
 
     name: str
@@ -42,6 +49,7 @@ class DataOwner(msgspec.Struct, frozen=True):
     erase: Callable[[str], None] = _erases_nothing
     hindrance: Reason = SOMETHING_OPEN
     close: Callable[[str, bool, Transaction], FieldError | None] = _closes_nothing
+    hand_on: Callable[[str, str], None] = _hands_nothing_on
 
 
 _find: Callable[[], Sequence[DataOwner]] | None = None

@@ -88,6 +88,7 @@ BALANCE_LEFT = Reason(
 
 FIELDS: Labels = {
     "everywhere": ("退出所有设备", "logging out everywhere"),
+    "returning_days": ("注销后保留识别的天数", "days that who left is known"),
     "waive_balance": ("放弃余额", "giving up the balance"),
     "code": ("微信凭证", "WeChat code"),
     "source": "访问来源",

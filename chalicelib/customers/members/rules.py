@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
@@ -115,6 +116,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     closed_at_wechat: datetime | None = None
     #: Which of their tokens are void; the item of the addresses says the same.
     called_in: CalledIn | None = None
+    #: They were here before, and left not long ago (returning/): they are no new customer.
+    returned: bool = False
 
 
 def check_admitted(profile: Profile) -> None:
@@ -167,9 +170,10 @@ def segment(completed: int, days_since_last: float, days_joined: float) -> Segme
 
 
 def segment_of(profile: Profile, now: datetime) -> Segment:
-    """Find the member's segment at `now`."""
+    """Find the member's segment at `now`. Who has returned joined long ago."""
     last = profile.last_completed_at or profile.joined_at
-    return segment(profile.orders_completed, _days(last, now), _days(profile.joined_at, now))
+    days_joined = math.inf if profile.returned else _days(profile.joined_at, now)
+    return segment(profile.orders_completed, _days(last, now), days_joined)
 
 
 def with_purchase(profile: Profile, at: datetime) -> Profile:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.core import clock, ids, log
+from chalicelib.core import clock, log
 from chalicelib.core.errors import MallError, Reason, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.consents.rules import agreed, withdrawn
@@ -24,6 +24,9 @@ from chalicelib.customers.members.refusals import (
     PHONE_CODE_INVALID,
     PHONE_CODE_USED,
 )
+from chalicelib.customers.members.returning import queries as returning_queries
+from chalicelib.customers.members.returning import service as returning
+from chalicelib.customers.members.returning.rules import Before
 from chalicelib.customers.members.rules import Address, Addresses, Block, Profile, Source, invited, with_purchase
 from chalicelib.customers.members.sessions import rules as sessions
 from chalicelib.customers.members.sessions.queries import remember
@@ -32,7 +35,6 @@ from chalicelib.customers.members.tables import (
     Identities,
     Members,
     addresses_key,
-    blocked_identity,
     mini_identity,
     profile_item,
     profile_key,
@@ -43,7 +45,7 @@ from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read, versioned
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, Versioned
 from chalicelib.platform.web import limits, tokens
 
@@ -80,23 +82,7 @@ def login(code: str, source: Source | None) -> LoggedIn:
     session = _ask_wechat(lambda mini: mini.code2session(code), _LOGIN_REASONS)
     identity = mini_identity(settings().wechat_appid, session.openid)
     limits.count_call("login", identity, LOGINS_PER_MINUTE)
-    member = _known(identity, source)
-    is_new = member is None
-    if member is None:
-        joining = Profile(
-            member_id=ids.new("m"),
-            openid=session.openid,
-            unionid=session.unionid,
-            joined_at=clock.now(),
-            first_source=source,
-            last_source=source,
-            invites=invited([], source),
-            blocked=_blocked_before(identity),
-        )
-        is_new = _join(identity, joining)
-        # Another login with this identity may have been first and have made the member: this is that one.
-        member = joining if is_new else _known(identity, source)
-        assert member is not None
+    member, is_new = versioned.retry(lambda: _found_or_joined(identity, session, source))
     if is_due(member, "nickname") or asks_now(member, clock.now()):
         # WeChat looks at nothing of who was not there of late: now they are.
         tx = Transaction()
@@ -112,17 +98,35 @@ def _logged_in(member: Profile, is_new: bool) -> LoggedIn:
     return LoggedIn(tokens.issue("member", member.member_id, expires_at, issued_at), expires_at, is_new, member)
 
 
+def _found_or_joined(identity: str, session: Any, source: Source | None) -> tuple[Profile, bool]:
+    """Find who has the identity, or have them join; and whether they are new."""
+    member = _known(identity, source)
+    if member is not None:
+        return member, False
+    before = returning_queries.before(identity)
+    former = before.known(clock.now())
+    joining = Profile(
+        member_id=returning.next_member(identity, before),
+        openid=session.openid,
+        unionid=session.unionid,
+        joined_at=clock.now(),
+        first_source=source,
+        last_source=source,
+        invites=invited([], source),
+        blocked=before.blocked,
+        returned=former is not None,
+    )
+    if former is not None:
+        returning.hand_on(former, joining.member_id)
+    _join(identity, joining, before)
+    return joining, former is None
+
+
 def _known(identity: str, source: Source | None) -> Profile | None:
     item = read.get(Identities, identity)
     if item is None:
         return None
     return profile(item.member_id) if source is None else visited(item.member_id, source)
-
-
-def _blocked_before(identity: str) -> Block | None:
-    """Find the block of who had this identity before, and left."""
-    item = read.get(Identities, blocked_identity(identity))
-    return None if item is None else item.blocked
 
 
 def visited(member_id: str, source: Source) -> Profile:
@@ -144,18 +148,16 @@ def _tell_invited(tx: Transaction, member_id: str, source: Source | None) -> Non
         emit(tx, INVITED, member_id, token=source.inviter)
 
 
-def _join(identity: str, profile: Profile) -> bool:
-    """Write the identity, the profile and an empty address book together; False when the identity is there."""
+def _join(identity: str, profile: Profile, before: Before) -> None:
+    """Write the identity, the profile and an empty address book together. Raises Conflict where another login with this
+    identity was first: its member is this one."""
     tx = Transaction()
-    tx.create(Identities(identity, member_id=profile.member_id))
-    tx.create(profile_item(profile))
-    tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1))
+    tx.create(Identities(identity, member_id=profile.member_id), Conflict)
+    tx.create(profile_item(profile), Conflict)
+    tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1), Conflict)
+    returning.forget(tx, identity, before)
     _tell_invited(tx, profile.member_id, profile.first_source)
-    try:
-        tx.commit()
-    except ConditionFailed:
-        return False
-    return True
+    versioned.commit(tx)
 
 
 def change_profile(member_id: str, decide: Callable[[Profile, Transaction], Profile]) -> Profile:

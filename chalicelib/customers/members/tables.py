@@ -3,7 +3,9 @@
 | who asks | how | units |
 |---|---|---|
 | log in | Get identity, Get (member, "profile") | 2 RRU |
-| join | Get whether they are blocked; Put identity, profile and addresses in one transaction | 1 RRU, 7 WRU |
+| join | BatchGet who they were; Put identity, profile and addresses in one transaction | 2 RRU, 7 WRU |
+| return | the same; Delete that they were here; and what each wing hands on | 2 RRU, 9 WRU |
+| leave | Delete identity, profile, addresses; Put "gone", and who they were, in one transaction | 10 WRU |
 | who am I | Get (member, "profile") | 1 RRU |
 | the address book | Get (member, "addresses") | 1 RRU, 2 when it is full |
 | change either | Update under its version, in a transaction, which a lost answer cannot double | 2 WRU per KB |
@@ -19,11 +21,11 @@ of a profile is written there too.
 
 from __future__ import annotations
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import NumberAttribute, TTLAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
-from chalicelib.core.settings import settings
+from chalicelib.core.settings import identity_key, settings
 from chalicelib.customers.members.rules import Addresses, Block, Profile
 from chalicelib.customers.members.sessions.rules import CalledIn
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
@@ -67,8 +69,9 @@ class Members(Table):
 
 
 class Identities(Table):
-    """The member that an openid belongs to; and, of one who left while they were blocked, that they are: under the
-    openid's fingerprint, so that nobody learns from it who they were."""
+    """The member that an openid belongs to. And, of one who left, who they were, until when they are known, and that
+    they are blocked: under a digest of the identity that only the mall's key makes ("left:"). Of who left while they
+    were blocked, an older version kept the block under a digest without a key ("blocked:")."""
 
     class Meta(TableMeta):
         table_name = name("identities")
@@ -76,6 +79,10 @@ class Identities(Table):
     identity = UnicodeAttribute(hash_key=True)
     member_id = UnicodeAttribute(null=True)
     blocked = Document(Block, null=True)
+    # under "left:"
+    until = UnicodeAttribute(null=True)
+    #: Rubbish from then on; of the blocked it is kept for ever.
+    expires = TTLAttribute(null=True)
 
 
 def profile_key(member_id: str) -> Key:
@@ -105,8 +112,13 @@ def addresses_key(member_id: str) -> Key:
     return Members, (member_id, ADDRESSES)
 
 
+def left_identity(identity: str) -> str:
+    """Name where it is kept who had this identity before, and left."""
+    return f"left:{ids.keyed(identity_key(), identity)}"
+
+
 def blocked_identity(identity: str) -> str:
-    """Name where it is kept that this identity is blocked, beyond the member that it was."""
+    """Name where an older version kept that this identity is blocked, beyond the member that it was."""
     return f"blocked:{ids.digest(identity.encode())}"
 
 

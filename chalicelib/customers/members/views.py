@@ -25,7 +25,8 @@ class MemberView(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class MemberSession(msgspec.Struct):
-    """A token, until when it is good, and whose it is; `is_new` for a member who has just joined."""
+    """A token, until when it is good, and whose it is; `is_new` for a member who has just joined, and
+    has not left within the days that this is known."""
 
     token: str
     expires_at: datetime

@@ -28,6 +28,7 @@ from chalicelib.growth.distribution.distributors.checks import (
     BindingRecord,
     binding_differences,
     board_differences,
+    charge_differences,
     reward_differences,
     rings,
     total_differences,
@@ -49,6 +50,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     distributors: list[DistributorRecord] = []
     #: Who counts as a customer of whom: distributor and member.
     customers: list[tuple[str, str]] = []
+    #: Who counted as one before they left and returned, and is not counted again.
+    carried: list[tuple[str, str]] = []
     sales: list[MonthlySales] = []
     rules: Mapping[int, DistributionRules | None] = {}
     since: Mapping[int, datetime] = {}
@@ -79,9 +82,10 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
         found
         + rings(records.bindings)
         + binding_differences(records.bindings, records.commissions)
-        + total_differences(records.distributors, records.customers, records.commissions)
+        + total_differences(records.distributors, records.customers, records.commissions, records.carried)
         + board_differences(records.sales, records.commissions)
         + reward_differences(records.distributors, journal, held)
+        + charge_differences(journal)
     )
 
 

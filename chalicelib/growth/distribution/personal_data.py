@@ -1,9 +1,12 @@
-"""What distribution keeps of a member: whom they are bound to, and what they earned."""
+"""What distribution keeps of a member: whom they are bound to, their links, and what they earned."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from chalicelib.core import clock
 from chalicelib.core.errors import FieldError
 from chalicelib.customers.members.ports import DataOwner
 from chalicelib.customers.members.queries import found
@@ -11,10 +14,21 @@ from chalicelib.customers.members.rules import masked
 from chalicelib.growth.distribution.balances import service as balances
 from chalicelib.growth.distribution.distributors import service
 from chalicelib.growth.distribution.links.queries import links_of
-from chalicelib.growth.distribution.tables import BINDING, DISTRIBUTOR, LINK, Distributors, Links
+from chalicelib.growth.distribution.tables import (
+    BINDING,
+    DISTRIBUTOR,
+    LINK,
+    Distributors,
+    Links,
+    binding_item,
+    customer_item,
+    debt_item,
+    debt_key,
+)
 from chalicelib.ledger import queries as ledger_queries
+from chalicelib.ledger import service as ledger
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import Transaction, remove
+from chalicelib.platform.store.transaction import Transaction, remove, save_new, write
 
 _PAGE = 100
 
@@ -39,8 +53,12 @@ def _links(member_id: str, _position: str | None) -> tuple[list[Any], str | None
 
 
 def _forget_links(member_id: str) -> None:
-    """What they shared goes on to open its page; whose it was is not kept together any more."""
+    """What they shared goes on to open the mall's page, without the words that were theirs to write; which links were
+    theirs is not kept together any more."""
     for token in links_of(member_id):
+        found = read.get(Links, token)
+        if found is not None:
+            write(Links, (token,), [Links.link.set(msgspec.structs.replace(found.link, page=None, channel=None))])
         remove(Distributors, (member_id, LINK + token))
 
 
@@ -56,13 +74,39 @@ def _close(member_id: str, waive_balance: bool, tx: Transaction) -> FieldError |
     return balances.close(member_id, waive_balance, tx)
 
 
+def _hand_on_binding(former: str, member_id: str) -> None:
+    """Whom they were bound to, they are bound to; and they count for that distributor's tier once."""
+    bound = read.get(Distributors, former, BINDING)
+    if bound is None or not bound.binding.held:
+        return
+    if bound.binding.live(clock.now()):
+        again = msgspec.structs.replace(bound.binding, member_id=member_id, order_id="")
+        save_new(binding_item(again, 1))
+    inviter = bound.binding.inviter
+    if read.get(Distributors, inviter, customer_item(inviter, former).part) is not None:
+        counted = customer_item(inviter, member_id)
+        counted.carried = True
+        save_new(counted)
+
+
+def _hand_on_debt(former: str, member_id: str) -> None:
+    """What they owed as they left, and have not been charged since."""
+    owed = read.get(Distributors, *debt_key(former)[1])
+    if owed is not None:
+        save_new(debt_item(member_id, int(owed.debt_fen)))
+
+
+def _erase_account(member_id: str) -> None:
+    ledger.forget_notes(member_id)
+
+
 def _account(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
     return ledger_queries.page_of_member(member_id, _PAGE, position)
 
 
 DATA_OWNERS = (
-    DataOwner("bound_to", _binding),
-    DataOwner("distributor", _distributor, close=_close),
-    DataOwner("account", _account),
+    DataOwner("bound_to", _binding, hand_on=_hand_on_binding),
+    DataOwner("distributor", _distributor, close=_close, hand_on=_hand_on_debt),
+    DataOwner("account", _account, erase=_erase_account),
     DataOwner("links", _links, erase=_forget_links),
 )

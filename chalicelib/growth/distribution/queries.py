@@ -124,7 +124,7 @@ def explain(member_id: str, limit: int, cursor: str | None) -> tuple[list[AdminL
 def _line(entry: Entry) -> AdminLedgerLine:
     concerned = change_of(entry)
     assert concerned is not None
-    what = explained(concerned)
+    what = explained(entry, concerned)
     return AdminLedgerLine(
         at=entry.at, what=what, about=entry.about, cause=entry.cause, note=entry.note, postings=list(entry.postings)
     )  # fmt: skip

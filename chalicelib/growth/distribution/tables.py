@@ -15,6 +15,7 @@
 | does the buyer count as a customer already | Get (distributor, "customer#<buyer>"), at a release | 1 RRU |
 | a distributor's commissions, newest first | Query by_member, BatchGet the page | 0.5 RRU + 0.5 each |
 | the commissions of a day, newest first | Query by_day in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
+| what goes on for who returns | Get binding, debt, "customer#" of the former; Put each | 3 RRU, 1 or 2 WRU |
 | whose is this link | Get link | 0.5 RRU |
 | make a link | Get link, Query (member, "link#"); Put link and (member, "link#<token>") | 1 to 11 RRU, 4 WRU |
 | all links of a member, for themselves | Query (member, "link#"), BatchGet the links | 0.5 RRU per 4 KB + 0.5 each |
@@ -51,6 +52,7 @@ DISTRIBUTOR = "distributor"
 MONTH = "month#"
 CUSTOMER = "customer#"
 LINK = "link#"
+DEBT = "debt"
 
 
 class ByInviter(GlobalSecondaryIndex["Distributors"]):
@@ -88,8 +90,9 @@ class BySales(GlobalSecondaryIndex["Distributors"]):
 
 class Distributors(Table):
     """The parts of a member in distribution: whom they are bound to ("binding"), that they are a distributor, and their
-    sales of a month ("month#2026-11") while there is a leaderboard. And, under a distributor's id, each customer who
-    counts for their tier ("customer#<member>"): there once, however often the two are bound."""
+    sales of a month ("month#2026-11") while there is a leaderboard; and what they owed as they left ("debt"). And,
+    under a distributor's id, each customer who counts for their tier ("customer#<member>"): there once, however often
+    the two are bound."""
 
     class Meta(TableMeta):
         table_name = name("distributors")
@@ -112,6 +115,10 @@ class Distributors(Table):
     # a distributor and a month
     sales_fen = NumberAttribute(null=True)
     board = UnicodeAttribute(null=True)
+    # part "debt": in fen, above zero; charged to who returns as a distributor
+    debt_fen = NumberAttribute(null=True)
+    #: A customer who counted before they left and returned: not counted once more.
+    carried = BooleanAttribute(null=True)
 
     by_inviter = ByInviter()
     by_state = ByState()
@@ -190,6 +197,16 @@ def binding_key(member_id: str) -> Key:
 def distributor_key(member_id: str) -> Key:
     """Give the key of a member as a distributor."""
     return Distributors, (member_id, DISTRIBUTOR)
+
+
+def debt_key(member_id: str) -> Key:
+    """Give the key of what a member owed as they left, or as who they were before they returned."""
+    return Distributors, (member_id, DEBT)
+
+
+def debt_item(member_id: str, debt_fen: int) -> Distributors:
+    """Make the item of what a member owes when they leave, in fen, or owed before they returned."""
+    return Distributors(member_id, DEBT, debt_fen=debt_fen)
 
 
 def month_key(member_id: str, month: str) -> Key:

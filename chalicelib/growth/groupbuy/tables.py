@@ -6,6 +6,7 @@
 | activities by their end | Query by_end | 0.5 RRU per 4 KB |
 | which activity has such a request made, or changed, last | Get, Update ("body#<digest>", "body") | 1 RRU, 2 WRU |
 | how much has a member bought in it | Update (activity, "member#<member>") in the order's transaction | 2 WRU |
+| what counts on for who returns | Query by_end, BatchGet (activity, "member#<member>"), Put each | 1 RRU, 1 WRU each |
 | a refunded order's pieces count no more | Get lobby, Get and Update (activity, "member#<member>") | 2 RRU, 2 WRU |
 | who takes part in the draw of an activity | Query (activity, "entry#") | 1 RRU per 4 KB; once, by its draw |
 | a page of the proof of a draw | Get (activity, "activity"), (activity, "proof#<page>") | 0.5 RRU per 4 KB, 18 |
@@ -92,6 +93,8 @@ class GroupActivities(Table):
     closed = BooleanAttribute(null=True)
     # part "member#<member_id>": pieces that this member has in orders of the activity
     bought = NumberAttribute(null=True)
+    #: How many of them they bought as the member they were before they left and returned.
+    carried = NumberAttribute(null=True)
     # part "proof#<page>", once the activity is closed
     proof = Document(ProofPage, null=True)
     # part "body"
@@ -162,6 +165,11 @@ def body_key(digest: str) -> Key:
 def bought_key(activity_id: str, member_id: str) -> Key:
     """Give the key of the count of pieces that a member has bought in an activity."""
     return GroupActivities, (activity_id, MEMBER + member_id)
+
+
+def carried_item(activity_id: str, member_id: str, pieces: int) -> GroupActivities:
+    """Make the item of the pieces that a member has bought in an activity who returns: those they had bought before."""
+    return GroupActivities(activity_id, MEMBER + member_id, bought=pieces, carried=pieces)
 
 
 def proof_key(activity_id: str, page: int) -> Key:

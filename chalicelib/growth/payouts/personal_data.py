@@ -15,6 +15,8 @@ from chalicelib.platform.jobs.job import RetryLater
 from chalicelib.platform.store.transaction import Transaction
 
 _PAGE = 50
+#: What stands where an operator's words on a withdrawal were.
+_SILENT = "***"
 #: How long erasure waits, in seconds, for a withdrawal that was begun just as the account was closed.
 _OPEN_SECONDS = 3600.0
 
@@ -25,20 +27,22 @@ def _withdrawals(member_id: str, position: str | None) -> tuple[list[Any], str |
 
 
 def _erase(member_id: str) -> None:
-    """Take the openid out of every withdrawal; what was paid, and the tax on it, stays."""
+    """Take the person out of every withdrawal, and what operators wrote on it; what was paid, and the tax, stays."""
     position: str | None = None
     while True:
         found, position = withdrawals_of_member(member_id, _PAGE, position)
         for one in found:
-            change(one.withdrawal_id, _without_openid)
+            change(one.withdrawal_id, _without_person)
         if position is None:
             return
 
 
-def _without_openid(withdrawal: Withdrawal, _: Transaction) -> Withdrawal:
+def _without_person(withdrawal: Withdrawal, _: Transaction) -> Withdrawal:
     if withdrawal.open:
         raise RetryLater(_OPEN_SECONDS)
-    return msgspec.structs.replace(withdrawal, openid="") if withdrawal.openid else withdrawal
+    reason = _SILENT if withdrawal.reason else ""
+    after = msgspec.structs.replace(withdrawal, openid="", package_info="", reason=reason)
+    return withdrawal if after == withdrawal else after
 
 
 DATA_OWNERS = (DataOwner("withdrawals", _withdrawals, erase=_erase),)

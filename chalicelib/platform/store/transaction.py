@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -168,6 +169,12 @@ def save(item: Table, condition: Condition | None = None, on_failure: object = N
     a caller that needs to know uses a transaction.
     """
     _single("PutItem", item.get_save_kwargs_from_instance(condition=condition), on_failure)
+
+
+def save_new(item: Table) -> None:
+    """Write one whole item where there is none; what is there stays."""
+    with contextlib.suppress(ConditionFailed):
+        save(item, hash_key(type(item)).does_not_exist())
 
 
 def remove(table: type[Table], key: tuple[str, ...], condition: Condition | None = None) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from chalicelib.core import clock
+from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.platform.store.transaction import write
 from chalicelib.platform.web.tables import Limits
@@ -24,12 +24,12 @@ _KEPT = timedelta(hours=1)
 
 
 def count_call(what: str, who: str, per_minute: int) -> None:
-    """Count one call of `what` by `who`.
+    """Count one call of `what` by `who`, of whom only a digest is kept.
 
     Raises `too_many_requests` beyond so many in this minute; `retry_after` is when the next minute begins, in seconds.
     """
     now = clock.unix()
-    key = (f"{what}#{who}#{now // _SECONDS}",)
+    key = (f"{what}#{ids.digest(who.encode())}#{now // _SECONDS}",)
     after = write(Limits, key, [Limits.times.add(1), Limits.expires.set(clock.now() + _KEPT)])
     if int(after["times"]["N"]) > per_minute:
         raise MallError("too_many_requests", retry_after=_SECONDS - now % _SECONDS)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from chalicelib.commerce.coupons.issue.rules import coupon_id, coupon_of, refused
+from chalicelib.commerce.coupons.issue.rules import claimed_as_friend, coupon_id, coupon_of, refused
 from chalicelib.commerce.coupons.refusals import NOT_OFFERED, SOLD_OUT, SOLD_OUT_FOR_CODES
 from chalicelib.commerce.coupons.rules import Held, How, Template
 from chalicelib.commerce.coupons.stock import queries as stock_queries
@@ -33,6 +33,9 @@ NO_COUPON_REASONS = (
 )  # fmt: skip
 #: The ways of getting a coupon that a member who is blocked has not: those that begin with somebody asking for one.
 ASKED_FOR: tuple[How, ...] = ("claim", "code", "share")
+
+#: The cause of what a friend claims that a member has shared.
+FRIEND = ("friend",)
 
 #: How often `give` tries: others may empty shard after shard between a read and a write, and get a coupon each time.
 _TRIES = 40
@@ -110,7 +113,10 @@ def _give_once(
     if not template.is_offered(now):
         raise MallError("coupon_not_offered", errors=(NOT_OFFERED.at(field, name=template.name),))
     received = received_of(counted)
-    if (refusal := refused(template, profile.profile, received, now, field)) is not None:
+    refusal = refused(template, profile.profile, received, now, field)
+    if refusal is None and cause == FRIEND:
+        refusal = claimed_as_friend(template, profile.profile, received)
+    if refusal is not None:
         raise refusal
     shard = stock_queries.choose(template, member_id, field, SOLD_OUT_FOR_CODES if how == "code" else SOLD_OUT)
     coupon = coupon_of(template, member_id, how, (str(received + 1),) if cause is None else cause, now)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 import msgspec
 
 from chalicelib.commerce.coupons.centre.queries import offered
-from chalicelib.commerce.coupons.issue.service import NO_COUPON_REASONS, give
+from chalicelib.commerce.coupons.issue.service import FRIEND, NO_COUPON_REASONS, give
 from chalicelib.commerce.coupons.jobs import REWARD_SHARER
 from chalicelib.commerce.coupons.refusals import LIMIT_REACHED, OWN_SHARE, SHARE_CLAIMED, SHARE_TOKEN_UNKNOWN
 from chalicelib.commerce.coupons.rules import Held, Template
@@ -20,7 +21,7 @@ from chalicelib.customers.members.queries import admit
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save_new
 from chalicelib.platform.web.tokens import Token
 
 
@@ -47,6 +48,16 @@ def share(member_id: str, template_id: str) -> Share:
     return Share(token, template, 0 if item is None else int(item.rewards or 0))
 
 
+def hand_on(former: str, member_id: str, template_ids: Sequence[str]) -> None:
+    """Have what a member has got for friends, as the member they were, count on for them: of these templates."""
+    tokens = {share_token(one, former): one for one in template_ids}
+    for token, item in zip(tokens, read.batch_get([share_key(token) for token in tokens]), strict=True):
+        if item is not None and item.rewards:
+            shared = CouponCodes(SHARE + share_token(tokens[token], member_id), rewards=int(item.rewards))
+            shared.template_id, shared.member_id = tokens[token], member_id
+            save_new(shared)
+
+
 def claim(member_id: str, template_id: str, token: str, caller: Token | None = None) -> Held:
     """Give a friend, who called with the token `caller`, their coupon, once for each template, whoever shared it; the
     sharer's follows.
@@ -65,7 +76,7 @@ def claim(member_id: str, template_id: str, token: str, caller: Token | None = N
         # the token is a secret of sorts: a job's key is logged, and shown to operators
         schedule(tx, REWARD_SHARER, f"{ids.digest(token.encode())}|{member_id}", None, token=token)
 
-    given = give(template, member_id, "share", ("friend",), owed, caller)
+    given = give(template, member_id, "share", FRIEND, owed, caller)
     if not given.is_new:
         raise MallError("claim_limit", errors=(SHARE_CLAIMED.at("template_id", name=template.name, limit=1),), limit=1)
     return given.held

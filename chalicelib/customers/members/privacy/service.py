@@ -16,6 +16,7 @@ from chalicelib.core.settings import settings
 from chalicelib.customers.members.jobs import ERASE
 from chalicelib.customers.members.ports import data_owners
 from chalicelib.customers.members.queries import profile
+from chalicelib.customers.members.returning import service as returning
 from chalicelib.customers.members.service import prove
 from chalicelib.customers.members.sessions.queries import remember_gone
 from chalicelib.customers.members.tables import (
@@ -24,7 +25,6 @@ from chalicelib.customers.members.tables import (
     PROFILE,
     Identities,
     Members,
-    blocked_identity,
     mini_identity,
 )
 from chalicelib.customers.members.views import PersonalData
@@ -88,12 +88,8 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
         raise MallError("account_open", errors=tuple(hindrances.values()), hindrances=list(hindrances))
     tx.delete(Members, (member_id, PROFILE), Members.version.exists(), MallError("unauthenticated"))
     tx.delete(Members, (member_id, ADDRESSES))
-    identity = mini_identity(settings().wechat_appid, person.openid)
-    tx.delete(Identities, (identity,))
-    if person.blocked is None:
-        tx.delete(Identities, (blocked_identity(identity),))
-    else:  # leaving and coming back lifts no block
-        tx.put(Identities(blocked_identity(identity), blocked=person.blocked))
+    tx.delete(Identities, (mini_identity(settings().wechat_appid, person.openid),))
+    returning.remember(tx, person)
     tx.put(Members(member_id, GONE, version=1))
     schedule(tx, ERASE, member_id)
     # Once more, for what was being written in this very moment, or was not in an index yet.

@@ -6,6 +6,7 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import FieldError
 from chalicelib.customers.members.refusals import BALANCE_LEFT, COMMISSIONS_UNSETTLED
 from chalicelib.growth.distribution.distributors import queries as distributor_queries
+from chalicelib.growth.distribution.tables import debt_item
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
@@ -15,7 +16,7 @@ from chalicelib.platform.store.versioned import commit, retry
 
 def close(member_id: str, waive_balance: bool, tx: Transaction) -> FieldError | None:
     """Close the account of a member who leaves, as part of `tx`: what can be withdrawn is given up, a debt is written
-    off. `tx` fails with Conflict where anything comes or goes meanwhile.
+    off, and kept for the case that they return. `tx` fails with Conflict where anything comes or goes meanwhile.
 
     Give what the member must do first: wait for what is pending or on its way; withdraw the rest, or give it up.
     """
@@ -29,6 +30,7 @@ def close(member_id: str, waive_balance: bool, tx: Transaction) -> FieldError | 
         ledger.post(tx, entries.waived(member_id, now, fen), found=found)
     elif fen < 0:
         ledger.post(tx, entries.written_off(member_id, ids.new(""), now, fen), found=found)
+        tx.put(debt_item(member_id, -fen))
     else:
         ledger.hold(tx, member_id, found)
     return None

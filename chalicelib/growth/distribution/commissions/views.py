@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from chalicelib.growth.distribution.rules import CommissionState
-from chalicelib.ledger.rules import BalanceChange, Entry, change_of
+from chalicelib.ledger.rules import CHARGED, BalanceChange, Entry, change_of
 
 What = Literal[
     "commission_earned",
@@ -21,6 +21,7 @@ What = Literal[
     "withdrawal_returned_with_tax",
     "withdrawal_paid",
     "written_off",
+    "debt_charged",
     "other",
 ]
 _WORDS: dict[What, tuple[str, str]] = {
@@ -37,6 +38,7 @@ _WORDS: dict[What, tuple[str, str]] = {
     ),
     "withdrawal_paid": ("提现成功", "Withdrawal paid"),
     "written_off": ("余额已核销", "Balance written off"),
+    "debt_charged": ("注销前的欠款，重新计入", "What was owed when the account was deleted, charged again"),
     "other": ("账户变动", "Change of the account"),
 }
 
@@ -99,15 +101,17 @@ def ledger_line(entry: Entry, language: str) -> LedgerLine:
     """Show an entry as a line of the account that it moves."""
     concerned = change_of(entry)
     assert concerned is not None
-    what, change = explained(concerned), concerned.change
+    what, change = explained(entry, concerned), concerned.change
     return LedgerLine(
         at=entry.at, what=what, text=_WORDS[what][language == "en"], about=entry.about, pending_fen=change.pending,
         available_fen=change.available, withdrawing_fen=change.withdrawing, withdrawn_fen=change.withdrawn,
     )  # fmt: skip
 
 
-def explained(concerned: BalanceChange) -> What:
-    """Tell what an entry was, which its amounts say."""
+def explained(entry: Entry, concerned: BalanceChange) -> What:
+    """Tell what an entry was, which its amounts say; of a debt that is charged again, its cause."""
+    if entry.cause == CHARGED:
+        return "debt_charged"
     change, turnover = concerned.change, concerned.turnover
     signs = tuple((fen > 0) - (fen < 0) for fen in (change.pending, change.available, change.withdrawing))
     if turnover.withdrawn:

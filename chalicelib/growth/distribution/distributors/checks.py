@@ -18,7 +18,7 @@ from chalicelib.growth.distribution.rules import (
     DistributorRecord,
     MonthlySales,
 )
-from chalicelib.ledger.checks import REWARDS, on
+from chalicelib.ledger.checks import REWARDS, WRITTEN_OFF, on
 from chalicelib.ledger.rules import Entry
 
 
@@ -71,9 +71,11 @@ def binding_differences(bindings: Iterable[BindingRecord], commissions: Iterable
 
 
 def total_differences(
-    distributors: Iterable[DistributorRecord], customers: Sequence[tuple[str, str]], commissions: Iterable[Commission]
-) -> list[Difference]:
-    """Compare what distributors brought and was kept, by which tiers are reached, with the commissions."""
+    distributors: Iterable[DistributorRecord], customers: Sequence[tuple[str, str]], commissions: Iterable[Commission],
+    carried: Sequence[tuple[str, str]] = (),
+) -> list[Difference]:  # fmt: skip
+    """Compare what distributors brought and was kept, by which tiers are reached, with the commissions. Who was
+    `carried` over from an account before counts for nothing."""
     sales: Counter[str] = Counter()
     released: Counter[str] = Counter()
     reversed_: Counter[str] = Counter()
@@ -87,7 +89,10 @@ def total_differences(
             reversed_[one.member_id] += 1  # maybe after it was released: what once counted stays counted
             taken_back.add((one.member_id, one.buyer_id))
     named = set(customers)
-    found = [Difference(who, f"{whose} bought and kept, and is no customer") for who, whose in sorted(bought - named)]
+    found = [
+        Difference(who, f"{whose} bought and kept, and is no customer")
+        for who, whose in sorted(bought - named - set(carried))
+    ]
     for who, whose in sorted(named - bought - taken_back):
         found.append(Difference(who, f"{whose} is a customer, and the commissions say nothing of it"))
     counted = Counter(who for who, _ in customers)
@@ -116,6 +121,22 @@ def board_differences(sales: Iterable[MonthlySales], commissions: Iterable[Commi
         for who, name in sorted(stored.keys() | counted.keys())
         if stored.get((who, name), 0) != counted[who, name]
     ]
+
+
+def charge_differences(entries: Iterable[Entry]) -> list[Difference]:
+    """Hold what was charged to distributors who returned against the debts that were written off before: each once at
+    most, and never another sum."""
+    written_off: Counter[int] = Counter()
+    found: list[Difference] = []
+    for entry in sorted(entries, key=lambda one: (one.at, one.cause == "charged")):
+        fen = on(entry, WRITTEN_OFF)
+        if fen > 0:
+            written_off[fen] += 1
+        elif entry.cause == "charged":
+            if not written_off[-fen]:
+                found.append(Difference(entry.about, f"is charged a debt of {-fen} fen, which was never written off"))
+            written_off[-fen] -= 1
+    return found
 
 
 def reward_differences(

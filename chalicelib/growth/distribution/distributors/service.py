@@ -24,6 +24,7 @@ from chalicelib.growth.distribution.tables import (
     DISTRIBUTOR,
     Distributors,
     Links,
+    debt_key,
     distributor_item,
     distributor_key,
     queue_of,
@@ -48,11 +49,13 @@ def switch(on: bool) -> DistributionRules:
 def apply(member_id: str) -> Distributor:
     """Make the member a distributor, or one who waits to be approved; a distributor stays what they are.
 
-    There is nothing to pay and nothing to buy. Raises `distribution_off`.
+    There is nothing to pay and nothing to buy; but what they owed as a distributor when they left is charged to who
+    returns. Raises `distribution_off`.
     """
-    known = read.get(Distributors, member_id, DISTRIBUTOR)
+    known, owed = read.batch_get([distributor_key(member_id), debt_key(member_id)])
     if known is not None:
-        return known.distributor
+        held: Distributor = known.distributor
+        return held
     rules = DISTRIBUTION.fresh()
     if not rules.enabled:
         raise MallError("distribution_off")
@@ -67,6 +70,9 @@ def apply(member_id: str) -> Distributor:
     tx.check(*profile_key(member_id), Members.version.exists(), MallError("unauthenticated"))
     tx.create(distributor_item(distributor, 1), Conflict)
     tx.put(Links(code, link=Link(member_id=member_id, made_at=now)))
+    if owed is not None:
+        tx.delete(*debt_key(member_id), Distributors.debt_fen == owed.debt_fen, Conflict)
+        ledger.post(tx, entries.charged(member_id, now, int(owed.debt_fen)))
     try:
         versioned.commit(tx)
     except Conflict:

@@ -52,6 +52,14 @@ def running(limit: int, cursor: str | None) -> tuple[list[Activity], str | None]
     return [one for one in found if one.product_id in on_sale], next_cursor
 
 
+def running_ids() -> list[str]:
+    """List the ids of all activities that are not over: dozens, made by hand."""
+    where = GroupActivities.ends > clock.stamp(clock.now())
+    return [
+        item.activity_id for item in read.query_all(GroupActivities, ALL, index=GroupActivities.by_end, where=where)
+    ]
+
+
 def every(limit: int, cursor: str | None) -> tuple[list[Activity], str | None]:
     """List a page of all activities, those that end last first: for operators."""
     return _page(limit, cursor, None)

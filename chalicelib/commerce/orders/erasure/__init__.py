@@ -1,0 +1,1 @@
+"""What stays of the orders of a member who has left."""
