@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
-from chalicelib.core import clock, log
+from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.content.rules import (
     VERDICT_WITHIN,
@@ -101,7 +101,7 @@ def _ask_about_picture(profile: Profile) -> None:
         if before.avatar_url != url or not is_due(before, "avatar_url"):
             return before
         now = clock.now()
-        tx.put(PictureChecks(trace_id, member_id=before.member_id, url=url, expires=now + _KEPT))
+        tx.put(PictureChecks(trace_id, member_id=before.member_id, picture=_mark(url), expires=now + _KEPT))
         schedule(tx, CHECK_CONTENT, before.member_id, now + VERDICT_WITHIN)
         return asked(before, trace_id, now)
 
@@ -115,7 +115,17 @@ def take_verdict(trace_id: str, suggest: Literal["pass", "review", "risky"] | No
     if item is None or suggest is None:
         log.info("picture_verdict_of_nothing", reason="unknown" if item is None else "not_seen")
         return
-    _judge(item.member_id, "avatar_url", item.url, suggest)
+
+    def decide(before: Profile, _: Transaction) -> Profile:
+        is_it = _mark(before.avatar_url) == item.picture
+        return judged(before, "avatar_url", before.avatar_url, suggest) if is_it else before
+
+    _change_if_there(item.member_id, decide)
+
+
+def _mark(url: str) -> str:
+    """What is kept of a picture's address beside the profile: it says nothing of a person who has left."""
+    return ids.digest(url.encode())
 
 
 def _judge(member_id: str, field: Shown, value: str, suggest: Suggest) -> None:

@@ -16,12 +16,12 @@ from chalicelib.platform.store.base import Table, TableMeta, name
 
 
 class PictureChecks(Table):
-    """Whose picture WeChat looks at under a trace_id, and its address."""
+    """Whose picture WeChat looks at under a trace_id, and the digest of its address."""
 
     class Meta(TableMeta):
         table_name = name("picture_checks")
 
     trace_id = UnicodeAttribute(hash_key=True)
     member_id = UnicodeAttribute()
-    url = UnicodeAttribute()
+    picture = UnicodeAttribute()
     expires = TTLAttribute()
