@@ -141,8 +141,9 @@ class Mall:
 
     def _launch(self, name: str) -> None:
         clock = ("--clock", str(self.clock_file))
+        messages = ("--messages", f"{self.api_url}/v1/callbacks/wechat/messages")
         module, port, arguments = {
-            "sandbox": ("local.sandbox", self.ports.sandbox, ("--data", str(self.data / "sandbox"), *clock)),
+            "sandbox": ("local.sandbox", self.ports.sandbox, ("--data", str(self.data / "sandbox"), *messages, *clock)),
             "api": ("local.serve", self.ports.api, clock),
             "worker": ("local.worker", self.ports.control, clock),
         }[name]

@@ -20,13 +20,16 @@ from local.sandbox.world import World
 THREADS = 32
 
 
-def create_app(keys: Keys, path: Path | None, clock: Callable[[], float]) -> flask.Flask:
+def create_app(
+    keys: Keys, path: Path | None, clock: Callable[[], float], messages_url: str | None = None
+) -> flask.Flask:
     """The sandbox as a WSGI application, its notifier running; `extensions["notifier"]` can be stopped,
     and then `extensions["store"]` closed.
 
-    The state is kept in the file `path`, or in memory when that is None; `clock` tells the mall's Unix seconds.
+    The state is kept in the file `path`, or in memory when that is None; `clock` tells the mall's Unix seconds. The
+    verdict on a picture is told to `messages_url`, where there is one.
     """
-    world = World(keys, Store(path), clock)
+    world = World(keys, Store(path), clock, messages_url=messages_url)
     app = flask.Flask("sandbox")
     app.json.sort_keys = False  # type: ignore[attr-defined]
 

@@ -28,7 +28,6 @@ from local.sandbox.world import World, balance_fen, end_transfer, notify, settle
 _T = TypeVar("_T")
 
 _PREPAY_SECONDS = 7200
-_MESSAGE_SECONDS = 5
 _Name = Annotated[str, Meta(min_length=1, max_length=128)]
 _Seconds = Annotated[float, Meta(ge=0, le=86400 * 30)]
 
@@ -308,10 +307,8 @@ def _tell(world: World, asked: _Message) -> dict[str, Any]:
     """Send the event once; what the mall answered."""
     openid = _openid_of(world, asked.user)
     told = {"FromUserName": openid, "OpenID": openid, "AppID": world.keys.appid, **asked.fields, "Event": asked.event}
-    query, content = messages.push(world.keys, told, world.clock())
-    address = f"{asked.url}{'&' if '?' in asked.url else '?'}{query}"
     try:
-        answer = requests.post(address, data=content, timeout=_MESSAGE_SECONDS)
+        answer = messages.tell(world.keys, asked.url, told, world.clock())
     except requests.RequestException as fault:
         raise _Denied(409, f"the mall did not answer: {type(fault).__name__}") from None
     return {"status": answer.status_code, "answer": answer.text}

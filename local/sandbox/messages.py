@@ -9,6 +9,7 @@ import secrets
 from typing import Any
 from urllib.parse import urlencode
 
+import requests
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
@@ -16,6 +17,8 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from local.keys import Keys
 
 _BLOCK = 32
+#: How long WeChat waits for an answer.
+SECONDS = 5
 
 
 def push(keys: Keys, event: dict[str, Any], now: float) -> tuple[str, bytes]:
@@ -31,6 +34,12 @@ def push(keys: Keys, event: dict[str, Any], now: float) -> tuple[str, bytes]:
         "msg_signature": _signature(keys, *parts.values(), content),
     }
     return urlencode(query), json.dumps({"ToUserName": "gh_sandbox", "Encrypt": content}).encode()
+
+
+def tell(keys: Keys, url: str, event: dict[str, Any], now: float) -> requests.Response:
+    """Send the event to the mall once; what it answered. Raises requests' exceptions."""
+    query, content = push(keys, event, now)
+    return requests.post(f"{url}{'&' if '?' in url else '?'}{query}", data=content, timeout=SECONDS)
 
 
 def _signature(keys: Keys, *parts: str) -> str:

@@ -44,6 +44,8 @@ class World:
     signer: Signer = field(init=False)
     wake: threading.Event = field(default_factory=threading.Event)
     sending: set[str] = field(default_factory=set)
+    #: Where the mall hears messages; None where nobody has entered it in the console.
+    messages_url: str | None = None
     #: What else is forgotten with everything.
     resets: list[Callable[[], None]] = field(default_factory=list)
 

@@ -44,7 +44,8 @@ def withdrawn(consents: list[Consent], what: Subject, at: datetime) -> list[Cons
     holds = standing(consents, what)
     if holds is None:
         return consents
-    return [msgspec.structs.replace(one, withdrawn_at=at) if one is holds else one for one in consents]
+    over = msgspec.structs.replace(holds, withdrawn_at=max(at, holds.at))  # WeChat tells whole seconds
+    return [over if one is holds else one for one in consents]
 
 
 #: What a member takes back in WeChat's settings, by the numbers of its event user_authorization_revoke (RevokeInfo),
