@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +11,9 @@ import pytest
 from chalicelib.commerce.coupons.agreement.service import worth_fen
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.coupons.templates import service as templates
-from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.mall.operators import service
-from chalicelib.platform.web import tokens
 from local.client import Client, Operator, Shopper, coupon_template
+from tests.support.operators import appointed
 
 PRICE, SUM = 5000, 20_000
 TEMPLATES = "/v1/admin/coupon-templates"
@@ -37,18 +33,12 @@ def sum_is(operator: Operator) -> Iterator[Callable[[int | None], None]]:
 
 @pytest.fixture
 def ann(operator: Operator) -> Client:
-    return somebody(operator)
+    return appointed(operator, "merchandiser")
 
 
 @pytest.fixture
 def bob(operator: Operator) -> Client:
-    return somebody(operator)
-
-
-def somebody(operator: Operator) -> Client:
-    name = f"m-{secrets.token_hex(6)}"
-    service.create(name, "long enough for anyone", ["merchandiser"])
-    return Client(operator.send, tokens.issue("operator", name, clock.now() + timedelta(days=36500)))
+    return appointed(operator, "merchandiser")
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,14 +11,12 @@ import pytest
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.queries import load
 from chalicelib.commerce.orders.refunds import service as refunds
-from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.ledger import queries as ledger_queries
-from chalicelib.mall.operators import service
-from chalicelib.platform.web import tokens
 from local.client import Client, Operator, Shopper
 from local.clock import LocalClock
 from local.notices import payment_callback
+from tests.support.operators import appointed
 from tests.support.withdrawals import run_jobs
 
 PRICE, SUM = 500, 1200
@@ -40,18 +36,12 @@ def sum_is(operator: Operator) -> Iterator[Callable[[int | None], None]]:
 
 @pytest.fixture
 def ann(operator: Operator) -> Client:
-    return somebody(operator)
+    return appointed(operator, "service")
 
 
 @pytest.fixture
 def bob(operator: Operator) -> Client:
-    return somebody(operator)
-
-
-def somebody(operator: Operator) -> Client:
-    name = f"s-{secrets.token_hex(6)}"
-    service.create(name, "long enough for anyone", ["service"])
-    return Client(operator.send, tokens.issue("operator", name, clock.now() + timedelta(days=36500)))
+    return appointed(operator, "service")
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 from datetime import timedelta
 from typing import Any
 
 from chalicelib.mall.operators.second_factor.rules import STEP_SECONDS, code_at, secret_of
-from local.client import Answer, _stated
+from local.client import Answer, Client, _stated
 
 NAME, SECOND = "owner-of-tests", "second-owner-of-tests"
 
@@ -36,6 +37,17 @@ def _token(name: str) -> str:
         service.create(name, "long-enough-2", ["owner"])
         clock.use(before)
     return tokens.issue("operator", name, clock.now() + timedelta(days=36500))
+
+
+def appointed(owner: Client, role: str) -> Client:
+    """Another operator, of that role."""
+    from chalicelib.core import clock
+    from chalicelib.mall.operators import service
+    from chalicelib.platform.web import tokens
+
+    name = f"{role}-{secrets.token_hex(6)}"
+    service.create(name, "long enough for anyone", [role])
+    return Client(owner.send, tokens.issue("operator", name, clock.now() + timedelta(days=36500)))
 
 
 class Browser:
