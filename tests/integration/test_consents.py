@@ -14,7 +14,7 @@ from chalicelib.platform.store import tools
 from local.client import SHANGHAI, Client, Operator, Sandbox, Shopper, coupon_template
 from local.clock import LocalClock
 from local.notices import MESSAGES, message, payment_callback
-from tests.support.distribution import come_by, distributor, run_jobs, set_rules
+from tests.support.distribution import come_by, completed, deliver, distributor, run_jobs, set_rules
 
 DAY = 86400
 PHONE = "13800138000"
@@ -98,6 +98,53 @@ def test_what_is_taken_back_in_wechat_is_forgotten(member: Shopper) -> None:
         told(member, "user_authorization_revoke", RevokeInfo="6,2")
         assert shown(member) == {"nickname": "", "avatar_url": "", "phone": None}
         assert member.get("/v1/me/addresses").ok()["items"] == []
+
+
+def test_the_same_word_again_takes_back_nothing_that_was_given_after_it(member: Shopper) -> None:
+    again = message(openid(member), "user_authorization_revoke", RevokeInfo="2,6")
+    assert member.send(*again).body == b"success"
+    member.put("/v1/me", {"nickname": "新名字"}).ok()
+    member.post("/v1/me/addresses", SHANGHAI).ok(201)
+    assert member.send(*again).body == b"success"
+    assert shown(member)["nickname"] == "新名字"
+    assert len(member.get("/v1/me/addresses").ok()["items"]) == 1
+
+
+def test_a_balance_keeps_who_closed_their_account_for_half_a_year(
+    member: Shopper, operator: Operator, sandbox: str, mall_clock: LocalClock
+) -> None:
+    distributor(operator, member)
+    owed = earn(operator, member, sandbox, mall_clock)
+    assert owed > 0
+    told(member, "user_authorization_cancellation")
+    run_jobs()
+    assert member.get("/v1/me/addresses").ok()["items"] == []
+    mall_clock.advance(20 * DAY)
+    member.log_in()
+    run_jobs()
+    member.get("/v1/me").ok()
+    mall_clock.advance(165 * DAY)
+    run_jobs()
+    assert member_queries.found(member.member_id) is None
+
+
+def earn(operator: Operator, member: Shopper, sandbox: str, mall_clock: LocalClock) -> int:
+    """A customer of the member's buys, and what the member has of it can be withdrawn; how much that is, in fen."""
+    code = member.get("/v1/distributor").ok()["invite_code"]
+    customer = Shopper.arrive(operator.send, Sandbox(sandbox))
+    come_by(customer, code)
+    run_jobs()
+    order_id = customer.place([(operator.product(price_fen=10_000)["skus"][0]["sku_id"], 1)])["order_id"]
+    customer.sandbox.pay(customer.start_payment(order_id), notify="none")
+    customer.send(*payment_callback(customer.sandbox, order_id)).ok()
+    deliver(operator, customer, order_id)
+    completed(mall_clock)
+    run_jobs()
+    mall_clock.advance(60 * DAY)
+    run_jobs()
+    member.log_in()
+    fen: int = member.get("/v1/distributor").ok()["available_fen"]
+    return fen
 
 
 def test_an_old_word_of_wechats_takes_back_nothing_that_was_given_after_it(

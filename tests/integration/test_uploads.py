@@ -146,6 +146,14 @@ def test_what_is_used_must_be_what_was_said(shopper: Shopper) -> None:
     assert shopper.get("/v1/me").ok()["avatar_url"] == ""
 
 
+def test_an_address_that_no_key_has_room_for_is_refused(shopper: Shopper) -> None:
+    begun = begin(shopper)
+    start = begun["url"].rpartition("/")[0]
+    for name in ("图" * 400 + ".png", "u" + "a" * 400 + ".png", ".png", "u.png/../x"):
+        refusal = shopper.put("/v1/me", {"avatar_url": f"{start}/{name}"}).refused(422, "invalid")
+        assert [one["code"] for one in refusal["errors"]] == ["no_such_upload"]
+
+
 def test_one_uses_what_one_has_uploaded_oneself(shopper: Shopper, operator: Operator) -> None:
     other = Shopper.arrive(shopper.send, shopper.sandbox)
     url = upload(other)

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core import settings
+from chalicelib.customers.members.content.rules import verdict_of
 from chalicelib.gateways.wechat import messages
 from chalicelib.gateways.wechat.errors import CallbackRejected
 
@@ -147,3 +148,19 @@ def test_what_cannot_be_decrypted_is_not_taken(content: str, monkeypatch: pytest
 def test_a_body_without_a_message_is_not_taken(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     at(monkeypatch, PUSH["timestamp"])
     refused("malformed", PUSH, body)
+
+
+def test_what_stands_within_a_field_of_xml_is_read_as_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    at(monkeypatch, PUSH["timestamp"])
+    text = b"<xml><Event>wxa_media_check</Event><errcode>0</errcode><result><suggest>risky</suggest></result></xml>"
+    content = encrypted(text)
+    message = messages.read_message(signed(content), envelope(content))
+    assert message == {"Event": "wxa_media_check", "errcode": "0", "result": {"suggest": "risky"}}
+    assert verdict_of(message) == "risky"
+
+
+def test_no_entity_is_looked_at_however_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    at(monkeypatch, PUSH["timestamp"])
+    bomb = '<!DOCTYPE x [<!ENTITY a "AAAA">]><xml><Encrypt>&a;&a;</Encrypt></xml>'
+    for body in (bomb.encode(), bomb.encode("utf-16-le"), bomb.encode("utf-16")):
+        refused("malformed", PUSH, body)

@@ -112,6 +112,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     consents: list[Consent] = []
     #: Whether offers may be chosen for them by what they did and bought (PIPL art. 24).
     personalised: bool = True
+    #: Which of WeChat's events about consents are done: when they happened, and what they said.
+    heard: list[str] = []
     #: When they closed their account at WeChat: they leave as soon as nothing keeps them.
     closed_at_wechat: datetime | None = None
     #: Which of their tokens are void; the item of the addresses says the same.

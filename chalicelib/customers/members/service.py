@@ -317,6 +317,12 @@ def change_addresses(member_id: str, decide: Callable[[Addresses], Addresses]) -
     return versioned.change(lambda: stored_addresses(member_id), lambda before, _: decide(before), write)
 
 
+def forget_addresses(tx: Transaction, member_id: str) -> None:
+    """Forget all addresses of the member, as part of `tx`; orders keep their own copies."""
+    changes = [Members.addresses.set(Addresses()), Members.version.set(Members.version + 1)]
+    tx.update(*addresses_key(member_id), changes, Members.version.exists(), Conflict)
+
+
 def _written(book: Addresses, address_id: str) -> Address:
     address = book.find(address_id)
     assert address is not None

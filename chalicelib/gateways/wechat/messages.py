@@ -83,8 +83,13 @@ def _fields(text: bytes) -> dict[str, Any]:
     try:
         if not text.lstrip().startswith(b"<"):
             return msgspec.json.decode(text, type=dict[str, Any])
-        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:  # WeChat sends none, and they are how a parser is attacked
+        # WeChat sends none of these, and they are how a parser is attacked; in UTF-16 they would look otherwise.
+        if b"\0" in text or b"<!DOCTYPE" in text or b"<!ENTITY" in text:
             raise CallbackRejected("malformed")
-        return {child.tag: child.text or "" for child in ET.fromstring(text)}  # noqa: S314
+        return {child.tag: _value(child) for child in ET.fromstring(text)}  # noqa: S314
     except (msgspec.MsgspecError, ET.ParseError, UnicodeDecodeError, RecursionError):
         raise CallbackRejected("malformed") from None
+
+
+def _value(element: ET.Element) -> Any:
+    return {child.tag: _value(child) for child in element} if len(element) else element.text or ""

@@ -10,7 +10,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import FieldError
 from chalicelib.customers.members.ports import DataOwner
 from chalicelib.customers.members.queries import found
-from chalicelib.customers.members.rules import masked
+from chalicelib.customers.members.rules import stranger_name
 from chalicelib.growth.distribution.balances import service as balances
 from chalicelib.growth.distribution.distributors import service
 from chalicelib.growth.distribution.links.queries import links_of
@@ -38,7 +38,7 @@ def _binding(member_id: str, _position: str | None) -> tuple[list[Any], str | No
     if item is None:
         return [], None
     by = found(item.binding.inviter)
-    to = masked("" if by is None else by.nickname)
+    to = stranger_name(by)
     return [{"to": to, "bound_at": item.binding.bound_at, "until": item.binding.until}], None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,16 +12,20 @@ from chalicelib.mall.files.tables import Uploads, is_upload, upload_key
 from chalicelib.platform.store import read
 
 _PAGE = 100
+#: How a file is named: its upload's id, and what it is.
+_NAME = re.compile(r"u[a-z2-7]{10,40}\.[a-z]{3,4}")
 
 
 def is_own(url: str) -> bool:
     """Tell whether the address is one of the mall's own uploads."""
-    return url.startswith(store.address(store.PUBLIC))
+    return _name(url) is not None
 
 
 def find(owner: str, url: str) -> Upload | None:
     """Find the owner's upload of that address; None where they have none."""
-    file = url.removeprefix(store.address(store.PUBLIC))
+    file = _name(url)
+    if file is None or not _NAME.fullmatch(file):
+        return None
     item = read.get(Uploads, *upload_key(owner, upload_of(file)))
     return item.upload if item is not None and item.upload.file == file else None
 
@@ -36,3 +41,9 @@ def of_owner(owner: str, position: str | None = None) -> tuple[list[Upload], str
 def parts(owner: str) -> Iterator[Uploads]:
     """Read every item that there is of the owner."""
     return read.query_all(Uploads, owner, consistent=True)
+
+
+def _name(url: str) -> str | None:
+    """What stands behind the address of the mall's files, today's or the bucket's own; None of other addresses."""
+    starts = (store.address(store.PUBLIC), f"{store.url()}/{store.PUBLIC}")
+    return next((url.removeprefix(start) for start in starts if url.startswith(start)), None)

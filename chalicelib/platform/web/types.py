@@ -14,7 +14,7 @@ from chalicelib.core import text
 from chalicelib.core.errors import BadField, Reason
 from chalicelib.core.money import FEN_MAX
 from chalicelib.core.pasted import compact, one_line
-from chalicelib.core.refusals import EMPTY, WRONG_FORMAT
+from chalicelib.core.refusals import EMPTY, TOO_LONG, WRONG_FORMAT
 
 _T = TypeVar("_T")
 
@@ -71,6 +71,7 @@ class _Cleaner(msgspec.Struct, frozen=True):
     clean: Callable[[str], str | None]
     refuse: Reason
     some: bool
+    longest: int | None
 
 
 def _cleaned(field: str, text: str, rule: _Cleaner) -> str:
@@ -79,6 +80,8 @@ def _cleaned(field: str, text: str, rule: _Cleaner) -> str:
         raise BadField(rule.refuse.at(field))
     if not meant and rule.some:
         raise BadField(EMPTY.at(field))
+    if rule.longest is not None and len(meant) > rule.longest:  # full forms of some signs are longer
+        raise BadField(TOO_LONG.at(field, limit=rule.longest))
     return meant
 
 
@@ -91,7 +94,8 @@ def _cleaners(struct: type[Cleaned]) -> tuple[tuple[str, _Cleaner], ...]:
         said = next((meta.extra for meta in metas if meta.extra and "clean" in meta.extra), None)
         if said is not None:
             some = any(meta.min_length for meta in metas)
-            found.append((field, _Cleaner(said["clean"], said.get("refuse", WRONG_FORMAT), some)))
+            longest = min((meta.max_length for meta in metas if meta.max_length is not None), default=None)
+            found.append((field, _Cleaner(said["clean"], said.get("refuse", WRONG_FORMAT), some, longest)))
     return tuple(found)
 
 

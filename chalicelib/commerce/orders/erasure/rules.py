@@ -6,12 +6,13 @@ import re
 
 import msgspec
 
-from chalicelib.commerce.orders.rules import Order, Receiver, Refund
+from chalicelib.commerce.orders.rules import Event, Order, Receiver, Refund
 
 #: What stands where a person's name was, and the words of a refund.
 NOBODY = "***"
-#: What the mall itself notes: how much was granted. All other notes are what people wrote, or lead to a person.
-_OWN_NOTE = re.compile(r"[0-9]+ fen|退款 [0-9]+\.[0-9]{2} 元，原路退回")
+#: Events whose notes the mall itself writes: amounts. All other notes are what people wrote, or lead to a person.
+_AMOUNT = re.compile(r"(?:[0-9]{1,11} fen|退款 [0-9]+\.[0-9]{2} 元，原路退回)\Z")
+_OF_THE_MALL = frozenset({"refund_granted", "refund_agreed"})
 
 
 def anonymous(order: Order) -> Order:
@@ -24,13 +25,15 @@ def anonymous(order: Order) -> Order:
         order, address=nobody, openid="", remark="",
         refunds=[_without_words(refund) for refund in order.refunds],
         shipments=[msgspec.structs.replace(parcel, tracking_no="") for parcel in order.shipments],
-        history=[
-            event if _OWN_NOTE.fullmatch(event.note) else msgspec.structs.replace(event, note="")
-            for event in order.history
-        ],
+        history=[_without_note(event) for event in order.history],
     )  # fmt: skip
 
 
 def _without_words(refund: Refund) -> Refund:
     refused = NOBODY if refund.refused_because else ""
     return msgspec.structs.replace(refund, reason=NOBODY, refused_because=refused, pictures=[])
+
+
+def _without_note(event: Event) -> Event:
+    is_ours = event.what in _OF_THE_MALL and _AMOUNT.match(event.note)
+    return event if is_ours else msgspec.structs.replace(event, note="")

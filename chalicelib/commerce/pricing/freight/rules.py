@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from chalicelib.commerce.pricing.basket.rules import DEFAULT_TEMPLATE, Item
 from chalicelib.core.errors import MallError
-from chalicelib.platform.web.types import Fen, ShortText, Text256
+from chalicelib.platform.web.types import Fen, Label, Text256
 
 Region = Annotated[str, Meta(pattern=r"^[1-9][0-9]{5}$(?!\n)")]
 Step = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -35,7 +35,7 @@ class FreightRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class FreightTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the freight of some products is found. `unserved` regions get nothing sent; they win over any rule."""
 
-    name: ShortText
+    name: Label
     by: Literal["piece", "weight"] = "piece"
     rules: Annotated[list[FreightRule], Meta(min_length=1, max_length=40)]
     unserved: Annotated[list[Region], Meta(max_length=400)] = []

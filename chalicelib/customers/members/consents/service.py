@@ -10,12 +10,13 @@ import msgspec
 from chalicelib.core import clock, log
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
+from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service
 from chalicelib.customers.members.consents.rules import Subject, agreed, parts_revoked, standing, withdrawn
 from chalicelib.customers.members.content import rules as shown
 from chalicelib.customers.members.jobs import LEAVE
 from chalicelib.customers.members.privacy.service import erase
-from chalicelib.customers.members.rules import Addresses, Profile
+from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.tables import Identities, mini_identity
 from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
@@ -24,6 +25,10 @@ from chalicelib.platform.store.transaction import Transaction
 
 #: How long a member who closed their account at WeChat waits for what still keeps theirs here open, in seconds.
 _LEAVE_AGAIN_SECONDS = 86_400.0
+#: How long a balance is kept of a member who closed their account at WeChat.
+_BALANCE_KEPT = timedelta(days=180)
+#: How many of WeChat's events are remembered as done, and how much of one.
+_HEARD_MAX, _MARK_MAX = 8, 64
 #: WeChat tells the second of an event: what was given within it may have been before.
 _WECHATS_SECOND = timedelta(seconds=1)
 #: What is in the place of a part that a member took back.
@@ -62,16 +67,20 @@ def revoked(openid: str, said: str, at: datetime) -> None:
     member_id, parts = _member_of(openid), parts_revoked(said)
     if member_id is None or not parts:
         return
+    mark = f"{clock.stamp(at)} {said}"[:_MARK_MAX]
 
-    def decide(member: Profile, _: Transaction) -> Profile:
+    def decide(member: Profile, tx: Transaction) -> Profile:
+        if mark in member.heard:
+            return member
         phone = standing(member.consents, "phone")
         given_anew = {"phone"} if phone is not None and phone.at >= at + _WECHATS_SECOND else set()
-        return _without(member, parts - given_anew, at)
+        if "addresses" in parts:
+            service.forget_addresses(tx, member_id)
+        after = _without(member, parts - given_anew, at)
+        return msgspec.structs.replace(after, heard=[*member.heard, mark][-_HEARD_MAX:])
 
     try:
         service.change_profile(member_id, decide)
-        if "addresses" in parts:
-            service.change_addresses(member_id, lambda _: Addresses())
     except MallError as fault:
         if fault.code != "unauthenticated":  # they have left meanwhile
             raise
@@ -90,6 +99,7 @@ def cancelled(openid: str, at: datetime) -> None:
         if member.closed_at_wechat is not None or member.joined_at >= at + _WECHATS_SECOND:
             return member
         schedule(tx, LEAVE, member_id)
+        service.forget_addresses(tx, member_id)
         return msgspec.structs.replace(_without(member, set(_NOTHING), at), closed_at_wechat=at)
 
     try:
@@ -101,9 +111,13 @@ def cancelled(openid: str, at: datetime) -> None:
 
 def leave(job: Job) -> None:
     """Delete the account of a member who has none at WeChat any more; ask again a day later while orders are under way
-    or a balance is left, which operators see to."""
+    or a balance is left. Nobody can take that out any more: after half a year it is given up, as every member is told
+    who gives it up themselves."""
+    member = member_queries.found(job.key)
+    closed_at = None if member is None else member.closed_at_wechat
+    gives_up = closed_at is not None and clock.now() - closed_at >= _BALANCE_KEPT
     try:
-        erase(job.key)
+        erase(job.key, gives_up)
     except MallError as fault:
         if fault.code == "account_open":
             log.warning("leaving_hindered", hindrances=",".join(fault.data["hindrances"]))

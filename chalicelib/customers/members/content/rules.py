@@ -100,7 +100,7 @@ def judged(profile: Profile, field: Shown, value: str, suggest: Suggest) -> Prof
 def verdict_of(message: Mapping[str, Any]) -> Suggest | None:
     """Read what WeChat's event wxa_media_check says of a picture; None where it could not look at it."""
     result = message.get("result")
-    suggest = result.get("suggest") if isinstance(result, dict) and not message.get("errcode") else None
+    suggest = result.get("suggest") if isinstance(result, dict) and str(message.get("errcode") or "0") == "0" else None
     return suggest if suggest in ("pass", "review", "risky") else None
 
 
