@@ -226,7 +226,9 @@ def test_what_is_set_aside_is_sold_to_groups_alone_and_goes_back_on_sale_afterwa
     people = fill(activity, arrive, 2)
     leader = arrive()
     lead = leader.open_lobby(activity)
-    refusal = arrive().take_seat(sku, lobby_id=lead["group"]["lobby_id"]).refused(409, "out_of_stock")
+    refusal = (
+        arrive().take_seat(sku, lobby_id=lead["group"]["lobby_id"], payable_fen=PRICE).refused(409, "out_of_stock")
+    )
     assert refusal["skus"] == [sku]
     assert operator.stock(sku) == (0, 10)
     orders = settled(control, people)

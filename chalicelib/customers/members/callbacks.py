@@ -9,11 +9,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from chalicelib.core import clock, log
 from chalicelib.customers.members.consents import service
 from chalicelib.customers.members.content import service as content
 from chalicelib.customers.members.content.rules import verdict_of
 from chalicelib.platform.web.endpoint import CALLBACK, Call, Reply, endpoint
+from chalicelib.platform.web.types import Answer
 
 _TEXT = "text/plain; charset=utf-8"
 
@@ -50,7 +53,7 @@ def take_message(call: Call) -> str | Reply:
 
 def _rejected(reason: str) -> Reply:
     log.warning("callback_rejected", reason=reason)
-    return Reply(b"not verified", status=401, content_type=_TEXT)
+    return Reply(msgspec.json.encode(Answer("FAIL", "not verified")), status=401)
 
 
 def _openid(message: dict[str, Any]) -> str:

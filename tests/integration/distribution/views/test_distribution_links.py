@@ -55,7 +55,10 @@ def test_links_are_for_active_distributors_and_products_on_sale(
 ) -> None:
     _, b, _ = people
     b.post("/v1/distributor/links", {"product_id": "nothing"}).refused(404, "not_found")
-    hidden = operator.product(publish=False)["product_id"]
+    never = operator.product(publish=False)["product_id"]
+    b.post("/v1/distributor/links", {"product_id": never}).refused(404, "not_found")
+    hidden = operator.product()["product_id"]
+    operator.post(f"/v1/admin/products/{hidden}/unpublish").ok()
     b.post("/v1/distributor/links", {"product_id": hidden}).refused(409, "product_unavailable")
     for wrong in ({"page": "/pages/x"}, {"page": "pages/x?y=1"}, {"channel": "中文"}, {"products": "x"}):
         refusal = b.post("/v1/distributor/links", wrong).refused(400, "malformed")
