@@ -12,13 +12,15 @@ from chalicelib.commerce.coupons.rules import GUESSES_MAX
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.returning import service as returning
 from chalicelib.customers.members.tables import Identities, left_identity, mini_identity
+from chalicelib.mall.files.rules import A_DAY_MAX
 from chalicelib.platform.store import tools
 from local.client import Operator, Sandbox, Shopper, coupon_template
 from local.clock import LocalClock
 from tests.support.coupons import at_once, fresh
 from tests.support.distribution import come_by, complete, deliver, distributor, inviter_of, pay, run_jobs, set_rules
 from tests.support.returning import back, leave, lives, log_in
-from tests.support.withdrawals import balance, owes
+from tests.support.uploads import begin
+from tests.support.withdrawals import balance, earns, owes
 from tools import audit
 
 DAY = 86400
@@ -213,6 +215,54 @@ def test_a_debt_is_charged_to_who_returns_as_a_distributor(operator: Operator, s
         assert [one for one in audit.differences(None) if one.about.partition(" ")[0] in members] == []
     finally:
         set_rules(operator, enabled=False)
+
+
+def test_a_debt_is_charged_once_however_late_it_is_handed_on(
+    operator: Operator, shopper: Shopper, others: Callable[[], Shopper]
+) -> None:
+    set_rules(operator)
+    try:
+        distributor(operator, shopper)
+        owes(shopper, 70)
+        leave(shopper)
+        second = back(shopper)
+        distributor(operator, second)
+        earns(second, 70)
+        assert balance(second) == (0, 0, 0)
+        returning.hand_on(shopper.member_id, second.member_id)
+        leave(second)
+        third = back(second)
+        returning.hand_on(second.member_id, third.member_id)
+        distributor(operator, third)
+        assert balance(third) == (0, 0, 0)
+        owes(third, 30)
+        leave(third)
+        fourth = back(third)
+        returning.hand_on(second.member_id, third.member_id)
+        distributor(operator, fourth)
+        assert balance(fourth) == (-30, 0, 0)
+        members = {one.member_id for one in (shopper, second, third, fourth)}
+        assert [one for one in audit.differences(None) if one.about.partition(" ")[0] in members] == []
+    finally:
+        set_rules(operator, enabled=False)
+
+
+def test_uploads_of_a_day_are_those_of_the_person(operator: Operator, shopper: Shopper, mall_clock: LocalClock) -> None:
+    body = {"purpose": "review", "content_type": "image/png", "size": 1}
+    for number, life in enumerate(lives(shopper, 4)):
+        if number == 3:
+            for _ in range(A_DAY_MAX - 3):
+                begin(life, "review")
+            late = life.post("/v1/uploads", body)
+            late.refused(429, "too_many_requests")
+        else:
+            begin(life, "review")
+            run_jobs()
+    former, last = shopper.member_id, life.member_id
+    returning.hand_on(former, last)
+    assert life.post("/v1/uploads", body).status == 429
+    mall_clock.advance(int(late.headers["retry-after"]))
+    begin(life, "review")
 
 
 def test_after_180_days_they_are_new_again(operator: Operator, shopper: Shopper, mall_clock: LocalClock) -> None:

@@ -28,12 +28,10 @@ def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", o
     from chalicelib.gateways.wechat import mini
     from chalicelib.growth.distribution.rules import Distributor
     from chalicelib.growth.distribution.tables import distributor_item
-    from chalicelib.ledger import rules as entries
-    from chalicelib.ledger import service as ledger
     from chalicelib.platform.store.transaction import Transaction
     from chalicelib.platform.web import tokens
 
-    member_id, order_id = ids.new("m"), f"o{secrets.token_hex(8)}"
+    member_id = ids.new("m")
     now = clock.now()
     known = Distributor(member_id=member_id, state=state, invite_code=member_id[:10], applied_at=now)  # type: ignore[arg-type]
     tx = Transaction()
@@ -42,15 +40,26 @@ def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", o
     tx.create(profile_item(Profile(member_id=member_id, openid=openid, joined_at=now)))
     tx.create(Members(member_id, ADDRESSES, addresses=Addresses(), version=1))
     tx.create(distributor_item(known, 1))
-    if fen:
-        ledger.post(tx, entries.earned(order_id, 1, member_id, now, fen))
     tx.commit()
-    if fen:
-        tx = Transaction()
-        ledger.post(tx, entries.released(order_id, 1, member_id, now, fen))
-        tx.commit()
     token = tokens.issue("member", member_id, now + timedelta(days=36500))
-    return Shopper(send, sandbox, user, token, member_id)
+    shopper = Shopper(send, sandbox, user, token, member_id)
+    if fen:
+        earns(shopper, fen)
+    return shopper
+
+
+def earns(shopper: Shopper, fen: int) -> None:
+    """An order leaves this much to a distributor, who can withdraw it."""
+    from chalicelib.core import clock
+    from chalicelib.ledger import rules as entries
+    from chalicelib.ledger import service as ledger
+    from chalicelib.platform.store.transaction import Transaction
+
+    about = f"o{secrets.token_hex(8)}", 1, shopper.member_id, clock.now()
+    for entry in (entries.earned(*about, fen), entries.released(*about, fen)):
+        tx = Transaction()
+        ledger.post(tx, entry)
+        tx.commit()
 
 
 def owes(shopper: Shopper, fen: int) -> None:

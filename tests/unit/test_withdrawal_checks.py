@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.core import clock
 from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
-from chalicelib.growth.payouts.limits.rules import Allowance
-from chalicelib.growth.payouts.rules import Withdrawal, WithdrawalState
+from chalicelib.growth.payouts.limits.rules import Allowance, labour_tax, no_tax
+from chalicelib.growth.payouts.rules import Withdrawal, WithdrawalRules, WithdrawalState
 from chalicelib.ledger import rules as members
 from chalicelib.ledger.rules import Entry
 
@@ -117,3 +119,65 @@ def test_an_allowance_that_counts_otherwise_is_named() -> None:
         "m1: its allowance is 0 year_tax_fen, its withdrawals say 30",
         f"m1: its allowance is 0 first_month, its withdrawals say {clock.day(AT).month}",
     ]
+
+
+# --- who leaves and returns -----------------------------------------------------------------------
+
+#: Days that pass, and what is withdrawn then.
+DEEDS = st.lists(st.tuples(st.sampled_from([0, 1, 9, 33, 95, 366]), st.integers(100, 900_000)), max_size=5)
+SETTINGS = {1: WithdrawalRules(tax="none"), 2: WithdrawalRules(tax="labour")}
+
+
+class Life:
+    """What a person withdraws as one member, beginning with what was handed on to them; none of it has ended."""
+
+    def __init__(self, member_id: str, day: datetime, allowance: Allowance) -> None:
+        self.member_id, self.day, self.allowance = member_id, day, allowance
+        self.asked: list[Withdrawal] = []
+
+    def live(self, deeds: list[tuple[int, int]], version: int) -> None:
+        taxed = SETTINGS[version].tax
+        rule = labour_tax if taxed == "labour" else no_tax
+        for days, fen in deeds:
+            self.day += timedelta(days=days)
+            before = self.allowance.on(clock.day(self.day))
+            made = msgspec.structs.replace(
+                withdrawal("processing"), withdrawal_id=f"{self.member_id}w{len(self.asked)}", amount_fen=fen,
+                member_id=self.member_id, tax_fen=rule(fen, before), fee_fen=0, rules_version=version,
+                created_at=self.day,
+            )  # fmt: skip
+            self.asked.append(made)
+            self.allowance = before.with_one(made, taxed)
+
+    def audited(self) -> list[str]:
+        begun = [members.withdrawal_begun(one.withdrawal_id, one.member_id, AT, one.amount_fen) for one in self.asked]
+        known = {self.member_id: self.allowance}
+        told = audit_withdrawals(self.asked, begun, allowances=known, rules=SETTINGS)
+        return [f"{one.about}: {one.what}" for one in told]
+
+
+@given(st.lists(st.tuples(DEEDS, st.sampled_from(sorted(SETTINGS))), min_size=1, max_size=4))
+def test_what_is_carried_over_from_the_member_before_is_no_difference(lives: list[tuple[Any, int]]) -> None:
+    day, allowance = AT, Allowance(day=clock.day(AT))
+    for number, (deeds, version) in enumerate(lives):
+        life = Life(f"m{number}", day, allowance)
+        life.live(deeds, version)
+        assert life.audited() == []
+        day, allowance = life.day, life.allowance.handed_on()
+
+
+def test_what_is_carried_over_hides_nothing_that_was_counted_since() -> None:
+    first = Life("m1", AT, Allowance(day=clock.day(AT)))
+    first.live([(0, 80_000)], 2)
+    second = Life("m2", AT, first.allowance.handed_on())
+    second.live([(0, 80_000)], 2)
+    assert [one.tax_fen for one in second.asked] == [16_000]
+    counted = second.allowance
+    second.allowance = msgspec.structs.replace(counted, count=1, month_fen=80_000)
+    assert second.audited() == [
+        "m2: its allowance is 1 count, its withdrawals say 2",
+        "m2: its allowance is 80000 month_fen, its withdrawals say 160000",
+    ]
+    second.allowance = msgspec.structs.replace(counted, month_tax_fen=0, year_tax_fen=0)
+    second.asked = [msgspec.structs.replace(second.asked[0], tax_fen=0)]
+    assert second.audited() == ["m2 2026-11: 0 fen tax are withheld of 160000, by law 16000"]

@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.customers.members.ports import DataOwner
 from chalicelib.customers.members.queries import addresses, profile
 from chalicelib.mall.files import queries as files
-from chalicelib.mall.files.service import forget
+from chalicelib.mall.files.service import forget, hand_on
 from chalicelib.mall.files.tables import owner_of
 from chalicelib.mall.files.views import own_upload
 
@@ -31,8 +31,12 @@ def _forget_uploads(member_id: str) -> None:
     forget(owner_of(member_id))
 
 
+def _hand_on_uploads(former: str, member_id: str) -> None:
+    hand_on(owner_of(former), owner_of(member_id))
+
+
 DATA_OWNERS = (
     DataOwner("profile", _person),
     DataOwner("addresses", _address_book),
-    DataOwner("uploads", _uploads, erase=_forget_uploads),
+    DataOwner("uploads", _uploads, erase=_forget_uploads, hand_on=_hand_on_uploads),
 )

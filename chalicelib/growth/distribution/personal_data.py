@@ -92,7 +92,7 @@ def _hand_on_binding(former: str, member_id: str) -> None:
 def _hand_on_debt(former: str, member_id: str) -> None:
     """What they owed as they left, and have not been charged since."""
     owed = read.get(Distributors, *debt_key(former)[1])
-    if owed is not None:
+    if owed is not None and owed.debt_fen:
         save_new(debt_item(member_id, int(owed.debt_fen)))
 
 

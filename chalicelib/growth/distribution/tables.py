@@ -115,7 +115,7 @@ class Distributors(Table):
     # a distributor and a month
     sales_fen = NumberAttribute(null=True)
     board = UnicodeAttribute(null=True)
-    # part "debt": in fen, above zero; charged to who returns as a distributor
+    # part "debt": in fen; charged to who returns as a distributor, and 0 from then on
     debt_fen = NumberAttribute(null=True)
     #: A customer who counted before they left and returned: not counted once more.
     carried = BooleanAttribute(null=True)

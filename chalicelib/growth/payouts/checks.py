@@ -68,7 +68,11 @@ def audit_withdrawals(
     for member_id, allowance in (allowances or {}).items():
         found += _of_allowance(member_id, allowance, by_member[member_id])
     if rules is not None:
-        found += [difference for its in by_member.values() for difference in _of_deductions(its, rules)]
+        found += [
+            difference
+            for member_id, its in by_member.items()
+            for difference in _of_deductions(its, rules, _carried((allowances or {}).get(member_id)))
+        ]
     if now is not None:
         found += [Difference(one.withdrawal_id, what) for one in by_id.values() for what in _overdue(one, now)]
     return found
@@ -144,30 +148,51 @@ def _net(one: Withdrawal) -> int:
 
 
 def _of_allowance(member_id: str, allowance: Allowance, withdrawals: list[Withdrawal]) -> list[Difference]:
-    """What is counted of a member's day, month and year, against the withdrawals that were made in them."""
+    """What is counted of a member's day, month and year, against the withdrawals that were made in them, and what was
+    carried over from the member they were before."""
     day = allowance.day
+    before = allowance.carried or Allowance(day=day)
+    counted = before if before.day == day else Allowance(day=day)
+    in_year = before if before.day.year == day.year else Allowance(day=day)
+    carried = _carried(allowance)
+
+    def sums(month: str) -> tuple[int, int]:
+        (fen, tax), (more_fen, more_tax) = _paid(months[month]), carried.get(month, (0, 0))
+        return fen + more_fen, tax + more_tax
+
     months: dict[str, list[Withdrawal]] = defaultdict(list)
     for one in withdrawals:
         months[_month(one)].append(one)
     this_year = [one for one in withdrawals if clock.day(one.created_at).year == day.year]
     today = [one for one in this_year if one.state != "failed" and clock.day(one.created_at) == day]
-    name = day.isoformat()[:7]
+    asked_in = {clock.day(one.created_at).month for one in this_year} | ({in_year.first_month} - {0})
+    month_fen, month_tax_fen = sums(day.isoformat()[:7])
+    year_fen, year_tax_fen = _paid(this_year)
     right = {
-        "count": len(today), "fen": sum(one.amount_fen for one in today),
-        "month_fen": _paid(months[name])[0], "month_tax_fen": _paid(months[name])[1],
-        "year_fen": _paid(this_year)[0], "year_tax_fen": _paid(this_year)[1],
-        "first_month": min((clock.day(one.created_at).month for one in this_year), default=0),
+        "count": len(today) + counted.count, "fen": sum(one.amount_fen for one in today) + counted.fen,
+        "month_fen": month_fen, "month_tax_fen": month_tax_fen,
+        "year_fen": year_fen + in_year.year_fen, "year_tax_fen": year_tax_fen + in_year.year_tax_fen,
+        "first_month": min(asked_in, default=0),
     }  # fmt: skip
     says = {field: getattr(allowance, field) for field in right}
     for earlier, kept in allowance.earlier.items():
         says |= {f"fen in {earlier}": kept.fen, f"fen of tax in {earlier}": kept.tax_fen}
-        fen, tax = _paid(months[earlier])
+        fen, tax = sums(earlier)
         right |= {f"fen in {earlier}": fen, f"fen of tax in {earlier}": tax}
     return [
         Difference(member_id, f"its allowance is {fen} {field}, its withdrawals say {right[field]}")
         for field, fen in says.items()
         if fen != right[field]
     ]
+
+
+def _carried(allowance: Allowance | None) -> dict[str, tuple[int, int]]:
+    """What the person had taken out in each month, and the tax on it, as the member they were before they returned."""
+    before = None if allowance is None else allowance.carried
+    if before is None:
+        return {}
+    found = {month: (kept.fen, kept.tax_fen) for month, kept in before.earlier.items()}
+    return found | {before.day.isoformat()[:7]: (before.month_fen, before.month_tax_fen)}
 
 
 def _paid(withdrawals: Iterable[Withdrawal]) -> tuple[int, int]:
@@ -185,8 +210,13 @@ def _month(one: Withdrawal) -> str:
     return clock.day(one.created_at).isoformat()[:7]
 
 
-def _of_deductions(withdrawals: list[Withdrawal], rules: Mapping[int, WithdrawalRules | None]) -> list[Difference]:
-    """Each fee by the settings of its version; and the tax of each month by what was taken out in it."""
+def _of_deductions(
+    withdrawals: list[Withdrawal],
+    rules: Mapping[int, WithdrawalRules | None],
+    carried: Mapping[str, tuple[int, int]],
+) -> list[Difference]:
+    """Each fee by the settings of its version; and the tax of each month by what was taken out in it, by the member or,
+    `carried` over, by the one they were before."""
     found: list[Difference] = []
     months: dict[tuple[str, str], list[Withdrawal]] = defaultdict(list)
     for one in withdrawals:
@@ -204,13 +234,19 @@ def _of_deductions(withdrawals: list[Withdrawal], rules: Mapping[int, Withdrawal
     for (member_id, month), its in months.items():
         taxes = {held.tax for one in its if (held := rules.get(one.rules_version)) is not None}
         if taxes == {"labour"}:
-            found += [Difference(f"{member_id} {month}", what) for what in _tax_faults(its)]
+            before = carried.get(month, (0, 0))
+            found += [Difference(f"{member_id} {month}", what) for what in _tax_faults(its, before)]
     return found
 
 
-def _tax_faults(month: list[Withdrawal]) -> Iterator[str]:
-    """The tax on a month is that on the sum of what was taken out in it, in whatever parts, and whatever failed."""
+def _tax_faults(month: list[Withdrawal], before: tuple[int, int]) -> Iterator[str]:
+    """The tax on a month is that on the sum of what was taken out in it, in whatever parts, and whatever failed.
+    Nothing is said where what was taken out `before` was not taxed so: the mall withheld nothing then."""
+    fen_before, tax_before = before
+    if tax_before != _labour_tax(fen_before):
+        return
     fen, tax = _paid(month)
+    fen, tax = fen + fen_before, tax + tax_before
     if tax != _labour_tax(fen):
         yield f"{tax} fen tax are withheld of {fen}, by law {_labour_tax(fen)}"
 

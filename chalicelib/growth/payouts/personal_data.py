@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from chalicelib.customers.members.ports import DataOwner
-from chalicelib.growth.payouts.queries import withdrawals_of_member
+from chalicelib.growth.payouts.queries import find_allowance, withdrawals_of_member
 from chalicelib.growth.payouts.rules import Withdrawal
 from chalicelib.growth.payouts.service import change
+from chalicelib.growth.payouts.tables import allowance_item
 from chalicelib.growth.payouts.views import view
 from chalicelib.platform.jobs.job import RetryLater
-from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.transaction import Transaction, save_new
 
 _PAGE = 50
 #: What stands where an operator's words on a withdrawal were.
@@ -45,4 +46,11 @@ def _without_person(withdrawal: Withdrawal, _: Transaction) -> Withdrawal:
     return withdrawal if after == withdrawal else after
 
 
-DATA_OWNERS = (DataOwner("withdrawals", _withdrawals, erase=_erase),)
+def _hand_on(former: str, member_id: str) -> None:
+    """What they have withdrawn of the day's limits, and what the month's income tax is reckoned from."""
+    stored = find_allowance(former)
+    if stored is not None:
+        save_new(allowance_item(member_id, stored.value.handed_on(), 1))
+
+
+DATA_OWNERS = (DataOwner("withdrawals", _withdrawals, erase=_erase, hand_on=_hand_on),)

@@ -8,10 +8,11 @@
 | an end | Put withdrawal, of a failure allowance, entry and balance, end of the job | 4 + 2 + 7 or 9 + 2 WRU |
 | a member's, newest first | Query by_member, BatchGet the page | 0.5 RRU + 1 each |
 | operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 each |
+| what goes on for who returns | Get allowance of the former, Put it | 1 RRU, 1 or 2 WRU |
 | who was paid what in a quarter | Query by_quarter, shard after shard, by member | 0.5 RRU per 4 KB, some 6 |
 
 A member's allowance ("allowance#<member>") is what they have withdrawn today, this month and this year: one item, so
-that two withdrawals at once cannot both fit below one limit.
+that two withdrawals at once cannot both fit below one limit. Who returns goes on with that of the member they were.
 """
 
 from __future__ import annotations

@@ -35,8 +35,7 @@ from chalicelib.mall.files.tables import OPERATORS, Uploads, day_key, is_upload,
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.transaction import remove as remove_item
+from chalicelib.platform.store.transaction import Transaction, save_new
 from chalicelib.platform.store.versioned import commit, retry
 
 
@@ -148,11 +147,18 @@ def remove(job: Job) -> None:
 
 
 def forget(owner: str) -> None:
-    """Let everything of the owner go: their uploads with the files, and how many there were. Repeatable."""
+    """Let the owner's uploads go, with the files. How many they began on a day stays for its two days: a number.
+    Repeatable."""
     for item in queries.parts(owner):
-        if not is_upload(item):
-            remove_item(Uploads, (owner, item.part))
-            continue
-        tx = Transaction()
-        _end(tx, owner, item.upload)
-        commit(tx)
+        if is_upload(item):
+            tx = Transaction()
+            _end(tx, owner, item.upload)
+            commit(tx)
+
+
+def hand_on(former: str, owner: str) -> None:
+    """Count for the owner the uploads that they began today as the former one; what is counted already stays."""
+    today = clock.day(clock.now()).isoformat()
+    counted = read.get(Uploads, *day_key(former, today))
+    if counted is not None:
+        save_new(Uploads(*day_key(owner, today), times=counted.times, expires=counted.expires))

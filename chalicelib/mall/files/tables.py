@@ -5,10 +5,12 @@
 | begin one | Update how many of the owner's this day, Put it, owe its end, in one transaction | 6 WRU |
 | use one | Get (owner, "upload:<id>"); Update it in the transaction of what uses it | 1 RRU, 2 WRU |
 | give one up, or end it unused | Delete it, owe the removal of its files, in one transaction | 4 WRU |
+| what goes on for who returns | Get today's number of the former, Put it | 1 RRU, 1 WRU |
 | all of an owner | Query owner | 0.5 RRU per 4 KB, some 20 of them |
 
 An owner is "member:<id>", or "operators": what the shop uploads is the shop's, whoever did it. So an upload is found
-only by who owns it. How many a member began on a day is an item beside them, which is rubbish two days later.
+only by who owns it. How many a member began on a day is an item beside them, which is rubbish two days later; it
+outlasts the account.
 """
 
 from __future__ import annotations

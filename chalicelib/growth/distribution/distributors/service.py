@@ -24,6 +24,7 @@ from chalicelib.growth.distribution.tables import (
     DISTRIBUTOR,
     Distributors,
     Links,
+    debt_item,
     debt_key,
     distributor_item,
     distributor_key,
@@ -70,8 +71,9 @@ def apply(member_id: str) -> Distributor:
     tx.check(*profile_key(member_id), Members.version.exists(), MallError("unauthenticated"))
     tx.create(distributor_item(distributor, 1), Conflict)
     tx.put(Links(code, link=Link(member_id=member_id, made_at=now)))
-    if owed is not None:
-        tx.delete(*debt_key(member_id), Distributors.debt_fen == owed.debt_fen, Conflict)
+    if owed is not None and owed.debt_fen:
+        # It stays at nothing: a hand-on that comes late must not write it once more.
+        tx.put(debt_item(member_id, 0), Distributors.debt_fen == owed.debt_fen, Conflict)
         ledger.post(tx, entries.charged(member_id, now, int(owed.debt_fen)))
     try:
         versioned.commit(tx)

@@ -42,7 +42,8 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     tax. What was returned of a month's tax is out of both again. `first_month` is the year's first (1-12, 0: none) in
     which they asked for any, whatever became of it. `earlier`: the months before, by name ("2026-11"), in which
     something may still fail; `taxed_by`: the last rule that kept anything back; none is known of what was kept back
-    before versions that write it, which was by the only rule there was.
+    before versions that write it, which was by the only rule there was. `carried`: what of all this they had withdrawn
+    as the member they were before they returned.
     """
 
     day: date
@@ -55,6 +56,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     first_month: int = 0
     earlier: dict[str, MonthSum] = {}
     taxed_by: Tax = "none"
+    carried: Allowance | None = None
 
     @property
     def months(self) -> int:
@@ -72,7 +74,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
             over = earlier | {_month(self.day): MonthSum(self.month_fen, self.month_tax_fen)}
             earlier = dict(sorted(over.items())[-_MONTHS_KEPT:])
         if today.year != self.day.year:
-            return Allowance(day=today, earlier=earlier, taxed_by=self.taxed_by)
+            return Allowance(day=today, earlier=earlier, taxed_by=self.taxed_by, carried=self.carried)
         return msgspec.structs.replace(self, day=today, count=0, fen=0, month_fen=0, month_tax_fen=0, earlier=earlier)
 
     def with_one(self, withdrawal: Withdrawal, rule: Tax = "none") -> Allowance:
@@ -84,6 +86,10 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
         """Count this withdrawal, which has failed, no more; nor what came back with it of its month's tax."""
         returned = withdrawal.tax_returned_fen
         return self._plus(withdrawal, -1, -withdrawal.amount_fen - returned, -withdrawal.tax_fen - returned)
+
+    def handed_on(self) -> Allowance:
+        """Let it go on for the member whom the person becomes who has returned."""
+        return msgspec.structs.replace(self, carried=msgspec.structs.replace(self, carried=None))
 
     def month_of(self, withdrawal: Withdrawal) -> MonthSum | None:
         """Give what was withdrawn in the month of this withdrawal; None where that is not kept any more."""
@@ -107,6 +113,7 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
             first_month=min(self.first_month or made.month, made.month) if in_year else self.first_month,
             earlier=self.earlier | later,
             taxed_by=self.taxed_by,
+            carried=self.carried,
         )
 
 
