@@ -143,3 +143,43 @@ def test_a_correction_and_a_parcel_at_once_never_send_it_to_the_old_address(
     typed = plain(SHANGHAI | {"detail": "南京路 5 号"})
     shopper.put(f"/v1/orders/{paid}/address", typed).refused(409, "order_state")
     assert order_queries.load(paid).address.detail == SHANGHAI["detail"]
+
+
+def test_a_shopper_changes_the_address_five_times(shopper: Shopper, paid: str) -> None:
+    for number in range(5):
+        shopper.put(f"/v1/orders/{paid}/address", plain(SHANGHAI | {"detail": f"南京路 {number} 号"})).ok()
+    refusal = shopper.put(f"/v1/orders/{paid}/address", plain(SHANGHAI)).refused(409, "order_state")
+    assert [(one["field"], one["code"]) for one in refusal["errors"]] == [("order_id", "address_changed_often")]
+
+
+@pytest.mark.parametrize("by_operator", [False, True])
+def test_where_an_order_goes_free_from_a_sum_the_new_address_has_a_refund_decided(
+    shopper: Shopper, operator: Operator, by_operator: bool
+) -> None:
+    rules = [{"first_fen": 0}, {"regions": ["650000"], "first_fen": 1800, "free_from_fen": 1000}]
+    operator.put("/v1/admin/freight-templates/from-a-sum", {"name": "满包邮", "rules": rules}).ok()
+    bought = operator.product(freight_template_id="from-a-sum", price_fen=1000)["skus"][0]["sku_id"]
+    order_id = shopper.place([(bought, 1)])["order_id"]
+    assert order_queries.load(order_id).free_freight == {}
+    if by_operator:
+        operator.put(f"/v1/admin/orders/{order_id}/address", plain(XINJIANG)).ok()
+    else:
+        shopper.put(f"/v1/orders/{order_id}/address", plain(XINJIANG)).ok()
+    assert list(order_queries.load(order_id).free_freight) == ["from-a-sum"]
+    assert min(order_queries.load(order_id).free_freight.values()) >= 1
+    shopper.put(f"/v1/orders/{order_id}/address", plain(SHANGHAI)).ok()
+    assert order_queries.load(order_id).free_freight == {}
+
+
+def test_a_parcel_of_an_older_order_is_known_and_told_by_wechat_s_names(
+    shopper: Shopper, operator: Operator, paid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(delivery, "carrier_id", lambda said, more: said)
+        delivery.ship(paid, "顺丰速运", "SF 1", None, "operator:x")
+    body = {"carrier": "顺丰", "tracking_no": "SF1"}
+    again = operator.post(f"/v1/admin/orders/{paid}/ship", body).ok()
+    assert [(one["carrier"], one["tracking_no"]) for one in again["shipments"]] == [("顺丰速运", "SF 1")]
+    assert operator.put(f"/v1/admin/orders/{paid}/shipments/1", body).ok() == again
+    worker.run_due()
+    assert at_wechat(shopper, paid) == [("SF", "SF1", "*******" + SHANGHAI["phone"][-4:])]

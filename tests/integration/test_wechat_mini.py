@@ -105,6 +105,21 @@ def test_shipping_is_reported_once_however_often_it_is_told(wechat: Wechat) -> N
     report(mini.Parcel("STO", "1"))  # and once more: nothing is left to tell
 
 
+def test_a_correction_that_wechat_takes_no_more_is_an_error_for_a_person(wechat: Wechat) -> None:
+    body = wechat.paid()
+
+    def report(number: str, corrected: bool) -> None:
+        parcels = [mini.Parcel("ZTO", number)]
+        mini.report_shipping(body.out_trade_no, body.openid, "茶", parcels, True, clock.now(), corrected)
+
+    report("1", False)
+    for _ in range(2):
+        report("2", True)  # told, and told again: nothing new
+    report("3", False)
+    lost = refused(lambda: report("3", True))
+    assert (lost.code, lost.retryable) == ("10060003", False)
+
+
 def test_shipping_of_a_payment_that_wechat_does_not_see_is_tried_again(wechat: Wechat) -> None:
     body, _ = wechat.prepaid()
     unseen = refused(

@@ -252,6 +252,11 @@ PARCEL_LEFT = Reason(
 )
 
 # the address of an order that was placed
+ADDRESS_CHANGED_OFTEN = Reason(
+    "address_changed_often",
+    "收货地址已修改 {limit} 次，不能再修改，请联系商家",
+    "the address was changed {limit} times and stays now; please contact the shop",
+)
 ADDRESS_OR_FIELDS = Reason(
     "address_or_fields",
     "请选择一个收货地址，或填写完整的新地址，二者选一",

@@ -55,7 +55,7 @@ def quote(call: Call, body: QuoteInput) -> QuoteView:
     admits=True,
 )
 def place_order(call: Call, body: OrderInput) -> OrderView:
-    """Place an order at the price the shopper saw. Of the cart, what is gone or not on sale stays there.
+    """Place an order at the price the shopper saw. Of the cart, lines that cannot be bought stay there.
 
     `price_changed` carries the new `quote`, `product_unavailable` the `skus`, `out_of_stock` them and `short`: how many
     are `left` of each; `purchase_limit` the `limit`, with `sku_id` and what is `left` of it where it is a product's.
@@ -107,9 +107,11 @@ def check_payment(call: Call, order_id: str) -> OrderView:
     "PUT /v1/orders/{order_id}/address",
     MEMBER,
     errors=("order_state", "freight_differs", "invalid", "conflict"),
+    per_minute=10,
 )
 def readdress_order(call: Call, order_id: str, body: OwnReceiverInput) -> OrderView:
-    """Correct where an order goes, until a parcel has left; `freight_differs` where that costs another freight."""
+    """Correct where an order goes, until a parcel has left, five times at most; `freight_differs` where that costs
+    another freight."""
     receiver = delivery.receiver_of(call.caller, body)
     return view(delivery.readdress_own(order_id, call.caller, receiver))
 

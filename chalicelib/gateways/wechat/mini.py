@@ -29,8 +29,10 @@ _STALE_TOKEN = {40001, 42001}
 _TOO_OFTEN = 45011
 #: Busy, too often, and "payment order not found", which a payment is for a moment after it was made.
 _RETRYABLE = {-1, _TOO_OFTEN, 10060001, 10060012, 10060019}
-#: Shipped before, shipped again before, or nothing new in it: WeChat knows all that it is to know.
-_SHIPPING_DONE = {10060002, 10060003, 10060023}
+#: Nothing new in it: WeChat knows all that it is to know.
+_NOTHING_NEW = 10060023
+#: Shipped before, or shipped again before: WeChat takes no more of the order.
+_SHIPPED_BEFORE = {10060002, 10060003}
 _ITEM_DESC_CHARACTERS = 120
 _CODE_PIXELS = 430
 #: An image is told from an error by how it begins: both come with a 200.
@@ -124,12 +126,14 @@ def report_shipping(
     parcels: Sequence[Parcel],
     all_delivered: bool,
     at: datetime,
+    corrected: bool = False,
 ) -> None:
     """Tell WeChat that a paid order was sent off, which it demands within 48 hours before it pays out.
 
     `parcels` are all of the order's so far (at most 15); `all_delivered` when no more will follow; `at` must grow
-    from report to report. A repeat does no harm. Raises WechatError, retryable while WeChat does not see the
-    payment yet, which happens just after it was paid.
+    from report to report; `corrected` when one of them is told anew. A repeat does no harm. Raises WechatError,
+    retryable while WeChat does not see the payment yet, which happens just after it was paid; and for good where it
+    takes no more of the order, and a correction would be lost.
     """
     split = len(parcels) > 1 or not all_delivered
     body = {
@@ -143,7 +147,8 @@ def report_shipping(
     if split:
         body["is_all_delivered"] = all_delivered
     answer = _call("/wxa/sec/order/upload_shipping_info", body)
-    if _errcode(answer) not in _SHIPPING_DONE:
+    errcode = _errcode(answer)
+    if errcode != _NOTHING_NEW and (corrected or errcode not in _SHIPPED_BEFORE):
         _refuse(answer)
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import msgspec
 
 from chalicelib.commerce.catalogue.tables import product_key
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.pricing import queries as pricing
 from chalicelib.commerce.pricing.basket.rules import DEFAULT_TEMPLATE, Item
-from chalicelib.commerce.pricing.freight.rules import FreightTemplate
 from chalicelib.platform.store import read
 
 
-def freight_terms(order: Order) -> tuple[list[Item], Mapping[str, FreightTemplate]]:
+class FreightTerms(msgspec.Struct, frozen=True):
+    """What the freight of an order follows from: its lines as they are sent, and the templates with their versions."""
+
+    items: list[Item]
+    prices: pricing.PriceList
+
+
+def freight_terms(order: Order) -> FreightTerms:
     """Read the order's lines as they are sent, and the freight templates; a SKU that is gone weighs nothing and is sent
     by the default template. Raises `unavailable`."""
     product_ids = dict.fromkeys(line.product_id for line in order.lines)
@@ -32,4 +38,4 @@ def freight_terms(order: Order) -> tuple[list[Item], Mapping[str, FreightTemplat
                 product_id=line.product_id,
             )
         )
-    return items, pricing.templates()
+    return FreightTerms(items, pricing.price_list())

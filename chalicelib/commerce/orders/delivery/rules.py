@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from chalicelib.commerce.orders.refusals import (
+    ADDRESS_CHANGED_OFTEN,
     FREIGHT_DIFFERS,
     NO_SUCH_PARCEL,
     PARCEL_KNOWN,
@@ -17,11 +18,12 @@ from chalicelib.commerce.orders.refusals import (
     UNKNOWN_CARRIER,
     order_state,
 )
-from chalicelib.commerce.orders.rules import Order, Receiver, noted
+from chalicelib.commerce.orders.rules import Order, Receiver, Shipment, noted
 from chalicelib.commerce.pricing.basket.rules import Item
-from chalicelib.commerce.pricing.freight.rules import FreightTemplate, freight_fen
+from chalicelib.commerce.pricing.freight.rules import FreightTemplate, freight_fen, spared
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.money import yuan
+from chalicelib.core.pasted import compact
 
 #: Names of the carriers of parcels inside China, by the ids of WeChat's list (/cgi-bin/express/delivery/open_msg/
 #: get_delivery_list: some 1,400, and it grows). A mall with another one adds it to its settings (`more_carriers`).
@@ -43,6 +45,8 @@ _ALIASES = {
 }  # fmt: skip
 #: How many digits of the receiver's phone WeChat wants to see; everything before them is masked.
 _SHOWN_DIGITS = 4
+#: How often a member may have an order go elsewhere: each time is a line of its history, which has an end.
+ADDRESS_CHANGES_MAX = 5
 
 
 def carriers(more: Mapping[str, str]) -> dict[str, str]:
@@ -55,15 +59,25 @@ def carrier_id(said: str, more: Mapping[str, str]) -> str:
 
     Raises `invalid`: WeChat takes no parcel of a carrier that it does not know, and keeps the money of the order.
     """
-    wanted = _plain(said)
+    known = _known(said, more)
+    if known is None:
+        raise invalid(UNKNOWN_CARRIER.at("carrier"))
+    return known
+
+
+def _known(said: str, more: Mapping[str, str]) -> str | None:
     known = carriers(more)
     names = {_plain(name): carrier for name, carrier in _ALIASES.items()}
     names |= {_plain(name): carrier for carrier, name in known.items()} | {
         _plain(carrier): carrier for carrier in known
     }
-    if wanted not in names:
-        raise invalid(UNKNOWN_CARRIER.at("carrier"))
-    return names[wanted]
+    return names.get(_plain(said))
+
+
+def label(parcel: Shipment, more: Mapping[str, str]) -> tuple[str, str]:
+    """Give carrier and number of a parcel as WeChat knows them, also where they are stored as they were typed; a
+    carrier that nobody knows stays as it is."""
+    return _known(parcel.carrier, more) or parcel.carrier, compact(parcel.tracking_no)
 
 
 def _plain(name: str) -> str:
@@ -109,16 +123,39 @@ def _freight(items: Sequence[Item], templates: Mapping[str, FreightTemplate], re
         return None
 
 
-def readdressed(order: Order, receiver: Receiver, by: str, at: datetime) -> Order:
-    """Have the order go to this receiver; the same one changes nothing. Raises `order_state`."""
+def free_freight_to(
+    order: Order, region_code: str, items: Sequence[Item], templates: Mapping[str, FreightTemplate],
+    versions: Mapping[str, int],
+) -> dict[str, int]:  # fmt: skip
+    """List the templates by which the order goes free to the region because it is dear enough, with their versions; as
+    the order has them where the region is its own, and none of a group's order, of which no part goes back."""
+    if region_code == order.address.region_code:
+        return order.free_freight
+    if order.group is not None:
+        return {}
+    return {template_id: versions.get(template_id, 0) for template_id in spared(items, templates, region_code)}
+
+
+def readdressed(order: Order, receiver: Receiver, free_freight: dict[str, int], by: str, at: datetime) -> Order:
+    """Have the order go to this receiver, free of freight by these templates; the same one changes nothing. A member
+    may do so a few times. Raises `order_state`."""
     if receiver == order.address:
         return order
     check_address_open(order)
-    return noted(msgspec.structs.replace(order, address=receiver), "address_changed", by, at)
+    if by == "member":
+        changes = sum((event.what, event.by) == ("address_changed", by) for event in order.history)
+        if changes >= ADDRESS_CHANGES_MAX:
+            error = ADDRESS_CHANGED_OFTEN.at("order_id", limit=ADDRESS_CHANGES_MAX)
+            raise MallError("order_state", state=order.state, errors=(error,))
+    after = msgspec.structs.replace(order, address=receiver, free_freight=free_freight)
+    return noted(after, "address_changed", by, at)
 
 
-def corrected(order: Order, position: int, carrier: str, tracking_no: str, by: str, at: datetime) -> Order:
-    """Correct carrier and number of the order's parcel at that position (from 1); the same ones change nothing.
+def corrected(
+    order: Order, position: int, carrier: str, tracking_no: str, more: Mapping[str, str], by: str, at: datetime
+) -> Order:
+    """Correct carrier and number of the order's parcel at that position (from 1); the same ones change nothing, in
+    whatever form they are stored. `more` are the mall's own carriers.
 
     WeChat takes one correction of an order that was sent, until its receipt. Raises `not_found`, `order_state`,
     `parcel_corrected`, and `invalid` where another parcel has that number.
@@ -126,13 +163,13 @@ def corrected(order: Order, position: int, carrier: str, tracking_no: str, by: s
     if not 1 <= position <= len(order.shipments):
         raise MallError("not_found", errors=(NO_SUCH_PARCEL.at("n"),))
     parcel = order.shipments[position - 1]
-    if (parcel.carrier, parcel.tracking_no) == (carrier, tracking_no):
+    if label(parcel, more) == (carrier, tracking_no):
         return order
     if order.state not in ("awaiting_shipment", "shipped"):
         raise order_state(order.state, "correct")
     if any(one.corrected for one in order.shipments):
         raise MallError("parcel_corrected")
-    if any((one.carrier, one.tracking_no) == (carrier, tracking_no) for one in order.shipments):
+    if any(label(one, more) == (carrier, tracking_no) for one in order.shipments):
         raise invalid(PARCEL_KNOWN.at("tracking_no"))
     after = msgspec.structs.replace(parcel, carrier=carrier, tracking_no=tracking_no, corrected=True)
     shipments = [after if one is parcel else one for one in order.shipments]

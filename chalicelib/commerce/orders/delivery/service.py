@@ -10,12 +10,14 @@ from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.accounting.rules import GRANTED
-from chalicelib.commerce.orders.delivery.queries import freight_terms
+from chalicelib.commerce.orders.delivery.queries import FreightTerms, freight_terms
 from chalicelib.commerce.orders.delivery.rules import (
     carrier_id,
     check_address_open,
     check_same_freight,
     corrected,
+    free_freight_to,
+    label,
     readdressed,
     receiver_contact,
 )
@@ -63,11 +65,12 @@ def ship(order_id: str, said: str, tracking_no: str, asked: list[Pieces] | None,
 
     `said` is the carrier's id or name. Raises `not_found`, `order_state`, `invalid`.
     """
-    carrier = carrier_id(said, order_rules().more_carriers)
+    more = order_rules().more_carriers
+    carrier = carrier_id(said, more)
 
     def decide(order: Order, tx: Transaction) -> Order:
         for known in order.shipments:
-            if (known.carrier, known.tracking_no) == (carrier, tracking_no):
+            if label(known, more) == (carrier, tracking_no):
                 if asked is not None and asked != known.lines:
                     raise invalid(PARCEL_DIFFERS.at("tracking_no"))
                 return order
@@ -87,10 +90,11 @@ def correct_parcel(order_id: str, position: int, said: str, tracking_no: str, by
 
     `said` is the carrier's id or name. Raises `not_found`, `order_state`, `parcel_corrected`, `invalid`.
     """
-    carrier = carrier_id(said, order_rules().more_carriers)
+    more = order_rules().more_carriers
+    carrier = carrier_id(said, more)
 
     def decide(order: Order, tx: Transaction) -> Order:
-        after = corrected(order, position, carrier, tracking_no, by, clock.now())
+        after = corrected(order, position, carrier, tracking_no, more, by, clock.now())
         if after is not order:
             _report(tx, after)
         return check_room(after)
@@ -119,24 +123,34 @@ def readdress_own(order_id: str, member_id: str, receiver: Receiver) -> Order:
     Raises `not_found`, `order_state`, and `freight_differs` where that would cost another freight.
     """
     found = order_queries.find_owned(order_id, member_id)
-    if receiver != found.value.address:
-        check_address_open(found.value)
-        items, templates = freight_terms(found.value)
-        check_same_freight(items, templates, found.value.address, receiver)
-    was = found.value.address
-
-    def decide(order: Order, _: Transaction) -> Order:
-        if order.address != was:  # an operator was first, and the freight was looked at for another region
-            raise Conflict
-        return check_room(readdressed(order, receiver, "member", clock.now()))
-
-    return changes.change(order_id, decide, found=found)
+    if receiver == found.value.address:
+        return found.value
+    check_address_open(found.value)
+    terms = freight_terms(found.value)
+    check_same_freight(terms.items, terms.prices.templates, found.value.address, receiver)
+    return _readdress(found, receiver, terms, "member")
 
 
 def readdress(order_id: str, receiver: Receiver, by: str) -> Order:
     """Have the order go to another receiver as an operator decides, also where the freight would have been another:
     what was paid stays. Raises `not_found`, `order_state`, `invalid`."""
-    return changes.change(order_id, lambda order, _: check_room(readdressed(order, receiver, by, clock.now())))
+    found = order_queries.find(order_id)
+    if receiver == found.value.address:
+        return found.value
+    return _readdress(found, receiver, freight_terms(found.value), by)
+
+
+def _readdress(found: Versioned[Order], receiver: Receiver, terms: FreightTerms, by: str) -> Order:
+    was = found.value.address
+
+    def decide(order: Order, _: Transaction) -> Order:
+        if order.address != was:  # somebody else was first, and the freight was looked at for another region
+            raise Conflict
+        prices = terms.prices
+        free = free_freight_to(order, receiver.region_code, terms.items, prices.templates, prices.template_versions)
+        return check_room(readdressed(order, receiver, free, by, clock.now()))
+
+    return changes.change(found.value.order_id, decide, found=found)
 
 
 def sent(tx: Transaction, order: Order) -> None:
@@ -159,13 +173,15 @@ def report_shipping(job: Job) -> None:
     order_id = job.key.partition("-")[0]
     order = order_queries.load(order_id)
     contact = receiver_contact(order.address.phone)  # some carriers cannot do without
+    labels = [label(parcel, order_rules().more_carriers) for parcel in order.shipments]
     mini.report_shipping(
         out_trade_no=order.order_id,
         openid=order.openid,
         item_desc=order.lines[0].name,
-        parcels=[mini.Parcel(parcel.carrier, parcel.tracking_no, contact) for parcel in order.shipments],
+        parcels=[mini.Parcel(carrier, tracking_no, contact) for carrier, tracking_no in labels],
         all_delivered=order.state != "awaiting_shipment",
         at=clock.now(),
+        corrected=any(parcel.corrected for parcel in order.shipments),
     )
 
 
