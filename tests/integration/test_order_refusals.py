@@ -67,12 +67,13 @@ def test_of_an_order_from_the_cart_it_is_the_line_as_the_quote_shows_it(
         shopper.put(f"/v1/cart/lines/{sku}", {"quantity": 2}).ok()
     body = {"from_cart": True, "address_id": shopper.address_id}
     quoted = shopper.post("/v1/quotes", body).ok()
-    operator.post(f"/v1/admin/skus/{pillow}/stock", {"quantity": -1, "reason": "盘点"}, key="less").ok()
+    for sku, less in ((pillow, -1), (cup, -8)):  # nothing is left that can be bought
+        operator.post(f"/v1/admin/skus/{sku}/stock", {"quantity": less, "reason": "盘点"}, key=f"less{sku}").ok()
     asked = body | {"expected_payable_fen": quoted["payable_fen"]}
     problem = shopper.post("/v1/orders", asked, key=secrets.token_hex(8)).refused(409, "out_of_stock")
-    index = [line["sku_id"] for line in quoted["lines"]].index(pillow)
-    assert told(problem) == [(f"lines[{index}].sku_id", "few_left_named")]
-    assert problem["detail"] == "库存不足：棉麻抱枕 只剩 1 件"
+    assert told(problem) == [("lines[0].sku_id", "few_left_named"), ("lines[1].sku_id", "few_left_named")]
+    assert [one["sku_id"] for one in problem["short"]] == [line["sku_id"] for line in quoted["lines"]]
+    assert problem["detail"] == "库存不足：青瓷杯 只剩 1 件；库存不足：棉麻抱枕 只剩 1 件"
 
 
 def test_what_is_said_from_memory_has_the_names_that_memory_has_and_reads_nothing_for_them(

@@ -120,21 +120,42 @@ def test_the_cart_s_lines_that_left_sale_are_told_left_out_and_left_in_the_cart(
     shopper.post("/v1/quotes", {"from_cart": True}).refused(422, "cart_empty")
 
 
-def test_an_order_from_the_cart_is_refused_where_a_line_is_short(
+def test_an_order_from_the_cart_leaves_lines_in_it_that_are_short_or_above_a_limit(
     shopper: Shopper, operator: Operator, product: Callable[..., Any]
 ) -> None:
-    good, few = sku_of(product()), sku_of(product(stock=2))
-    shopper.put(f"/v1/cart/lines/{good}", {"quantity": 1}).ok()
-    shopper.put(f"/v1/cart/lines/{few}", {"quantity": 2}).ok()
+    good, few, limited = sku_of(product()), sku_of(product(stock=2)), sku_of(product(limit_per_order=2))
+    for sku_id, quantity in ((good, 1), (few, 2), (limited, 3)):
+        shopper.put(f"/v1/cart/lines/{sku_id}", {"quantity": quantity}).ok()
     other = order(shopper, PRICE, lines=[{"sku_id": few, "quantity": 1}]).ok(201)
     cache.forget("catalogue")
     quoted = quote(shopper, from_cart=True)
-    assert (quoted["can_order"], problems(quoted)) == (False, {good: (None, None), few: ("out_of_stock", 1)})
-    problem = order(shopper, 3 * PRICE, from_cart=True).refused(409, "out_of_stock")
+    told = {good: (None, None), few: ("out_of_stock", 1), limited: ("limit", 2)}
+    assert (quoted["can_order"], quoted["payable_fen"], problems(quoted)) == (True, PRICE, told)
+    assert order(shopper, 3 * PRICE, from_cart=True).refused(409, "price_changed")["quote"] == quoted
+    placed = order(shopper, PRICE, from_cart=True).ok(201)
+    assert [line["sku_id"] for line in placed["lines"]] == [good]
+    assert {line["sku_id"] for line in shopper.get("/v1/cart").ok()["lines"]} == {few, limited}
+    shopper.delete(f"/v1/cart/lines/{limited}").ok()
+    problem = order(shopper, 2 * PRICE, from_cart=True).refused(409, "out_of_stock")
     assert (problem["skus"], problem["short"]) == ([few], [{"sku_id": few, "left": 1}])
-    assert len(shopper.get("/v1/cart").ok()["lines"]) == 2
     shopper.post(f"/v1/orders/{other['order_id']}/cancel").ok()
-    assert order(shopper, 3 * PRICE, from_cart=True).ok(201)["payable_fen"] == 3 * PRICE
+    assert order(shopper, 2 * PRICE, from_cart=True).ok(201)["payable_fen"] == 2 * PRICE
+    shopper.put(f"/v1/cart/lines/{limited}", {"quantity": 3}).ok()
+    assert order(shopper, 3 * PRICE, from_cart=True).refused(422, "purchase_limit")["sku_id"] == limited
+
+
+def test_a_line_of_the_cart_that_is_short_in_shards_is_left_in_it(
+    shopper: Shopper, operator: Operator, product: Callable[..., Any]
+) -> None:
+    good, spread = sku_of(product()), sku_of(product(stock=3))
+    operator.put(f"/v1/admin/skus/{spread}/shards", {"shards": 2}).ok()
+    for sku_id, quantity in ((good, 1), (spread, 4)):
+        shopper.put(f"/v1/cart/lines/{sku_id}", {"quantity": quantity}).ok()
+    cache.forget("catalogue")
+    quoted = quote(shopper, from_cart=True)
+    assert (quoted["can_order"], problems(quoted)[spread]) == (True, ("out_of_stock", 3))
+    placed = order(shopper, quoted["payable_fen"], from_cart=True).ok(201)
+    assert [line["sku_id"] for line in placed["lines"]] == [good]
 
 
 def test_a_line_that_leaves_sale_between_the_quote_and_the_order_changes_the_price(

@@ -34,6 +34,7 @@ from chalicelib.commerce.orders.placement import rules
 from chalicelib.commerce.orders.placement.rules import Checkout, Deal, Purchase, Selection
 from chalicelib.commerce.orders.ports import groups, referrers
 from chalicelib.commerce.orders.quotes import rules as quoting
+from chalicelib.commerce.orders.quotes.rules import Problem
 from chalicelib.commerce.orders.redemption import queries as redemption
 from chalicelib.commerce.orders.rules import Pieces
 from chalicelib.commerce.orders.settings import order_rules
@@ -84,7 +85,7 @@ def gather_order(member_id: str, order_id: str, asked: OrderInput, token: Token 
     found = read_set([*own, cart_key(member_id)]) if asked.from_cart else ReadSet()
     wanted = _wanted(asked, lines_of(found[cart_key(member_id)]) if asked.from_cart else [])
     lines = rules.pieces(wanted)
-    if asked.group is None:
+    if asked.group is None and not asked.from_cart:
         _refuse_from_memory(lines)
     skus = [line.sku_id for line in wanted]
     found |= read_set(key for key in [*own, *offers.keys(skus)] if key not in found)
@@ -182,17 +183,33 @@ def _free_in(sku_id: str, pool: str) -> int:
 def _selection(
     member_id: str, order_id: str, asked: OrderInput, lines: list[Pieces], found: ReadSet, offered: Mapping[str, Offer]
 ) -> Selection:  # fmt: skip
-    """Put together what is bought; what of the cart is gone or not on sale is left in it. Raises `not_found`,
+    """Put together what is bought; lines of the cart that cannot be bought are left in it. Raises `not_found`,
     `product_unavailable`, `purchase_limit`, and what a deal raises."""
     address = _address(member_id, asked.address_id, found)
     deal = _deal(member_id, order_id, asked, lines, found)
-    problems = quoting.goods_problems(lines, offered) if asked.from_cart else {}
-    if asked.from_cart:
-        quoting.check_some_left(lines, offered, problems)
+    problems = _left_in_the_cart(lines, offered) if asked.from_cart else {}
     bought = quoting.without(lines, problems)
     rules.check_offers(bought, offered)
     check_limits(bought, offered)
     return Selection(lines=bought, offers=offered, address=address, deal=deal, asked=lines, problems=problems)
+
+
+def _left_in_the_cart(lines: Sequence[Pieces], offered: Mapping[str, Offer]) -> dict[str, Problem]:
+    """Find the cart's lines that cannot be bought. Where none can be, those that are on sale stay, for the order to be
+    refused by what keeps them. Raises `product_unavailable` where none is on sale."""
+    seen: dict[str, int] = {}
+    for line in lines:
+        offer = offered.get(line.sku_id)
+        if offer is not None and offer.shards:
+            counted = shards.recalled(line.sku_id, offer.shards)
+            if counted is None:
+                counted = shards.recount(line.sku_id, offer.shards, line.quantity).free
+            seen[line.sku_id] = sum(counted.values())
+    problems = quoting.line_problems(lines, offered, seen)
+    if len(problems) == len(lines):
+        problems = quoting.goods_problems(lines, offered)
+        quoting.check_some_left(lines, offered, problems)
+    return problems
 
 
 def _address(member_id: str, address_id: str | None, found: ReadSet) -> Address | None:

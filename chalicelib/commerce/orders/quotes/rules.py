@@ -41,9 +41,12 @@ def line_problems(
     lines: Sequence[Pieces], offers: Mapping[str, Offer], pools: Mapping[str, int]
 ) -> dict[str, Problem]:  # fmt: skip
     """Find the lines that cannot be bought as they are asked for, also because they are too many: more of a product
-    than one order or member may have, or more than are free. `pools` are what is free of SKUs that are taken from a
-    pool."""
+    than one order or member may have, or more than are free. `pools` are what is free of SKUs whose offers do not say
+    it."""
     found = goods_problems(lines, offers)
+    for line in without(lines, found):
+        if pools.get(line.sku_id, offers[line.sku_id].free) == 0:
+            found[line.sku_id] = Problem("out_of_stock", 0)
     on_sale = [(line, offers[line.sku_id]) for line in without(lines, found)]
     ordered: Counter[str] = Counter()
     for line, offer in on_sale:

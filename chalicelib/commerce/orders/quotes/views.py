@@ -20,9 +20,6 @@ from chalicelib.commerce.pricing.rules import Quote, QuoteLine
 from chalicelib.core.errors import MallError
 from chalicelib.core.money import yuan
 
-#: What an order from the cart leaves in it: it can be placed all the same.
-_LEFT_IN_THE_CART: tuple[ProblemCode, ...] = ("gone", "not_on_sale")
-
 
 class QuoteLineView(msgspec.Struct, kw_only=True):
     """One line of a quote: amount - discount = payable. A line with a `problem` is not bought: its amounts are 0.
@@ -70,8 +67,9 @@ class QuoteView(msgspec.Struct, kw_only=True):
 
     `address_id`: where it goes, the default address where none was named; null where there is none, or the default one
     is not served: freight is not known yet then, and 0. `can_order`: whether an order of the same would be placed, as
-    far as its lines go; one from the cart leaves there what is gone or not on sale. `discounts` say what came off, in
-    order; `freight_fen` is what its coupon left of it. `usable_coupons` tell what each would take off alone, the best
+    far as its lines go; one from the cart leaves there the lines that cannot be bought. How many pieces the member has
+    bought of a product with a limit is known to the order only. `discounts` say what came off, in order; `freight_fen`
+    is what its coupon left of it. `usable_coupons` tell what each would take off alone, the best
     first; `coupons` are those that are used.
     """
 
@@ -93,11 +91,10 @@ def quote_view(purchase: Purchase, quote: Quote, from_cart: bool) -> QuoteView:
     selection = purchase.selection
     priced = {line.sku_id: line for line in quote.lines}
     coupons = {held.coupon.coupon_id: held.coupon for held in purchase.benefits.coupons}
-    passes = _LEFT_IN_THE_CART if from_cart else ()
     return QuoteView(
         lines=[_line(line, selection, priced.get(line.sku_id)) for line in selection.asked],
         address_id=None if selection.address is None else selection.address.address_id,
-        can_order=bool(selection.lines) and all(one.code in passes for one in selection.problems.values()),
+        can_order=bool(selection.lines) and (from_cart or not selection.problems),
         goods_fen=quote.goods_fen,
         discount_fen=quote.discount_fen,
         freight_fen=quote.freight_fen,
