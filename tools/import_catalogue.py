@@ -187,7 +187,7 @@ def _placed(line: dict[str, Any], lines: dict[int, int]) -> dict[str, Any]:
 def split(file: Path, struct: type[msgspec.Struct], columns: str = "") -> Split:
     """The file in parts that one call each can take. Raises ImportFault when it cannot be read."""
     try:
-        text = sheets.decode(_bytes(file))
+        text = sheets.decode(_bytes(file), _format(file) != "csv")
         header, records, report = (
             _csv_records(text.text, struct, columns)
             if _format(file) == "csv"

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 #: Blanks, and characters that are no blanks and look like one (Hangul's fillers, the empty pattern of Braille).
-_BLANK = r"\s\u00ad\u115f\u1160\u2800\u3164\uffa0"
+BLANK = r"\s\u00ad\u115f\u1160\u2800\u3164\uffa0"
 #: Never in a name. Joiners, selectors and tags are looked at where they stand.
 _FORBIDDEN = (
     r"\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -36,8 +36,8 @@ _JOINED = (
 _SEEN = rf"(?:[^{_FORBIDDEN}]|{_JOINED})*$(?!\n)"
 
 #: A name, as a pattern of msgspec and OpenAPI; and one that may be left empty.
-NAME = rf"^(?=.*[^{_BLANK}]){_SEEN}"
-NAME_OR_EMPTY = rf"^(?:$|(?=.*[^{_BLANK}])){_SEEN}"
+NAME = rf"^(?=.*[^{BLANK}]){_SEEN}"
+NAME_OR_EMPTY = rf"^(?:$|(?=.*[^{BLANK}])){_SEEN}"
 
 
 def normal(text: str) -> str:

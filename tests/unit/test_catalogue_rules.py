@@ -287,6 +287,13 @@ def test_a_picture_that_is_none_is_left_out_with_a_warning() -> None:
     assert parsed.value.picture_url is UNSET  # what the product has stays
 
 
+@pytest.mark.parametrize("url", ["https://user@a/b", "https://a/\u200bb", "https:///b", "https://a/" + "b" * 503])
+def test_a_picture_that_a_product_would_not_take_is_left_out_and_the_line_goes_in(url: str) -> None:
+    [parsed] = file_format.parse(json.dumps({**GOOD, "picture_url": url}).encode(), "jsonl", ProductLine).lines
+    assert [(warning.field, warning.reason.code) for warning in parsed.warnings] == [("picture_url", "bad_picture")]
+    assert (parsed.errors, parsed.value.picture_url) == ((), UNSET)
+
+
 def test_a_file_is_text_of_at_most_500_lines() -> None:
     with pytest.raises(MallError, match="malformed"):
         file_format.parse(b"\xff\xfe", "jsonl", CategoryLine)

@@ -44,6 +44,19 @@ def test_chinese_is_read_from_either_encoding(text: str) -> None:
         assert decode(body.encode(encoding)).text == body
 
 
+@pytest.mark.parametrize("name", ["鞋", "同色", "帽", "XL帽", "同色鞋", "鞋,帽", "布鞋", "鞋子"])
+def test_a_file_with_few_characters_of_gb18030_is_read_as_what_they_are(name: str) -> None:
+    text = f"category_code,name\r\ntea,{name}\r\n"
+    assert (decode(text.encode("gb18030")).text, decode(text.encode("gb18030")).encoding) == (text, "gb18030")
+    for encoding in ("utf-8", "utf-8-sig"):
+        assert (decode(text.encode(encoding)).text, decode(text.encode(encoding)).encoding) == (text, "utf-8")
+
+
+@pytest.mark.parametrize("text", ["café", "España", "crème brûlée", "5×5 20°", "cup", ""])
+def test_latin_words_and_signs_of_utf8_stay_what_they_are(text: str) -> None:
+    assert decode(text.encode()).text == text
+
+
 @pytest.mark.parametrize(
     ("body", "byte"),
     [

@@ -14,11 +14,11 @@ from chalicelib.core.refusals import NOT_A_CHOICE
 from chalicelib.customers.members.rules import Detail, District, Name, Phone, Place, Region
 from chalicelib.platform.web.types import (
     Cleaned,
-    Copied64,
     Fen,
     Id,
     Line256,
     PageQuery,
+    ParcelNumber,
     Quantity,
     Reason256,
     ShortText,
@@ -126,7 +126,7 @@ class ShipmentInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A parcel; all that remains to be sent, where no lines are named."""
 
     carrier: ShortText
-    tracking_no: Copied64
+    tracking_no: ParcelNumber
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)] | None = None
 
 
@@ -134,7 +134,7 @@ class CorrectionInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=
     """What a parcel's carrier and number really are."""
 
     carrier: ShortText
-    tracking_no: Copied64
+    tracking_no: ParcelNumber
 
 
 class ReceiverInput(Cleaned, frozen=True, forbid_unknown_fields=True, kw_only=True):

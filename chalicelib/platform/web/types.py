@@ -13,7 +13,7 @@ from msgspec import Meta
 from chalicelib.core import text
 from chalicelib.core.errors import BadField, Reason
 from chalicelib.core.money import FEN_MAX
-from chalicelib.core.pasted import compact, one_line
+from chalicelib.core.pasted import one_line, parcel_number
 from chalicelib.core.refusals import EMPTY, TOO_LONG, WRONG_FORMAT
 
 _T = TypeVar("_T")
@@ -29,16 +29,16 @@ Text256 = Annotated[str, Meta(max_length=256, pattern=_PRINTABLE)]
 Line64 = Annotated[str, Meta(max_length=64, extra={"clean": one_line})]
 Line256 = Annotated[str, Meta(max_length=256, extra={"clean": one_line})]
 Reason256 = Annotated[Line256, Meta(min_length=1)]
-#: A number that somebody copied, such as a parcel's: without blanks, in one width (`Cleaned`).
-Copied64 = Annotated[str, Meta(min_length=1, max_length=64, extra={"clean": compact})]
+#: A parcel's number that somebody copied: without blanks, in one width (`Cleaned`).
+ParcelNumber = Annotated[str, Meta(min_length=1, max_length=64, extra={"clean": parcel_number})]
 #: Within [^...]: controls, zero widths, ends of lines, marks of direction.
 _UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 #: Within [^...]: what is not in an address: blanks, and what is not seen.
 _NO_ADDRESS = rf"\s\xa0{_UNSEEN}"
 #: An address of http(s), or none; without a user in it, who would make one host look like another.
-Url = Annotated[
-    str, Meta(max_length=512, pattern=rf"^(https?://[^{_NO_ADDRESS}/?#@\\]+([/?#][^{_NO_ADDRESS}]*)?)?$(?!\n)")
-]
+URL = rf"^(https?://[^{_NO_ADDRESS}/?#@\\]+([/?#][^{_NO_ADDRESS}]*)?)?$(?!\n)"
+URL_LENGTH_MAX = 512
+Url = Annotated[str, Meta(max_length=URL_LENGTH_MAX, pattern=URL)]
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
 #: A code of the merchant's own: whatever is printed on a label, also with blanks, slashes or in Chinese; nothing that
 #: cannot be seen. Who stores one takes the blanks around it off first.

@@ -39,6 +39,7 @@ from chalicelib.core import spreadsheets
 from chalicelib.core.errors import CODES, FieldError, MallError, Reason, invalid
 from chalicelib.core.refusals import NO_SUCH, YEAR_BETWEEN
 from chalicelib.platform.web import problems
+from chalicelib.platform.web.types import URL, URL_LENGTH_MAX
 
 Outcome = Literal["created", "changed", "unchanged", "failed"]
 
@@ -49,8 +50,6 @@ _OUTCOME_BYTES = 1800
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 _JSON_COLUMNS = frozenset({"keywords", "gallery", "specs", "skus", "values"})
-_URL = re.compile(r"(https?://[^\x00-\x20\x7f]+)?")
-_URL_LENGTH_MAX = 512
 #: Yes and no as people write them into a cell.
 _TRUTHS = {
     **dict.fromkeys(("是", "yes", "y", "on", "上架"), True), **dict.fromkeys(("否", "no", "n", "off", "下架"), False),
@@ -139,7 +138,7 @@ def parse(body: bytes, format: Format, struct: type[_T], columns: str = "") -> F
     A picture whose address is none does not cost the line: it is left out, with a warning. Raises `malformed` for what
     is no text, `invalid` for too many lines and for headings that fit neither the file nor its map.
     """
-    text = sheets.decode(body)
+    text = sheets.decode(body, format == "jsonl")
     if format == "jsonl":
         if columns:
             raise invalid(COLUMNS_ARE_FOR_CSV.at("columns"))
@@ -278,7 +277,7 @@ def _without_bad_pictures(fields: dict[str, Any]) -> list[FieldError]:
 
 
 def _bad(url: object) -> bool:
-    return isinstance(url, str) and (len(url) > _URL_LENGTH_MAX or not _URL.fullmatch(url))
+    return isinstance(url, str) and (len(url) > URL_LENGTH_MAX or not re.search(URL, url))
 
 
 def _fields(cells: Mapping[str, str], columns: ColumnMap) -> dict[str, Any] | FieldError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -21,6 +22,12 @@ from chalicelib.core.errors import FieldError, invalid, malformed
 from chalicelib.core.spreadsheets import unguarded
 
 Encoding = Literal["utf-8", "gb18030"]
+
+#: The last character that is two bytes in UTF-8; two bytes are an ideograph in GB18030.
+_TWO_BYTES = "\u07ff"
+_IDEOGRAPHS = re.compile(r"[\x00-\x7f\u3400-\u4dbf\u4e00-\u9fff]*")
+#: Letters such as those with accents, right beside a small one of ASCII.
+_IN_A_WORD = re.compile(r"(?<=[a-z])[\xc0-\u024f]+|[\xc0-\u024f]+(?=[a-z])")
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -50,13 +57,16 @@ class Table(msgspec.Struct):
         return {heading: unguarded(cell) for heading, cell in pairs if cell}
 
 
-def decode(body: bytes) -> Text:
-    """Read a file as UTF-8, or else as GB18030, which is what "CSV" is to Excel in China.
+def decode(body: bytes, is_json: bool = False) -> Text:
+    """Read a file as UTF-8, or else as GB18030, which is what "CSV" is to Excel in China. JSON is UTF-8
+    wherever it can be read so; of CSV, a few ideographs of GB18030 can be read so, too, as letters of other scripts.
 
     Raises `malformed` for anything else, and for UTF-8 with a fault in it: that would be read as other characters.
     """
     try:
-        return Text(body.decode("utf-8-sig"), "utf-8")
+        text = body.decode("utf-8-sig")
+        meant = None if is_json or body.startswith(BOM_UTF8) or not _may_be_chinese(text) else _ideographs(body)
+        return Text(text, "utf-8") if meant is None else Text(meant, "gb18030")
     except UnicodeDecodeError as fault:
         if not _is_damaged_utf8(body):
             try:
@@ -66,11 +76,28 @@ def decode(body: bytes) -> Text:
         raise malformed(NOT_UTF8.at("body", byte=fault.start)) from None
 
 
+def _may_be_chinese(text: str) -> bool:
+    """Whether what was read as UTF-8 has no Chinese in it, and letters of other scripts that stand in no Latin word as
+    those of "café" do: a few ideographs of GB18030 are read so."""
+    letters = _IN_A_WORD.sub("", text)
+    return max(text, default="") <= _TWO_BYTES and any(each.isalpha() and not each.isascii() for each in letters)
+
+
+def _ideographs(body: bytes) -> str | None:
+    """Read it as GB18030; None where that is not ideographs alone, beside ASCII."""
+    try:
+        text = body.decode("gb18030")
+    except UnicodeDecodeError:
+        return None
+    return text if _IDEOGRAPHS.fullmatch(text) else None
+
+
 def _is_damaged_utf8(body: bytes) -> bool:
-    """Whether most of what is beyond ASCII can be read as UTF-8: of a text in GB18030 hardly anything can."""
+    """Whether most of what is beyond ASCII can be read as UTF-8 of Chinese: of a text in GB18030 hardly anything can,
+    though some of it can as letters of two bytes."""
     text = body.decode("utf-8", "replace")
     unreadable = text.count("\ufffd")
-    readable = sum(character > "\x7f" for character in text) - unreadable
+    readable = sum(character > _TWO_BYTES for character in text) - unreadable
     return body.startswith(BOM_UTF8) or readable > unreadable
 
 
