@@ -74,12 +74,16 @@ def alarms(stage: str, workers: int) -> dict[str, Alarm]:
             Metric.REFUSED, 100, dimension={"Reason": "out_of_stock"}, seconds=_MINUTE, periods=5, of=5,
         ),
         "OperatorLoginsFail": own(
-            "Somebody tries names and passwords at the operators' door; the access log says from where",
+            "Somebody tries names and passwords of operators; /aws/lambda/STACK-operators says from where (ip)",
             Metric.OPERATORS_REFUSED, 10, dimension={"Reason": "login_failed"}, seconds=15 * _MINUTE,
         ),
         "OperatorLoginsHeldUp": own(
-            "Logins of operators are held up after too many wrong ones; the access log says from where they come",
+            "Operators' logins are held up after many wrong ones; /aws/lambda/STACK-operators says from where (ip)",
             Metric.OPERATORS_REFUSED, 10, dimension={"Reason": "too_many_requests"}, seconds=15 * _MINUTE,
+        ),
+        "OperatorCodesFail": own(
+            "Somebody who has an operator's password guesses codes; /aws/lambda/STACK-operators says from where (ip)",
+            Metric.OPERATORS_REFUSED, 3, dimension={"Reason": "totp_wrong"}, seconds=15 * _MINUTE,
         ),
         "RefundsWait": own(
             "A refund is not paid out an hour after it was granted (the merchant's balance is short, WeChat is down),"

@@ -286,13 +286,19 @@ def test_a_flood_leaves_the_workers_their_environments(resources: Json, template
 
 
 @pytest.mark.parametrize(
-    ("alarm", "reason"), [("OperatorLoginsFail", "login_failed"), ("OperatorLoginsHeldUp", "too_many_requests")]
+    ("alarm", "reason"),
+    [
+        ("OperatorLoginsFail", "login_failed"),
+        ("OperatorLoginsHeldUp", "too_many_requests"),
+        ("OperatorCodesFail", "totp_wrong"),
+    ],
 )
 def test_failed_logins_of_operators_ring_and_what_shoppers_are_refused_does_not(alarm: str, reason: str) -> None:
     told = alarms.alarms("prod", workers=1)[alarm]
     assert (told.namespace, told.metric) == (NAMESPACE, "OperatorsRefused")
     assert told.dimensions == {"Stage": "prod", "Reason": reason}
-    assert told.at <= 15
+    assert (told.at, told.seconds) == (3 if reason == "totp_wrong" else 10, 900)
+    assert "/aws/lambda/STACK-operators" in told.says and "access log" not in told.says
     assert told.silence == "notBreaching"
 
 

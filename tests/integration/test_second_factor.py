@@ -135,7 +135,7 @@ def test_of_a_code_used_twice_at_once_one_gets_in(which: str, boss: Browser, lat
 
     def prove(_: int) -> str:
         try:
-            return second_factor.prove("boss", code)
+            return second_factor.prove("boss", code, second_factor.count("boss", code))
         except MallError as refusal:
             return refusal.code
 
@@ -152,8 +152,38 @@ def test_a_recovery_code_stands_in_once(boss: Browser, later: Later) -> None:
         Browser().log_in("boss", PASSWORD, totp=typed).ok()
     for typed in (*codes[:3], "aaaa-aaaa-aaaa-aaaa", "鱼"):
         Browser().log_in("boss", PASSWORD, totp=typed).refused(401, "totp_wrong")
+    Browser().log_in("boss", PASSWORD, totp=codes[3]).refused(429, "too_many_requests")
+    later(30)
     for typed in codes[3:]:
         Browser().log_in("boss", PASSWORD, totp=typed).ok()
+
+
+def test_wrong_recovery_codes_wait_by_name_and_a_timed_one_goes_past(boss: Browser, later: Later) -> None:
+    phone, codes = enrol(boss, later)
+    boss.log_in("boss", PASSWORD, totp=codes[0]).ok()
+    wrong = "aaaa-aaaa-aaaa-aaaa"
+    for host in range(5):
+        Browser(f"192.0.2.{host}").log_in("boss", PASSWORD, totp=wrong).refused(401, "totp_wrong")
+    waits = Browser("192.0.2.9").log_in("boss", PASSWORD, totp=codes[1])
+    waits.refused(429, "too_many_requests")
+    assert waits.headers["retry-after"] == "30"
+    Browser("192.0.2.9").log_in("boss", PASSWORD, totp=phone.code()).ok()
+    boss.log_in("boss", PASSWORD, totp=codes[1]).ok()  # a browser that is known
+    later(30)
+    Browser("192.0.2.9").log_in("boss", PASSWORD, totp=wrong).refused(401, "totp_wrong")
+    assert Browser("192.0.2.9").log_in("boss", PASSWORD, totp=wrong).headers["retry-after"] == "60"
+
+
+@pytest.mark.parametrize("code", ["", "000000", "aaaa-aaaa-aaaa-aaaa"])
+def test_who_has_stolen_a_password_does_not_fill_the_log(code: str, boss: Browser, later: Later) -> None:
+    enrol(boss, later)
+    for host in range(20):
+        given = {"totp": code} if code else {}
+        assert Browser(f"198.51.100.{host}").log_in("boss", PASSWORD, **given).status in (401, 429)
+    found = audit_queries.page(clock.day(clock.now()), "boss", 1000, None)[0]
+    refused = [item for item in found if "refused" in item.entry.parameters]
+    assert sorted(item.times or 1 for item in refused) == [1, 1, 1, 1, 1, 15]
+    assert {item.entry.address for item in refused if not item.times} == {f"198.51.100.{n}" for n in range(5)}
 
 
 def test_wrong_codes_wait_apart_from_passwords_and_recovery_goes_past(boss: Browser, later: Later) -> None:
@@ -166,6 +196,37 @@ def test_wrong_codes_wait_apart_from_passwords_and_recovery_goes_past(boss: Brow
     boss.log_in("boss", PASSWORD, totp=phone.code()).ok()  # a browser that is known
     later(30)
     Browser("192.0.2.9").log_in("boss", PASSWORD, totp=phone.code()).ok()
+
+
+def test_a_token_that_was_found_sets_none_up(boss: Browser, later: Later) -> None:
+    later(600)
+    boss.post("/v1/admin/me/totp").ok()
+    later(1)
+    told = boss.post("/v1/admin/me/totp").refused(401, "login_failed")
+    assert [(each["field"], each["code"]) for each in told["errors"]] == [("password", "log_in_anew")]
+    for _ in range(5):
+        boss.post("/v1/admin/me/totp", {"password": "a guess"}).refused(401, "login_failed")
+    boss.post("/v1/admin/me/totp", {"password": PASSWORD}).refused(429, "too_many_requests")
+    logged_in("boss").post("/v1/admin/me/totp").ok()
+    later(30)
+    enrol(boss, later, password=PASSWORD)
+    later(601)
+    boss.post("/v1/admin/me/totp", {"password": PASSWORD}).refused(401, "totp_required")
+
+
+def test_a_refreshed_token_is_as_old_as_its_session(boss: Browser, later: Later) -> None:
+    page = Browser()
+    page.post("/v1/admin/session", {"name": "boss", "password": PASSWORD}).ok()
+    later(500)
+    page.token = page.post("/v1/admin/session/refresh").ok()["token"]
+    page.post("/v1/admin/me/totp").ok()
+    later(101)
+    page.token = ""
+    page.token = page.post("/v1/admin/session/refresh").ok()["token"]
+    page.post("/v1/admin/me/totp").refused(401, "login_failed")
+    page.post("/v1/admin/me/totp", {"password": PASSWORD}).ok()
+    later(899)
+    page.call("GET", "/v1/admin/me").ok()  # and yet it lasts as long as any
 
 
 def test_logins_from_before_are_void(boss: Browser, later: Later) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -216,6 +217,59 @@ def test_in_no_entry_of_a_call_about_persons_is_a_phone_or_an_address(told: Any,
         kept({name: told, "lines": []}, frozenset({"reason", "lines", "note"}), about_persons=True), ensure_ascii=False
     )
     assert not [mark for mark in (PHONE, PLACE, "张三") if mark in entry]
+
+
+def test_in_calls_about_persons_names_that_people_choose_are_numbered() -> None:
+    body = {
+        f"{PHONE} 张三": "a",
+        "order_id": "o1",
+        "field1": 1,
+        "lines": [{PLACE: 2, "张三": 3, f"a{PHONE}": 4, "n": 5}],
+    }
+    assert kept(body, frozenset({"order_id", "lines"}), about_persons=True) == {
+        "field2": "(1 characters)", "order_id": "o1", "field1": "***",
+        "lines": [{"field1": 2, "field2": 3, "field3": 4, "n": 5}],
+    }  # fmt: skip
+    assert kept({"键": 1, "y": 8288288}) == {"键": 1, "y": 8288288}  # a price in a wrong field is told elsewhere
+
+
+_NUMBERS = st.integers(1_000_000, 9_999_999)
+_CHOSEN = st.text(max_size=80) | st.sampled_from([PHONE, PLACE, f"{PHONE} 张三", "x", "field1"])
+
+
+@given(
+    st.dictionaries(
+        _CHOSEN.filter(lambda name: name not in ("quantity", "lines")),
+        st.recursive(
+            _NUMBERS | _NUMBERS.map(float),
+            lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_CHOSEN, inner, max_size=4),
+        ),
+        max_size=5,
+    ),
+    st.dictionaries(_CHOSEN, st.just(5), max_size=5),
+)
+def test_in_calls_about_persons_neither_chosen_names_nor_numbers_in_unknown_fields_are_kept(
+    unknown: dict[str, Any], line: dict[str, Any]
+) -> None:
+    entry = kept(unknown | {"quantity": 7, "lines": [line]}, frozenset({"quantity", "lines"}), about_persons=True)
+    numbers: list[float] = []
+    names: list[str] = []
+
+    def look(value: Any) -> None:
+        for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            look(part)
+        if isinstance(value, dict):
+            names.extend(value)
+        elif isinstance(value, int | float):
+            numbers.append(value)
+
+    if "cut" not in entry:
+        look(entry)
+        assert sorted(numbers) == [5] * len(line) + [7]  # no name is lost to another
+        assert all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,63}", name) for name in names)
+    else:
+        assert {one for told in entry["numbers"].values() if isinstance(told, list) for one in told} <= {5, 7}
+    assert not [mark for mark in (PHONE, PLACE, "张三") if mark in json.dumps(entry, ensure_ascii=False)]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from infra.package import _CHALICE
+from tools import advisories
 from tools.advisories import told
 from tools.pins import FILES, hashed, pins
 
@@ -55,3 +57,60 @@ def test_a_known_vulnerability_is_named_with_its_mend() -> None:
 def test_what_is_no_report_says_nothing(report: bytes) -> None:
     with pytest.raises((ValueError, KeyError)):
         told(report)
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, stderr: str, stdout: bytes = b"") -> int:
+    """What asking ends with, where pip-audit says this."""
+    done = subprocess.CompletedProcess([], 1, stdout, stderr.encode())
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    return advisories.main()
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "/usr/bin/python: No module named pip_audit",
+        "usage: pip-audit [-h] [--timeout TIMEOUT]\npip-audit: error: unrecognized arguments: --nonsense",
+        "pip-audit: error: argument --timeout: invalid int value: 'soon'",
+        "ERROR:pip_audit._cli:invalid requirements input: requirements.txt",
+        "Traceback:\n  File \"urllib3/connectionpool.py\", line 1, in urlopen\n    x()\nKeyError: 'dependencies'",
+        "",
+    ],
+)
+def test_that_pip_audit_fails_is_a_fault_and_is_told(
+    stderr: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(monkeypatch, stderr) == 1
+    said = capsys.readouterr().out
+    assert "nobody answered" not in said
+    assert said.splitlines()[1:] == stderr.splitlines()[-5:]
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed\n",
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded",
+        "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='pypi.org', port=443): Read timed out.",
+    ],
+)
+def test_that_nobody_answers_is_said_and_is_no_fault(
+    stderr: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(monkeypatch, stderr) == 0
+    assert "nobody answered" in capsys.readouterr().out
+
+
+def test_that_it_takes_too_long_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object, **__: object) -> None:
+        raise subprocess.TimeoutExpired("pip-audit", 120)
+
+    monkeypatch.setattr(subprocess, "run", slow)
+    assert advisories.main() == 0
+
+
+def test_what_was_found_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean: dict[str, object] = {"name": "a", "version": "1", "vulns": []}
+    bad = clean | {"vulns": [{"id": "PYSEC-1", "fix_versions": []}]}
+    assert asked(monkeypatch, "", json.dumps({"dependencies": [clean]}).encode()) == 0
+    assert asked(monkeypatch, "", json.dumps({"dependencies": [bad]}).encode()) == 1

@@ -26,6 +26,11 @@ WRONG_CODE = Reason("wrong_code", "{label}不正确，请用验证器上最新�
 NOT_BEGUN = Reason(
     "not_begun", "请先获取密钥（POST /v1/admin/me/totp）", "ask for a secret first: POST /v1/admin/me/totp"
 )
+LOG_IN_ANEW = Reason(
+    "log_in_anew",
+    "登录已超过 10 分钟，请重新登录，或填写{label}",
+    "you logged in more than 10 minutes ago: log in anew, or give your {label}",
+)
 UNKNOWN_ROLES = Reason("unknown_roles", "没有这些角色：{roles}", "there are no such roles: {roles}")
 
 FIELDS: Labels = {

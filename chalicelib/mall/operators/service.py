@@ -111,15 +111,23 @@ def change(
 def change_own_password(name: str, password: str, new_password: str) -> None:
     """Set the caller's own password.
 
-    Raises `login_failed` where the one so far is wrong, after five of these `too_many_requests`, and `invalid` for a
-    new one that is too easy. These failures are not those of logins: nobody outside can make the caller wait here.
+    Raises as `prove_password` does for the one so far, and `invalid` for a new one that is too easy.
+    """
+    prove_password(name, password)
+    change(name, password=new_password, field="new_password")
+
+
+def prove_password(name: str, password: str) -> None:
+    """Hold a password against the caller's own.
+
+    Raises `login_failed` where it is wrong, and after five of these `too_many_requests`. These failures are not those
+    of logins: nobody outside can make the caller wait here.
     """
     attempt = attempts.count_own_password(name)
     item = operator_queries.item(name)
     if item is None or not passwords.matches(password, item.password):
         raise MallError("login_failed")
     attempts.forget(attempt)
-    change(name, password=new_password, field="new_password")
 
 
 def reset(name: str, password: str) -> Operator:

@@ -8,6 +8,8 @@
 | log in from a known browser | Update, Delete ("attempts", "<name>/device/<id>") | 2 WRU |
 | prove a password | Get ("operator", name) | 1 RRU |
 | prove a second factor | the same and Update; Get, Update, Delete ("attempts", "<name>/code") | 2 RRU, 3 WRU |
+| a recovery code | the same, at "<name>/recovery" | 2 RRU, 3 WRU |
+| no code where one is wanted | Update ("attempts", "<name>/no-code/<day>") | 1 WRU |
 | refresh a browser's token | Get ("operator", name) | 1 RRU |
 | all operators, by name | Query "operator" | 0.5 RRU per 4 KB |
 | create, change one | by key, and the count of owners where it changes | 2 to 4 WRU |

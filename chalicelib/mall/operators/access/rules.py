@@ -41,7 +41,7 @@ def network(address: str) -> str:
 
 
 def crowd_seconds(failures: int) -> int:
-    """Say how long an address with a failure of its own waits after it, when all together had so many: up to 600 s."""
+    """Say how long an address waits from its second failure on, when all together had so many: up to 600 s."""
     rounds = failures // _CROWD
     return 0 if rounds <= 0 else min(_CROWD_SECONDS * 2 ** min(rounds - 1, 10), _CROWD_SECONDS_MAX)
 

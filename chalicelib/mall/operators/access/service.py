@@ -1,8 +1,8 @@
 """Attempts are counted before what is typed is looked at, so that guesses made at the same time count, too.
 
 Of logins an address has a counter for each name, and so has a browser that is known: nobody else's failures close the
-door to who has none. What only somebody inside can try (codes of the second factor, one's own password) is counted by
-name, each apart.
+door to who has none. What only somebody inside can try (codes of the second factor, recovery codes, no code at all,
+one's own password) is counted by name, each apart.
 """
 
 from __future__ import annotations
@@ -63,8 +63,21 @@ def count_code(name: str, device: str) -> Attempt:
     return _count_of_name(name, "code")
 
 
+def count_recovery(name: str, device: str) -> Attempt:
+    """Count a recovery code, of a browser that is known apart. Raises `too_many_requests`."""
+    if device and (attempt := _count_by(name, device, "device-recovery")) is not None:
+        return attempt
+    return _count_of_name(name, "recovery")
+
+
+def count_missing_code(name: str) -> Attempt:
+    """Count a right password without the code that it wants, with the others of the day; nobody waits for it."""
+    key = attempts_key(name, "no-code", clock.day(clock.now()).isoformat())
+    return Attempt(key, _add(key, 1))
+
+
 def count_own_password(name: str) -> Attempt:
-    """Count a password that an operator types to change it. Raises `too_many_requests`."""
+    """Count a password that an operator types who is inside already. Raises `too_many_requests`."""
     return _count_of_name(name, "password")
 
 
@@ -131,9 +144,11 @@ def _count_once(key: tuple[str, str], more_seconds: Callable[[], int]) -> int:
             raise MallError("too_many_requests", retry_after=int(item.locked_until) - now)
         unchanged = (Operators.failures == item.failures) & (Operators.locked_until == item.locked_until)
         seen = int(item.failures) if item.expires.timestamp() > now else 0
+    crowd = more_seconds()
+    wait = max(wait_seconds(seen + 1), crowd if seen else 0)  # no failure before: it may be right, and sent twice
     changes = [
         Operators.failures.set(seen + 1),
-        Operators.locked_until.set(now + max(wait_seconds(seen + 1), more_seconds())),
+        Operators.locked_until.set(now + wait),
         Operators.expires.set(clock.now() + _KEPT),
     ]
     try:

@@ -10,6 +10,7 @@ digest and the size of what came.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -31,6 +32,8 @@ _ABOUT_PERSONS = frozenset({"orders", "members", "withdrawals", "distributors"})
 _WORDS = frozenset({"carrier", "kind", "outcome", "state", "tier"})
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LONG_NUMBER = re.compile(r"\d{7,}")
+#: What a field is called, where nobody has chosen the name to tell something.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 #: A number above this is no amount of the mall's, but may be a phone.
 _NUMBER_MAX = 10**10
 
@@ -54,7 +57,8 @@ def kept_file(body: bytes) -> str:
 
 def kept_body(body: bytes, fields: Collection[str], about_persons: bool) -> str:
     """Give what the log keeps of a body in JSON, at most KEPT_BYTES: all numbers, and the texts of those
-    `fields` that the request has. `about_persons`: of texts only ids and words of the mall's own."""
+    `fields` that the request has. `about_persons`: of texts only ids and words of the mall's own, of numbers those of
+    the fields that the request has; and no names of fields that people may have chosen."""
     if not body:
         return ""
     try:
@@ -107,16 +111,16 @@ class _Keeper:
             return self._kept(body, "", hidden=False, told=True)
         # A field that the request does not have may hold anything, also a password.
         return {
-            _named(name, place): self._kept(value, name, _is_secret(name), told=name not in self._fields)
-            for place, (name, value) in enumerate(body.items())
+            named: self._kept(value, name, _is_secret(name), told=name not in self._fields)
+            for named, (name, value) in zip(self._names(body), body.items(), strict=True)
         }
 
     def _kept(self, value: Any, name: str, hidden: bool, told: bool) -> Any:
         """Give the value of a field: `hidden` below the name of a secret, `told` below one of what people tell."""
         if isinstance(value, dict):
             return {
-                _named(below, place): self._kept(part, below, hidden or _is_secret(below), told or below in _TOLD)
-                for place, (below, part) in enumerate(value.items())
+                named: self._kept(part, below, hidden or _is_secret(below), told or below in _TOLD)
+                for named, (below, part) in zip(self._names(value), value.items(), strict=True)
             }
         if isinstance(value, list):
             return [self._kept(part, name, hidden, told or name in _TOLD) for part in value]
@@ -126,9 +130,20 @@ class _Keeper:
             told = told or name in _TOLD or (self._about_persons and not _is_word(name, value))
             return f"({len(value)} characters)" if told else shortened(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            is_told = name in _TOLD or (self._about_persons and abs(value) > _NUMBER_MAX)
+            is_told = name in _TOLD or (self._about_persons and (told or abs(value) > _NUMBER_MAX))
             return _HIDDEN if is_told or _is_secret(name) else value
         return value
+
+    def _names(self, fields: Mapping[str, Any]) -> list[str]:
+        """Give the names of these fields as they are kept, no two alike."""
+        if not self._about_persons:
+            return [_named(name, place) for place, name in enumerate(fields)]
+        free = (name for number in itertools.count(1) if (name := f"field{number}") not in fields)
+        return [name if _is_name(name) else next(free) for name in fields]
+
+
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and _LONG_NUMBER.search(name) is None
 
 
 def _is_word(name: str, value: str) -> bool:

@@ -14,12 +14,17 @@ from chalicelib.platform.web.endpoint import OPERATOR, Call, endpoint
     "POST /v1/admin/me/totp",
     OPERATOR,
     permission=SELF,
-    errors=("totp_required", "totp_wrong", "too_many_requests"),
+    errors=("login_failed", "totp_required", "totp_wrong", "too_many_requests"),
     secret=True,
 )
 def begin_totp(call: Call, body: TotpInput | None) -> TotpSecret:
-    """Get a secret for my authenticator; it holds once it is confirmed. Who has one already proves it."""
-    secret, uri = service.begin(call.caller, (body and body.totp) or "")
+    """Get a secret for my authenticator; it holds once it is confirmed.
+
+    Who has one already proves it; who has none, and logged in more than 10 minutes ago, gives their password.
+    """
+    assert call.token is not None
+    given = body or TotpInput()
+    secret, uri = service.begin(call.caller, call.token.issued_at, given.totp or "", given.password or "")
     return TotpSecret(secret, uri)
 
 

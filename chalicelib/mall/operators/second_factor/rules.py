@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from datetime import datetime, timedelta
 
 STEP_SECONDS = 30
 DIGITS = 6
@@ -14,6 +15,13 @@ _DRIFT = 1
 SECRET_BYTES = 20
 RECOVERY_CODES = 10
 _RECOVERY_LENGTH = 16
+#: Who has logged in so long ago may be somebody who has found the token.
+_FRESH = timedelta(minutes=10)
+
+
+def is_fresh(logged_in_at: datetime, now: datetime) -> bool:
+    """Whether a login is so recent that it proves by itself who is there: 10 minutes."""
+    return now - logged_in_at <= _FRESH
 
 
 def code_at(secret: bytes, step: int, digits: int = DIGITS) -> str:

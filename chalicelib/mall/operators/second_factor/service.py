@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.settings import settings
 from chalicelib.mall.operators import queries as operator_queries
+from chalicelib.mall.operators import service as operators
 from chalicelib.mall.operators.access import service as attempts
-from chalicelib.mall.operators.refusals import NOT_BEGUN, WRONG_CODE
+from chalicelib.mall.operators.access.service import Attempt
+from chalicelib.mall.operators.refusals import LOG_IN_ANEW, NOT_BEGUN, WRONG_CODE
 from chalicelib.mall.operators.rules import Operator
 from chalicelib.mall.operators.second_factor.rules import (
     RECOVERY_CODES,
     SECRET_BYTES,
+    is_fresh,
     is_timed,
     kept,
     recovery_code,
@@ -34,23 +39,29 @@ def is_due(operator: Operator) -> bool:
     return settings().totp_obligatory and operator.needs_totp
 
 
-def prove(name: str, code: str, device: str = "") -> str:
-    """Hold a code against the operator's second factor; which of the two it was: "totp" or "recovery".
+def count(name: str, code: str, device: str = "") -> Attempt:
+    """Count a code before it is looked at, or that there is none: each of the three kinds by itself.
 
-    Each code is good once. Only whoever has proved their password may come here. Raises `totp_required` for no code,
-    `totp_wrong`, and after five wrong codes of an authenticator in a row `too_many_requests`; a recovery code is never
-    made to wait, since nobody can guess one.
+    Only whoever has proved their password may come here. Raises `too_many_requests` after five wrong codes of an
+    authenticator, or five wrong recovery codes, in a row.
+    """
+    if not code:
+        return attempts.count_missing_code(name)
+    return attempts.count_code(name, device) if is_timed(typed(code)) else attempts.count_recovery(name, device)
+
+
+def prove(name: str, code: str, attempt: Attempt) -> str:
+    """Hold a code that was counted against the operator's second factor; which it was: "totp" or "recovery".
+
+    Each code is good once. Raises `totp_required` for no code, and `totp_wrong`.
     """
     if not code:
         raise MallError("totp_required")
     code = typed(code)
-    if not is_timed(code):
-        _spend_recovery(name, code)
-        return "recovery"
-    attempt = attempts.count_code(name, device)
-    _spend_timed(name, code)
+    is_of_authenticator = is_timed(code)
+    (_spend_timed if is_of_authenticator else _spend_recovery)(name, code)
     attempts.forget(attempt)
-    return "totp"
+    return "totp" if is_of_authenticator else "recovery"
 
 
 def _spend_timed(name: str, code: str) -> None:
@@ -78,14 +89,20 @@ def _spend_recovery(name: str, code: str) -> None:
         raise MallError("totp_wrong") from None
 
 
-def begin(name: str, code: str = "") -> tuple[str, str]:
+def begin(name: str, logged_in_at: datetime, code: str = "", password: str = "") -> tuple[str, str]:
     """Draw a secret for an authenticator: its text, and the address for a QR code. It holds once it is confirmed.
 
-    Who has a second factor proves it. Raises as `prove` does.
+    Who has a second factor proves it. Who has none proves the password, unless they have just done so: a token that
+    was stolen is not enough to take the operator's place for good. Raises as `count` and `prove` do, and
+    `login_failed`.
     """
     found = operator_queries.existing(name)
     if found.value.has_totp:
-        prove(name, code)
+        prove(name, code, count(name, code))
+    elif not is_fresh(logged_in_at, clock.now()):
+        if not password:
+            raise MallError("login_failed", errors=(LOG_IN_ANEW.at("password"),))
+        operators.prove_password(name, password)
     secret = text_of(ids.random_bytes(SECRET_BYTES))
     write(Operators, operator_key(name), [Operators.totp_begun.set(secret)], Operators.kind.exists())
     host = settings().public_url.partition("://")[2].partition("/")[0].partition(":")[0]

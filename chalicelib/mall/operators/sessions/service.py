@@ -75,7 +75,8 @@ def _proved(name: str, password: str, code: str, visit: Visit) -> tuple[Operator
     if not item.operator.has_totp:
         return item.operator, ""
     try:
-        return item.operator, second_factor.prove(name, code, device)
+        attempt = second_factor.count(name, code, device)
+        return item.operator, second_factor.prove(name, code, attempt)
     except MallError as refusal:
         _note(refusal, name, visit, attempt, True)
         raise
@@ -109,15 +110,16 @@ def _entry(visit: Visit, name: str, parameters: dict[str, str], permission: str 
     )
 
 
-def token(operator: Operator, began: datetime, lifetime: timedelta | None = None) -> tuple[str, datetime]:
-    """Sign a token of the operator's, and say when it ends: after `lifetime`, or as long as a login is good."""
-    expires_at = began + (lifetime or _login_lifetime())
+def token(operator: Operator, began: datetime) -> tuple[str, datetime]:
+    """Sign a token of the operator's, as long as a login is good; and say when it ends."""
+    expires_at = began + _login_lifetime()
     return tokens.issue("operator", operator.name, expires_at, began), expires_at
 
 
 def access_token(operator: Operator, began: datetime) -> tuple[str, datetime]:
-    """Sign a token for a browser's page, which ends after 15 minutes; and say when."""
-    return token(operator, began, timedelta(seconds=rules.ACCESS_SECONDS))
+    """Sign a token for a browser's page, of a session that began then; it ends in 15 minutes. And say when."""
+    expires_at = clock.now() + timedelta(seconds=rules.ACCESS_SECONDS)
+    return tokens.issue("operator", operator.name, expires_at, began), expires_at
 
 
 def device_cookie(admitted: Admitted) -> str:
@@ -140,28 +142,28 @@ def no_session_cookie() -> str:
 
 
 def refresh(visit: Visit) -> Admitted:
-    """Admit a browser's page again by its cookie; as often as it likes, also in two tabs at once.
+    """Admit a browser's page again by its cookie; as often as it likes, also in two tabs at once. It has proved who it
+    is when the session began, not now.
 
     Raises `origin_refused` for a page of somebody else's, and `unauthenticated` where the cookie, or the operator's
     tokens of that age, hold no more.
     """
     demand_own_page(visit)
     log.about(ip=visit.address)
-    began = clock.now()
-    operator = _of_session(visit)
-    if operator is None:
+    admitted = _of_session(visit)
+    if admitted is None:
         raise MallError("unauthenticated")
-    log.about(caller=f"operator:{ids.digest(operator.name.encode())[:12]}")
-    return Admitted(operator, began)
+    log.about(caller=f"operator:{ids.digest(admitted.operator.name.encode())[:12]}")
+    return admitted
 
 
 def leave(visit: Visit) -> None:
     """Write down that a browser's session ends; its page forgets its token. Raises `origin_refused`."""
     demand_own_page(visit)
     log.about(ip=visit.address)
-    operator = _of_session(visit)
-    if operator is not None:
-        audit.record(_entry(visit, operator.name, {}, "logout"), 204)
+    admitted = _of_session(visit)
+    if admitted is not None:
+        audit.record(_entry(visit, admitted.operator.name, {}, "logout"), 204)
 
 
 def demand_own_page(visit: Visit) -> None:
@@ -170,13 +172,14 @@ def demand_own_page(visit: Visit) -> None:
         raise MallError("origin_refused")
 
 
-def _of_session(visit: Visit) -> Operator | None:
+def _of_session(visit: Visit) -> Admitted | None:
     try:
         session = tokens.check("session", rules.cookie(visit.cookies, rules.session_cookie(_https())))
     except MallError:
         return None
     operator = operator_queries.find(session.subject)
-    return operator if operator is not None and operator.honours(session.issued_at) else None
+    holds = operator is not None and operator.honours(session.issued_at)
+    return Admitted(operator, session.issued_at) if operator is not None and holds else None
 
 
 def _known_device(name: str, visit: Visit) -> str:
