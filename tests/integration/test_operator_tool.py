@@ -61,7 +61,7 @@ def test_the_first_owner_of_a_deployed_mall(
 @pytest.mark.usefixtures("totp_obligatory")
 def test_a_way_back_in_when_nobody_is_in(run: Run, later: Callable[[float], None]) -> None:
     assert run("create", "boss", PASSWORD, PASSWORD) == 0
-    secret, _ = begin("boss")
+    secret, _ = begin("boss", clock.now())
     confirm("boss", code_at(secret_of(secret), clock.unix() // STEP_SECONDS))
     lost = Browser("192.0.2.1")
     for _ in range(5):
