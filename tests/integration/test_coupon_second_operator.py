@@ -123,6 +123,46 @@ def test_a_piece_that_has_become_dearer_is_agreed_on_anew(
     ann.post(f"{path}/codes", {"count": 1}).ok(201)
 
 
+def dearer(operator: Operator, body: dict[str, Any], price_fen: int) -> None:
+    """Raise the price of the piece that the template's coupons are exchanged for."""
+    (product_id,) = body["scope"]["products"]
+    sku = operator.get(f"/v1/admin/products/{product_id}").ok()["skus"][0]
+    skus = [{name: sku[name] for name in ("sku_code", "specs")} | {"price_fen": price_fen}]
+    operator.call("PATCH", f"/v1/admin/products/{product_id}", {"skus": skus}).ok()
+
+
+def test_of_a_piece_that_has_become_dearer_no_more_is_given_away(
+    sum_is: Any, operator: Operator, ann: Client, bob: Client, shopper: Shopper, exchange: Any
+) -> None:
+    body = exchange(4, limit_per_member=3)
+    template_id = ann.post(TEMPLATES, body).ok(201)["template_id"]
+    path = f"{TEMPLATES}/{template_id}"
+    (code,) = ann.post(f"{path}/codes", {"count": 1}).ok(201)["codes"]
+    members = {"members": [shopper.member_id]}
+    grant = f"{path}/grants/{ann.post(f'{path}/grants', members, key='k').ok(202)['grant_id']}/members"
+    dearer(operator, body, 10 * PRICE)
+    claimed = shopper.post(f"/v1/coupon-templates/{template_id}/claim").ok(201)
+    redeemed = shopper.post("/v1/coupon-codes/redeem", {"code": code}).ok(201)
+    assert [one["ceiling_fen"] for one in (claimed, redeemed)] == [PRICE, PRICE]
+    ann.post(grant, members, key="more").refused(409, "second_operator")
+    waits = ann.post(f"{path}/publish").ok()
+    assert (waits["state"], waits["waits_for_second"]) == ("paused", True)
+    shopper.post(f"/v1/coupon-templates/{template_id}/claim").refused(404, "not_found")
+    assert bob.post(f"{path}/publish").ok()["state"] == "published"
+    ann.post(grant, members, key="more").ok(202)
+    assert shopper.post(f"/v1/coupon-templates/{template_id}/claim").ok(201)["ceiling_fen"] == 10 * PRICE
+
+
+def test_what_was_worth_nothing_when_it_was_published_stays_so(
+    sum_is: Any, operator: Operator, ann: Client, shopper: Shopper, exchange: Any
+) -> None:
+    body = exchange(100) | {"amount_fen": PRICE}
+    made = ann.post(TEMPLATES, body).ok(201)
+    assert made["state"] == "published"
+    dearer(operator, body, 10 * PRICE)
+    assert shopper.post(f"/v1/coupon-templates/{made['template_id']}/claim").ok(201)["ceiling_fen"] == 0
+
+
 def test_without_a_sum_which_is_how_a_mall_begins_one_is_enough(operator: Operator, ann: Client, exchange: Any) -> None:
     operator.put("/v1/admin/settings/coupons", {}).ok()
     made = ann.post(TEMPLATES, exchange(1000)).ok(201)

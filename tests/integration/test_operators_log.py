@@ -52,6 +52,21 @@ def test_two_thousand_characters_hide_no_price(operator: Operator, merchandiser:
     assert item.status == 200
 
 
+def test_among_many_prices_the_one_that_fell_is_told_first(operator: Operator, merchandiser: Operator) -> None:
+    code = f"T{secrets.token_hex(4)}"
+    sizes = [f"s{number}" for number in range(40)]
+    body = json.loads(product(code, **dict.fromkeys(sizes, 5000)))
+    made = merchandiser.post("/v1/admin/products", body).ok(201)
+    skus = [sku | {"price_fen": 1 if sku["sku_code"] == f"{code}-s23" else 5001} for sku in body["skus"]]
+    path = f"/v1/admin/products/{made['product_id']}"
+    merchandiser.call("PATCH", path, {"skus": skus}).ok()
+    merchandiser.call("PATCH", path, {"name": "盘"}).ok()
+    renamed, changed, created = entries(merchandiser)
+    assert json.loads(changed.outcome)["prices"][0] == [f"{code}-s23", 5000, 1]
+    assert json.loads(created.outcome)["prices"][0] == [f"{code}-s0", None, 5000]
+    assert not renamed.outcome
+
+
 def product(code: str, **prices: int) -> bytes:
     skus = [
         {"sku_code": f"{code}-{name}", "specs": {"size": name}, "price_fen": fen, "stock": 1}

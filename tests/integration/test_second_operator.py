@@ -177,6 +177,58 @@ def test_what_was_given_unasked_is_gone_when_it_is_taken_back(
     assert paid_back(shopper, sent) == 1000
 
 
+def waiting(ann: Client, path: str, sku: str) -> str:
+    """The path of a refund of all eight pieces that an operator has made, and that waits for another."""
+    asked = ann.post(f"{path}/refunds", pieces(sku, 8), key="k").ok(202)
+    assert asked["waits_for_second"] is True
+    return f"{path}/refunds/{asked['refund_id']}"
+
+
+def test_what_waits_among_operators_is_taken_back_when_the_shopper_asks(
+    sum_is: Any, paid_back: Any, ann: Client, bob: Client, shopper: Shopper, sku: str, sent: str
+) -> None:
+    made = waiting(ann, sent, sku)
+    path = asks(shopper, sent, sku, 2)
+    assert (refund_of(ann, made)["state"], "agreed" in refund_of(ann, made)) == ("rejected", False)
+    assert "refund_taken_back" in [event["what"] for event in ann.get(sent).ok()["history"]]
+    bob.post(f"{made}/approve", {"restock": True}).refused(409, "order_state")
+    assert bob.post(f"{path}/approve", {}).ok()["state"] == "approved"
+    assert paid_back(shopper, sent) == 1000
+    assert [one["amount_fen"] for one in shopper.order(sent.rpartition("/")[2])["refunds"]] == [1000]
+
+
+def test_a_request_that_is_refused_takes_nothing_back(
+    sum_is: Any, ann: Client, shopper: Shopper, sku: str, sent: str
+) -> None:
+    made = waiting(ann, sent, sku)
+    order_id = sent.rpartition("/")[2]
+    shopper.post(
+        f"/v1/orders/{order_id}/refunds", {"lines": [{"sku_id": sku, "quantity": 9}], "reason": "破损"}, key="k"
+    ).refused(422, "invalid")
+    assert refund_of(ann, made)["state"] == "requested"
+
+
+def test_completion_waits_for_no_second_operator(
+    sum_is: Any, mall_clock: LocalClock, ann: Client, shopper: Shopper, sku: str, sent: str
+) -> None:
+    made = waiting(ann, sent, sku)
+    shopper.post(f"/v1/orders/{sent.rpartition('/')[2]}/receive").ok()
+    run_jobs(mall_clock, 86400)
+    assert refund_of(ann, made)["state"] == "requested"
+    run_jobs(mall_clock, 30 * 86400)
+    assert ann.get(sent).ok()["state"] == "completed"
+    assert refund_of(ann, made)["state"] == "rejected"
+
+
+def test_of_a_refund_that_operators_rejected_among_themselves_the_shopper_hears_nothing(
+    sum_is: Any, ann: Client, bob: Client, shopper: Shopper, sku: str, sent: str
+) -> None:
+    before = shopper.order(sent.rpartition("/")[2])["history"]
+    bob.post(f"{waiting(ann, sent, sku)}/reject", {"reason": "这个客人不可信"}).ok()
+    assert shopper.order(sent.rpartition("/")[2])["history"] == before
+    assert "这个客人不可信" in [event.get("note") for event in ann.get(sent).ok()["history"]]
+
+
 def test_without_a_sum_which_is_how_a_mall_begins_one_is_enough(
     operator: Operator,
     sum_is: Callable[[int | None], None],

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.commerce.catalogue.rules import Product, Sku
-from chalicelib.commerce.coupons.agreement.rules import agree, check_agreed, free_fen, is_agreed, kept_agreed, waits
+from chalicelib.commerce.coupons.agreement.rules import (
+    agree,
+    bounded,
+    check_agreed,
+    free_fen,
+    is_agreed,
+    kept_agreed,
+    waits,
+)
 from chalicelib.commerce.coupons.rules import Approval, Scope, Template, Terms, Validity
 from chalicelib.core.errors import MallError
 from chalicelib.core.money import FEN_MAX
@@ -50,8 +58,14 @@ def exchange(amount_fen: int = 0, **scope: list[str]) -> Terms:
         (exchange(categories=["c"]), FEN_MAX // 10),
         (Terms(kind="amount_off", amount_fen=500), 500),
         (Terms(kind="amount_off", amount_fen=500, threshold_fen=500), 500),
-        (Terms(kind="amount_off", amount_fen=500, threshold_fen=501), 0),
-        (Terms(kind="percent_off", percent_off=99), 0),
+        (Terms(kind="amount_off", amount_fen=99899, threshold_fen=99900), 99899),
+        (Terms(kind="amount_off", amount_fen=500, threshold_fen=999), 500),
+        (Terms(kind="amount_off", amount_fen=500, threshold_fen=1000), 0),
+        (Terms(kind="percent_off", percent_off=49), 0),
+        (Terms(kind="percent_off", percent_off=50, ceiling_fen=700), 700),
+        (Terms(kind="percent_off", percent_off=90, scope=Scope(products=["p"])), 900),
+        (Terms(kind="percent_off", percent_off=90), FEN_MAX // 10),
+        (Terms(kind="percent_off", percent_off=90, scope=Scope(categories=["c"])), FEN_MAX // 10),
         (Terms(kind="free_shipping"), 0),
     ],
 )
@@ -82,6 +96,25 @@ def test_a_first_decision_holds_only_for_what_it_was_about() -> None:
     assert kept_agreed(first, template(total=10)).agreed == first.agreed == kept_agreed(first, template(total=9)).agreed
     assert kept_agreed(first, template(total=11)).agreed == []
     assert kept_agreed(first, template(terms=exchange(5))).agreed == []
+
+
+@pytest.mark.parametrize(
+    ("agreed", "total", "most"),
+    [
+        ([], 10, None),
+        ([said("ann", 500)], 10, None),
+        ([said("ann", 500, alone=True)], 10, 50),
+        ([said("ann", 600), said("bob", 500)], 10, 50),
+        ([said("ann", 500, alone=True)], 5, 100),
+        ([said("ann", 0, alone=True)], 10, 0),
+    ],
+)
+def test_a_coupon_of_an_exchange_takes_no_more_off_than_was_agreed_on(
+    agreed: list[Approval], total: int, most: int | None
+) -> None:
+    assert bounded(template(*agreed, total=total)).ceiling_fen == most
+    percent = Terms(kind="percent_off", percent_off=60)
+    assert bounded(template(*agreed, terms=percent)) == percent
 
 
 def test_what_gives_nothing_for_nothing_needs_nobody() -> None:

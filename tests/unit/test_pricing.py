@@ -66,6 +66,12 @@ def test_an_exchange_coupon_gives_the_dearest_piece_for_its_price() -> None:
     }
 
 
+def test_an_exchange_coupon_takes_no_more_off_than_its_ceiling() -> None:
+    assert payable(price([A, B], held("k", kind="exchange", amount_fen=990, ceiling_fen=500))) == [2000, 2500]
+    assert payable(price([A, B], held("k", kind="exchange", amount_fen=990, ceiling_fen=9000))) == [2000, 990]
+    assert reasons(price([A, B], held("k", kind="exchange", ceiling_fen=0), chosen=[])) == {"k": "nothing_to_take_off"}
+
+
 def test_a_piece_that_is_cheaper_by_now_is_exchanged_at_what_it_costs_by_now() -> None:
     half = held("m", kind="percent_off", percent_off=50, scope=Scope(products=["p-b"]))
     quote = price([A, B], half, held("x", kind="exchange", amount_fen=990, stacking="extra"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chalicelib.commerce.catalogue.categories import queries as category_queries
 from chalicelib.commerce.catalogue.categories import service as categories
 from chalicelib.commerce.catalogue.categories import views as categories_views
+from chalicelib.commerce.catalogue.import_export.rules import price_changes, told
 from chalicelib.commerce.catalogue.inputs import (
     AdminProductsQuery,
     CategoryChangeInput,
@@ -81,9 +82,9 @@ def list_all_products(query: AdminProductsQuery) -> Page[listings_views.ProductR
     status=201,
     errors=("code_taken", "invalid", "catalogue_full", "conflict"),
 )
-def create_product(body: ProductInput) -> AdminProduct:
+def create_product(call: Call, body: ProductInput) -> AdminProduct:
     """Add a product with its SKUs and their first stock; `publish` puts it on sale at once."""
-    return admin_product(products.create(product_rules.said(body)))
+    return _saved(call, products.create(product_rules.said(body)))
 
 
 @endpoint("GET /v1/admin/products/{product_id}", OPERATOR, permission=READ, errors=("not_found",))
@@ -99,14 +100,22 @@ def get_any_product(product_id: str) -> AdminProduct:
     body_max=BODY_MAX,
     errors=("not_found", "invalid", "conflict", "sku_in_use", "catalogue_full"),
 )
-def change_product(product_id: str, body: ProductChangeInput) -> AdminProduct:
+def change_product(call: Call, product_id: str, body: ProductChangeInput) -> AdminProduct:
     """Change what the body names; what it leaves out stays.
 
     `skus`, when given, are all SKUs from now on, found again by `sku_code`: new ones are added with their `stock`,
     those that are not named are removed unless orders hold pieces of them. The stock of the others does not change.
     With `version` the change is refused when somebody else was quicker.
     """
-    return admin_product(products.change(product_id, product_rules.said(body)))
+    return _saved(call, products.change(product_id, product_rules.said(body)))
+
+
+def _saved(call: Call, saved: product_queries.ProductAggregate) -> AdminProduct:
+    """Show the product, and tell the operators' log which of its prices are other ones now."""
+    assert saved.product is not None
+    if prices := price_changes(saved.before, saved.product):
+        call.outcome.update(told(prices))
+    return admin_product(saved)
 
 
 @endpoint(

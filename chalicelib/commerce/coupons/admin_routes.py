@@ -102,7 +102,7 @@ def grant(call: Call, template_id: str, body: GrantInput) -> GrantView:
     permission=WRITE,
     status=202,
     idempotent=True,
-    errors=("invalid", "coupon_not_offered", "conflict"),
+    errors=("invalid", "coupon_not_offered", "second_operator", "conflict"),
     body_max=bulk_issue_inputs.BODY_MAX,
 )
 def grant_more(call: Call, template_id: str, grant_id: str, body: GrantMoreInput) -> GrantMoreView:

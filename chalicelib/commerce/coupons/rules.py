@@ -77,7 +77,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a coupon is worth: copied from its template when it is got, and never changed.
 
     amount_off: `amount_fen` off. percent_off: `percent_off` percent off, at most `ceiling_fen`. free_shipping: the
-    freight, at most `ceiling_fen`. exchange: one piece for `amount_fen`. From `threshold_fen` of goods in scope on, by
+    freight, at most `ceiling_fen`. exchange: one piece for `amount_fen`, taking at most
+    `ceiling_fen` off. From `threshold_fen` of goods in scope on, by
     their prices after promotions and before coupons.
     """
 

@@ -35,8 +35,8 @@ _HIDDEN = "***"
 _OF_PARCELS = ("shipped", "partly_shipped", "parcel_corrected")
 #: What an order's history says to operators only.
 _AMONG_OPERATORS = ("refund_agreed", "refund_taken_back")
-#: A number in a text that may be a phone: seven digits or more, also where they are written in groups.
-_LONG_NUMBER = re.compile(r"\d(?:[\s-]?\d){6,}")
+#: A number in a text that may be a phone: seven digits or more, also where signs or spaces are between them.
+_LONG_NUMBER = re.compile(r"\d(?:[\W_]{0,4}\d){6,}")
 
 
 class CarrierView(msgspec.Struct):
@@ -171,12 +171,13 @@ def _refund_fields(refund: Refund) -> dict[str, Any]:
 def view(order: Order) -> OrderView:
     """Show the order as its member sees it; of operators, only that it was one, and not what they have to agree on."""
     fields = _fields(order)
+    hidden = {refund.refund_id for refund in order.refunds if _is_among_operators(refund)}
     fields["history"] = [
         msgspec.structs.replace(event, by=event.by.partition(":")[0])
         for event in order.history
-        if event.what not in _AMONG_OPERATORS
+        if event.what not in _AMONG_OPERATORS and event.refund_id not in hidden
     ]
-    fields["refunds"] = [refund_view(refund) for refund in order.refunds if not _is_among_operators(refund)]
+    fields["refunds"] = [refund_view(refund) for refund in order.refunds if refund.refund_id not in hidden]
     return OrderView(**fields)
 
 
@@ -213,7 +214,7 @@ def _without_receiver(order: Order) -> Order:
     """Mask whom the order goes to, and what may be a phone in a text; a parcel's number stays, for who asks for it."""
     place = order.address
     receiver = msgspec.structs.replace(
-        place, name=masked(place.name), phone=f"{_HIDDEN}{place.phone[-4:]}" if place.phone else "",
+        place, name=masked(place.name), phone=_last_digits(place.phone),
         detail=_HIDDEN if place.detail else "",
     )  # fmt: skip
     history = [
@@ -224,6 +225,12 @@ def _without_receiver(order: Order) -> Order:
         order, address=receiver, remark=_hidden(order.remark), history=history,
         refunds=[_without_numbers(refund) for refund in order.refunds],
     )  # fmt: skip
+
+
+def _last_digits(phone: str) -> str:
+    """The last four digits of a phone, whatever is written between them."""
+    digits = "".join(sign for sign in phone if sign.isdecimal())
+    return f"{_HIDDEN}{digits[-4:]}" if phone else ""
 
 
 def _without_numbers(refund: Refund) -> Refund:

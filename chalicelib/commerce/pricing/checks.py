@@ -88,8 +88,9 @@ def _percent(terms: Terms, goods: Sequence[Goods]) -> int:
 
 
 def _dear(one: Goods, terms: Terms, room: int) -> int:
-    """By how much a piece is dearer than the exchange asks for."""
-    return max(0, min(one.cost_fen // one.quantity - terms.amount_fen, room))
+    """By how much a piece is dearer than the exchange asks for, as far as its coupon takes that off."""
+    off = max(0, min(one.cost_fen // one.quantity - terms.amount_fen, room))
+    return off if terms.ceiling_fen is None else min(off, terms.ceiling_fen)
 
 
 def promotion_most_fen(promotion: Promotion, goods: Sequence[Goods], at: datetime) -> int:

@@ -8,7 +8,7 @@ columns (column_maps/rules.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
@@ -364,19 +364,25 @@ def outcome(result: ImportResult) -> dict[str, Any]:
     changed otherwise; as far as there is room, first what became cheaper, by how much of its price."""
     said = {name: getattr(result, name) for name in ("created", "changed", "unchanged", "failed")}
     done = [one for one in result.lines if one.outcome in ("created", "changed")]
-    prices = sorted((price for one in done for price in one.prices), key=_dearness)
-    told: dict[str, list[Any]] = {
-        "prices": [[price.sku_code, price.before_fen, price.after_fen] for price in prices],
-        "codes": [one.code for one in done if not one.prices],
+    prices = (price for one in done for price in one.prices)
+    return said | told(prices, codes=[one.code for one in done if not one.prices])
+
+
+def told(prices: Iterable[PriceChange], **others: list[str]) -> dict[str, Any]:
+    """Tell the operators' log these changes of prices, the largest fall first, and then what else is named, as far as
+    there is room; of the rest how many."""
+    lists: dict[str, list[Any]] = {
+        "prices": [[price.sku_code, price.before_fen, price.after_fen] for price in sorted(prices, key=_dearness)]
     }
-    room, fitting, left_out = _OUTCOME_BYTES, {name: list[Any]() for name in told}, 0
-    for name, values in told.items():
+    lists |= others
+    room, fitting, left_out = _OUTCOME_BYTES, {name: list[Any]() for name in lists}, 0
+    for name, values in lists.items():
         for value in values:
             room -= len(msgspec.json.encode(value)) + 1
             if room > 0:
                 fitting[name].append(value)
             left_out += room <= 0
-    return said | fitting | ({"left_out": left_out} if left_out else {})
+    return fitting | ({"left_out": left_out} if left_out else {})
 
 
 def _dearness(price: PriceChange) -> tuple[float, int]:

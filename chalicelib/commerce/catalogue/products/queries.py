@@ -15,7 +15,8 @@ from chalicelib.platform.store import read
 
 
 class ProductAggregate(msgspec.Struct, frozen=True, kw_only=True):
-    """A product with everything that belongs to it, as it was read; `activities` are over, running or to come."""
+    """A product with everything that belongs to it, as it was read; `activities` are over, running or to come.
+    `before`: the product before the change that has just been made, if it was there."""
 
     product: Product | None = None
     version: int = 0
@@ -26,6 +27,7 @@ class ProductAggregate(msgspec.Struct, frozen=True, kw_only=True):
     card_version: int = 0
     stocks: dict[str, Stock] = {}
     activities: list[ActivityCard] = []
+    before: Product | None = None
 
 
 def load(product_id: str, consistent: bool = True) -> ProductAggregate:

@@ -98,7 +98,7 @@ def _save(
     if product.category_id is not None and product.category_id not in tree.value.by_id:
         raise invalid(NO_SUCH.at("category_id"))
     if aggregate.product is not None and product == before and composed.detail == aggregate.detail:
-        return aggregate
+        return msgspec.structs.replace(aggregate, before=before)
 
     tx = Transaction()
     _write_product(tx, aggregate, product)
@@ -110,8 +110,9 @@ def _save(
     categories.guard(tx, tree.version)
     categories.count(tx, before.category_id if aggregate.product else None, product.category_id)
     after = msgspec.structs.replace(
-        aggregate, product=product, version=aggregate.version + 1, detail=composed.detail, stocks=stocks
-    )
+        aggregate, product=product, version=aggregate.version + 1, detail=composed.detail, stocks=stocks,
+        before=aggregate.product,
+    )  # fmt: skip
     after = _write_card(tx, after, tree.value)
     for one in kept:
         files.keep(tx, one)

@@ -1,8 +1,9 @@
 """Which coupon templates two operators must agree on, and whether they have. Pure.
 
 A template's worth is what all of its coupons can be had for nothing with: of an exchange the dearest piece less what is
-still paid for it, of an amount off the amount where its threshold asks for no more. Whatever way its coupons go out
-(claimed, granted, by code), the total bounds it; so it is agreed on once, as it is published, and not with each batch.
+still paid for it, of an amount off the amount where its threshold asks for less than twice as much, of half the price
+or more off its ceiling, or else the dearest piece. Whatever way its coupons go out (claimed, granted, by code), the
+total bounds it; so it is agreed on once, as it is published, and not with each batch.
 What one operator publishes alone in a day counts together, so that several templates do not evade the sum.
 """
 
@@ -21,17 +22,39 @@ from chalicelib.core.money import FEN_MAX
 
 #: What a piece of a category may cost: what it holds, and will hold, is not looked up.
 _DEAREST_FEN = FEN_MAX // 10
+#: From how many percent off on goods count as had for nothing.
+_HALF = 50
 
 
 def free_fen(terms: Terms, products: Iterable[Product]) -> int:
     """Tell what one coupon gives for nothing at most, in fen; `products` are those of its scope."""
-    if terms.kind == "amount_off" and terms.threshold_fen <= terms.amount_fen:
-        return terms.amount_fen
-    if terms.kind != "exchange":
-        return 0
+    if terms.kind == "amount_off":
+        return terms.amount_fen if terms.threshold_fen < 2 * terms.amount_fen else 0
+    if not goes_by_prices(terms):
+        return terms.ceiling_fen or 0 if _takes_half(terms) else 0
     prices = (sku.price_fen for product in products for sku in product.skus)
-    dearest = _DEAREST_FEN if terms.scope.categories else max(prices, default=0)
+    is_open = bool(terms.scope.categories) or not terms.scope.products
+    dearest = _DEAREST_FEN if is_open else max(prices, default=0)
     return max(0, dearest - terms.amount_fen)
+
+
+def goes_by_prices(terms: Terms) -> bool:
+    """Tell whether what a coupon gives for nothing follows from the prices of its products."""
+    return terms.kind == "exchange" or (_takes_half(terms) and terms.ceiling_fen is None)
+
+
+def _takes_half(terms: Terms) -> bool:
+    return terms.kind == "percent_off" and terms.percent_off >= _HALF
+
+
+def bounded(template: Template) -> Terms:
+    """Give the terms of a coupon that is got now: an exchange takes no more off than was agreed on, whatever its piece
+    costs by now."""
+    terms = template.terms
+    if terms.kind != "exchange" or not bounds(template):
+        return terms
+    most = min(one.worth_fen for one in template.agreed) // template.total
+    return msgspec.structs.replace(terms, ceiling_fen=most)
 
 
 def is_agreed(template: Template, worth_fen: int) -> bool:
@@ -61,6 +84,12 @@ def agree(template: Template, worth_fen: int, operator: str, at: datetime, left_
     if first.by == operator:
         raise MallError("second_operator", errors=(ANOTHER_OPERATOR.at("template_id"),))
     return msgspec.structs.replace(template, agreed=[first, decision])
+
+
+def bounds(template: Template) -> bool:
+    """Tell whether what was agreed on bounds what the coupons of an exchange take off; of other kinds nothing needs
+    to."""
+    return template.terms.kind != "exchange" or (bool(template.agreed) and not waits(template))
 
 
 def kept_agreed(before: Template, after: Template) -> Template:

@@ -21,24 +21,34 @@ _KEPT = timedelta(days=2)
 
 
 def published(tx: Transaction, template: Template, operator: str) -> Template:
-    """Publish the template, as part of `tx`; or, where it wants a second operator, keep the first's decision.
+    """Publish the template, as part of `tx`; or, where it wants a second operator, keep the first's decision. One that
+    was published already is paused until then.
 
-    Raises `second_operator` where this operator decided first.
+    What is agreed on bounds what an exchange takes off; without a sum nothing does. Raises `second_operator` where this
+    operator decided first.
     """
     above_fen = coupon_rules().second_operator_above_fen
-    if above_fen is not None and not rules.is_agreed(template, worth := worth_fen(template)):
+    if above_fen is None:
+        return msgspec.structs.replace(template, state="published", agreed=[])
+    worth = worth_fen(template)
+    if not rules.is_agreed(template, worth):
         spent = _spent(operator)
         template = rules.agree(template, worth, operator, clock.now(), above_fen - (spent or 0))
         if rules.waits(template):
-            return template
+            return msgspec.structs.replace(template, state="draft" if template.state == "draft" else "paused")
         if template.agreed[0].alone:
             _count(tx, operator, worth, spent)
+    elif not rules.bounds(template):
+        template = rules.agree(template, worth, operator, clock.now(), worth)
     return msgspec.structs.replace(template, state="published")
 
 
 def is_settled(template: Template) -> bool:
-    """Tell whether nothing about the template wants a second operator now."""
-    return coupon_rules().second_operator_above_fen is None or rules.is_agreed(template, worth_fen(template))
+    """Tell whether the template may be published as it is: nothing about it wants a second operator now, and what was
+    agreed on bounds its coupons where there is a sum, and only there."""
+    if coupon_rules().second_operator_above_fen is None:
+        return not template.agreed
+    return rules.bounds(template) and rules.is_agreed(template, worth_fen(template))
 
 
 def check(template: Template) -> None:
@@ -50,7 +60,7 @@ def check(template: Template) -> None:
 def worth_fen(template: Template) -> int:
     """Reckon what all of its coupons can be had for nothing with, in fen, at the prices of now. One BatchGet, and none
     for what names no product."""
-    named = template.terms.scope.products if template.terms.kind == "exchange" else []
+    named = template.terms.scope.products if rules.goes_by_prices(template.terms) else []
     items = read.batch_get([product_key(product_id) for product_id in named]) if named else []
     products = [item.product for item in items if item is not None]
     return template.total * rules.free_fen(template.terms, products)

@@ -79,8 +79,8 @@ def add(template_id: str, grant_id: str, operator: str, key: str, asked: GrantMo
     """Add these members to the grant's list, once for this operator's Idempotency-Key; a repetition is answered alike.
 
     A grant that had ended goes on: with them, and where the coupons had run out with those who were not reached.
-    Raises `not_found`, `invalid` when the grant has no list, `coupon_not_offered`, `idempotency_key_reused`,
-    `conflict`, `unavailable`.
+    Raises `not_found`, `invalid` when the grant has no list, `coupon_not_offered`, `second_operator`,
+    `idempotency_key_reused`, `conflict`, `unavailable`.
     """
     if queries.load(grant_id, template_id).total is None:
         raise invalid(GRANT_WITHOUT_LIST.at("grant_id"))
@@ -147,7 +147,9 @@ def _add(template_id: str, grant_id: str, added: read.Key, digest: str, listed: 
     before, item = read.batch_get([added, part_key(grant_id, 0)])
     if before is not None:
         return str(before.digest)
-    _check_offered(template_queries.load(template_id).value)
+    template = template_queries.load(template_id).value
+    _check_offered(template)
+    agreement.check(template)
     part = queries.part_of(item)
     tx = Transaction()
     tx.create(CouponGrants(*_key(added), digest=digest), Conflict)

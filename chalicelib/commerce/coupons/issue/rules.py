@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from chalicelib.commerce.coupons.agreement.rules import bounded
 from chalicelib.commerce.coupons.refusals import LIMIT_REACHED, ONLY_FOR_NEW_CUSTOMERS, ONLY_FOR_SOME, SHARE_CLAIMED
 from chalicelib.commerce.coupons.rules import Coupon, How, Template, is_new
 from chalicelib.core import ids
@@ -39,7 +40,7 @@ def coupon_of(template: Template, member_id: str, how: How, cause: tuple[str, ..
     valid_from, valid_until = template.valid.span(now)
     return Coupon(
         coupon_id=coupon_id(template, member_id, how, cause), template_id=template.template_id, member_id=member_id,
-        name=template.name, terms=template.terms, valid_from=valid_from, valid_until=valid_until, received_at=now,
+        name=template.name, terms=bounded(template), valid_from=valid_from, valid_until=valid_until, received_at=now,
         how=how,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
 from chalicelib.commerce.orders.accounting.rules import GRANTED
+from chalicelib.commerce.orders.agreement.service import take_back_unasked
 from chalicelib.commerce.orders.delivery.queries import FreightTerms, freight_terms
 from chalicelib.commerce.orders.delivery.rules import (
     carrier_id,
@@ -212,11 +213,12 @@ def _receive(found: Versioned[Order], what: str, by: str, job: Job | None = None
 
 def complete(job: Job) -> None:
     """Complete an order after its refund window and check its books; come again after an hour while a refund is
-    open."""
+    open. What an operator has made and no other agreed to by then is taken back."""
 
     def decide(order: Order, tx: Transaction) -> Order:
         if order.state != "received":
             return order
+        order = take_back_unasked(order, tx, "system")
         if any(refund.open for refund in order.refunds):
             raise RetryLater(_OPEN_REFUND_SECONDS)
         now = clock.now()

@@ -9,7 +9,8 @@ import msgspec
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
-from chalicelib.commerce.orders.agreement.rules import agreed, made_by_operator, taken_back, waits
+from chalicelib.commerce.orders.agreement.rules import agreed, made_by_operator, waits
+from chalicelib.commerce.orders.agreement.service import take_back_first, take_back_unasked
 from chalicelib.commerce.orders.conditions.queries import gather
 from chalicelib.commerce.orders.conditions.rules import asks_for_terms, granted_in_full, held_to_conditions
 from chalicelib.commerce.orders.jobs import REFERRED_REFUNDED
@@ -40,7 +41,7 @@ def request(
     order_id: str, member_id: str, key: str, asked: list[Pieces] | None, reason: str, pictures: Sequence[str] = ()
 ) -> Refund:
     """Ask for these pieces' money back as a member, or for all of it; granted at once while none of them has been sent,
-    and what stays meets the conditions of its prices.
+    and what stays meets the conditions of its prices. What an operator has made and no other agreed to is taken back.
 
     `pictures` are the addresses of the member's uploads for refunds, public from now on. The refund is the one that
     this Idempotency-Key stands for; a repetition gets its first answer again.
@@ -99,6 +100,8 @@ def _refund(
                 raise MallError("idempotency_key_reused")
             return order
         now = clock.now()
+        if not by_mall:
+            order = take_back_unasked(order, tx, by)
         as_asked = new_refund(order, number, asked, reason, digest, now, by_mall)
         refund = msgspec.structs.replace(_conditioned(order, as_asked, by_mall), pictures=list(pictures))
         for one in published:
@@ -180,14 +183,7 @@ def take_back(order_id: str, number: str, by: str) -> Refund:
     operator has made it. Twice is no error. Raises `not_found`, `order_state` when it is granted."""
 
     def decide(order: Order, tx: Transaction) -> Order:
-        refund = refund_of_order(order, number)
-        now = clock.now()
-        after = taken_back(refund, now)
-        if after is refund:
-            return order
-        if after.state == "rejected":
-            changes.publish(tx, REFERRED_REFUNDED, order, number)
-        return noted(with_refund(order, after), "refund_taken_back", by, now)
+        return take_back_first(order, tx, refund_of_order(order, number), by)
 
     return refund_of_order(changes.change(order_id, decide), number)
 

@@ -158,7 +158,7 @@ def _parts(basket: Basket, usable: _Usable) -> dict[int, int]:
 
 def _exchanged(basket: Basket, terms: Terms, lines: Sequence[int]) -> tuple[int, int]:
     """The line of the dearest piece, and by how much it is too dear."""
-    saved = [min(basket.pieces[index] - terms.amount_fen, basket.rooms[index]) for index in lines]
+    saved = [min(_capped(basket.pieces[index] - terms.amount_fen, terms), basket.rooms[index]) for index in lines]
     most = max(saved)
     return lines[saved.index(most)], max(0, most)
 
