@@ -21,14 +21,13 @@ from chalicelib.platform.web.endpoint import (
     VISITOR,
     Endpoint,
 )
+from chalicelib.platform.web.types import Answer
 
 Json = dict[str, Any]
 #: The schema of each type that an endpoint names.
 Schemas = dict[Any, Json]
 
 _REF = "#/components/schemas/{name}"
-
-
 _JSON = "application/json"
 _DESCRIPTION = """鱼塘 (Yutang): the backend of a private-domain mall on WeChat.
 
@@ -166,7 +165,7 @@ def _responses(declared: Endpoint, by_type: Schemas) -> dict[str, Json]:
         responses[str(status)] = _refusal(status, stated)
     if declared.audience is CALLBACK:
         for number, text in ((400, "It is not for this mall"), (401, "It cannot be believed")):
-            responses[str(number)] = {"description": text, "content": _content(_JSON, by_type[declared.output])}
+            responses[str(number)] = {"description": text, "content": _content(_JSON, by_type[Answer])}
     return responses
 
 
