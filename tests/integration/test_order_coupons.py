@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.orders.closing import service as closing
+from chalicelib.commerce.orders.queries import find
 from local.client import Answer, Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from local.notices import payment_callback
@@ -236,3 +238,26 @@ def test_a_seat_paid_when_its_lobby_is_over_gives_back_the_money_and_the_coupon(
     other = {"activity_id": activity["activity_id"], "size": 2}
     again = order(shopper, sku, PRICE - 500, coupon_ids=[coupon], group=other)
     assert again.ok(201)["coupons"] == [{"coupon_id": coupon, "discount_fen": 500}]
+
+
+def test_a_seat_paid_late_is_taken_with_its_coupon_and_under_the_limit_when_an_operator_asks_wechat(
+    shopper: Shopper, operator: Operator, sandbox: str
+) -> None:
+    activity = operator.group_activity({2: PRICE}, product=operator.product(price_fen=PRICE, limit_per_member=1))
+    sku = activity["prices"][0]["sku_id"]
+    leader = Shopper.arrive(operator.send, Sandbox(sandbox))
+    lead = leader.take_seat(sku, activity_id=activity["activity_id"], size=2).ok(201)
+    pay(leader, lead["order_id"])
+    coupon = claim(shopper, template(operator))
+    lobby = {"lobby_id": lead["group"]["lobby_id"]}
+    joined = order(shopper, sku, PRICE - 500, coupon_ids=[coupon], group=lobby).ok(201)["order_id"]
+    shopper.sandbox.pay(shopper.start_payment(joined), notify="none")
+    closing._close(find(joined), "closed_unpaid", "system")  # as when WeChat has not heard of the payment yet
+    assert state(shopper, coupon) == "unused"
+    operator.post(f"/v1/admin/orders/{joined}/ask-wechat").ok()
+    seated = shopper.order(joined)
+    assert (seated["paid_fen"], seated["group"]["seat_state"]) == (PRICE - 500, "taken")
+    assert "paid_late" in [event["what"] for event in seated["history"]]
+    assert state(shopper, coupon) == "used"
+    one = {"lines": [{"sku_id": sku, "quantity": 1}], "address_id": shopper.address_id}
+    shopper.post("/v1/orders", one | {"expected_payable_fen": PRICE}, key="more").refused(422, "purchase_limit")

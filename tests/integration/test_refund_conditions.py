@@ -212,6 +212,22 @@ def test_with_deductions_it_goes_back_at_once_less_the_difference_which_comes_wi
 
 
 @pytest.mark.usefixtures("deducts")
+def test_what_was_kept_back_comes_with_the_rest_that_the_mall_gives(
+    with_extras: tuple[str, str, str, str], operator: Operator, shopper: Shopper
+) -> None:
+    order_id, big, extra, _ = with_extras
+    assert shopper.refund(order_id, [(big, 1)])["withheld_fen"] == 9800
+    run_jobs()
+    body = {"reason": "坏了", "lines": [{"sku_id": extra, "quantity": 1}]}
+    for key in ("one", "other"):
+        given = operator.post(f"/v1/admin/orders/{order_id}/refunds", body, key=key).ok(202)
+        assert answer(given) == ("approved", "", 5000)
+        books_agree(order_id)
+        run_jobs()
+    assert shopper.order(order_id)["state"] == "closed"
+
+
+@pytest.mark.usefixtures("deducts")
 def test_with_deductions_a_refund_of_nothing_is_for_a_person_and_the_mall_gives_in_full(
     operator: Operator, shopper: Shopper, promotion: Put
 ) -> None:
