@@ -6,6 +6,8 @@ INSTALLED := .venv/installed
 TYPED := app.py chalicelib local tools bench infra tests/support
 
 .DEFAULT_GOAL := help
+# Compiled modules are kept: the tests start some hundred processes, each of which would compile them all again.
+export PYTHONDONTWRITEBYTECODE =
 .PHONY: help run test unit check hooks demo drill import audit permissions openapi pins advisories mutants bench package lint format types clean
 
 help: ## this list

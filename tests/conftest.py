@@ -116,6 +116,18 @@ def dynamodb(dynamodb_engine: str, places: environment.Places) -> Iterator[str]:
                 tools.drop(table)
 
 
+@pytest.fixture(scope="module")
+def own_tables(dynamodb: str, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tables that a file of tests has to itself: so what it reads whole, again and again, is only its own."""
+    from chalicelib.platform.store import cache
+    from tests.support.own_tables import own_tables
+
+    cache._entries.clear()
+    with own_tables(request.path.stem):
+        yield
+    cache._entries.clear()
+
+
 @pytest.fixture(scope="session")
 def sandbox(places: environment.Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a WeChat sandbox with this process's keys; nobody is at home where its callbacks go."""

@@ -36,25 +36,31 @@ def expanded(request: pytest.FixtureRequest, template: Json) -> tuple[str, Json]
     return request.param, sam.expanded(template, request.param)
 
 
-def lint(region: str, folder: Path, *templates: Json) -> str:
-    """What cfn-lint says."""
+def lint(folder: Path, *templates: Json) -> str:
+    """What cfn-lint says of them, for all regions at once."""
     files = [folder / f"template-{number}.json" for number in range(len(templates))]
     for file, template in zip(files, templates, strict=True):
         file.write_text(json.dumps(template))
-    command = [sys.executable, "-c", "from cfnlint.runner import main; main()", "-r", region, "-t", *map(str, files)]
+    command = [sys.executable, "-c", "from cfnlint.runner import main; main()"]
+    command += ["-r", *REGIONS, "-t", *map(str, files)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def test_it_is_clean(expanded: tuple[str, Json], template: Json, tmp_path: Path) -> None:
-    region, told = expanded
-    assert lint(region, tmp_path, told, template) == ""
+def test_it_is_clean(template: Json, tmp_path: Path) -> None:
+    """As it is written, and as CloudFormation has it in each region: once where that is the same."""
+    told: list[Json] = []
+    for region in REGIONS:
+        expanded = sam.expanded(template, region)
+        told += [] if expanded in told else [expanded]
+    assert lint(tmp_path, template, *told) == ""
 
 
 def test_the_linter_is_awake(template: Json, tmp_path: Path) -> None:
     wrong = json.loads(json.dumps(sam.expanded(template, REGIONS[0])))
+    wrong["Resources"] = {name: wrong["Resources"][name] for name in ("RunDueJobsRole", "OrdersTable")}
     wrong["Resources"]["RunDueJobsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"] = 7
     wrong["Resources"]["OrdersTable"]["Properties"]["BillingMode"] = "FREE"
-    assert {"E3510", "E3030"} <= set(re.findall(r"\bE\d{4}\b", lint(REGIONS[0], tmp_path, wrong)))
+    assert {"E3510", "E3030"} <= set(re.findall(r"\bE\d{4}\b", lint(tmp_path, wrong)))
 
 
 def test_no_partition_of_aws_is_named(expanded: tuple[str, Json], built: Path) -> None:

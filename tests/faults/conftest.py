@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def outside(sandbox: str) -> Iterator[Outside]:
+def outside(dynamodb: str, sandbox: str, places: Places) -> Iterator[Outside]:
     """Every call that leaves this process, except those to WeChat's control."""
     from tests.support.outside import boundary  # pytest imports this file before the environment is prepared
 
-    with boundary(ignore=lambda url: "/_control/" in url) as outside:
+    calmly = dynamodb if places.engine_is_ours else None
+    with boundary(ignore=lambda url: "/_control/" in url, calmly=calmly) as outside:
         yield outside
 
 

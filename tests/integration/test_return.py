@@ -23,6 +23,8 @@ from tests.support.uploads import begin
 from tests.support.withdrawals import balance, earns, owes
 from tools import audit
 
+pytestmark = pytest.mark.usefixtures("own_tables")
+
 DAY = 86400
 LIVES = 12
 TEMPLATES = "/v1/admin/coupon-templates"

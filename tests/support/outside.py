@@ -1,6 +1,7 @@
 """Faults at the boundary: every call that leaves this process (to DynamoDB, to WeChat) can be made to go wrong.
 
-Injected where botocore and requests send, so that what the libraries themselves do about it is inside the test.
+Injected where botocore and requests send, so that what the libraries themselves do about it is inside the test. What
+is not struck may go to the engine without botocore (`calmly`), which would spend most of a sweep's time on it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import requests
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
+from botocore.retries.quota import RetryQuota
 from requests.adapters import HTTPAdapter
 
 from chalicelib.core import clock
 from chalicelib.platform.store import base
-from tests.support.lean import botocore_s
+from tests.support.lean import Lean, botocore_s
 
 Mode = Literal[
     "crash_before", "crash_after", "answer_lost", "refused", "conflict", "broken",
@@ -97,6 +99,12 @@ class Outside:
             return False
         self._counted += 1
         return self._at == self._counted
+
+    def is_calm(self, name: str) -> bool:
+        """Whether the next call, if it is this one, will be let through as it is."""
+        if self._storm is not None or self._mode in WEATHER:
+            return False
+        return self._mode is None or not self._counts(name) or self._at != self._counted + 1
 
     def disarm(self) -> None:
         """From here on nothing goes wrong, and a dead process is started again."""
@@ -200,11 +208,43 @@ def _spoil_http(mode: Mode, send: Callable[[], Any]) -> Any:
     raise requests.ConnectionError("injected")
 
 
+class _CalmIsLean:
+    """DynamoDB's client for who is struck: botocore's, but the lean one for a call that will be let through."""
+
+    def __init__(self, outside: Outside, lean: Lean) -> None:
+        self.botocore_s = lean.botocore_s
+        self._outside, self._lean = outside, lean
+
+    def _make_api_call(self, operation: str, arguments: dict[str, Any]) -> Any:
+        if not self._outside.is_calm(operation):
+            return self.botocore_s._make_api_call(operation, arguments)
+        return self._outside.pass_through(operation, lambda: self._lean._make_api_call(operation, arguments), _never)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.botocore_s, name)
+
+
+def _never(mode: Mode, send: Callable[[], Any]) -> Any:
+    raise AssertionError(f"{mode} strikes a call that was to be let through")
+
+
 @contextlib.contextmanager
-def boundary(ignore: Callable[[str], bool] = lambda _: False) -> Iterator[Outside]:
+def _calm_is_lean(outside: Outside, endpoint: str) -> Iterator[None]:
+    with (
+        contextlib.closing(Lean(endpoint, botocore_s())) as lean,
+        patch.object(base, "_client", _CalmIsLean(outside, lean)),
+        # Each call that succeeds refills what may be repeated; of those that botocore makes here, all are struck.
+        patch.object(RetryQuota, "acquire", lambda self, amount: True),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def boundary(ignore: Callable[[str], bool] = lambda _: False, calmly: str | None = None) -> Iterator[Outside]:
     """Every call of this process goes through an Outside, except those to addresses that `ignore` names.
 
-    DynamoDB is called by botocore, whose repetitions are part of what is tested.
+    DynamoDB is called by botocore, whose repetitions are part of what is tested; where nothing is struck, at the
+    endpoint `calmly` without it, if one is given.
     """
     outside = Outside()
     aws_send, http_send = URLLib3Session.send, HTTPAdapter.send
@@ -222,7 +262,7 @@ def boundary(ignore: Callable[[str], bool] = lambda _: False) -> Iterator[Outsid
     with (
         patch.object(URLLib3Session, "send", send_aws),
         patch.object(HTTPAdapter, "send", send_http),
-        patch.object(base, "_client", botocore_s()),
+        _calm_is_lean(outside, calmly) if calmly else patch.object(base, "_client", botocore_s()),
         # What is waited before a repetition is not what is tested here, and would be most of the sweep's time.
         patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None)),
         patch.object(clock, "sleep", lambda _: None),

@@ -27,6 +27,8 @@ from tests.support.withdrawals import (
 )
 from tools import audit
 
+pytestmark = pytest.mark.usefixtures("own_tables")
+
 FEN = 80_000
 DAY = 86_400
 

@@ -19,6 +19,8 @@ from tests.support.distribution import (
 )
 from tests.support.distribution_views import PRICE, bought, give_back, items, new
 
+pytestmark = pytest.mark.usefixtures("own_tables")
+
 DAY = 86400
 
 
