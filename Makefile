@@ -31,7 +31,7 @@ drill: $(INSTALLED) ## lose a mall of its own and restore it: export, wipe, rest
 	@$(BIN)/python -m tools.drill
 
 test: $(INSTALLED) ## all tests (one file: .venv/bin/pytest tests/...)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 unit: $(INSTALLED) ## the fast lane: the tests that need no engine and no server, within a minute
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile tests/unit

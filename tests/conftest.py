@@ -25,11 +25,12 @@ from tests.support import permissions
 
 #: Files that take longest (--durations=0), longest first.
 _LONGEST = (
-    "test_group_machine", "test_random_malls", "test_group_sweep", "test_commission_sweep", "test_openapi",
-    "test_template", "test_drill", "test_crash_sweep", "test_refund_sweep", "test_package", "test_distribution_views",
-    "test_distribution", "test_group_late", "test_withdrawal_sweep", "test_bulk_issue", "test_mixed_load",
-    "test_callbacks", "test_group_races", "test_refunds", "test_group_draws", "test_bindings_machine",
-    "test_artefact", "test_coupon_races",
+    "test_group_machine", "test_group_sweep", "test_openapi", "test_refund_sweep", "test_commission_sweep",
+    "test_crash_sweep", "test_package", "test_withdrawal_sweep", "test_template", "test_random_malls",
+    "test_bulk_issue", "test_withdrawals_faults", "test_mixed_load", "test_shard_sweep", "test_sound_malls",
+    "test_group_draw", "test_pricing", "test_bindings_machine", "test_drill", "test_group_late", "test_bench",
+    "test_distribution", "test_group_races", "test_unknown_words", "test_audit", "test_group_leaving", "test_refunds",
+    "test_orders", "test_last_pieces", "test_coupon_races", "test_first_purchase",
 )  # fmt: skip
 
 # A machine that is busy with something else is no reason to fail.
@@ -79,8 +80,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take a file after the other (xdist's loadfile), the longest first: so none is left alone in the end."""
-    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
+    """Workers take a file after the other (xdist's loadfile), the longest first: so none is left alone in the end.
+
+    Those over HTTP come last: each worker's mall looks for work every second from its first test to the end.
+    """
+    long = {name: position for position, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: (item.path.parent.name == "e2e", long.get(item.path.stem, len(long))))
 
 
 @pytest.fixture(scope="session")

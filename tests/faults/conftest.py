@@ -14,7 +14,7 @@ from local.environment import Places
 if TYPE_CHECKING:
     from local.clock import LocalClock
     from tests.support.outside import Outside
-    from tests.support.purchases import Flow, Purchase
+    from tests.support.purchases import Flow, Purchase, Shop
     from tests.support.sweep import Calmly, Sweep
 
 
@@ -36,11 +36,21 @@ def calmly(dynamodb: str, places: Places) -> Calmly:
     return functools.partial(lean, dynamodb) if places.engine_is_ours else contextlib.nullcontext
 
 
+@pytest.fixture(scope="module")
+def shop(dynamodb: str, sandbox: str, outside: Outside) -> Iterator[Shop]:
+    """Where purchases are made."""
+    from tests.support import purchases
+
+    with purchases.shop() as opened:
+        yield opened
+
+
 @pytest.fixture
 def purchase_sweep(
-    dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
+    shop: Shop, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
 ) -> Iterator[Sweep[Flow, Purchase]]:
     """Purchases, struck at each of their calls."""
     from tests.support.purchases import purchases
 
-    yield from purchases(sandbox, mall_clock, outside, calmly)
+    yield purchases(shop, sandbox, mall_clock, outside, calmly)
+    shop.operator.put("/v1/admin/settings/orders", {}).ok()

@@ -6,6 +6,7 @@ against its product's limit per member.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tests.support.operators import owner_token
 from tests.support.outside import Outside, may_change
 from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
 
-STOCK = 1000
+STOCK = 100_000
 #: The first SKU's price, and what a new customer pays.
 PRICE, WELCOME = 2099, 1999
 #: What the coupon takes off, 200 of it of the first line and 100 of the second; and what is left to pay.
@@ -81,13 +82,19 @@ class Flow(Steps[Purchase]):
 TO_SHIP = "awaiting_shipment"
 
 
-def purchases(
-    sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
-) -> Iterator[Sweep[Flow, Purchase]]:
-    """Open a shop for the purchases of a sweep, and close it again."""
-    send = in_process()
-    operator = Operator(send, owner_token())
+@dataclass
+class Shop:
+    """One product with two SKUs at prices of promotions, and a coupon for it."""
 
+    operator: Operator
+    lines: list[tuple[str, int]]
+    template_id: str
+
+
+@contextlib.contextmanager
+def shop() -> Iterator[Shop]:
+    """Open a shop for the purchases of many sweeps, and close it again."""
+    operator = Operator(in_process(), owner_token())
     skus = [
         {"sku_code": f"{name}{secrets.token_hex(4)}", "specs": {"颜色": name}, "price_fen": price, "stock": STOCK}
         for name, price in (("a", PRICE), ("b", 333))
@@ -111,19 +118,26 @@ def purchases(
         "starts_at": welcome["starts_at"], "ends_at": welcome["ends_at"],
     }  # fmt: skip
     operator.put(f"{promotion}-t", threshold).ok()
+    yield Shop(operator, lines, template_id)
+    operator.delete(promotion).ok(204)
+    operator.delete(f"{promotion}-t").ok(204)
+
+
+def purchases(
+    shop: Shop, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
+) -> Sweep[Flow, Purchase]:
+    """Purchases in that shop, each of somebody who has just come to it."""
+    operator, send, lines = shop.operator, shop.operator.send, shop.lines
 
     def new_world(flow: Flow) -> Purchase:
         forget_all()
         shopper = Shopper.arrive(send, Sandbox(sandbox))
         taken = [stock.taken for stock in _stocks(lines)]
-        coupon = shopper.post(f"/v1/coupon-templates/{template_id}/claim").ok(201)["coupon_id"]
+        coupon = shopper.post(f"/v1/coupon-templates/{shop.template_id}/claim").ok(201)["coupon_id"]
         wanted, total_fen = ([lines[0], (lines[1][0], 9)], DEAR_TOTAL) if flow.is_dear else (lines, TOTAL)
         return Purchase(send, Sandbox(sandbox), mall_clock, operator, shopper, wanted, taken, coupon, total_fen)
 
-    yield Sweep(outside, new_world, _check, may_change, calmly)
-    operator.delete(promotion).ok(204)
-    operator.delete(f"{promotion}-t").ok(204)
-    operator.put("/v1/admin/settings/orders", {}).ok()
+    return Sweep(outside, new_world, _check, may_change, calmly)
 
 
 def _stocks(lines: list[tuple[str, int]]) -> list[Any]:

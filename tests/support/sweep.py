@@ -43,7 +43,7 @@ class World:
     def run_jobs(self, advance: float = 0) -> None:
         """Run what is due, `advance` seconds from now."""
         self.clock.advance(advance)
-        worker.run_due()
+        self.work("")
 
     def work(self, *kinds: str) -> None:
         """Run what is due of the kinds that begin so, until nothing is.
