@@ -93,7 +93,7 @@ class Cold(NamedTuple):
 
 class First(NamedTuple):
     """CPU milliseconds until the first request is answered, by what is deployed and by what `chalice package` alone
-    would deploy, and the floor: medians. And how many times the one is the other: of all rounds together, since a single
+    would deploy, and the floor: medians. And how many times the one is the other, of all rounds together: a single
     start takes a third more or less by chance."""
 
     deployed: float
