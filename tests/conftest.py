@@ -124,13 +124,10 @@ def dynamodb(dynamodb_engine: str, places: environment.Places) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def own_tables(dynamodb: str, request: pytest.FixtureRequest) -> Iterator[None]:
     """Tables that a file of tests has to itself: so what it reads whole, again and again, is only its own."""
-    from chalicelib.platform.store import cache
     from tests.support.own_tables import own_tables
 
-    cache._entries.clear()
     with own_tables(request.path.stem):
         yield
-    cache._entries.clear()
 
 
 @pytest.fixture(scope="session")

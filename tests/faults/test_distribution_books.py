@@ -322,12 +322,10 @@ def _paid(order: Order) -> Any:
 @pytest.fixture
 def played(dynamodb: str, calmly: Calmly) -> Iterator[Mall]:
     from chalicelib.core import clock
-    from chalicelib.platform.store import cache
 
     print(f"BOOKS_ORDERS={ORDERS} BOOKS_SEED={SEED}")  # told when it fails
     held = Clock()
     before = clock.use(held)
-    cache._entries.clear()
     try:
         with own_tables("books"), calmly():
             mall = Mall(random.Random(SEED), held)
@@ -335,7 +333,6 @@ def played(dynamodb: str, calmly: Calmly) -> Iterator[Mall]:
             mall.finish()
             yield mall
     finally:
-        cache._entries.clear()
         clock.use(before)
 
 

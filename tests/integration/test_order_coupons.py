@@ -209,19 +209,27 @@ def test_the_audit_names_a_coupon_that_is_not_where_its_order_says(
     assert len(audit_coupons([paid], [held(read.batch_get([coupon_key(shopper.member_id, coupon)])[0])])) == 1
 
 
-def test_a_seat_paid_when_its_lobby_is_over_gives_back_the_money_and_the_coupon(
-    shopper: Shopper, operator: Operator, sandbox: str
-) -> None:
-    activity = operator.group_activity({2: PRICE})
+def joined_with_a_coupon(shopper: Shopper, operator: Operator, activity: Any) -> tuple[Shopper, str, str, str]:
+    """The shopper has joined, with a coupon, a lobby that somebody has paid for: who, their order, the coupon, and the
+    shopper's order."""
     sku = activity["prices"][0]["sku_id"]
-    leader = Shopper.arrive(operator.send, Sandbox(sandbox))
+    leader = Shopper.arrive(operator.send, shopper.sandbox)
     lead = leader.take_seat(sku, activity_id=activity["activity_id"], size=2).ok(201)
     pay(leader, lead["order_id"])
     coupon = claim(shopper, template(operator))
     lobby = {"lobby_id": lead["group"]["lobby_id"]}
     joined = order(shopper, sku, PRICE - 500, coupon_ids=[coupon], group=lobby).ok(201)["order_id"]
+    return leader, lead["order_id"], coupon, joined
+
+
+def test_a_seat_paid_when_its_lobby_is_over_gives_back_the_money_and_the_coupon(
+    shopper: Shopper, operator: Operator
+) -> None:
+    activity = operator.group_activity({2: PRICE})
+    sku = activity["prices"][0]["sku_id"]
+    leader, lead, coupon, joined = joined_with_a_coupon(shopper, operator, activity)
     payment = shopper.start_payment(joined)
-    leader.refund(lead["order_id"])  # the last who had paid: the lobby has failed
+    leader.refund(lead)  # the last who had paid: the lobby has failed
     shopper.sandbox.pay(payment, notify="none")
     shopper.send(*payment_callback(shopper.sandbox, joined)).ok()
     ended = shopper.order(joined)
@@ -241,16 +249,11 @@ def test_a_seat_paid_when_its_lobby_is_over_gives_back_the_money_and_the_coupon(
 
 
 def test_a_seat_paid_late_is_taken_with_its_coupon_and_under_the_limit_when_an_operator_asks_wechat(
-    shopper: Shopper, operator: Operator, sandbox: str
+    shopper: Shopper, operator: Operator
 ) -> None:
     activity = operator.group_activity({2: PRICE}, product=operator.product(price_fen=PRICE, limit_per_member=1))
     sku = activity["prices"][0]["sku_id"]
-    leader = Shopper.arrive(operator.send, Sandbox(sandbox))
-    lead = leader.take_seat(sku, activity_id=activity["activity_id"], size=2).ok(201)
-    pay(leader, lead["order_id"])
-    coupon = claim(shopper, template(operator))
-    lobby = {"lobby_id": lead["group"]["lobby_id"]}
-    joined = order(shopper, sku, PRICE - 500, coupon_ids=[coupon], group=lobby).ok(201)["order_id"]
+    _, _, coupon, joined = joined_with_a_coupon(shopper, operator, activity)
     shopper.sandbox.pay(shopper.start_payment(joined), notify="none")
     closing._close(find(joined), "closed_unpaid", "system")  # as when WeChat has not heard of the payment yet
     assert state(shopper, coupon) == "unused"

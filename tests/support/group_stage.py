@@ -34,7 +34,6 @@ from chalicelib.ledger.tables import LedgerEntries
 from chalicelib.platform.jobs import declarations, worker
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.tables import Jobs
-from chalicelib.platform.store import cache
 from chalicelib.platform.store.transaction import Transaction
 from tests.support.own_tables import Snapshot, own_tables, put_back, snapshot
 
@@ -146,7 +145,6 @@ class Stage:
         put_back(self._before)
         self.clock.seconds = _NOW
         self._ids.drawn = 0
-        cache._entries.clear()  # what the last run kept is of a time that is still to come
 
     def _input(self, product_id: str) -> ActivityInput:
         setting = self.setting
@@ -220,7 +218,6 @@ def stages() -> Iterator[Callable[[Setting], Stage]]:
             _people()
             yield make
     finally:
-        cache._entries.clear()
         settings.use(environment)
         clock.use(clock_before)
         ids.use(secrets.token_bytes)

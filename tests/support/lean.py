@@ -114,8 +114,7 @@ class Lean:
 def botocore_s() -> BaseClient:
     """Botocore's client, where the lean one stands in for it, too."""
     client = base.client()
-    own: BaseClient = getattr(client, "botocore_s", client)
-    return own
+    return client.botocore_s if isinstance(client, Lean) else client
 
 
 @contextlib.contextmanager

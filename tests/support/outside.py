@@ -17,6 +17,7 @@ from unittest.mock import patch
 import botocore.endpoint
 import requests
 from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from botocore.retries.quota import RetryQuota
@@ -208,20 +209,18 @@ def _spoil_http(mode: Mode, send: Callable[[], Any]) -> Any:
     raise requests.ConnectionError("injected")
 
 
-class _CalmIsLean:
+class _CalmIsLean(Lean):
     """DynamoDB's client for who is struck: botocore's, but the lean one for a call that will be let through."""
 
-    def __init__(self, outside: Outside, lean: Lean) -> None:
-        self.botocore_s = lean.botocore_s
-        self._outside, self._lean = outside, lean
+    def __init__(self, endpoint: str, botocore_s: BaseClient, outside: Outside) -> None:
+        super().__init__(endpoint, botocore_s)
+        self._outside = outside
 
     def _make_api_call(self, operation: str, arguments: dict[str, Any]) -> Any:
         if not self._outside.is_calm(operation):
             return self.botocore_s._make_api_call(operation, arguments)
-        return self._outside.pass_through(operation, lambda: self._lean._make_api_call(operation, arguments), _never)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.botocore_s, name)
+        lean = super()._make_api_call
+        return self._outside.pass_through(operation, lambda: lean(operation, arguments), _never)
 
 
 def _never(mode: Mode, send: Callable[[], Any]) -> Any:
@@ -231,8 +230,8 @@ def _never(mode: Mode, send: Callable[[], Any]) -> Any:
 @contextlib.contextmanager
 def _calm_is_lean(outside: Outside, endpoint: str) -> Iterator[None]:
     with (
-        contextlib.closing(Lean(endpoint, botocore_s())) as lean,
-        patch.object(base, "_client", _CalmIsLean(outside, lean)),
+        contextlib.closing(_CalmIsLean(endpoint, botocore_s(), outside)) as client,
+        patch.object(base, "_client", client),
         # Each call that succeeds refills what may be repeated; of those that botocore makes here, all are struck.
         patch.object(RetryQuota, "acquire", lambda self, amount: True),
     ):

@@ -1,4 +1,5 @@
-"""Tables that a test has to itself, and that it can put back to what they were."""
+"""Tables that a test has to itself, and that it can put back to what they were. What the mall of this process remembers
+of others is forgotten with them."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from chalicelib.platform.store import tools
+from chalicelib.platform.store import cache, tools
 from chalicelib.platform.store.base import Table, call, hash_key, range_key
 from local.tables import create_all
 
@@ -22,6 +23,7 @@ def own_tables(suffix: str) -> Iterator[None]:
     names = {table: table.Meta.table_name for table in tools.tables()}
     for table, name in names.items():
         table.Meta.table_name = f"{name}.{suffix}"
+    cache._entries.clear()
     try:
         create_all()
         yield
@@ -30,6 +32,7 @@ def own_tables(suffix: str) -> Iterator[None]:
     finally:
         for table, name in names.items():
             table.Meta.table_name = name
+        cache._entries.clear()
 
 
 def snapshot(tables: Sequence[type[Table]]) -> Snapshot:
@@ -52,6 +55,7 @@ def put_back(before: Snapshot) -> None:
         for name, request in requests[start : start + _BATCH_MAX]:
             batch.setdefault(name, []).append(request)
         assert not call("BatchWriteItem", {"RequestItems": batch}).get("UnprocessedItems")
+    cache._entries.clear()
 
 
 def _key(table: type[Table], item: dict[str, Any]) -> tuple[str, ...]:

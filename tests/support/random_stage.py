@@ -38,7 +38,7 @@ from chalicelib.growth.payouts.rules import WithdrawalRules
 from chalicelib.growth.payouts.settings import WITHDRAWALS
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.job import Job
-from chalicelib.platform.store import cache, tools
+from chalicelib.platform.store import tools
 from chalicelib.platform.store.transaction import Transaction
 from tests.support.group_stage import Clock
 from tests.support.own_tables import put_back
@@ -127,7 +127,6 @@ def stage(name: str, chance: random.Random) -> Iterator[tuple[Drawn, Clock, Hook
         hooks.job_failed(job, fault)
         failed(job, fault)
 
-    cache._entries.clear()
     try:
         put_back({table: {} for table in tools.tables()})
         with pytest.MonkeyPatch.context() as patch:
@@ -136,7 +135,6 @@ def stage(name: str, chance: random.Random) -> Iterator[tuple[Drawn, Clock, Hook
             patch.setattr(indexing, "_reindex_soon", lambda tx, products: None)  # half of the work, and not played
             yield _opened(chance), held, hooks
     finally:
-        cache._entries.clear()
         settings.use(environment)
         clock.use(clock_before)
         ids.use(secrets.token_bytes)

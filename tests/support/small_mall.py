@@ -45,7 +45,7 @@ from chalicelib.growth.payouts.rules import WithdrawalRules
 from chalicelib.growth.payouts.settings import WITHDRAWALS
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.tables import DEAD, Jobs
-from chalicelib.platform.store import cache, tools
+from chalicelib.platform.store import tools
 from local.client import SHANGHAI
 from tests.support.book import Book
 from tests.support.coupons import template
@@ -124,7 +124,6 @@ class SmallMall:
     def reopen(self) -> None:
         """Make everything as it was when the mall opened; only time goes on."""
         put_back(self._opened)
-        cache._entries.clear()
         self.book.trades.clear()
         self.book.payouts.clear()
         self.transfers.clear()
@@ -285,7 +284,6 @@ def opened(suffix: str) -> Iterator[SmallMall]:
     held = Clock()
     before, environment = clock.use(held), settings._environment
     settings.use({**environment, "YUTANG_JOB_SHARDS": "1", "YUTANG_LOBBY_SHARDS": "1"})
-    cache._entries.clear()
     try:
         with own_tables(suffix), pytest.MonkeyPatch.context() as patch:
             mall = SmallMall(held)
@@ -295,6 +293,5 @@ def opened(suffix: str) -> Iterator[SmallMall]:
             with mall.book.opened():
                 yield mall
     finally:
-        cache._entries.clear()
         settings.use(environment)
         clock.use(before)
