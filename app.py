@@ -121,7 +121,7 @@ def run_due_jobs(event: Any) -> None:
     """
     with entry("run-due-jobs", event.context) as left:
         daily.owe()
-        ran = worker.run_due(left(), [INSIDE], ahead=True, part=event.detail.get("part", 0))
+        ran = worker.run_due(left(), [INSIDE], ahead=True, part=event.detail.get("part", 0), streamed=True)
         log.info("jobs_ran", jobs=ran)
 
 
@@ -129,7 +129,7 @@ def run_due_jobs(event: Any) -> None:
 def run_due_calls(event: Any) -> None:
     """Every minute: run the jobs that call WeChat and are due, also those that nobody was woken for."""
     with entry("run-due-calls", event.context) as left:
-        ran = worker.run_due(left(), [OUTSIDE], part=event.detail.get("part", 0))
+        ran = worker.run_due(left(), [OUTSIDE], part=event.detail.get("part", 0), streamed=True)
         log.info("jobs_ran", jobs=ran)
 
 

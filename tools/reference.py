@@ -38,6 +38,8 @@ each a job of its own, named `<event>/<hearer>`. Nothing is written of an event 
 | event | told by | heard by | in the lane |
 |---|---|---|---|
 """
+#: Who tells of an event that is only heard until what is queued of it is gone.
+_BEFORE = "the version before"
 _JOBS = """
 ## Jobs
 
@@ -88,7 +90,7 @@ def _events() -> Iterable[tuple[str, ...]]:
                 hearers = sorted(declarations.subscribers_of(event.name), key=lambda kind: kind.name)
                 names = "<br>".join(f"`{kind.name.partition('/')[2]}` ({_reference(kind)})" for kind in hearers)
                 lanes = "<br>".join(kind.lane.name for kind in hearers)
-                yield f"`{event.name}`", _tellers(module.__name__, constant), names or "nobody yet", lanes
+                yield f"`{event.name}`", _tellers(module.__name__, constant) or _BEFORE, names or "nobody yet", lanes
 
 
 def _tellers(module: str, constant: str) -> str:

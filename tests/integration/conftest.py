@@ -46,6 +46,16 @@ def short_time_outs() -> Iterator[None]:
 
 
 @pytest.fixture
+def no_jobs(dynamodb: str, mall_clock: LocalClock) -> Iterator[None]:
+    """Nothing is owed before a test, and nothing is left after it."""
+    from local.jobs import forget_all  # only now: it imports a table, which is named after the environment
+
+    forget_all()
+    yield
+    forget_all()
+
+
+@pytest.fixture
 def advance() -> Iterator[Callable[[float], None]]:
     """Moves the clock of this process forward, by seconds."""
     moved = [0.0]

@@ -18,7 +18,7 @@ from chalicelib.core import clock, ids
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.events import emit
-from chalicelib.platform.jobs.worker import LEASE_SECONDS
+from chalicelib.platform.jobs.job import LEASE_SECONDS
 from chalicelib.platform.store.transaction import Transaction
 from local.client import Client
 from local.jobs import forget_all

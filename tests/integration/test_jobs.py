@@ -6,7 +6,6 @@ Lanes and the look ahead: test_job_lanes.py.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,17 +25,10 @@ from chalicelib.platform.store.base import call
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 from local.client import Operator, in_process
 from local.clock import LocalClock
-from local.jobs import forget_all
 from tests.support.jobs import Work, counts, exhausted, fail, hears, later, new_event, stored
 from tests.support.operators import owner_token
 
-
-@pytest.fixture(autouse=True)
-def no_jobs(dynamodb: str, mall_clock: LocalClock) -> Iterator[None]:
-    """Nothing is owed before a test, and nothing is left after it."""
-    forget_all()
-    yield
-    forget_all()
+pytestmark = pytest.mark.usefixtures("no_jobs")
 
 
 def test_what_is_owed_at_once_is_done_once_and_is_gone() -> None:
@@ -83,44 +75,6 @@ def test_workers_who_look_at_once_run_each_job_once() -> None:
         ran = sum(workers.map(lambda _: worker.run_due(), range(4)))
     assert (ran, work.ran) == (60, dict.fromkeys(keys, 1))
     assert counts() == (0, 0, 0)
-
-
-def test_two_who_hold_the_same_job_in_hand_do_not_both_run_it() -> None:
-    work = Work()
-    work.owe("a")
-    found = stored()[0]
-    assert [worker.run_one(found), worker.run_one(found)] == [True, False]
-    assert work.ran == {"a": 1}
-
-
-def test_a_lease_keeps_the_job_until_it_ends_and_not_longer(mall_clock: LocalClock) -> None:
-    work = Work()
-    work.owe("a")
-    assert worker._take(stored()[0]) is not None  # a worker takes it, and dies
-    mall_clock.advance(worker.LEASE_SECONDS - 5)
-    assert (worker.run_due(), work.ran) == (0, {})
-    mall_clock.advance(6)
-    assert (worker.run_due(), work.ran, counts()) == (1, {"a": 1}, (0, 0, 0))
-
-
-def test_a_worker_that_comes_back_too_late_writes_nothing(mall_clock: LocalClock) -> None:
-    """It thought that it still had the job; another has done it meanwhile."""
-    work = Work()
-
-    def slow(job: Job) -> None:
-        if work.ran["a"] > 1:
-            return
-        mall_clock.advance(worker.LEASE_SECONDS + 1)
-        assert worker.run_due() == 1
-        tx = Transaction()
-        schedule(tx, work.kind, "the slow one's")
-        job.finish(tx)
-        tx.commit()
-
-    work.act = slow
-    work.owe("a")
-    worker.run_due()
-    assert (work.ran, counts()) == ({"a": 2}, (0, 0, 0))
 
 
 def test_what_a_handler_commits_with_its_end_is_written_with_it() -> None:

@@ -36,6 +36,7 @@ from chalicelib.platform.store import read, tools
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
 from chalicelib.platform.web import tokens
 from local.client import SHANGHAI, Client, in_process
+from tests.support.jobs import taken
 
 PICTURE = "https://thirdwx.qlogo.cn/mmopen/vi_32/a/132"
 SOURCE = {"scene": 1047, "channel": "poster-1", "inviter": "m1", "live_room": "r1"}
@@ -361,8 +362,7 @@ def test_a_purchase_is_counted_once_however_often_the_job_runs() -> None:
     someone = member()
     member_id = someone.get("/v1/me").ok()["member_id"]
     order_id = f"o-{secrets.token_hex(6)}"
-    held = worker._take(completed(member_id, order_id, clock.now()))
-    assert held is not None
+    held = taken(completed(member_id, order_id, clock.now()))
     count_purchase(held)
     with pytest.raises(ConditionFailed):  # a second worker, whose lease is lost
         count_purchase(held)

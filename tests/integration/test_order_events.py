@@ -1,4 +1,5 @@
-"""What orders tell: order.paid as money comes, order.confirmed as they go to shipping; and when each of them was."""
+"""What orders tell: order.paid as money comes, order.confirmed as they go to shipping, and when each of them was; and
+what their completion brings with it."""
 
 from __future__ import annotations
 
@@ -7,17 +8,22 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.commerce.orders.jobs import CONFIRMED, PAID
+from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders.jobs import COMPLETE, CONFIRMED, PAID
 from chalicelib.commerce.orders.payment import service as payment
 from chalicelib.core.settings import settings
+from chalicelib.customers.members.tables import Members, profile_key
 from chalicelib.gateways.wechat.pay import Trade
 from chalicelib.platform.jobs import declarations, worker
 from chalicelib.platform.jobs.declarations import Event
 from chalicelib.platform.jobs.job import Handler
-from local.client import Operator, Sandbox, Shopper
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import Transaction, remove
+from local.client import Operator, Sandbox, Shopper, coupon_template
 from local.jobs import forget_all
 from local.notices import payment_callback
-from tests.support.jobs import hears
+from tests.support.jobs import hears, stored
 
 PRICE = 500
 
@@ -104,3 +110,67 @@ def test_one_that_was_closed_before_its_money_came_is_told_of_to_nobody(
     assert payment.record(trade).confirmed_at is None
     assert "confirmed_at" not in shopper.order(order_id)
     assert told(order_id) == []
+
+
+# What the completion of an order brings with it.
+
+
+@pytest.fixture
+def received(operator: Operator, shopper: Shopper, no_jobs: None) -> Callable[[], str]:
+    """Buys and receives an order; its completion is owed at once, and nothing else."""
+    sku = operator.product(stock=10, price_fen=PRICE)["skus"][0]["sku_id"]
+
+    def buy() -> str:
+        order_id: str = shopper.place([(sku, 1)])["order_id"]
+        paid(shopper, order_id)
+        operator.ship(order_id)
+        shopper.post(f"/v1/orders/{order_id}/receive").ok()
+        forget_all()
+        tx = Transaction()
+        schedule(tx, COMPLETE, order_id)
+        tx.commit()
+        return order_id
+
+    return buy
+
+
+def complete(order_id: str) -> list[tuple[str, str]]:
+    """Run the job that completes the order; what is owed then."""
+    (due,) = stored()
+    assert worker.run_one(due)
+    assert order_queries.load(order_id).state == "completed"
+    return [(job.task.kind, job.task.key) for job in stored()]
+
+
+def test_a_completed_order_is_a_purchase_and_owes_nothing_more(received: Callable[[], str], shopper: Shopper) -> None:
+    segments = []
+    for _ in range(2):
+        assert complete(received()) == []
+        segments.append(shopper.get("/v1/me").ok()["segment"])
+    assert segments == ["first_order", "repeat"]
+
+
+def test_where_coupons_follow_a_purchase_they_are_owed_and_given_once(
+    received: Callable[[], str], shopper: Shopper, operator: Operator
+) -> None:
+    path = "/v1/admin/coupon-templates"
+    template_id = operator.post(path, coupon_template(how=["purchase"])).ok(201)["template_id"]
+    operator.post(f"{path}/{template_id}/publish").ok()
+    try:
+        order_id = received()
+        assert complete(order_id) == [("coupons.after_purchase", order_id)]
+        (owed,) = stored()
+        assert [worker.run_one(owed), worker.run_one(owed)] == [True, False]
+        assert [one["template_id"] for one in shopper.get("/v1/me/coupons").ok()["items"]] == [template_id]
+    finally:
+        operator.post(f"{path}/{template_id}/pause").ok()
+
+
+def test_the_order_of_one_who_has_left_is_completed_and_no_purchase(
+    received: Callable[[], str], shopper: Shopper
+) -> None:
+    member_id = shopper.get("/v1/me").ok()["member_id"]
+    order_id = received()
+    remove(*profile_key(member_id))
+    assert complete(order_id) == []
+    assert read.get(Members, *profile_key(member_id)[1]) is None

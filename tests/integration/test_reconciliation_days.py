@@ -14,7 +14,7 @@ from chalicelib.platform.jobs.declarations import daily_kinds
 from chalicelib.platform.jobs.tables import DEAD, Jobs
 from chalicelib.platform.store import read
 from local.jobs import forget_all
-from tests.support.jobs import stored
+from tests.support.jobs import stored, taken
 from tests.support.reconciliation import PRICE, Shop
 
 
@@ -70,11 +70,10 @@ def test_the_next_morning_is_owed_once_by_however_many_in_whatever_state(
 def test_a_job_that_is_being_done_is_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     daily.owe()
     (job,) = stored()
-    taken = worker._take(job)
-    assert taken is not None
+    held = taken(job)
     monkeypatch.setattr(daily, "_owed", {})
     daily.owe()
-    assert [one.lease for one in stored()] == [taken.lease]
+    assert [one.lease for one in stored()] == [held.lease]
 
 
 def test_bills_that_are_late_are_waited_for(shop: Shop) -> None:

@@ -24,10 +24,10 @@ _numbers = itertools.count()
 class Work:
     """A kind of job, and how often each of its jobs was run; `act` is what its handler does."""
 
-    def __init__(self, act: Callable[[Job], None] = lambda _: None, lane: Lane = INSIDE) -> None:
+    def __init__(self, act: Callable[[Job], None] = lambda _: None, lane: Lane = INSIDE, leased: bool = True) -> None:
         self.ran: Counter[str] = Counter()
         self.act = act
-        self.kind = handles(new_name("work"), named(self.run), lane)
+        self.kind = handles(new_name("work"), named(self.run), lane, leased=leased)
 
     def run(self, job: Job) -> None:
         self.ran[job.key] += 1
@@ -65,6 +65,13 @@ def new_name(what: str) -> str:
 
 def stored() -> list[Jobs]:
     return sorted(tools.scan(Jobs), key=lambda job: job.due)
+
+
+def taken(found: Jobs) -> Job:
+    """The job, as a worker has it that has taken it under a lease."""
+    job = Job(found.shard, found.due, found.task)
+    job.hold()
+    return job
 
 
 def counts() -> tuple[int, int, int]:

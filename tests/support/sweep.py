@@ -18,8 +18,8 @@ import msgspec
 from chalicelib.commerce.orders.checks import PaidRefund, Payment
 from chalicelib.core import clock
 from chalicelib.platform.jobs import declarations, queue, worker
+from chalicelib.platform.jobs.job import LEASE_SECONDS
 from chalicelib.platform.jobs.tables import DEAD, Jobs
-from chalicelib.platform.jobs.worker import LEASE_SECONDS
 from chalicelib.platform.store import tools
 from local.client import Operator, Sandbox, Transport
 from local.clock import LocalClock

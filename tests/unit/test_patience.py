@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from chalicelib.gateways.outbound import Policy, Step, ask_again_seconds, is_late, next_step
 from chalicelib.gateways.patience import REFUNDS, SIGNATURE_SECONDS, STRAY_REQUESTS, TRANSFERS
 from chalicelib.gateways.wechat.errors import WechatError
-from chalicelib.platform.jobs.worker import ATTEMPTS_MAX, LEASE_SECONDS
+from chalicelib.platform.jobs.job import LEASE_SECONDS
+from chalicelib.platform.jobs.worker import ATTEMPTS_MAX
 
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
 POLICIES = {"refunds": REFUNDS, "transfers": TRANSFERS}

@@ -8,10 +8,15 @@ REINDEX_PRODUCT = handles("catalogue.reindex_product", "chalicelib.commerce.cata
 REINDEX_CATEGORY = handles(
     "catalogue.reindex_category", "chalicelib.commerce.catalogue.indexing.service:reindex_category"
 )
-COUNT_SOLD = handles("catalogue.count_sold", "chalicelib.commerce.catalogue.indexing.service:count_sold")
+COUNT_SOLD = handles("catalogue.count_sold", "chalicelib.commerce.catalogue.indexing.service:count_sold", leased=False)
 EMPTY_POOL = handles("catalogue.empty_pool", "chalicelib.commerce.catalogue.indexing.service:empty_pool")
 
-subscribe("order.confirmed", "catalogue.count_sold", "chalicelib.commerce.catalogue.indexing.service:count_sold")
+subscribe(
+    "order.confirmed",
+    "catalogue.count_sold",
+    "chalicelib.commerce.catalogue.indexing.service:count_sold",
+    leased=False,
+)
 subscribe(
     "stock.returned", "catalogue.reindex_returned", "chalicelib.commerce.catalogue.indexing.service:reindex_returned"
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from chalicelib.platform.jobs.declarations import OUTSIDE, event, handles, subscribe
 
-CLOSE_UNPAID = handles("orders.close_unpaid", "chalicelib.commerce.orders.closing.service:close_unpaid", OUTSIDE)
+CLOSE_UNPAID = handles(
+    "orders.close_unpaid", "chalicelib.commerce.orders.closing.service:close_unpaid", OUTSIDE, leased=False
+)
 REPORT_SHIPPING = handles(
     "orders.report_shipping", "chalicelib.commerce.orders.delivery.service:report_shipping", OUTSIDE
 )
-RECEIVE = handles("orders.receive", "chalicelib.commerce.orders.delivery.service:receive_by_time")
+RECEIVE = handles("orders.receive", "chalicelib.commerce.orders.delivery.service:receive_by_time", leased=False)
 COMPLETE = handles("orders.complete", "chalicelib.commerce.orders.delivery.service:complete")
 PUSH_REFUND = handles("orders.push_refund", "chalicelib.commerce.orders.refunds.push:push_refund", OUTSIDE)
 
@@ -18,6 +20,7 @@ subscribe("member.blocked", "orders.close_held", "chalicelib.commerce.orders.clo
 PAID = event("order.paid")
 #: An order goes to shipping, and only now counts as sold: at payment, or when its group has come together.
 CONFIRMED = event("order.confirmed")
+#: Told by the version before, and still heard. Now a completion itself counts the purchase, and owes what follows one.
 COMPLETED = event("order.completed")
 STOCK_RETURNED = event("stock.returned")
 COUPON_USED = event("coupon.used")

@@ -14,4 +14,5 @@ INVITED = event("member.invited")
 #: An operator has blocked the member.
 BLOCKED = event("member.blocked")
 
+#: Of what the version before completed.
 subscribe("order.completed", "members.count_purchase", "chalicelib.customers.members.service:count_purchase")

@@ -232,20 +232,27 @@ def log_out_member(member_id: str) -> None:
     )
 
 
-def count_purchase(job: Job) -> None:
-    """Count the purchase, exactly once: the count and the end of the job are one transaction."""
-    member_id, at = job.task.payload["member_id"], clock.from_stamp(job.task.payload["at"])
-
-    def counted(profile: Profile, tx: Transaction) -> Profile:
-        job.finish(tx)
-        return with_purchase(profile, at)
-
+def add_purchase(tx: Transaction, member_id: str, at: datetime) -> None:
+    """Count a purchase of the member at that instant as part of `tx`; nothing of one who has left."""
     try:
-        change_profile(member_id, counted)
+        found = stored_profile(member_id)
     except MallError as fault:
         if fault.code != "unauthenticated":
             raise
-        log.info("purchase_of_nobody", order_id=job.key)  # the member is deleted; the worker ends the job
+        return
+    _write_profile(tx, found, with_purchase(found.value, at))
+
+
+def count_purchase(job: Job) -> None:
+    """Count a purchase that the version before has told of, exactly once: with the end of the job."""
+
+    def once() -> None:
+        tx = Transaction()
+        add_purchase(tx, job.task.payload["member_id"], clock.from_stamp(job.task.payload["at"]))
+        job.finish(tx)
+        versioned.commit(tx)
+
+    versioned.retry(once)
 
 
 def set_phone(member_id: str, code: str, version: str) -> Profile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.platform.jobs.declarations import handles
 
-SETTLE_LOBBY = handles("groupbuy.settle_lobby", "chalicelib.growth.groupbuy.lobbies.service:settle_lobby")
+SETTLE_LOBBY = handles("groupbuy.settle_lobby", "chalicelib.growth.groupbuy.lobbies.service:settle_lobby", leased=False)
 RESOLVE_ORDERS = handles("groupbuy.resolve_orders", "chalicelib.growth.groupbuy.lobbies.service:resolve_orders")
 END_ACTIVITY = handles("groupbuy.end_activity", "chalicelib.growth.groupbuy.lottery.service:end_activity")
 WRITE_PROOF = handles("groupbuy.write_proof", "chalicelib.growth.groupbuy.lottery.service:write_proof")

@@ -4,6 +4,10 @@
     CONFIRMED = event("order.confirmed")
     subscribe("order.completed", "coupons.after_purchase", "chalicelib.commerce.coupons.issue.purchases:after_purchase")
 
+A worker takes a job under a lease. `leased=False` says that it need not: whatever the handler does, one transaction
+does, which ends the job too, so that of two workers who run it at once one writes; or it looks first, and takes the
+lease itself (`job.hold()`) before it does more. Such a job is owed once for its cause.
+
 The wing's `jobs.py` holds these lines and imports nothing else, so that every process imports those of all wings and
 knows each lane and each subscriber. A handler is named, and imported by the first job that needs it.
 
@@ -37,11 +41,13 @@ LANES = (INSIDE, OUTSIDE)
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of job: its name, as it is stored, the handler as "module:function", and the lane."""
+    """A kind of job: its name, as it is stored, the handler as "module:function", the lane, and whether a worker takes
+    a lease before it calls the handler."""
 
     name: str
     handler: str
     lane: Lane
+    leased: bool = True
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -61,14 +67,15 @@ _subscribers: dict[str, list[Kind]] = {}
 _daily: dict[Kind, time] = {}
 
 
-def handles(name: str, handler: str, lane: Lane = INSIDE) -> Kind:
-    """Declare a kind of job, "<wing>.<verb>", and its lane: OUTSIDE when the handler calls WeChat.
+def handles(name: str, handler: str, lane: Lane = INSIDE, *, leased: bool = True) -> Kind:
+    """Declare a kind of job, "<wing>.<verb>", its lane (OUTSIDE when the handler calls WeChat), and whether a worker
+    takes a lease for it.
 
     Raises ValueError when the kind has a handler.
     """
     if name in _kinds:
         raise ValueError(f"{name} has two handlers")
-    kind = _kinds[name] = Kind(name, handler, lane)
+    kind = _kinds[name] = Kind(name, handler, lane, leased)
     return kind
 
 
@@ -84,15 +91,15 @@ def event(name: str) -> Event:
 
     Its own job only shares it out, or runs a subscriber that is INSIDE too; so it is always INSIDE.
     """
-    return Event(handles(name, _EVENTS))
+    return Event(handles(name, _EVENTS, leased=False))
 
 
-def subscribe(event_name: str, name: str, handler: str, lane: Lane = INSIDE) -> None:
+def subscribe(event_name: str, name: str, handler: str, lane: Lane = INSIDE, *, leased: bool = True) -> None:
     """Declare that the wing hears an event, of its own or of another wing, under a name "<wing>.<verb>".
 
     The name is stored with what is queued for the subscriber. Raises ValueError when the event has it already.
     """
-    kind = handles(f"{event_name}/{name}", handler, lane)
+    kind = handles(f"{event_name}/{name}", handler, lane, leased=leased)
     _subscribers.setdefault(event_name, []).append(kind)
 
 
@@ -120,6 +127,18 @@ def lane_of(name: str) -> Lane:
 def subscribers_of(event_name: str) -> list[Kind]:
     """List the kinds of the jobs that the event's subscribers are owed."""
     return _subscribers.get(event_name, [])
+
+
+def run_by_event(event_name: str) -> Kind | None:
+    """Find the only subscriber of the event, where it is INSIDE: the event's own job runs it. None where each is owed a
+    job, and for the name of any other kind."""
+    subscribers = subscribers_of(event_name)
+    return subscribers[0] if len(subscribers) == 1 and subscribers[0].lane is INSIDE else None
+
+
+def is_leased(kind: Kind) -> bool:
+    """Say whether a worker takes a lease before it runs a job of this kind: for an event's, what it runs says so."""
+    return (run_by_event(kind.name) or kind).leased
 
 
 def daily_kinds() -> dict[Kind, time]:

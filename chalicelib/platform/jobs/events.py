@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.platform.jobs.declarations import INSIDE, Event, subscribers_of
+from chalicelib.platform.jobs.declarations import Event, run_by_event, subscribers_of
 from chalicelib.platform.jobs.job import Job, load
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
@@ -20,12 +20,12 @@ def tell_subscribers(job: Job) -> None:
     Each of those has the subscriber's name and lane, so that none waits for another's failure or for WeChat, and no
     version that declares them otherwise hands one to another. All are owed in one transaction with this job's end.
     """
-    subscribers = subscribers_of(job.task.kind)
-    if len(subscribers) == 1 and subscribers[0].lane is INSIDE:
-        load(subscribers[0].handler)(job)
+    only = run_by_event(job.task.kind)
+    if only is not None:
+        load(only.handler)(job)
         return
     tx = Transaction()
-    for subscriber in subscribers:
+    for subscriber in subscribers_of(job.task.kind):
         schedule(tx, subscriber, job.key, None, **job.task.payload)
     job.finish(tx)
     tx.commit()

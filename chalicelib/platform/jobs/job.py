@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import msgspec
+from pynamodb.expressions.condition import Condition
 
+from chalicelib.core import clock, ids
 from chalicelib.platform.jobs.tables import Jobs, Task
-from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.transaction import Transaction, write
+
+#: Longer than a worker can hold a job, so that no two work on one; as a dead worker's job waits so long, by no more
+#: than need be. The longest that a worker lives is the time-out of the schedules (.chalice/config.json), 83 s: 60 to
+#: the rule's next minute, 5 for its jitter, so that their windows overlap, and 18 for the job that was begun last
+#: (core/entry.py). Another 2 are for Lambda to end it, and for clocks that differ.
+LEASE_SECONDS = 85
 
 
 class RetryLater(Exception):
@@ -31,12 +40,12 @@ class LeaseLost(Exception):
 
 
 class Job(msgspec.Struct):
-    """A job that this worker holds."""
+    """A job that this worker runs: under a lease, or free for others too (`lease` is "")."""
 
     shard: str
     due: str
     task: Task
-    lease: str
+    lease: str = ""
     finished: bool = False
 
     @property
@@ -44,13 +53,37 @@ class Job(msgspec.Struct):
         """What the job is about, such as an order's id."""
         return self.task.key
 
+    def hold(self) -> None:
+        """Take the job under a lease, for LEASE_SECONDS. Raises ConditionFailed(LeaseLost) when another worker has it,
+        or it has ended."""
+        lease, until = ids.new("w"), clock.now() + timedelta(seconds=LEASE_SECONDS)
+        changes = [Jobs.lease.set(lease), Jobs.leased_until.set(_ms(until))]
+        write(Jobs, (self.shard, self.due), changes, self.mine, LeaseLost)
+        self.lease = lease
+
+    @property
+    def mine(self) -> Condition:
+        """What holds while this worker may end the job: its own lease, or, without one, nobody's."""
+        held: Condition = Jobs.lease == self.lease
+        return held if self.lease else Jobs.shard.exists() & free_at(clock.now())
+
     def finish(self, tx: Transaction) -> None:
         """Remove the job as part of `tx`, so that its effect and its end are one."""
-        tx.delete(Jobs, (self.shard, self.due), Jobs.lease == self.lease, LeaseLost)
+        tx.delete(Jobs, (self.shard, self.due), self.mine, LeaseLost)
         tx.after_commit(self._is_finished)
 
     def _is_finished(self) -> None:
         self.finished = True
+
+
+def free_at(instant: datetime) -> Condition:
+    """Make the condition that nobody holds a job at that instant."""
+    free: Condition = Jobs.leased_until.does_not_exist() | (Jobs.leased_until < _ms(instant))
+    return free
+
+
+def _ms(instant: datetime) -> int:
+    return int(instant.timestamp() * 1000)
 
 
 Handler = Callable[[Job], None]

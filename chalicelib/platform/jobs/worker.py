@@ -1,4 +1,5 @@
-"""A worker takes what is due under a lease and calls the handler of its kind; what fails is tried again, ever later.
+"""A worker takes what is due, under a lease where its kind wants one, and calls the handler of its kind; what fails is
+tried again, ever later.
 
 Which kinds there are is in `declarations`, what owes a job in `queue`, and what a handler is given in `job`.
 """
@@ -15,24 +16,21 @@ from chalicelib.core.errors import MallError, OutsideError
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
-from chalicelib.platform.jobs.declarations import LANES, Lane, find_kind, kinds, lane_of
-from chalicelib.platform.jobs.job import Job, LeaseLost, RetryLater, load
+from chalicelib.platform.jobs.declarations import LANES, Lane, find_kind, is_leased, kinds, lane_of
+from chalicelib.platform.jobs.job import Job, LeaseLost, RetryLater, free_at, load
 from chalicelib.platform.jobs.queue import item, shards
 from chalicelib.platform.jobs.tables import DEAD, Jobs, Task
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import ConditionFailed, Transaction, remove, write
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, remove
 
-#: Longer than a worker can hold a job, so that no two work on one; as a dead worker's job waits so long, by no more
-#: than need be. The longest that a worker lives is the time-out of the schedules (.chalice/config.json), 83 s: 60 to
-#: the rule's next minute, 5 for its jitter, so that their windows overlap, and 18 for the job that was begun last
-#: (core/entry.py). Another 2 are for Lambda to end it, and for clocks that differ.
-LEASE_SECONDS = 85
 ATTEMPTS_MAX = 24
 #: So many of them an outage of somebody else uses up at most: as many as its waits grow with. What is wrong with a job
 #: itself has the others before it, however long it waited.
 OUTAGE_ATTEMPTS_MAX = 8
 BACKOFF_SECONDS = 5
 BACKOFF_SECONDS_MAX = 600
+#: What is owed at once the stream wakes a worker for: a schedule leaves it alone for so long, or two would run it.
+STREAM_SECONDS = 10.0
 _BATCH = 25
 #: After this many rounds a worker gives way to the next minute's, however much is due.
 _ROUNDS_MAX = 400
@@ -48,12 +46,18 @@ def load_handlers() -> None:
 
 
 def run_due(
-    seconds: float = 40.0, lanes: Sequence[Lane] = LANES, *, ahead: bool = False, part: int | None = None
+    seconds: float = 40.0,
+    lanes: Sequence[Lane] = LANES,
+    *,
+    ahead: bool = False,
+    part: int | None = None,
+    streamed: bool = False,
 ) -> int:
     """Run what is due in these lanes until nothing is, or for about `seconds`; how many jobs were run.
 
     With `ahead` it then sleeps until the next job is due, if that is within the `seconds`, and runs it at its second.
-    One of several workers (`job_workers`) looks after its `part` of the shards.
+    One of several workers (`job_workers`) looks after its `part` of the shards. Where a stream wakes others for what is
+    owed at once (`streamed`), that is left to them for STREAM_SECONDS.
     The cost grows with what is due: each shard is asked for its oldest jobs, and never read beyond the next one.
     """
     end = clock.monotonic() + seconds
@@ -66,19 +70,19 @@ def run_due(
     ran = 0
     while True:
         since = clock.now()
-        ran += _sweep(order, end)
+        ran += _sweep(order, end, streamed)
         wait = _next_due(order, since, end) if ahead else None
         if wait is None:
             return ran
         clock.sleep(min(wait, _NAP_SECONDS))
 
 
-def _sweep(order: list[str], end: float) -> int:
+def _sweep(order: list[str], end: float, streamed: bool) -> int:
     ran = 0
     for _ in range(_ROUNDS_MAX):
         ran_before = ran
         for shard in order:
-            for raw in _due(shard):
+            for raw in _due(shard, streamed):
                 if clock.monotonic() > end:
                     return ran
                 metrics.maximum(Metric.JOB_LAG, _waited(raw["due"]["S"]), Lane=Lane(shard[0]).name)
@@ -112,41 +116,44 @@ def _next_due(order: list[str], since: datetime, end: float) -> float | None:
     return max(wait, 0.0) if wait < left else None
 
 
-def _due(shard: str) -> list[read.Raw]:
-    now = clock.stamp(clock.now())
-    free = Jobs.leased_until.does_not_exist() | (Jobs.leased_until < _ms(clock.now()))
+def _due(shard: str, streamed: bool) -> list[read.Raw]:
+    now = clock.now()
+    where, keep = Jobs.due <= clock.stamp(now) + "~", free_at(now)
+    others = clock.stamp(now - timedelta(seconds=STREAM_SECONDS))
     items: list[read.Raw] = []
     after: read.Raw | None = None
     while len(items) < _BATCH:
-        page, after = read.query(
-            Jobs, shard, where=Jobs.due <= now + "~", keep=free, limit=_BATCH, after=after, consistent=True
-        )
-        items += page
+        page, after = read.query(Jobs, shard, where=where, keep=keep, limit=_BATCH, after=after, consistent=True)
+        # (A filter of DynamoDB's may not look at keys.)
+        items += [raw for raw in page if not (streamed and "at_once" in raw and raw["due"]["S"] > others)]
         if after is None:
             break
     return items
 
 
 def run_one(found: Jobs) -> bool:
-    """Take this job, run its handler and settle how it ended; False when somebody else has it."""
-    job = _take(found)
-    if job is None:
-        return False
+    """Run the handler of this job and settle how it ended; False when somebody else has it."""
+    job, known = Job(found.shard, found.due, found.task), find_kind(found.task.kind)
+    if known is None or is_leased(known):
+        try:
+            job.hold()
+        except ConditionFailed:
+            return False
     marker = log.request_id.set(f"job:{job.task.kind}:{job.task.key}")
     try:
-        known = find_kind(job.task.kind)
         if known is None:
             raise LookupError(f"no handler for jobs of kind {job.task.kind}")
         with segment(f"job {job.task.kind}"):
             load(known.handler)(job)
         if not job.finished:
-            remove(Jobs, (job.shard, job.due), Jobs.lease == job.lease)
+            remove(Jobs, (job.shard, job.due), job.mine, LeaseLost)
     except RetryLater as later:
         metrics.add(Metric.JOBS_WAITING, Kind=job.task.kind)
         _put_back(job, msgspec.structs.replace(job.task, attempts=0, last_error=""), later.seconds)
     except ConditionFailed as fault:
-        if LeaseLost not in fault.failed:
-            _failed(job, fault)
+        if LeaseLost in fault.failed:
+            return False
+        _failed(job, fault)
     except Exception as fault:
         _failed(job, fault)
     finally:
@@ -156,21 +163,6 @@ def run_one(found: Jobs) -> bool:
 
 def do_nothing(_: Job) -> None:
     """End a job of a kind that is only kept until what is queued of it is gone (`declarations.NOTHING`)."""
-
-
-def _take(found: Jobs) -> Job | None:
-    now = _ms(clock.now())
-    lease = ids.new("w")
-    try:
-        write(
-            Jobs,
-            (found.shard, found.due),
-            [Jobs.lease.set(lease), Jobs.leased_until.set(now + LEASE_SECONDS * 1000)],
-            Jobs.shard.exists() & (Jobs.leased_until.does_not_exist() | (Jobs.leased_until < now)),
-        )
-    except ConditionFailed:
-        return None
-    return Job(found.shard, found.due, found.task, lease)
 
 
 def _failed(job: Job, fault: Exception) -> None:
@@ -217,7 +209,3 @@ def _settle(tx: Transaction) -> None:
 def _reason(fault: Exception) -> str:
     """What an operator is told: the kind of the fault and its stable code, never a message that may hold data."""
     return f"{type(fault).__name__}: {fault.code}" if isinstance(fault, MallError) else type(fault).__name__
-
-
-def _ms(instant: datetime) -> int:
-    return int(instant.timestamp() * 1000)

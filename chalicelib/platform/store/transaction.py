@@ -177,9 +177,11 @@ def save_new(item: Table) -> None:
         save(item, hash_key(type(item)).does_not_exist())
 
 
-def remove(table: type[Table], key: tuple[str, ...], condition: Condition | None = None) -> None:
+def remove(
+    table: type[Table], key: tuple[str, ...], condition: Condition | None = None, on_failure: object = None
+) -> None:
     """Delete one item. Raises ConditionFailed."""
-    _single("DeleteItem", _arguments(table, key, condition=condition), None)
+    _single("DeleteItem", _arguments(table, key, condition=condition), on_failure)
 
 
 def _single(operation: str, arguments: dict[str, Any], on_failure: object) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from chalicelib.core import clock
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import tables as members_tables
 from chalicelib.platform.jobs import worker
-from chalicelib.platform.jobs.worker import LEASE_SECONDS
+from chalicelib.platform.jobs.job import LEASE_SECONDS
 from local.client import Client
 from tests.support.bulk_issue import PATIENCE, all_given_by, counts, ended, given_by, granted, progress, shorten_steps
 from tests.support.coupons import at_once, coupons_of, crowd, figures, member, template, told

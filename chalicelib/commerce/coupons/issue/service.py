@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from chalicelib.commerce.coupons.issue.rules import claimed_as_friend, coupon_id, coupon_of, refused
+from chalicelib.commerce.coupons.jobs import AFTER_PURCHASE
 from chalicelib.commerce.coupons.refusals import NOT_OFFERED, SOLD_OUT, SOLD_OUT_FOR_CODES
 from chalicelib.commerce.coupons.rules import Held, How, Template
 from chalicelib.commerce.coupons.stock import queries as stock_queries
@@ -22,6 +23,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import check_admitted
 from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import profile_key
+from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 from chalicelib.platform.store.versioned import Conflict, commit, retry
@@ -136,3 +138,9 @@ def _commit_unless_empty(tx: Transaction) -> None:
         commit(tx)
     except ConditionFailed as fault:
         raise next((one for one in fault.failed if isinstance(one, MallError)), _Empty) from fault
+
+
+def owe_after_purchase(tx: Transaction, order_id: str, member_id: str) -> None:
+    """Owe the coupons that follow a completed purchase as part of `tx`; nothing where none are given now."""
+    if template_queries.offered("purchase"):
+        schedule(tx, AFTER_PURCHASE, order_id, None, member_id=member_id)

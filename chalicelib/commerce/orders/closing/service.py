@@ -63,8 +63,10 @@ def close_unpaid(job: Job) -> None:
     found = order_queries.find(job.key)
     try:
         if found.value.state == "awaiting_payment":
+            job.hold()
             _watch(found, job)
         elif _is_closed_unpaid(found.value):
+            job.hold()
             _look_once_more(found.value)
     except Mismatch as fault:
         log.error("payment_strange", order_id=job.key)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
+from chalicelib.commerce.coupons.issue.service import owe_after_purchase
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.accounting.checks import differences_of_order
@@ -25,7 +26,6 @@ from chalicelib.commerce.orders.delivery.rules import (
 from chalicelib.commerce.orders.inputs import OwnReceiverInput
 from chalicelib.commerce.orders.jobs import (
     COMPLETE,
-    COMPLETED,
     RECEIVE,
     REFERRED_COMPLETED,
     REFERRED_RECEIVED,
@@ -50,8 +50,8 @@ from chalicelib.core.errors import invalid, malformed
 from chalicelib.core.metrics import Metric
 from chalicelib.core.refusals import REQUIRED
 from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members import service as members
 from chalicelib.ledger import queries as ledger_queries
-from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
@@ -195,6 +195,7 @@ def receive_by_time(job: Job) -> None:
     """Mark an order as received whose days are over and whose member has not said that it came."""
     found = order_queries.find(job.key)
     if found.value.state == "shipped":
+        job.hold()
         _receive(found, "received_by_time", "system", job)
 
 
@@ -212,8 +213,9 @@ def _receive(found: Versioned[Order], what: str, by: str, job: Job | None = None
 
 
 def complete(job: Job) -> None:
-    """Complete an order after its refund window and check its books; come again after an hour while a refund is
-    open. What an operator has made and no other agreed to by then is taken back."""
+    """Complete an order after its refund window, count the purchase of its member, owe the coupons that follow one, and
+    check the order's books; come again after an hour while a refund is open. What an operator has made and no other
+    agreed to by then is taken back."""
 
     def decide(order: Order, tx: Transaction) -> Order:
         if order.state != "received":
@@ -222,7 +224,8 @@ def complete(job: Job) -> None:
         if any(refund.open for refund in order.refunds):
             raise RetryLater(_OPEN_REFUND_SECONDS)
         now = clock.now()
-        emit(tx, COMPLETED, order.order_id, member_id=order.member_id, at=clock.stamp(now))
+        members.add_purchase(tx, order.member_id, now)
+        owe_after_purchase(tx, order.order_id, order.member_id)
         changes.publish(tx, REFERRED_COMPLETED, order)
         return step(order, "complete", "completed", "system", now)
 
