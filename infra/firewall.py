@@ -1,7 +1,12 @@
 """The firewall before the API: how much one address may ask for, whence operators come, and its log of what it blocks.
 
-It blocks, and API Gateway says so (infra/responses.py); only who calls from a foreign address is answered here, for a
-custom answer of the firewall's goes before the gateway's, and it is no question of waiting.
+It blocks, and API Gateway says so (infra/responses.py); only who is not let in at all is answered here, for a custom
+answer of the firewall's goes before the gateway's, and it is no question of waiting.
+
+What the catalogue's CDN asks for (infra/cdn.py) comes from the CDN's addresses. It is counted by the shopper's, which
+the CDN writes behind whatever X-Forwarded-For it was sent, while the firewall reads the first one there. So whoever
+brings an address of their own is let in nowhere by that way, and the first is the only one; nobody's phone does, behind
+TLS. Without the CDN's mark that header is not looked at.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ from typing import Any
 from chalicelib.core.errors import MallError
 from chalicelib.platform.web import problems
 from chalicelib.platform.web.paths import OPERATORS
+from infra import cdn
 from infra.responses import ALWAYS
 
 Json = dict[str, Any]
@@ -22,8 +28,10 @@ _CALLBACKS = ("/v1/callbacks/", ("NONE",))
 #: Where a name and a password are tried: the first rule is the operators', the second everybody else's.
 _OPERATORS_LOGINS = ("/v1/admin/login", "/v1/admin/session")
 _LOGIN = "/v1/auth/login"
-#: Key of the answer to who calls an operator's path from a foreign address.
+#: Key of the answer to who calls an operator's path from a foreign address, or brings the CDN an invented one.
 _FOREIGN = "ForeignAddress"
+#: Where a CDN says for whom it asks.
+_FORWARDED = "x-forwarded-for"
 
 
 def resources() -> Json:
@@ -69,13 +77,22 @@ _STAGE = {
 def _rules() -> list[Json]:
     callbacks = _contains(*_CALLBACKS)
     logins = _any([_contains(path) for path in _OPERATORS_LOGINS])
+    requests = {"NotStatement": {"Statement": callbacks}}
+    by_cdn = _header(cdn.HEADER, "EXACTLY", cdn.MARK)
+    invented = _all([by_cdn, _header(_FORWARDED, "CONTAINS", ",")])
+    directly = _all([requests, {"NotStatement": {"Statement": by_cdn}}])
     return [
-        {"Fn::If": ["OperatorsFenced", _fence(), {"Ref": "AWS::NoValue"}]},
+        {"Fn::If": ["OperatorsFenced", _fence(), _NOTHING]},
         _limit("OperatorLoginsPerAddress", 1, logins),
         _limit("LoginsPerAddress", 2, _contains(_LOGIN)),
-        _limit("RequestsPerAddress", 3, {"NotStatement": {"Statement": callbacks}}),
+        _limit("RequestsPerAddress", 3, {"Fn::If": [cdn.THERE, directly, requests]}),
         _limit("CallbacksPerAddress", 4, callbacks),
+        {"Fn::If": [cdn.THERE, _refuse("InventedAddress", 5, invented), _NOTHING]},
+        {"Fn::If": [cdn.THERE, _limit_forwarded(by_cdn), _NOTHING]},
     ]
+
+
+_NOTHING = {"Ref": "AWS::NoValue"}
 
 
 def _limit(name: str, priority: int, counted: Json) -> Json:
@@ -90,21 +107,36 @@ def _limit(name: str, priority: int, counted: Json) -> Json:
     }
 
 
+def _limit_forwarded(by_cdn: Json) -> Json:
+    """The same for the address that the CDN says, as many as any address may send. What says none is blocked."""
+    rule = _limit("RequestsPerAddress", 6, by_cdn)
+    rule["Statement"]["RateBasedStatement"] |= {
+        "AggregateKeyType": "FORWARDED_IP",
+        "ForwardedIPConfig": {"HeaderName": _FORWARDED, "FallbackBehavior": "MATCH"},
+    }
+    return rule | {"Name": "RequestsPerShopper", "VisibilityConfig": _visible("RequestsPerShopper")}
+
+
 def _fence() -> Json:
     """Block every call of an operator's path from an address that is in neither set."""
     home = _any([{"IPSetReferenceStatement": {"Arn": {"Fn::GetAtt": [one, "Arn"]}}} for one in _SETS])
     theirs = _any([_contains(path.partition("/{")[0]) for path in OPERATORS])
+    return _refuse("OperatorAddresses", 0, _all([theirs, {"NotStatement": {"Statement": home}}]))
+
+
+def _refuse(name: str, priority: int, meant: Json) -> Json:
+    """Answer these with 403, whoever sends them."""
     answer = {
         "ResponseCode": MallError("forbidden").status,
         "CustomResponseBodyKey": _FOREIGN,
         "ResponseHeaders": [{"Name": name, "Value": value} for name, value in ALWAYS.items()],
     }
     return {
-        "Name": "OperatorAddresses",
-        "Priority": 0,
+        "Name": name,
+        "Priority": priority,
         "Action": {"Block": {"CustomResponse": answer}},
-        "Statement": {"AndStatement": {"Statements": [theirs, {"NotStatement": {"Statement": home}}]}},
-        "VisibilityConfig": _visible("OperatorAddresses"),
+        "Statement": meant,
+        "VisibilityConfig": _visible(name),
     }
 
 
@@ -113,6 +145,21 @@ _SETS = ("OperatorsV4", "OperatorsV6")
 
 def _any(statements: list[Json]) -> Json:
     return {"OrStatement": {"Statements": statements}}
+
+
+def _all(statements: list[Json]) -> Json:
+    return {"AndStatement": {"Statements": statements}}
+
+
+def _header(name: str, how: str, text: str | Json) -> Json:
+    return {
+        "ByteMatchStatement": {
+            "FieldToMatch": {"SingleHeader": {"Name": name}},
+            "PositionalConstraint": how,
+            "SearchString": text,
+            "TextTransformations": [{"Priority": 0, "Type": "NONE"}],
+        }
+    }
 
 
 def _contains(text: str, read_as: tuple[str, ...] = _PLAIN) -> Json:
@@ -137,7 +184,7 @@ def _logging() -> Json:
     """What was blocked, without what proves who somebody is; the API's own log has every request."""
     blocked = {"Behavior": "KEEP", "Requirement": "MEETS_ANY", "Conditions": [{"ActionCondition": {"Action": "BLOCK"}}]}
     group = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${FirewallLogs}"
-    secret = [{"SingleHeader": {"Name": name}} for name in ("authorization", "cookie")]
+    secret = [{"SingleHeader": {"Name": name}} for name in ("authorization", "cookie", cdn.HEADER)]
     return {
         "ResourceArn": _FIREWALL,
         "LogDestinationConfigs": [{"Fn::Sub": group}],

@@ -36,6 +36,8 @@ _UNREAD = {"Fn::GetAtt": ["UnreadJobs", "Arn"]}
 _NOTHING = {"Ref": "AWS::NoValue"}
 #: Of each worker that a schedule wakes: one is woken every minute, and each lives up to 83 seconds.
 _ALIVE_AT_ONCE = 2
+#: The mall's lines are JSON and stay as they are; of Lambda's own those that tell of a fault.
+_LOGGING = {"LogFormat": "JSON", "SystemLogLevel": "WARN"}
 #: What Chalice wants to find in the event of a schedule.
 _MINUTE: Json = {
     "version": "0", "id": "", "detail-type": "Scheduled Event", "source": "aws.events", "account": "", "time": "",
@@ -73,6 +75,7 @@ def _properties(function: Function, variables: Json, workers: int) -> Json:
         "FunctionName": physical_name(function),
         "Role": {"Fn::GetAtt": [f"{function.logical_id}Role", "Arn"]},
         "Tracing": {"Fn::If": ["HasXRay", "Active", "PassThrough"]},
+        "LoggingConfig": _LOGGING,
         "Environment": {"Variables": variables | traced},
     }
     if function.fixed:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from infra import alarms, api, firewall, functions, tables, uploads
+from infra import alarms, api, cdn, firewall, functions, tables, uploads
 
 Json = dict[str, Any]
 
@@ -43,6 +43,7 @@ _PARAMETERS = {
     "YUTANG_WECHAT_MERCHANT_SERIAL": "WechatMerchantSerial",
     "YUTANG_UPLOADS_BUCKET": uploads.BUCKET,
     "YUTANG_PICTURES_URL": "PicturesUrl",
+    "YUTANG_CDN_SECONDS": "CdnSeconds",
     # Nobody reads it: Lambda replaces every environment of a function whose variables change.
     "YUTANG_SECRETS_VERSION": "SecretsVersion",
 }
@@ -92,6 +93,7 @@ def merged_template(stage: str, deployed_now: Json | None = None) -> Json:
     workers = worker_count(variables)
     template["Resources"] |= functions.resources(given, kept, workers)
     template["Resources"] |= firewall.resources()
+    template["Resources"] |= cdn.resources()
     template["Resources"] = _merged(template["Resources"], api.resources())
     prefix = variables["YUTANG_TABLE_PREFIX"]
     template["Resources"] |= tables.resources(prefix)

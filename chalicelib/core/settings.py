@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     totp_obligatory: bool = True
     #: How long a process may answer reads of the catalogue and of settings from memory.
     cache_seconds: float = 1.0
+    #: How long a content delivery network before the catalogue may keep an answer; 0 where there is none.
+    cdn_seconds: int = 0
     trace: bool = False
     #: Which function of app.py this process is, as Lambda says it; "" elsewhere.
     handler: str = ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,7 +14,7 @@ import pytest
 from bench.package.stack import beginnings
 from chalicelib.core.metrics import NAMESPACE
 from chalicelib.platform.web.paths import OPERATORS
-from infra import alarms, sam
+from infra import alarms, cdn, sam
 from infra.functions import FUNCTIONS
 from infra.responses import ALWAYS
 
@@ -117,8 +118,12 @@ def test_what_the_firewall_blocks_is_written_without_what_proves_who_it_is(resou
     assert told["ResourceArn"] == {"Fn::GetAtt": ["ApiFirewall", "Arn"]}
     (where,) = told["LogDestinationConfigs"]
     assert where["Fn::Sub"].endswith(":log-group:${FirewallLogs}")
-    hidden = [{"SingleHeader": {"Name": "authorization"}}, {"SingleHeader": {"Name": "cookie"}}, {"QueryString": {}}]
-    assert told["RedactedFields"] == hidden
+    hidden = [
+        {"SingleHeader": {"Name": "authorization"}},
+        {"SingleHeader": {"Name": "cookie"}},
+        {"SingleHeader": {"Name": cdn.HEADER}},
+    ]
+    assert told["RedactedFields"] == [*hidden, {"QueryString": {}}]
     (kept,) = told["LoggingFilter"]["Filters"]
     assert (told["LoggingFilter"]["DefaultBehavior"], kept["Behavior"]) == ("DROP", "KEEP")
     assert kept["Conditions"] == [{"ActionCondition": {"Action": "BLOCK"}}]
@@ -137,13 +142,14 @@ LIMITS = ["OperatorLoginsPerAddress", "LoginsPerAddress", "RequestsPerAddress", 
 
 def test_the_firewall_counts_each_address_and_wechat_by_itself(rules: dict[str, Json], template: Json) -> None:
     counted = {name: rules[name]["Statement"]["RateBasedStatement"] for name in LIMITS}
-    assert list(rules) == ["OperatorAddresses", *LIMITS]
+    assert list(rules) == ["OperatorAddresses", *LIMITS, "InventedAddress", "RequestsPerShopper"]
     for name, statement in counted.items():
         assert (statement["AggregateKeyType"], statement["Limit"]) == ("IP", {"Ref": name})
     callbacks = counted["CallbacksPerAddress"]["ScopeDownStatement"]
     assert callbacks["ByteMatchStatement"]["SearchString"] == "/v1/callbacks/"
     # Between them these two count every request: what one leaves out is what the other looks at.
-    assert counted["RequestsPerAddress"]["ScopeDownStatement"] == {"NotStatement": {"Statement": callbacks}}
+    without_cdn = counted["RequestsPerAddress"]["ScopeDownStatement"]["Fn::If"][2]
+    assert without_cdn == {"NotStatement": {"Statement": callbacks}}
     least = [template["Parameters"][name]["Default"] for name in LIMITS]
     assert least == sorted(least), "whoever logs in asks for more than that"
     assert least[0] == 100
@@ -160,17 +166,27 @@ def read_by_the_firewall(path: str, transformations: list[Json]) -> str:
     return path
 
 
-def matches(statement: Json, path: str) -> bool:
-    """Whether a request of this path is meant, from an address that no set has."""
+#: The mark of the catalogue's CDN, which nobody else can send.
+MARK = "what CloudFormation fills in"
+
+
+def matches(statement: Json, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
+    """Whether a request of this path is meant, from an address that no set has, where the catalogue is on a CDN."""
     ((kind, told),) = statement.items()
+    if kind == "Fn::If":
+        return matches(told[1], path, headers)
     if kind == "ByteMatchStatement":
-        assert (told["FieldToMatch"], told["PositionalConstraint"]) == ({"UriPath": {}}, "CONTAINS")
-        return told["SearchString"] in read_by_the_firewall(path, told["TextTransformations"])
+        field, wanted = told["FieldToMatch"], MARK if told["SearchString"] == cdn.MARK else told["SearchString"]
+        if field != {"UriPath": {}}:
+            sent = headers.get(field["SingleHeader"]["Name"], "")
+            return bool(sent == wanted if told["PositionalConstraint"] == "EXACTLY" else wanted in sent)
+        assert told["PositionalConstraint"] == "CONTAINS"
+        return wanted in read_by_the_firewall(path, told["TextTransformations"])
     if kind == "IPSetReferenceStatement":
         return False
     if kind == "NotStatement":
-        return not matches(told["Statement"], path)
-    every = [matches(one, path) for one in told["Statements"]]
+        return not matches(told["Statement"], path, headers)
+    every = [matches(one, path, headers) for one in told["Statements"]]
     return all(every) if kind == "AndStatement" else any(every)
 
 
@@ -216,7 +232,7 @@ def test_operators_call_from_their_addresses_where_any_are_said(
     conditional, *others = resources["ApiFirewall"]["Properties"]["Rules"]
     assert conditional["Fn::If"][0] == "OperatorsFenced"
     assert conditional["Fn::If"][2] == {"Ref": "AWS::NoValue"}
-    assert not [one for one in others if "Fn::If" in one]
+    assert [one["Fn::If"][0] for one in others if "Fn::If" in one] == ["HasCatalogueDomain"] * 2
     for name in ("OperatorAddresses", "OperatorAddressesV6"):
         assert (template["Parameters"][name]["Type"], template["Parameters"][name]["Default"]) == (
             "CommaDelimitedList", "",
@@ -237,6 +253,37 @@ def test_operators_call_from_their_addresses_where_any_are_said(
     assert known["OperatorsV4"][0]["Addresses"] == {
         "Fn::If": ["HasOperatorAddresses", {"Ref": "OperatorAddresses"}, []]
     }
+
+
+BY_CDN = {cdn.HEADER: MARK, "x-forwarded-for": "203.0.113.7"}
+
+
+def test_what_the_cdn_asks_for_is_counted_by_the_shopper_it_names(rules: dict[str, Json]) -> None:
+    directly = rules["RequestsPerAddress"]["Statement"]["RateBasedStatement"]
+    by_cdn = rules["RequestsPerShopper"]["Statement"]["RateBasedStatement"]
+    assert (by_cdn["AggregateKeyType"], by_cdn["Limit"]) == ("FORWARDED_IP", directly["Limit"])
+    # What names no address that can be read did not come by the CDN.
+    assert by_cdn["ForwardedIPConfig"] == {"HeaderName": "x-forwarded-for", "FallbackBehavior": "MATCH"}
+    asked: dict[str, Mapping[str, str]] = {
+        "by the CDN": BY_CDN, "by a phone": {}, "with a mark of one's own": {**BY_CDN, cdn.HEADER: "guessed"},
+        "with an address of one's own": {"x-forwarded-for": "198.51.100.1"},
+    }  # fmt: skip
+    counted = {
+        who: [matches(one["ScopeDownStatement"], "/v1/products", headers) for one in (by_cdn, directly)]
+        for who, headers in asked.items()
+    }
+    assert counted == {who: [who == "by the CDN", who != "by the CDN"] for who in asked}
+
+
+def test_nobody_is_counted_as_another_by_inventing_an_address(rules: dict[str, Json]) -> None:
+    """The CDN writes the shopper's address behind what it was sent, and the firewall counts by the first."""
+    refused = rules["InventedAddress"]
+    invented = {**BY_CDN, "x-forwarded-for": "198.51.100.1, 203.0.113.7"}
+    assert matches(refused["Statement"], "/v1/products", invented)
+    assert not matches(refused["Statement"], "/v1/products", BY_CDN)
+    assert not matches(refused["Statement"], "/v1/products", {"x-forwarded-for": invented["x-forwarded-for"]})
+    assert refused["Action"] == rules["OperatorAddresses"]["Action"], "403, before it is counted"
+    assert refused["Priority"] < rules["RequestsPerShopper"]["Priority"]
 
 
 def test_who_calls_from_elsewhere_is_told_so(rules: dict[str, Json], resources: Json) -> None:

@@ -14,6 +14,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from bench.cost import traffic
 from chalicelib.core.metrics import NAMESPACE, Metric
 from chalicelib.core.settings import settings
 from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
@@ -75,11 +76,31 @@ def test_everything_is_regional_and_traced_where_that_can_be(template: Json, res
     assert resources["RestAPI"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-binary-media-types"] == ["*/*"]
     assert resources["ApiDomain"]["Properties"]["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
     assert resources["ApiFirewall"]["Properties"]["Scope"] == "REGIONAL"
-    assert template["Conditions"]["HasXRay"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws-cn"]}]}
+    assert template["Conditions"]["InChina"] == {"Fn::Equals": [{"Ref": "AWS::Partition"}, "aws-cn"]}
+    elsewhere, wanted = template["Conditions"]["HasXRay"]["Fn::And"]
+    assert elsewhere == {"Fn::Not": [{"Condition": "InChina"}]}
+    assert wanted == {"Fn::Not": [{"Fn::Equals": [{"Ref": "TracedShare"}, 0]}]}
     for name in NAMES:
         properties = resources[name]["Properties"]
         assert properties["Tracing"] == {"Fn::If": ["HasXRay", "Active", "PassThrough"]}
         assert properties["Environment"]["Variables"]["YUTANG_TRACE"] == {"Fn::If": ["HasXRay", "true", "false"]}
+
+
+def test_of_requests_the_share_that_is_wanted_is_traced(resources: Json, template: Json) -> None:
+    rule = resources["TracedRequests"]
+    told = rule["Properties"]["SamplingRule"]
+    assert rule["Condition"] == "HasXRay"
+    assert (told["ReservoirSize"], told["FixedRate"]) == (0, {"Ref": "TracedShare"})
+    # API Gateway calls itself by the API's name and the stage's.
+    assert resources["RestAPI"]["Properties"]["Name"] == {"Fn::Sub": "${AWS::StackName}"}
+    assert (told["ServiceType"], told["ServiceName"]) == ("AWS::ApiGateway::Stage", {"Fn::Sub": "${AWS::StackName}/*"})
+    assert template["Parameters"]["TracedShare"]["Default"] == traffic.TRACED_SHARE.number
+
+
+def test_of_lambda_s_own_lines_those_of_faults_are_kept(resources: Json) -> None:
+    """The mall's are JSON already, so they stay as they are; none has a level that is left out."""
+    for name in NAMES:
+        assert resources[name]["Properties"]["LoggingConfig"] == {"LogFormat": "JSON", "SystemLogLevel": "WARN"}
 
 
 def test_each_function_is_its_own(resources: Json) -> None:
@@ -93,7 +114,7 @@ def test_each_function_is_its_own(resources: Json) -> None:
         name: (resources[name]["Properties"]["MemorySize"], resources[name]["Properties"]["Timeout"]) for name in NAMES
     }
     assert sizes == {
-        "APIHandler": (1024, 29), "Operators": (1024, 29),
+        "APIHandler": (512, 29), "Operators": (1024, 29),
         "RunDueJobs": (512, 83), "RunDueCalls": (512, 83), "RunOwedJobs": (512, 58), "RunOwedCalls": (512, 58),
     }  # fmt: skip
     for name in NAMES:
@@ -260,6 +281,7 @@ def test_of_uploads_the_public_ones_are_read_by_everybody_and_nothing_else(resou
         variables = resources[name]["Properties"]["Environment"]["Variables"]
         assert variables["YUTANG_UPLOADS_BUCKET"] == {"Ref": "UploadsBucket"}
         assert variables["YUTANG_PICTURES_URL"] == {"Ref": "PicturesUrl"}
+        assert variables["YUTANG_CDN_SECONDS"] == {"Ref": "CdnSeconds"}
 
 
 def test_every_alarm_tells_somebody_of_something_that_is_counted(resources: Json) -> None:

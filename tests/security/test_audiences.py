@@ -15,6 +15,7 @@ from chalicelib.mall.operators.audit import queries as audit_queries
 from chalicelib.mall.operators.rules import OWNER, PERMISSIONS, ROLES, SELF
 from chalicelib.platform.web import tokens
 from chalicelib.platform.web.endpoint import CALLBACK, ENDPOINTS, MEMBER, OPERATOR, PUBLIC, VISITOR
+from chalicelib.platform.web.paths import CATALOGUE
 from tests.support.distribution import bare_member
 from tests.support.spied_mall import SpiedMall, in_an_hour
 
@@ -282,6 +283,18 @@ def test_the_table_is_held_by_the_path() -> None:
     for route, audience in AUDIENCES.items():
         admin = " /v1/admin/" in route and route not in DOORS
         assert (audience not in ("public", "visitor", "member", "callback")) == admin, route
+
+
+def test_what_a_cdn_may_keep_is_the_same_for_everybody(dynamodb: str) -> None:
+    """Its handler is not told who calls, with which token, in which language or from where."""
+    import app
+
+    assert app.app.routes
+    kept = [each for each in ENDPOINTS if each.path in CATALOGUE]
+    assert {each.path for each in kept} == set(CATALOGUE)
+    for each in kept:
+        assert (each.method, each.audience, "call" in each.wants) == ("GET", PUBLIC, False), each.path
+        assert each.cache_seconds is not None, each.path
 
 
 @ROUTES

@@ -36,7 +36,9 @@ def use(**more: str) -> None:
     edge._transport.cache_clear()
 
 
-def served(audience: Audience = PUBLIC, media: str = "application/json") -> Client:
+def served(
+    audience: Audience = PUBLIC, media: str = "application/json", path: str = "/list", cache_seconds: int | None = None
+) -> Client:
     """A mall with one list, which answers with what it was asked."""
     app = Chalice("manners", configure_logs=False)
 
@@ -44,9 +46,9 @@ def served(audience: Audience = PUBLIC, media: str = "application/json") -> Clie
         return Reply(msgspec.json.encode(query), content_type=media)
 
     declared = Endpoint(
-        method="GET", path="/list", audience=audience, permission="", handler=handler, status=200, idempotent=False,
-        errors=(), cache_seconds=None, media=media, takes="application/json", body_max=BODY_MAX, per_minute=None,
-        fields_of="chalicelib.platform.web.types",
+        method="GET", path=path, audience=audience, permission="", handler=handler, status=200, idempotent=False,
+        errors=(), cache_seconds=cache_seconds, media=media, takes="application/json", body_max=BODY_MAX,
+        per_minute=None, fields_of="chalicelib.platform.web.types",
     )  # fmt: skip
     edge.register(app, None, [declared])  # type: ignore[arg-type]  # no operator calls here
     return Client(gateway(app))
@@ -85,6 +87,30 @@ def test_no_browser_guesses_a_type_and_https_stays_https(public_url: str, told: 
     headers = served().get(f"/list{query}").headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers.get("Strict-Transport-Security") == told
+
+
+@pytest.mark.parametrize(
+    ("path", "by_cdn", "told"),
+    [
+        ("/v1/products", "60", "public, max-age=5, s-maxage=60, stale-while-revalidate=60"),
+        ("/v1/products", "0", "public, max-age=5"),
+        ("/v1/carriers", "60", "public, max-age=5"),
+    ],
+    ids=["the catalogue on a CDN", "no CDN", "anything else"],
+)
+def test_a_cdn_may_keep_the_catalogue_where_there_is_one(path: str, by_cdn: str, told: str) -> None:
+    use(YUTANG_CDN_SECONDS=by_cdn)
+    shop = served(path=path, cache_seconds=5)
+    answer = shop.get(path)
+    same = shop.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (answer.status_code, same.status_code) == (200, 304)
+    assert answer.headers["Cache-Control"] == same.headers["Cache-Control"] == told
+
+
+def test_nobody_keeps_a_refusal() -> None:
+    use(YUTANG_CDN_SECONDS="60")
+    refusal = served(path="/v1/products", cache_seconds=5).get("/v1/products?limit=0")
+    assert (refusal.status_code, refusal.headers["Cache-Control"]) == (400, "no-store")
 
 
 def token(member: str) -> dict[str, str]:
