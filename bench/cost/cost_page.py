@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.cost import quota_page, quotas, traffic
+from bench.cost import front_page, fronts, quota_page, quotas, traffic
 from bench.cost.quota_page import HOME
 from bench.cost.traffic import Taken
 from bench.cost.usage import (
@@ -54,7 +54,10 @@ def page(found: Measured, listed: Prices) -> str:
         "# The cost",
         _answer(malls, listed),
         _MADE,
-        _thousands(malls, listed), _months(malls, listed), _kinds(malls, listed), quota_page.met(malls[HOME]),
+        _thousands(malls, listed), _months(malls, listed),
+        front_page.on_cdn(malls, listed, _EXAMPLE, _money), front_page.behind_alb(malls, listed, _EXAMPLE, _money),
+        front_page.choices(malls[HOME], listed, _EXAMPLE, _money),
+        _kinds(malls, listed), quota_page.met(malls[HOME]),
         quota_page.partitions(malls[HOME]), quota_page.workers(malls, listed), _flash_sale(), _memory(found, listed),
         _waiting(malls[HOME], listed), _taken(), _listed(listed),
     ]  # fmt: skip
@@ -76,9 +79,15 @@ def _answer(malls: Mapping[str, Mall], listed: Prices) -> str:
         for region, worker in first_of.items()
     )
     largest = traffic.SIZES[-1]
+    untraced = _money(sum(services.values()) - services["X-Ray"], HOME, listed)
+    on_cdn = sum(bill(fronts.on_cdn(malls[HOME], _EXAMPLE, traffic.CDN_SECONDS.number), HOME, listed).values())
     return f"""A mall with {_EXAMPLE:,} orders a day, and {traffic.VISITS_PER_ORDER.number:g} visits for each, costs
 about {" or ".join(told)}; in Singapore {share[first]} % of it is {first}
-and {share[second]} % {second}. A mall in which nobody shops costs {_money(nobody, HOME, listed)} a month.
+and {share[second]} % {second}. With X-Ray off it is {untraced} there, with the catalogue
+[on a CDN](#with-the-catalogue-on-a-cdn) {_money(on_cdn, HOME, listed)}. A mall in which nobody shops costs
+{_money(nobody, HOME, listed)} a month.
+
+A visit is {front_page.calls_of_a_visit():.1f} calls, by a client that does as [clients.md](clients.md) says.
 
 As it is configured, its workers keep up with some {most}; two settings make them
 more ([Workers](#workers)). The first quota of AWS that it meets is API Gateway's ([Quotas](#quotas)); at {largest:,}
@@ -230,11 +239,15 @@ def _taken() -> str:
         "bytes of the access log": traffic.ACCESS_LOG_BYTES,
         "bytes added to a line": traffic.LINE_BYTES, "bytes of headers": traffic.HEADER_BYTES,
         "months that logs are kept": traffic.LOG_MONTHS, "of a log's bytes when kept": traffic.LOG_COMPRESSED,
-        "custom metrics": traffic.METRICS, "traced": traffic.TRACED_SHARE,
+        "custom metrics": traffic.METRICS, "requests traced": traffic.TRACED_SHARE,
+        "others traced": traffic.TRACED_DEFAULT, "pages of 20 in a list": traffic.LIST_PAGES,
+        "regional caches of the CDN": traffic.CDN_CACHES, "seconds that the CDN keeps": traffic.CDN_SECONDS,
+        "bytes of a request": traffic.REQUEST_BYTES, "connections of an ALB's unit": traffic.LCU_CONNECTIONS,
+        "GB of an ALB's unit": traffic.LCU_GB_HOUR,
     }  # fmt: skip
     lists: list[tuple[str, Mapping[str, Taken]]] = [
         ("times in a visit", traffic.VISIT), ("times in an order, where not as measured", traffic.ORDER),
-        ("of the paid orders", traffic.KINDS), ("", single),
+        ("of the paid orders", traffic.KINDS), ("different answers of the catalogue", traffic.ANSWERS), ("", single),
     ]  # fmt: skip
     rows = [
         (what if number == 0 else "", name, f"{taken.number:g}", taken.why)

@@ -176,7 +176,7 @@ def readings(mall: Mall) -> list[Hot]:
     for share, life, often in lives:
         times: dict[str, float] = defaultdict(float)
         for number, step in mall.steps(life, often):
-            times[step.name] += number
+            times[step.name] += number * (traffic.LIST_PAGES.number if step.name == "product list" else 1)
         for each in life.readings:
             count = _SEARCH_CHUNKS if each.place == "search_chunks" else 1
             per_visit[(each.place, each.pattern)] += share * times[each.step] * each.reads / count

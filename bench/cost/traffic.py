@@ -15,17 +15,20 @@ class Taken(NamedTuple):
 
 #: Calls of one visit, by the names of bench/units/journey.py.
 VISIT: dict[str, Taken] = {
-    "login (known member)": Taken(0.9, "the mini-program logs in as it opens"),
+    "login (known member)": Taken(0.1, "the token of 30 days is kept, and a member comes some ten times in them"),
     "login (new member)": Taken(0.1, "one visitor in ten is new"),
-    "categories": Taken(1, "the home page"),
-    "product list": Taken(3, "the home page, and two pages further"),
+    "categories": Taken(0.25, "one in four opens the page of categories; the home page needs no tree"),
+    "product list": Taken(1.5, "the home page with 40 cards, and half of them 40 more"),
     "search": Taken(0.3, "a third look for something"),
     "product detail": Taken(4, "what they look at"),
     "add to cart": Taken(0.3, "one in three puts something in"),
-    "get cart": Taken(0.5, "and looks into the cart"),
-    "me": Taken(0.3, "their own page"),
+    "get cart": Taken(0.2, "who looks into the cart without a change to it, which answers the whole cart"),
+    "me": Taken(0.1, "their own page shows what the login answered, and asks once a week"),
     "add an address": Taken(0.03, "new customers"),
 }
+LIST_PAGES = Taken(
+    2, "40 cards in a call (`limit=40`), where pages of 20 were measured: its units, bytes and CPU as of two"
+)
 #: How often calls of an order come, where it is not as often as they were measured.
 ORDER: dict[str, Taken] = {
     "quote": Taken(2, "asked again when the address or a coupon changes"),
@@ -55,11 +58,29 @@ WECHAT_MS = {
     "cn-north-1": Taken(60, "a call to WeChat within China"),
 }
 COLD_SHARE = Taken(0.002, "of requests that start a new environment; falls as traffic grows")
-PLATFORM_LOG_BYTES = Taken(400, "START, END and REPORT of an invocation, Lambda's own lines")
-ACCESS_LOG_BYTES = Taken(230, "a request in the API's access log: id, address, method, resource, status, latency")
+PLATFORM_LOG_BYTES = Taken(400, "START, END and REPORT of an invocation, Lambda's own lines, where they are kept")
+ACCESS_LOG_BYTES = Taken(180, "a request in the API's access log: id, address, method, resource, status, latency")
 LINE_BYTES = Taken(26, "what CloudWatch adds to each line (its pricing page)")
 HEADER_BYTES = Taken(600, "status line and headers of an answer")
 LOG_MONTHS = Taken(6, "LogDays is 180 by default (infra/template.json)")
 LOG_COMPRESSED = Taken(0.2, "kept logs are counted as compressed")
 METRICS = Taken(40, "custom metrics with their dimensions: some 12 of the mall, the rest by kind of refusal and of job")
-TRACED_SHARE = Taken(0.05, "X-Ray's default rule: the first request of each second, and one in twenty of the others")
+TRACED_SHARE = Taken(0.01, "of requests, by the mall's own rule: TracedShare (infra/template.json)")
+TRACED_DEFAULT = Taken(
+    0.05, "X-Ray's default rule, the workers': the first of each second, and one in twenty of others"
+)
+
+#: How many different answers there are to each call of a visit that a CDN can answer.
+ANSWERS: dict[str, Taken] = {
+    "categories": Taken(1, "one tree"),
+    "product list": Taken(60, "categories, orders and pages that are looked at"),
+    "search": Taken(1000, "words that are asked for"),
+    "product detail": Taken(300, "a brand's own products"),
+}
+CDN_CACHES = Taken(
+    2, "of CloudFront's regional caches, which ask the API each for itself, so many see most of the shoppers"
+)
+CDN_SECONDS = Taken(300, "CdnSeconds, as docs/operations.md sets it")
+REQUEST_BYTES = Taken(800, "a request with its headers, which an ALB counts too")
+LCU_CONNECTIONS = Taken(25, "new connections a second in an ALB's capacity unit; each call is taken to be a new one")
+LCU_GB_HOUR = Taken(0.4, "GB an hour in it, with Lambda behind")

@@ -150,18 +150,29 @@ def step_usage(step: Step, region: str, memory: Mapping[str, int], cold_ms: floa
     if step.function.startswith("run-due"):
         return usage
     seconds += traffic.COLD_SHARE.number * cold_ms / 1000
-    lines = step.log_bytes + step.log_lines * traffic.LINE_BYTES.number + traffic.PLATFORM_LOG_BYTES.number
+    lines = step.log_bytes + step.log_lines * traffic.LINE_BYTES.number
+    traced = traffic.TRACED_SHARE if step.function == "api" else traffic.TRACED_DEFAULT
     usage |= {
         "lambda_request": 1.0,
         "lambda_gb_second": seconds * size / _MB_PER_GB,
         "log_gb": lines / GB,
-        "trace": traffic.TRACED_SHARE.number,
+        "trace": traced.number,
     }
     if step.function == "api":
         sent = (step.sent_bytes + traffic.HEADER_BYTES.number) / GB
         usage |= {"api_request": 1.0, "waf_request": 1.0, "sent_gb": sent}
         usage["log_gb"] += (traffic.ACCESS_LOG_BYTES.number + traffic.LINE_BYTES.number) / GB
     return usage
+
+
+def _longer(step: Step) -> Step:
+    """A list with all its cards, any other call as it was measured."""
+    if step.name != "product list":
+        return step
+    pages = traffic.LIST_PAGES.number
+    return msgspec.structs.replace(
+        step, reads=step.reads * pages, cpu_ms=step.cpu_ms * pages, sent_bytes=step.sent_bytes * pages
+    )
 
 
 class Mall:
@@ -175,8 +186,8 @@ class Mall:
         return [(often[step.name].number if step.name in often else step.times, step) for step in life.steps]
 
     def visit_steps(self) -> list[tuple[float, Step]]:
-        """Those of a visit."""
-        return self.steps(self.found.lives.visit, traffic.VISIT)
+        """Those of a visit, its lists with as many cards as a client asks for."""
+        return [(times, _longer(step)) for times, step in self.steps(self.found.lives.visit, traffic.VISIT)]
 
     def order_steps(self) -> list[tuple[float, Step]]:
         """Those of a paid order, with its part of what is not paid."""
@@ -226,11 +237,11 @@ class Mall:
                 asleep = max(0.0, awake_seconds(due_a_minute) - due_a_minute * self._job_seconds())
                 seconds += asleep
                 reads += look.reads * (asleep / NAP_SECONDS + 1.5 * min(due_a_minute, _MOMENTS_MAX))
-            lines = look.log_bytes + look.log_lines * traffic.LINE_BYTES.number + traffic.PLATFORM_LOG_BYTES.number
+            lines = look.log_bytes + look.log_lines * traffic.LINE_BYTES.number
             parts.append(
                 (minutes, {
                     "lambda_request": 1.0, "lambda_gb_second": seconds * size / _MB_PER_GB, "dynamodb_read": reads,
-                    "log_gb": lines / GB, "trace": traffic.TRACED_SHARE.number,
+                    "log_gb": lines / GB, "trace": traffic.TRACED_DEFAULT.number,
                 })
             )  # fmt: skip
         return added(parts)
@@ -250,15 +261,20 @@ class Mall:
              (1, self.schedules(orders_a_day))]
         )  # fmt: skip
         kept = self.year_gb(orders_a_day)
-        usage["log_gb_month"] = usage["log_gb"] * traffic.LOG_MONTHS.number * traffic.LOG_COMPRESSED.number
-        usage["trace"] += min(usage["lambda_request"], traffic.DAYS * DAY_SECONDS) * (1 - traffic.TRACED_SHARE.number)
-        return usage | {"dynamodb_gb": kept, "pitr_gb": kept}
+        workers = usage["lambda_request"] - usage.get("api_request", 0.0)
+        usage["trace"] += min(workers, traffic.DAYS * DAY_SECONDS) * (1 - traffic.TRACED_DEFAULT.number)
+        return usage | {"log_gb_month": kept_logs(usage["log_gb"]), "dynamodb_gb": kept, "pitr_gb": kept}
 
     def year_gb(self, orders_a_day: float) -> float:
         """GB that a year of so many orders a day leaves."""
         order, member = self.kept_bytes()
         new = traffic.VISITS_PER_ORDER.number * traffic.VISIT["login (new member)"].number
         return orders_a_day * 365 * (order + new * member) / GB
+
+
+def kept_logs(log_gb: float) -> float:
+    """GB of logs that are kept, where so many are written in a month."""
+    return log_gb * traffic.LOG_MONTHS.number * traffic.LOG_COMPRESSED.number
 
 
 def awake_seconds(due_a_minute: float) -> float:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.cost import cost_page, quotas, traffic, usage
+from bench.cost import cost_page, fronts, quotas, traffic, usage
 from bench.cost.usage import Mall, Price, awake_seconds, bill, duration_ms, step_usage
 from bench.package.stack import beginnings
 from bench.units.figures import Meeting, Step
@@ -81,7 +81,7 @@ def test_a_call() -> None:
     assert used == pytest.approx(
         {
             "dynamodb_read": 7, "dynamodb_write": 12, "lambda_request": 1, "api_request": 1, "waf_request": 1,
-            "lambda_gb_second": seconds * 1769 / 1024, "trace": 0.05, "log_gb": (600 + 2 * 26 + 400 + 230 + 26) / 2**30,
+            "lambda_gb_second": seconds * 1769 / 1024, "trace": 0.01, "log_gb": (600 + 2 * 26 + 180 + 26) / 2**30,
             "sent_gb": (424 + 600) / 2**30,
         }
     )  # fmt: skip
@@ -113,6 +113,74 @@ def test_how_long_a_worker_is_awake(due_a_minute: float, seconds: float) -> None
 def test_the_resources_of_an_api() -> None:
     paths = ["/v1/orders", "/v1/orders/{order_id}", "/v1/orders/{order_id}/pay", "/openapi.json"]
     assert beginnings(paths) == {"/", "/v1", *paths}
+
+
+def test_a_list_of_forty_cards_is_one_call_and_as_much_as_two_of_twenty() -> None:
+    (measured,) = [step for step in MEASURED.lives.visit.steps if step.name == "product list"]
+    ((times, step),) = [each for each in mall().visit_steps() if each[1].name == "product list"]
+    assert (step.reads, step.sent_bytes, step.cpu_ms) == (
+        2 * measured.reads,
+        2 * measured.sent_bytes,
+        2 * measured.cpu_ms,
+    )
+    assert mall().of([(times, step)])["api_request"] == traffic.VISIT["product list"].number
+
+
+# What the mall may cost
+
+
+def monthly(used: usage.Usage) -> tuple[float, float]:
+    """Dollars a month, and with X-Ray off."""
+    services = bill(used, HOME, PRICES)
+    return sum(services.values()), sum(services.values()) - services["X-Ray"]
+
+
+def test_ten_thousand_orders_a_day_cost_no_more_than_this() -> None:
+    traced, untraced = monthly(mall().month(10_000))
+    assert traced <= 575
+    assert untraced <= 560
+
+
+def test_with_the_catalogue_on_a_cdn_they_cost_no_more_than_this() -> None:
+    assert max(monthly(fronts.on_cdn(mall(), 10_000, traffic.CDN_SECONDS.number))) <= 350
+
+
+# The catalogue on a CDN
+
+
+def test_each_cache_of_the_cdn_asks_again_with_the_first_that_comes_when_an_answer_is_too_old() -> None:
+    caches = traffic.CDN_CACHES.number
+    assert fronts.missed_a_second(asked=1, different=1, seconds=60) == pytest.approx(caches / (60 + caches))
+    # Of two answers one is asked for twice as often as the other.
+    both = caches / (60 + caches / 2) + caches / (60 + caches / 1)
+    assert fronts.missed_a_second(asked=3, different=2, seconds=60) == pytest.approx(both)
+
+
+@given(st.floats(0, 1e5), st.integers(1, 500), st.floats(0, 3600))
+def test_a_cdn_asks_no_more_than_it_is_asked(asked: float, different: int, seconds: float) -> None:
+    missed = fronts.missed_a_second(asked, different, seconds)
+    assert 0 <= missed <= asked * (1 + 1e-9)
+    assert fronts.missed_a_second(asked, different, 0) == pytest.approx(asked)
+    assert missed <= traffic.CDN_CACHES.number * different / max(seconds, 1e-9)
+
+
+@settings(deadline=None)
+@given(st.floats(0.1, 1e6))
+def test_what_the_cdn_answers_the_api_is_not_asked(orders: float) -> None:
+    directly, by_cdn = mall().month(orders), fronts.on_cdn(mall(), orders, 300)
+    catalogue = sum(traffic.VISIT[name].number for name in traffic.ANSWERS) * traffic.VISITS_PER_ORDER.number
+    assert by_cdn["cdn_request"] == pytest.approx(catalogue * orders * traffic.DAYS)
+    answered = by_cdn["cdn_request"] * fronts.hit_share(mall(), orders, 300)
+    assert directly["api_request"] - by_cdn["api_request"] == pytest.approx(answered)
+    assert by_cdn["sent_gb"] + by_cdn["cdn_gb"] == pytest.approx(directly["sent_gb"])
+    assert min(by_cdn.values()) >= 0
+
+
+def test_a_load_balancer_is_paid_by_the_hour_and_by_what_takes_up_most_of_it() -> None:
+    used, calls = fronts.behind_alb(mall(), 10_000), mall().month(10_000)["api_request"]
+    assert "api_request" not in used
+    assert used["alb_hour"] == 720
+    assert used["lcu_hour"] == pytest.approx(calls / 2_592_000 / 25 * 720)  # each call a new connection, 25 a second
 
 
 # What holds for any number of orders
