@@ -98,7 +98,7 @@ def test_of_requests_the_share_that_is_wanted_is_traced(resources: Json, templat
 
 
 def test_of_lambda_s_own_lines_those_of_faults_are_kept(resources: Json) -> None:
-    """The mall's are JSON already, so they stay as they are; none has a level that is left out."""
+    """The mall's own lines, its metrics among them, are JSON and stay as they are (AWS's Lambda developer guide)."""
     for name in NAMES:
         assert resources[name]["Properties"]["LoggingConfig"] == {"LogFormat": "JSON", "SystemLogLevel": "WARN"}
 

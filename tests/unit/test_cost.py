@@ -58,6 +58,13 @@ def test_the_traffic_asks_for_what_was_measured() -> None:
     assert paid == pytest.approx(1)
 
 
+def test_the_client_guide_says_how_often_each_call_is_needed() -> None:
+    guide = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    table = guide.partition("## What a visit needs")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert {row[0]: float(row[2]) for row in rows} == {name: taken.number for name, taken in traffic.VISIT.items()}
+
+
 def test_every_price_has_every_region() -> None:
     for name, priced in PRICES.prices.items():
         assert set(priced.regions) == set(PRICES.regions), name
