@@ -136,7 +136,9 @@ def _advice(touches: Touches, found: dict[Sale, Outcome]) -> str:
    {ADVISED.rush:.0f} seconds: with {warm.processes:,} the sale took {many.sold_out_seconds:.1f} seconds, and
    {many.share_503:.0%} of the buyers were told to try again, because the product's key is where they waited then. API
    Gateway serves {ADVISED.gateway_rate:,.0f} requests a second in an account; this mall takes
-   as many when its parameters `RequestsPerSecond` and `RequestsAtOnce` say so."""
+   as many when its parameters `RequestsPerSecond` and `RequestsAtOnce` say so. With the 512 MB that the API's function
+   has, its own part of a request takes three times as long as on a whole vCPU: give it 1,769 (`lambda_memory_size` in
+   .chalice/config.json) for the day, so that fewer processes do."""
 
 
 def _buyers(found: dict[Sale, Outcome]) -> str:
