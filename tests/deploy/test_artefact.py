@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -138,3 +139,10 @@ def test_a_worker_that_has_worked_has_still_no_door(functions: dict[str, Functio
         )
         if name.endswith("jobs"):  # nobody inside calls WeChat
             assert not {"requests", "cryptography"} & modules
+
+
+def test_whatever_a_function_writes_is_a_line_of_json_that_lambda_hands_on(functions: dict[str, Function]) -> None:
+    """Lambda leaves such lines as they are, metrics too, and with its JSON format leaves out what is below INFO."""
+    told = [json.loads(line) for function in functions.values() for line in function.written()]
+    assert {one.get("level", "info") for one in told} <= {"info", "warning", "error"}
+    assert [one for one in told if "_aws" in one], "the metrics are among them"

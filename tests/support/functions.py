@@ -55,9 +55,14 @@ _SHARED = ("DYNAMODB_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 class Function:
     """A warm function: call it with an event."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self._process = process
+        self._log = log
         self.modules: list[str] = []
+
+    def written(self) -> list[str]:
+        """The lines of its log."""
+        return self._log.read_text(encoding="utf-8").splitlines()
 
     def __call__(self, event: dict[str, Any], context: Any = None, seconds: float = 29.0) -> Any:
         assert self._process.stdin is not None
@@ -85,7 +90,7 @@ def deployed(folder: Path, handler: str, clock: Path, log: Path) -> Iterator[Fun
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=lines, text=True,
         ) as process,
     ):  # fmt: skip
-        yield Function(process)
+        yield Function(process, log)
 
 
 def schedule_event() -> dict[str, Any]:
