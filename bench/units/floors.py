@@ -189,7 +189,6 @@ FLOORS: dict[str, list[Need]] = {
         Write("jobs", "", "the end of this one"),
     ],
     "job: watch (paid)": [
-        Write("jobs", "", "the lease, so that no two watch it", transactional=False),
         Read("orders", "", "it is paid: there is nothing to watch"),
         Write("jobs", "", "the job's end", transactional=False),
     ],

@@ -42,7 +42,7 @@ TRIPS = {
     "ship": (6, 5),
     "refund request": (3, 3),
     "job: refund push": (4, 4),
-    "job: watch (paid)": (3, 3),
+    "job: watch (paid)": (2, 2),
     "job: watch (deadline)": (3, 3),
 }
 
