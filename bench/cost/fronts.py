@@ -31,7 +31,7 @@ def missed_a_second(asked: float, different: float, seconds: float) -> float:
     ranks = range(1, round(different) + 1)
     first = asked / sum(1 / rank for rank in ranks)
     caches = traffic.CDN_CACHES.number
-    return sum(caches / (seconds + caches * rank / first) for rank in ranks) if asked else 0.0
+    return sum(caches * first / (first * seconds + caches * rank) for rank in ranks)
 
 
 def hit_share(mall: Mall, orders_a_day: float, seconds: float) -> float:
