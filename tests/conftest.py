@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -166,6 +168,16 @@ def mall(dynamodb_engine: str, places: environment.Places, tmp_path_factory: pyt
     folder: Path = tmp_path_factory.mktemp("mall")
     with Mall(folder, endpoint=dynamodb_engine, prefix=f"mall-{places.worker}-{folder.name}-") as running:
         yield running
+
+
+@pytest.fixture
+def log_lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The lines of the log of this process, parsed."""
+    from chalicelib.core import log
+
+    lines: list[dict[str, Any]] = []
+    monkeypatch.setattr(log._logger, "log", lambda _, line: lines.append(json.loads(line)))
+    return lines
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

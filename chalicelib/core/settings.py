@@ -14,6 +14,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from chalicelib.core import log
+from chalicelib.core.errors import unavailable
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one process. Counts of shards may grow between deployments, never shrink."""
@@ -109,7 +112,7 @@ def settings() -> Settings:
 def secret(name: str) -> str:
     """Give the secret of that name (one of `_SECRETS`), fetched once from where its variable says it is kept.
 
-    Raises LookupError, without any value in it, when the variable is not set.
+    Raises LookupError, without any value in it, when the variable is not set, and `unavailable` when it cannot be read.
     """
     if name not in _SECRETS:
         raise LookupError(f"no secret is named {name}")
@@ -117,12 +120,39 @@ def secret(name: str) -> str:
     if not value:
         raise LookupError(f"YUTANG_{name.upper()} is not set: {_SECRETS[name]}")
     store, _, where = value.partition(":")
-    if store == "secretsmanager":
-        return _client("secretsmanager").get_secret_value(SecretId=where)["SecretString"]  # type: ignore[no-any-return]
-    if store == "ssm":
-        answer = _client("ssm").get_parameter(Name=where, WithDecryption=True)
-        return answer["Parameter"]["Value"]  # type: ignore[no-any-return]
-    return value
+    return _fetched(store, where) if store in ("secretsmanager", "ssm") else value
+
+
+#: Seconds to connect and to read, and how often. A store that is silent is given up after 7 seconds, with the client's
+#: own wait of up to one: an environment that reads two secrets for its first request still answers it in time.
+_CONNECT_SECONDS = 1.0
+_READ_SECONDS = 3.0
+_TRIES = 2
+
+
+def _fetched(store: str, where: str) -> str:
+    """What is kept there. Raises `unavailable`: who asks comes again, and a job waits, until the store answers or the
+    deployment is put right (the secret is made, or its right granted)."""
+    import boto3  # only a deployed mall keeps its secrets elsewhere, and only once per process
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"total_max_attempts": _TRIES, "mode": "standard"},
+    )
+    try:
+        client = boto3.client(store, region_name=settings().region, config=config)
+        if store == "ssm":
+            return str(client.get_parameter(Name=where, WithDecryption=True)["Parameter"]["Value"])
+        return str(client.get_secret_value(SecretId=where)["SecretString"])
+    except ClientError as fault:  # it is not there, or may not be read: a person has to see that
+        log.error("secret_refused", store=store, where=where, reason=fault.response["Error"]["Code"])
+        raise unavailable() from fault
+    except BotoCoreError as fault:
+        log.warning("secret_unreachable", store=store, where=where, reason=type(fault).__name__)
+        raise unavailable() from fault
 
 
 def secret_list(name: str) -> list[str]:
@@ -160,9 +190,3 @@ def identity_key() -> str:
 def secret_map(name: str) -> dict[str, str]:
     """Give the secret as a JSON object of text."""
     return msgspec.json.decode(secret(name), type=dict[str, str])
-
-
-def _client(service: str):  # type: ignore[no-untyped-def]
-    import boto3  # only a deployed mall keeps its secrets elsewhere, and only once per process
-
-    return boto3.client(service, region_name=settings().region)

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from chalicelib.core import log, metrics
 from chalicelib.core.metrics import Metric
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The lines of the log, parsed."""
-    lines: list[dict[str, Any]] = []
-    monkeypatch.setattr(log._logger, "log", lambda _, line: lines.append(json.loads(line)))
-    return lines
 
 
 def counted(line: dict[str, Any]) -> dict[tuple[str, ...], float]:
@@ -28,7 +19,7 @@ def counted(line: dict[str, Any]) -> dict[tuple[str, ...], float]:
     return {(*dimensions, *values, metric["Name"]): line[metric["Name"]] for metric in directive["Metrics"]}
 
 
-def test_what_was_counted_is_told_at_the_end(told: list[dict[str, Any]]) -> None:
+def test_what_was_counted_is_told_at_the_end(log_lines: list[dict[str, Any]]) -> None:
     with metrics.gather():
         metrics.add(Metric.ORDERS_PAID)
         metrics.add(Metric.ORDERS_PAID)
@@ -36,9 +27,9 @@ def test_what_was_counted_is_told_at_the_end(told: list[dict[str, Any]]) -> None
         metrics.maximum(Metric.JOB_LAG, 3.5, Lane="INSIDE")
         metrics.maximum(Metric.JOB_LAG, 1.0, Lane="INSIDE")
         metrics.add(Metric.REFUSED, Reason="out_of_stock")
-        assert told == []
+        assert log_lines == []
     found: dict[tuple[str, ...], float] = {}
-    for line in told:
+    for line in log_lines:
         found |= counted(line)
     assert found == {
         ("Stage", "test", "OrdersPaid"): 2,
@@ -46,29 +37,29 @@ def test_what_was_counted_is_told_at_the_end(told: list[dict[str, Any]]) -> None
         ("Stage", "Lane", "test", "INSIDE", "JobLag"): 3.5,
         ("Stage", "Reason", "test", "out_of_stock", "Refused"): 1,
     }
-    assert all(line["_aws"]["Timestamp"] > 1_700_000_000_000 for line in told)
+    assert all(line["_aws"]["Timestamp"] > 1_700_000_000_000 for line in log_lines)
 
 
-def test_what_failed_is_told_too(told: list[dict[str, Any]]) -> None:
+def test_what_failed_is_told_too(log_lines: list[dict[str, Any]]) -> None:
     with pytest.raises(LookupError), metrics.gather():
         metrics.add(Metric.JOBS_DEAD)
         raise LookupError
-    assert counted(told[0]) == {("Stage", "test", "JobsDead"): 1}
+    assert counted(log_lines[0]) == {("Stage", "test", "JobsDead"): 1}
 
 
-def test_nothing_is_told_of_nothing_and_nobody_counts_outside(told: list[dict[str, Any]]) -> None:
+def test_nothing_is_told_of_nothing_and_nobody_counts_outside(log_lines: list[dict[str, Any]]) -> None:
     metrics.add(Metric.JOBS_DEAD)
     with metrics.gather():
         pass
-    assert told == []
+    assert log_lines == []
 
 
-def test_a_line_of_a_request_says_whom_and_what_it_is_about(told: list[dict[str, Any]]) -> None:
+def test_a_line_of_a_request_says_whom_and_what_it_is_about(log_lines: list[dict[str, Any]]) -> None:
     with log.request("r-1"):
         log.about(caller="member:abc", order_id="o1")
         log.info("answered")
     log.info("other")
-    assert {name: told[0][name] for name in ("request_id", "caller", "order_id")} == {
+    assert {name: log_lines[0][name] for name in ("request_id", "caller", "order_id")} == {
         "request_id": "r-1", "caller": "member:abc", "order_id": "o1",
     }  # fmt: skip
-    assert "order_id" not in told[1]
+    assert "order_id" not in log_lines[1]

@@ -175,7 +175,9 @@ def demand_own_page(visit: Visit) -> None:
 def _of_session(visit: Visit) -> Admitted | None:
     try:
         session = tokens.check("session", rules.cookie(visit.cookies, rules.session_cookie(_https())))
-    except MallError:
+    except MallError as fault:
+        if fault.code != "unauthenticated":  # the key cannot be read: whoever it is, they come again
+            raise
         return None
     operator = operator_queries.find(session.subject)
     holds = operator is not None and operator.honours(session.issued_at)
@@ -186,7 +188,9 @@ def _known_device(name: str, visit: Visit) -> str:
     """The id of the browser, where this operator has logged in there before; else ""."""
     try:
         device = tokens.check("device", rules.cookie(visit.cookies, rules.device_cookie(name, _https())))
-    except MallError:
+    except MallError as fault:
+        if fault.code != "unauthenticated":
+            raise
         return ""
     owner, _, device_id = device.subject.partition("/")
     return device_id if owner == name else ""
