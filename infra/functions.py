@@ -34,6 +34,10 @@ FUNCTIONS = (
 _STREAM = {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
 _UNREAD = {"Fn::GetAtt": ["UnreadJobs", "Arn"]}
 _NOTHING = {"Ref": "AWS::NoValue"}
+#: What there must be before a function in the VPC can call anybody, by the condition that puts it there. Where requests
+#: are answered there, secrets are read past the NAT gateway, which stands in one zone.
+_WAYS_OUT = ("PrivateRoute", "PrivateSubnetARoutes", "PrivateSubnetBRoutes", "DynamoDBEndpoint")
+_WAITS_FOR = {"CallsFixed": _WAYS_OUT, "AllFixed": (*_WAYS_OUT, "SecretsEndpoint")}
 #: Of each worker that a schedule wakes: one is woken every minute, and each lives up to 83 seconds.
 _ALIVE_AT_ONCE = 2
 #: The mall's lines are JSON and stay as they are; of Lambda's own those that tell of a fault.
@@ -84,6 +88,9 @@ def _properties(function: Function, variables: Json, workers: int) -> Json:
             "SecurityGroupIds": [{"Ref": "OutwardOnly"}],
         }
         properties["VpcConfig"] = {"Fn::If": [function.fixed, network, _NOTHING]}
+        # Nobody reads it: CloudFormation moves the function only once these are there. DependsOn knows no condition.
+        ways = {"Fn::Join": [" ", [{"Ref": way} for way in _WAITS_FOR[function.fixed]]]}
+        properties["Environment"]["Variables"]["YUTANG_WAYS_OUT"] = {"Fn::If": [function.fixed, ways, _NOTHING]}
     if function.wakes:
         # A flood of requests may take all other environments of the account; what moves money goes on.
         kept = {"Ref": "WorkersReserved"} if function.wakes == "stream" else _ALIVE_AT_ONCE * workers

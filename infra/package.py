@@ -101,7 +101,7 @@ def merged_template(stage: str, deployed_now: Json | None = None) -> Json:
     template["Resources"] |= uploads.resources()
     template["Resources"] |= alarms.resources(stage, workers)
     network = msgspec.json.decode(NETWORK.read_bytes())
-    template["Resources"] |= {name: resource | {"Condition": "CallsFixed"} for name, resource in network.items()}
+    template["Resources"] |= {name: {"Condition": "CallsFixed"} | resource for name, resource in network.items()}
     return template
 
 

@@ -26,6 +26,7 @@ from bench.cost.usage import (
     measured,
     memory_mb,
     prices,
+    secrets_endpoint,
 )
 from bench.markdown import table
 
@@ -132,7 +133,11 @@ def _months(malls: Mapping[str, Mall], listed: Prices) -> str:
         head = (listed.regions[region].name, "nobody", *(f"{size:,} orders a day" for size in traffic.SIZES))
         address = _money(fixed_address(region, listed), region, listed)
         parts.append(table(head, [*rows, kept]))
-        parts.append(f"The fixed address for WeChat's whitelists (`FixedAddress`, off by default) is {address} more.")
+        endpoint = _money(secrets_endpoint(region, listed), region, listed)
+        parts.append(
+            f"The fixed address for WeChat's whitelists (`FixedAddress`, off by default) is {address} more; where "
+            f"`everything` calls from it, {endpoint} beside that for an endpoint through which secrets are read."
+        )
     assumed = sum(bool(each.regions[_CHINA].assumed) for each in listed.prices.values())
     parts.append(
         f"""Thirty days, after a year of this traffic, so that a year's data is stored. Of the {len(listed.prices)}

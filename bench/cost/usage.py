@@ -302,3 +302,8 @@ def fixed_address(region: str, listed: Prices) -> float:
     """A month of the NAT gateway and its address (FixedAddress), without what goes through it."""
     hours = {"nat_hour": float(_HOURS), "address_hour": float(_HOURS)}
     return sum(bill(hours, region, listed).values())
+
+
+def secrets_endpoint(region: str, listed: Prices) -> float:
+    """A month of the endpoint for secrets, in two zones, that everything behind the fixed address has beside it."""
+    return sum(bill({"endpoint_hour": 2.0 * _HOURS}, region, listed).values())

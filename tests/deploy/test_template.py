@@ -67,7 +67,8 @@ def test_the_linter_is_awake(template: Json, tmp_path: Path) -> None:
 def test_no_partition_of_aws_is_named(expanded: tuple[str, Json], built: Path) -> None:
     for text in ((built / "sam.json").read_text(), json.dumps(expanded[1])):
         assert not re.search(r"arn:aws|amazonaws\.com\.cn|us-east-1", text)
-        services = r"(lambda|events|apigateway|cloudwatch)\.amazonaws\.com|com\.amazonaws\.\$\{AWS::Region\}\.dynamodb"
+        services = r"(lambda|events|apigateway|cloudwatch)\.amazonaws\.com"
+        services += r"|com\.amazonaws\.\$\{AWS::Region\}\.(dynamodb|secretsmanager)"
         assert "amazonaws" not in re.sub(services, "", text)
 
 
@@ -251,16 +252,6 @@ def test_another_version_of_the_secrets_starts_every_function_anew(resources: Js
     for name in everything:
         variables = resources[name]["Properties"]["Environment"]["Variables"]
         assert variables["YUTANG_SECRETS_VERSION"] == {"Ref": "SecretsVersion"}
-
-
-def test_who_needs_a_fixed_address_has_one_where_that_is_wanted(resources: Json) -> None:
-    wanted = {"RunDueCalls": "CallsFixed", "RunOwedCalls": "CallsFixed", "APIHandler": "AllFixed"}
-    wanted["Operators"] = "AllFixed"
-    for name in NAMES:
-        network = resources[name]["Properties"].get("VpcConfig", {}).get("Fn::If", [None])
-        assert network[0] == wanted.get(name)
-    assert {one["Condition"] for one in resources.values() if one["Type"].startswith("AWS::EC2::")} == {"CallsFixed"}
-    assert resources["PrivateRoute"]["Properties"]["NatGatewayId"] == {"Ref": "Nat"}
 
 
 def test_of_uploads_the_public_ones_are_read_by_everybody_and_nothing_else(resources: Json) -> None:
