@@ -3,12 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# The Python that is named makes .venv, also where another one has made it.
+ifneq ($(origin PYTHON),file)
+OTHER := $(shell test -x $(BIN)/python && test "$$($(BIN)/python -V)" != "$$($(PYTHON) -V)" && echo other)
+endif
 TYPED := app.py chalicelib local tools bench infra tests/support
 
 .DEFAULT_GOAL := help
 # Compiled modules are kept: the tests start some hundred processes, each of which would compile them all again.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help run test unit check hooks demo drill import audit permissions openapi pins advisories mutants bench package lint format types clean
+.PHONY: $(OTHER) help run test unit check hooks demo drill import audit permissions openapi pins advisories mutants bench package lint format types clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -59,7 +63,7 @@ mutants: $(INSTALLED) ## small faults planted in the rules: do the unit tests no
 bench: $(INSTALLED) ## what the mall costs
 	$(BIN)/python -m bench
 
-package: $(INSTALLED) ## what is deployed, into build/package: make package [STAGE=prod] [REGION=cn-north-1] [TABLES=deployed.json]
+package: $(INSTALLED) ## what is deployed, into build/package: make PYTHON=python3.13 package [STAGE=prod] [REGION=cn-north-1] [TABLES=deployed.json]
 	@$(BIN)/python -m infra.package --stage $(or $(STAGE),prod) --region $(or $(REGION),cn-north-1) \
 	  $(if $(TABLES),--tables "$(TABLES)")
 
@@ -78,9 +82,10 @@ clean: ## remove the local mall's data and what tools leave; keeps .venv and .ca
 	rm -rf .local .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-$(INSTALLED): requirements.txt requirements-dev.txt
+$(INSTALLED): requirements.txt requirements-dev.txt $(OTHER)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "Yutang needs Python 3.11 or newer; '$(PYTHON)' is not. Name one: make PYTHON=python3.12 ..."; exit 1; }
+	@test -z "$(OTHER)" || rm -rf .venv
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
 	  echo "'$(PYTHON) -m venv' does not work here (on Debian and Ubuntu: install python3-venv)"; rm -rf .venv; exit 1; }
 	@echo "installing what requirements.txt and requirements-dev.txt name into .venv ..."

@@ -33,6 +33,8 @@ BUILD = ROOT / "build"
 TEMPLATE = Path(__file__).with_name("template.json")
 NETWORK = Path(__file__).with_name("network.json")
 
+#: What Lambda runs the mall on, in every region; Chalice packs for the Python that runs it.
+RUNTIME = (3, 13)
 #: Services whose descriptions stay: the mall's data, and where its secrets may be kept.
 SERVICES = frozenset({"dynamodb", "secretsmanager", "ssm", "sts"})
 #: Variables whose values are given at deployment, or follow from a resource.
@@ -190,6 +192,15 @@ def lint(template: Path, region: str) -> None:
         raise SystemExit(f"cfn-lint found faults:\n{done.stdout}")
 
 
+def demand_runtime() -> None:
+    """Raise SystemExit where another Python than Lambda's would pack: its compiled modules would not run there."""
+    has, wants = (f"{major}.{minor}" for major, minor in (sys.version_info[:2], RUNTIME))
+    if has != wants:
+        raise SystemExit(
+            f"what is deployed runs on Python {wants}, and this is {has}: make PYTHON=python{wants} package"
+        )
+
+
 def main() -> int:
     """Package, check the template, and say how large it has become."""
     parser = argparse.ArgumentParser(prog="python -m infra.package", description="Packages the mall for deployment.")
@@ -198,6 +209,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=BUILD / "package")
     parser.add_argument("--tables", type=Path, help="the template that is deployed, whose tables stay as they are")
     arguments = parser.parse_args()
+    demand_runtime()
     deployed_now = msgspec.json.decode(arguments.tables.read_bytes()) if arguments.tables else None
     sizes = package(arguments.stage, arguments.out, arguments.region, deployed_now)
     lint(arguments.out / "sam.json", arguments.region)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,27 @@ for service in {services}:
 @pytest.fixture(scope="module")
 def names(built: Path) -> list[str]:
     return zipfile.ZipFile(built / "deployment.zip").namelist()
+
+
+@pytest.mark.parametrize("other", [(3, 11, 9), (3, 12, 1), (3, 14, 0)])
+def test_what_another_python_packs_is_not_deployed(
+    other: tuple[int, int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["package", "--out", str(tmp_path / "out")])
+    monkeypatch.setattr(sys, "version_info", other)
+    with pytest.raises(SystemExit) as refusal:
+        package.main()
+    said = f"what is deployed runs on Python 3.13, and this is 3.{other[1]}: make PYTHON=python3.13 package"
+    assert (refusal.value.code, list(tmp_path.iterdir())) == (said, [])
+    monkeypatch.setattr(sys, "version_info", (3, 13, 4))
+    package.demand_runtime()
+
+
+def test_every_function_runs_on_the_python_that_packed_it(resources: dict[str, Any]) -> None:
+    runtimes = {
+        one["Properties"]["Runtime"] for one in resources.values() if one["Type"] == "AWS::Serverless::Function"
+    }
+    assert runtimes == {f"python3.{sys.version_info.minor}"}
 
 
 def test_the_zip_is_small(built: Path) -> None:
