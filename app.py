@@ -149,8 +149,8 @@ def run_owed_calls(event: Any) -> dict[str, Any]:
 def _run_owed(name: str, event: Any) -> dict[str, Any]:
     """Run the jobs of these records (each stream handler's filter lets only those of its lane through).
 
-    Answers which records could not be tried, so that Lambda brings those again and not the whole batch. A job that
-    was tried and failed is not among them: it has put itself back.
+    Answers which records could not be tried: Lambda brings the first of them again and all after it, not those before.
+    What of these is done is not done twice. A job that was tried and failed is not among them: it has put itself back.
     """
     failed: list[str] = []
     with entry(name, event.context) as left:

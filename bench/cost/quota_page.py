@@ -34,7 +34,7 @@ def met(mall: Mall) -> str:
         row("calls of the API (API Gateway, account)", quotas.API_CALLS, [each.calls for each in peaks],
             "asking AWS; lists and details answered from a CDN would be fewer"),
         row("environments at work (Lambda, account)", quotas.CONCURRENCY, [each.concurrency for each in peaks],
-            "asking AWS, also a new account that has fewer; the 29 s time-out, and WeChat's time-outs, bound a call"),
+            "asking AWS, before the first deployment: a new account begins with 10 or 50; time-outs bound a call"),
         row(f"write units on the table `{peaks[0].table}`", quotas.TABLE_WRITES, [each.table_writes for each in peaks],
             "asking AWS; a new table begins with 4,000 and doubles within 30 minutes"),
         row("write units on the busiest partition every order meets", quotas.PARTITION_WRITES,
@@ -118,7 +118,7 @@ def workers(malls: Mapping[str, Mall], listed: Prices) -> str:
         most = [about(each.orders_a_second * DAY_SECONDS) for each in here]
         needed = [[each.needed(size / DAY_SECONDS * traffic.PEAK.number) for each in here] for size in traffic.SIZES]
         shown = [_either([_against(number, worker.at_once, "d") for number in numbers]) for numbers in needed]
-        rows.append((f"`{worker.function}`", worker.at_once, f"`{worker.setting}`", *times, *most, *shown))
+        rows.append((f"`{worker.function}`", worker.at_once, worker.more_by, *times, *most, *shown))
     names = [listed.regions[region].name for region in malls]
     head = (
         "function", "at once", "by", *(f"ms for one order, {name}" for name in names),
@@ -128,13 +128,16 @@ def workers(malls: Mapping[str, Mall], listed: Prices) -> str:
     return f"""## Workers
 
 A worker runs the jobs of its shards one after the other: those due later the workers of a schedule, each with its part
-of the shards; those owed at once the stream's readers, one for each shard of jobs. So each function keeps up with so
-many orders a day, when they come evenly. The last columns say how many of it the busiest second needs, so that nothing
-waits ({" or ".join(names)}); bold is more than is configured.
+of the shards; those owed at once the readers of the stream, which keep the order of each job's own records alone, so
+that no shard of jobs has one to itself. Each of the stream's shards has up to ten readers inside and three outside,
+where WeChat's limits are; a new table's stream has {quotas.STREAM_SHARDS} shards, and more as the table grows. So each
+function keeps up with so many orders a day, when they come evenly. The last columns say how many of it the busiest
+second needs, so that nothing waits ({" or ".join(names)}); bold is more than there are.
 
 {table(head, rows)}
 
 `YUTANG_JOB_WORKERS` and `YUTANG_JOB_SHARDS` stand in .chalice/config.json; more workers than shards have nothing to do.
+The readers count against Lambda's concurrency, and `WorkersReserved` is the most of each function.
 Where there are too few, nothing is lost: the closing of unpaid orders (with their stock), reports to WeChat, receipt by
 time and commissions come later, and above the day's figure later every day; `InsideJobsLate` and `OutsideJobsLate` say
 so. Computed with what is [taken to be so](#taken-to-be-so); listing a product anew is counted for every order."""

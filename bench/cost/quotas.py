@@ -17,11 +17,14 @@ from chalicelib.commerce.coupons.rules import SHARDS_MAX
 from chalicelib.core.settings import Settings
 from chalicelib.gateways.wechat.bills import TRADES_MAX
 from chalicelib.insight.reconciliation.rules import SECONDS_MAX
-from infra.functions import FUNCTIONS
+from infra.functions import BATCHES_AT_ONCE, FUNCTIONS
 
-#: Quotas of a new account in a new table, as AWS documents them. All but the partition's can be raised by asking.
+#: AWS's quotas, as it documents them. All but the partition's can be raised by asking; Lambda's concurrency has to be:
+#: a new account begins with 10 or 50.
 API_CALLS = 10_000
 CONCURRENCY = 1_000
+#: Of a new table on demand, which begins with 4,000 write units a second: one for each of its partitions.
+STREAM_SHARDS = 4
 TABLE_WRITES = 40_000
 PARTITION_WRITES = 1_000
 PARTITION_READS = 3_000
@@ -187,12 +190,12 @@ def readings(mall: Mall) -> list[Hot]:
 
 class Worker(NamedTuple):
     """A function that runs jobs: its seconds of work for one paid order, how many of it run at once as the mall is
-    configured, and the setting that makes them more."""
+    configured, and what makes them more."""
 
     function: str
     seconds: float
     at_once: int
-    setting: str
+    more_by: str
 
     @property
     def orders_a_second(self) -> float:
@@ -205,15 +208,18 @@ class Worker(NamedTuple):
 
 
 def workers(mall: Mall) -> list[Worker]:
-    """Every function that runs jobs, the slowest first. A schedule wakes as many as are set; a stream's readers share
-    out its records by shard of jobs, so that each shard has one."""
+    """Every function that runs jobs, the slowest first. A schedule wakes as many as are set; each shard of the stream
+    has as many readers as the function takes batches at once."""
     found = []
     for function in FUNCTIONS:
         if function.wakes:
             steps = [(times, step) for times, step in mall.order_steps() if step.function == function.name]
             seconds = sum(times * _seconds(mall, step) for times, step in steps)
-            setting = "job_shards" if function.wakes == "stream" else "job_workers"
-            found.append(Worker(function.name, seconds, shards(setting), f"YUTANG_{setting.upper()}"))
+            at_once, more_by = shards("job_workers"), "`YUTANG_JOB_WORKERS`"
+            if function.wakes == "stream" and function.lane is not None:
+                batches = BATCHES_AT_ONCE[function.lane]
+                at_once, more_by = STREAM_SHARDS * batches, f"the stream's shards, {batches} each"
+            found.append(Worker(function.name, seconds, at_once, more_by))
     return sorted(found, key=lambda worker: worker.orders_a_second)
 
 

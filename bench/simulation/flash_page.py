@@ -131,8 +131,9 @@ def _advice(touches: Touches, found: dict[Sale, Outcome]) -> str:
    [warm throughput](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html) a day before
    (`aws dynamodb update-table --table-name ... --warm-throughput ...`), to the highest second of this sale: write
    units of {writes}; read units of {reads}. The default quota of a table is 40,000 of each: ask for more in time.
-4. **Processes**: Lambda's concurrency is 1,000 in a new account; {advised.processes:,} were at work here, and who finds
-   none free is turned away before the mall has seen them. Many more from the start are no help to a crowd of
+4. **Processes**: Lambda's concurrency is 10 or 50 in a new account and 1,000 when AWS was asked
+   ([first](operations.md#before-the-first-time)); {advised.processes:,} were at work here, and who finds none free is
+   turned away before the mall has seen them. Many more from the start are no help to a crowd of
    {ADVISED.rush:.0f} seconds: with {warm.processes:,} the sale took {many.sold_out_seconds:.1f} seconds, and
    {many.share_503:.0%} of the buyers were told to try again, because the product's key is where they waited then. API
    Gateway serves {ADVISED.gateway_rate:,.0f} requests a second in an account; this mall takes

@@ -166,14 +166,16 @@ def test_there_are_workers_and_no_more_of_them_than_shards() -> None:
             package.worker_count(shards | {"YUTANG_JOB_WORKERS": number})
 
 
-@pytest.mark.parametrize(("name", "lane"), [("RunOwedJobs", INSIDE), ("RunOwedCalls", OUTSIDE)])
-def test_the_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(name: str, lane: Lane, resources: Json) -> None:
+@pytest.mark.parametrize(("name", "lane", "at_once"), [("RunOwedJobs", INSIDE, 10), ("RunOwedCalls", OUTSIDE, 3)])
+def test_the_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(
+    name: str, lane: Lane, at_once: int, resources: Json
+) -> None:
     (source,) = resources[name]["Properties"]["Events"].values()
     properties = source["Properties"]
     assert properties["Stream"] == {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
     assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert properties["BisectBatchOnFunctionError"] is True
-    assert properties["ParallelizationFactor"] == 10
+    assert properties["ParallelizationFactor"] == at_once
     assert 0 < properties["MaximumRetryAttempts"] < 10
     failed = {"Type": "SQS", "Destination": {"Fn::GetAtt": ["UnreadJobs", "Arn"]}}
     assert properties["DestinationConfig"] == {"OnFailure": failed}
@@ -296,6 +298,18 @@ def test_every_alarm_tells_somebody_of_something_that_is_counted(resources: Json
         "BooksDiffer",
         "BillsDiffer",
     } <= watched
+
+
+def test_alarms_reach_somebody_or_it_was_said_that_they_do_not(template: Json, resources: Json) -> None:
+    asked = template["Parameters"]["AlarmEmail"]
+    assert "Default" not in asked, "CloudFormation asks for it"
+    for given, is_taken in (("", False), ("somebody", False), ("alarms@example.com", True), ("nobody", True)):
+        assert bool(re.fullmatch(asked["AllowedPattern"], given)) == is_taken
+    told = resources["AlarmsByMail"]
+    assert template["Conditions"][told["Condition"]] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, "nobody"]}]}
+    assert told["Properties"] == {
+        "TopicArn": {"Ref": "Alarms"}, "Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}
+    }  # fmt: skip
 
 
 def test_the_dashboard_can_be_read(resources: Json) -> None:

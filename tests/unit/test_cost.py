@@ -16,6 +16,8 @@ from bench.units.figures import Meeting, Step
 from bench.units.request_units import Index, index_writes
 from bench.units.scenario import family
 from chalicelib.core.settings import Settings
+from chalicelib.platform.jobs.declarations import OUTSIDE
+from infra.functions import BATCHES_AT_ONCE
 from local.processes import ROOT
 
 MEASURED, PRICES = usage.measured(), usage.prices()
@@ -36,6 +38,14 @@ def mall(region: str = HOME) -> Mall:
 def test_the_page_is_up_to_date() -> None:
     written = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
     assert written == cost_page.page(MEASURED, PRICES), "run: python -m bench.cost"
+
+
+def test_the_readers_outside_send_no_more_refunds_at_once_than_wechat_takes() -> None:
+    near = mall("cn-north-1")
+    refunds = [step for _, step in near.order_steps() if step.name == "job: orders.push_refund"]
+    each = min(duration_ms(refund, near.memory[refund.function], near.region) for refund in refunds) / 1000
+    assert quotas.STREAM_SHARDS * BATCHES_AT_ONCE[OUTSIDE] / each <= 150
+    assert [one.at_once for one in quotas.workers(near) if one.function == "run-owed-calls"] == [12]
 
 
 def test_the_page_shows_every_assumption() -> None:
