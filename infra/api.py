@@ -6,6 +6,8 @@ endpoint by itself (chalicelib/platform/web/operators_edge.py).
 
 from __future__ import annotations
 
+import importlib
+import re
 from typing import Any
 
 import msgspec
@@ -61,7 +63,8 @@ def _properties() -> Json:
     return {
         "DefinitionBody": {
             "x-amazon-apigateway-gateway-responses": responses.gateway_responses(),
-            "paths": {path: _path(path) for path in OPERATORS},
+            "paths": {path: _path(path, "APIHandler") for path in _shop_paths()}
+            | {path: _path(path, "Operators") for path in OPERATORS},
         },
         "DisableExecuteApiEndpoint": {"Fn::If": ["HasDomain", True, False]},
         "AccessLogSetting": {"DestinationArn": {"Fn::Sub": group}, "Format": msgspec.json.encode(_TOLD).decode()},
@@ -69,30 +72,33 @@ def _properties() -> Json:
     }
 
 
-def _path(path: str) -> Json:
-    """Every method of the resource goes to the operators' function."""
-    uri = (
-        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Operators.Arn}/invocations"
-    )
+def _shop_paths() -> list[str]:
+    return sorted(importlib.import_module("app").app.routes)
+
+
+def _path(path: str, function: str) -> Json:
+    """Every method of the resource that Chalice does not give it goes to this function, which says what is allowed
+    there: API Gateway itself would say that the path is unknown."""
+    arn = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{function}.Arn}}"
     integration = {
         "type": "aws_proxy",
         "httpMethod": "POST",
-        "uri": {"Fn::Sub": uri},
+        "uri": {"Fn::Sub": f"{arn}/invocations"},
         "passthroughBehavior": "when_no_match",
         "contentHandling": "CONVERT_TO_TEXT",
         "responses": {"default": {"statusCode": "200"}},
     }
     answers = {"200": {"description": "200 response", "schema": {"$ref": "#/definitions/Empty"}}}
-    method = {
+    method: Json = {
         "consumes": [],
         "produces": ["application/json"],
         "responses": answers,
         "x-amazon-apigateway-integration": integration,
     }
-    found: Json = {"x-amazon-apigateway-any-method": method}
-    if "{proxy+}" in path:
-        found["parameters"] = [{"name": "proxy", "in": "path", "required": True, "type": "string"}]
-    return found
+    names = re.findall(r"\{(\w+)\+?\}", path)
+    if names:
+        method["parameters"] = [{"name": name, "in": "path", "required": True, "type": "string"} for name in names]
+    return {"x-amazon-apigateway-any-method": method}
 
 
 def _account() -> Json:

@@ -7,11 +7,20 @@ from typing import Any
 from chalicelib.core.errors import MallError
 from chalicelib.platform.web import problems
 
-#: API Gateway's name of a refusal, and which of the mall's it is. An unknown path is "missing authentication token".
+#: API Gateway's name of a refusal, and which of the mall's it is. An unknown path is "missing authentication token";
+#: with a header `Authorization`, then taken for a signature of AWS, it is one of the others that are `not_found`.
 _REFUSALS = {
-    "DEFAULT_4XX": "malformed",
+    "DEFAULT_4XX": "not_found",
+    "BAD_REQUEST_BODY": "malformed",
+    "BAD_REQUEST_PARAMETERS": "malformed",
+    "UNSUPPORTED_MEDIA_TYPE": "malformed",
     "DEFAULT_5XX": "unavailable",
     "MISSING_AUTHENTICATION_TOKEN": "not_found",
+    "INVALID_SIGNATURE": "not_found",
+    "EXPIRED_TOKEN": "not_found",
+    "ACCESS_DENIED": "not_found",
+    "UNAUTHORIZED": "not_found",
+    "INVALID_API_KEY": "not_found",
     "REQUEST_TOO_LARGE": "too_large",
     "THROTTLED": "too_many_requests",
     "WAF_FILTERED": "too_many_requests",

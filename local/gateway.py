@@ -10,7 +10,7 @@ import functools
 import http
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -47,18 +47,15 @@ class Context:
 
 
 class Gateway:
-    """A WSGI application that answers with a Lambda function behind these routes (template -> method -> anything).
+    """A WSGI application that answers with a Lambda function behind these resources, whatever the method.
 
-    `others` are resources of further functions, which answer every method there.
+    `others` are resources of further functions.
     """
 
-    def __init__(
-        self, function: Lambda, routes: Mapping[str, Mapping[str, Any]], others: Mapping[str, Lambda] | None = None
-    ) -> None:
+    def __init__(self, function: Lambda, resources: Iterable[str], others: Mapping[str, Lambda] | None = None) -> None:
         self._function = function
         self._others = dict(others or {})
-        self._router = Router([*routes, *self._others])
-        self._methods = {template: frozenset(methods) for template, methods in routes.items()}
+        self._router = Router([*resources, *self._others])
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         """Answer one request."""
@@ -82,8 +79,6 @@ class Gateway:
         if found is None:
             raise MallError("not_found")
         template, parameters = found
-        if template not in self._others and method not in self._methods[template]:
-            raise MallError("method_not_allowed")
         headers = _headers(environ)
         body = _body(environ)
         query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
@@ -119,8 +114,6 @@ class Gateway:
     def _refusal(self, error: MallError, environ: Environ, request_id: str) -> tuple[int, list[tuple[str, str]], bytes]:
         language = "en" if environ.get("HTTP_ACCEPT_LANGUAGE", "").lower().startswith("en") else "zh"
         headers = [("Content-Type", problems.CONTENT_TYPE), ("X-Request-Id", request_id)]
-        if error.code == "method_not_allowed" and (found := self._router.find(_path(environ))):
-            headers.append(("Allow", ", ".join(sorted(self._methods[found[0]]))))
         return error.status, headers, problems.render(error, language, request_id, {})
 
 

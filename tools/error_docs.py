@@ -25,6 +25,10 @@ Every refusal is `application/problem+json` with one of these codes. A code neve
 change, and are in the language that `Accept-Language` asks for (Chinese unless it begins with `en`). 429 and 503 say
 in `Retry-After` when to come again. A `{name}` is filled in.
 
+A path that is not there is 404, a method that a path does not have is 405 with `Allow` (`HEAD` too: no path has it),
+before any token is looked at. What AWS's gateway answers before the mall has seen a request (404 of an unknown path,
+413, 429, 503) is the same, in Chinese.
+
 Made by `python -m tools.error_docs` from `chalicelib/core/errors.py` and every `refusals.py`; a test holds that it is
 up to date.
 

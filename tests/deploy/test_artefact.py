@@ -61,6 +61,26 @@ def owed_at_once(lane: Lane) -> list[dict[str, Any]]:
     return [raw for raw in found if raw.get("at_once", {}).get("BOOL")]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/orders", "GET, POST"),
+        ("HEAD", "/v1/products", "GET"),
+        ("OPTIONS", "/v1/products/p1", "GET"),
+        ("HEAD", "/docs", "GET"),
+        ("DELETE", "/v1/admin/orders", "GET"),
+    ],
+)
+def test_a_method_that_is_not_there_is_refused_and_told_which_are(
+    send: Transport, method: str, path: str, allowed: str
+) -> None:
+    for headers in ({}, {"Authorization": "Bearer x"}):
+        answer = send(method, path, headers, None)
+        assert (answer.status, answer.headers["allow"]) == (405, allowed)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert method == "HEAD" or answer.json["code"] == "method_not_allowed"
+
+
 def test_a_purchase_and_its_refund(
     functions: dict[str, Function], send: Transport, sandbox: str, mall_clock: LocalClock
 ) -> None:

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 
 Json = dict[str, Any]
 
+#: What API Gateway calls every method that is not named.
+ANY = "x-amazon-apigateway-any-method"
 #: API Gateway's quota is 300; wings are to come.
 RESOURCES_MAX = 80
 
@@ -41,23 +43,33 @@ def function_of(method: Json) -> str:
 
 
 def test_the_operators_function_stands_behind_its_resources_and_the_shops_behind_all_others(resources: Json) -> None:
-    for path, methods in paths(resources).items():
-        calls = {name: one for name, one in methods.items() if name != "parameters"}
+    for path, calls in paths(resources).items():
         if path in OPERATORS:
-            assert list(calls) == ["x-amazon-apigateway-any-method"], "which there are the function knows"
+            assert list(calls) == [ANY], "which there are the function knows"
         assert {function_of(one) for one in calls.values()} == {"Operators" if path in OPERATORS else "APIHandler"}
     assert set(OPERATORS) <= set(paths(resources))
     assert [path for path in paths(resources) if path.startswith("/v1/admin/")] == ["/v1/admin/{proxy+}"]
-    (proxy,) = paths(resources)["/v1/admin/{proxy+}"]["parameters"]
+    (proxy,) = paths(resources)["/v1/admin/{proxy+}"][ANY]["parameters"]
     assert (proxy["name"], proxy["in"]) == ("proxy", "path")
 
 
 def test_both_functions_are_called_alike(resources: Json) -> None:
     """What Chalice has API Gateway do for the shop's function is done for the operators' too."""
     shop = dict(paths(resources)["/v1/cart"]["get"]["x-amazon-apigateway-integration"])
-    office = dict(paths(resources)["/docs"]["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"])
+    office = dict(paths(resources)["/docs"][ANY]["x-amazon-apigateway-integration"])
     assert shop.pop("uri")["Fn::Sub"].replace("APIHandler", "Operators") == office.pop("uri")["Fn::Sub"]
     assert shop == office
+
+
+def test_a_method_that_a_path_does_not_have_reaches_the_function_as_the_others_do(resources: Json) -> None:
+    """Which answers it as on one machine (test_artefact.py). API Gateway would say that the path is unknown."""
+    for path, calls in paths(resources).items():
+        assert ANY in calls
+        for one in calls.values():
+            assert function_of(one) == function_of(calls[ANY])
+            assert one["x-amazon-apigateway-integration"] == calls[ANY]["x-amazon-apigateway-integration"]
+            assert [told["name"] for told in one.get("parameters", [])] == re.findall(r"\{(\w+)", path)
+            assert "security" not in one, "whatever Authorization is sent"
 
 
 def test_the_api_has_room_for_further_wings(resources: Json) -> None:
@@ -322,6 +334,20 @@ def test_what_the_gateway_answers_itself_is_a_problem_too(resources: Json) -> No
         waits = "gatewayresponse.header.Retry-After" in headers
         assert waits == (one["statusCode"] in ("429", "503"))
     assert told["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "404"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "MISSING_AUTHENTICATION_TOKEN", "INVALID_SIGNATURE", "EXPIRED_TOKEN", "ACCESS_DENIED", "UNAUTHORIZED",
+        "INVALID_API_KEY", "DEFAULT_4XX",
+    ],
+)  # fmt: skip
+def test_an_unknown_path_is_not_found_whatever_authorization_is_sent(reason: str, resources: Json) -> None:
+    """Of such a path API Gateway reads `Authorization: Bearer ...` as a signature of AWS, and a wrong one."""
+    one = told_by_the_gateway(resources)[reason]
+    problem = json.loads(one["responseTemplates"]["application/json"])
+    assert (one["statusCode"], problem["status"], problem["code"]) == ("404", 404, "not_found")
 
 
 def test_a_flood_leaves_the_workers_their_environments(resources: Json, template: Json) -> None:

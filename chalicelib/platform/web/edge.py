@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -65,7 +66,10 @@ class _Answer(Response):
 
 
 def register(app: Chalice, guard: GuardFactory, endpoints: Iterable[Endpoint]) -> None:
-    """Give these endpoints to Chalice as routes, all methods of a path together; paths that it has stay as they are."""
+    """Give these endpoints to Chalice as routes, all methods of a path together; paths that it has stay as they are.
+
+    Another method of such a path is `method_not_allowed`: API Gateway hands on every one (infra/api.py).
+    """
     # Chalice refuses to send a picture to a client that does not name its very type in Accept, and no browser does.
     # With no binary types it does not look; infra/template.json has API Gateway take everything as binary instead.
     app.api.binary_types = []
@@ -73,6 +77,13 @@ def register(app: Chalice, guard: GuardFactory, endpoints: Iterable[Endpoint]) -
     for path in declared.keys() - app.routes.keys():
         # No content types: the edge reads the body itself and says in its own form what is wrong with it.
         app.route(path, methods=sorted(declared[path]), content_types=[])(_view(app, guard, declared[path]))
+
+    @app.middleware("http")
+    def refuse_other_methods(request: Request | None, get_response: Callable[[Request | None], Response]) -> Response:
+        path = "" if request is None else request.context["resourcePath"]
+        if request is None or path not in declared or request.method in declared[path]:
+            return get_response(request)
+        return answer(refusing_other(declared[path], path), request, {}, guard)
 
 
 def by_path(endpoints: Iterable[Endpoint]) -> dict[str, dict[str, Endpoint]]:
@@ -84,6 +95,28 @@ def by_path(endpoints: Iterable[Endpoint]) -> dict[str, dict[str, Endpoint]]:
             raise ValueError(f"{endpoint.method} {endpoint.path} is declared twice")
         methods[endpoint.method] = endpoint
     return found
+
+
+def refusing_other(methods: Iterable[str], path: str) -> Endpoint:
+    """Make an endpoint that refuses every method but these."""
+    return refusing(MallError("method_not_allowed"), path, Allow=", ".join(sorted(methods)))
+
+
+def refusing(error: MallError, path: str, **headers: str) -> Endpoint:
+    """Make an endpoint that answers this refusal to everybody, so that it has the log, the id and the headers of all.
+
+    As for a callback, nobody here knows what the query should hold.
+    """
+
+    def refuse(call: Call) -> Reply:
+        body = problems.render(error, call.language, call.request_id, {})
+        return Reply(body, status=error.status, content_type=problems.CONTENT_TYPE, headers=headers)
+
+    return Endpoint(
+        method="ANY", path=path, audience=CALLBACK, permission="", handler=refuse, status=error.status,
+        idempotent=False, errors=(), cache_seconds=None, media=problems.CONTENT_TYPE, takes="", body_max=sys.maxsize,
+        per_minute=None, fields_of=__name__,
+    )  # fmt: skip
 
 
 def _view(app: Chalice, guard: GuardFactory, methods: dict[str, Endpoint]) -> Any:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import Any
 
 from chalice.app import Request
 
 from chalicelib.core.errors import MallError
-from chalicelib.platform.web import edge, problems
-from chalicelib.platform.web.endpoint import CALLBACK, Call, Endpoint, Reply
+from chalicelib.platform.web import edge
+from chalicelib.platform.web.endpoint import Endpoint
 from chalicelib.platform.web.paths import OPERATORS, Router, is_operators
 
 
@@ -28,12 +27,11 @@ class OperatorsEdge:
         found = self._router.find(event["path"])
         request = Request(event, context)
         if found is None:
-            return self._answer(_refusing(MallError("not_found")), request, {})
+            return self._answer(edge.refusing(MallError("not_found"), OPERATORS[0]), request, {})
         template, values = found
         methods = self._methods[template]
         if request.method not in methods:
-            refusing = _refusing(MallError("method_not_allowed"), Allow=", ".join(sorted(methods)))
-            return self._answer(refusing, request, {})
+            return self._answer(edge.refusing_other(methods, OPERATORS[0]), request, {})
         return self._answer(methods[request.method], request, values or {})
 
     def _answer(self, endpoint: Endpoint, request: Request, path: dict[str, str]) -> dict[str, Any]:
@@ -43,20 +41,3 @@ class OperatorsEdge:
     def served(self) -> dict[str, dict[str, Endpoint]]:
         """What is served, by path and method."""
         return self._methods
-
-
-def _refusing(error: MallError, **headers: str) -> Endpoint:
-    """An endpoint that answers this refusal to everybody, so that it has the log, the id and the headers of all.
-
-    As for a callback, nobody here knows what the query should hold.
-    """
-
-    def refuse(call: Call) -> Reply:
-        body = problems.render(error, call.language, call.request_id, {})
-        return Reply(body, status=error.status, content_type=problems.CONTENT_TYPE, headers=headers)
-
-    return Endpoint(
-        method="ANY", path=OPERATORS[0], audience=CALLBACK, permission="", handler=refuse, status=error.status,
-        idempotent=False, errors=(), cache_seconds=None, media=problems.CONTENT_TYPE, takes="", body_max=sys.maxsize,
-        per_minute=None, fields_of=__name__,
-    )  # fmt: skip
