@@ -44,6 +44,8 @@ def document() -> Json:
     by_type: Schemas = dict(zip(wanted, schemas, strict=False))
     for schema in components.values():
         _mark_instants(schema)
+        if "description" in schema:  # a docstring, which only Python 3.13 and newer have without its indentation
+            schema["description"] = inspect.cleandoc(schema["description"])
     field_problems: list[type[problems.FieldProblem]] = [
         problems.FieldProblem, *problems.FieldProblem.__subclasses__(),
     ]  # fmt: skip
