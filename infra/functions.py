@@ -144,6 +144,7 @@ def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str
         _allow(["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [f"{function.logical_id}Logs", "Arn"]}),
         {"Fn::If": ["HasXRay", _allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"), _NOTHING]},
         *permissions.statements(granted, secrets),
+        {"Fn::If": ["HasTablesKey", _by_tables_key(), _NOTHING]},
     ]
     if function.wakes == "stream":
         reads = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
@@ -170,6 +171,13 @@ def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str
             "Policies": [{"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}],
         },
     }
+
+
+def _by_tables_key() -> Json:
+    """What DynamoDB does with a key of the merchant's own, in the name of who reads and writes the tables."""
+    via = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.${AWS::URLSuffix}"}}}
+    actions = [f"kms:{action}" for action in ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")]
+    return _allow(actions, {"Ref": "TablesKeyArn"}) | {"Condition": via}
 
 
 def _allow(actions: list[str], resource: Any) -> Json:

@@ -14,6 +14,14 @@ from infra import permissions
 
 Json = dict[str, Any]
 
+#: Encrypted by a key of the merchant's own where they name one, else by one of AWS's that costs nothing.
+_OWN_KEY = {
+    "Fn::If": [
+        "HasTablesKey",
+        {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "TablesKeyArn"}},
+        {"Ref": "AWS::NoValue"},
+    ]
+}
 #: Kept by the stack's deletion and replacement, and not deletable by hand either.
 _KEPT = "Retain"
 
@@ -59,7 +67,7 @@ def _resource(table: type[Table], prefix: str) -> Json:
         "AttributeDefinitions": schema["attribute_definitions"],
         "KeySchema": _hash_first(schema["key_schema"]),
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-        "SSESpecification": {"SSEEnabled": True},
+        "SSESpecification": _OWN_KEY,
         "DeletionProtectionEnabled": True,
     }
     if schema["global_secondary_indexes"]:

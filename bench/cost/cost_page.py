@@ -27,6 +27,7 @@ from bench.cost.usage import (
     memory_mb,
     prices,
     secrets_endpoint,
+    tables_key,
 )
 from bench.markdown import table
 
@@ -131,12 +132,15 @@ def _months(malls: Mapping[str, Mall], listed: Prices) -> str:
         rows.append(("a day", *(_money(sum(each.values()) / traffic.DAYS, region, listed) for each in bills)))
         kept = ("stored after a year", *(f"{mall.year_gb(size):,.1f} GB" for size in sizes))
         head = (listed.regions[region].name, "nobody", *(f"{size:,} orders a day" for size in traffic.SIZES))
-        address = _money(fixed_address(region, listed), region, listed)
+        address, endpoint, key = (
+            _money(of(region, listed), region, listed) for of in (fixed_address, secrets_endpoint, tables_key)
+        )
         parts.append(table(head, [*rows, kept]))
-        endpoint = _money(secrets_endpoint(region, listed), region, listed)
         parts.append(
-            f"The fixed address for WeChat's whitelists (`FixedAddress`, off by default) is {address} more; where "
-            f"`everything` calls from it, {endpoint} beside that for an endpoint through which secrets are read."
+            f"""The fixed address for WeChat's whitelists (`FixedAddress`, off by default) is {address} more; where
+`everything` calls from it, {endpoint} beside that for an endpoint through which secrets are read. The tables are
+encrypted by a key of AWS's that costs nothing; an own one (`TablesKeyArn`) is about {key}, if DynamoDB asks KMS every
+five minutes for each table that a function uses: AWS says that it remembers a key for so long, and not for how many."""
         )
     assumed = sum(bool(each.regions[_CHINA].assumed) for each in listed.prices.values())
     parts.append(

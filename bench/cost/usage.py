@@ -18,7 +18,7 @@ from bench.cost import traffic
 from bench.package.cold import Cold
 from bench.package.stack import Stack
 from bench.units.figures import Life, Lives, Step
-from infra import alarms, firewall
+from infra import alarms, firewall, permissions
 from infra.functions import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -307,3 +307,11 @@ def fixed_address(region: str, listed: Prices) -> float:
 def secrets_endpoint(region: str, listed: Prices) -> float:
     """A month of the endpoint for secrets, in two zones, that everything behind the fixed address has beside it."""
     return sum(bill({"endpoint_hour": 2.0 * _HOURS}, region, listed).values())
+
+
+def tables_key(region: str, listed: Prices) -> float:
+    """A month of an own key for the tables (TablesKeyArn): the key, and a call of KMS every five minutes for each table
+    that a function may use."""
+    used = [{name.partition("/")[0] for name in grant.tables} for grant in permissions.declared().values()]
+    calls = sum(map(len, used)) * traffic.DAYS * DAY_MINUTES / 5
+    return sum(bill({"key": 1, "kms_call": calls}, region, listed).values())

@@ -31,6 +31,8 @@ VPC = (
     "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
 )  # fmt: skip
 STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
+#: What DynamoDB asks of who uses a table that is encrypted by a key of the account's own, and of nobody else.
+KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
 FIXED = {"api": "AllFixed", "operators": "AllFixed", "run-due-calls": "CallsFixed", "run-owed-calls": "CallsFixed"}
 READS_THE_STREAM = {"run-owed-jobs", "run-owed-calls"}
 NOTHING = {"Ref": "AWS::NoValue"}
@@ -98,6 +100,9 @@ def expected(function: Function) -> set[Right]:
         found |= allow(tuple(f"s3:{action}" for action in actions), {"Fn::Sub": f"${{UploadsBucket.Arn}}/{where}*"})
     if any("GetObject" in actions for actions in declared.files.values()):
         found |= allow(("s3:ListBucket",), {"Fn::GetAtt": ["UploadsBucket", "Arn"]})
+    via = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.${AWS::URLSuffix}"}}}
+    by_key = {"Effect": "Allow", "Action": [*KEY], "Resource": {"Ref": "TablesKeyArn"}, "Condition": via}
+    found.add((role, "?", text(by_key), "", "HasTablesKey"))
     for secret in declared.secrets:
         found |= allow(("secretsmanager:GetSecretValue",), {"Fn::Sub": SECRET % secret})
     return found

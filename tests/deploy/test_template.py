@@ -196,20 +196,29 @@ def test_every_table_is_kept_and_guarded(resources: Json) -> None:
         assert properties["TableName"] == "yutang-" + table.Meta.table_name.removeprefix(prefix)
         assert properties["BillingMode"] == "PAY_PER_REQUEST"
         assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-        assert properties["SSESpecification"] == {"SSEEnabled": True}
+        assert properties["SSESpecification"] == {
+            "Fn::If": [
+                "HasTablesKey",
+                {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "TablesKeyArn"}},
+                {"Ref": "AWS::NoValue"},
+            ]
+        }
         assert properties["DeletionProtectionEnabled"] is True
     expires = resources["AuditEntriesTable"]["Properties"]["TimeToLiveSpecification"]
     assert expires == {"AttributeName": "expires", "Enabled": True}
 
 
-def test_the_tables_are_made_as_the_code_says_them(resources: Json) -> None:
+def test_the_tables_are_made_as_the_code_says_them(template: Json, resources: Json) -> None:
     """CloudFormation (moto's) makes them, and they are then what the models would have made."""
     only = {name: one for name, one in resources.items() if one["Type"] == "AWS::DynamoDB::Table"}
     with mock_aws():
         where = {"region_name": "cn-north-1"}
-        boto3.client("cloudformation", **where).create_stack(
-            StackName="mall", TemplateBody=json.dumps({"Resources": only})
-        )
+        parts = {
+            "Resources": only,
+            "Parameters": {"TablesKeyArn": template["Parameters"]["TablesKeyArn"]},
+            "Conditions": {"HasTablesKey": template["Conditions"]["HasTablesKey"]},
+        }
+        boto3.client("cloudformation", **where).create_stack(StackName="mall", TemplateBody=json.dumps(parts))
         client = boto3.client("dynamodb", **where)
         made = {name: client.describe_table(TableName=name)["Table"] for name in client.list_tables()["TableNames"]}
     prefix = settings().table_prefix
@@ -244,7 +253,7 @@ def test_secrets_are_named_and_never_told(template: Json, resources: Json) -> No
         for secret in SECRETS:
             assert variables[f"YUTANG_{secret}"] == f"secretsmanager:yutang/prod/{secret.lower()}"
     told = [name for name in template["Parameters"] if re.search("secret|key|password|token", name, re.IGNORECASE)]
-    assert told == ["SecretsVersion"], "a number, no secret"
+    assert told == ["TablesKeyArn", "SecretsVersion"], "a name and a number, no secret"
 
 
 def test_another_version_of_the_secrets_starts_every_function_anew(resources: Json) -> None:
