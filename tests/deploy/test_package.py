@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from bench.package import cold
 from chalicelib.platform import wings
 from chalicelib.platform.jobs import declarations
 from infra import package
+from local.processes import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +49,17 @@ def test_what_another_python_packs_is_not_deployed(
     assert (refusal.value.code, list(tmp_path.iterdir())) == (said, [])
     monkeypatch.setattr(sys, "version_info", (3, 13, 4))
     package.demand_runtime()
+
+
+@pytest.mark.parametrize(("has", "made_anew"), [("3.11.9", True), ("3.13.4", False)])
+def test_the_python_that_is_named_is_the_one_that_packs(has: str, made_anew: bool, tmp_path: Path) -> None:
+    """`make PYTHON=python3.13 package` makes .venv anew where another Python has made it."""
+    for name, version in (("python", has), ("python3.13", "3.13.4")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho Python {version}\n")
+        (tmp_path / name).chmod(0o755)
+    named = [f"BIN={tmp_path}", f"PYTHON={tmp_path / 'python3.13'}", f"INSTALLED={tmp_path / 'installed'}"]
+    done = subprocess.run(["make", "-n", *named, "package"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ('test -z "other" || rm -rf .venv' in done.stdout) == made_anew
 
 
 def test_every_function_runs_on_the_python_that_packed_it(resources: dict[str, Any]) -> None:
