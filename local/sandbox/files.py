@@ -21,8 +21,8 @@ from typing import Any
 import flask
 from werkzeug.datastructures import FileStorage
 
-from chalicelib.gateways.objects import signature
-from chalicelib.gateways.objects.signature import Credentials, Scope
+from chalicelib.core import signature
+from chalicelib.core.signature import Credentials, Scope
 from local.keys import BUCKET
 from local.sandbox.world import World
 
@@ -157,7 +157,7 @@ def _scope(stamp: str, credential: str) -> Scope:
     if key_id != _credentials().key_id or day != stamp[:8] or rest[:2] != ["s3", "aws4_request"]:
         raise Denied(403, "InvalidAccessKeyId")
     try:
-        return Scope(region, datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
+        return Scope("s3", region, datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
     except ValueError:
         raise Denied(400, "InvalidArgument") from None
 
@@ -200,10 +200,9 @@ def _check_headers(world: World) -> None:
     scope = _scope(sent.get("x-amz-date", ""), match[1])
     if abs(scope.at.timestamp() - world.clock()) > _SKEW_SECONDS:
         raise Denied(403, "RequestTimeTooSkewed")
-    own = ("host", "x-amz-content-sha256", "x-amz-date")
+    own = ("host", "x-amz-date")
     extra = {name: sent[name] for name in match[2].split(";") if name not in own}
-    wanted = signature.headers(_credentials(), scope, flask.request.method, sent["Host"], flask.request.path, extra)[
-        "authorization"
-    ]
-    if not hmac.compare_digest(wanted, sent["Authorization"]):
+    told = flask.request.method, sent["Host"], flask.request.path
+    wanted = signature.headers(_credentials(), scope, *told, extra, sent.get("x-amz-content-sha256", ""))
+    if not hmac.compare_digest(wanted["authorization"], sent["Authorization"]):
         raise Denied(403, "SignatureDoesNotMatch")

@@ -14,11 +14,10 @@ from urllib.parse import urlsplit
 import botocore.session
 import msgspec
 
-from chalicelib.core import clock
+from chalicelib.core import clock, signature
 from chalicelib.core.errors import OutsideError, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
-from chalicelib.gateways.objects import signature
 
 PRIVATE = "private/"
 PUBLIC = "public/"
@@ -79,7 +78,7 @@ def form(key: str, content_type: str, size_max: int, seconds: int) -> Form:
     if not told.uploads_bucket:
         raise unavailable()
     fields = {"key": key, "Content-Type": content_type, "success_action_status": "204"}
-    scope = signature.Scope(told.region, clock.now())
+    scope = signature.Scope("s3", told.region, clock.now())
     signed = signature.form(_credentials(), scope, told.uploads_bucket, fields, size_max, seconds)
     return Form(f"{url()}/", signed)
 
@@ -123,8 +122,9 @@ def send(method: str, key: str, headers: Mapping[str, str], also: tuple[int, ...
     import requests  # only what asks the store pays for it
 
     where = urlsplit(f"{url()}/{key}")
-    scope = signature.Scope(settings().region, clock.now())
-    signed = signature.headers(_credentials(), scope, method, where.netloc, where.path, headers)
+    scope = signature.Scope("s3", settings().region, clock.now())
+    told = {**headers, "x-amz-content-sha256": signature.UNSIGNED}
+    signed = signature.headers(_credentials(), scope, method, where.netloc, where.path, told, signature.UNSIGNED)
     try:
         with segment("S3"), requests.Session() as session:
             session.trust_env = False  # neither proxies nor .netrc of the machine

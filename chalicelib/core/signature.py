@@ -1,12 +1,14 @@
-"""Signature Version 4 of S3: of a form that somebody else posts, and of a request of the mall's own. Pure.
+"""Signature Version 4 of AWS: of a request of the mall's own, and of a form that somebody else posts to S3. Pure.
 
-By hand, since botocore would read S3's description (decision 31); a test holds both against botocore's.
+By hand, since botocore would read S3's description (decision 31), and takes ten times as long for a request of
+DynamoDB's (decision 36); tests hold all of it against botocore's.
 Source: docs.aws.amazon.com/AmazonS3/latest/API, "Authenticating Requests", "POST Policy".
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from typing import Any
 import msgspec
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
-#: What a body that is not signed has in place of its digest; it goes over TLS.
+#: What S3 takes in place of the digest of a body that is not signed; it goes over TLS.
 UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
@@ -29,20 +31,21 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """In which region, and when."""
+    """For which service, in which region, and when."""
 
+    service: str
     region: str
     at: datetime
 
     @property
     def stamp(self) -> str:
-        """The instant as S3 writes it."""
+        """The instant as AWS writes it."""
         return self.at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
     @property
     def name(self) -> str:
         """What the credentials are good for."""
-        return f"{self.stamp[:8]}/{self.region}/s3/aws4_request"
+        return f"{self.stamp[:8]}/{self.region}/{self.service}/aws4_request"
 
 
 def form(
@@ -69,32 +72,33 @@ def form(
 
 
 def headers(
-    credentials: Credentials, scope: Scope, method: str, host: str, path: str, extra: Mapping[str, str]
+    credentials: Credentials, scope: Scope, method: str, host: str, path: str, extra: Mapping[str, str], digest: str
 ) -> dict[str, str]:
-    """Sign a request without a body: the headers to send, `extra` and the host among those that are signed.
+    """Sign a request whose body has this digest: the headers to send, `extra` and the host among those that are signed.
 
-    The path has nothing in it that would be written otherwise in an address.
+    The path has nothing in it that would be written otherwise in an address, and `extra` no space beside a space.
     """
-    sent = {
-        **{name.lower(): value for name, value in extra.items()},
-        "host": host,
-        "x-amz-content-sha256": UNSIGNED,
-        "x-amz-date": scope.stamp,
-    }
+    stamp = scope.stamp
+    sent = {**{name.lower(): value for name, value in extra.items()}, "host": host, "x-amz-date": stamp}
     if credentials.token:
         sent["x-amz-security-token"] = credentials.token
     names = ";".join(sorted(sent))
     lines = "".join(f"{name}:{sent[name].strip()}\n" for name in sorted(sent))
-    request = f"{method}\n{path}\n\n{lines}\n{names}\n{UNSIGNED}"
-    digest = hashlib.sha256(request.encode()).hexdigest()
-    signature = sign(credentials, scope, f"{_ALGORITHM}\n{scope.stamp}\n{scope.name}\n{digest}")
+    request = hashlib.sha256(f"{method}\n{path}\n\n{lines}\n{names}\n{digest}".encode()).hexdigest()
+    signature = sign(credentials, scope, f"{_ALGORITHM}\n{stamp}\n{scope.name}\n{request}")
     who = f"Credential={credentials.key_id}/{scope.name}"
     return sent | {"authorization": f"{_ALGORITHM} {who}, SignedHeaders={names}, Signature={signature}"}
 
 
 def sign(credentials: Credentials, scope: Scope, text: str) -> str:
     """Sign a text, in hexadecimal digits."""
-    key = f"AWS4{credentials.secret}".encode()
-    for part in (scope.stamp[:8], scope.region, "s3", "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(_key(credentials.secret, scope.name), text.encode(), "sha256").hex()
+
+
+@functools.lru_cache(maxsize=8)
+def _key(secret: str, scope: str) -> bytes:
+    """Derive the key of a scope, which stays the same for a day."""
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
