@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -112,11 +111,9 @@ def dynamodb(dynamodb_engine: str, places: environment.Places) -> Iterator[str]:
     """The endpoint of the engine that this process uses, with every table of the mall created."""
     from chalicelib.platform.store import tools
     from local.tables import create_all
-    from tests.support.lean import lean
 
     create_all()
-    with lean(dynamodb_engine) if places.engine_is_ours else contextlib.nullcontext():
-        yield dynamodb_engine
+    yield dynamodb_engine
     if not places.engine_is_ours:
         for table in tools.tables():
             if table.exists():

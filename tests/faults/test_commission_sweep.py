@@ -28,7 +28,7 @@ from tests.support.distribution import (
 )
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs
 
 PRICE, DAY = 1990, 86400
 #: Of two pieces: the seller's part, and that of who brought the seller.
@@ -159,9 +159,7 @@ FLOWS = [
 
 
 @pytest.fixture
-def sweep(
-    dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
-) -> Iterator[Sweep[Flow, Trade]]:
+def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside) -> Iterator[Sweep[Flow, Trade]]:
     send = in_process()
     operator = Operator(send, owner_token())
     tiers = [{"tier_id": "silver", "name": "银牌", "customers": 1, "reward_fen": REWARD}]
@@ -180,7 +178,7 @@ def sweep(
         assert inviter_of(seller) == above.member_id
         return world
 
-    yield Sweep(outside, new_world, _check, may_change, calmly)
+    yield Sweep(outside, new_world, _check, may_change)
     set_rules(operator, enabled=False)
 
 

@@ -27,7 +27,6 @@ from tests.support.own_tables import own_tables
 if TYPE_CHECKING:
     from chalicelib.commerce.orders.rules import Order
     from chalicelib.ledger.rules import Entry
-    from tests.support.sweep import Calmly
     from tools.audit import Books
 
 ORDERS = int(os.environ.get("BOOKS_ORDERS", "60"))
@@ -320,14 +319,14 @@ def _paid(order: Order) -> Any:
 
 
 @pytest.fixture
-def played(dynamodb: str, calmly: Calmly) -> Iterator[Mall]:
+def played(dynamodb: str) -> Iterator[Mall]:
     from chalicelib.core import clock
 
     print(f"BOOKS_ORDERS={ORDERS} BOOKS_SEED={SEED}")  # told when it fails
     held = Clock()
     before = clock.use(held)
     try:
-        with own_tables("books"), calmly():
+        with own_tables("books"):
             mall = Mall(random.Random(SEED), held)
             mall.play()
             mall.finish()

@@ -36,7 +36,7 @@ from tests.support.group_world import (
 )  # fmt: skip
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Calmly, Sweep, dead_jobs
+from tests.support.sweep import Sweep, dead_jobs
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,8 @@ def new_world(people: list[Shopper], sandbox: str, mall_clock: LocalClock) -> Ca
 
 
 @pytest.fixture
-def sweep(new_world: Callable[[Offer], GroupWorld], outside: Outside, calmly: Calmly) -> Sweep[Flow, GroupWorld]:
-    return Sweep(outside, lambda flow: new_world(flow.offer), _check, may_change, calmly)
+def sweep(new_world: Callable[[Offer], GroupWorld], outside: Outside) -> Sweep[Flow, GroupWorld]:
+    return Sweep(outside, lambda flow: new_world(flow.offer), _check, may_change)
 
 
 @pytest.mark.parametrize("mode", POINTS)

@@ -16,7 +16,7 @@ from local.clock import LocalClock
 from local.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs
 from tests.support.withdrawals import balance, differences, earner, owes
 
 DUST = 50
@@ -59,9 +59,7 @@ FLOWS = [
 
 
 @pytest.fixture
-def sweep(
-    dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
-) -> Iterator[Sweep[Flow, Account]]:
+def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside) -> Iterator[Sweep[Flow, Account]]:
     send, wechat = in_process(), Sandbox(sandbox)
     operator = Operator(send, owner_token())
 
@@ -69,7 +67,7 @@ def sweep(
         forget_all()
         return Account(send, wechat, mall_clock, operator, earner(send, wechat, DUST))
 
-    yield Sweep(outside, new_world, _check, may_change, calmly)
+    yield Sweep(outside, new_world, _check, may_change)
 
 
 def _check(flow: Flow, world: Account) -> None:

@@ -14,7 +14,7 @@ from local.clock import LocalClock
 from local.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs
 
 STOCK, PRICE = 10, 500
 
@@ -58,7 +58,7 @@ class Flow(Steps[Rush]):
 
 
 @pytest.fixture
-def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly) -> Sweep[Flow, Rush]:
+def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside) -> Sweep[Flow, Rush]:
     send = in_process()
     operator = Operator(send, owner_token())
 
@@ -68,7 +68,7 @@ def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside,
         shopper = Shopper.arrive(send, Sandbox(sandbox))
         return Rush(send, Sandbox(sandbox), mall_clock, operator, shopper, sku, secrets.token_hex(8))
 
-    return Sweep(outside, new_world, _check, may_change, calmly)
+    return Sweep(outside, new_world, _check, may_change)
 
 
 def _spread(shards: int) -> Callable[[Rush], None]:

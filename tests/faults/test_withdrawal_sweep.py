@@ -18,7 +18,7 @@ from local.clock import LocalClock
 from local.jobs import forget_all
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs
 from tests.support.withdrawals import (
     PLENTY_FEN,
     balance,
@@ -64,9 +64,7 @@ class Flow(Steps[Payout]):
 
 
 @pytest.fixture
-def sweep(
-    dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
-) -> Iterator[Sweep[Flow, Payout]]:
+def sweep(dynamodb: str, sandbox: str, mall_clock: LocalClock, outside: Outside) -> Iterator[Sweep[Flow, Payout]]:
     send, wechat = in_process(), Sandbox(sandbox)
     wechat.post("balance", {"available_fen": PLENTY_FEN})
     operator = Operator(send, owner_token())
@@ -78,7 +76,7 @@ def sweep(
         shopper = earner(send, wechat, HAS, openid=openid)
         return Payout(send, wechat, mall_clock, operator, shopper)
 
-    yield Sweep(outside, new_world, _check, may_change, calmly)
+    yield Sweep(outside, new_world, _check, may_change)
     operator.put("/v1/admin/settings/withdrawals", {}).ok()
     wechat.post("balance", {"available_fen": PLENTY_FEN})  # no payment stands behind what was sent here
 

@@ -1,7 +1,7 @@
 """Faults at the boundary: every call that leaves this process (to DynamoDB, to WeChat) can be made to go wrong.
 
-Injected where botocore and requests send, so that what the libraries themselves do about it is inside the test. What
-is not struck may go to the engine without botocore (`calmly`), which would spend most of a sweep's time on it.
+Injected where the store's client and requests send, so that what the libraries themselves do about it is inside the
+test.
 """
 
 from __future__ import annotations
@@ -16,16 +16,12 @@ from unittest.mock import patch
 
 import botocore.endpoint
 import requests
-from botocore.awsrequest import AWSResponse
-from botocore.client import BaseClient
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
-from botocore.httpsession import URLLib3Session
-from botocore.retries.quota import RetryQuota
 from requests.adapters import HTTPAdapter
 
 from chalicelib.core import clock
-from chalicelib.platform.store import base
-from tests.support.lean import Lean, botocore_s
+from chalicelib.platform.store.connections import Session
 
 Mode = Literal[
     "crash_before", "crash_after", "answer_lost", "refused", "conflict", "broken",
@@ -101,12 +97,6 @@ class Outside:
         self._counted += 1
         return self._at == self._counted
 
-    def is_calm(self, name: str) -> bool:
-        """Whether the next call, if it is this one, will be let through as it is."""
-        if self._storm is not None or self._mode in WEATHER:
-            return False
-        return self._mode is None or not self._counts(name) or self._at != self._counted + 1
-
     def disarm(self) -> None:
         """From here on nothing goes wrong, and a dead process is started again."""
         self.arm(None, None)
@@ -144,7 +134,7 @@ def _spoil_dynamodb(request: Any) -> Callable[[Mode, Callable[[], Any]], Any]:
             raise ConnectionClosedError(endpoint_url=request.url)
         if mode == "broken":
             return _response(request.url, 500, _error("InternalServerError"))
-        operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        operation = _operation(request)
         asked = json.loads(request.body)
         if operation == "BatchGetItem" and mode == "left_over":
             return _response(request.url, 200, _left_over(asked["RequestItems"], json.loads(send().content)))
@@ -209,48 +199,23 @@ def _spoil_http(mode: Mode, send: Callable[[], Any]) -> Any:
     raise requests.ConnectionError("injected")
 
 
-class _CalmIsLean(Lean):
-    """DynamoDB's client for who is struck: botocore's, but the lean one for a call that will be let through."""
-
-    def __init__(self, endpoint: str, botocore_s: BaseClient, outside: Outside) -> None:
-        super().__init__(endpoint, botocore_s)
-        self._outside = outside
-
-    def _make_api_call(self, operation: str, arguments: dict[str, Any]) -> Any:
-        if not self._outside.is_calm(operation):
-            return self.botocore_s._make_api_call(operation, arguments)
-        lean = super()._make_api_call
-        return self._outside.pass_through(operation, lambda: lean(operation, arguments), _never)
-
-
-def _never(mode: Mode, send: Callable[[], Any]) -> Any:
-    raise AssertionError(f"{mode} strikes a call that was to be let through")
+def _operation(request: Any) -> str:
+    """What DynamoDB is asked to do, by this request of the store's own or of botocore's."""
+    target = HeadersDict(request.headers)["X-Amz-Target"]
+    return (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
 
 
 @contextlib.contextmanager
-def _calm_is_lean(outside: Outside, endpoint: str) -> Iterator[None]:
-    with (
-        contextlib.closing(_CalmIsLean(endpoint, botocore_s(), outside)) as client,
-        patch.object(base, "_client", client),
-        # Each call that succeeds refills what may be repeated; of those that botocore makes here, all are struck.
-        patch.object(RetryQuota, "acquire", lambda self, amount: True),
-    ):
-        yield
-
-
-@contextlib.contextmanager
-def boundary(ignore: Callable[[str], bool] = lambda _: False, calmly: str | None = None) -> Iterator[Outside]:
+def boundary(ignore: Callable[[str], bool] = lambda _: False) -> Iterator[Outside]:
     """Every call of this process goes through an Outside, except those to addresses that `ignore` names.
 
-    DynamoDB is called by botocore, whose repetitions are part of what is tested; where nothing is struck, at the
-    endpoint `calmly` without it, if one is given.
+    Each time that DynamoDB is sent something counts, whoever sends it again.
     """
     outside = Outside()
-    aws_send, http_send = URLLib3Session.send, HTTPAdapter.send
+    aws_send, http_send = Session.send, HTTPAdapter.send
 
     def send_aws(self: Any, request: Any) -> Any:
-        name = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
-        return outside.pass_through(name, lambda: aws_send(self, request), _spoil_dynamodb(request))
+        return outside.pass_through(_operation(request), lambda: aws_send(self, request), _spoil_dynamodb(request))
 
     def send_http(self: Any, request: Any, **options: Any) -> Any:
         if ignore(request.url):
@@ -259,9 +224,8 @@ def boundary(ignore: Callable[[str], bool] = lambda _: False, calmly: str | None
         return outside.pass_through(name, lambda: http_send(self, request, **options), _spoil_http)
 
     with (
-        patch.object(URLLib3Session, "send", send_aws),
+        patch.object(Session, "send", send_aws),
         patch.object(HTTPAdapter, "send", send_http),
-        _calm_is_lean(outside, calmly) if calmly else patch.object(base, "_client", botocore_s()),
         # What is waited before a repetition is not what is tested here, and would be most of the sweep's time.
         patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None)),
         patch.object(clock, "sleep", lambda _: None),

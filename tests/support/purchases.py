@@ -18,7 +18,7 @@ from local.jobs import forget_all
 from local.notices import payment_callback
 from tests.support.operators import owner_token
 from tests.support.outside import Outside, may_change
-from tests.support.sweep import Calmly, Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs
 
 STOCK = 100_000
 #: The first SKU's price, and what a new customer pays.
@@ -123,9 +123,7 @@ def shop() -> Iterator[Shop]:
     operator.delete(f"{promotion}-t").ok(204)
 
 
-def purchases(
-    shop: Shop, sandbox: str, mall_clock: LocalClock, outside: Outside, calmly: Calmly
-) -> Sweep[Flow, Purchase]:
+def purchases(shop: Shop, sandbox: str, mall_clock: LocalClock, outside: Outside) -> Sweep[Flow, Purchase]:
     """Purchases in that shop, each of somebody who has just come to it."""
     operator, send, lines = shop.operator, shop.operator.send, shop.lines
 
@@ -137,7 +135,7 @@ def purchases(
         wanted, total_fen = ([lines[0], (lines[1][0], 9)], DEAR_TOTAL) if flow.is_dear else (lines, TOTAL)
         return Purchase(send, Sandbox(sandbox), mall_clock, operator, shopper, wanted, taken, coupon, total_fen)
 
-    return Sweep(outside, new_world, _check, may_change, calmly)
+    return Sweep(outside, new_world, _check, may_change)
 
 
 def _stocks(lines: list[tuple[str, int]]) -> list[Any]:

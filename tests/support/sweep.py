@@ -108,24 +108,17 @@ class Steps(Generic[_W]):
     again: Callable[[_W], None]
 
 
-#: How DynamoDB is called where nothing is struck.
-Calmly = Callable[[], contextlib.AbstractContextManager[None]]
-
 _F = TypeVar("_F", bound=Steps[Any])
 
 
 @dataclass
 class Sweep(Generic[_F, _W]):
-    """How flows of one kind are played: where, what is struck, and what must hold in the end.
-
-    What is done under fire goes through botocore, which is part of it; `calmly` says how DynamoDB is called otherwise.
-    """
+    """How flows of one kind are played: where, what is struck, and what must hold in the end."""
 
     outside: Outside
     new_world: Callable[[_F], _W]
     check: Callable[[_F, _W], None]
     counts: Callable[[str], bool]
-    calmly: Calmly
 
     def at_every_point(self, flow: _F, mode: Mode) -> int:
         """Play it with a fault at every call that counts, one after the other; how many there were.
@@ -144,9 +137,8 @@ class Sweep(Generic[_F, _W]):
 
     def play(self, flow: _F, mode: Mode, at: int | None) -> bool:
         """Play it with this fault, let everything heal, and check how it ended; False when there was no such call."""
-        with self.calmly():
-            world = self.new_world(flow)
-            flow.before(world)
+        world = self.new_world(flow)
+        flow.before(world)
         self.outside.arm(at, mode, self.counts)
         try:
             with contextlib.suppress(Crash):
@@ -157,10 +149,9 @@ class Sweep(Generic[_F, _W]):
         if not struck:
             return False
         try:
-            with self.calmly():
-                flow.again(world)
-                world.rest()
-                self.check(flow, world)
+            flow.again(world)
+            world.rest()
+            self.check(flow, world)
         except BaseException as fault:
             fault.add_note(f"{flow.name}: {mode} at call {at} of {calls}; to play it alone: {ALONE}={at}")
             raise

@@ -32,6 +32,7 @@ from chalicelib.core.errors import unavailable
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
+from chalicelib.platform.store import straight
 from chalicelib.platform.store.pynamodb_patches import PARSERS
 
 _D = TypeVar("_D", bound=msgspec.Struct)
@@ -66,22 +67,28 @@ def client() -> BaseClient:
     if _client is None:
         with _lock:
             if _client is None:
-                session = botocore.session.get_session()
-                session.register_component("response_parser_factory", PARSERS)
-                _client = session.create_client(
-                    "dynamodb",
-                    region_name=settings().region,
-                    endpoint_url=settings().dynamodb_endpoint,
-                    config=Config(
-                        parameter_validation=False,  # the models have checked
-                        user_agent="yutang",  # botocore would put its own together for every call: 0.15 ms
-                        connect_timeout=_CONNECT_SECONDS,
-                        read_timeout=_READ_SECONDS,
-                        max_pool_connections=_POOL,
-                        retries={"total_max_attempts": _TRIES, "mode": "standard"},
-                    ),
-                )
+                _client = new_client(settings().dynamodb_endpoint)
     return _client
+
+
+def new_client(endpoint: str | None) -> BaseClient:
+    """Make a client for DynamoDB at this address, or at AWS's own."""
+    session = botocore.session.get_session()
+    session.register_component("response_parser_factory", PARSERS)
+    straight.register(session)
+    return session.create_client(
+        "dynamodb",
+        region_name=settings().region,
+        endpoint_url=endpoint,
+        config=Config(
+            parameter_validation=False,  # the models have checked
+            user_agent="yutang",  # botocore would put its own together for every call: 0.15 ms
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+            max_pool_connections=_POOL,
+            retries={"total_max_attempts": _TRIES, "mode": "standard"},
+        ),
+    )
 
 
 def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -35,10 +35,11 @@ class _Parsers(ResponseParserFactory):  # type: ignore[misc]
     """Give botocore the parser above."""
 
     def create_parser(self, _protocol: str) -> _Answers:
-        return _ANSWERS
+        return ANSWERS
 
 
-_ANSWERS = _Answers()
+#: The one parser, which keeps nothing.
+ANSWERS = _Answers()
 #: For a botocore session, as its component "response_parser_factory".
 PARSERS: ResponseParserFactory = _Parsers()
 
