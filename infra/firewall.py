@@ -4,9 +4,9 @@ It blocks, and API Gateway says so (infra/responses.py); only who is not let in 
 answer of the firewall's goes before the gateway's, and it is no question of waiting.
 
 What the catalogue's CDN asks for (infra/cdn.py) comes from the CDN's addresses. It is counted by the shopper's, which
-the CDN writes behind whatever X-Forwarded-For it was sent, while the firewall reads the first one there. So whoever
-brings an address of their own is let in nowhere by that way, and the first is the only one; nobody's phone does, behind
-TLS. Without the CDN's mark that header is not looked at.
+the CDN writes behind whatever X-Forwarded-For it was sent, and API Gateway the CDN's behind that, before the firewall
+looks; the firewall counts by the first one there. So three addresses are one too many: whoever brings one of their own
+is let in nowhere by that way; nobody's phone does, behind TLS. Without the CDN's mark that header is not looked at.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _LOGIN = "/v1/auth/login"
 _FOREIGN = "ForeignAddress"
 #: Where a CDN says for whom it asks.
 _FORWARDED = "x-forwarded-for"
+_THREE_ADDRESSES = ",.*,"
 
 
 def resources() -> Json:
@@ -78,8 +79,8 @@ def _rules() -> list[Json]:
     callbacks = _contains(*_CALLBACKS)
     logins = _any([_contains(path) for path in _OPERATORS_LOGINS])
     requests = {"NotStatement": {"Statement": callbacks}}
-    by_cdn = _header(cdn.HEADER, "EXACTLY", cdn.MARK)
-    invented = _all([by_cdn, _header(_FORWARDED, "CONTAINS", ",")])
+    by_cdn = _header(cdn.HEADER, "ByteMatchStatement", PositionalConstraint="EXACTLY", SearchString=cdn.MARK)
+    invented = _all([by_cdn, _header(_FORWARDED, "RegexMatchStatement", RegexString=_THREE_ADDRESSES)])
     directly = _all([requests, {"NotStatement": {"Statement": by_cdn}}])
     return [
         {"Fn::If": ["OperatorsFenced", _fence(), _NOTHING]},
@@ -126,10 +127,11 @@ def _fence() -> Json:
 
 def _refuse(name: str, priority: int, meant: Json) -> Json:
     """Answer these with 403, whoever sends them."""
+    headers = {"Cache-Control": "no-store", **ALWAYS}
     answer = {
         "ResponseCode": MallError("forbidden").status,
         "CustomResponseBodyKey": _FOREIGN,
-        "ResponseHeaders": [{"Name": name, "Value": value} for name, value in ALWAYS.items()],
+        "ResponseHeaders": [{"Name": name, "Value": value} for name, value in headers.items()],
     }
     return {
         "Name": name,
@@ -151,15 +153,9 @@ def _all(statements: list[Json]) -> Json:
     return {"AndStatement": {"Statements": statements}}
 
 
-def _header(name: str, how: str, text: str | Json) -> Json:
-    return {
-        "ByteMatchStatement": {
-            "FieldToMatch": {"SingleHeader": {"Name": name}},
-            "PositionalConstraint": how,
-            "SearchString": text,
-            "TextTransformations": [{"Priority": 0, "Type": "NONE"}],
-        }
-    }
+def _header(name: str, statement: str, **matched: str | Json) -> Json:
+    field = {"SingleHeader": {"Name": name}}
+    return {statement: {"FieldToMatch": field, "TextTransformations": [{"Priority": 0, "Type": "NONE"}], **matched}}
 
 
 def _contains(text: str, read_as: tuple[str, ...] = _PLAIN) -> Json:

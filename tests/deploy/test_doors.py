@@ -194,6 +194,8 @@ def matches(statement: Json, path: str, headers: Mapping[str, str] = MappingProx
             return bool(sent == wanted if told["PositionalConstraint"] == "EXACTLY" else wanted in sent)
         assert told["PositionalConstraint"] == "CONTAINS"
         return wanted in read_by_the_firewall(path, told["TextTransformations"])
+    if kind == "RegexMatchStatement":
+        return re.search(told["RegexString"], headers.get(told["FieldToMatch"]["SingleHeader"]["Name"], "")) is not None
     if kind == "IPSetReferenceStatement":
         return False
     if kind == "NotStatement":
@@ -267,7 +269,8 @@ def test_operators_call_from_their_addresses_where_any_are_said(
     }
 
 
-BY_CDN = {cdn.HEADER: MARK, "x-forwarded-for": "203.0.113.7"}
+#: The shopper's address, as the CDN writes it, and behind it the CDN's, as API Gateway does before the firewall looks.
+BY_CDN = {cdn.HEADER: MARK, "x-forwarded-for": "203.0.113.7, 130.176.0.1"}
 
 
 def test_what_the_cdn_asks_for_is_counted_by_the_shopper_it_names(rules: dict[str, Json]) -> None:
@@ -278,7 +281,7 @@ def test_what_the_cdn_asks_for_is_counted_by_the_shopper_it_names(rules: dict[st
     assert by_cdn["ForwardedIPConfig"] == {"HeaderName": "x-forwarded-for", "FallbackBehavior": "MATCH"}
     asked: dict[str, Mapping[str, str]] = {
         "by the CDN": BY_CDN, "by a phone": {}, "with a mark of one's own": {**BY_CDN, cdn.HEADER: "guessed"},
-        "with an address of one's own": {"x-forwarded-for": "198.51.100.1"},
+        "with an address of one's own": {"x-forwarded-for": "198.51.100.1, 203.0.113.7"},
     }  # fmt: skip
     counted = {
         who: [matches(one["ScopeDownStatement"], "/v1/products", headers) for one in (by_cdn, directly)]
@@ -290,7 +293,7 @@ def test_what_the_cdn_asks_for_is_counted_by_the_shopper_it_names(rules: dict[st
 def test_nobody_is_counted_as_another_by_inventing_an_address(rules: dict[str, Json]) -> None:
     """The CDN writes the shopper's address behind what it was sent, and the firewall counts by the first."""
     refused = rules["InventedAddress"]
-    invented = {**BY_CDN, "x-forwarded-for": "198.51.100.1, 203.0.113.7"}
+    invented = {**BY_CDN, "x-forwarded-for": f"198.51.100.1, {BY_CDN['x-forwarded-for']}"}
     assert matches(refused["Statement"], "/v1/products", invented)
     assert not matches(refused["Statement"], "/v1/products", BY_CDN)
     assert not matches(refused["Statement"], "/v1/products", {"x-forwarded-for": invented["x-forwarded-for"]})
@@ -303,7 +306,7 @@ def test_who_calls_from_elsewhere_is_told_so(rules: dict[str, Json], resources: 
     told = resources["ApiFirewall"]["Properties"]["CustomResponseBodies"][answer["CustomResponseBodyKey"]]
     problem = json.loads(told["Content"])
     assert (answer["ResponseCode"], problem["status"], problem["code"]) == (403, 403, "forbidden")
-    assert {one["Name"]: one["Value"] for one in answer["ResponseHeaders"]} == ALWAYS
+    assert {one["Name"]: one["Value"] for one in answer["ResponseHeaders"]} == ALWAYS | {"Cache-Control": "no-store"}
 
 
 def test_whom_the_firewall_blocks_is_told_so_by_the_gateway(rules: dict[str, Json], resources: Json) -> None:

@@ -299,6 +299,31 @@ def test_what_is_owed_at_once_a_schedule_leaves_to_the_stream_for_ten_seconds(
     assert sum(work.ran["now"] for work in works) == 1
 
 
+def test_a_stream_that_is_always_busy_keeps_no_schedule_from_its_nap(
+    naps: list[float], mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As each sweep ends there is a job that was not there before it, and is another's."""
+    stream, sweep = Work(), worker._sweep
+
+    def busy(*given: Any) -> int:
+        mall_clock.advance(0.01)
+        stream.owe(f"{len(naps)}")
+        return sweep(*given)
+
+    monkeypatch.setattr(worker, "_sweep", busy)
+    assert worker.run_due(3, [INSIDE], ahead=True, streamed=True) == 0
+    assert (min(naps), len(naps) <= 16) == (worker._STREAMED_NAP_SECONDS, True)
+
+
+def test_what_the_stream_has_before_it_is_passed_over_in_a_few_pages(queries: list[bool]) -> None:
+    streams, own = Work(), Work()
+    streams.owe(*(f"{number}" for number in range(600)))
+    own.owe(*(f"{number}" for number in range(20)), run_at=later(0))
+    assert (worker.run_due(lanes=[INSIDE], streamed=True), streams.ran) == (20, {})
+    # Of each shard the first two pages, and the third with what is this worker's; and once more, for there was some.
+    assert len(queries) <= 2 * 3 * core.settings().job_shards
+
+
 @pytest.fixture
 def workers(request: pytest.FixtureRequest) -> Iterator[int]:
     """Of each lane."""

@@ -32,11 +32,15 @@ BACKOFF_SECONDS_MAX = 600
 #: What is owed at once the stream wakes a worker for: a schedule leaves it alone for so long, or two would run it.
 STREAM_SECONDS = 10.0
 _BATCH = 25
+#: Where a page has nothing for this worker the next one is four times as large, up to this.
+_PAGE_MAX = 1600
 #: After this many rounds a worker gives way to the next minute's, however much is due.
 _ROUNDS_MAX = 400
 #: How long a worker that looks ahead sleeps at most, in seconds, before it sees what was scheduled meanwhile: less
 #: than the shortest wait after a failure, half of BACKOFF_SECONDS.
 _NAP_SECONDS = 2.0
+#: And at least, where a stream's jobs keep coming that are not its own: or it would look again and again at those.
+_STREAMED_NAP_SECONDS = 0.2
 
 
 def load_handlers() -> None:
@@ -58,7 +62,8 @@ def run_due(
     With `ahead` it then sleeps until the next job is due, if that is within the `seconds`, and runs it at its second.
     One of several workers (`job_workers`) looks after its `part` of the shards. Where a stream wakes others for what is
     owed at once (`streamed`), that is left to them for STREAM_SECONDS.
-    The cost grows with what is due: each shard is asked for its oldest jobs, and never read beyond the next one.
+    The cost grows with what is due: each shard is asked for its oldest jobs, and never read beyond the next one, but
+    over what the stream's workers have before them.
     """
     end = clock.monotonic() + seconds
     # A worker whose time ends early leaves another shard behind each time.
@@ -74,7 +79,7 @@ def run_due(
         wait = _next_due(order, since, end) if ahead else None
         if wait is None:
             return ran
-        clock.sleep(min(wait, _NAP_SECONDS))
+        clock.sleep(min(max(wait, _STREAMED_NAP_SECONDS if streamed else 0.0), _NAP_SECONDS))
 
 
 def _sweep(order: list[str], end: float, streamed: bool) -> int:
@@ -122,12 +127,16 @@ def _due(shard: str, streamed: bool) -> list[read.Raw]:
     others = clock.stamp(now - timedelta(seconds=STREAM_SECONDS))
     items: list[read.Raw] = []
     after: read.Raw | None = None
+    limit = _BATCH
     while len(items) < _BATCH:
-        page, after = read.query(Jobs, shard, where=where, keep=keep, limit=_BATCH, after=after, consistent=True)
+        page, after = read.query(Jobs, shard, where=where, keep=keep, limit=limit, after=after, consistent=True)
         # (A filter of DynamoDB's may not look at keys.)
-        items += [raw for raw in page if not (streamed and "at_once" in raw and raw["due"]["S"] > others)]
+        own = [raw for raw in page if not (streamed and "at_once" in raw and raw["due"]["S"] > others)]
+        items += own
         if after is None:
             break
+        if not own:
+            limit = min(4 * limit, _PAGE_MAX)
     return items
 
 
