@@ -70,9 +70,7 @@ class Bench:
         """Someone new."""
         return Shopper.arrive(self.send, self.sandbox)
 
-    def measure(
-        self, name: str, call: Callable[[_T], Answer], arguments: Sequence[_T], *, by_one: bool = False
-    ) -> Cpu:
+    def measure(self, name: str, call: Callable[[_T], Answer], arguments: Sequence[_T], *, by_one: bool = False) -> Cpu:
         """Make the call with each of these, a share of them in each round: each in a minute of the mall's clock, where
         one member makes them all and may make so many in a minute."""
         rounds: list[float] = []
