@@ -18,7 +18,7 @@ from chalicelib.commerce.catalogue.jobs import REINDEX_PRODUCT
 from chalicelib.commerce.orders.jobs import CLOSE_UNPAID, COMPLETE, CONFIRMED, PUSH_REFUND, RECEIVE, REPORT_SHIPPING
 from chalicelib.core import clock
 from chalicelib.core import settings as core
-from chalicelib.core.errors import MallError, unavailable
+from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import INSIDE, LANES, OUTSIDE, Event, Kind, Lane
 from chalicelib.platform.jobs.events import emit
@@ -383,20 +383,3 @@ def test_the_local_control_runs_what_the_lanes_owe_each_other(mall_clock: LocalC
     assert asked.post("/jobs/run").get_json() == {"ran": 3}
     assert (inside.ran, outside.ran) == ({"a": 1, "c": 1}, {"b": 1})
     assert asked.get("/status").get_json()["jobs"] == {"due": 0, "later": 0, "dead": 0}
-
-
-def test_an_outage_leaves_a_job_its_attempts(mall_clock: LocalClock) -> None:
-    def out(_: Job) -> None:
-        raise unavailable()
-
-    work = Work(out)
-    work.owe("a")
-    for _ in range(2 * worker.ATTEMPTS_MAX):
-        assert worker.run_due() == 1
-        mall_clock.advance(worker.BACKOFF_SECONDS_MAX + 1)
-    work.act = fail
-    for _ in range(worker.ATTEMPTS_MAX - worker.OUTAGE_ATTEMPTS_MAX):
-        assert counts() == (1, 0, 0)
-        assert worker.run_due() == 1
-        mall_clock.advance(worker.BACKOFF_SECONDS_MAX + 1)
-    assert counts() == (0, 0, 1)

@@ -165,6 +165,23 @@ def test_no_job_dies_of_an_outage_however_long_it_takes(fault: Exception, mall_c
     assert (worker.run_due(), counts()) == (1, (0, 0, 0))
 
 
+def test_an_outage_leaves_a_job_its_attempts(mall_clock: LocalClock) -> None:
+    def out(_: Job) -> None:
+        raise unavailable()
+
+    work = Work(out)
+    work.owe("a")
+    for _ in range(2 * worker.ATTEMPTS_MAX):
+        assert worker.run_due() == 1
+        mall_clock.advance(worker.BACKOFF_SECONDS_MAX + 1)
+    work.act = fail
+    for _ in range(worker.ATTEMPTS_MAX - worker.OUTAGE_ATTEMPTS_MAX):
+        assert counts() == (1, 0, 0)
+        assert worker.run_due() == 1
+        mall_clock.advance(worker.BACKOFF_SECONDS_MAX + 1)
+    assert counts() == (0, 0, 1)
+
+
 def test_an_operator_sees_the_dead_and_runs_one_again(mall_clock: LocalClock) -> None:
 
     work = Work(fail)

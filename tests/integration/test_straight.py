@@ -118,7 +118,7 @@ def test_what_may_be_repeated_is_bounded_over_all_calls_and_refilled_by_those_th
     assert seen[2] > 3
 
 
-@pytest.mark.parametrize("fault", ["half", "damaged"])
+@pytest.mark.parametrize("fault", ["half", "cut", "damaged"])
 @pytest.mark.parametrize("before", [[], ["well"]], ids=["the first of a connection", "a later one"])
 def test_an_answer_that_did_not_come_whole_is_asked_for_again(
     fault: str, before: list[str], server: Flaky, waits: list[float]
@@ -132,9 +132,9 @@ def test_an_answer_that_did_not_come_whole_is_asked_for_again(
 
 def test_answers_come_in_chunks_or_on_connections_that_end_with_them(server: Flaky) -> None:
     client = base.new_client(server.url)
-    server.answers = ["well", "chunked", "well", "closing", "well", "closed behind", "well"]
-    assert [outcome(client) for _ in range(7)] == [ITEM] * 7
-    assert len(server.sent) == 7
+    server.answers = ["well", "chunked", "well", "closing", "well", "closed behind", "well", "continue", "continue"]
+    assert [outcome(client) for _ in range(9)] == [ITEM] * 9
+    assert len(server.sent) == 9
 
 
 @pytest.mark.parametrize("token", [None, "token+/="])
@@ -194,11 +194,12 @@ def test_over_tls_a_connection_is_kept_and_nothing_is_said_to_a_stranger(
     with flaky(context) as server:
         stranger = outcome(base.new_client(server.url))
         assert (stranger, server.sent) == ("SSLError", [])
+        waits.clear()
         monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
         client = base.new_client(server.url)
         server.answers = ["well", "chunked", "well", "500", "well"]
         assert [outcome(client) for _ in range(4)] == [ITEM] * 4
-        assert (len(server.sent), server.connections) == (5, 1)
+        assert (len(server.sent), server.connections, len(waits)) == (5, 1, 1), "waited for the 500 alone"
 
 
 def test_where_a_proxy_is_named_everything_goes_through_it(server: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +208,30 @@ def test_where_a_proxy_is_named_everything_goes_through_it(server: Flaky, monkey
     client = base.new_client("http://dynamodb.invalid")
     assert [outcome(client) for _ in range(3)] == [ITEM] * 3
     assert [sent.headers["host"] for sent in server.sent] == ["dynamodb.invalid"] * 3
+
+
+def test_a_transaction_that_nobody_gave_a_token_has_botocores_at_each_send(server: Flaky, waits: list[float]) -> None:
+    """One whose answer was lost would be done twice without it."""
+    client = base.new_client(server.url)
+    outcome(client)
+    server.answers, server.sent = ["500"], []
+    client._make_api_call("TransactWriteItems", {"TransactItems": []})
+    first, again = (json.loads(sent.body) for sent in server.sent)
+    assert first == again
+    assert len(first["ClientRequestToken"]) == 36
+
+
+def test_what_only_botocore_can_write_it_writes(server: Flaky) -> None:
+    asked: dict[str, Any] = {"TableName": "things", "AttributesToGet": ("\ud800" for _ in range(1))}
+    base.new_client(server.url)._make_api_call("GetItem", asked)
+    assert [json.loads(sent.body)["AttributesToGet"] for sent in server.sent] == [["\ud800"]]
+
+
+def test_a_header_that_would_be_two_is_not_sent(server: Flaky, waits: list[float]) -> None:
+    client = base.new_client(server.url)
+    outcome(client)
+    client._request_signer._credentials = Credentials("AKIA1", "secret", "token\r\nx-evil: 1")
+    assert (outcome(client), len(server.sent)) == ("HTTPClientError", 1)
 
 
 def self_signed(address: str) -> bytes:

@@ -24,7 +24,7 @@ class Sent(NamedTuple):
 
 class Flaky:
     """The server. `answers` are what the next sends get: a status with an error's code, or "dropped", "silent",
-    "half", "damaged", "chunked", "closing", "closed behind"."""
+    "half", "cut" (among its headers), "damaged", "chunked", "closing", "closed behind", "continue" (said before it)."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: list[str] = []
@@ -56,7 +56,7 @@ class Flaky:
                 if answer == "silent":
                     self._ended.wait()
                 connection.sendall(_answer(answer))
-                if answer in ("dropped", "half", "closing", "closed behind", "silent"):
+                if answer in ("dropped", "half", "cut", "closing", "closed behind", "silent"):
                     return
 
     def close(self) -> None:
@@ -85,6 +85,10 @@ def _answer(name: str) -> bytes:
         head += "Connection: close\r\n"
     if name == "damaged":
         body = body[:-1] + b" "
+    if name == "cut":
+        return head.encode()[: len("HTTP/1.1 200 As told\r\nContent-Le")]
+    if name == "continue":
+        head = "HTTP/1.1 100 Continue\r\n\r\n" + head
     return head.encode() + b"\r\n" + (body[:-5] if name == "half" else body)
 
 

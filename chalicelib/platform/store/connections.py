@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from http.client import HTTPException, HTTPResponse
+from http.client import CONTINUE, NO_CONTENT, NOT_MODIFIED, HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +34,7 @@ class Session:
         """
         answer = self._answer(request)
         checksum = answer.headers.get("x-amz-crc32")
-        if checksum is not None and checksum != str(zlib.crc32(answer.content)):
+        if checksum is not None and int(checksum) != zlib.crc32(answer.content):
             raise ResponseStreamingError(error="the checksum is not that of the answer")
         return answer
 
@@ -44,6 +44,7 @@ class Session:
             try:
                 if connection.sock is not None:
                     return _exchange(connection, request)
+                connection = None  # made anew by who opens it, with the certificates that are chosen then
             finally:
                 self._pool._put_conn(connection)
         return self._opening.send(request)
@@ -78,6 +79,8 @@ def _written(request: AWSPreparedRequest) -> bytes:
     headers = {"host": where.netloc, "accept-encoding": "identity", "content-length": str(len(request.body))}
     for name, value in request.headers.items():
         headers[name.lower()] = value.decode() if isinstance(value, bytes) else value
+    if any("\r" in value or "\n" in value for value in headers.values()):
+        raise ValueError("a header of more than one line")
     lines = [f"{request.method} {where.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + bytes(request.body)
 
@@ -90,11 +93,11 @@ class _Reply(HTTPResponse):
     def begin(self) -> None:
         """Read everything before the body."""
         version, self.status, self.reason = self._read_status()  # type: ignore[attr-defined]
-        self.headers = {}
-        while line := self.fp.readline().strip():
-            name, _, value = line.decode("latin-1").partition(":")
-            self.headers[name.lower()] = value.strip()
-        length = self.headers.get("content-length")
+        self.headers = dict(self._lines())
+        while self.status == CONTINUE:
+            version, self.status, self.reason = self._read_status()  # type: ignore[attr-defined]
+            self.headers = dict(self._lines())
+        length = "0" if self.status in (NO_CONTENT, NOT_MODIFIED) else self.headers.get("content-length")
         self.chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
         self.chunk_left = None
         self.length = None if self.chunked or length is None else int(length)
@@ -103,6 +106,15 @@ class _Reply(HTTPResponse):
             or self.headers.get("connection", "").lower() == "close"
             or (self.length is None and not self.chunked)
         )
+
+    def _lines(self) -> Iterator[tuple[str, str]]:
+        """Read the headers. Raises IncompleteRead where they break off."""
+        while line := self.fp.readline():
+            if not line.strip():
+                return
+            name, _, value = line.decode("latin-1").partition(":")
+            yield name.lower(), value.strip()
+        raise IncompleteRead(b"")
 
     def stream(self) -> Iterator[bytes]:
         """Give the whole body."""

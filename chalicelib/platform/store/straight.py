@@ -20,6 +20,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.compat import get_current_datetime
 from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ResponseStreamingError
 from botocore.session import Session as Botocore
 
 from chalicelib.core import signature
@@ -48,18 +49,24 @@ class _Straight(BaseClient):  # type: ignore[misc]  # botocore is untyped
 
     def _make_api_call(self, operation_name: str, api_params: Mapping[str, Any]) -> Any:
         credentials = self._get_credentials()
-        if credentials is None:  # botocore says so
+        body = _written(operation_name, api_params)
+        if credentials is None or body is None:  # botocore says so, and what it makes of it
             return super()._make_api_call(operation_name, api_params)
-        request = self._signed(operation_name, _encoder.encode(api_params), credentials.get_frozen_credentials())
+        request = self._signed(operation_name, body, credentials.get_frozen_credentials())
         came: AWSResponse | Exception
         try:
             came = self._endpoint.http_session.send(request)
         except Exception as fault:  # as botocore itself takes whatever a send raises
             came = fault
         if isinstance(came, AWSResponse) and came.status_code == 200:
-            # Each success refills botocore's budget for trying again.
-            self.meta.events.emit(f"after-call.dynamodb.{operation_name}", http_response=came, context={})
-            return ANSWERS.parse({"status_code": 200, "headers": came.headers, "body": came.content}, None)
+            try:
+                answer = ANSWERS.parse({"status_code": 200, "headers": came.headers, "body": came.content}, None)
+            except msgspec.DecodeError as fault:  # it broke off where nothing says so
+                came = ResponseStreamingError(error=fault)
+            else:
+                # Each success refills botocore's budget for trying again.
+                self.meta.events.emit(f"after-call.dynamodb.{operation_name}", http_response=came, context={})
+                return answer
         _handed.came = came
         try:
             return super()._make_api_call(operation_name, api_params)
@@ -74,6 +81,17 @@ class _Straight(BaseClient):  # type: ignore[misc]  # botocore is untyped
         headers = signature.headers(own, scope, "POST", urlsplit(self._url).netloc, "/", told, digest)
         headers["user-agent"] = self.meta.config.user_agent
         return AWSPreparedRequest("POST", self._url, headers, body, stream_output=False)
+
+
+def _written(operation: str, arguments: Mapping[str, Any]) -> bytes | None:
+    """Write the request's body; None for what botocore alone would write: a value that is no plain JSON, and the token
+    without which a transaction that is sent again would be done again."""
+    if operation == "TransactWriteItems" and "ClientRequestToken" not in arguments:
+        return None
+    try:
+        return _encoder.encode(arguments)
+    except (TypeError, ValueError):
+        return None
 
 
 def _sent_before(**_: Any) -> AWSResponse | None:
