@@ -10,11 +10,11 @@ needs one.
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
-from chalicelib.commerce.catalogue.inputs import ProductsQuery
-from chalicelib.commerce.pricing.inputs import PromotionsQuery
-from chalicelib.platform.web.paths import CATALOGUE
+from chalicelib.platform.web.endpoint import ENDPOINTS, Endpoint
+from infra import NOTHING
 
 Json = dict[str, Any]
 
@@ -53,8 +53,8 @@ def resources() -> Json:
 def _distribution() -> Json:
     # In China IAM's, by its id; elsewhere ACM's, by its ARN.
     certificate = {
-        "AcmCertificateArn": {"Fn::If": ["InChina", _NOTHING, {"Ref": "CatalogueCertificate"}]},
-        "IamCertificateId": {"Fn::If": ["InChina", {"Ref": "CatalogueCertificate"}, _NOTHING]},
+        "AcmCertificateArn": {"Fn::If": ["InChina", NOTHING, {"Ref": "CatalogueCertificate"}]},
+        "IamCertificateId": {"Fn::If": ["InChina", {"Ref": "CatalogueCertificate"}, NOTHING]},
         "SslSupportMethod": "sni-only",
         "MinimumProtocolVersion": "TLSv1.2_2021",
     }
@@ -71,12 +71,16 @@ def _distribution() -> Json:
     }
 
 
-_NOTHING = {"Ref": "AWS::NoValue"}
+def _shared() -> list[Endpoint]:
+    """Import the mall; the endpoints whose answers a CDN may keep, which are all that it asks for."""
+    importlib.import_module("app")  # an endpoint is known when its module is imported
+    return [endpoint for endpoint in ENDPOINTS if endpoint.shared]
 
 
 def patterns() -> list[str]:
     """The paths that it asks for, as CloudFront writes them."""
-    return [path.partition("{")[0] + ("*" if "{" in path else "") for path in CATALOGUE]
+    paths = [endpoint.path for endpoint in _shared()]
+    return [path.partition("{")[0] + ("*" if "{" in path else "") for path in paths]
 
 
 def _origin(name: str, below: str) -> Json:
@@ -101,7 +105,8 @@ def _behaviour(origin: str) -> Json:
 
 def _kept_by() -> Json:
     """By the path and what the catalogue may be asked; no other parameter, header or cookie comes to the API."""
-    asked = {name for query in (ProductsQuery, PromotionsQuery) for name in query.__struct_encode_fields__}
+    queries = [endpoint.query for endpoint in _shared() if endpoint.query is not None]
+    asked = {name for query in queries for name in query.__struct_encode_fields__}
     return {
         "Name": {"Fn::Sub": "${AWS::StackName}-${AWS::Region}-catalogue"},
         "MinTTL": 0,

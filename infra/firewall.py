@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib.core.errors import MallError
 from chalicelib.platform.web import problems
 from chalicelib.platform.web.paths import OPERATORS
-from infra import cdn
+from infra import NOTHING, cdn
 from infra.responses import ALWAYS
 
 Json = dict[str, Any]
@@ -83,17 +83,14 @@ def _rules() -> list[Json]:
     invented = _all([by_cdn, _header(_FORWARDED, "RegexMatchStatement", RegexString=_THREE_ADDRESSES)])
     directly = _all([requests, {"NotStatement": {"Statement": by_cdn}}])
     return [
-        {"Fn::If": ["OperatorsFenced", _fence(), _NOTHING]},
+        {"Fn::If": ["OperatorsFenced", _fence(), NOTHING]},
         _limit("OperatorLoginsPerAddress", 1, logins),
         _limit("LoginsPerAddress", 2, _contains(_LOGIN)),
         _limit("RequestsPerAddress", 3, {"Fn::If": [cdn.THERE, directly, requests]}),
         _limit("CallbacksPerAddress", 4, callbacks),
-        {"Fn::If": [cdn.THERE, _refuse("InventedAddress", 5, invented), _NOTHING]},
-        {"Fn::If": [cdn.THERE, _limit_forwarded(by_cdn), _NOTHING]},
+        {"Fn::If": [cdn.THERE, _refuse("InventedAddress", 5, invented), NOTHING]},
+        {"Fn::If": [cdn.THERE, _limit_forwarded(by_cdn), NOTHING]},
     ]
-
-
-_NOTHING = {"Ref": "AWS::NoValue"}
 
 
 def _limit(name: str, priority: int, counted: Json) -> Json:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
-from infra import permissions
+from infra import NOTHING, permissions
 
 Json = dict[str, Any]
 
@@ -38,7 +38,6 @@ FUNCTIONS = (
 BATCHES_AT_ONCE = {INSIDE: 10, OUTSIDE: 3}
 _STREAM = {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
 _UNREAD = {"Fn::GetAtt": ["UnreadJobs", "Arn"]}
-_NOTHING = {"Ref": "AWS::NoValue"}
 #: What there must be before a function in the VPC can call anybody, by the condition that puts it there. Where requests
 #: are answered there, secrets are read past the NAT gateway, which stands in one zone.
 _WAYS_OUT = ("PrivateRoute", "PrivateSubnetARoutes", "PrivateSubnetBRoutes", "DynamoDBEndpoint")
@@ -92,14 +91,14 @@ def _properties(function: Function, variables: Json, workers: int) -> Json:
             "SubnetIds": [{"Ref": "PrivateSubnetA"}, {"Ref": "PrivateSubnetB"}],
             "SecurityGroupIds": [{"Ref": "OutwardOnly"}],
         }
-        properties["VpcConfig"] = {"Fn::If": [function.fixed, network, _NOTHING]}
+        properties["VpcConfig"] = {"Fn::If": [function.fixed, network, NOTHING]}
         # Nobody reads it: CloudFormation moves the function only once these are there. DependsOn knows no condition.
         ways = {"Fn::Join": [" ", [{"Ref": way} for way in _WAITS_FOR[function.fixed]]]}
-        properties["Environment"]["Variables"]["YUTANG_WAYS_OUT"] = {"Fn::If": [function.fixed, ways, _NOTHING]}
+        properties["Environment"]["Variables"]["YUTANG_WAYS_OUT"] = {"Fn::If": [function.fixed, ways, NOTHING]}
     if function.wakes:
         # A flood of requests may take all other environments of the account; what moves money goes on.
         kept = {"Ref": "WorkersReserved"} if function.wakes == "stream" else _ALIVE_AT_ONCE * workers
-        properties["ReservedConcurrentExecutions"] = {"Fn::If": ["WorkersKept", kept, _NOTHING]}
+        properties["ReservedConcurrentExecutions"] = {"Fn::If": ["WorkersKept", kept, NOTHING]}
     if function.wakes == "stream":
         properties["Events"] = {f"{function.logical_id}DynamodbEventSource": {"Properties": _stream(function)}}
     if function.wakes == "schedule":
@@ -142,9 +141,9 @@ def _stream(function: Function) -> Json:
 def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str]) -> Json:
     statements = [
         _allow(["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [f"{function.logical_id}Logs", "Arn"]}),
-        {"Fn::If": ["HasXRay", _allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"), _NOTHING]},
+        {"Fn::If": ["HasXRay", _allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"), NOTHING]},
         *permissions.statements(granted, secrets),
-        {"Fn::If": ["HasTablesKey", _by_tables_key(), _NOTHING]},
+        {"Fn::If": ["HasTablesKey", _by_tables_key(), NOTHING]},
     ]
     if function.wakes == "stream":
         reads = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
@@ -158,7 +157,7 @@ def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str
                 "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses",
             )
         ]  # fmt: skip
-        statements.append({"Fn::If": [function.fixed, _allow(interfaces, "*"), _NOTHING]})  # they know no narrower one
+        statements.append({"Fn::If": [function.fixed, _allow(interfaces, "*"), NOTHING]})  # they know no narrower one
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {

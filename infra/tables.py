@@ -10,7 +10,7 @@ from chalicelib.core.settings import settings
 from chalicelib.platform import wings
 from chalicelib.platform.store import tools
 from chalicelib.platform.store.base import Table
-from infra import permissions
+from infra import NOTHING, permissions
 
 Json = dict[str, Any]
 
@@ -19,7 +19,7 @@ _OWN_KEY = {
     "Fn::If": [
         "HasTablesKey",
         {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "TablesKeyArn"}},
-        {"Ref": "AWS::NoValue"},
+        NOTHING,
     ]
 }
 #: Kept by the stack's deletion and replacement, and not deletable by hand either.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from bench.cost import fronts, traffic
 from bench.cost.quota_page import HOME, about
-from bench.cost.usage import GB, Mall, Prices, Usage, added, bill, kept_logs, memory_mb
+from bench.cost.usage import DAY_SECONDS, GB, Mall, Prices, Usage, added, bill, kept_logs, memory_mb
 from bench.markdown import table
 
 _KEPT_SECONDS = (60, 120, 300)
@@ -87,7 +87,7 @@ def choices(mall: Mall, listed: Prices, orders: int, money: Money) -> str:
     usage, region = mall.month(orders), mall.region
     now = sum(bill(usage, region, listed).values())
     lines = usage["lambda_request"] * traffic.PLATFORM_LOG_BYTES.number / GB
-    by_default = traffic.TRACED_DEFAULT.number * usage["api_request"] + traffic.DAYS * 86400
+    by_default = traffic.TRACED_DEFAULT.number * usage["api_request"] + traffic.DAYS * DAY_SECONDS
     api_mb = memory_mb()["api"]
     whole = Mall(mall.found, region, {**mall.memory, "api": _WHOLE_MB}).month(orders)
     arm = {name: amount for name, amount in usage.items() if name != "lambda_gb_second"}

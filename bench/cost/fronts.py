@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bench.cost import traffic
-from bench.cost.usage import DAY_SECONDS, GB, Mall, Usage, added, kept_logs
+from bench.cost.usage import DAY_SECONDS, GB, MONTH_HOURS, Mall, Usage, added, kept_logs
 from bench.units.figures import Step
 from infra import cdn, firewall
 
 _MONTH_SECONDS = traffic.DAYS * DAY_SECONDS
-_MONTH_HOURS = traffic.DAYS * 24
 #: The public addresses of an ALB: one for each of two zones.
 _ADDRESSES = 2
 
@@ -79,9 +78,9 @@ def behind_alb(mall: Mall, orders_a_day: float) -> Usage:
     calls = usage.pop("api_request", 0.0)
     gb = usage["sent_gb"] + calls * traffic.REQUEST_BYTES.number / GB
     by_connections = calls / _MONTH_SECONDS / traffic.LCU_CONNECTIONS.number
-    by_bytes = gb / _MONTH_HOURS / traffic.LCU_GB_HOUR.number
+    by_bytes = gb / MONTH_HOURS / traffic.LCU_GB_HOUR.number
     return usage | {
-        "alb_hour": float(_MONTH_HOURS),
-        "lcu_hour": max(by_connections, by_bytes) * _MONTH_HOURS,
-        "alb_address_hour": float(_ADDRESSES * _MONTH_HOURS),
+        "alb_hour": float(MONTH_HOURS),
+        "lcu_hour": max(by_connections, by_bytes) * MONTH_HOURS,
+        "alb_address_hour": float(_ADDRESSES * MONTH_HOURS),
     }

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.cost import traffic
-from bench.cost.usage import DAY_SECONDS, ROOT, STAGE, Mall, duration_ms
+from bench.cost.usage import DAY_SECONDS, ROOT, STAGE, Mall, duration_ms, pages
 from bench.units.figures import Meeting, Step
 from chalicelib.commerce.coupons.rules import SHARDS_MAX
 from chalicelib.core.settings import Settings
@@ -179,7 +179,7 @@ def readings(mall: Mall) -> list[Hot]:
     for share, life, often in lives:
         times: dict[str, float] = defaultdict(float)
         for number, step in mall.steps(life, often):
-            times[step.name] += number * (traffic.LIST_PAGES.number if step.name == "product list" else 1)
+            times[step.name] += number * pages(step.name)
         for each in life.readings:
             count = _SEARCH_CHUNKS if each.place == "search_chunks" else 1
             per_visit[(each.place, each.pattern)] += share * times[each.step] * each.reads / count

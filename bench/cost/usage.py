@@ -29,7 +29,7 @@ GB = 2**30
 _MB_PER_GB = 1024
 DAY_SECONDS = 86400
 DAY_MINUTES = 1440
-_HOURS = traffic.DAYS * 24
+MONTH_HOURS = traffic.DAYS * 24
 #: For so long a worker inside looks ahead (docs/decisions/0009-lanes-and-the-second.md), and so long are its naps.
 WINDOW_SECONDS = 65.0
 NAP_SECONDS = 2.0
@@ -165,13 +165,16 @@ def step_usage(step: Step, region: str, memory: Mapping[str, int], cold_ms: floa
     return usage
 
 
+def pages(call: str) -> float:
+    """How many of the pages that were measured the call asks for: a list more than one, any other call one."""
+    return traffic.LIST_PAGES.number if call == "product list" else 1.0
+
+
 def _longer(step: Step) -> Step:
     """A list with all its cards, any other call as it was measured."""
-    if step.name != "product list":
-        return step
-    pages = traffic.LIST_PAGES.number
+    times = pages(step.name)
     return msgspec.structs.replace(
-        step, reads=step.reads * pages, cpu_ms=step.cpu_ms * pages, sent_bytes=step.sent_bytes * pages
+        step, reads=step.reads * times, cpu_ms=step.cpu_ms * times, sent_bytes=step.sent_bytes * times
     )
 
 
@@ -300,13 +303,13 @@ def bill(usage: Usage, region: str, listed: Prices) -> dict[str, float]:
 
 def fixed_address(region: str, listed: Prices) -> float:
     """A month of the NAT gateway and its address (FixedAddress), without what goes through it."""
-    hours = {"nat_hour": float(_HOURS), "address_hour": float(_HOURS)}
+    hours = {"nat_hour": float(MONTH_HOURS), "address_hour": float(MONTH_HOURS)}
     return sum(bill(hours, region, listed).values())
 
 
 def secrets_endpoint(region: str, listed: Prices) -> float:
     """A month of the endpoint for secrets, in two zones, that everything behind the fixed address has beside it."""
-    return sum(bill({"endpoint_hour": 2.0 * _HOURS}, region, listed).values())
+    return sum(bill({"endpoint_hour": 2.0 * MONTH_HOURS}, region, listed).values())
 
 
 def tables_key(region: str, listed: Prices) -> float:

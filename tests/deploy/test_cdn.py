@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.commerce.catalogue.inputs import ProductsQuery
 from chalicelib.commerce.pricing.inputs import PromotionsQuery
-from chalicelib.platform.web.paths import CATALOGUE
+from chalicelib.platform.web.endpoint import ENDPOINTS
 from infra import cdn
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def test_of_the_api_it_asks_for_the_catalogue_alone(resources: Json, told: Json)
     asked = [one["PathPattern"] for one in told["CacheBehaviors"] if one["TargetOriginId"] == "api"]
     paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     reached = {path for path in paths if any(fnmatch.fnmatchcase(path, pattern) for pattern in asked)}
-    assert reached == set(CATALOGUE)
+    assert reached == {each.path for each in ENDPOINTS if each.shared}
     origins = {one["Id"]: one["OriginPath"] for one in told["Origins"]}
     assert (origins["api"], told["DefaultCacheBehavior"]["TargetOriginId"]) == ("", "nowhere")
     assert not any(path.startswith(origins["nowhere"]) for path in paths)

@@ -16,13 +16,13 @@ from chalicelib.platform.web.types import Page
 _SECONDS = 5
 
 
-@endpoint("GET /v1/categories", PUBLIC, cache_seconds=_SECONDS)
+@endpoint("GET /v1/categories", PUBLIC, cache_seconds=_SECONDS, shared=True)
 def list_categories() -> Page[CategoryNode]:
     """The category tree: the roots, each with everything below it. One page, always."""
     return cast("Page[CategoryNode]", catalogue_queries.category_tree())
 
 
-@endpoint("GET /v1/products", PUBLIC, cache_seconds=_SECONDS, errors=("cursor_invalid", "invalid"))
+@endpoint("GET /v1/products", PUBLIC, cache_seconds=_SECONDS, shared=True, errors=("cursor_invalid", "invalid"))
 def list_products(query: ProductsQuery) -> Page[Card]:
     """Published products as cards, of a category with everything below it, or found by words.
 
@@ -33,7 +33,7 @@ def list_products(query: ProductsQuery) -> Page[Card]:
     return cast("Page[Card]", page)
 
 
-@endpoint("GET /v1/products/{product_id}", PUBLIC, cache_seconds=_SECONDS)
+@endpoint("GET /v1/products/{product_id}", PUBLIC, cache_seconds=_SECONDS, shared=True)
 def get_product(product_id: str) -> ProductView:
     """A published product with its SKUs and what is left of each."""
     return cast("ProductView", catalogue_queries.product(product_id))

@@ -12,7 +12,7 @@ from chalicelib.platform.web.types import Page
 _SECONDS = 5
 
 
-@endpoint("GET /v1/promotions", PUBLIC, cache_seconds=_SECONDS, errors=("not_found",))
+@endpoint("GET /v1/promotions", PUBLIC, cache_seconds=_SECONDS, shared=True, errors=("not_found",))
 def running_promotions(query: PromotionsQuery) -> Page[NamedPromotion]:
     """List the promotions that run now, in the order in which they are reckoned. One page, always.
 

@@ -2,7 +2,7 @@
 
     CLOSE_UNPAID = handles("orders.close_unpaid", "chalicelib.commerce.orders.closing.service:close_unpaid", OUTSIDE)
     CONFIRMED = event("order.confirmed")
-    subscribe("order.completed", "coupons.after_purchase", "chalicelib.commerce.coupons.issue.purchases:after_purchase")
+    subscribe("coupon.used", "coupons.count_use", "chalicelib.commerce.coupons.usage.service:count_use", leased=False)
 
 A worker takes a job under a lease. `leased=False` says that it need not: whatever the handler does, one transaction
 does, which ends the job too, so that of two workers who run it at once one writes; or it looks first, and takes the

@@ -30,7 +30,7 @@ from chalicelib.platform.web.endpoint import (
     Endpoint,
     Reply,
 )
-from chalicelib.platform.web.paths import CATALOGUE, is_operators
+from chalicelib.platform.web.paths import is_operators
 
 
 class Guard(Protocol):
@@ -274,7 +274,7 @@ def _handle(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:
         log.about(order_id=order_id)
     reply = result if isinstance(result, Reply) else _reply(endpoint, result)
     if endpoint.cache_seconds is not None and reply.status == 200:
-        reply = _cacheable(reply, _kept(endpoint.path, endpoint.cache_seconds), call.headers)
+        reply = _cacheable(reply, _kept(endpoint), call.headers)
     return reply
 
 
@@ -284,12 +284,12 @@ def _reply(endpoint: Endpoint, result: Any) -> Reply:
     return Reply(body=msgspec.json.encode(result), status=endpoint.status)
 
 
-def _kept(path: str, seconds: int) -> str:
-    """How long an answer may be kept: by clients; and of the catalogue by a content delivery network, where there is
+def _kept(endpoint: Endpoint) -> str:
+    """How long an answer may be kept: by clients; and one that is shared by a content delivery network, where there is
     one, which may give an old one for as long again while it asks for the new one."""
-    by_cdn = settings().cdn_seconds if path in CATALOGUE else 0
+    by_cdn = settings().cdn_seconds if endpoint.shared else 0
     shared = f", s-maxage={by_cdn}, stale-while-revalidate={by_cdn}" if by_cdn else ""
-    return f"public, max-age={seconds}{shared}"
+    return f"public, max-age={endpoint.cache_seconds}{shared}"
 
 
 def _cacheable(reply: Reply, kept: str, headers: Mapping[str, str]) -> Reply:

@@ -95,6 +95,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     idempotent: Idempotent
     errors: tuple[str, ...]
     cache_seconds: int | None
+    shared: bool = False
     media: str
     takes: str
     body_max: int
@@ -151,6 +152,7 @@ def endpoint(
     idempotent: Idempotent = False,
     errors: tuple[str, ...] = (),
     cache_seconds: int | None = None,
+    shared: bool = False,
     media: str = "application/json",
     takes: str = "application/json",
     body_max: int = BODY_MAX,
@@ -162,7 +164,8 @@ def endpoint(
     """Declare an endpoint. `route` is "METHOD /path/{name}"; `permission` is required for operators.
 
     `errors` are the codes it may answer beyond those that follow from the declaration; `cache_seconds` gives the
-    answer an ETag and lets clients keep it that long; `media` is the type of the answer, `takes` of the body. A member
+    answer an ETag and lets clients keep it that long; one that is `shared` is the same for everybody, and a content
+    delivery network may keep it too (`cdn_seconds`); `media` is the type of the answer, `takes` of the body. A member
     may call it `per_minute` times, and is refused with `too_many_requests` then. Where a handler `admits`, it is the
     handler that refuses a member's token which was called in, by what it reads anyway; else the edge looks. `fields_of`
     is a module of the wing whose refusals.py names the fields for people, where that is another wing than the
@@ -173,6 +176,8 @@ def endpoint(
         raise ValueError(f"{route}: only members are counted, of others it is not known who they are")
     if admits and audience is not MEMBER:
         raise ValueError(f"{route}: only a member is admitted by the handler")
+    if shared and (audience is not PUBLIC or cache_seconds is None):
+        raise ValueError(f"{route}: what is shared is told to everybody, and may be kept")
     if (audience is OPERATOR) != bool(permission):
         raise ValueError(f"{route}: an operator's endpoint names a permission, and no other does")
     method, path = route.split(" ")
@@ -189,6 +194,7 @@ def endpoint(
                 idempotent=idempotent,
                 errors=errors,
                 cache_seconds=cache_seconds,
+                shared=shared,
                 media=media,
                 takes=takes,
                 body_max=body_max,

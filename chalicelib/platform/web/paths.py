@@ -13,8 +13,6 @@ from urllib.parse import unquote
 _OPERATORS = "/v1/admin/"
 #: The resources behind which the operators' function stands; the last two tell of its endpoints.
 OPERATORS = (f"{_OPERATORS}{{proxy+}}", "/openapi.json", "/docs")
-#: The catalogue, the same for everybody: what a content delivery network may keep, and all that it asks for.
-CATALOGUE = ("/v1/categories", "/v1/products", "/v1/products/{product_id}", "/v1/promotions")
 
 
 def is_operators(path: str) -> bool:

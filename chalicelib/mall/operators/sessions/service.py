@@ -172,12 +172,20 @@ def demand_own_page(visit: Visit) -> None:
         raise MallError("origin_refused")
 
 
-def _of_session(visit: Visit) -> Admitted | None:
+def _signed(kind: tokens.Kind, cookie: str) -> tokens.Token | None:
+    """Read a cookie that the mall has signed; None where it has not, or it is over. Raises `unavailable` where the key
+    cannot be read: whoever it is, they come again."""
     try:
-        session = tokens.check("session", rules.cookie(visit.cookies, rules.session_cookie(_https())))
+        return tokens.check(kind, cookie)
     except MallError as fault:
-        if fault.code != "unauthenticated":  # the key cannot be read: whoever it is, they come again
+        if fault.code != "unauthenticated":
             raise
+        return None
+
+
+def _of_session(visit: Visit) -> Admitted | None:
+    session = _signed("session", rules.cookie(visit.cookies, rules.session_cookie(_https())))
+    if session is None:
         return None
     operator = operator_queries.find(session.subject)
     holds = operator is not None and operator.honours(session.issued_at)
@@ -186,11 +194,8 @@ def _of_session(visit: Visit) -> Admitted | None:
 
 def _known_device(name: str, visit: Visit) -> str:
     """The id of the browser, where this operator has logged in there before; else ""."""
-    try:
-        device = tokens.check("device", rules.cookie(visit.cookies, rules.device_cookie(name, _https())))
-    except MallError as fault:
-        if fault.code != "unauthenticated":
-            raise
+    device = _signed("device", rules.cookie(visit.cookies, rules.device_cookie(name, _https())))
+    if device is None:
         return ""
     owner, _, device_id = device.subject.partition("/")
     return device_id if owner == name else ""
