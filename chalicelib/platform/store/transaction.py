@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 from botocore.exceptions import ClientError
 from pynamodb.constants import KEY
@@ -33,6 +33,16 @@ class ConditionFailed(Exception):
         self.failed = tuple(failed)
 
 
+class Shared(Protocol):
+    """What several parts of one change contribute to, and what is written once for all of them."""
+
+    def add_to(self, tx: Transaction) -> None:
+        """Add what was contributed to the transaction, which is about to be committed."""
+
+
+_S = TypeVar("_S", bound=Shared)
+
+
 class Transaction:
     """Collects actions on distinct items and commits all or nothing.
 
@@ -45,6 +55,7 @@ class Transaction:
         self._places: set[tuple[str, ...]] = set()
         self._on_failure: list[object] = []
         self._effects: list[Callable[[], object]] = []
+        self._shared: dict[tuple[str, ...], Shared] = {}
 
     def __len__(self) -> int:
         return len(self._actions)
@@ -90,12 +101,26 @@ class Transaction:
         """
         self._effects.append(functools.partial(effect, *args, **kwargs))
 
+    def together(self, key: tuple[str, ...], make: Callable[[], _S]) -> _S:
+        """Give the one object of this key by which several parts of the change contribute to one item; `make` makes it
+        where nobody has asked for it yet.
+
+        Its `add_to` is called once, as the transaction is committed, in the order in which they were asked for first;
+        what it adds is not counted before that.
+        """
+        if key not in self._shared:
+            self._shared[key] = make()
+        return cast("_S", self._shared[key])
+
     def commit(self) -> None:
         """Write everything or nothing, then do what was asked for after it.
 
-        Raises ConditionFailed when conditions did not hold, and `unavailable` when DynamoDB could not be asked
-        or its answer was lost: then it may have been written, and the caller's repetition must find that out.
+        Raises ConditionFailed when conditions did not hold, what a shared part raises as it adds its own, and
+        `unavailable` when DynamoDB could not be asked or its answer was lost: then it may have been written, and the
+        caller's repetition must find that out.
         """
+        while self._shared:
+            self._shared.pop(next(iter(self._shared))).add_to(self)
         if not 0 < len(self._actions) <= ACTIONS_MAX:
             raise ValueError(f"a transaction has 1 to {ACTIONS_MAX} actions, not {len(self._actions)}")
         for attempt in range(_CONFLICT_TRIES):
