@@ -1,4 +1,5 @@
-"""What orders ask of the wings above: seats of lobbies (group-buy) and who brought the member (distribution).
+"""What orders ask of the wings above: seats of lobbies (group-buy) and who brought the member (distribution); and whom
+they tell of every change of an order (segments).
 
 Each port is implemented by its wing and registered in app.py. Everything that an implementation does goes into the
 order's own transaction, so that an order and its seat, or its chain of commissions, never disagree. What happens to the
@@ -104,3 +105,30 @@ def groups() -> Groups:
     if _groups is None:
         raise RuntimeError("no wing has registered its groups")
     return _groups
+
+
+class OrderObserver(Protocol):
+    """What the wing above keeps of what a member's orders say of them."""
+
+    def changed(self, tx: Transaction, before: Order, after: Order) -> None:
+        """An order changes: add to `tx` what follows for its member, mostly nothing, and OBSERVED_MAX actions at most.
+        It may be called again, as what decides may."""
+
+
+#: How many actions an observer adds to the transaction of an order at most, also where it is told of coupons in it.
+OBSERVED_MAX = 4
+
+_observer: OrderObserver | None = None
+
+
+def register_observer(observer: OrderObserver) -> None:
+    """Tell this observer from now on."""
+    global _observer
+    _observer = observer
+
+
+def observer() -> OrderObserver:
+    """The registered observer."""
+    if _observer is None:
+        raise RuntimeError("no wing has registered its observer of orders")
+    return _observer

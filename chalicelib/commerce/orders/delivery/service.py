@@ -50,7 +50,6 @@ from chalicelib.core.errors import invalid, malformed
 from chalicelib.core.metrics import Metric
 from chalicelib.core.refusals import REQUIRED
 from chalicelib.customers.members import queries as member_queries
-from chalicelib.customers.members import service as members
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
@@ -213,9 +212,9 @@ def _receive(found: Versioned[Order], what: str, by: str, job: Job | None = None
 
 
 def complete(job: Job) -> None:
-    """Complete an order after its refund window, count the purchase of its member, owe the coupons that follow one, and
-    check the order's books; come again after an hour while a refund is open. What an operator has made and no other
-    agreed to by then is taken back."""
+    """Complete an order after its refund window, owe the coupons that follow one, and check the order's books; come
+    again after an hour while a refund is open. What an operator has made and no other agreed to by then is taken
+    back."""
 
     def decide(order: Order, tx: Transaction) -> Order:
         if order.state != "received":
@@ -224,7 +223,6 @@ def complete(job: Job) -> None:
         if any(refund.open for refund in order.refunds):
             raise RetryLater(_OPEN_REFUND_SECONDS)
         now = clock.now()
-        members.add_purchase(tx, order.member_id, now)
         owe_after_purchase(tx, order.order_id, order.member_id)
         changes.publish(tx, REFERRED_COMPLETED, order)
         return step(order, "complete", "completed", "system", now)

@@ -117,8 +117,9 @@ def _refund(
         elif order.group is not None:
             groups().give_back(tx, order, refund)
         after = check_room(issue_refund(order, tx, refund, restock, by))
-        if pictures and len(tx) >= ACTIONS_MAX:  # the order itself is one more
-            raise invalid(TOO_MANY.at("pictures", limit=max(0, ACTIONS_MAX - 1 - len(tx) + len(pictures))))
+        room = ACTIONS_MAX - len(tx) - changes.actions_max(order)
+        if pictures and room < 0:
+            raise invalid(TOO_MANY.at("pictures", limit=max(0, room + len(pictures))))
         return after
 
     after = changes.change(found.value.order_id, decide, found=found)
