@@ -17,6 +17,7 @@ from chalicelib.commerce.orders.inputs import GroupInput, LineInput, OrderInput,
 from chalicelib.commerce.orders.placement import rules
 from chalicelib.commerce.orders.placement.rules import Checkout, Deal, Purchase, Referral, Selection
 from chalicelib.commerce.orders.rules import Event, Order, OrderCoupon, OrderLine, Pieces, Receiver, Seat
+from chalicelib.commerce.orders.views import admin_view, view
 from chalicelib.commerce.pricing.basket.rules import Item, Lead
 from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate
 from chalicelib.commerce.pricing.rules import Benefits
@@ -158,6 +159,16 @@ def test_an_order_says_for_ever_what_it_was_placed_by() -> None:
     assert [(off.source, off.id, off.discount_fen) for off in order.discounts] == [
         ("coupon", "k", 300), ("coupon", "x", 100),
     ]  # fmt: skip
+
+
+def test_a_line_remembers_the_category_and_the_role_of_its_product_and_only_operators_see_the_role() -> None:
+    offers = {"a": offer("a", category_id="c1", role="hit"), "b": offer("b")}
+    order = placed(selected({"a": 1, "b": 1}, offers))
+    assert [(line.category_id, line.role) for line in order.lines] == [("c1", "hit"), ("", "")]
+    assert [(line.category_id, line.role) for line in view(order).lines] == [("c1", ""), ("", "")]
+    assert admin_view(order, []).lines == order.lines
+    stored = msgspec.json.decode(msgspec.json.encode(order))["lines"]
+    assert ["category_id" in line or "role" in line for line in stored] == [True, False]
 
 
 def test_an_order_remembers_which_templates_sent_it_free_and_in_which_version() -> None:

@@ -64,7 +64,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again.
     `pool` is where set-aside pieces come from; by `reduced_fen` the price was lowered after payment. `floor_fen`: the
     least that a coupon brings a line of a group-buy to. `limited`: its pieces count against the product's limit per
-    member."""
+    member. `category_id` and `role` are the product's as the order was placed: "" where it had none, and of orders that
+    are older than they."""
 
     sku_id: str
     product_id: str
@@ -84,6 +85,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reduced_fen: int = 0
     floor_fen: int = 0
     limited: bool = False
+    category_id: str = ""
+    role: str = ""
 
     @property
     def to_ship(self) -> int:

@@ -169,8 +169,10 @@ def _refund_fields(refund: Refund) -> dict[str, Any]:
 
 
 def view(order: Order) -> OrderView:
-    """Show the order as its member sees it; of operators, only that it was one, and not what they have to agree on."""
+    """Show the order as its member sees it; of operators, only that it was one, and not what they have to agree on, nor
+    what role the merchant has for a product."""
     fields = _fields(order)
+    fields["lines"] = [msgspec.structs.replace(line, role="") if line.role else line for line in order.lines]
     hidden = {refund.refund_id for refund in order.refunds if _is_among_operators(refund)}
     fields["history"] = [
         msgspec.structs.replace(event, by=event.by.partition(":")[0])

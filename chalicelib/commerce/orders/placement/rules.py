@@ -328,6 +328,8 @@ def _order_line(line: pricing.QuoteLine, checkout: Checkout) -> OrderLine:
         pool=checkout.places[line.sku_id],
         floor_fen=floor_fen(offer.sku.price_fen * line.quantity, floor_bp),
         limited=offer.product.limit_per_member is not None,
+        category_id=offer.product.category_id or "",
+        role=offer.product.role,
     )
 
 
