@@ -90,49 +90,49 @@ def opened(member_id: str) -> list[tuple[str, str]]:
 
 def test_one_order_has_it_and_moves_it(member: str) -> None:
     coupon = give(member)
-    assert does(wallet.lock, member, coupon, "o1", clock.now())
+    assert does(wallet.lock, member, "t1", coupon, "o1", clock.now())
     assert state(member, coupon) == ("locked", "o1")
     assert opened(member) == [(coupon, "locked")]
-    assert not does(wallet.lock, member, coupon, "o2", clock.now())
-    assert not does(wallet.lock, member, coupon, "o1", clock.now())
+    assert not does(wallet.lock, member, "t1", coupon, "o2", clock.now())
+    assert not does(wallet.lock, member, "t1", coupon, "o1", clock.now())
     assert not does(wallet.use, member, coupon, "o2")
-    assert not does(wallet.free, member, coupon, "o2")
-    assert not does(wallet.give_back, member, coupon, "o1")
+    assert not does(wallet.free, member, "t1", coupon, "o2")
+    assert not does(wallet.give_back, member, "t1", coupon, "o1")
     assert does(wallet.use, member, coupon, "o1")
     assert state(member, coupon) == ("used", "o1")
     assert opened(member) == []
     assert not does(wallet.use, member, coupon, "o1")
-    assert not does(wallet.free, member, coupon, "o1")
-    assert not does(wallet.give_back, member, coupon, "o2")
-    assert does(wallet.give_back, member, coupon, "o1")
+    assert not does(wallet.free, member, "t1", coupon, "o1")
+    assert not does(wallet.give_back, member, "t1", coupon, "o2")
+    assert does(wallet.give_back, member, "t1", coupon, "o1")
     assert state(member, coupon) == ("unused", "")
-    assert not does(wallet.give_back, member, coupon, "o1")
-    assert does(wallet.lock, member, coupon, "o2", clock.now())
-    assert does(wallet.free, member, coupon, "o2")
-    assert not does(wallet.free, member, coupon, "o2")
+    assert not does(wallet.give_back, member, "t1", coupon, "o1")
+    assert does(wallet.lock, member, "t1", coupon, "o2", clock.now())
+    assert does(wallet.free, member, "t1", coupon, "o2")
+    assert not does(wallet.free, member, "t1", coupon, "o2")
     assert (state(member, coupon), opened(member)) == (("unused", ""), [(coupon, "unused")])
 
 
 def test_of_ten_orders_at_once_one_has_it(member: str) -> None:
     coupon = give(member)
     with ThreadPoolExecutor(10) as pool:
-        told = list(pool.map(lambda n: does(wallet.lock, member, coupon, f"o{n}", clock.now()), range(10)))
+        told = list(pool.map(lambda n: does(wallet.lock, member, "t1", coupon, f"o{n}", clock.now()), range(10)))
     assert sum(told) == 1
     assert state(member, coupon) == ("locked", f"o{told.index(True)}")
 
 
 def test_only_its_member_can_lock_it(member: str) -> None:
     coupon = give(member)
-    assert not does(wallet.lock, "m-other", coupon, "o1", clock.now())
-    assert not does(wallet.lock, member, "c404", "o1", clock.now())
+    assert not does(wallet.lock, "m-other", "t1", coupon, "o1", clock.now())
+    assert not does(wallet.lock, member, "t1", "c404", "o1", clock.now())
     assert state(member, coupon) == ("unused", "")
 
 
 def test_it_is_locked_while_it_is_valid_and_used_also_later(member: str) -> None:
     early, over = give(member, begins=30), give(member, ends=-0.5)
-    assert not does(wallet.lock, member, early, "o1", clock.now())
-    assert does(wallet.lock, member, early, "o1", later(31))
-    assert not does(wallet.lock, member, over, "o1", clock.now())
+    assert not does(wallet.lock, member, "t1", early, "o1", clock.now())
+    assert does(wallet.lock, member, "t1", early, "o1", later(31))
+    assert not does(wallet.lock, member, "t1", over, "o1", clock.now())
     assert does(wallet.use, member, early, "o1")  # whenever the payment comes
 
 
@@ -147,7 +147,7 @@ def test_a_quote_sees_what_is_open_and_not_over_soonest_end_first(member: str) -
 def test_a_quote_sees_a_hundred_that_can_be_used_behind_any_that_cannot(member: str) -> None:
     early = give_many(member, 150, begins=30, ends=60)
     ready = give_many(member, 120, begins=-1, ends=1000)
-    assert does(wallet.lock, member, ready[1], "o1", clock.now())
+    assert does(wallet.lock, member, "t1", ready[1], "o1", clock.now())
     seen = [coupon_id for coupon_id, _ in opened(member)]
     assert seen == [*early[: wallet_queries.OTHERS_MAX], ready[0], *ready[2:101]]
     assert len(ready[2:101]) == wallet_queries.READY_MAX - 1
@@ -159,7 +159,7 @@ def test_a_quote_looks_at_five_hundred_open_coupons_and_mostly_at_one_page(membe
     with boundary() as outside:
         seen = [coupon_id for coupon_id, _ in opened(member)]
     assert (outside.calls, seen) == (["Query"] * 5, [*early[: wallet_queries.OTHERS_MAX], last])
-    assert does(wallet.lock, member, beyond, "o1", clock.now())  # whoever names it has it all the same
+    assert does(wallet.lock, member, "t1", beyond, "o1", clock.now())  # whoever names it has it all the same
     other = f"{member}-2"
     give_many(other, 100, begins=-1, ends=60)
     with boundary() as outside:

@@ -220,7 +220,7 @@ def test_states_by_the_clock_and_by_orders(somebody: Client, advance: Callable[[
     held = [centre.claim(member_id, made.template_id).coupon.coupon_id for _ in range(4)]
     for act, coupon_id in ((wallet.lock, held[0]), (wallet.lock, held[1])):
         tx = Transaction()
-        act(tx, member_id, coupon_id, "o1", clock.now(), "no")
+        act(tx, member_id, made.template_id, coupon_id, "o1", clock.now(), "no")
         tx.commit()
     tx = Transaction()
     wallet.use(tx, member_id, held[1], "o1", "no")

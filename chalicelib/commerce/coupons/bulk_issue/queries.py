@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chalicelib.commerce.coupons.bulk_issue import rules
 from chalicelib.commerce.coupons.bulk_issue.rules import Following, Part
 from chalicelib.commerce.coupons.issue.rules import coupon_id
 from chalicelib.commerce.coupons.refusals import NO_SUCH_GRANT
@@ -75,27 +74,27 @@ def under_way(template_id: str, grant_id: str, number: int) -> tuple[Grant, Part
     return head.grant, part_of(part), template.template
 
 
-def following(grant: Grant, part: Part) -> Following:
-    """Find the members of the next step.
+def following(grant: Grant, part: Part, at_most: int) -> Following:
+    """Find the members of the next step, so many at most.
 
     Listed members are counted off; of everybody, the position is where the last one stands in the roster.
     """
     if grant.total is None:
-        found, after = member_queries.everybody(part.number, grant.at, part.position, rules.STEP_MEMBERS)
+        found, after = member_queries.everybody(part.number, grant.at, part.position, at_most)
         return Following(found, after or part.position, after is None)
     start = int(part.position or 0)
-    found = _listed(grant.grant_id, start)
+    found = _listed(grant.grant_id, start, at_most)
     end = start + len(found)
     return Following(found, str(end), end >= part.listed_count)
 
 
-def _listed(grant_id: str, start: int) -> list[str]:
+def _listed(grant_id: str, start: int, at_most: int) -> list[str]:
     """Find the next members of a list from number `start` on, as far as the item has them in which that one is."""
     where = CouponGrants.part.between(ids_key(grant_id, 0)[1][1], ids_key(grant_id, start)[1][1])
     found, _ = read.query(CouponGrants, grant_id, where=where, forward=False, limit=1, consistent=True)
     item = CouponGrants.from_raw_data(found[0])
     skipped = start - int(item.part.removeprefix(IDS))
-    members: list[str] = item.listed.members[skipped : skipped + rules.STEP_MEMBERS]
+    members: list[str] = item.listed.members[skipped : skipped + at_most]
     return members
 
 

@@ -18,8 +18,9 @@ State = Literal["running", "done", "sold_out", "over"]
 _BY_WEIGHT: tuple[State, ...] = ("running", "sold_out", "over", "done")
 
 #: How many members one step takes: two actions of its transaction each, beside up to 32 for the stock and one for the
-#: part.
+#: part; and how many where somebody observes the template's coupons, who adds up to three for each.
 STEP_MEMBERS = 30
+STEP_MEMBERS_OBSERVED = 13
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +52,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int = 0
     position: str
     state: State
+
+
+def step_members(is_observed: bool) -> int:
+    """Say how many members the next step takes at most."""
+    return STEP_MEMBERS_OBSERVED if is_observed else STEP_MEMBERS
 
 
 def state_of(parts: Sequence[Part]) -> State:

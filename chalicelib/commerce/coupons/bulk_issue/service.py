@@ -22,18 +22,19 @@ from chalicelib.commerce.coupons.bulk_issue.views import GrantMoreView, GrantVie
 from chalicelib.commerce.coupons.issue import service as issue
 from chalicelib.commerce.coupons.issue.rules import coupon_of
 from chalicelib.commerce.coupons.jobs import BULK_ISSUE
+from chalicelib.commerce.coupons.ports import observer
 from chalicelib.commerce.coupons.refusals import GRANT_WITHOUT_LIST, NOT_FOR_GRANTS, NOT_PUBLISHED, WHO_GETS_THEM
 from chalicelib.commerce.coupons.rules import Grant, ListedMembers, Template
 from chalicelib.commerce.coupons.stock import service as stock
 from chalicelib.commerce.coupons.tables import (
     CouponGrants,
     added_key,
-    coupon_item,
     grant_key,
     ids_key,
     part_key,
 )
 from chalicelib.commerce.coupons.templates import queries as template_queries
+from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.settings import settings
@@ -184,7 +185,7 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
         return _move(tx, grant_id, part, Step(position=part.position, state="over"))
     if template.state != "published":
         raise RetryLater(PAUSED_SECONDS)
-    following = queries.following(grant, part)
+    following = queries.following(grant, part, rules.step_members(observer().follows(template_id)))
     found = queries.candidates(template, following.members)
     received = found.received
     had = queries.reached_before(template, grant_id, rules.with_room(template, following.members, received))
@@ -198,7 +199,7 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
         stock.take(tx, template_id, shard, pieces, Conflict)
     for member_id in step.given:
         issue.count(tx, template, member_id, received[member_id], Conflict)
-        tx.create(coupon_item(coupon_of(template, member_id, "grant", (grant_id,), now)), Conflict)
+        wallet.receive(tx, coupon_of(template, member_id, "grant", (grant_id,), now), Conflict)
     return _move(tx, grant_id, part, step)
 
 

@@ -16,8 +16,9 @@ from chalicelib.commerce.coupons.refusals import NOT_OFFERED, SOLD_OUT, SOLD_OUT
 from chalicelib.commerce.coupons.rules import Held, How, Template
 from chalicelib.commerce.coupons.stock import queries as stock_queries
 from chalicelib.commerce.coupons.stock import service as stock
-from chalicelib.commerce.coupons.tables import Coupons, coupon_item, coupon_key, held, received_key, received_of
+from chalicelib.commerce.coupons.tables import Coupons, coupon_key, held, received_key, received_of
 from chalicelib.commerce.coupons.templates import queries as template_queries
+from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import check_admitted
@@ -125,7 +126,7 @@ def _give_once(
     tx = Transaction()
     stock.take(tx, template.template_id, shard, 1, _Empty)
     count(tx, template, member_id, received, Conflict)
-    tx.create(coupon_item(coupon), Conflict)
+    wallet.receive(tx, coupon, Conflict)
     if also is not None:
         also(tx)
     _commit_unless_empty(tx)

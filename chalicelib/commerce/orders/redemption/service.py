@@ -23,22 +23,24 @@ def lock(tx: Transaction, order: Order, chosen: Chosen) -> None:
     for coupon in order.coupons:
         field = "coupon_ids" if chosen == "best" else f"coupon_ids[{chosen.index(coupon.coupon_id)}]"
         taken = MallError("coupon_taken", errors=(IN_ANOTHER_ORDER.at(field),))
-        wallet.lock(tx, order.member_id, coupon.coupon_id, order.order_id, order.created_at, taken)
+        wallet.lock(tx, order.member_id, coupon.template_id, coupon.coupon_id, order.order_id, order.created_at, taken)
 
 
 def use(tx: Transaction, order: Order, again: bool = False) -> None:
     """Use the coupons of an order that is paid, and tell of each, as part of `tx`. `again`: the order had been closed,
     and its coupons were free."""
     for coupon in order.coupons:
-        take = wallet.take_again if again else wallet.use
-        take(tx, order.member_id, coupon.coupon_id, order.order_id, Conflict)
+        if again:
+            wallet.take_again(tx, order.member_id, coupon.template_id, coupon.coupon_id, order.order_id, Conflict)
+        else:
+            wallet.use(tx, order.member_id, coupon.coupon_id, order.order_id, Conflict)
         _tell(tx, order, COUPON_USED, coupon.coupon_id, coupon.template_id, coupon.discount_fen)
 
 
 def free(tx: Transaction, order: Order) -> None:
     """Free the coupons of an order that closes unpaid, as part of `tx`: they can be used again."""
     for coupon in order.coupons:
-        wallet.free(tx, order.member_id, coupon.coupon_id, order.order_id, Conflict)
+        wallet.free(tx, order.member_id, coupon.template_id, coupon.coupon_id, order.order_id, Conflict)
 
 
 def return_coupons(tx: Transaction, order: Order, always: bool) -> None:
@@ -63,7 +65,7 @@ def return_lapsed(tx: Transaction, order: Order, coupon_ids: Collection[str]) ->
 
 
 def _return(tx: Transaction, order: Order, coupon: OrderCoupon) -> None:
-    wallet.give_back(tx, order.member_id, coupon.coupon_id, order.order_id, Conflict)
+    wallet.give_back(tx, order.member_id, coupon.template_id, coupon.coupon_id, order.order_id, Conflict)
     _tell(tx, order, COUPON_RETURNED, coupon.coupon_id, coupon.template_id, coupon.discount_fen)
 
 
