@@ -16,12 +16,13 @@ from chalicelib.commerce.coupons.bulk_issue.rules import (
     Step,
     decide,
     may_have,
+    segments_asked,
     state_of,
     with_room,
 )
 from chalicelib.commerce.coupons.issue.rules import coupon_id, coupon_of, refused
 from chalicelib.commerce.coupons.rules import Audience, Coupon, Grant, Template, Terms, Validity
-from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.rules import LifeCycleRules, Profile
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 MEMBER = Profile(member_id="m1", openid="o", joined_at=NOW, orders_completed=1, last_completed_at=NOW)
@@ -126,6 +127,7 @@ VIP = msgspec.structs.replace(MEMBER, tags=["vip"])
 VIPS, NEW_ONES, NEW_VIPS = (
     Audience(tags=["vip"]), Audience(new_customers=True), Audience(tags=["vip"], new_customers=True),
 )  # fmt: skip
+INSIDE, OUTSIDE = Audience(segments=["sga", "silent"]), Audience(segments=["sgb"])
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ VIPS, NEW_ONES, NEW_VIPS = (
 def test_why_a_member_may_have_no_more(
     made: Template, member: Profile, received: int, why: tuple[str, str, dict[str, int]] | None
 ) -> None:
-    error = refused(made, member, received, NOW, "code")
+    error = refused(made, member, received, NOW, LifeCycleRules(), (), "code")
     if why is None:
         assert error is None
     else:
@@ -161,13 +163,22 @@ def test_why_a_member_may_have_no_more(
         (None, None, MEMBER, 0, True), (None, None, MEMBER, 1, False), (None, None, None, 0, False),
         (None, VIPS, MEMBER, 0, False), (None, VIPS, VIP, 0, True), (None, VIPS, VIP, 1, False),
         (None, VIPS, None, 0, False), (NEW_ONES, VIPS, VIP, 0, False), (NEW_ONES, None, NEW, 0, True),
+        (INSIDE, None, VIP, 0, True), (OUTSIDE, None, VIP, 0, False), (None, INSIDE, VIP, 0, True),
+        (INSIDE, OUTSIDE, VIP, 0, False),
     ],
 )  # fmt: skip
 def test_whom_a_grant_is_for(
     of: Audience | None, to: Audience | None, member: Profile | None, received: int, may: bool
 ) -> None:
     granted = msgspec.structs.replace(grant(1), audience=to)
-    assert may_have(template(audience=of), granted, member, received, NOW) is may
+    assert may_have(template(audience=of), granted, member, received, NOW, LifeCycleRules(), ("sga",)) is may
+
+
+def test_what_a_grant_asks_of_segments_is_what_it_and_its_template_name() -> None:
+    assert segments_asked(template(audience=INSIDE), msgspec.structs.replace(grant(1), audience=OUTSIDE)) == [
+        "sga", "silent", "sgb",
+    ]  # fmt: skip
+    assert segments_asked(template(), grant(1)) == []
 
 
 def test_a_coupon_is_its_cause_s_and_as_its_template_says() -> None:

@@ -26,9 +26,10 @@ from chalicelib.commerce.coupons.rules import (
     Validity,
 )
 from chalicelib.core.shards import first_with_some
-from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.rules import LifeCycleRules, Profile, segment_of
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
+BOUNDS = LifeCycleRules()
 FREES = st.lists(st.integers(0, 20), min_size=1, max_size=32)
 
 
@@ -80,7 +81,45 @@ def test_whom_an_audience_admits() -> None:
         (Audience(new_customers=True), [True, False]),
         (Audience(segments=["new"], tags=["c"]), [False, False]),
     ):
-        assert [audience.admits(profile, NOW) for profile in (fresh, old)] == admitted, audience
+        assert [audience.admits(profile, NOW, BOUNDS, ()) for profile in (fresh, old)] == admitted, audience
+
+
+SEGMENTS = st.sampled_from(["new", "first_order", "repeat", "loyal", "silent", "sga", "sgb", "sgc"])
+
+
+@given(
+    st.lists(SEGMENTS, min_size=1, max_size=8), st.sets(st.sampled_from(["sga", "sgb", "sgz"])), st.integers(0, 9),
+    st.integers(0, 90), st.booleans(),
+)  # fmt: skip
+def test_an_audience_is_of_who_is_in_one_of_its_segments_whichever_kind_that_is(
+    named: list[str], within: set[str], orders: int, days: int, personalised: bool
+) -> None:
+    at = NOW - timedelta(days=days)
+    bounds = LifeCycleRules(new_days=10, first_order_days=20, active_days=40, loyal_orders=3)
+    profile = Profile(
+        member_id="m1", openid="o", joined_at=at, orders_completed=orders, last_completed_at=at if orders else None,
+        personalised=personalised,
+    )  # fmt: skip
+    mine = within | {segment_of(profile, NOW, bounds)}
+    admitted = Audience(segments=named).admits(profile, NOW, bounds, within)
+    assert admitted == (personalised and not mine.isdisjoint(named))
+    assert rules.custom_segments(named) == sorted({one for one in named if one.startswith("sg")})
+
+
+@pytest.mark.parametrize(
+    ("segment_id", "is_one"),
+    [
+        ("new", True), ("silent", True), ("sgabc234", True), ("sg" + "a" * 62, True), ("sg", False), ("", False),
+        ("New", False), ("newer", False), ("sg" + "a" * 63, False), ("sga\n", False), ("seg1", False), ("sgA", False),
+    ],
+)  # fmt: skip
+def test_a_segment_is_a_word_of_life_cycle_or_the_id_of_a_custom_one(segment_id: str, is_one: bool) -> None:
+    try:
+        assert msgspec.convert({"segments": [segment_id]}, Audience).segments == [segment_id]
+    except msgspec.ValidationError:
+        assert not is_one
+    else:
+        assert is_one
 
 
 def test_shards_grow_with_the_total() -> None:

@@ -15,7 +15,7 @@ from chalicelib.commerce.orders.erasure.rules import anonymous
 from chalicelib.commerce.orders.rules import Event, Pieces, Shipment, noted
 from chalicelib.core import ids, log
 from chalicelib.customers.members.returning.rules import BLOCKED_BEFORE, Before, kept_block
-from chalicelib.customers.members.rules import Block, Profile, segment_of
+from chalicelib.customers.members.rules import Block, LifeCycleRules, Profile, segment_of
 from tests.support.orders import ask, grant, line, order
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -52,7 +52,7 @@ def test_who_has_returned_is_no_new_customer(completed: int, days: int, returned
         MEMBER, orders_completed=completed, last_completed_at=last, returned=returned,
         joined_at=NOW - timedelta(days=days),
     )  # fmt: skip
-    assert Audience(new_customers=True).admits(profile, NOW) == (not completed and not returned)
+    assert Audience(new_customers=True).admits(profile, NOW, LifeCycleRules(), ()) == (not completed and not returned)
     assert (segment_of(profile, NOW) == "new") == (not completed and not returned and days <= 30)
 
 

@@ -1,15 +1,17 @@
-"""What coupons ask of the wing above, and what they tell it (segments): which members have a coupon that a rule looks
-at.
+"""What coupons ask of the wing above, and what they tell it (segments): in which segments a member is, who is on an
+audience's list; and which members have a coupon that a rule looks at.
 
-The port is implemented by its wing and registered in app.py. What an implementation adds goes into the transaction that
-it is given, so that a coupon and what is known of its member never disagree.
+Each port is implemented by that wing and registered in app.py. What an observer adds goes into the transaction that it
+is given, so that a coupon and what is known of its member never disagree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
+from chalicelib.platform.store.read import Key, ReadSet
 from chalicelib.platform.store.transaction import Transaction
 
 
@@ -43,3 +45,60 @@ def observer() -> CouponObserver:
     if _observer is None:
         raise RuntimeError("no wing has registered its observer of coupons")
     return _observer
+
+
+class Segments(Protocol):
+    """What the wing above knows of the merchant's own segments, by their ids."""
+
+    def keys(self, member_id: str, segment_ids: Collection[str]) -> list[Key]:
+        """List what must be read to know in which of these segments the member is; nothing for none."""
+
+    def within(self, member_id: str, segment_ids: Collection[str], found: ReadSet, now: datetime) -> frozenset[str]:
+        """Say in which of these segments the member is now, from what was found at `keys`."""
+
+    def check(self, segment_ids: Collection[str], field: str) -> None:
+        """Raise `invalid`, naming the field, for segments that there are not, and for those into which what a client
+        says may lead alone: they give nothing."""
+
+
+_segments: Segments | None = None
+
+
+def register_segments(segments: Segments) -> None:
+    """Let these segments answer from now on."""
+    global _segments
+    _segments = segments
+
+
+def segments() -> Segments:
+    """The registered segments."""
+    if _segments is None:
+        raise RuntimeError("no wing has registered its segments")
+    return _segments
+
+
+class AudienceLists(Protocol):
+    """What the wing above knows of audiences: lists of members, as they were when the audience was made."""
+
+    def check(self, audience_id: str, field: str) -> int:
+        """Count the members on the list. Raises `invalid`, naming the field, where there is no such audience."""
+
+    def page(self, audience_id: str, position: str, limit: int) -> tuple[list[str], str | None]:
+        """List the next members behind a position ("" at first), and where to go on (None: no more). Who was erased
+        may still be among them."""
+
+
+_audience_lists: AudienceLists | None = None
+
+
+def register_audience_lists(audience_lists: AudienceLists) -> None:
+    """Let these lists answer from now on."""
+    global _audience_lists
+    _audience_lists = audience_lists
+
+
+def audience_lists() -> AudienceLists:
+    """The registered lists."""
+    if _audience_lists is None:
+        raise RuntimeError("no wing has registered its lists of audiences")
+    return _audience_lists

@@ -140,8 +140,8 @@ NOT_PUBLISHED = Reason(
 )
 WHO_GETS_THEM = Reason(
     "who_gets_coupons",
-    "请在会员名单、人群条件和全部会员中选一种",
-    "name either members, or an audience, or all",
+    "请在会员名单、人群条件、已生成的人群包和全部会员中选一种",
+    "name either members, or an audience, or a list that was made of one, or all",
 )
 NO_SUCH_GRANT = Reason("no_such_coupon_grant", "没有这次发放", "there is no such grant")
 GRANT_WITHOUT_LIST = Reason(
@@ -194,6 +194,7 @@ FIELDS: Labels = {
     "days": ("有效天数", "number of days"),
     "how": ("领取方式", "ways to get it"),
     "audience": "人群条件",
+    "audience_id": ("人群包", "audience's list"),
     "segments": "会员分层",
     "tags": "会员标签",
     "new_customers": "仅限新客",

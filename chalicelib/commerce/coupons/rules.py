@@ -9,15 +9,15 @@ Expired is a fact of the clock, written nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 from chalicelib.commerce.catalogue.rules import Named
-from chalicelib.customers.members.rules import Profile, Segment, segment_of
+from chalicelib.customers.members.rules import LifeCycleRules, Profile, Segment, segment_of
 from chalicelib.platform.web.types import Id, Label
 
 Kind = Literal["amount_off", "percent_off", "free_shipping", "exchange"]
@@ -29,6 +29,15 @@ CouponState = Literal["unused", "locked", "used", "expired"]
 #: Why a coupon cannot be used for an order: stable words.
 Unusable = Literal["not_yet", "expired", "locked", "used", "scope", "threshold", "nothing_to_take_off", "combination"]
 
+#: A segment of life cycle by its word, or one of the merchant's own by its id.
+SegmentId = Annotated[
+    str,
+    Meta(
+        pattern=r"^(new|first_order|repeat|loyal|silent|sg[a-z0-9]{1,62})$(?!\n)",
+        description="A segment of life cycle (new, first_order, repeat, loyal, silent), or the id of one of your own",
+    ),
+]
+_LIFE_CYCLE: frozenset[str] = frozenset(get_args(Segment))
 #: Coupons that one order takes: one for each place.
 COUPONS_MAX = 3
 #: Coupons of a template, and how many of them one member may get.
@@ -117,17 +126,30 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Members who may have it: in one of these segments, with one of these tags, who have bought nothing yet. What is
     not named does not matter; what is named must all hold."""
 
-    segments: Annotated[list[Segment], Meta(max_length=5)] = []
+    segments: Annotated[list[SegmentId], Meta(max_length=20)] = []
     tags: Annotated[list[Label], Meta(max_length=50)] = []
     new_customers: bool = False
 
-    def admits(self, profile: Profile, now: datetime) -> bool:
-        """Whether this member is one of them. Only completed orders count as bought; who returns is no new customer."""
-        if self.segments and not (profile.personalised and segment_of(profile, now) in self.segments):
+    def admits(self, profile: Profile, now: datetime, bounds: LifeCycleRules, within: Collection[str]) -> bool:
+        """Whether this member, who is `within` so many custom segments, is one of them. Only completed orders count as
+        bought; who returns is no new customer; who wants no offers by what they did is in no segment here."""
+        if self.segments and not (profile.personalised and is_in(self.segments, profile, now, bounds, within)):
             return False
         if self.tags and not set(self.tags) & set(profile.tags):
             return False
         return not self.new_customers or is_new(profile)
+
+
+def custom_segments(segment_ids: Collection[str]) -> list[str]:
+    """List those of these segments that are the merchant's own, each once."""
+    return sorted(set(segment_ids) - _LIFE_CYCLE)
+
+
+def is_in(
+    segment_ids: Collection[str], profile: Profile, now: datetime, bounds: LifeCycleRules, within: Collection[str]
+) -> bool:
+    """Tell whether the member is in one of these segments: by life cycle, or `within` a custom one."""
+    return any(one in within for one in segment_ids) or segment_of(profile, now, bounds) in segment_ids
 
 
 def is_new(profile: Profile) -> bool:
@@ -269,8 +291,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an operator grants to many: to a list, which has `total` members at first, or to everybody in `audience`
-    (or at all) who had joined by `at`."""
+    """What an operator grants to many: to a list, which has `total` members at first and can be added to, to that of an
+    audience (`audience_id`), which stays as it is, or to everybody in `audience` (or at all) who had joined by `at`."""
 
     grant_id: str
     template_id: str
@@ -278,6 +300,17 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime
     total: int | None = None
     audience: Audience | None = None
+    audience_id: str = ""
+
+    @property
+    def has_own_list(self) -> bool:
+        """Whether it is to a list of its own."""
+        return self.total is not None and not self.audience_id
+
+    @property
+    def has_list(self) -> bool:
+        """Whether it is to a list, its own or an audience's, and so has one part."""
+        return self.total is not None
 
 
 class ListedMembers(msgspec.Struct, frozen=True):

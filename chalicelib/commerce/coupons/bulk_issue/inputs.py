@@ -19,10 +19,12 @@ Members = Annotated[list[Id], Meta(min_length=1, max_length=LISTED_MAX)]
 
 
 class GrantInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The members to give one to: a list (more can be added), or an audience, or everybody who has joined by now."""
+    """The members to give one to: a list (more can be added), or those of all who match `audience`, or the list of an
+    audience that was made before (`audience_id`), or everybody who has joined by now."""
 
     members: Members | None = None
     audience: Audience | None = None
+    audience_id: Id | None = None
     all: bool = False
 
 

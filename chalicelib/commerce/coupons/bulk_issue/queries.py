@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
+from chalicelib.commerce.coupons.audiences import queries as audiences
+from chalicelib.commerce.coupons.bulk_issue import rules
 from chalicelib.commerce.coupons.bulk_issue.rules import Following, Part
 from chalicelib.commerce.coupons.issue.rules import coupon_id
+from chalicelib.commerce.coupons.ports import audience_lists
 from chalicelib.commerce.coupons.refusals import NO_SUCH_GRANT
 from chalicelib.commerce.coupons.rules import Grant, Template
 from chalicelib.commerce.coupons.stock import queries as stock_queries
@@ -25,18 +29,20 @@ from chalicelib.commerce.coupons.tables import (
 )
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
-from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.rules import LifeCycleRules, Profile
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.platform.store import read
 
 
 class Candidates(msgspec.Struct, frozen=True):
-    """What a step is decided by: what is free in each shard of the stock, the members' profiles, and how many coupons
-    of the template each has got."""
+    """What a step is decided by: what is free in each shard of the stock, the members' profiles, how many coupons of
+    the template each has got, in which of the custom segments that matter each is, and the bounds of life cycle."""
 
     frees: list[int]
     profiles: dict[str, Profile | None]
     received: dict[str, int]
+    within: dict[str, frozenset[str]]
+    bounds: LifeCycleRules
 
 
 def find(grant_id: str) -> Grant | None:
@@ -77,9 +83,12 @@ def under_way(template_id: str, grant_id: str, number: int) -> tuple[Grant, Part
 def following(grant: Grant, part: Part, at_most: int) -> Following:
     """Find the members of the next step, so many at most.
 
-    Listed members are counted off; of everybody, the position is where the last one stands in the roster.
+    Listed members are counted off; of everybody, or of an audience, the position is where the last one stands there.
     """
-    if grant.total is None:
+    if grant.audience_id:
+        found, after = audience_lists().page(grant.audience_id, part.position, at_most)
+        return Following(found, after or part.position, after is None)
+    if not grant.has_list:
         found, after = member_queries.everybody(part.number, grant.at, part.position, at_most)
         return Following(found, after or part.position, after is None)
     start = int(part.position or 0)
@@ -98,18 +107,20 @@ def _listed(grant_id: str, start: int, at_most: int) -> list[str]:
     return members
 
 
-def candidates(template: Template, member_ids: Sequence[str]) -> Candidates:
-    """Read what a step to these members is decided by. One BatchGet."""
+def candidates(template: Template, grant: Grant, member_ids: Sequence[str], now: datetime) -> Candidates:
+    """Read what a step to these members is decided by. One BatchGet; two where it depends on custom segments, too."""
     stocks = stock_queries.keys(template)
-    people = [
-        key(each) for each in member_ids for key in (profile_key, lambda one: received_key(one, template.template_id))
-    ]
-    items = read.batch_get([*stocks, *people])
-    profiles, received = items[len(stocks) :: 2], items[len(stocks) + 1 :: 2]
+    asked = rules.segments_asked(template, grant)
+    profiles = {each: profile_key(each) for each in member_ids}
+    received = {each: received_key(each, template.template_id) for each in member_ids}
+    of_segments = [key for each in member_ids for key in audiences.keys(each, asked)]
+    found = read.read_set([*stocks, *profiles.values(), *received.values(), *of_segments])
     return Candidates(
-        stock_queries.frees(items[: len(stocks)]),
-        {each: None if item is None else item.profile for each, item in zip(member_ids, profiles, strict=True)},
-        {each: received_of(item) for each, item in zip(member_ids, received, strict=True)},
+        frees=stock_queries.frees(found.each(stocks)),
+        profiles={each: None if found[key] is None else found[key].profile for each, key in profiles.items()},
+        received={each: received_of(found[key]) for each, key in received.items()},
+        within={each: audiences.within(each, asked, found, now) for each in member_ids},
+        bounds=audiences.bounds(asked),
     )
 
 

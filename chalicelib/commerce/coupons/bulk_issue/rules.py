@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -11,7 +11,7 @@ import msgspec
 from chalicelib.commerce.coupons import rules
 from chalicelib.commerce.coupons.issue.rules import refused
 from chalicelib.commerce.coupons.rules import Grant, Template
-from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.rules import LifeCycleRules, Profile
 
 #: How a part of a grant stands, and so the whole: as the first of _BY_WEIGHT that one of its parts has.
 State = Literal["running", "done", "sold_out", "over"]
@@ -25,7 +25,7 @@ STEP_MEMBERS_OBSERVED = 13
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """How far a part of a grant is. `position` is the number of listed members that were reached, or a place in the
-    roster; `listed_count` how many are listed by now, 0 where there is no list."""
+    roster or in an audience's list; `listed_count` how many are listed by now, 0 where there is no list."""
 
     number: int
     position: str
@@ -65,11 +65,20 @@ def state_of(parts: Sequence[Part]) -> State:
     return next(state for state in _BY_WEIGHT if state in states)
 
 
-def may_have(template: Template, grant: Grant, profile: Profile | None, received: int, now: datetime) -> bool:
-    """Whether the grant is for this member, who has got `received` by now; without a profile it is not."""
-    if profile is None or (grant.audience is not None and not grant.audience.admits(profile, now)):
+def segments_asked(template: Template, grant: Grant) -> list[str]:
+    """List the segments that decide who may have a coupon of the grant."""
+    return [*template.audience.segments, *(grant.audience.segments if grant.audience is not None else [])]
+
+
+def may_have(
+    template: Template, grant: Grant, profile: Profile | None, received: int, now: datetime, bounds: LifeCycleRules,
+    within: Collection[str],
+) -> bool:  # fmt: skip
+    """Whether the grant is for this member, who has got `received` by now and is `within` so many custom segments;
+    without a profile it is not."""
+    if profile is None or (grant.audience is not None and not grant.audience.admits(profile, now, bounds, within)):
         return False
-    return refused(template, profile, received, now, "members") is None
+    return refused(template, profile, received, now, bounds, within, "members") is None
 
 
 def decide(
@@ -88,8 +97,8 @@ def decide(
             state="done" if following.last else "running",
         )  # fmt: skip
     reached = following.members.index(wanted[len(given)])
-    # More members for a list set it going again, from here; a roster is not gone through again.
-    position = following.position if grant.total is None else str(int(part.position or 0) + reached)
+    # More members for a list set it going again, from here; a roster, or an audience, is not gone through again.
+    position = str(int(part.position or 0) + reached) if grant.has_own_list else following.position
     return Step(given=given, portions=portions, skipped=reached - len(given), position=position, state="sold_out")
 
 

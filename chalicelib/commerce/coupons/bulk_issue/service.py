@@ -1,11 +1,11 @@
 """Grants: a coupon for each member of a list or an audience, in steps that may be cut off anywhere.
 
-A grant has parts (its list, or a shard of the mall's roster each), and each part a job of its own. A step is one
-transaction: the coupons of the next members, their counters, the stock, and how far the part is by then. So a step is
-done or not, whatever dies, and its counts are those of the coupons.
+A grant has parts (its list, that of an audience, or a shard of the mall's roster each), and each part a job of its own.
+A step is one transaction: the coupons of the next members, their counters, the stock, and how far the part is by then.
+So a step is done or not, whatever dies, and its counts are those of the coupons.
 
-A list may be added to at any time, also when all who were listed have been reached. A coupon's id is of the grant and
-its member, so that a member who is listed twice gets one.
+Its own list may be added to at any time, also when all who were listed have been reached. A coupon's id is of the
+grant and its member, so that a member who is listed twice gets one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.commerce.coupons.agreement import service as agreement
+from chalicelib.commerce.coupons.audiences import queries as audiences
 from chalicelib.commerce.coupons.bulk_issue import queries, rules
 from chalicelib.commerce.coupons.bulk_issue.inputs import GrantInput, GrantMoreInput
 from chalicelib.commerce.coupons.bulk_issue.rules import Part, Step
@@ -22,7 +23,7 @@ from chalicelib.commerce.coupons.bulk_issue.views import GrantMoreView, GrantVie
 from chalicelib.commerce.coupons.issue import service as issue
 from chalicelib.commerce.coupons.issue.rules import coupon_of
 from chalicelib.commerce.coupons.jobs import BULK_ISSUE
-from chalicelib.commerce.coupons.ports import observer
+from chalicelib.commerce.coupons.ports import audience_lists, observer
 from chalicelib.commerce.coupons.refusals import GRANT_WITHOUT_LIST, NOT_FOR_GRANTS, NOT_PUBLISHED, WHO_GETS_THEM
 from chalicelib.commerce.coupons.rules import Grant, ListedMembers, Template
 from chalicelib.commerce.coupons.stock import service as stock
@@ -57,7 +58,7 @@ def create(template_id: str, operator: str, key: str, asked: GrantInput) -> Gran
 
     Raises `not_found`, `invalid`, `coupon_not_offered`, `second_operator`, `idempotency_key_reused`, `conflict`.
     """
-    if (asked.members is not None) + (asked.audience is not None) + asked.all != 1:
+    if (asked.members is not None) + (asked.audience is not None) + (asked.audience_id is not None) + asked.all != 1:
         raise invalid(WHO_GETS_THEM.at("members"))
     grant_id = ids.derived("cg", template_id, operator, key)
     digest = ids.digest(msgspec.json.encode(asked))
@@ -83,7 +84,7 @@ def add(template_id: str, grant_id: str, operator: str, key: str, asked: GrantMo
     Raises `not_found`, `invalid` when the grant has no list, `coupon_not_offered`, `second_operator`,
     `idempotency_key_reused`, `conflict`, `unavailable`.
     """
-    if queries.load(grant_id, template_id).total is None:
+    if not queries.load(grant_id, template_id).has_own_list:
         raise invalid(GRANT_WITHOUT_LIST.at("grant_id"))
     added = added_key(grant_id, ids.derived("", operator, key))
     digest = ids.digest(msgspec.json.encode(asked))
@@ -122,20 +123,26 @@ def _check_offered(template: Template) -> None:
 
 
 def _begin(grant_id: str, template_id: str, digest: str, asked: GrantInput) -> Grant:
-    """Write the grant with its parts, their jobs and its list."""
-    listed = None if asked.members is None else list(dict.fromkeys(asked.members))
-    total = None if listed is None else len(listed)
+    """Write the grant with its parts, their jobs and its list. Raises `invalid` for a segment or an audience that there
+    is not."""
+    listed = [] if asked.members is None else list(dict.fromkeys(asked.members))
+    total = None if asked.members is None else len(listed)
+    if asked.audience is not None:
+        audiences.check(asked.audience.segments, "audience.segments")
+    if asked.audience_id is not None:
+        total = audience_lists().check(asked.audience_id, "audience_id")
     grant = Grant(
-        grant_id=grant_id, template_id=template_id, digest=digest, at=clock.now(), total=total, audience=asked.audience
-    )
+        grant_id=grant_id, template_id=template_id, digest=digest, at=clock.now(), total=total, audience=asked.audience,
+        audience_id=asked.audience_id or "",
+    )  # fmt: skip
     tx = Transaction()
     tx.create(CouponGrants(*_key(grant_key(grant_id)), grant=grant), Conflict)
-    for number in range(settings().member_shards if listed is None else 1):
+    for number in range(1 if grant.has_list else settings().member_shards):
         part = CouponGrants(*_key(part_key(grant_id, number)), position="", issued=0, skipped=0, state="running")
         part.listed_count = total or 0
         tx.create(part, Conflict)
         _schedule(tx, template_id, grant_id, number)
-    _list(tx, grant_id, listed or [], 0)
+    _list(tx, grant_id, listed, 0)
     commit(tx)
     return grant
 
@@ -186,13 +193,14 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
     if template.state != "published":
         raise RetryLater(PAUSED_SECONDS)
     following = queries.following(grant, part, rules.step_members(observer().follows(template_id)))
-    found = queries.candidates(template, following.members)
+    found = queries.candidates(template, grant, following.members, now)
     received = found.received
     had = queries.reached_before(template, grant_id, rules.with_room(template, following.members, received))
     wanted = [
         each
         for each in following.members
-        if each not in had and rules.may_have(template, grant, found.profiles[each], received[each], now)
+        if each not in had
+        and rules.may_have(template, grant, found.profiles[each], received[each], now, found.bounds, found.within[each])
     ]
     step = rules.decide(template, grant, part, following, wanted, found.frees)
     for shard, pieces in step.portions.items():

@@ -22,8 +22,8 @@ class GrantMoreView(msgspec.Struct, kw_only=True):
 class GrantView(msgspec.Struct, kw_only=True):
     """How far a grant is: `done` members of `total` were `given` one or `skipped`, because they are not in the
     audience, have all they may, have one of this grant already, or are gone. Of a list `total` is how many were listed
-    by now, of an audience or everybody null until all of them have been looked at. `done` means that all of them were
-    reached; `sold_out` and `over` ended before that."""
+    by now, of everybody (who matches `audience`) null until all of them have been looked at. `done` means that all of
+    them were reached; `sold_out` and `over` ended before that."""
 
     grant_id: str
     template_id: str
@@ -44,8 +44,8 @@ def grant_view(grant: Grant, parts: Sequence[Part]) -> GrantView:
     """Show how far the grant is, by its parts."""
     state = state_of(parts)
     issued, skipped = sum(part.issued for part in parts), sum(part.skipped for part in parts)
-    total = issued + skipped if state == "done" else None
-    if grant.total is not None:
+    total = issued + skipped if state == "done" else grant.total
+    if grant.has_own_list:
         total = parts[0].listed_count
     return _view(grant, state, total, issued, skipped)
 

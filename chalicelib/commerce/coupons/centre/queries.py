@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chalicelib.commerce.coupons.audiences import queries as audiences
 from chalicelib.commerce.coupons.refusals import NOT_TO_BE_GOT
 from chalicelib.commerce.coupons.rules import How, Template
 from chalicelib.commerce.coupons.stock import queries as stock_queries
@@ -45,11 +46,16 @@ def centre(member_id: str, limit: int, cursor: str | None) -> tuple[list[Claimab
     now = clock.now()
     shown = template_queries.offered("claim")
     keys = [profile_key(member_id), *(received_key(member_id, each.template_id) for each in shown)]
-    profile, *counted = read.batch_get(keys, consistent=False)
+    asked = {segment_id for each in shown for segment_id in each.audience.segments}
+    found = read.read_set([*keys, *audiences.keys(member_id, asked)], consistent=False)
+    profile, *counted = found.each(keys)
     if profile is None:
         raise MallError("unauthenticated")
     received = {each.template_id: received_of(item) for each, item in zip(shown, counted, strict=True)}
-    admitted = [each for each in shown if each.audience.admits(profile.profile, now) and _is_after(each, after)]
+    bounds, within = audiences.bounds(asked), audiences.within(member_id, asked, found, now)
+    admitted = [
+        each for each in shown if each.audience.admits(profile.profile, now, bounds, within) and _is_after(each, after)
+    ]
     page = admitted[:limit]
     remaining = stock_queries.remaining(page)
     offers = [ClaimableTemplate(each, remaining[each.template_id], received[each.template_id]) for each in page]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from chalicelib.commerce.coupons.agreement.rules import bounded
@@ -9,15 +10,19 @@ from chalicelib.commerce.coupons.refusals import LIMIT_REACHED, ONLY_FOR_NEW_CUS
 from chalicelib.commerce.coupons.rules import Coupon, How, Template, is_new
 from chalicelib.core import ids
 from chalicelib.core.errors import MallError
-from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.rules import LifeCycleRules, Profile
 
 
-def refused(template: Template, profile: Profile, received: int, now: datetime, field: str) -> MallError | None:
-    """Say why this member, who has got `received` by now, may not have one more: `not_for_you`, `claim_limit`.
+def refused(
+    template: Template, profile: Profile, received: int, now: datetime, bounds: LifeCycleRules, within: Collection[str],
+    field: str,
+) -> MallError | None:  # fmt: skip
+    """Say why this member, who has got `received` by now and is `within` so many custom segments, may not have one
+    more: `not_for_you`, `claim_limit`.
 
     None when they may. `field` is what the refusal names.
     """
-    if not template.audience.admits(profile, now):
+    if not template.audience.admits(profile, now, bounds, within):
         fails_as_customer = template.audience.new_customers and not is_new(profile)
         reason = ONLY_FOR_NEW_CUSTOMERS if fails_as_customer else ONLY_FOR_SOME
         return MallError("not_for_you", errors=(reason.at(field, name=template.name),))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from chalicelib.commerce.coupons.audiences import queries as audiences
 from chalicelib.commerce.coupons.issue.rules import claimed_as_friend, coupon_id, coupon_of, refused
 from chalicelib.commerce.coupons.jobs import AFTER_PURCHASE
 from chalicelib.commerce.coupons.refusals import NOT_OFFERED, SOLD_OUT, SOLD_OUT_FOR_CODES
@@ -105,7 +106,9 @@ def _give_once(
     keys = [profile_key(member_id), received_key(member_id, template.template_id)]
     if cause is not None:
         keys.append(coupon_key(member_id, coupon_id(template, member_id, how, cause)))
-    profile, counted, *there = read.batch_get(keys)
+    asked = template.audience.segments
+    found = read.read_set([*keys, *audiences.keys(member_id, asked)])
+    profile, counted, *there = found.each(keys)
     sessions.admit_by(token, profile)
     if there and there[0] is not None:
         return Given(held(there[0]), False)
@@ -116,7 +119,8 @@ def _give_once(
     if not template.is_offered(now):
         raise MallError("coupon_not_offered", errors=(NOT_OFFERED.at(field, name=template.name),))
     received = received_of(counted)
-    refusal = refused(template, profile.profile, received, now, field)
+    within = audiences.within(member_id, asked, found, now)
+    refusal = refused(template, profile.profile, received, now, audiences.bounds(asked), within, field)
     if refusal is None and cause == FRIEND:
         refusal = claimed_as_friend(template, profile.profile, received)
     if refusal is not None:

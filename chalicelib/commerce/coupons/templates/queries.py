@@ -1,4 +1,4 @@
-"""Reads of coupon templates: one, those on offer, a page of all, and what became of their coupons."""
+"""Reads of coupon templates: one, those on offer or for a segment, a page of all, and what became of their coupons."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def page(limit: int, cursor: str | None) -> tuple[list[Template], str | None]:
     index = CouponTemplates.by_age
     items, rest = read.query(CouponTemplates, ALL, index=index, forward=False, limit=limit, after=after)
     return [CouponTemplates.from_raw_data(raw).template for raw in items], cursors.write(_LISTING, rest)
+
+
+def naming_segment(segment_id: str) -> list[tuple[str, str]]:
+    """List the templates for members of this segment that are not over, by id and name: whoever would delete the
+    segment is told of them. From an index, so it may be a moment old."""
+    now = clock.now()
+    found = (item.template for item in read.query_all(CouponTemplates, ALL, index=CouponTemplates.by_age))
+    return [
+        (one.template_id, one.name) for one in found if segment_id in one.audience.segments and not one.is_over(now)
+    ]
 
 
 def figures(templates: Sequence[Template]) -> list[Figures]:

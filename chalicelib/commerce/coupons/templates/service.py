@@ -10,6 +10,7 @@ from chalicelib.commerce.catalogue.references import queries as references
 from chalicelib.commerce.coupons import rules
 from chalicelib.commerce.coupons.agreement import service as agreement
 from chalicelib.commerce.coupons.agreement.rules import kept_agreed, waits
+from chalicelib.commerce.coupons.audiences import queries as audiences
 from chalicelib.commerce.coupons.inputs import TemplateChangeInput, TemplateInput
 from chalicelib.commerce.coupons.refusals import ISSUED_ALREADY
 from chalicelib.commerce.coupons.rules import Template
@@ -117,9 +118,10 @@ def _write(tx: Transaction, before: Versioned[Template], after: Template) -> Non
 
 
 def _check(asked: TemplateChangeInput) -> None:
-    """Raise `invalid` where fields do not go together, or name what the catalogue does not have."""
+    """Raise `invalid` where fields do not go together, or name what the catalogue does not have, or no segment."""
     template_rules.check_template(asked)
     references.check(asked.scope.named())
+    audiences.check(asked.audience.segments, "audience.segments")
 
 
 def _template(asked: TemplateChangeInput, template_id: str, created_at: datetime, shards: int) -> Template:

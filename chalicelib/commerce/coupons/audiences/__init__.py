@@ -1,0 +1,1 @@
+"""Whom coupons are for."""

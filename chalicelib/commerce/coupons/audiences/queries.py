@@ -1,0 +1,41 @@
+"""Reads of the segments that members are in: what must be read beside the profile, and what was found of them.
+
+Life cycle follows from the profile. Only where a custom segment is named something more is read, with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from chalicelib.commerce.coupons.ports import segments
+from chalicelib.commerce.coupons.rules import custom_segments
+from chalicelib.customers.members.rules import LifeCycleRules
+from chalicelib.customers.members.settings import LIFE_CYCLE
+from chalicelib.platform.store.read import Key, ReadSet
+
+#: What nobody asks about.
+_ANY = LifeCycleRules()
+
+
+def keys(member_id: str, segment_ids: Collection[str]) -> list[Key]:
+    """List what must be read to know in which of these segments the member is; nothing where none is custom."""
+    custom = custom_segments(segment_ids)
+    return segments().keys(member_id, custom) if custom else []
+
+
+def within(member_id: str, segment_ids: Collection[str], found: ReadSet, now: datetime) -> frozenset[str]:
+    """Find in which of the custom ones of these segments the member is now, from what was found at `keys`."""
+    custom = custom_segments(segment_ids)
+    return segments().within(member_id, custom, found, now) if custom else frozenset()
+
+
+def bounds(segment_ids: Collection[str]) -> LifeCycleRules:
+    """Give the bounds of life cycle, possibly `cache_seconds` old, where one of these segments is of it."""
+    return LIFE_CYCLE.current() if len(segment_ids) > len(custom_segments(segment_ids)) else _ANY
+
+
+def check(segment_ids: Collection[str], field: str) -> None:
+    """Raise `invalid` for custom segments that there are not, or that coupons and prices may not ask for."""
+    if custom := custom_segments(segment_ids):
+        segments().check(custom, field)
