@@ -73,6 +73,12 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             return True
         return product_id in self.products or any(category in self.categories for category in categories)
 
+    def may_cover(self, product_id: str) -> bool:
+        """Whether a product may be in it whose categories are not known."""
+        if product_id in self.excluded_products:
+            return False
+        return bool(self.categories) or not self.products or product_id in self.products
+
     def named(self) -> Iterator[Named]:
         """Yield what it names of the catalogue, by the fields of a request that has it as `scope`."""
         for number, category_id in enumerate(self.categories):

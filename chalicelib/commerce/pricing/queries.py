@@ -8,7 +8,7 @@ import msgspec
 
 from chalicelib.commerce.catalogue.offers import queries as offers
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate
-from chalicelib.commerce.pricing.promotions.rules import NamedPromotion, Promotion, rank
+from chalicelib.commerce.pricing.promotions.rules import NamedPromotion, Promotion, open_to, rank
 from chalicelib.commerce.pricing.tables import ALL, FREIGHT, PROMOTION, Pricing, version_key
 from chalicelib.core import clock
 from chalicelib.platform.store import cache, read
@@ -36,17 +36,26 @@ def promotions() -> dict[str, Promotion]:
 
 
 def running(product_id: str | None) -> list[NamedPromotion]:
-    """List the promotions that run now, in the order in which they are reckoned; those that concern this product, where
-    one is named. Possibly a second old.
+    """List the promotions that run now for everybody, in the order in which they are reckoned; those that concern this
+    product, where one is named. Possibly a second old.
 
     Raises `not_found` where there is no such product on sale.
     """
     now = clock.now()
-    found = sorted((NamedPromotion(*each) for each in promotions().items() if each[1].runs(now)), key=rank)
+    for_all = open_to(promotions(), ())
+    found = sorted((NamedPromotion(*each) for each in for_all.items() if each[1].runs(now)), key=rank)
     if product_id is None:
         return found
     path = offers.category_path(product_id)
     return [each for each in found if each.promotion.concerns(product_id, path)]
+
+
+def naming_segment(segment_id: str) -> list[tuple[str, str]]:
+    """List the promotions for members of this segment that are not over, by id and name: whoever would delete the
+    segment is told of them. May be a moment old."""
+    now = clock.now()
+    naming = [one for one in load_pricing().promotions.items() if segment_id in one[1].segments]
+    return [(promotion_id, one.name) for promotion_id, one in sorted(naming) if now < one.ends_at]
 
 
 def price_list() -> PriceList:

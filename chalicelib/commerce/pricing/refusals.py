@@ -72,6 +72,7 @@ FIELDS: Labels = {
     "starts_at": ("开始时间", "start"),
     "ends_at": ("结束时间", "end"),
     "priority": "优先级",
+    "segments": "会员分层",
     "prices": "促销价格",
     "price_fen": ("价格（分）", "price in fen"),
     "pieces": "件数",

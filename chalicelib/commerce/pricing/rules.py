@@ -18,7 +18,8 @@ from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.pricing.basket.rules import Basket, Discount, Item, led
 from chalicelib.commerce.pricing.discounts.rules import Chosen, CouponDiscount, UnusableCoupon, couponed
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate, freight_fen
-from chalicelib.commerce.pricing.promotions.rules import Promotion, promoted
+from chalicelib.commerce.pricing.promotions.rules import Promotion, open_to, promoted
+from chalicelib.core.errors import MallError
 
 
 class Benefits(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +66,31 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
 #: The benefits of a purchase of which nothing comes off, whenever that is.
 _NOTHING = Benefits(now=datetime(1, 1, 1, tzinfo=UTC))
+
+
+def lowest(
+    items: Sequence[Item], templates: Mapping[str, FreightTemplate], region_code: str | None, benefits: Benefits
+) -> Quote:
+    """Reckon the price as `quote` does; where a promotion for members of segments took part, also without those, and
+    give the lower one. So whom one is for never pays more than everybody, whatever it displaces (PIPL art. 24).
+
+    Raises what `quote` raises, where neither can be reckoned.
+    """
+    for_all = open_to(benefits.promotions, ())
+    if len(for_all) == len(benefits.promotions):
+        return quote(items, templates, region_code, benefits)
+    without = msgspec.structs.replace(benefits, promotions=for_all)
+    try:
+        told = quote(items, templates, region_code, benefits)
+    except MallError:  # such as a chosen coupon, for which too little is left
+        return quote(items, templates, region_code, without)
+    if all(off.source == "coupon" or off.id in for_all for off in told.discounts):
+        return told
+    try:
+        other = quote(items, templates, region_code, without)
+    except MallError:
+        return told
+    return min(told, other, key=lambda each: each.payable_fen)
 
 
 def quote(

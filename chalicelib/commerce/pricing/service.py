@@ -10,6 +10,7 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.commerce.catalogue.references import queries as references
 from chalicelib.commerce.catalogue.refusals import NO_SUCH_TEMPLATE
+from chalicelib.commerce.coupons.audiences import queries as audiences
 from chalicelib.commerce.pricing.freight.rules import FreightTemplate
 from chalicelib.commerce.pricing.promotions.rules import NamedPromotion, Promotion, check, named
 from chalicelib.commerce.pricing.queries import CACHE, load_pricing
@@ -63,11 +64,12 @@ def delete(template_id: str) -> None:
 def put_promotion(promotion_id: str, promotion: Promotion) -> Promotion:
     """Create or replace a promotion; give it as it is stored.
 
-    Raises `conflict`; `invalid`, also when there are too many, and naming every category, product and SKU that there is
-    not.
+    Raises `conflict`; `invalid`, also when there are too many, and naming every category, product, SKU and segment that
+    there is not.
     """
     check(promotion)
     references.check(named(promotion))
+    audiences.check(promotion.segments, "segments")
     known = load_pricing().promotions
     if promotion_id not in known and len(known) >= PROMOTIONS_MAX:
         raise invalid(TOO_MANY_PROMOTIONS.at("promotion_id", limit=PROMOTIONS_MAX))

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from chalicelib.commerce.coupons.ports import segments
 from chalicelib.commerce.coupons.rules import custom_segments
-from chalicelib.customers.members.rules import LifeCycleRules
+from chalicelib.customers.members.rules import LifeCycleRules, Profile, segment_of
 from chalicelib.customers.members.settings import LIFE_CYCLE
 from chalicelib.platform.store.read import Key, ReadSet
 
@@ -28,6 +28,15 @@ def within(member_id: str, segment_ids: Collection[str], found: ReadSet, now: da
     """Find in which of the custom ones of these segments the member is now, from what was found at `keys`."""
     custom = custom_segments(segment_ids)
     return segments().within(member_id, custom, found, now) if custom else frozenset()
+
+
+def offered_by(profile: Profile, segment_ids: Collection[str], found: ReadSet, now: datetime) -> frozenset[str]:
+    """Find in which of these segments the member is now, of life cycle or custom, from what was found at `keys`: none
+    for who wants no offers by what they did."""
+    if not segment_ids or not profile.personalised:
+        return frozenset()
+    life_cycle = segment_of(profile, now, bounds(segment_ids))
+    return within(profile.member_id, segment_ids, found, now) | frozenset({life_cycle}).intersection(segment_ids)
 
 
 def bounds(segment_ids: Collection[str]) -> LifeCycleRules:

@@ -1,8 +1,8 @@
 """The gathering: everything that a quote or an order is decided from is read here, before anything is decided.
 
-One BatchGet reads the member and what the lines name (two, where the lines are the cart's), as one ReadSet. What only
-some orders need comes after it: the best coupons, whether the member is new, who brought them. What a process remembers
-for a second costs nothing.
+One BatchGet reads the member and what the lines name (two, where the lines are the cart's), as one ReadSet; in which
+segments the member is, too, where a promotion asks. What only some orders need comes after it: the best coupons,
+whether the member is new, who brought them. What a process remembers for a second costs nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from chalicelib.commerce.cart.tables import cart_key, lines_of
 from chalicelib.commerce.catalogue.categories import queries as category_queries
 from chalicelib.commerce.catalogue.offers import queries as offers
 from chalicelib.commerce.catalogue.offers.rules import Offer
+from chalicelib.commerce.catalogue.rules import product_of
 from chalicelib.commerce.catalogue.stock import shards
 from chalicelib.commerce.catalogue.stock.pools import free_in
+from chalicelib.commerce.coupons.audiences import queries as audiences
 from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.orders.holding.queries import (
     allowed,
@@ -41,7 +43,8 @@ from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.commerce.pricing import queries as pricing_queries
 from chalicelib.commerce.pricing import rules as pricing
 from chalicelib.commerce.pricing import settings as pricing_settings
-from chalicelib.commerce.pricing.promotions.rules import new_customer_matters
+from chalicelib.commerce.pricing.promotions.rules import new_customer_matters, open_to, segments_named
+from chalicelib.commerce.pricing.queries import PriceList
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
@@ -63,13 +66,16 @@ def gather_quote(member_id: str, asked: QuoteInput, token: Token | None = None) 
     keys = [*_common_keys(member_id, asked), addresses_key(member_id)]
     wanted = _wanted(asked, cart_queries.lines(member_id) if asked.from_cart else [])
     skus = [line.sku_id for line in wanted]
+    prices = pricing_queries.price_list()
+    segment_ids = _segments_asked(asked, prices, skus)
     known, unknown = offers.recalled(skus)
-    found = read_set([*keys, *offers.keys(unknown)], consistent=False)
+    found = read_set([*keys, *_segment_keys(member_id, segment_ids), *offers.keys(unknown)], consistent=False)
     sessions.admit_by(token, found[addresses_key(member_id)])
     offered = known | offers.learned(unknown, found.each(offers.keys(unknown)))
     selection = _quoted(member_id, asked, rules.pieces(wanted), found, offered)
     chosen = redemption.picked(member_id, asked.coupon_ids, found)
-    return _purchase(member_id, asked, selection, redemption.of_member(member_id, chosen))
+    prices = _for_member(member_id, prices, segment_ids, found)
+    return _purchase(member_id, asked, selection, redemption.of_member(member_id, chosen), prices)
 
 
 def gather_order(member_id: str, order_id: str, asked: OrderInput, token: Token | None = None) -> Checkout:
@@ -88,11 +94,15 @@ def gather_order(member_id: str, order_id: str, asked: OrderInput, token: Token 
     if asked.group is None and not asked.from_cart:
         _refuse_from_memory(lines)
     skus = [line.sku_id for line in wanted]
-    found |= read_set(key for key in [*own, *offers.keys(skus)] if key not in found)
+    prices = pricing_queries.price_list()
+    segment_ids = _segments_asked(asked, prices, skus)
+    more = [*own, *offers.keys(skus), *_segment_keys(member_id, segment_ids)]
+    found |= read_set(key for key in more if key not in found)
     _admit(member_id, token, found)
     offered = offers.from_items(skus, found.each(offers.keys(skus)))
     selection = _selection(member_id, order_id, asked, lines, found, offered)
-    return _checkout(member_id, order_id, asked, selection, wanted, found)
+    prices = _for_member(member_id, prices, segment_ids, found)
+    return _checkout(member_id, order_id, asked, selection, wanted, found, prices)
 
 
 def _admit(member_id: str, token: Token | None, found: ReadSet) -> None:
@@ -106,7 +116,7 @@ def _admit(member_id: str, token: Token | None, found: ReadSet) -> None:
 
 def _checkout(
     member_id: str, order_id: str, asked: OrderInput, selection: Selection,
-    wanted: Sequence[CartLine | LineInput], found: ReadSet,
+    wanted: Sequence[CartLine | LineInput], found: ReadSet, prices: PriceList,
 ) -> Checkout:  # fmt: skip
     places = rules.choose_places(order_id, selection, _counted(selection))
     standing = really_held(standing_of(found[standing_key(member_id)]))
@@ -118,7 +128,7 @@ def _checkout(
     profile = found[profile_key(member_id)].profile
     assert selection.address is not None  # an order names one
     return Checkout(
-        purchase=_purchase(member_id, asked, selection, coupons, standing),
+        purchase=_purchase(member_id, asked, selection, coupons, prices, standing),
         profile=profile,
         address=selection.address,
         places=places,
@@ -227,6 +237,25 @@ def _deal(
     return None if asked.group is None else groups().deal(member_id, order_id, asked.group, lines, found)
 
 
+def _segments_asked(asked: QuoteInput | OrderInput, prices: PriceList, skus: Sequence[str]) -> list[str]:
+    """List the segments that the price may hang on; none of an order of a group, which promotions leave alone."""
+    if asked.group is not None:
+        return []
+    return segments_named(prices.promotions, {product_of(sku_id) for sku_id in skus}, clock.now())
+
+
+def _segment_keys(member_id: str, segment_ids: Sequence[str]) -> list[Key]:
+    """List what must be read to know in which of these segments the member is; nothing for none."""
+    return [profile_key(member_id), *audiences.keys(member_id, segment_ids)] if segment_ids else []
+
+
+def _for_member(member_id: str, prices: PriceList, segment_ids: Sequence[str], found: ReadSet) -> PriceList:
+    """Leave out the promotions that are not for this member, by what was found at `_segment_keys`."""
+    item = found[profile_key(member_id)] if segment_ids else None
+    theirs = frozenset() if item is None else audiences.offered_by(item.profile, segment_ids, found, clock.now())
+    return msgspec.structs.replace(prices, promotions=open_to(prices.promotions, theirs))
+
+
 def _counted(selection: Selection) -> dict[str, Mapping[str, int] | None]:
     """What this process has seen in this second of the SKUs that lie in shards."""
     spread = {sku_id: offer.shards for sku_id, offer in selection.offers_bought.items() if offer.shards}
@@ -235,11 +264,10 @@ def _counted(selection: Selection) -> dict[str, Mapping[str, int] | None]:
 
 def _purchase(
     member_id: str, asked: QuoteInput | OrderInput, selection: Selection, coupons: Sequence[Held],
-    standing: Standing | None = None,
+    prices: PriceList, standing: Standing | None = None,
 ) -> Purchase:  # fmt: skip
-    """Add to the selection what its price follows from, for a member who has these coupons; their `standing` is read
-    where it matters and was not."""
-    prices = pricing_queries.price_list()
+    """Add to the selection what its price follows from, for a member who has these coupons, at the prices for them;
+    their `standing` is read where it matters and was not."""
     promotions = prices.promotions if selection.deal is None else {}
     forest = category_queries.remembered() if coupons or promotions else None
     now = clock.now()

@@ -248,7 +248,7 @@ def price(purchase: Purchase) -> pricing.Quote:
     """Reckon what the purchase costs. Raises `region_not_served`, `coupon_unusable`, and `invalid` above FEN_MAX."""
     address = purchase.selection.address
     region_code = None if address is None else address.region_code
-    quote = pricing.quote(purchase.items, purchase.templates, region_code, purchase.benefits)
+    quote = pricing.lowest(purchase.items, purchase.templates, region_code, purchase.benefits)
     if quote.payable_fen > FEN_MAX:
         raise invalid(refusals.ORDER_TOO_LARGE.at("lines"))
     return quote

@@ -7,7 +7,7 @@ anything off, and of the same priority the one whose id is first.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.commerce.catalogue.rules import Named, product_of
-from chalicelib.commerce.coupons.rules import Scope
+from chalicelib.commerce.coupons.rules import Scope, SegmentId
 from chalicelib.commerce.pricing.basket.rules import Basket, Discount
 from chalicelib.commerce.pricing.refusals import EACH_SKU_ONCE, ENDS_BEFORE_IT_STARTS
 from chalicelib.core.errors import invalid
@@ -41,13 +41,14 @@ class _Promotion(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind"
 ):
     """What all kinds of promotions have. One runs from `starts_at` until just before `ends_at`, for what `scope`
-    covers."""
+    covers; where it names `segments`, for members in one of them and for nobody else."""
 
     name: Label
     scope: Scope = Scope()
     starts_at: _Instant
     ends_at: _Instant
     priority: Annotated[int, Meta(ge=0, le=1000)] = 0
+    segments: Annotated[list[SegmentId], Meta(max_length=20)] = []
 
     def shares(self, basket: Basket, lines: Sequence[int], free: Sequence[int]) -> dict[int, Share]:
         """Tell what comes off which of these lines, those included that take part and get nothing; of each line so many
@@ -62,6 +63,10 @@ class _Promotion(
         """Tell whether a product, in these categories, has a part in the promotion: a piece of it may cost less, or
         makes that another one does."""
         return self.scope.covers(product_id, categories)
+
+    def may_concern(self, product_id: str) -> bool:
+        """Tell whether a product may have a part in the promotion whose categories are not known."""
+        return self.scope.may_cover(product_id)
 
     def runs(self, now: datetime) -> bool:
         """Tell whether the promotion holds now."""
@@ -121,6 +126,10 @@ class NewCustomerPrice(_Promotion, frozen=True, kw_only=True, tag="new_customer_
         """Tell whether the product is in scope and has a price."""
         return super().concerns(product_id, categories) and _names(self, product_id)
 
+    def may_concern(self, product_id: str) -> bool:
+        """Tell whether the product may be in scope and has a price."""
+        return super().may_concern(product_id) and _names(self, product_id)
+
 
 class Bundle(_Promotion, frozen=True, kw_only=True, tag="bundle"):
     """These pieces together for `price_fen`, as many sets as there are."""
@@ -144,6 +153,10 @@ class Bundle(_Promotion, frozen=True, kw_only=True, tag="bundle"):
     def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
         """Tell whether the product is in scope and belongs to a set."""
         return super().concerns(product_id, categories) and _names(self, product_id)
+
+    def may_concern(self, product_id: str) -> bool:
+        """Tell whether the product may be in scope and belongs to a set."""
+        return super().may_concern(product_id) and _names(self, product_id)
 
 
 class AddOn(_Promotion, frozen=True, kw_only=True, tag="add_on"):
@@ -169,6 +182,10 @@ class AddOn(_Promotion, frozen=True, kw_only=True, tag="add_on"):
     def concerns(self, product_id: str, categories: Sequence[str]) -> bool:
         """Tell whether the product has a price, or is in scope and helps to reach the threshold."""
         return super().concerns(product_id, categories) or _names(self, product_id)
+
+    def may_concern(self, product_id: str) -> bool:
+        """Tell whether the product has a price, or may be in scope."""
+        return super().may_concern(product_id) or _names(self, product_id)
 
 
 class PiecesPercent(_Promotion, frozen=True, kw_only=True, tag="pieces_percent"):
@@ -252,6 +269,23 @@ def new_customer_matters(promotions: Mapping[str, Promotion], sku_ids: Container
         isinstance(promotion, NewCustomerPrice) and promotion.runs(now) and any(s in sku_ids for s in promotion.skus())
         for promotion in promotions.values()
     )
+
+
+def segments_named(promotions: Mapping[str, Promotion], product_ids: Collection[str], now: datetime) -> list[str]:
+    """List the segments for whose members promotions run now in which one of these products may have a part: only of
+    these must be known whether the member is in them."""
+    running = [one for one in promotions.values() if one.segments and one.runs(now)]
+    concerned = [one for one in running if any(one.may_concern(product_id) for product_id in product_ids)]
+    return sorted({segment_id for one in concerned for segment_id in one.segments})
+
+
+def open_to(promotions: Mapping[str, Promotion], segment_ids: Collection[str]) -> dict[str, Promotion]:
+    """Leave out, of promotions by id, those for segments of which the member is in none; they are in these."""
+    return {
+        promotion_id: one
+        for promotion_id, one in promotions.items()
+        if not one.segments or any(segment_id in segment_ids for segment_id in one.segments)
+    }
 
 
 def rank(named: NamedPromotion) -> tuple[int, int, str]:
