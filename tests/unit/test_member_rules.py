@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -19,82 +19,145 @@ from chalicelib.customers.members.rules import (
     NAMELESS,
     Address,
     Addresses,
+    Birthday,
     Block,
     Invite,
+    LifeCycleRules,
     Profile,
     Source,
     check_admitted,
     invited,
+    life_cycle,
     masked,
-    segment,
+    seen,
     segment_of,
+    with_completed,
     with_purchase,
 )
+from chalicelib.platform.web.edge import decode
 
-DAYS = st.floats(min_value=0, max_value=4000, allow_nan=False)
+JOINED = datetime(2026, 1, 1, tzinfo=UTC)
+MS = timedelta(milliseconds=1)
+DAY = timedelta(days=1)
+SPANS = st.integers(0, 100 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)) | st.sampled_from(
+    [days * DAY + part for days in (30, 60) for part in (-MS, timedelta(), MS)]
+)
+BOUNDS = st.builds(
+    LifeCycleRules,
+    new_days=st.integers(1, 90),
+    first_order_days=st.integers(1, 90),
+    active_days=st.integers(1, 90),
+    loyal_orders=st.integers(2, 7),
+)
+
+
+def of(completed: int, since: timedelta, joined: timedelta, returned: bool = False) -> str:
+    """The segment of somebody who bought last and joined so long ago, by the usual bounds."""
+    now = JOINED + joined
+    profile = Profile(
+        member_id="m", openid="o", joined_at=JOINED, orders_completed=completed, last_completed_at=now - since,
+        returned=returned,
+    )  # fmt: skip
+    return segment_of(profile, now, LifeCycleRules())
 
 
 @pytest.mark.parametrize(
     ("completed", "since_last", "joined", "expected"),
     [
-        (0, 0, 0, "new"),
-        (0, 0, 30, "new"),
-        (0, 0, 30.01, "silent"),
-        (1, 30, 400, "first_order"),
-        (1, 30.01, 31, "silent"),
-        (2, 60, 400, "repeat"),
-        (4, 60, 400, "repeat"),
-        (4, 60.01, 400, "silent"),
-        (5, 60, 400, "loyal"),
-        (500, 0, 400, "loyal"),
-        (5, 60.01, 400, "silent"),
+        (0, 0 * DAY, 0 * DAY, "new"),
+        (0, 0 * DAY, 30 * DAY, "new"),
+        (0, 0 * DAY, 30 * DAY + MS, "silent"),
+        (1, 30 * DAY, 400 * DAY, "first_order"),
+        (1, 30 * DAY + MS, 31 * DAY, "silent"),
+        (2, 60 * DAY, 400 * DAY, "repeat"),
+        (4, 60 * DAY, 400 * DAY, "repeat"),
+        (4, 60 * DAY + MS, 400 * DAY, "silent"),
+        (5, 60 * DAY, 400 * DAY, "loyal"),
+        (500, 0 * DAY, 400 * DAY, "loyal"),
+        (5, 60 * DAY + MS, 400 * DAY, "silent"),
     ],
 )
-def test_the_bounds_of_the_segments(completed: int, since_last: float, joined: float, expected: str) -> None:
-    assert segment(completed, since_last, joined) == expected
+def test_the_bounds_of_the_segments(completed: int, since_last: timedelta, joined: timedelta, expected: str) -> None:
+    assert of(completed, since_last, joined) == expected
 
 
-@given(st.integers(0, 1000), DAYS, DAYS)
-def test_first_match_wins_and_everyone_else_is_silent(completed: int, since_last: float, joined: float) -> None:
+@given(st.integers(0, 9), SPANS, SPANS, st.booleans(), BOUNDS)
+def test_first_match_wins_and_everyone_else_is_silent(
+    completed: int, since: timedelta, joined: timedelta, returned: bool, bounds: LifeCycleRules
+) -> None:
     # The rule of the life cycle, read as it is written: the first that fits wins.
     table = [
-        ("new", completed == 0 and joined <= 30),
-        ("first_order", completed == 1 and since_last <= 30),
-        ("repeat", 2 <= completed <= 4 and since_last <= 60),
-        ("loyal", completed >= 5 and since_last <= 60),
+        ("new", completed == 0 and not returned and joined <= bounds.new_days * DAY),
+        ("first_order", completed == 1 and since <= bounds.first_order_days * DAY),
+        ("repeat", 2 <= completed < bounds.loyal_orders and since <= bounds.active_days * DAY),
+        ("loyal", completed >= max(2, bounds.loyal_orders) and since <= bounds.active_days * DAY),
         ("silent", True),
     ]
-    assert segment(completed, since_last, joined) == next(name for name, holds in table if holds)
+    now = JOINED + joined
+    segment, _ = life_cycle(completed, now - since, JOINED, returned, now, bounds)
+    assert segment == next(name for name, holds in table if holds)
+
+
+@given(st.integers(0, 9), SPANS, SPANS, st.booleans(), BOUNDS)
+def test_a_segment_stays_until_the_instant_that_is_told_and_is_another_then(
+    completed: int, since: timedelta, joined: timedelta, returned: bool, bounds: LifeCycleRules
+) -> None:
+    now = JOINED + joined
+
+    def at(instant: datetime) -> tuple[str, datetime | None]:
+        return life_cycle(completed, now - since, JOINED, returned, instant, bounds)
+
+    segment, until = at(now)
+    if until is None:
+        assert at(now + 4000 * DAY) == (segment, None)
+    else:
+        assert until > now and at(until - MS)[0] == segment
+        assert at(until) == ("silent", None)
 
 
 @given(st.lists(st.integers(0, 10_000_000), max_size=8))
 def test_purchases_count_in_whatever_order_they_are_told(seconds: list[int]) -> None:
-    joined = datetime(2026, 1, 1, tzinfo=UTC)
-    profile = Profile(member_id="m", openid="o", joined_at=joined)
+    profile = Profile(member_id="m", openid="o", joined_at=JOINED)
     for second in seconds:
-        profile = with_purchase(profile, joined + timedelta(seconds=second))
+        profile = with_purchase(profile, JOINED + timedelta(seconds=second))
     assert profile.orders_completed == len(seconds)
-    assert profile.last_completed_at == (joined + timedelta(seconds=max(seconds)) if seconds else None)
+    last = JOINED + timedelta(seconds=max(seconds)) if seconds else None
+    assert profile.last_completed_at == last
+    assert with_completed(profile, len(seconds), last) is profile
+    assert with_completed(profile, 0, None) == Profile(member_id="m", openid="o", joined_at=JOINED)
 
 
-def test_time_alone_changes_the_segment() -> None:
-    joined = datetime(2026, 1, 1, tzinfo=UTC)
-    profile = with_purchase(Profile(member_id="m", openid="o", joined_at=joined), joined)
-    assert segment_of(profile, joined + timedelta(days=30)) == "first_order"
-    assert segment_of(profile, joined + timedelta(days=30, seconds=1)) == "silent"
+@given(st.integers(1, 12), st.integers(1, 31), st.sampled_from(["solar", "lunar"]))
+def test_a_birthday_is_a_day_that_some_year_has(month: int, day: int, calendar: str) -> None:
+    is_there = day <= 30
+    if calendar == "solar":
+        try:
+            date(2028, month, day)  # a leap year
+            is_there = True
+        except ValueError:
+            is_there = False
+    body = msgspec.json.encode({"birthday": {"month": month, "day": day, "calendar": calendar}})
+    if is_there:
+        given = msgspec.json.decode(body, type=ProfileInput).birthday
+        assert given == Birthday(month=month, day=day, calendar=calendar)  # type: ignore[arg-type]
+    else:
+        with pytest.raises(MallError) as fault:
+            decode(body, ProfileInput)
+        assert (fault.value.code, fault.value.errors[0].field) == ("malformed", "birthday.day")
 
 
-@given(st.integers(0, 200), st.integers(0, 200), st.integers(1, 9))
-def test_a_segment_goes_by_the_last_purchase_and_who_bought_nothing_by_when_they_joined(
-    bought: int, days: int, orders: int
-) -> None:
-    joined, now = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=bought + days)
-    newcomer = Profile(member_id="m", openid="o", joined_at=joined)
-    assert segment_of(newcomer, now) == segment(0, bought + days, bought + days)
-    customer = newcomer
-    for _ in range(orders):
-        customer = with_purchase(customer, joined + timedelta(days=bought))
-    assert segment_of(customer, now) == segment(orders, days, bought + days)
+@given(st.integers(-50, 50), st.integers(0, 100), st.sampled_from(["a", None]))
+def test_the_first_instant_of_a_day_is_kept_and_no_other(before: int, hours: int, channel: str | None) -> None:
+    first = JOINED + timedelta(hours=before)
+    now = first + timedelta(hours=hours)
+    profile = Profile(member_id="m", openid="o", joined_at=JOINED, last_seen=first)
+    source = None if channel is None else Source(channel=channel, at=now)
+    after = seen(profile, source, now)
+    is_same_day = (first + timedelta(hours=8)).date() == (now + timedelta(hours=8)).date()  # Asia/Shanghai
+    assert after.last_seen == (first if is_same_day else now)
+    assert (after is profile) == (is_same_day and source is None)
+    assert (after.last_source, after.first_source) == (source, source)
+    assert seen(after, None, now) is after
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=12), st.integers(1, 12))

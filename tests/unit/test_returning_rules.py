@@ -53,7 +53,7 @@ def test_who_has_returned_is_no_new_customer(completed: int, days: int, returned
         joined_at=NOW - timedelta(days=days),
     )  # fmt: skip
     assert Audience(new_customers=True).admits(profile, NOW, LifeCycleRules(), ()) == (not completed and not returned)
-    assert (segment_of(profile, NOW) == "new") == (not completed and not returned and days <= 30)
+    assert (segment_of(profile, NOW, LifeCycleRules()) == "new") == (not completed and not returned and days <= 30)
 
 
 @given(st.integers(0, 5), st.booleans())

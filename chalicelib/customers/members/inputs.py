@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.customers.members.rules import Detail, District, Name, Nickname, Phone, Place, Region
+from chalicelib.customers.members.rules import Birthday, Detail, District, Name, Nickname, Phone, Place, Region
 from chalicelib.platform.web.types import Cleaned, Cursor, Reason256, ShortText
 
 WechatCode = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -40,10 +40,11 @@ class MemberLoginInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ProfileInput(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; what is left out stays, and an empty text takes away."""
+    """What to change; what is left out stays, and an empty text, or null for the birthday, takes away."""
 
     nickname: Nickname | UnsetType = UNSET
     avatar_url: PictureAddress | UnsetType = UNSET
+    birthday: Birthday | UnsetType | None = UNSET
 
 
 class PhoneInput(msgspec.Struct, forbid_unknown_fields=True):

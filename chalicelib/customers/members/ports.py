@@ -1,14 +1,18 @@
-"""What members asks of every wing that keeps something of a person; app.py registers where these are found."""
+"""What members asks of the wings above: who keeps something of a person, and who is told as a member joins or changes.
+
+app.py registers them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from chalicelib.core.errors import FieldError, Reason
 from chalicelib.customers.members.refusals import SOMETHING_OPEN
+from chalicelib.customers.members.rules import Profile
 from chalicelib.platform.store.transaction import Transaction
 
 #: A page of what is kept of a member, from that position on (None: from the start), and where the next one starts.
@@ -66,3 +70,30 @@ def data_owners() -> Sequence[DataOwner]:
     if _find is None:
         raise RuntimeError("nobody has registered who keeps personal data")
     return _find()
+
+
+class MemberObserver(Protocol):
+    """What the wing above does as a member joins or changes: everything that it adds goes into the same transaction,
+    and it may be asked again when another writer was quicker."""
+
+    def joined(self, tx: Transaction, member: Profile) -> None:
+        """A member joins, as part of `tx`."""
+
+    def changed(self, tx: Transaction, before: Profile, after: Profile) -> None:
+        """The profile becomes another one, as part of `tx`, which holds that it is still the one before."""
+
+
+_observer: MemberObserver | None = None
+
+
+def register_observer(observer: MemberObserver) -> None:
+    """Let this one be told from now on."""
+    global _observer
+    _observer = observer
+
+
+def observer() -> MemberObserver:
+    """The registered observer. Raises RuntimeError when none was registered."""
+    if _observer is None:
+        raise RuntimeError("no wing has registered what it does as members change")
+    return _observer

@@ -59,6 +59,13 @@ NOT_A_PHONE = Reason(
     "{label} is wrong: give a mobile number of 11 digits, a landline with its area code, or + and a country's code",
 )
 
+# birthdays
+NO_DAY_OF_MONTH = Reason(
+    "no_day_of_month",
+    "{month} 月最多 {limit} 天，请检查{label}",
+    "month {month} has at most {limit} days; check {label}",
+)
+
 NO_SUCH_MEMBER = Reason("no_such_member", "没有这个会员，可能已注销", "there is no such member; they may have left")
 
 # what keeps a member from leaving: the wing that knows of it names one of these (ports.DataOwner)
@@ -98,6 +105,14 @@ FIELDS: Labels = {
     "live_room": "直播间",
     "nickname": "昵称",
     "avatar_url": ("头像", "picture"),
+    "birthday": "生日",
+    "month": "月份",
+    "birthday.day": "生日的日期",
+    "calendar": ("历法（公历或农历）", "calendar (solar or lunar)"),
+    "new_days": ("新客天数", "days that somebody is new"),
+    "first_order_days": ("首单客户天数", "days after a first order"),
+    "active_days": ("活跃天数", "days that a customer is active"),
+    "loyal_orders": ("忠诚客户的订单数", "orders of a loyal customer"),
     "hosts": ("图片域名", "hosts of pictures"),
     "address_id": ("收货地址", "address"),
     "name": ("收货人", "receiver"),

@@ -60,14 +60,15 @@ def me(call: Call) -> MemberView:
 
 @endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",), per_minute=60)
 def visit(call: Call, body: SourceInput) -> MemberView:
-    """Note where a visit comes from (a shared link, say) while I am logged in already."""
-    source = _source(body)
-    return member_view(member_queries.profile(call.caller) if source is None else service.visited(call.caller, source))
+    """Note that I am here, and where the visit comes from (a shared link, say), while I am logged in already."""
+    return member_view(service.seen(call.caller, _source(body)))
 
 
 @endpoint("PATCH /v1/me", MEMBER, errors=("invalid", "conflict"))
 def change_me(call: Call, body: ProfileInput) -> MemberView:
-    """Change nickname and picture; others see them as soon as WeChat has let them pass. An empty text takes one away.
+    """Change nickname, picture and birthday. Others see the first two as soon as WeChat has let them pass.
+
+    An empty text takes one away, as null does the birthday.
 
     A picture is an https address of WeChat's, or the `url` of an upload for the purpose `avatar`.
     """
@@ -76,7 +77,7 @@ def change_me(call: Call, body: ProfileInput) -> MemberView:
 
 @endpoint("PUT /v1/me", MEMBER, errors=("invalid", "conflict"))
 def put_me(call: Call, body: ProfileInput) -> MemberView:
-    """Change nickname and picture, as PATCH does, which wx.request cannot send: what is left out stays."""
+    """Change nickname, picture and birthday, as PATCH does, which wx.request cannot send: what is left out stays."""
     return _changed(call.caller, body)
 
 

@@ -5,24 +5,29 @@ Pure.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from chalicelib.core import phones, text
-from chalicelib.core.errors import MallError
+from chalicelib.core import clock, phones, text
+from chalicelib.core.errors import BadField, MallError
 from chalicelib.customers.members.consents.rules import Consent
-from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_SUCH_ADDRESS, NOT_A_PHONE
+from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_DAY_OF_MONTH, NO_SUCH_ADDRESS, NOT_A_PHONE
 from chalicelib.customers.members.sessions.rules import CalledIn
 from chalicelib.platform.web.types import Line64, Line256, ShortText
 
 ADDRESSES_MAX = 20
 #: How many links by which a member was invited are remembered: one that leads nowhere takes no other's place.
 INVITES_MAX = 8
+
+#: How long a month can be: of the lunar calendar, and each of the solar one.
+_LUNAR_MONTH = 30
+_SOLAR_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+#: The instants of the mall are as far apart as this.
+_NEXT = timedelta(milliseconds=1)
 
 Segment = Literal["new", "first_order", "repeat", "loyal", "silent"]
 #: What people write, in any script, on one line: no control characters, no line end after it either.
@@ -74,6 +79,22 @@ class Block(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Birthday(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The day of a year on which somebody was born, by the calendar that they go by; the year is nobody's business.
+
+    A month of the lunar calendar has 29 or 30 days, which differs from year to year; a leap month's day is the month's.
+    """
+
+    month: Annotated[int, Meta(ge=1, le=12)]
+    day: Annotated[int, Meta(ge=1, le=31)]
+    calendar: Literal["solar", "lunar"] = "solar"
+
+    def __post_init__(self) -> None:
+        longest = _LUNAR_MONTH if self.calendar == "lunar" else _SOLAR_MONTHS[self.month - 1]
+        if self.day > longest:
+            raise BadField(NO_DAY_OF_MONTH.at("day", month=self.month, limit=longest))
+
+
 class PictureCheck(msgspec.Struct, frozen=True):
     """That WeChat looks at the member's picture: under which trace_id, since when, and how often it was asked."""
 
@@ -120,6 +141,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     called_in: CalledIn | None = None
     #: They were here before, and left not long ago (returning/): they are no new customer.
     returned: bool = False
+    birthday: Birthday | None = None
+    #: When they were first here on the last day of Asia/Shanghai on which they were.
+    last_seen: datetime | None = None
 
 
 def check_admitted(profile: Profile) -> None:
@@ -136,6 +160,18 @@ def invited(invites: Sequence[Invite], source: Source | None) -> list[Invite]:
     return [Invite(source.inviter, source.at), *others][:INVITES_MAX]
 
 
+def seen(profile: Profile, source: Source | None, now: datetime) -> Profile:
+    """Note that the member is here, and where they come from if that is known; the same profile where that is nothing
+    new: of a day of Asia/Shanghai only its first instant is kept."""
+    fields: dict[str, Any] = {}
+    if profile.last_seen is None or clock.day(profile.last_seen) < clock.day(now):
+        fields["last_seen"] = now
+    if source is not None:
+        fields |= {"first_source": profile.first_source or source, "last_source": source}
+        fields["invites"] = invited(profile.invites, source)
+    return msgspec.structs.replace(profile, **fields) if fields else profile
+
+
 #: The name that strangers see of a member without a nickname.
 NAMELESS = "微信用户"
 
@@ -150,42 +186,62 @@ def stranger_name(profile: Profile | None) -> str:
     return masked(profile.shown_nickname if profile is not None else "")
 
 
-#: The bounds of the segments: days since joining or buying, and the orders that make a loyal customer.
-_NEW_DAYS = 30
-_FIRST_ORDER_DAYS = 30
-_ACTIVE_DAYS = 60
-_LOYAL_ORDERS = 5
+SegmentDays = Annotated[int, Meta(ge=1, le=365)]
 
 
-def segment(completed: int, days_since_last: float, days_joined: float) -> Segment:
-    """Find the life-cycle segment of a member with that many completed purchases; first match wins.
+class LifeCycleRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The bounds of the five segments of the life cycle, each inclusive: for so many days somebody is new, has bought
+    for the first time, or is active, and so many orders make a loyal customer."""
 
-    `days_since_last` is not looked at where there was no purchase.
+    new_days: SegmentDays = 30
+    first_order_days: SegmentDays = 30
+    active_days: SegmentDays = 60
+    loyal_orders: Annotated[int, Meta(ge=2, le=1000)] = 5
+
+
+def life_cycle(
+    completed: int,
+    last_completed_at: datetime | None,
+    joined_at: datetime,
+    returned: bool,
+    now: datetime,
+    bounds: LifeCycleRules,
+) -> tuple[Segment, datetime | None]:
+    """Find the segment of a member with that many completed orders at `now`; and the first instant at which time alone
+    makes it another one, to the millisecond (None: never). Who has `returned` joined long ago.
+
+    The bounds are inclusive: exactly `new_days` after joining somebody is still new.
     """
-    if completed == 0:
-        return "new" if days_joined <= _NEW_DAYS else "silent"
-    if completed == 1:
-        return "first_order" if days_since_last <= _FIRST_ORDER_DAYS else "silent"
-    if days_since_last > _ACTIVE_DAYS:
-        return "silent"
-    return "loyal" if completed >= _LOYAL_ORDERS else "repeat"
+    if completed == 0 and returned:
+        return "silent", None
+    stays: Segment = "new"
+    since, days = joined_at, bounds.new_days
+    if completed:
+        since = last_completed_at or joined_at
+        days = bounds.first_order_days if completed == 1 else bounds.active_days
+        stays = "first_order" if completed == 1 else "loyal" if completed >= bounds.loyal_orders else "repeat"
+    span = timedelta(days=days)
+    return (stays, since + span + _NEXT) if now - since <= span else ("silent", None)
 
 
-def segment_of(profile: Profile, now: datetime) -> Segment:
-    """Find the member's segment at `now`. Who has returned joined long ago."""
-    last = profile.last_completed_at or profile.joined_at
-    days_joined = math.inf if profile.returned else _days(profile.joined_at, now)
-    return segment(profile.orders_completed, _days(last, now), days_joined)
+def segment_of(profile: Profile, now: datetime, bounds: LifeCycleRules) -> Segment:
+    """Find the member's segment of the life cycle at `now`."""
+    completed, last = profile.orders_completed, profile.last_completed_at
+    return life_cycle(completed, last, profile.joined_at, profile.returned, now, bounds)[0]
+
+
+def with_completed(profile: Profile, completed: int, last: datetime | None) -> Profile:
+    """Say how many orders of the member are completed, less those refunded whole, and since when the last of them is;
+    the same profile where it says so already."""
+    if (profile.orders_completed, profile.last_completed_at) == (completed, last):
+        return profile
+    return msgspec.structs.replace(profile, orders_completed=completed, last_completed_at=last)
 
 
 def with_purchase(profile: Profile, at: datetime) -> Profile:
     """Count one more completed purchase in the profile; purchases may come in any order."""
     last = at if profile.last_completed_at is None else max(at, profile.last_completed_at)
-    return msgspec.structs.replace(profile, orders_completed=profile.orders_completed + 1, last_completed_at=last)
-
-
-def _days(since: datetime, now: datetime) -> float:
-    return (now - since).total_seconds() / 86_400
+    return with_completed(profile, profile.orders_completed + 1, last)
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):

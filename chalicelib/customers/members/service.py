@@ -1,4 +1,4 @@
-"""Members log in, say who they are, keep addresses; their purchases are counted as orders complete."""
+"""Members log in and come by, say who they are, keep addresses; what they completed is told by orders."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chalicelib.core.settings import settings
 from chalicelib.customers.members.consents.rules import agreed, withdrawn
 from chalicelib.customers.members.content.rules import asks_now, is_due, pictures
 from chalicelib.customers.members.jobs import BLOCKED, CHECK_CONTENT, INVITED
+from chalicelib.customers.members.ports import observer
 from chalicelib.customers.members.queries import profile, stored_addresses, stored_profile
 from chalicelib.customers.members.refusals import (
     BLOCKED_BY_WECHAT,
@@ -27,7 +28,17 @@ from chalicelib.customers.members.refusals import (
 from chalicelib.customers.members.returning import queries as returning_queries
 from chalicelib.customers.members.returning import service as returning
 from chalicelib.customers.members.returning.rules import Before
-from chalicelib.customers.members.rules import Address, Addresses, Block, Profile, Source, invited, with_purchase
+from chalicelib.customers.members.rules import (
+    Address,
+    Addresses,
+    Block,
+    Profile,
+    Source,
+    invited,
+    with_completed,
+    with_purchase,
+)
+from chalicelib.customers.members.rules import seen as noted
 from chalicelib.customers.members.sessions import rules as sessions
 from chalicelib.customers.members.sessions.queries import remember
 from chalicelib.customers.members.tables import (
@@ -112,6 +123,7 @@ def _found_or_joined(identity: str, session: Any, source: Source | None) -> tupl
         joined_at=clock.now(),
         first_source=source,
         last_source=source,
+        last_seen=clock.now(),
         invites=invited([], source),
         blocked=before.blocked,
         returned=former is not None,
@@ -126,19 +138,19 @@ def _known(identity: str, source: Source | None) -> Profile | None:
     item = read.get(Identities, identity)
     if item is None:
         return None
-    return profile(item.member_id) if source is None else visited(item.member_id, source)
+    return seen(item.member_id, source)
 
 
-def visited(member_id: str, source: Source) -> Profile:
-    """Note where a member comes back from; a visit by a link of an inviter is told as event member.invited.
+def seen(member_id: str, source: Source | None) -> Profile:
+    """Note that a member is here, by whichever way the mall learns of it, and where they come from if that is known.
 
-    Raises `unauthenticated`, `conflict`, `unavailable`.
+    Without a source it is written once for a day of Asia/Shanghai. A visit by a link of an inviter is told as event
+    member.invited. Raises `unauthenticated`, `conflict`, `unavailable`.
     """
 
     def touched(member: Profile, tx: Transaction) -> Profile:
         _tell_invited(tx, member_id, source)
-        first, invites = member.first_source or source, invited(member.invites, source)
-        return msgspec.structs.replace(member, first_source=first, last_source=source, invites=invites)
+        return noted(member, source, clock.now())
 
     return change_profile(member_id, touched)
 
@@ -157,6 +169,7 @@ def _join(identity: str, profile: Profile, before: Before) -> None:
     tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1), Conflict)
     returning.forget(tx, identity, before)
     _tell_invited(tx, profile.member_id, profile.first_source)
+    observer().joined(tx, profile)
     versioned.commit(tx)
 
 
@@ -177,6 +190,8 @@ def _write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) 
     if after.called_in is not None and after.called_in != before.value.called_in:
         same = [Members.called_in.set(after.called_in)]
         tx.update(*addresses_key(after.member_id), same, Members.version.exists(), Conflict)
+    if after != before.value:
+        observer().changed(tx, before.value, after)
     tx.after_commit(remember, after)
 
 
@@ -232,15 +247,27 @@ def log_out_member(member_id: str) -> None:
     )
 
 
+def set_completed(tx: Transaction, member_id: str, completed: int, last: datetime | None) -> None:
+    """Say as part of `tx` how many orders of the member are completed, less those refunded whole, and since when the
+    last of these is; nothing of one who has left. Others who change the profile meanwhile are a Conflict."""
+    _count(tx, member_id, lambda member: with_completed(member, completed, last))
+
+
 def add_purchase(tx: Transaction, member_id: str, at: datetime) -> None:
     """Count a purchase of the member at that instant as part of `tx`; nothing of one who has left."""
+    _count(tx, member_id, lambda member: with_purchase(member, at))
+
+
+def _count(tx: Transaction, member_id: str, counted: Callable[[Profile], Profile]) -> None:
     try:
         found = stored_profile(member_id)
     except MallError as fault:
         if fault.code != "unauthenticated":
             raise
         return
-    _write_profile(tx, found, with_purchase(found.value, at))
+    after = counted(found.value)
+    if after is not found.value:
+        _write_profile(tx, found, after)
 
 
 def count_purchase(job: Job) -> None:

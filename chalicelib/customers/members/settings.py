@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from chalicelib.customers.members.content.rules import PictureRules
+from chalicelib.customers.members.rules import LifeCycleRules
 from chalicelib.mall.settings.service import declare
 
 ReturningDays = Annotated[int, Meta(ge=30, le=730)]
@@ -23,3 +24,5 @@ class MemberRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 MEMBERS = declare("members", MemberRules)
 #: What they are stands in content/rules.py.
 PICTURES = declare("member_pictures", PictureRules)
+#: What they are stands in rules.py; the mall's own page, coupons and promotions go by the same.
+LIFE_CYCLE = declare("life_cycle", LifeCycleRules)

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib.core import clock
-from chalicelib.customers.members.rules import Address, Block, Profile, Segment, segment_of
+from chalicelib.customers.members.rules import Address, Birthday, Block, Profile, Segment, segment_of
+from chalicelib.customers.members.settings import LIFE_CYCLE
 
 
 class MemberView(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -19,6 +20,7 @@ class MemberView(msgspec.Struct, omit_defaults=True, kw_only=True):
     nickname: str
     avatar_url: str
     phone: str | UnsetType = UNSET
+    birthday: Birthday | UnsetType = UNSET
     segment: Segment
     tags: list[str]
     joined_at: datetime
@@ -42,13 +44,14 @@ class AddressList(msgspec.Struct):
 
 
 def member_view(profile: Profile) -> MemberView:
-    """Show a member to themselves."""
+    """Show a member to themselves. Raises `unavailable`."""
     return MemberView(
         member_id=profile.member_id,
         nickname=profile.nickname,
         avatar_url=profile.avatar_url,
         phone=profile.phone or UNSET,
-        segment=segment_of(profile, clock.now()),
+        birthday=profile.birthday or UNSET,
+        segment=segment_of(profile, clock.now(), LIFE_CYCLE.current()),
         tags=profile.tags,
         joined_at=profile.joined_at,
     )

@@ -42,7 +42,8 @@ _KEPT = timedelta(days=2)
 
 
 def change_own(member_id: str, changes: Mapping[str, Any]) -> Profile:
-    """Change what the member says of themselves: `nickname`, `avatar_url`. Others see it when WeChat has looked at it.
+    """Change what the member says of themselves: `nickname`, `avatar_url`, which others see when WeChat has looked at
+    them, and `birthday`.
 
     Raises `malformed` for a picture that lies elsewhere, `invalid` for an upload that cannot be used,
     `unauthenticated`, `conflict`, `unavailable`.
