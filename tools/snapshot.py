@@ -19,6 +19,7 @@ import msgspec
 from chalicelib.core import clock
 from chalicelib.platform.store import tools
 from chalicelib.platform.store.base import Table, call
+from chalicelib.platform.store.pynamodb_patches import with_binaries
 from infra.tables import every_table
 from local.tables import create_all
 
@@ -58,7 +59,7 @@ def restore(folder: Path) -> int:
     for table, file in files.items():
         with file.open("rb") as lines:
             while some := list(islice(lines, _BATCH)):
-                _put(table, [msgspec.json.decode(line) for line in some])
+                _put(table, [with_binaries(msgspec.json.decode(line)) for line in some])
                 count += len(some)
     return count
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.commerce.pricing.tables import Pricing
 from chalicelib.core import clock, metrics
@@ -17,6 +17,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
 from chalicelib.platform.store import base, cursors, read, tools
 from chalicelib.platform.store.base import Table, TableMeta, name
+from chalicelib.platform.store.pynamodb_patches import with_binaries
 from chalicelib.platform.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction, remove, save, write
 from chalicelib.platform.store.versioned import Conflict, retry
 from tests.support.outside import Mode, Outside, boundary
@@ -31,6 +32,7 @@ class Things(Table):
     shelf = UnicodeAttribute(hash_key=True)
     place = UnicodeAttribute(range_key=True)
     count = NumberAttribute(null=True)
+    packed = BinaryAttribute(legacy_encoding=False, null=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -333,3 +335,24 @@ def test_a_read_is_tried_again_by_the_client_itself(mode: Any, shelf: str, outsi
     found = read.get(Things, shelf, "a")
     assert found is not None
     assert (int(found.count), outside.calls) == (1, ["GetItem", "GetItem"])
+
+
+@pytest.mark.parametrize("weather", [None, "refused", "conflict"])
+def test_what_is_binary_comes_back_as_bytes_whoever_has_sent_it(
+    weather: Mode | None, shelf: str, outside: Outside
+) -> None:
+    given = bytes(range(256))
+    outside.arm(None, weather)  # in bad weather botocore sends what the store's own client could not
+    tx = Transaction()
+    tx.create(Things(shelf, "B", packed=given))
+    tx.commit()
+    raw = read.get_raw(Things, shelf, "B")
+    assert raw is not None and raw["packed"] == {"B": given} and raw["place"] == {"S": "B"}
+    (page,), _ = read.query(Things, shelf)
+    (batch,) = read.batch_get([(Things, (shelf, "B"))])
+    assert Things.from_raw_data(page).packed == batch.packed == given
+    base.call("PutItem", {"TableName": Things.Meta.table_name, "Item": page})
+    found = read.get(Things, shelf, "B")
+    assert found is not None and found.packed == given
+    answer = {"Item": {"B": {"M": {"B": {"S": "text"}, "L": {"L": [{"B": "AAE="}]}}}}}
+    assert with_binaries(answer) == {"Item": {"B": {"M": {"B": {"S": "text"}, "L": {"L": [{"B": b"\x00\x01"}]}}}}}
