@@ -30,7 +30,8 @@ gc.disable()  # imports leave no rubbish; looking for some is a tenth of a cold 
 
 #: Every wing, and what of the platform has rooms of a wing, from the ground up.
 WINGS = (
-    "platform.web", "platform.jobs", "ledger", "mall.settings", "mall.operators", "mall.files", "customers.members",
+    "platform.web", "platform.jobs", "ledger", "mall.settings", "mall.operators", "mall.files",
+    "customers.members", "customers.events",
     "commerce.catalogue", "commerce.coupons", "commerce.pricing", "commerce.cart", "commerce.orders",
     "growth.groupbuy", "growth.distribution", "growth.payouts", "insight.reconciliation",
 )  # fmt: skip

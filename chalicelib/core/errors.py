@@ -141,6 +141,8 @@ CODES: dict[str, Meaning] = {
         "您的账号已被商家限制，暂时不能下单、领券或使用购物车，如有疑问请联系客服",
         "The shop has blocked this account from shopping; please contact the shop",
     ),
+    # events
+    "batch_reused": Meaning(422, "该 batch_id 已用于另一批事件", "This batch_id was used for another batch of events"),
     # operators
     "login_failed": Meaning(401, "账号或密码错误", "Wrong name or password"),
     "totp_required": Meaning(401, "请输入动态验证码", "The code of your second factor is needed, too"),

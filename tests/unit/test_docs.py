@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from local.processes import ROOT
-from tools import error_docs, openapi, reference
+from tools import error_docs, event_docs, openapi, reference
 
 #: A file is named from the root, or as a module of the house.
 NAMED_FROM = (ROOT, ROOT / "chalicelib", *(path for path in (ROOT / "chalicelib").glob("*/*") if path.is_dir()))
@@ -22,6 +22,10 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 def test_the_page_of_errors_is_up_to_date() -> None:
     assert error_docs.FILE.read_text(encoding="utf-8") == error_docs.page(), "run: python -m tools.error_docs"
+
+
+def test_the_page_of_events_of_members_is_up_to_date() -> None:
+    assert event_docs.FILE.read_text(encoding="utf-8") == event_docs.page(), "run: python -m tools.event_docs"
 
 
 def made_by(tool: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.customers.members.rules import Birthday, Detail, District, Name, Nickname, Phone, Place, Region
+from chalicelib.customers.members.rules import Birthday, Detail, District, Name, Nickname, Phone, Place, Region, Source
 from chalicelib.platform.web.types import Cleaned, Cursor, Reason256, ShortText
 
 WechatCode = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -16,13 +17,20 @@ PictureAddress = Annotated[str, Meta(max_length=512)]
 Scene = Annotated[int, Meta(ge=0, le=99_999)]
 
 
-class SourceInput(msgspec.Struct, forbid_unknown_fields=True):
+class SourceInput(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """Where this visit comes from: WeChat's scene value, a channel's code, the inviter, a live room."""
 
     scene: Scene | Name | None = None
     channel: Name | None = None
     inviter: Name | None = None
     live_room: Name | None = None
+
+    def taken(self, at: datetime) -> Source | None:
+        """Give the source of a visit at that instant; None where nothing is said of it."""
+        if self == SourceInput():
+            return None
+        scene = None if self.scene is None else str(self.scene)
+        return Source(scene=scene, channel=self.channel, inviter=self.inviter, live_room=self.live_room, at=at)
 
 
 class ConsentInput(msgspec.Struct, forbid_unknown_fields=True):

@@ -144,10 +144,7 @@ def remove_address(call: Call, address_id: str) -> None:
 
 
 def _source(given: SourceInput | None) -> Source | None:
-    if given is None or given == SourceInput():
-        return None
-    scene = None if given.scene is None else str(given.scene)
-    return Source(scene=scene, channel=given.channel, inviter=given.inviter, live_room=given.live_room, at=clock.now())
+    return None if given is None else given.taken(clock.now())
 
 
 def _address(address_id: str, body: AddressInput) -> Address:

@@ -162,11 +162,12 @@ def invited(invites: Sequence[Invite], source: Source | None) -> list[Invite]:
 
 def seen(profile: Profile, source: Source | None, now: datetime) -> Profile:
     """Note that the member is here, and where they come from if that is known; the same profile where that is nothing
-    new: of a day of Asia/Shanghai only its first instant is kept."""
+    new: of a day of Asia/Shanghai only its first instant is kept, and a source that is told again, or late, is none."""
     fields: dict[str, Any] = {}
     if profile.last_seen is None or clock.day(profile.last_seen) < clock.day(now):
         fields["last_seen"] = now
-    if source is not None:
+    last = profile.last_source
+    if source is not None and (last is None or (source != last and source.at >= last.at)):
         fields |= {"first_source": profile.first_source or source, "last_source": source}
         fields["invites"] = invited(profile.invites, source)
     return msgspec.structs.replace(profile, **fields) if fields else profile

@@ -145,12 +145,13 @@ def seen(member_id: str, source: Source | None) -> Profile:
     """Note that a member is here, by whichever way the mall learns of it, and where they come from if that is known.
 
     Without a source it is written once for a day of Asia/Shanghai. A visit by a link of an inviter is told as event
-    member.invited. Raises `unauthenticated`, `conflict`, `unavailable`.
+    member.invited, once however often it is noted. Raises `unauthenticated`, `conflict`, `unavailable`.
     """
 
     def touched(member: Profile, tx: Transaction) -> Profile:
-        _tell_invited(tx, member_id, source)
-        return noted(member, source, clock.now())
+        after = noted(member, source, clock.now())
+        _tell_invited(tx, member_id, source if after.last_source is source else None)
+        return after
 
     return change_profile(member_id, touched)
 

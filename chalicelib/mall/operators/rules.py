@@ -26,7 +26,7 @@ PERMISSIONS: frozenset[str] = frozenset(
         "settings.read", "settings.write",
         "reconciliation.read", "reconciliation.close",
         "jobs.read", "jobs.retry",
-        "members.block",
+        "members.read", "members.block",
         "operators.read", "operators.write",
         "audit.read",
     }
@@ -63,6 +63,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "freight.read",
             "groups.read",
             "coupons.read",
+            "members.read",
             "members.block",
         }
     ),

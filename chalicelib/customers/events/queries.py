@@ -1,0 +1,104 @@
+"""Reads of what members did."""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.customers.events.rules import Batch, Event, is_kept
+from chalicelib.customers.events.tables import BATCH, MemberEvents, batch_key
+from chalicelib.platform.store import read
+
+_decoder = msgspec.json.Decoder(list[Event])
+
+#: Where an event stands among all of its member's: by time, then by its batch, then by its place there.
+Place = tuple[str, str, int]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An event with the batch that it came in, and its place among all of its member's."""
+
+    event: Event
+    batch: Batch
+    place: Place
+
+
+def batch_of(member_id: str, batch_id: str) -> Batch | None:
+    """Find what is known of a batch; None where none of this id was taken."""
+    item = read.get(MemberEvents, *batch_key(member_id, batch_id)[1])
+    return None if item is None else item.batch
+
+
+def packed(events: Sequence[Event]) -> bytes:
+    """Pack events as they are kept."""
+    return zlib.compress(msgspec.json.encode(events))
+
+
+def unpacked(item: MemberEvents) -> list[Event]:
+    """Unpack the events of a batch's item."""
+    return _decoder.decode(zlib.decompress(item.events))
+
+
+def events_of(member_id: str, names: Collection[str], since: datetime, until: datetime) -> list[Event]:
+    """List what the member did of these names from `since` until `until`, both included, in the order of time.
+
+    Reads all that is kept of the member as it is now. Raises `unavailable`.
+    """
+    found = _told(member_id, since, until, consistent=True)
+    chosen = (one for one in found if one.event.name in names and since <= one.event.at <= until)
+    return [one.event for one in sorted(chosen, key=lambda one: one.place)]
+
+
+def history(
+    member_id: str, name: str | None, since: datetime, until: datetime, limit: int, after: Any
+) -> tuple[list[Told], Place | None]:
+    """Read a page of what the member did in this time, both ends included, newest first; of one name, or of all.
+
+    Goes on behind the place `after` (None: from the start), and gives where the next page does (None: no more). It may
+    be a second old. Raises `unavailable`.
+    """
+    chosen = (
+        one
+        for one in _told(member_id, since, until, consistent=False)
+        if (name is None or one.event.name == name)
+        and since <= one.event.at <= until
+        and (after is None or one.place < tuple(after))
+    )
+    page = heapq.nlargest(limit + 1, chosen, key=lambda one: one.place)
+    return page[:limit], page[limit - 1].place if len(page) > limit else None
+
+
+def _told(member_id: str, since: datetime, until: datetime, *, consistent: bool) -> Iterator[Told]:
+    """Every event that is kept of the batches which reach into this time."""
+    overlaps = (MemberEvents.last_at >= clock.stamp(since)) & (MemberEvents.first_at <= clock.stamp(until))
+    batches = MemberEvents.part.startswith(BATCH)
+    for item in read.query_all(MemberEvents, member_id, where=batches, keep=overlaps, consistent=consistent):
+        yield from _of(item)
+
+
+def _of(item: MemberEvents) -> Iterator[Told]:
+    now = clock.now()
+    for place, event in enumerate(unpacked(item)):
+        if is_kept(event, now):
+            yield Told(event, item.batch, (clock.stamp(event.at), item.part, place))
+
+
+def page(member_id: str, position: str | None, batches: int) -> tuple[list[Told], str | None]:
+    """Read what the member did of so many batches, in the order of their ids, behind that position (None: from the
+    start); and where the next page starts (None: no more). Raises `unavailable`."""
+    parts = MemberEvents.part
+    where = parts.startswith(BATCH) if position is None else parts.between(f"{position} ", f"{BATCH}~")
+    items, rest = read.query(MemberEvents, member_id, where=where, limit=batches)
+    told = [one for raw in items for one in _of(MemberEvents.from_raw_data(raw))]
+    return told, items[-1]["part"]["S"] if rest is not None else None
+
+
+def parts_of(member_id: str) -> Iterator[str]:
+    """Name every item of the member. Raises `unavailable`."""
+    return (item.part for item in read.query_all(MemberEvents, member_id, consistent=True))
