@@ -19,7 +19,7 @@ _BATCH_MAX = 64 * 1024
     per_minute=60,
     body_max=_BATCH_MAX,
 )
-def take(call: Call, body: BatchInput) -> BatchView:
+def take_events(call: Call, body: BatchInput) -> BatchView:
     """Tell what I did, in a batch; which events there are says docs/events.md.
 
     A batch is taken once: sent again under its `batch_id`, unchanged but for `sent_at`, it is answered as at first.
