@@ -18,7 +18,7 @@ from chalicelib.core.entry import entry
 from chalicelib.core.settings import settings
 from chalicelib.platform import wings
 from chalicelib.platform.jobs import daily, worker
-from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE
+from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE
 from chalicelib.platform.jobs.tables import Jobs
 from chalicelib.platform.store import base
 
@@ -134,7 +134,18 @@ def run_due_calls(event: Any) -> None:
         log.info("jobs_ran", jobs=ran)
 
 
-# The stream is named by infra/, which knows the table; what is said here is replaced when the mall is packaged.
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-many")
+def run_due_many(event: Any) -> None:
+    """Every minute, for a minute: run what is owed to very many members at its second.
+
+    Also what nobody was woken for.
+    """
+    with entry("run-due-many", event.context) as left:
+        ran = worker.run_due(left(), [MANY], ahead=True, part=event.detail.get("part", 0), streamed=True)
+        log.info("jobs_ran", jobs=ran)
+
+
+# A stream is named by infra/, which knows the tables; what is said here is replaced when the mall is packaged.
 @app.on_dynamodb_record(stream_arn="jobs-table-stream", batch_size=25, name="run-owed-jobs")
 def run_owed_jobs(event: Any) -> dict[str, Any]:
     """As they are written: run the jobs inside that are owed at once."""
@@ -145,6 +156,12 @@ def run_owed_jobs(event: Any) -> dict[str, Any]:
 def run_owed_calls(event: Any) -> dict[str, Any]:
     """As they are written: run the jobs that are owed at once and call WeChat."""
     return _run_owed("run-owed-calls", event)
+
+
+@app.on_dynamodb_record(stream_arn="jobs-of-many-table-stream", batch_size=25, name="run-owed-many")
+def run_owed_many(event: Any) -> dict[str, Any]:
+    """As they are written: run the jobs that are owed at once and to very many members."""
+    return _run_owed("run-owed-many", event)
 
 
 def _run_owed(name: str, event: Any) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         places = environment.prepare(Path(folder) / "keys")
-        os.environ.pop("YUTANG_JOB_SHARDS")  # as many as a deployed mall has
+        for shards in ("YUTANG_JOB_SHARDS", "YUTANG_MANY_SHARDS"):  # as many as a deployed mall has
+            os.environ.pop(shards)
         os.environ["YUTANG_CACHE_SECONDS"] = "3600"  # what is remembered depends on no watch, but on `forget`
         results = importlib.import_module("bench.run").run(Path(folder), places)  # only now: it reads the environment
     page = importlib.import_module("bench.report").page(results)

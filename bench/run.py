@@ -57,7 +57,7 @@ def run(folder: Path, places: Places) -> report.Results:
     with in_this_process(folder, places) as (send, sandbox, mall_clock):
         found, whole, groups = _purchases(send, sandbox, mall_clock)
     print("the server's CPU ...", flush=True)
-    for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS", "YUTANG_JOB_SHARDS"):
+    for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS", "YUTANG_JOB_SHARDS", "YUTANG_MANY_SHARDS"):
         os.environ.pop(name, None)  # as in any mall, and an engine of its own
     cpu = server.run(folder / "calls", _CALLS, _PRODUCTS)
     print("the load over HTTP ...", flush=True)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chalicelib.core.metrics import NAMESPACE, Metric
+from chalicelib.platform.jobs.declarations import LANES
 from infra.functions import FUNCTIONS, physical_name
 
 Json = dict[str, Any]
@@ -99,10 +100,10 @@ def alarms(stage: str, workers: int) -> dict[str, Alarm]:
         ),
         "BillsDiffer": own("WeChat's bills of a day and the journal do not agree", Metric.BILLS_DIFFER, 1),
     }  # fmt: skip
-    for lane in ("INSIDE", "OUTSIDE"):
-        found[f"{lane.title()}JobsLate"] = own(
+    for lane in LANES:
+        found[f"{lane.name.title()}JobsLate"] = own(
             "The oldest due job of the lane has waited for five minutes, or no worker looks",
-            Metric.JOB_LAG, 300, "Maximum", {"Lane": lane}, seconds=_MINUTE, periods=5, of=5, silence="breaching",
+            Metric.JOB_LAG, 300, "Maximum", {"Lane": lane.name}, seconds=_MINUTE, periods=5, of=5, silence="breaching",
         )  # fmt: skip
     return found
 
@@ -155,7 +156,7 @@ def _widgets(stage: str) -> list[Json]:
         ("Lobbies", "Sum", [*map(own, (Metric.LOBBIES_SUCCEEDED, Metric.LOBBIES_FAILED, Metric.ACTIVITIES_STUCK))]),
         ("Refused by the shop, by reason", "Sum", [each(Metric.REFUSED, "Reason")]),
         ("Refused to operators, by reason", "Sum", [each(Metric.OPERATORS_REFUSED, "Reason")]),
-        ("Oldest due job, s", "Maximum", [own(Metric.JOB_LAG, "Lane", lane) for lane in ("INSIDE", "OUTSIDE")]),
+        ("Oldest due job, s", "Maximum", [own(Metric.JOB_LAG, "Lane", lane.name) for lane in LANES]),
         ("Jobs: dead, failed, waiting; refunds stuck", "Sum",
          [*map(own, (Metric.JOBS_DEAD, Metric.JOBS_FAILED, Metric.REFUNDS_STUCK)), each(Metric.JOBS_WAITING, "Kind")]),
         ("Differences: in the books, with the bills", "Sum", [own(Metric.BOOKS_DIFFER), own(Metric.BILLS_DIFFER)]),

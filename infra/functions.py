@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
+from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, Lane
 from infra import NOTHING, permissions
 
 Json = dict[str, Any]
@@ -28,15 +28,16 @@ FUNCTIONS = (
     Function("Operators", "operators", fixed="AllFixed"),
     Function("RunDueJobs", "run-due-jobs", "schedule", INSIDE),
     Function("RunDueCalls", "run-due-calls", "schedule", OUTSIDE, fixed="CallsFixed"),
+    Function("RunDueMany", "run-due-many", "schedule", MANY),
     Function("RunOwedJobs", "run-owed-jobs", "stream", INSIDE),
     Function("RunOwedCalls", "run-owed-calls", "stream", OUTSIDE, fixed="CallsFixed"),
+    Function("RunOwedMany", "run-owed-many", "stream", MANY),
 )
 #: How many batches of its records each shard of the stream hands out at once, by the lane of their reader. AWS keeps
-#: the order of an item, which here is a job, whatever shard of jobs it is in. Inside it is the most that Lambda does;
+#: the order of an item, which here is a job, whatever shard of jobs it is in. It is the most that Lambda does; but
 #: outside WeChat bounds it, which takes 150 refunds a second and 100 transfers: the four shards of a new table's stream
 #: then have 12 readers, and these send 100 a second, at 120 ms each.
-BATCHES_AT_ONCE = {INSIDE: 10, OUTSIDE: 3}
-_STREAM = {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
+BATCHES_AT_ONCE = {INSIDE: 10, OUTSIDE: 3, MANY: 10}
 _UNREAD = {"Fn::GetAtt": ["UnreadJobs", "Arn"]}
 #: What there must be before a function in the VPC can call anybody, by the condition that puts it there. Where requests
 #: are answered there, secrets are read past the NAT gateway, which stands in one zone.
@@ -119,6 +120,12 @@ def _schedules(function: Function, workers: int) -> Json:
     return events
 
 
+def _stream_arn(function: Function) -> Json:
+    """The stream of the table in which the jobs of the function's lane lie."""
+    assert function.lane is not None
+    return {"Fn::GetAtt": [permissions.logical_id(function.lane.table), "StreamArn"]}
+
+
 def _stream(function: Function) -> Json:
     assert function.lane is not None
     pattern = {
@@ -126,7 +133,7 @@ def _stream(function: Function) -> Json:
         "dynamodb": {"Keys": {"shard": {"S": [{"prefix": function.lane}]}}, "NewImage": {"at_once": {"BOOL": [True]}}},
     }
     return {
-        "Stream": _STREAM,
+        "Stream": _stream_arn(function),
         "StartingPosition": "TRIM_HORIZON",
         "FilterCriteria": {"Filters": [{"Pattern": msgspec.json.encode(pattern).decode()}]},
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
@@ -147,7 +154,7 @@ def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str
     ]
     if function.wakes == "stream":
         reads = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
-        statements.append(_allow([f"dynamodb:{action}" for action in reads], _STREAM))
+        statements.append(_allow([f"dynamodb:{action}" for action in reads], _stream_arn(function)))
         statements.append(_allow(["sqs:SendMessage"], _UNREAD))
     if function.fixed:
         interfaces = [

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE
 from infra import uploads
 
 Json = dict[str, Any]
@@ -27,7 +28,11 @@ _PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "Con
 #: The functions that answer requests.
 _CALLED = ("api", "operators")
 #: Of each lane: the function that its schedule wakes, and the one that its stream wakes.
-_WORKERS = {"INSIDE": ("run-due-jobs", "run-owed-jobs"), "OUTSIDE": ("run-due-calls", "run-owed-calls")}
+_WORKERS = {
+    INSIDE: ("run-due-jobs", "run-owed-jobs"),
+    OUTSIDE: ("run-due-calls", "run-owed-calls"),
+    MANY: ("run-due-many", "run-owed-many"),
+}
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -59,13 +64,13 @@ def needed(seen: Iterable[Seen]) -> dict[str, Grant]:
     """What each function needs in order to do what was seen.
 
     A schedule and a stream handler run every kind of job of their lane: even one that is never owed at once is when an
-    operator revives it. Only a schedule looks for them.
+    operator revives it. Only a schedule looks for them, in the table of its lane.
     """
     seen = list(seen)
     done: dict[str, list[Seen]] = {name: [one for one in seen if one.who == name] for name in _CALLED}
     for lane, (due, owed) in _WORKERS.items():
-        done[owed] = [one for one in seen if one.who == "job" and one.lane == lane]
-        done[due] = done[owed] + [one for one in seen if one.who == "sweep"]
+        done[owed] = [one for one in seen if one.who == "job" and one.lane == lane.name]
+        done[due] = done[owed] + [one for one in seen if one.who == "sweep" and one.what == lane.table]
     return {function: _grant(calls) for function, calls in done.items()}
 
 

@@ -114,7 +114,7 @@ def _below(key: str) -> str:
 
 def _watch_entries() -> None:
     from chalicelib.platform.jobs import worker
-    from chalicelib.platform.jobs.declarations import lane_of
+    from chalicelib.platform.jobs.declarations import Lane
     from chalicelib.platform.web import edge
     from chalicelib.platform.web.paths import is_operators
 
@@ -131,7 +131,7 @@ def _watch_entries() -> None:
 
     @functools.wraps(run_one)
     def noted_run_one(item: Any) -> Any:
-        return _as(Seen("job", "", "", lane_of(item.task.kind).name), run_one, item)
+        return _as(Seen("job", "", "", Lane(item.shard[0]).name), run_one, item)
 
     _replace("answer", answer, noted_answer)
     _replace("run_due", run_due, noted_run_due)

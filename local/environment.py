@@ -60,6 +60,7 @@ def prepare(keys: Path) -> Places:
             "DYNAMODB_ENDPOINT": places.engine_url,
             "YUTANG_STAGE": "test",
             "YUTANG_JOB_SHARDS": "2",  # more than one, and less to ask than in a real mall
+            "YUTANG_MANY_SHARDS": "2",
             "YUTANG_TEST_KEYS": str(places.keys),
             "YUTANG_TABLE_PREFIX": f"test-{worker}-{os.getpid()}-",
         }

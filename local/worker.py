@@ -12,6 +12,7 @@ import argparse
 import importlib
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from flask import Flask, request
 
 from chalicelib.core import clock, log
 from chalicelib.platform.jobs import daily, queue
-from chalicelib.platform.jobs.declarations import INSIDE, LANES, OUTSIDE, Lane
+from chalicelib.platform.jobs.declarations import LANES, Lane
 from chalicelib.platform.jobs.worker import run_due
 from local.calls import record_if_asked
 from local.clock import LocalClock
@@ -34,18 +35,20 @@ _SECONDS_MAX = 10 * 365 * 86400
 
 
 class Worker:
-    """Runs due jobs, in each lane one round at a time; no lane waits for the other."""
+    """Runs due jobs, in each lane one round at a time; no lane waits for another."""
 
     def __init__(self) -> None:
         self._locks = {lane: threading.Lock() for lane in LANES}
 
     def run(self) -> int:
-        """Run what is due in both lanes until nothing is; how many were run.
+        """Run what is due in all lanes until nothing is; how many were run.
 
-        Both stand still for it, so that what one of them has begun is done by then, and what it owed too.
+        All stand still for it, so that what one of them has begun is done by then, and what it owed too.
         """
         ran = 0
-        with self._locks[OUTSIDE], self._locks[INSIDE]:  # the slow one first: the other goes on while it is awaited
+        with ExitStack() as held:
+            for lane in reversed(LANES):  # the slow ones first: those inside go on while these are awaited
+                held.enter_context(self._locks[lane])
             daily.owe()
             while passed := run_due():
                 ran += passed

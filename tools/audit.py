@@ -364,12 +364,12 @@ def _drawings() -> list[Drawing]:
 
 def _jobs() -> list[Difference]:
     """The jobs that failed for good, and those that nobody has begun though they were due long ago."""
-    from chalicelib.platform.jobs.tables import DEAD, Jobs
+    from chalicelib.platform.jobs.tables import DEAD, TABLES
     from chalicelib.platform.store import tools
 
     found: list[Difference] = []
     late = clock.stamp(clock.now() - _JOB_LATE)
-    for job in tools.scan(Jobs):
+    for job in (job for table in TABLES for job in tools.scan(table)):
         about = f"{job.task.kind} {job.task.key}"
         if job.shard == DEAD:
             found.append(Difference(about, f"the job is dead: {job.task.last_error}"))

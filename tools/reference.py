@@ -43,7 +43,8 @@ _BEFORE = "the version before"
 _JOBS = """
 ## Jobs
 
-`INSIDE` only touches DynamoDB and runs at its second; `OUTSIDE` calls other people's servers, or takes long.
+`INSIDE` only touches DynamoDB and runs at its second; `OUTSIDE` calls other people's servers, or takes long; `MANY` is
+owed to very many members at once, touches DynamoDB alone, and lies in a table of its own.
 
 | kind | lane | handler | what it does |
 |---|---|---|---|

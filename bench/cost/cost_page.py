@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -206,12 +207,14 @@ def _memory(found: Measured, listed: Prices) -> str:
         shown = [step for step in found.lives.orders[0].steps if step.name in ("place order", "job: order.confirmed")]
         took = [f"{duration_ms(step, size, HOME):.0f}" for step in shown]
         rows.append((f"{size:,} MB", *took, _money(cost, HOME, listed), _money(arm, HOME, listed)))
-    have = ", ".join(f"`{name}` {size:,}" for name, size in memory_mb().items())
+    have = textwrap.fill(
+        ", ".join(f"`{name}` {size:,}" for name, size in memory_mb().items()) + ".", 120, break_on_hyphens=False
+    )
     head = ("all functions with", "place order, ms", "job after payment, ms", "x86", "arm64, were it as fast")
     return f"""## Memory
 
 GB-seconds of a thousand orders with their visits, in {listed.regions[HOME].name}. Now, by .chalice/config.json, in MB:
-{have}.
+{have}
 
 {table(head, rows)}
 
@@ -220,7 +223,7 @@ call shorter, and a worker faster that runs jobs one after the other."""
 
 
 def _waiting(mall: Mall, listed: Prices) -> str:
-    later = sum(times for times, step in mall.order_steps() if step.function == "run-due-jobs")
+    later = mall.due_later("run-due-jobs")
     looks = {step.function: step for step in mall.found.lives.looks}
     rows = []
     for size in (0, *traffic.SIZES):
@@ -230,10 +233,12 @@ def _waiting(mall: Mall, listed: Prices) -> str:
     reads = {name: step.reads for name, step in looks.items()}
     return f"""## Waiting for the second
 
-Two schedules look once a minute ([decision 9](decisions/0009-lanes-and-the-second.md)): `run-due-jobs` with
-{reads["run-due-jobs"]:g} RRU, `run-due-calls` with {reads["run-due-calls"]:g}, when nothing is due. The one inside
-stays awake until the last job that is due in its {WINDOW_SECONDS:g} seconds. The cost is that of both in a month, naps
-and reads included, but not that of the jobs: where they fill the minute, there are no naps to pay.
+Three schedules look once a minute ([decisions 9](decisions/0009-lanes-and-the-second.md) and
+[38](decisions/0038-a-lane-for-the-many.md)): `run-due-jobs` with {reads["run-due-jobs"]:g} RRU, `run-due-calls` with
+{reads["run-due-calls"]:g} and `run-due-many` with {reads["run-due-many"]:g}, when nothing is due. The one inside stays
+awake until the last job that is due in its {WINDOW_SECONDS:g} seconds; so does the one of what is owed to very many.
+The cost is that of all three in a month, naps and reads included, but not that of the jobs: where they fill the minute,
+there are no naps to pay.
 
 {table(("orders a day", "due inside, a minute", "awake, s a minute", "a month"), rows)}"""
 

@@ -132,7 +132,9 @@ of the shards; those owed at once the readers of the stream, which keep the orde
 that no shard of jobs has one to itself. Each of the stream's shards has up to ten readers inside and three outside,
 where WeChat's limits are; a new table's stream has {quotas.STREAM_SHARDS} shards, and more as the table grows. So each
 function keeps up with so many orders a day, when they come evenly. The last columns say how many of it the busiest
-second needs, so that nothing waits ({" or ".join(names)}); bold is more than there are.
+second needs, so that nothing waits ({" or ".join(names)}); bold is more than there are. What is owed to
+very many members at once has a table, a stream and workers of its own, and {quotas.shards("many_shards")} shards
+(`YUTANG_MANY_SHARDS`): no order waits for it.
 
 {table(head, rows)}
 

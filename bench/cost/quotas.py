@@ -54,6 +54,7 @@ class Answer(NamedTuple):
 _ONE_DISTRIBUTOR = Answer("orders through one distributor")
 ANSWERS: dict[str, Answer] = {
     "jobs": Answer("every order", "job_shards"),
+    "jobs_of_many": Answer("every order", "many_shards"),
     "orders.by_queue": Answer("every order", "order_shards"),
     "orders.by_refund": Answer("every refund", "order_shards"),
     "ledger_entries.by_day": Answer("every payment", "order_shards"),
@@ -208,12 +209,14 @@ class Worker(NamedTuple):
 
 
 def workers(mall: Mall) -> list[Worker]:
-    """Every function that runs jobs, the slowest first. A schedule wakes as many as are set; each shard of the stream
-    has as many readers as the function takes batches at once."""
+    """Every function that runs jobs of orders, the slowest first. A schedule wakes as many as are set; each shard of a
+    stream has as many readers as the function takes batches at once."""
     found = []
     for function in FUNCTIONS:
         if function.wakes:
             steps = [(times, step) for times, step in mall.order_steps() if step.function == function.name]
+            if not steps:  # no order owes it anything
+                continue
             seconds = sum(times * _seconds(mall, step) for times, step in steps)
             at_once, more_by = shards("job_workers"), "`YUTANG_JOB_WORKERS`"
             if function.wakes == "stream" and function.lane is not None:

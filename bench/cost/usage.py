@@ -228,16 +228,15 @@ class Mall:
         }  # fmt: skip
 
     def schedules(self, orders_a_day: float) -> Usage:
-        """The two schedules in a month, with the naps of the one that looks ahead. Without the jobs it runs."""
+        """The schedules in a month, with the naps of those that look ahead. Without the jobs they run."""
         minutes = traffic.DAYS * DAY_MINUTES
-        later = sum(times for times, step in self.order_steps() if step.function == "run-due-jobs")
-        due_a_minute = orders_a_day * later / DAY_MINUTES
         parts = []
         for look in self.found.lives.looks:
             size, reads = self.memory[look.function], look.reads
             seconds = duration_ms(look, size, self.region) / 1000
-            if look.function == "run-due-jobs":
-                asleep = max(0.0, awake_seconds(due_a_minute) - due_a_minute * self._job_seconds())
+            due_a_minute = orders_a_day * self.due_later(look.function) / DAY_MINUTES
+            if due_a_minute and look.function != "run-due-calls":
+                asleep = max(0.0, awake_seconds(due_a_minute) - due_a_minute * self._job_seconds(look.function))
                 seconds += asleep
                 reads += look.reads * (asleep / NAP_SECONDS + 1.5 * min(due_a_minute, _MOMENTS_MAX))
             lines = look.log_bytes + look.log_lines * traffic.LINE_BYTES.number
@@ -249,11 +248,15 @@ class Mall:
             )  # fmt: skip
         return added(parts)
 
-    def _job_seconds(self) -> float:
-        """What a job that is due later takes inside, in the mean."""
-        steps = [(times, step) for times, step in self.order_steps() if step.function == "run-due-jobs"]
-        worked = sum(times * duration_ms(step, self.memory[step.function], self.region) for times, step in steps)
-        return worked / 1000 / sum(times for times, _ in steps)
+    def due_later(self, function: str) -> float:
+        """How many jobs of one order are due later and run by this schedule."""
+        return sum(times for times, step in self.order_steps() if step.function == function)
+
+    def _job_seconds(self, function: str) -> float:
+        """What such a job takes, in the mean."""
+        steps = [(times, step) for times, step in self.order_steps() if step.function == function]
+        worked = sum(times * duration_ms(step, self.memory[function], self.region) for times, step in steps)
+        return worked / 1000 / self.due_later(function)
 
     def month(self, orders_a_day: float) -> Usage:
         """A month of so many paid orders a day, after a year of it."""

@@ -24,9 +24,10 @@ from chalicelib.core.entry import entry
 from chalicelib.gateways.wechat import http, mini
 from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.platform.jobs import queue, worker
-from chalicelib.platform.jobs.declarations import INSIDE
-from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.jobs.declarations import OUTSIDE, Lane
+from chalicelib.platform.jobs.tables import Jobs, table_of
 from chalicelib.platform.store import cache, read
+from infra.functions import FUNCTIONS
 from local.client import Answer, Transport
 from local.clock import LocalClock
 
@@ -148,7 +149,8 @@ class Meter:
         self._clock.advance(max(0.0, (instant - clock.now()).total_seconds() + 0.001))
 
     def _run(self, job: Jobs) -> None:
-        function = f"run-{'owed' if job.at_once else 'due'}-{'jobs' if job.shard.startswith(INSIDE) else 'calls'}"
+        wakes, lane = "stream" if job.at_once else "schedule", Lane(job.shard[0])
+        function = next(one.name for one in FUNCTIONS if one.wakes == wakes and one.lane is lane)
 
         def work() -> None:
             if not job.at_once:  # one of many that the schedule's worker runs
@@ -170,13 +172,13 @@ def _know_the_rules() -> None:
 
 
 def _stored() -> list[Jobs]:
-    return [job for shard in queue.shards() for job in read.query_all(Jobs, shard, consistent=True)]
+    return [job for shard in queue.shards() for job in read.query_all(table_of(shard), shard, consistent=True)]
 
 
 def _runs_at(job: Jobs) -> datetime:
-    """At once by the stream; inside at its second; what calls WeChat with the next full minute's schedule."""
+    """At once by the stream; at its second by who looks ahead; outside, with the next full minute's schedule."""
     due = clock.from_stamp(job.due.partition("|")[0])
-    if job.at_once or job.shard.startswith(INSIDE):
+    if job.at_once or not job.shard.startswith(OUTSIDE):
         return due
     seconds = -(-due.timestamp() // _MINUTE) * _MINUTE
     return clock.from_ms(int(seconds * 1000))

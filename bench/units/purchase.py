@@ -14,7 +14,7 @@ from chalicelib.commerce.pricing import queries as pricing_queries
 from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import Kind
-from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.jobs.tables import table_of
 from chalicelib.platform.store import cache, read
 from local.client import Operator, Sandbox, Shopper, Transport
 from local.clock import LocalClock
@@ -197,7 +197,7 @@ class Purchase:
         found = [
             job
             for shard in queue.shards()
-            for job in read.query_all(Jobs, shard, consistent=True)
+            for job in read.query_all(table_of(shard), shard, consistent=True)
             if (job.task.kind, job.task.key) == (kind.name, key)
         ]
         assert self._record(name, lambda: worker.run_one(found[0]))

@@ -17,10 +17,11 @@ from bench.units.recorder import Recorder, indexes, plain
 from bench.units.request_units import index_entry, item_size
 from chalicelib.core.entry import entry
 from chalicelib.platform.jobs import worker
-from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
-from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.jobs.declarations import OUTSIDE, Lane
+from chalicelib.platform.jobs.tables import TABLES as JOB_TABLES
 from chalicelib.platform.store import tools
 from chalicelib.platform.web.tables import Limits
+from infra.functions import FUNCTIONS
 from local.client import Sandbox, Shopper, Transport
 from local.clock import LocalClock
 from local.jobs import forget_all
@@ -107,12 +108,12 @@ class Bench:
     def _looks(self) -> list[Step]:
         """Each schedule's worker finds nothing due, and nothing that will be while it could wait."""
         forget_all()
-        return [self._look("run-due-jobs", INSIDE), self._look("run-due-calls", OUTSIDE)]
+        return [self._look(one.name, one.lane) for one in FUNCTIONS if one.wakes == "schedule" and one.lane is not None]
 
     def _look(self, function: str, lane: Lane) -> Step:
         def look() -> int:
             with entry(function, Invocation()):
-                return worker.run_due(_SECONDS, [lane], ahead=lane is INSIDE)
+                return worker.run_due(_SECONDS, [lane], ahead=lane is not OUTSIDE)
 
         found = []
         for mall in (self._units, self._cpu):
@@ -202,14 +203,14 @@ def _readings(played: Sequence[Sequence[Sample]]) -> list[Reading]:
 
 def family(partition: str) -> str:
     """A partition's key without what tells its shards, and the same one on other days, apart."""
-    return re.sub(r"(#|^[socr])\d+$", rf"\1{_SHARD}", re.sub(r"\d{4}-\d\d(-\d\d(T[\d:.]+Z)?)?", "<day>", partition))
+    return re.sub(r"(#|^[socrm])\d+$", rf"\1{_SHARD}", re.sub(r"\d{4}-\d\d(-\d\d(T[\d:.]+Z)?)?", "<day>", partition))
 
 
 def _stored() -> Counter[str]:
     """Bytes by table as DynamoDB bills them, with indexes; without jobs and counts of a minute, which all end."""
     found: Counter[str] = Counter()
     for table in tools.tables():
-        if table in (Jobs, Limits):
+        if table in (*JOB_TABLES, Limits):
             continue
         kept = indexes(table._get_schema())
         for item in tools.scan_raw(table):

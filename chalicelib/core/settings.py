@@ -28,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: Public https address of the API, without a slash at its end; WeChat's callbacks come to it.
     public_url: str = "http://127.0.0.1:8000"
     job_shards: int = 4
+    #: Of the jobs that are owed to very many members at once, which lie in a table of their own.
+    many_shards: int = 16
     #: How many workers each lane's schedule wakes; each looks after its part of the shards.
     job_workers: int = 1
     order_shards: int = 4

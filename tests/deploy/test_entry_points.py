@@ -13,6 +13,8 @@ import pytest
 
 from local.processes import ROOT
 
+#: The functions that run jobs, of app.py.
+WORKERS = ["run_due_jobs", "run_due_calls", "run_due_many", "run_owed_jobs", "run_owed_calls", "run_owed_many"]
 #: What a process of this handler knows. Handlers by name: two processes do not share functions.
 _KNOWN = """
 import json, sys
@@ -126,7 +128,7 @@ def test_the_shops_api_and_the_operators_share_no_path(everything: dict[str, Any
     assert office["endpoints"] == everything["endpoints"], "which the OpenAPI document tells of"
 
 
-@pytest.mark.parametrize("handler", ["run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls"])
+@pytest.mark.parametrize("handler", WORKERS)
 def test_a_worker_knows_every_job_and_no_endpoint(handler: str, everything: dict[str, Any]) -> None:
     worker = known(f"app.{handler}")
     for what in (*JOBS, "owners", "ports", "sections"):

@@ -21,6 +21,8 @@ from local.processes import ROOT
 pytestmark = pytest.mark.slow
 
 BYTES_MAX = 12_000_000
+#: The functions that run jobs, of app.py.
+WORKERS = ["run_due_jobs", "run_due_calls", "run_due_many", "run_owed_jobs", "run_owed_calls", "run_owed_many"]
 #: Nobody pays for these at a cold start; the use case that needs one imports it.
 LAZY = ("requests", "cryptography", "boto3", "aws_xray_sdk", "flask", "wechatpayv3", "chalicelib.gateways.wechat")
 #: Every use case's imports and clients work without what was left out.
@@ -113,7 +115,7 @@ def test_no_shopper_waits_for_what_operators_call(unpacked: Path) -> None:
     assert [name for name in office if name.startswith(LAZY)] == []
 
 
-@pytest.mark.parametrize("handler", ["run_due_jobs", "run_due_calls", "run_owed_jobs", "run_owed_calls"])
+@pytest.mark.parametrize("handler", WORKERS)
 def test_a_worker_starts_with_all_jobs_and_without_what_answers_requests(handler: str, unpacked: Path) -> None:
     modules = set(cold.start(unpacked, environment=cold.ENVIRONMENT | {"_HANDLER": f"app.{handler}"}).modules)
     assert {*wings.modules(WINGS, "jobs", "settings")} <= modules

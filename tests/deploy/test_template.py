@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from moto import mock_aws
 from bench.cost import traffic
 from chalicelib.core.metrics import NAMESPACE, Metric
 from chalicelib.core.settings import settings
-from chalicelib.platform.jobs.declarations import INSIDE, OUTSIDE, Lane
+from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, Lane
 from chalicelib.platform.store import tools
 from infra import alarms, functions, package, permissions, sam, tables
 from infra.functions import FUNCTIONS
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.slow
 
 REGIONS = ("cn-north-1", "ap-southeast-1")
 NAMES = [function.logical_id for function in FUNCTIONS]
+SCHEDULES = ["RunDueJobs", "RunDueCalls", "RunDueMany"]
 SECRETS = ("TOKEN_KEYS", "IDENTITY_KEY", "WECHAT_SECRET", "WECHAT_MERCHANT_KEY", "WECHAT_APIV3_KEY", "WECHAT_PAY_KEYS")
 
 Json = dict[str, Any]
@@ -108,15 +110,16 @@ def test_each_function_is_its_own(resources: Json) -> None:
     handlers = {name: resources[name]["Properties"]["Handler"] for name in NAMES}
     assert handlers == {
         "APIHandler": "app.app", "Operators": "app.operators",
-        "RunDueJobs": "app.run_due_jobs", "RunDueCalls": "app.run_due_calls",
-        "RunOwedJobs": "app.run_owed_jobs", "RunOwedCalls": "app.run_owed_calls",
+        "RunDueJobs": "app.run_due_jobs", "RunDueCalls": "app.run_due_calls", "RunDueMany": "app.run_due_many",
+        "RunOwedJobs": "app.run_owed_jobs", "RunOwedCalls": "app.run_owed_calls", "RunOwedMany": "app.run_owed_many",
     }  # fmt: skip
     sizes = {
         name: (resources[name]["Properties"]["MemorySize"], resources[name]["Properties"]["Timeout"]) for name in NAMES
     }
     assert sizes == {
         "APIHandler": (512, 29), "Operators": (1024, 29),
-        "RunDueJobs": (512, 83), "RunDueCalls": (512, 83), "RunOwedJobs": (512, 58), "RunOwedCalls": (512, 58),
+        "RunDueJobs": (512, 83), "RunDueCalls": (512, 83), "RunDueMany": (512, 83),
+        "RunOwedJobs": (512, 58), "RunOwedCalls": (512, 58), "RunOwedMany": (512, 58),
     }  # fmt: skip
     for name in NAMES:
         properties = resources[name]["Properties"]
@@ -130,7 +133,7 @@ def test_each_function_is_its_own(resources: Json) -> None:
     assert sorted(roles) == sorted(["ApiLogsRole", *(f"{name}Role" for name in NAMES)])
 
 
-@pytest.mark.parametrize("name", ["RunDueJobs", "RunDueCalls"])
+@pytest.mark.parametrize("name", SCHEDULES)
 def test_the_schedules_fire_every_minute_and_not_again(name: str, resources: Json) -> None:
     (rule,) = resources[name]["Properties"]["Events"].values()
     assert rule["Properties"]["Schedule"] == "rate(1 minute)"
@@ -141,7 +144,7 @@ def test_the_schedules_fire_every_minute_and_not_again(name: str, resources: Jso
 def test_each_further_worker_is_told_its_part_of_the_shards() -> None:
     kept = {name: f"ssm:/{name}" for grant in permissions.declared().values() for name in grant.secrets}
     found = functions.resources({}, kept, workers=3)
-    for name in ("RunDueJobs", "RunDueCalls"):
+    for name in SCHEDULES:
         first, *others = found[name]["Properties"]["Events"].values()
         assert "Input" not in first["Properties"], "Chalice's own"
         assert [json.loads(one["Properties"]["Input"])["detail"] for one in others] == [{"part": 1}, {"part": 2}]
@@ -152,7 +155,7 @@ def test_each_further_worker_is_told_its_part_of_the_shards() -> None:
 @pytest.mark.parametrize("workers", [1, 2, 16])
 def test_a_worker_that_is_not_woken_any_more_is_missed(workers: int) -> None:
     """Each is woken five times in the five minutes that the alarm looks at, give or take one."""
-    for name in ("RunDueJobs", "RunDueCalls"):
+    for name in SCHEDULES:
         alarm = alarms.alarms("prod", workers)[f"{name}Missing"]
         assert (alarm.below, alarm.silence, alarm.seconds) == (True, "breaching", 300)
         assert 5 * (workers - 1) + 1 < alarm.at <= 5 * workers - 1
@@ -166,13 +169,17 @@ def test_there_are_workers_and_no_more_of_them_than_shards() -> None:
             package.worker_count(shards | {"YUTANG_JOB_WORKERS": number})
 
 
-@pytest.mark.parametrize(("name", "lane", "at_once"), [("RunOwedJobs", INSIDE, 10), ("RunOwedCalls", OUTSIDE, 3)])
-def test_the_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(
-    name: str, lane: Lane, at_once: int, resources: Json
+@pytest.mark.parametrize(
+    ("name", "lane", "table", "at_once"),
+    [("RunOwedJobs", INSIDE, "JobsTable", 10), ("RunOwedCalls", OUTSIDE, "JobsTable", 3),
+     ("RunOwedMany", MANY, "JobsOfManyTable", 10)],
+)  # fmt: skip
+def test_a_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(
+    name: str, lane: Lane, table: str, at_once: int, resources: Json
 ) -> None:
     (source,) = resources[name]["Properties"]["Events"].values()
     properties = source["Properties"]
-    assert properties["Stream"] == {"Fn::GetAtt": ["JobsTable", "StreamArn"]}
+    assert properties["Stream"] == {"Fn::GetAtt": [table, "StreamArn"]}
     assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert properties["BisectBatchOnFunctionError"] is True
     assert properties["ParallelizationFactor"] == at_once
@@ -184,7 +191,17 @@ def test_the_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(
         "eventName": ["INSERT"],
         "dynamodb": {"Keys": {"shard": {"S": [{"prefix": lane}]}}, "NewImage": {"at_once": {"BOOL": [True]}}},
     }
-    assert resources["JobsTable"]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    assert resources[table]["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_no_stream_has_more_readers_than_dynamodb_serves(resources: Json) -> None:
+    sources = [
+        source["Properties"]["Stream"]["Fn::GetAtt"][0]
+        for name in NAMES
+        for source in resources[name]["Properties"].get("Events", {}).values()
+        if "Stream" in source["Properties"]
+    ]
+    assert Counter(sources) == {"JobsTable": 2, "JobsOfManyTable": 1}
 
 
 def test_every_table_is_kept_and_guarded(resources: Json) -> None:

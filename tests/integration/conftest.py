@@ -56,6 +56,36 @@ def no_jobs(dynamodb: str, mall_clock: LocalClock) -> Iterator[None]:
 
 
 @pytest.fixture
+def naps(mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Sleeping moves the mall's clock and takes no time; how long each nap was."""
+    taken: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        taken.append(seconds)
+        mall_clock.advance(seconds)
+
+    monkeypatch.setattr(clock, "sleep", sleep)
+    monkeypatch.setattr(clock, "monotonic", mall_clock)
+    return taken
+
+
+@pytest.fixture
+def queries(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Each query that was sent: whether it was a consistent one."""
+    from chalicelib.platform.store import read
+
+    sent: list[bool] = []
+    send = read.call
+
+    def counted(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        sent.append(arguments.get("ConsistentRead", False))
+        return send(operation, arguments)
+
+    monkeypatch.setattr(read, "call", counted)
+    return sent
+
+
+@pytest.fixture
 def advance() -> Iterator[Callable[[float], None]]:
     """Moves the clock of this process forward, by seconds."""
     moved = [0.0]

@@ -1,68 +1,34 @@
-"""Jobs that call WeChat hold up no others; and those inside are run at their second, by one who looks ahead."""
+"""Jobs that call WeChat hold up no others, nor do those that are owed to very many; who looks ahead runs each at its
+second."""
 
 from __future__ import annotations
 
-import json
+import itertools
 import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-import app
 from chalicelib.commerce.catalogue.jobs import REINDEX_PRODUCT
 from chalicelib.commerce.orders.jobs import CLOSE_UNPAID, COMPLETE, CONFIRMED, PUSH_REFUND, RECEIVE, REPORT_SHIPPING
 from chalicelib.core import clock
 from chalicelib.core import settings as core
 from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs import queue, worker
-from chalicelib.platform.jobs.declarations import INSIDE, LANES, OUTSIDE, Event, Kind, Lane
+from chalicelib.platform.jobs.declarations import INSIDE, LANES, MANY, OUTSIDE, Event, Kind, Lane
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
-from chalicelib.platform.jobs.tables import DEAD
-from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import Transaction
-from infra import functions, permissions
+from chalicelib.platform.jobs.tables import DEAD, Jobs, JobsOfMany, Task
+from chalicelib.platform.store.transaction import Transaction, save
 from local.clock import LocalClock
-from local.worker import Worker, control
 from tests.support.jobs import Work, counts, exhausted, fail, hears, later, new_event, stored, taken
 
 pytestmark = pytest.mark.usefixtures("no_jobs")
 
 WINDOW = 65.0
-
-
-@pytest.fixture
-def naps(mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Sleeping moves the mall's clock and takes no time; how long each nap was."""
-    taken: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        taken.append(seconds)
-        mall_clock.advance(seconds)
-
-    monkeypatch.setattr(clock, "sleep", sleep)
-    monkeypatch.setattr(clock, "monotonic", mall_clock)
-    return taken
-
-
-@pytest.fixture
-def queries(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Each query that was sent: whether it was a consistent one."""
-    sent: list[bool] = []
-    send = read.call
-
-    def counted(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        sent.append(arguments.get("ConsistentRead", False))
-        return send(operation, arguments)
-
-    monkeypatch.setattr(read, "call", counted)
-    return sent
 
 
 def lanes() -> list[Lane]:
@@ -76,8 +42,22 @@ def lanes() -> list[Lane]:
 def test_a_kind_has_the_lane_that_its_handler_declares() -> None:
     Work().owe("a", run_at=later(1))
     Work(lane=OUTSIDE).owe("a", run_at=later(2))
-    assert lanes() == [INSIDE, OUTSIDE]
-    assert counts() == (0, 2, 0)
+    Work(lane=MANY).owe("a", run_at=later(3))
+    assert lanes() == [INSIDE, OUTSIDE, MANY]
+    assert [type(job) for job in stored()] == [Jobs, Jobs, JobsOfMany]
+    assert counts() == (0, 3, 0)
+
+
+def test_what_is_owed_to_very_many_lies_in_as_many_shards_as_are_set_for_it() -> None:
+    """However few those of the orders are; and a job's shard is the same for ever."""
+    core.use(dict(os.environ) | {"YUTANG_MANY_SHARDS": "16"})
+    try:
+        Work(lane=MANY).owe(*(f"{number}" for number in range(200)))
+        Work().owe(*(f"{number}" for number in range(200)))
+        assert {job.shard for job in stored()} == {*(f"m{number}" for number in range(16)), "s0", "s1"}
+        assert (queue.shards([MANY], 0.99)[:2], worker.run_due(), counts()) == (["m15", "m0"], 400, (0, 0, 0))
+    finally:
+        core.use(os.environ)
 
 
 @pytest.mark.parametrize(
@@ -92,37 +72,39 @@ def test_what_calls_wechat_is_outside(kind: Kind, lane: Lane) -> None:
     assert lanes() == [lane]
 
 
-def test_a_worker_runs_only_the_lanes_that_it_works_on_and_both_unless_told_inside_first() -> None:
-    order: list[str] = []
-    inside, outside = Work(lambda _: order.append("inside")), Work(lambda _: order.append("outside"), OUTSIDE)
+def test_a_worker_runs_only_the_lanes_that_it_works_on_and_all_unless_told_inside_first() -> None:
+    order: list[Lane] = []
+    works = {lane: Work(lambda _, lane=lane: order.append(lane), lane) for lane in LANES}  # type: ignore[misc]
 
     def owe() -> None:
-        outside.owe("a")
-        inside.owe("a")
+        for lane in reversed(LANES):
+            works[lane].owe("a")
 
     owe()
-    assert (worker.run_due(lanes=[INSIDE]), order) == (1, ["inside"])
-    assert (worker.run_due(lanes=[INSIDE]), worker.run_due(lanes=[OUTSIDE])) == (0, 1)
+    for number, lane in enumerate(LANES, start=1):
+        assert (worker.run_due(lanes=[lane]), worker.run_due(lanes=[lane])) == (1, 0)
+        assert order == list(LANES[:number])
     order.clear()
     owe()
-    assert (worker.run_due(), order) == (2, ["inside", "outside"])
+    assert (worker.run_due(), order) == (3, [INSIDE, OUTSIDE, MANY])
 
 
-def test_while_wechat_does_not_answer_the_other_lane_is_worked() -> None:
+@pytest.mark.parametrize("slow", [OUTSIDE, MANY])
+def test_while_wechat_does_not_answer_or_very_many_wait_the_other_lanes_are_worked(slow: Lane) -> None:
     begun, answered = threading.Event(), threading.Event()
 
     def wait(_: Job) -> None:
         begun.set()
         assert answered.wait(30)
 
-    calls, inside = Work(wait, OUTSIDE), Work()
+    calls, inside = Work(wait, slow), Work()
     calls.owe(*(f"c{n}" for n in range(5)))
     inside.owe(*(f"i{n}" for n in range(20)))
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(worker.run_due, lanes=[OUTSIDE])
+        waiting = pool.submit(worker.run_due, lanes=[slow])
         try:
             assert begun.wait(30)
-            assert worker.run_due(lanes=[INSIDE]) == 20
+            assert worker.run_due(lanes=[lane for lane in LANES if lane is not slow]) == 20
             assert (len(inside.ran), len(calls.ran)) == (20, 1)
         finally:
             answered.set()
@@ -135,9 +117,25 @@ def test_one_that_failed_or_asked_for_later_comes_again_in_its_lane() -> None:
 
     Work(fail, OUTSIDE).owe("a")
     Work(not_yet, OUTSIDE).owe("a")
+    Work(fail, MANY).owe("a")
+    Work(not_yet, MANY).owe("a")
     Work(fail).owe("a")
-    assert worker.run_due() == 3
-    assert (sorted(lanes()), counts()) == ([OUTSIDE, OUTSIDE, INSIDE], (0, 3, 0))
+    assert worker.run_due() == 5
+    assert (sorted(lanes()), counts()) == ([MANY, MANY, OUTSIDE, OUTSIDE, INSIDE], (0, 5, 0))
+
+
+@pytest.mark.parametrize(("was", "becomes"), list(itertools.permutations(LANES, 2)))
+def test_what_was_stored_before_its_kind_had_that_lane_is_put_back_into_it(was: Lane, becomes: Lane) -> None:
+    work = Work(fail, becomes)
+    save(queue.item(Task(work.kind.name, "a"), was, later(0)))
+    assert (worker.run_due(lanes=[was]), lanes(), counts()) == (1, [becomes], (0, 1, 0))
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_kind_that_only_another_version_knows_stays_in_its_lane(lane: Lane) -> None:
+    """However many they are, they stand before no order's job, and whoever has the rights for them runs them then."""
+    save(queue.item(Task("test.nobody-knows", "a"), lane, later(0)))
+    assert (worker.run_due(), lanes(), stored()[0].task.last_error) == (1, [lane], "LookupError")
 
 
 @pytest.mark.parametrize("lane", LANES)
@@ -146,7 +144,7 @@ def test_a_dead_job_is_revived_in_its_lane(lane: Lane, mall_clock: LocalClock) -
     work.owe("a")
     exhausted(mall_clock)
     (dead,) = stored()
-    assert dead.shard == DEAD
+    assert (type(dead), dead.shard) == (Jobs, DEAD), "the dead of all lanes are one list"
     work.act = lambda _: None
     queue.revive(dead.due)
     assert (lanes(), stored()[0].at_once) == ([lane], True)
@@ -159,42 +157,47 @@ def tell(event: Event) -> None:
     tx.commit()
 
 
-def test_an_event_is_told_inside_by_its_own_job_to_the_only_one_inside_and_by_another_to_one_outside() -> None:
+@pytest.mark.parametrize("lane", [OUTSIDE, MANY])
+def test_an_event_is_told_inside_by_its_own_job_to_the_only_one_inside_and_by_another_to_one_elsewhere(
+    lane: Lane,
+) -> None:
     event, told = new_event(), list[str]()
     hears(event, "test.inside", lambda _: told.append("inside"))
     tell(event)
     assert (lanes(), worker.run_due(lanes=[INSIDE]), told, counts()) == ([INSIDE], 1, ["inside"], (0, 0, 0))
 
     event = new_event()
-    hears(event, "test.outside", lambda _: told.append("outside"), OUTSIDE)
+    hears(event, "test.elsewhere", lambda _: told.append("elsewhere"), lane)
     tell(event)
-    assert (lanes(), worker.run_due(lanes=[INSIDE]), told, lanes()) == ([INSIDE], 1, ["inside"], [OUTSIDE])
-    assert (worker.run_due(lanes=[OUTSIDE]), told, counts()) == (1, ["inside", "outside"], (0, 0, 0))
+    assert (lanes(), worker.run_due(lanes=[INSIDE]), told, lanes()) == ([INSIDE], 1, ["inside"], [lane])
+    assert (worker.run_due(lanes=[lane]), told, counts()) == (1, ["inside", "elsewhere"], (0, 0, 0))
 
 
 def test_an_event_is_shared_out_to_the_lanes_of_several() -> None:
     event, told = new_event(), list[str]()
+    hears(event, "test.many", lambda _: told.append("many"), MANY)
     hears(event, "test.outside", lambda _: told.append("outside"), OUTSIDE)
     hears(event, "test.inside", lambda _: told.append("inside"))
     tell(event)
     assert lanes() == [INSIDE]
-    assert (worker.run_due(lanes=[INSIDE]), told, lanes()) == (2, ["inside"], [OUTSIDE])
-    assert (worker.run_due(lanes=[OUTSIDE]), told, counts()) == (1, ["inside", "outside"], (0, 0, 0))
+    assert (worker.run_due(lanes=[INSIDE]), told, sorted(lanes())) == (2, ["inside"], [MANY, OUTSIDE])
+    assert (worker.run_due(lanes=[OUTSIDE, MANY]), told, counts()) == (2, ["inside", "outside", "many"], (0, 0, 0))
 
 
 # The look ahead.
 
 
-def test_who_looks_ahead_runs_each_job_at_its_second(naps: list[float]) -> None:
+@pytest.mark.parametrize("lane", [INSIDE, MANY])
+def test_who_looks_ahead_runs_each_job_at_its_second(lane: Lane, naps: list[float]) -> None:
     at: dict[str, datetime] = {}
 
     def note(job: Job) -> None:
         at[job.key] = clock.now()
 
-    work, due = Work(note), {f"{seconds} s": later(seconds) for seconds in (0.3, 3, 3.5, 30.5, 61)}
+    work, due = Work(note, lane), {f"{seconds} s": later(seconds) for seconds in (0.3, 3, 3.5, 30.5, 61)}
     for key, moment in due.items():
         work.owe(key, run_at=moment)
-    assert worker.run_due(WINDOW, [INSIDE], ahead=True) == 5
+    assert worker.run_due(WINDOW, [lane], ahead=True) == 5
     # beside other work a call takes real time, which the clock adds to the naps
     assert all(0 <= (at[key] - moment).total_seconds() < 5 for key, moment in due.items()), (due, at)
     assert max(naps) <= 2
@@ -259,127 +262,3 @@ def test_another_ones_job_is_not_waited_for(naps: list[float]) -> None:
     work.owe("a")
     taken(stored()[0])
     assert (worker.run_due(WINDOW, [INSIDE], ahead=True), naps, work.ran) == (0, [], {})
-
-
-# Who works on which lane: the deployed handlers, and the local worker.
-
-CONTEXT = SimpleNamespace(aws_request_id="test", get_remaining_time_in_millis=lambda: 83_000)
-MINUTE = {
-    "version": "0", "account": "", "region": "", "detail": {}, "detail-type": "Scheduled Event",
-    "source": "aws.events", "time": "", "id": "", "resources": [],
-}  # fmt: skip
-
-
-def test_each_schedule_runs_its_lane_and_only_the_one_inside_looks_ahead(naps: list[float]) -> None:
-    inside, outside = Work(), Work(lane=OUTSIDE)
-    for work in (inside, outside):
-        work.owe("now", run_at=later(0))
-        work.owe("soon", run_at=later(20))
-        work.owe("in the next window", run_at=later(75))
-    app.run_due_calls(MINUTE, CONTEXT)
-    assert (outside.ran, inside.ran, naps) == ({"now": 1}, {}, [])
-    app.run_due_jobs(MINUTE, CONTEXT)
-    assert (outside.ran, inside.ran) == ({"now": 1}, {"now": 1, "soon": 1})
-    assert 19 <= sum(naps) <= 20
-
-
-@pytest.mark.parametrize("schedule", [app.run_due_jobs, app.run_due_calls])
-def test_what_is_owed_at_once_a_schedule_leaves_to_the_stream_for_ten_seconds(
-    schedule: Any, mall_clock: LocalClock
-) -> None:
-    """Two who run one job at once pay for it twice; one whose record was lost is run all the same."""
-    works = [Work(), Work(lane=OUTSIDE)]
-    for work in works:
-        work.owe("now")
-    mall_clock.advance(worker.STREAM_SECONDS - 1)
-    schedule(MINUTE, CONTEXT)
-    assert [work.ran for work in works] == [{}, {}]
-    mall_clock.advance(1.1)
-    schedule(MINUTE, CONTEXT)
-    assert sum(work.ran["now"] for work in works) == 1
-
-
-def test_a_stream_that_is_always_busy_keeps_no_schedule_from_its_nap(
-    naps: list[float], mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As each sweep ends there is a job that was not there before it, and is another's."""
-    stream, sweep = Work(), worker._sweep
-
-    def busy(*given: Any) -> int:
-        mall_clock.advance(0.01)
-        stream.owe(f"{len(naps)}")
-        return sweep(*given)
-
-    monkeypatch.setattr(worker, "_sweep", busy)
-    assert worker.run_due(3, [INSIDE], ahead=True, streamed=True) == 0
-    assert (min(naps), len(naps) <= 16) == (worker._STREAMED_NAP_SECONDS, True)
-
-
-def test_what_the_stream_has_before_it_is_passed_over_in_a_few_pages(queries: list[bool]) -> None:
-    streams, own = Work(), Work()
-    streams.owe(*(f"{number}" for number in range(600)))
-    own.owe(*(f"{number}" for number in range(20)), run_at=later(0))
-    assert (worker.run_due(lanes=[INSIDE], streamed=True), streams.ran) == (20, {})
-    # Of each shard the first two pages, and the third with what is this worker's; and once more, for there was some.
-    assert len(queries) <= 2 * 3 * core.settings().job_shards
-
-
-@pytest.fixture
-def workers(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Of each lane."""
-    core.use(dict(os.environ) | {"YUTANG_JOB_WORKERS": str(request.param), "YUTANG_JOB_SHARDS": "4"})
-    yield request.param
-    core.use(os.environ)
-
-
-@pytest.mark.parametrize("workers", [1, 2, 3, 6], indirect=True)
-def test_several_workers_of_a_lane_share_its_shards(workers: int, naps: list[float]) -> None:
-    """As the template wakes them: no job is left out, and each worker has some."""
-    inside, outside = Work(), Work(lane=OUTSIDE)
-    for number in range(24):
-        inside.owe(f"{number}", run_at=later(0))
-        outside.owe(f"{number}", run_at=later(0))
-    kept = {name: f"ssm:/{name}" for grant in permissions.declared().values() for name in grant.secrets}
-    events = functions.resources({}, kept, workers)["RunDueJobs"]["Properties"]["Events"]
-    told = [MINUTE | json.loads(event["Properties"].get("Input", "{}")) for event in events.values()]
-    assert len(told) == workers
-    for event in told:
-        before = len(inside.ran), len(outside.ran)
-        app.run_due_jobs(event, CONTEXT)
-        app.run_due_calls(event, CONTEXT)
-        busy = event["detail"].get("part", 0) < core.settings().job_shards
-        assert (len(inside.ran) > before[0], len(outside.ran) > before[1]) == (busy, busy)
-    every = {f"{number}": 1 for number in range(24)}
-    assert (inside.ran, outside.ran, counts()[0]) == (every, every, 0)
-
-
-def test_the_local_worker_runs_one_lane_while_the_other_waits(mall_clock: LocalClock) -> None:
-    begun, answered = threading.Event(), threading.Event()
-
-    def wait(_: Job) -> None:
-        begun.set()
-        assert answered.wait(30)
-
-    local, inside = Worker(), Work()
-    Work(wait, OUTSIDE).owe("a")
-    inside.owe("a")
-    with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(local.run_lane, OUTSIDE)
-        try:
-            assert begun.wait(30)
-            assert local.run_lane(INSIDE) == 1
-        finally:
-            answered.set()
-        assert waiting.result(30) == 1
-
-
-def test_the_local_control_runs_what_the_lanes_owe_each_other(mall_clock: LocalClock) -> None:
-    inside, outside = Work(), Work(lane=OUTSIDE)
-    inside.act = lambda job: outside.owe("b") if job.key == "a" else None
-    outside.act = lambda _: inside.owe("c")
-    asked = control(Worker(), mall_clock).test_client()
-    inside.owe("a")
-    assert asked.get("/status").get_json()["jobs"] == {"due": 1, "later": 0, "dead": 0}
-    assert asked.post("/jobs/run").get_json() == {"ran": 3}
-    assert (inside.ran, outside.ran) == ({"a": 1, "c": 1}, {"b": 1})
-    assert asked.get("/status").get_json()["jobs"] == {"due": 0, "later": 0, "dead": 0}

@@ -28,9 +28,10 @@ from chalicelib.growth.groupbuy.checks import audit
 from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
 from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
 from chalicelib.platform.jobs import worker
-from chalicelib.platform.jobs.tables import DEAD, Jobs
-from chalicelib.platform.store import read, tools
+from chalicelib.platform.jobs.tables import DEAD
+from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed
+from local.jobs import all_jobs
 from tests.support.book import Book, Weather
 from tests.support.group_answers import is_joinable, is_right, pick
 from tests.support.group_stage import ADDRESS, MEMBERS, Stage
@@ -272,7 +273,7 @@ class Play:
             self.work()
             if not self._to_next_job():
                 return
-        raise AssertionError(f"never ends: {[job.due for job in tools.scan(Jobs)]}")
+        raise AssertionError(f"never ends: {[job.due for job in all_jobs()]}")
 
     def check(self) -> None:
         """The lobbies that were touched add up, and no job failed without a reason."""
@@ -366,7 +367,7 @@ class Play:
         return [lobby for lobby in self.lobbies.values() if lobby.state == "open"]
 
     def _to_next_job(self) -> bool:
-        due = min((job.due for job in tools.scan(Jobs) if job.shard != DEAD), default=None)
+        due = min((job.due for job in all_jobs() if job.shard != DEAD), default=None)
         if due is None:
             return False
         at = clock.from_stamp(due.partition("|")[0]).timestamp()

@@ -33,7 +33,7 @@ from chalicelib.growth.groupbuy.tables import GroupActivities, Lobbies
 from chalicelib.ledger.tables import LedgerEntries
 from chalicelib.platform.jobs import declarations, worker
 from chalicelib.platform.jobs.job import Job
-from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.jobs.tables import TABLES as JOB_TABLES
 from chalicelib.platform.store.transaction import Transaction
 from tests.support.own_tables import Snapshot, own_tables, put_back, snapshot
 
@@ -44,7 +44,7 @@ FREIGHT_FEN, FREIGHT_MORE_FEN = 700, 100
 ACTIVITY_MINUTES, LOBBY_MINUTES = 240, 30
 
 _NOW = 1_795_226_400.0  # 2026-11-21 10:00 in Shanghai
-_TABLES = (Orders, UnpaidOrders, Purchases, LedgerEntries, Lobbies, GroupActivities, Jobs, Products)
+_TABLES = (Orders, UnpaidOrders, Purchases, LedgerEntries, Lobbies, GroupActivities, *JOB_TABLES, Products)
 
 #: What a piece costs by the lobby's size (of a ladder: its step), for the leader and for others; fen.
 Prices = dict[int, tuple[int, int]]
@@ -180,7 +180,7 @@ def stages() -> Iterator[Callable[[Setting], Stage]]:
     clock_before, environment = clock.use(held), settings._environment
     ids.use(drawn)
     # One shard of each kind: the fewer are asked, the more runs there are in a minute.
-    settings.use({**environment, "YUTANG_JOB_SHARDS": "1", "YUTANG_LOBBY_SHARDS": "1"})
+    settings.use({**environment, "YUTANG_JOB_SHARDS": "1", "YUTANG_MANY_SHARDS": "1", "YUTANG_LOBBY_SHARDS": "1"})
     stage: Stage | None = None
 
     def make(setting: Setting) -> Stage:

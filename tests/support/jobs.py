@@ -14,9 +14,9 @@ from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import INSIDE, Event, Lane, event, handles, subscribe
 from chalicelib.platform.jobs.job import Handler, Job
 from chalicelib.platform.jobs.tables import Jobs
-from chalicelib.platform.store import tools
 from chalicelib.platform.store.transaction import Transaction
 from local.clock import LocalClock
+from local.jobs import all_jobs
 
 _numbers = itertools.count()
 
@@ -64,7 +64,7 @@ def new_name(what: str) -> str:
 
 
 def stored() -> list[Jobs]:
-    return sorted(tools.scan(Jobs), key=lambda job: job.due)
+    return sorted(all_jobs(), key=lambda job: job.due)
 
 
 def taken(found: Jobs) -> Job:

@@ -26,9 +26,9 @@ from chalicelib.growth.payouts import queries as withdrawals
 from chalicelib.growth.payouts import service as payouts
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.job import Job
-from chalicelib.platform.jobs.tables import DEAD, Jobs
-from chalicelib.platform.store import tools
+from chalicelib.platform.jobs.tables import DEAD
 from chalicelib.platform.store.transaction import ConditionFailed
+from local.jobs import all_jobs
 from tests.support.group_stage import Clock
 from tests.support.meanwhile import Meanwhile
 from tests.support.random_prices import Bought, Reckoned, Ticket
@@ -221,7 +221,7 @@ class Play:
 
     def to_next_job(self, at_most: float = 400 * DAY) -> bool:
         """Time passes until the next job is due; False when none is by then."""
-        due = min((job.due for job in tools.scan(Jobs) if job.shard != DEAD), default=None)
+        due = min((job.due for job in all_jobs() if job.shard != DEAD), default=None)
         if due is None:
             return False
         wait = clock.from_stamp(due.partition("|")[0]).timestamp() + 0.001 - self.clock.seconds
@@ -278,8 +278,8 @@ class Play:
             if not self._see_to() and not self.to_next_job() and not self._send():
                 break
         else:
-            self.differs("jobs", f"never end: {Counter(job.task.kind for job in tools.scan(Jobs))}")
-        for job in tools.scan(Jobs):
+            self.differs("jobs", f"never end: {Counter(job.task.kind for job in all_jobs())}")
+        for job in all_jobs():
             if job.shard == DEAD:
                 self.differs(f"job {job.task.kind} {job.task.key}", f"is dead: {job.task.last_error}")
 

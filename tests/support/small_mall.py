@@ -47,6 +47,7 @@ from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.tables import DEAD, Jobs
 from chalicelib.platform.store import tools
 from local.client import SHANGHAI
+from local.jobs import all_jobs
 from tests.support.book import Book
 from tests.support.coupons import template
 from tests.support.distribution import bare_member, quick_distributor
@@ -243,7 +244,7 @@ class SmallMall:
         end = self.clock.seconds + seconds
         for _ in range(_ROUNDS_MAX):
             self.work()
-            due = min((_due(job) for job in tools.scan(Jobs) if job.shard != DEAD), default=end)
+            due = min((_due(job) for job in all_jobs() if job.shard != DEAD), default=end)
             if due >= end:
                 break
             self.clock.advance(max(0.001, due + 0.001 - self.clock.seconds))
@@ -283,7 +284,7 @@ def opened(suffix: str) -> Iterator[SmallMall]:
     """Open a small mall in tables of its own. The engine must run."""
     held = Clock()
     before, environment = clock.use(held), settings._environment
-    settings.use({**environment, "YUTANG_JOB_SHARDS": "1", "YUTANG_LOBBY_SHARDS": "1"})
+    settings.use({**environment, "YUTANG_JOB_SHARDS": "1", "YUTANG_MANY_SHARDS": "1", "YUTANG_LOBBY_SHARDS": "1"})
     try:
         with own_tables(suffix), pytest.MonkeyPatch.context() as patch:
             mall = SmallMall(held)

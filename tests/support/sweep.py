@@ -20,9 +20,9 @@ from chalicelib.core import clock
 from chalicelib.platform.jobs import declarations, queue, worker
 from chalicelib.platform.jobs.job import LEASE_SECONDS
 from chalicelib.platform.jobs.tables import DEAD, Jobs
-from chalicelib.platform.store import tools
 from local.client import Operator, Sandbox, Transport
 from local.clock import LocalClock
+from local.jobs import all_jobs
 from tests.support.outside import Crash, Mode, Outside, may_change
 
 #: In so many rounds of running what is due, or letting time pass where nothing is, a healthy mall comes to rest.
@@ -84,7 +84,7 @@ def dead_jobs() -> list[Any]:
 
 def _owed() -> list[tuple[float, Jobs]]:
     """Every job, those that were owed first at the top, with the seconds until somebody may take it."""
-    return [(_wait(job), job) for job in sorted(tools.scan(Jobs), key=lambda job: job.due)]
+    return [(_wait(job), job) for job in sorted(all_jobs(), key=lambda job: job.due)]
 
 
 def _wait(job: Jobs) -> float:

@@ -242,6 +242,7 @@ def test_a_price_in_steps_never_costs_more_than_its_first(one: float, other: flo
         ("awaiting_payment#3", "awaiting_payment#<shard>"),
         ("2026-11-21#0", "<day>#<shard>"),
         ("s12", "s<shard>"),
+        ("m12", "m<shard>"),
         ("admin/2026-11-21", "admin/<day>"),
         ("all#sales", "all#sales"),
         ("oq4smzvtqjvzxk2c6jyxw3z7ab", "oq4smzvtqjvzxk2c6jyxw3z7ab"),

@@ -118,8 +118,10 @@ def test_who_does_what() -> None:
         Seen("api", "PutItem", "orders"),
         Seen("operators", "PutItem", "audit"),
         Seen("sweep", "Query", "jobs"),
+        Seen("sweep", "Query", "jobs_of_many"),
         Seen("job", "GetItem", "stock", "INSIDE"),
         Seen("job", "secret", "wechat_secret", "OUTSIDE"),
+        Seen("job", "UpdateItem", "segments", "MANY"),
     ]
     assert permissions.needed(seen) == {
         "api": Grant({"orders": ["PutItem"]}),
@@ -128,6 +130,8 @@ def test_who_does_what() -> None:
         "run-owed-jobs": Grant({"stock": ["GetItem"]}),
         "run-due-calls": Grant({"jobs": ["Query"]}, ["wechat_secret"]),
         "run-owed-calls": Grant({}, ["wechat_secret"]),
+        "run-due-many": Grant({"jobs_of_many": ["Query"], "segments": ["UpdateItem"]}),
+        "run-owed-many": Grant({"segments": ["UpdateItem"]}),
     }
 
 

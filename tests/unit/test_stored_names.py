@@ -29,6 +29,7 @@ OF_ONE_KIND = {
     "audit_entries": "position",
     "commissions": "level",
     "jobs": "due",
+    "jobs_of_many": "due",
     "ledger_entries": "cause",
     "listings": "sort_key",
     "movements": "cause",

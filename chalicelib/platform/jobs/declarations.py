@@ -28,16 +28,24 @@ _EVENTS = "chalicelib.platform.jobs.events:tell_subscribers"
 
 
 class Lane(StrEnum):
-    """Jobs of one lane never wait for those of the other. The value begins the keys of the lane's shards."""
+    """Jobs of one lane never wait for those of another. The value begins the keys of the lane's shards."""
 
     #: They only touch DynamoDB.
     INSIDE = "s"
     #: They call WeChat, which may take seconds to answer, or an hour to come back.
     OUTSIDE = "o"
+    #: They are owed to very many members at once, and only touch DynamoDB.
+    MANY = "m"
+
+    @property
+    def table(self) -> str:
+        """The name of the table in which the lane's jobs lie; each table has a number of shards of its own."""
+        return "jobs_of_many" if self in _OF_MANY else "jobs"
 
 
-INSIDE, OUTSIDE = Lane.INSIDE, Lane.OUTSIDE
-LANES = (INSIDE, OUTSIDE)
+INSIDE, OUTSIDE, MANY = LANES = tuple(Lane)
+#: The lanes of the second table: its partitions, and its stream, are no others'.
+_OF_MANY = (MANY,)
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -68,8 +76,8 @@ _daily: dict[Kind, time] = {}
 
 
 def handles(name: str, handler: str, lane: Lane = INSIDE, *, leased: bool = True) -> Kind:
-    """Declare a kind of job, "<wing>.<verb>", its lane (OUTSIDE when the handler calls WeChat), and whether a worker
-    takes a lease for it.
+    """Declare a kind of job, "<wing>.<verb>", its lane (OUTSIDE when the handler calls WeChat, MANY when very many are
+    owed at once), and whether a worker takes a lease for it.
 
     Raises ValueError when the kind has a handler.
     """
@@ -118,10 +126,10 @@ def is_event(kind: Kind) -> bool:
     return kind.handler == _EVENTS
 
 
-def lane_of(name: str) -> Lane:
-    """Give the lane of a stored kind; one that only another version knows waits where all can be run."""
+def lane_of(name: str, otherwise: Lane = INSIDE) -> Lane:
+    """Give the lane of a stored kind; `otherwise` is that of one that only another version knows."""
     known = _kinds.get(name)
-    return known.lane if known else INSIDE
+    return known.lane if known else otherwise
 
 
 def subscribers_of(event_name: str) -> list[Kind]:

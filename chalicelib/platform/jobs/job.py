@@ -14,7 +14,7 @@ import msgspec
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock, ids
-from chalicelib.platform.jobs.tables import Jobs, Task
+from chalicelib.platform.jobs.tables import Jobs, Task, table_of
 from chalicelib.platform.store.transaction import Transaction, write
 
 #: Longer than a worker can hold a job, so that no two work on one; as a dead worker's job waits so long, by no more
@@ -53,12 +53,17 @@ class Job(msgspec.Struct):
         """What the job is about, such as an order's id."""
         return self.task.key
 
+    @property
+    def table(self) -> type[Jobs]:
+        """Where it lies."""
+        return table_of(self.shard)
+
     def hold(self) -> None:
         """Take the job under a lease, for LEASE_SECONDS. Raises ConditionFailed(LeaseLost) when another worker has it,
         or it has ended."""
         lease, until = ids.new("w"), clock.now() + timedelta(seconds=LEASE_SECONDS)
         changes = [Jobs.lease.set(lease), Jobs.leased_until.set(_ms(until))]
-        write(Jobs, (self.shard, self.due), changes, self.mine, LeaseLost)
+        write(self.table, (self.shard, self.due), changes, self.mine, LeaseLost)
         self.lease = lease
 
     @property
@@ -69,7 +74,7 @@ class Job(msgspec.Struct):
 
     def finish(self, tx: Transaction) -> None:
         """Remove the job as part of `tx`, so that its effect and its end are one."""
-        tx.delete(Jobs, (self.shard, self.due), self.mine, LeaseLost)
+        tx.delete(self.table, (self.shard, self.due), self.mine, LeaseLost)
         tx.after_commit(self._is_finished)
 
     def _is_finished(self) -> None:

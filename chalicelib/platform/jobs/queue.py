@@ -3,8 +3,8 @@
     schedule(tx, CLOSE_UNPAID, order_id, run_at=order.pay_by)
     tx.commit()
 
-Kinds that call WeChat have a lane of their own, so that those that only touch DynamoDB never wait for WeChat. What runs
-the jobs is in `worker`.
+Kinds that call WeChat have a lane of their own, so that those that only touch DynamoDB never wait for WeChat; and so
+have those that are owed to very many members at once, for which no order waits. What runs the jobs is in `worker`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.core.refusals import NO_SUCH
 from chalicelib.core.settings import settings
-from chalicelib.platform.jobs.declarations import LANES, Kind, Lane, lane_of
-from chalicelib.platform.jobs.tables import DEAD, Jobs, Task
+from chalicelib.platform.jobs.declarations import INSIDE, LANES, Kind, Lane, lane_of
+from chalicelib.platform.jobs.tables import DEAD, Jobs, Task, table_of
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction, save
 from chalicelib.platform.store.versioned import commit
@@ -41,14 +41,23 @@ def owe_once(kind: Kind, key: str, run_at: datetime) -> None:
 
 def item(task: Task, lane: Lane, run_at: datetime, at_once: bool = False) -> Jobs:
     """Make the item of a job that is due at `run_at`."""
-    number = ids.shard(f"{task.kind}|{task.key}", settings().job_shards)
-    return Jobs(f"{lane}{number}", f"{clock.stamp(run_at)}|{task.kind}|{task.key}", task=task, at_once=at_once or None)
+    shard = f"{lane}{ids.shard(f'{task.kind}|{task.key}', shard_count(lane))}"
+    due = f"{clock.stamp(run_at)}|{task.kind}|{task.key}"
+    return table_of(shard)(shard, due, task=task, at_once=at_once or None)
 
 
-def shards(lanes: Iterable[Lane] = LANES, first: int = 0) -> list[str]:
-    """Name the shards of these lanes, one lane after the other, each from its shard number `first` on."""
-    count = settings().job_shards
-    return [f"{lane}{number % count}" for lane in lanes for number in range(first, first + count)]
+def shard_count(lane: Lane) -> int:
+    """Say in how many shards the lane's jobs lie: as many as each lane of its table has."""
+    return settings().job_shards if lane.table == INSIDE.table else settings().many_shards
+
+
+def shards(lanes: Iterable[Lane] = LANES, start: float = 0.0) -> list[str]:
+    """Name the shards of these lanes, one lane after the other, each from this part of them on (0 to below 1)."""
+    named = []
+    for lane in lanes:
+        count = shard_count(lane)
+        named += [f"{lane}{(int(start * count) + number) % count}" for number in range(count)]
+    return named
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -62,7 +71,7 @@ class Counts(msgspec.Struct, frozen=True):
 def counts() -> Counts:
     """Count all jobs. Reads every one of them: for a local mall and for tests."""
     now = clock.stamp(clock.now()) + "~"
-    stamps = [job.due for shard in shards() for job in read.query_all(Jobs, shard, consistent=True)]
+    stamps = [job.due for shard in shards() for job in read.query_all(table_of(shard), shard, consistent=True)]
     due = sum(stamp <= now for stamp in stamps)
     return Counts(due, len(stamps) - due, sum(1 for _ in read.query_all(Jobs, DEAD)))
 

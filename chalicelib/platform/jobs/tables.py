@@ -1,4 +1,6 @@
-"""Jobs. One table, `jobs`. Shards s0, s1, ... hold the jobs of the lane INSIDE, o0, o1, ... those of OUTSIDE.
+"""Jobs. Two tables of one shape, so that what is owed to very many members at once fills no partition and no stream of
+the others: `jobs` has the shards s0, s1, ... of the lane INSIDE, o0, o1, ... of OUTSIDE, and the dead of all lanes;
+`jobs_of_many` has m0, m1, ... of MANY.
 
 | who asks | how | units |
 |---|---|---|
@@ -13,6 +15,7 @@ from __future__ import annotations
 import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
+from chalicelib.platform.jobs.declarations import LANES
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 
 DEAD = "dead"
@@ -45,3 +48,20 @@ class Jobs(Table):
     #: Who works on it, and until when nobody else may (Unix milliseconds).
     lease = UnicodeAttribute(null=True)
     leased_until = NumberAttribute(null=True)
+
+
+class JobsOfMany(Jobs):
+    """The same, of the lanes whose jobs are owed to very many members at once."""
+
+    class Meta(Jobs.Meta):
+        table_name = name("jobs_of_many")
+
+
+TABLES = (Jobs, JobsOfMany)
+_BY_NAME: dict[str, type[Jobs]] = {"jobs": Jobs, "jobs_of_many": JobsOfMany}
+_BY_LANE: dict[str, type[Jobs]] = {lane.value: _BY_NAME[lane.table] for lane in LANES}
+
+
+def table_of(shard: str) -> type[Jobs]:
+    """Give the table in which a shard lies: its lane's. The dead lie in the first."""
+    return _BY_LANE.get(shard[0], Jobs)

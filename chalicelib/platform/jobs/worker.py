@@ -19,7 +19,7 @@ from chalicelib.core.trace import segment
 from chalicelib.platform.jobs.declarations import LANES, Lane, find_kind, is_leased, kinds, lane_of
 from chalicelib.platform.jobs.job import Job, LeaseLost, RetryLater, free_at, load
 from chalicelib.platform.jobs.queue import item, shards
-from chalicelib.platform.jobs.tables import DEAD, Jobs, Task
+from chalicelib.platform.jobs.tables import DEAD, Jobs, Task, table_of
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, remove
 
@@ -67,7 +67,7 @@ def run_due(
     """
     end = clock.monotonic() + seconds
     # A worker whose time ends early leaves another shard behind each time.
-    order = shards(lanes, int(ids.jitter(settings().job_shards)))
+    order = shards(lanes, ids.jitter(1.0))
     if part is not None:
         order = [shard for shard in order if int(shard[1:]) % settings().job_workers == part]
     for lane in lanes:
@@ -113,7 +113,7 @@ def _next_due(order: list[str], since: datetime, end: float) -> float | None:
     for shard in order:
         # Consistent: what this worker itself has just put back must be seen, or it would end too early.
         where = Jobs.due > clock.stamp(since) + "~"
-        items, _ = read.query(Jobs, shard, where=where, limit=1, consistent=True)
+        items, _ = read.query(table_of(shard), shard, where=where, limit=1, consistent=True)
         stamps += [raw["due"]["S"].partition("|")[0] for raw in items]
     if not stamps:
         return None
@@ -122,14 +122,14 @@ def _next_due(order: list[str], since: datetime, end: float) -> float | None:
 
 
 def _due(shard: str, streamed: bool) -> list[read.Raw]:
-    now = clock.now()
+    now, table = clock.now(), table_of(shard)
     where, keep = Jobs.due <= clock.stamp(now) + "~", free_at(now)
     others = clock.stamp(now - timedelta(seconds=STREAM_SECONDS))
     items: list[read.Raw] = []
     after: read.Raw | None = None
     limit = _BATCH
     while len(items) < _BATCH:
-        page, after = read.query(Jobs, shard, where=where, keep=keep, limit=limit, after=after, consistent=True)
+        page, after = read.query(table, shard, where=where, keep=keep, limit=limit, after=after, consistent=True)
         # (A filter of DynamoDB's may not look at keys.)
         own = [raw for raw in page if not (streamed and "at_once" in raw and raw["due"]["S"] > others)]
         items += own
@@ -155,7 +155,7 @@ def run_one(found: Jobs) -> bool:
         with segment(f"job {job.task.kind}"):
             load(known.handler)(job)
         if not job.finished:
-            remove(Jobs, (job.shard, job.due), job.mine, LeaseLost)
+            remove(job.table, (job.shard, job.due), job.mine, LeaseLost)
     except RetryLater as later:
         metrics.add(Metric.JOBS_WAITING, Kind=job.task.kind)
         _put_back(job, msgspec.structs.replace(job.task, attempts=0, last_error=""), later.seconds)
@@ -201,8 +201,10 @@ def _passing(fault: Exception) -> bool:
 
 
 def _put_back(job: Job, task: Task, seconds: float) -> None:
+    # A kind that only another version knows stays where it is: what is owed to very many comes before no order.
+    lane = lane_of(task.kind, otherwise=Lane(job.shard[0]))
     tx = Transaction()
-    tx.put(item(task, lane_of(task.kind), clock.now() + timedelta(seconds=max(seconds, 0.001))))
+    tx.put(item(task, lane, clock.now() + timedelta(seconds=max(seconds, 0.001))))
     job.finish(tx)
     _settle(tx)
 
