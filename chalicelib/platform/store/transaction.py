@@ -119,8 +119,11 @@ class Transaction:
         `unavailable` when DynamoDB could not be asked or its answer was lost: then it may have been written, and the
         caller's repetition must find that out.
         """
+        gathered = bool(self._shared)
         while self._shared:
             self._shared.pop(next(iter(self._shared))).add_to(self)
+        if gathered and not self._actions:
+            return  # what was contributed changes nothing
         if not 0 < len(self._actions) <= ACTIONS_MAX:
             raise ValueError(f"a transaction has 1 to {ACTIONS_MAX} actions, not {len(self._actions)}")
         for attempt in range(_CONFLICT_TRIES):
