@@ -33,7 +33,7 @@ WINGS = (
     "platform.web", "platform.jobs", "ledger", "mall.settings", "mall.operators", "mall.files",
     "customers.members", "customers.events",
     "commerce.catalogue", "commerce.coupons", "commerce.pricing", "commerce.cart", "commerce.orders",
-    "growth.groupbuy", "growth.distribution", "growth.payouts", "insight.reconciliation",
+    "growth.groupbuy", "growth.distribution", "growth.payouts", "growth.segments", "insight.reconciliation",
 )  # fmt: skip
 #: File names of what shoppers and other servers call, and of what operators call: no shopper waits for the latter.
 SHOP_ROUTES = ("routes", "callbacks")
@@ -70,18 +70,31 @@ def _guard() -> Any:
 def _register_ports() -> None:
     """Give the wings what they ask of wings above them (their ports.py)."""
     from chalicelib.commerce.catalogue import ports as catalogue
+    from chalicelib.commerce.coupons import ports as coupons
     from chalicelib.commerce.orders import ports as orders
     from chalicelib.commerce.pricing.service import Templates
+    from chalicelib.customers.events import ports as events
     from chalicelib.customers.members import ports as members
     from chalicelib.customers.members.sessions import queries as sessions
+    from chalicelib.growth.distribution import ports as distribution
     from chalicelib.growth.distribution.bindings.service import Referrals
     from chalicelib.growth.groupbuy.seats.service import Seating
+    from chalicelib.growth.segments.asking import service as asking
+    from chalicelib.growth.segments.observing import service as observing
     from chalicelib.platform.web import ports as web
 
     catalogue.register_freight_templates(Templates())
     web.register_gate(sessions.admit)
     orders.register_groups(Seating())
     orders.register_referrers(Referrals())
+    orders.register_observer(observing.Orders())
+    members.register_observer(observing.Members())
+    members.register_segments(asking.Shown())
+    events.register_observer(observing.Events())
+    coupons.register_observer(observing.Coupons())
+    coupons.register_segments(asking.Segments())
+    coupons.register_audience_lists(asking.AudienceLists())
+    distribution.register_observer(observing.Distributors())
     members.register_data_owners(
         lambda: [owner for room in wings.load(WINGS, "personal_data") for owner in room.DATA_OWNERS]
     )

@@ -227,6 +227,10 @@ CODES: dict[str, Meaning] = {
         "More than {limit} entries; audit all accounts with the command in docs/operations.md",
     ),
     # reconciliation
+    "rule_invalid": Meaning(422, "规则引用了不存在的内容", "The rule names something that there is not"),
+    "rule_too_large": Meaning(422, "规则过大", "The rule is too large"),
+    "segment_cycle": Meaning(422, "规则互相引用", "The rules name each other in a ring"),
+    "in_use": Meaning(409, "还有地方在使用", "Something still names this"),
     "difference_closed": Meaning(409, "该差异已处理", "This difference was closed before"),
     "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),
 }

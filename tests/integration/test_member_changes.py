@@ -104,7 +104,7 @@ def test_what_is_completed_is_told_absolutely_and_of_nobody_who_has_left() -> No
 
     def tell(completed: int, last: datetime | None, who: str = member_id) -> int:
         tx = Transaction()
-        service.set_completed(tx, who, completed, last)
+        service.set_known(tx, who, completed, last)
         if len(tx):
             tx.commit()
         return len(tx)

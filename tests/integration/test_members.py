@@ -93,7 +93,7 @@ def test_who_was_never_here_joins_and_comes_back_as_the_same() -> None:
     code = openid()
     first = login(code).ok()
     assert first["is_new"] is True
-    assert set(first["member"]) == {"member_id", "nickname", "avatar_url", "segment", "tags", "joined_at"}
+    assert set(first["member"]) == {"member_id", "nickname", "avatar_url", "segment", "segments", "tags", "joined_at"}
     assert (first["member"]["segment"], first["member"]["tags"]) == ("new", [])
     again = login(code).ok()
     assert (again["is_new"], again["member"]) == (False, first["member"])

@@ -1,4 +1,5 @@
-"""What members asks of the wings above: who keeps something of a person, and who is told as a member joins or changes.
+"""What members asks of the wings above: who keeps something of a person, who is told as a member joins or changes, and
+which segments a member sees.
 
 app.py registers them.
 """
@@ -97,3 +98,33 @@ def observer() -> MemberObserver:
     if _observer is None:
         raise RuntimeError("no wing has registered what it does as members change")
     return _observer
+
+
+class ShownSegment(msgspec.Struct, frozen=True):
+    """A segment that its members see they are in."""
+
+    segment_id: str
+    name: str
+
+
+class MemberSegments(Protocol):
+    """What the wing above knows of the segments and tags of a member."""
+
+    def shown(self, member: Profile) -> tuple[list[ShownSegment], list[str]]:
+        """Give the segments that the member sees they are in, and the names of their tags, as of now."""
+
+
+_segments: MemberSegments | None = None
+
+
+def register_segments(segments: MemberSegments) -> None:
+    """Let these segments answer from now on."""
+    global _segments
+    _segments = segments
+
+
+def segments() -> MemberSegments:
+    """The registered segments. Raises RuntimeError when none were registered."""
+    if _segments is None:
+        raise RuntimeError("no wing has registered the segments of members")
+    return _segments

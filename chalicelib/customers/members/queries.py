@@ -24,6 +24,12 @@ def profile(member_id: str, token: Token | None = None) -> Profile:
     return item.profile
 
 
+def current(member_id: str) -> Profile | None:
+    """Find the member as they are now; None when there is none."""
+    item = read.get(Members, member_id, PROFILE)
+    return None if item is None else item.profile
+
+
 def found(member_id: str) -> Profile | None:
     """Find the member, as they were a moment ago, for others to see; None when there is none."""
     item = read.get(Members, member_id, PROFILE, consistent=False)

@@ -5,7 +5,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -237,6 +237,14 @@ def with_completed(profile: Profile, completed: int, last: datetime | None) -> P
     if (profile.orders_completed, profile.last_completed_at) == (completed, last):
         return profile
     return msgspec.structs.replace(profile, orders_completed=completed, last_completed_at=last)
+
+
+def with_known(profile: Profile, completed: int, last: datetime | None, tags: Mapping[str, bool]) -> Profile:
+    """Say what orders of the member count, as `with_completed` does, and which tags they have or have not."""
+    counted = with_completed(profile, completed, last)
+    kept = {name for name in profile.tags if tags.get(name, True)}
+    after = sorted(kept | {name for name, has in tags.items() if has})
+    return counted if after == sorted(profile.tags) else msgspec.structs.replace(counted, tags=after)
 
 
 def with_purchase(profile: Profile, at: datetime) -> Profile:

@@ -35,7 +35,7 @@ from chalicelib.customers.members.rules import (
     Profile,
     Source,
     invited,
-    with_completed,
+    with_known,
     with_purchase,
 )
 from chalicelib.customers.members.rules import seen as noted
@@ -248,10 +248,13 @@ def log_out_member(member_id: str) -> None:
     )
 
 
-def set_completed(tx: Transaction, member_id: str, completed: int, last: datetime | None) -> None:
+def set_known(
+    tx: Transaction, member_id: str, completed: int, last: datetime | None, tags: Mapping[str, bool] | None = None
+) -> None:  # fmt: skip
     """Say as part of `tx` how many orders of the member are completed, less those refunded whole, and since when the
-    last of these is; nothing of one who has left. Others who change the profile meanwhile are a Conflict."""
-    _count(tx, member_id, lambda member: with_completed(member, completed, last))
+    last of these is; and which tags they have or have not from now on. Nothing of one who has left. Others who change
+    the profile meanwhile are a Conflict."""
+    _count(tx, member_id, lambda member: with_known(member, completed, last, tags or {}))
 
 
 def add_purchase(tx: Transaction, member_id: str, at: datetime) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib.core import clock
+from chalicelib.customers.members.ports import ShownSegment, segments
 from chalicelib.customers.members.rules import Address, Birthday, Block, Profile, Segment, segment_of
 from chalicelib.customers.members.settings import LIFE_CYCLE
 
@@ -22,6 +23,7 @@ class MemberView(msgspec.Struct, omit_defaults=True, kw_only=True):
     phone: str | UnsetType = UNSET
     birthday: Birthday | UnsetType = UNSET
     segment: Segment
+    segments: list[ShownSegment]
     tags: list[str]
     joined_at: datetime
 
@@ -45,6 +47,7 @@ class AddressList(msgspec.Struct):
 
 def member_view(profile: Profile) -> MemberView:
     """Show a member to themselves. Raises `unavailable`."""
+    shown, tags = segments().shown(profile)
     return MemberView(
         member_id=profile.member_id,
         nickname=profile.nickname,
@@ -52,7 +55,8 @@ def member_view(profile: Profile) -> MemberView:
         phone=profile.phone or UNSET,
         birthday=profile.birthday or UNSET,
         segment=segment_of(profile, clock.now(), LIFE_CYCLE.current()),
-        tags=profile.tags,
+        segments=shown,
+        tags=tags,
         joined_at=profile.joined_at,
     )
 

@@ -26,7 +26,8 @@ PERMISSIONS: frozenset[str] = frozenset(
         "settings.read", "settings.write",
         "reconciliation.read", "reconciliation.close",
         "jobs.read", "jobs.retry",
-        "members.read", "members.block",
+        "members.read", "members.block", "members.tag",
+        "segments.read", "segments.write",
         "operators.read", "operators.write",
         "audit.read",
     }
@@ -50,6 +51,8 @@ ROLES: Mapping[str, frozenset[str]] = {
             "promotions.write",
             "distributors.read",
             "distributors.write",
+            "segments.read",
+            "segments.write",
         }
     ),
     "fulfilment": frozenset(
@@ -65,6 +68,8 @@ ROLES: Mapping[str, frozenset[str]] = {
             "coupons.read",
             "members.read",
             "members.block",
+            "members.tag",
+            "segments.read",
         }
     ),
     "finance": frozenset(

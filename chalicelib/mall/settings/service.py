@@ -15,7 +15,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from chalicelib.core import clock
+from chalicelib.mall.settings.jobs import CHANGED
 from chalicelib.mall.settings.tables import SettingsSections
+from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.store import cache, read
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, Versioned, change
@@ -105,6 +107,7 @@ class Section(Generic[_S]):
         kept = SettingsSections(_version_key(self.name, version), document=document, version=version)
         kept.since = clock.stamp(clock.now())
         tx.put(kept)
+        emit(tx, CHANGED, f"{self.name}|{version}")
 
 
 def _version_key(name: str, version: int) -> str:

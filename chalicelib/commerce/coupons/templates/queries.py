@@ -24,6 +24,11 @@ def load(template_id: str) -> Versioned[Template]:
     return Versioned(item.template, int(item.version))
 
 
+def is_there(template_id: str) -> bool:
+    """Say whether there is a template of this id."""
+    return read.get_raw(CouponTemplates, template_id) is not None
+
+
 def remembered(template_id: str) -> Template:
     """Find the template, possibly a second old. Raises `not_found`."""
     return cache.remember((CACHE, "template", template_id), lambda: load(template_id).value)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from chalicelib.commerce.coupons.rules import CouponState, Held
-from chalicelib.commerce.coupons.tables import Coupons, held, open_partition, used_partition
+from chalicelib.commerce.coupons.rules import Coupon, CouponState, Held
+from chalicelib.commerce.coupons.tables import COUPON, Coupons, held, open_partition, used_partition
 from chalicelib.core import clock
 from chalicelib.platform.store import cursors, read
 
@@ -41,6 +42,14 @@ def _options(state: CouponState) -> dict[str, Any]:
         "used": {"forward": False},
     }
     return options[state]
+
+
+def unused_of(member_id: str, template_ids: Collection[str]) -> list[Coupon]:
+    """Read the member's unused coupons of these templates, as they are now, with those that are over by now."""
+    found = read.query_all(
+        Coupons, member_id, where=Coupons.part.startswith(COUPON), keep=Coupons.state == "unused", consistent=True
+    )  # fmt: skip
+    return [item.coupon for item in found if item.coupon.template_id in template_ids]
 
 
 #: How many of a member's coupons that can be used by now a quote considers: those that end first. The best of 50 is

@@ -11,7 +11,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import NAMELESS, Profile, masked
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.distribution.refusals import distributor_state
-from chalicelib.growth.distribution.rules import Distributor, DistributorRecord, rate
+from chalicelib.growth.distribution.rules import Distributor, DistributorRecord, DistributorState, rate
 from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.distribution.tables import DISTRIBUTOR, Distributors, distributor_key, record_of
 from chalicelib.growth.distribution.views import (
@@ -184,6 +184,12 @@ def find(member_id: str) -> Versioned[DistributorRecord]:
 def load(member_id: str) -> Distributor:
     """Read the distributor. Raises `not_found` for a member who never applied."""
     return find(member_id).value.distributor
+
+
+def state_of(member_id: str) -> DistributorState | None:
+    """Find the state of a distributor; None for a member who never applied."""
+    item = read.get(Distributors, member_id, DISTRIBUTOR)
+    return None if item is None else item.distributor.state
 
 
 def sharing_distributor(member_id: str) -> Distributor:

@@ -1,0 +1,100 @@
+"""What coupons and promotions ask of segments and audiences (coupons/ports.py); app.py registers it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from chalicelib.core.errors import MallError, invalid
+from chalicelib.customers.members.ports import ShownSegment
+from chalicelib.customers.members.rules import Profile
+from chalicelib.growth.segments.assessment.rules import advance
+from chalicelib.growth.segments.audiences import queries as audiences
+from chalicelib.growth.segments.birthdays.queries import around
+from chalicelib.growth.segments.definitions import queries as definitions
+from chalicelib.growth.segments.refusals import (
+    AUDIENCE_BEING_MADE,
+    BY_CLIENTS_ALONE,
+    NO_SUCH_AUDIENCE,
+    NO_SUCH_SEGMENT,
+)
+from chalicelib.growth.segments.restoring.queries import restored
+from chalicelib.growth.segments.tables import traits_key
+from chalicelib.growth.segments.traits.queries import Stored, as_of_now, book_for, of_item
+from chalicelib.growth.segments.traits.queries import stored as traits_stored
+from chalicelib.growth.segments.traits.rules import ms
+from chalicelib.platform.store.read import Key, ReadSet
+
+
+class Segments:
+    """In which segments a member is."""
+
+    def keys(self, member_id: str, segment_ids: Collection[str]) -> list[Key]:
+        """Name what must be read to know it: one item, and none where no segment is asked for."""
+        return [traits_key(member_id)] if segment_ids else []
+
+    def within(self, member_id: str, segment_ids: Collection[str], found: ReadSet, now: datetime) -> frozenset[str]:
+        """Say in which of these segments the member is at `now`. Of who joined before there were segments, that is
+        found out from what they did."""
+        if not segment_ids:
+            return frozenset()
+        stored = of_item(found[traits_key(member_id)])
+        if stored is None:
+            traits = restored(member_id, definitions.book())
+            if traits is None:
+                return frozenset()
+            stored = Stored(traits, 0)
+        book = book_for(stored.traits)
+        inside = advance(book, stored.traits, stored.due, ms(now), around).traits.inside
+        # A rule may have been changed since it was named.
+        return frozenset(one for one in segment_ids if one in inside and book.entries[one].proven)
+
+    def check(self, segment_ids: Collection[str], field: str) -> None:
+        """Raise `invalid` for a segment that there is not, and for one into which what clients report alone leads."""
+        entries = definitions.fresh().entries if segment_ids else {}
+        for segment_id in segment_ids:
+            entry = entries.get(segment_id)
+            if entry is None or entry.definition.tag:
+                raise invalid(NO_SUCH_SEGMENT.at(field, segment_id=segment_id))
+            if not entry.proven:
+                raise invalid(BY_CLIENTS_ALONE.at(field))
+
+
+class Shown:
+    """What members see of their segments and tags."""
+
+    def shown(self, member: Profile) -> tuple[list[ShownSegment], list[str]]:
+        """Give the segments that the member sees they are in, and the names of their tags. Nothing is read where no
+        segment is shown and no tag defined."""
+        entries = definitions.book().entries.values()
+        shown = [entry.definition for entry in entries if entry.definition.shown]
+        named = {entry.definition.tag for entry in entries if entry.definition.tag}
+        stored = traits_stored(member.member_id) if shown or named else None
+        if stored is None:
+            return [], member.tags
+        traits = as_of_now(stored)
+        others = [name for name in member.tags if name not in named]
+        inside = [ShownSegment(one.segment_id, one.name) for one in shown if one.segment_id in traits.inside]
+        return inside, sorted({*others, *traits.tags})
+
+
+class AudienceLists:
+    """Who is on the list of an audience."""
+
+    def check(self, audience_id: str, field: str) -> int:
+        """Count the members of the list. Raises `invalid` where there is no such audience, where it is being made, and
+        where what clients report alone leads into it."""
+        try:
+            audience = audiences.load(audience_id)
+        except MallError:
+            raise invalid(NO_SUCH_AUDIENCE.at(field)) from None
+        if audience.state != "made":
+            raise invalid(AUDIENCE_BEING_MADE.at(field))
+        if not audience.proven:
+            raise invalid(BY_CLIENTS_ALONE.at(field))
+        return audience.count
+
+    def page(self, audience_id: str, position: str, limit: int) -> tuple[list[str], str | None]:
+        """List members of the list, `limit` at most, behind the `position` ("" at first), and where the next page
+        starts (None: no more)."""
+        return audiences.listed(audience_id, position, limit)

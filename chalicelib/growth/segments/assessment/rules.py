@@ -1,0 +1,126 @@
+"""A member held against the whole book: the segments and tags they have at an instant, and when that may change. Pure.
+
+Time is followed instant by instant: from the one at which something might change to the next, so that a member who is
+looked at late is found as one who was looked at in time, with the right instants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from chalicelib.growth.segments.definitions.rules import Book, Entry
+from chalicelib.growth.segments.evaluation.rules import Answer, View, decide, earliest
+from chalicelib.growth.segments.traits.rules import BY_RULE, DAY_MS, Tag, Traits
+
+#: Finds the midnights at which the last birthday and the next one begin (traits.person.birthday), at an instant.
+Birthdays = Callable[[tuple[int, int, bool], int], tuple[int, int] | None]
+
+#: So many instants are followed one by one; who was not looked at for longer is then looked at as of now.
+_STEPS_MAX = 400
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """The member's traits with what was decided of them, and the first instant at which time alone may change it
+    (None: never)."""
+
+    traits: Traits
+    due: int | None = None
+
+
+def is_complete(book: Book, traits: Traits, now: int) -> bool:
+    """Say whether all is known of the member that can be: who has not yet been looked through for a definition that is
+    being built is not, once that may be done."""
+    if traits.incomplete:
+        return False
+    return now < book.opens_at or not any(_waits(entry, traits) for entry in book.entries.values())
+
+
+def _waits(entry: Entry, traits: Traits) -> bool:
+    """Whether what happened before must be looked through for the member before the definition can be decided."""
+    return entry.building and bool(entry.needs) and traits.generation < entry.definition.generation
+
+
+def assess(book: Book, traits: Traits, now: int, birthdays: Birthdays) -> Assessment:
+    """Decide every definition for the member as they are at `now`."""
+    view = viewed(book, traits, now, birthdays)
+    inside = {one: traits.inside.get(one, now) for one, (holds, _) in view.inside.items() if holds}
+    tags = {name: tag for name, (tag, _) in view.tags.items()}
+    due = earliest(until for _, until in view.inside.values())
+    if inside == traits.inside and tags == traits.tags:
+        return Assessment(traits=traits, due=due)
+    moves = [
+        *traits.moves,
+        *((now, one, False) for one in traits.inside if one not in inside),
+        *((now, one, True) for one in inside if one not in traits.inside),
+    ]
+    return Assessment(traits=msgspec.structs.replace(traits, inside=inside, tags=tags, moves=moves), due=due)
+
+
+def viewed(book: Book, traits: Traits, now: int, birthdays: Birthdays) -> View:
+    """Look at the member at `now`: all definitions are decided, each before those that name it."""
+    born = traits.person.birthday
+    view = View(
+        traits=traits, now=now, bounds=book.bounds, birthdays=None if born is None else birthdays(born, now),
+        tags={}, inside={},
+    )  # fmt: skip
+    for segment_id, entry in book.entries.items():
+        tag = entry.definition.tag
+        if _waits(entry, traits):
+            view.inside[segment_id] = segment_id in traits.inside, None
+            if tag in traits.tags:
+                view.tags[tag] = traits.tags[tag], None
+        else:
+            view.inside[segment_id] = _tagged(entry, view) if tag else _ruled(entry, view)
+    return view
+
+
+def _ruled(entry: Entry, view: View) -> Answer:
+    if entry.rule is None or (entry.behavioural and not view.traits.person.personalised):
+        return False, None
+    return decide(entry.rule, view)
+
+
+def _tagged(entry: Entry, view: View) -> Answer:
+    """Whether the member has the tag, by hand or by its rule; notes it for the rules that ask for it."""
+    definition, traits = entry.definition, view.traits
+    had = traits.tags.get(definition.tag)
+    if had is not None and had.until and view.now >= had.until:
+        had = None
+    by_hand = had is not None and not had.by_rule
+    holds, until = (False, None) if by_hand or definition.tag in traits.refused else _ruled(entry, view)
+    tag = had
+    if holds:
+        tag = had or Tag(at=view.now, by=BY_RULE, why=f"{definition.segment_id}|{definition.version}")
+        tag = msgspec.structs.replace(tag, until=0)
+    elif had is not None and had.by_rule and not had.until:
+        lasts = view.now + definition.ttl_days * DAY_MS if definition.ttl_days else 0
+        tag = msgspec.structs.replace(had, until=lasts) if lasts else None
+    if tag is None:
+        return False, until
+    stands = earliest((tag.until or None, until))
+    view.tags[definition.tag] = tag, stands
+    return True, stands
+
+
+def advance(book: Book, traits: Traits, due: int | None, now: int, birthdays: Birthdays) -> Assessment:
+    """Follow the member, of whom nothing else has changed, from the instant `due` (None: from now) up to `now`."""
+    at = now if due is None else min(due, now)
+    for _ in range(_STEPS_MAX):
+        found = assess(book, traits, at, birthdays)
+        if found.due is None or found.due > now:
+            return found
+        traits, at = found.traits, found.due
+    return assess(book, traits, now, birthdays)
+
+
+def net_moves(moves: Collection[tuple[int, str, bool]]) -> dict[str, bool]:
+    """Tell what of these moves the lists must follow: of each segment whether the member came in or left, in the end;
+    nothing where they are as before."""
+    count: dict[str, int] = {}
+    last: dict[str, bool] = {}
+    for _, segment_id, came in moves:
+        count[segment_id] = count.get(segment_id, 0) + (1 if came else -1)
+        last[segment_id] = came
+    return {segment_id: last[segment_id] for segment_id, sum_ in count.items() if sum_}

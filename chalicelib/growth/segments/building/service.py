@@ -1,0 +1,151 @@
+"""Looking at everybody, because what is defined has changed: in parts, one for each shard of the roster.
+
+Members go on changing meanwhile. A build begins when every process knows of the change and whatever was under way
+before it has ended; from then on all that happens is decided by the new book, and the build does the same for whom
+nothing happens. What it does for a member is what their own change would have done, so that it may be cut off anywhere,
+and done twice. A later change begins a build of its own, which leaves nothing of an earlier one to do.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chalicelib.core import clock, ids
+from chalicelib.core.settings import settings
+from chalicelib.customers.members import queries as members
+from chalicelib.growth.segments.building.rules import Part
+from chalicelib.growth.segments.definitions import queries as definitions
+from chalicelib.growth.segments.definitions.rules import FENCE_MS
+from chalicelib.growth.segments.jobs import BUILD, PASS
+from chalicelib.growth.segments.membership import queries as membership
+from chalicelib.growth.segments.membership.service import RUN_SECONDS, settle_all
+from chalicelib.growth.segments.restoring.queries import restored
+from chalicelib.growth.segments.tables import ALL, BOOK, DUE_SHARDS, PART, Segments
+from chalicelib.growth.segments.traits.queries import Stored, stored_of
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, write
+from chalicelib.platform.store.versioned import Conflict, commit, retry
+
+#: How many members are read at once.
+_PAGE = 100
+
+
+def begin(tx: Transaction, generation: int) -> None:
+    """Have everybody be looked at for a new generation of the book, as part of `tx`, which makes it."""
+    at = clock.now() + timedelta(milliseconds=FENCE_MS)
+    for shard in range(settings().member_shards):
+        part = Part(generation=generation, shard=shard)
+        tx.put(Segments(ALL, f"{PART}{shard}", building=part))
+        schedule(tx, BUILD, f"{generation}|{shard}", at)
+
+
+def next_generation(tx: Transaction) -> int:
+    """Make the next generation of the book as part of `tx`, and have everybody be looked at for it; its number. The
+    transaction fails with Conflict where another change was quicker."""
+    item = read.get(Segments, ALL, BOOK)
+    before = 0 if item is None else int(item.generation)
+    changes = [Segments.generation.set(before + 1), Segments.mark.set(ids.new(""))]
+    as_read = Segments.partition.does_not_exist() if item is None else Segments.generation == before
+    tx.update(Segments, (ALL, BOOK), changes, as_read, Conflict)
+    begin(tx, before + 1)
+    return before + 1
+
+
+def touch(tx: Transaction) -> None:
+    """Have every process read the book anew, as part of `tx`, which changes nothing that is decided."""
+    tx.update(Segments, (ALL, BOOK), [Segments.mark.set(ids.new(""))])
+
+
+def build(job: Job) -> None:
+    """Look at the next members of one shard of the roster; what is left is owed to the next job."""
+    generation, shard = (int(part) for part in job.key.split("|"))
+    end = clock.monotonic() + RUN_SECONDS
+    while True:
+        part = _part(shard)
+        if part is None or part.generation != generation or part.state == "done":
+            break  # another change has begun a build of its own
+        if clock.monotonic() > end:
+            tx = Transaction()
+            schedule(tx, BUILD, job.key)
+            job.finish(tx)
+            commit(tx)
+            return
+        _step(part)
+    _end(generation)
+
+
+def _part(shard: int) -> Part | None:
+    item = read.get(Segments, ALL, f"{PART}{shard}")
+    return None if item is None else item.building
+
+
+def _step(part: Part) -> None:
+    """Look at the next members of a part, and write down how far it is then."""
+    member_ids, after = members.everybody(part.shard, clock.now(), part.position, _PAGE)
+    book = definitions.book()
+    found = stored_of(member_ids, consistent=False)
+    unknown = [one for one, there in zip(member_ids, found, strict=True) if there is None]
+    anew = [Stored(traits, 0) for one in unknown if (traits := restored(one, book)) is not None]
+    settle_all([*(one for one in found if one is not None), *anew])
+    done = Part(
+        generation=part.generation, shard=part.shard, position=part.position if after is None else after,
+        seen=part.seen + len(member_ids), state="done" if after is None else "running",
+    )  # fmt: skip
+    key = ALL, f"{PART}{part.shard}"
+    try:
+        write(Segments, key, [Segments.building.set(done)], Segments.building == part)
+    except ConditionFailed:
+        return  # another worker was quicker, or another build has begun
+
+
+def _end(generation: int) -> None:
+    """Say that everybody has been looked at for the generation, when all parts are done."""
+    parts = [_part(shard) for shard in range(settings().member_shards)]
+    if not all(part is not None and part.generation == generation and part.state == "done" for part in parts):
+        return
+    changes = [Segments.built.set(generation), Segments.mark.set(ids.new(""))]
+    is_next = Segments.built.does_not_exist() | (Segments.built < generation)
+    try:
+        write(Segments, (ALL, BOOK), changes, is_next)
+    except ConditionFailed:
+        return
+    definitions.forget()
+
+
+def progress(generation: int) -> tuple[int, int]:
+    """Count the members that have been looked at for the generation, and the parts that are done."""
+    parts = [part for shard in range(settings().member_shards) if (part := _part(shard)) is not None]
+    current = [part for part in parts if part.generation >= generation]
+    return sum(part.seen for part in current), sum(part.state == "done" for part in current)
+
+
+def rebuild() -> None:
+    """Have everybody be looked at anew. Raises `conflict`, `unavailable`."""
+
+    def once() -> None:
+        tx = Transaction()
+        next_generation(tx)
+        commit(tx)
+
+    retry(once)
+    definitions.forget()
+
+
+def follow_settings(job: Job) -> None:
+    """Have everybody be looked at anew where the bounds of the life cycle have changed."""
+    if job.key.startswith("life_cycle|"):
+        rebuild()
+
+
+def look_after(_: Job) -> None:
+    """See to what was left undone: a mall whose members joined before it had segments, and members whose time passed
+    while their job was lost."""
+    if read.get(Segments, ALL, BOOK) is None:
+        rebuild()
+    for shard in range(DUE_SHARDS):
+        if membership.due_in(shard, 1, None)[0]:
+            tx = Transaction()
+            schedule(tx, PASS, str(shard))
+            commit(tx)

@@ -1,0 +1,77 @@
+"""Reads of what operators have defined: the book, remembered by each process until its generation is another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members.rules import LifeCycleRules
+from chalicelib.customers.members.settings import LIFE_CYCLE
+from chalicelib.growth.segments.definitions.rules import Book, Definition, book_of
+from chalicelib.growth.segments.tables import ALL, BOOK, DEFINITION, Segments, version_part
+from chalicelib.platform.store import cache, read
+
+CACHE = "segments"
+
+#: Generation, the generation that everybody has been looked at for, and the mark of the last change of either.
+_State = tuple[int, int, str]
+
+#: The book that this process has put together last, and what it was made of.
+_made: tuple[tuple[_State, LifeCycleRules], Book] | None = None
+
+
+def book() -> Book:
+    """Give the book, possibly `cache_seconds` old. Raises `unavailable`."""
+    global _made
+    state: _State = cache.remember((CACHE,), lambda: _state(read.get(Segments, ALL, BOOK, consistent=False)))
+    bounds = LIFE_CYCLE.current()
+    if _made is None or _made[0] != (state, bounds):
+        made, state = _read(bounds)
+        _made = (cache.keep((CACHE,), state), bounds), made
+    return _made[1]
+
+
+def refreshed() -> Book:
+    """Give the book as it is now: somebody knows of a later generation than the one that is remembered."""
+    forget()
+    return book()
+
+
+def forget() -> None:
+    """Forget the book, because this process has changed it; other processes see that a moment later."""
+    cache.forget(CACHE)
+
+
+def fresh() -> Book:
+    """Read the book as it is now. Raises `unavailable`."""
+    return _read(LIFE_CYCLE.fresh())[0]
+
+
+def _read(bounds: LifeCycleRules) -> tuple[Book, _State]:
+    where = Segments.part.between(BOOK, DEFINITION + "~")
+    found = list(read.query_all(Segments, ALL, where=where, consistent=True))
+    state = next((_state(item) for item in found if item.part == BOOK), _state(None))
+    definitions = [item.definition for item in found if item.part != BOOK]
+    return book_of(definitions, state[0], state[1], bounds), state
+
+
+def _state(item: Any) -> _State:
+    return (0, 0, "") if item is None else (int(item.generation), int(item.built or 0), item.mark)
+
+
+def load(segment_id: str) -> Definition:
+    """Read a definition as it is now. Raises `not_found`."""
+    item = read.get(Segments, ALL, DEFINITION + segment_id)
+    if item is None:
+        raise MallError("not_found")
+    return item.definition
+
+
+def tag_name(book: Book, tag_id: str) -> str:
+    """Give the name of a tag, also of one that was taken away from everybody just now."""
+    entry = book.entries.get(tag_id)
+    if entry is not None:
+        return entry.definition.tag
+    first = read.get(Segments, ALL, version_part(tag_id, 1))
+    assert first is not None
+    return str(first.definition.tag)

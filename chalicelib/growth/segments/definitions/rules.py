@@ -1,0 +1,222 @@
+"""What operators define: segments and tags; and the book of all that are in force, in the order of deciding. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import msgspec
+
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members.rules import LifeCycleRules, Segment
+from chalicelib.growth.segments.language.rules import (
+    All,
+    AnyOf,
+    Happened,
+    HasCoupon,
+    HasTag,
+    InSegment,
+    LifeCycle,
+    Not,
+    Purchases,
+    Rule,
+    is_behavioural,
+    is_proven,
+    leaves_of,
+    parsed,
+)
+from chalicelib.growth.segments.refusals import GOES_ROUND
+from chalicelib.growth.segments.traits.rules import ms
+
+#: How many segments and tags a mall may have, so that all of them are one page of a query, and are decided in a
+#: fraction of a millisecond.
+DEFINITIONS_MAX = 100
+#: How the ids of both begin.
+SEGMENT_IDS, TAG_IDS = "sg", "tg"
+#: After so many milliseconds no call goes on that began before another process could know of a change: the longest that
+#: a request takes, twice what a process remembers the book for, and clocks that differ.
+FENCE_MS = 35_000
+LIFE_CYCLE: tuple[Segment, ...] = ("new", "first_order", "repeat", "loyal", "silent")
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A segment; or a tag, which is given by hand, and by its rule if it has one, for `ttl_days` after that held.
+
+    `generation` is that of the book by which it became what it is. `shown`: members see that they are in it.
+    `from_now_on`: what happened before does not count for it.
+    """
+
+    segment_id: str
+    name: str
+    version: int = 1
+    generation: int
+    made_at: datetime
+    changed_at: datetime
+    rule: Any = None
+    shown: bool = False
+    from_now_on: bool = False
+    tag: str = ""
+    group: str = ""
+    wecom: bool = False
+    ttl_days: int | None = None
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be known of members beside what is always known: of events how many instants (by what is counted, with
+    the leaf), which parts of orders, and the coupons of which templates."""
+
+    rings: dict[str, Happened] = {}
+    parts: frozenset[str] = frozenset()
+    templates: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.rings or self.parts or self.templates)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A definition as it is decided: its rule read, what that needs, whether it asks for what a member did or bought,
+    and whether nobody but the mall can make it true; of a rule that names others both with theirs. `building`:
+    everybody is being looked at for it."""
+
+    definition: Definition
+    building: bool = False
+    rule: Rule | None
+    needs: Needs
+    behavioural: bool
+    proven: bool
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """All definitions, each behind those that its rule names, of a generation, with the bounds of the life cycle.
+    Everybody has been looked at for the generation `built`. Before `opens_at` (Unix milliseconds) what happened is not
+    looked through for definitions that are being built: a process that does not know of them may still be at work."""
+
+    generation: int
+    built: int
+    opens_at: int = 0
+    bounds: LifeCycleRules
+    entries: dict[str, Entry]
+    needs: Needs
+
+    @property
+    def event_names(self) -> frozenset[str]:
+        """Give the names of the events that a rule looks at."""
+        return frozenset(leaf.event for leaf in self.needs.rings.values())
+
+    @property
+    def tag_ids(self) -> frozenset[str]:
+        """Give the ids of the tags."""
+        return frozenset(segment_id for segment_id, entry in self.entries.items() if entry.definition.tag)
+
+    def named(self, tag: str) -> Entry | None:
+        """Find the definition of a tag."""
+        return next((entry for entry in self.entries.values() if entry.definition.tag == tag), None)
+
+
+def needs_of(rules: Collection[Rule]) -> Needs:
+    """Find what these rules need to be known."""
+    rings: dict[str, Happened] = {}
+    parts: set[str] = set()
+    templates: set[str] = set()
+    for rule in rules:
+        for _, leaf in leaves_of(rule):
+            if isinstance(leaf, Happened):
+                known = rings.get(leaf.key)
+                if known is None or known.kept < leaf.kept:
+                    rings[leaf.key] = leaf
+            elif isinstance(leaf, Purchases) and leaf.part:
+                parts.add(leaf.part)
+            elif isinstance(leaf, HasCoupon):
+                templates.add(leaf.coupon)
+    return Needs(rings=rings, parts=frozenset(parts), templates=frozenset(templates))
+
+
+def book_of(definitions: Collection[Definition], generation: int, built: int, bounds: LifeCycleRules) -> Book:
+    """Put the definitions, and the five segments of the life cycle, in the order in which they are decided.
+
+    Raises `segment_cycle` where rules name each other in a ring.
+    """
+    rules = {one.segment_id: None if one.rule is None else parsed(one.rule) for one in definitions}
+    by_id = {one.segment_id: one for one in definitions}
+    by_tag = {one.tag: one.segment_id for one in definitions if one.tag}
+    entries: dict[str, Entry] = {word: _life_cycle(word) for word in LIFE_CYCLE}
+    for segment_id in _in_order(rules, by_tag):
+        rule = rules[segment_id]
+        entry = _entry(by_id[segment_id], rule, entries, by_tag)
+        entries[segment_id] = msgspec.structs.replace(entry, building=entry.definition.generation > built)
+    needs = needs_of([entry.rule for entry in entries.values() if entry.rule is not None])
+    changed = [ms(entry.definition.changed_at) for entry in entries.values() if entry.building]
+    opens_at = max(changed) + FENCE_MS if changed else 0
+    return Book(generation=generation, built=built, opens_at=opens_at, bounds=bounds, entries=entries, needs=needs)
+
+
+def _life_cycle(word: Segment) -> Entry:
+    never = datetime.fromisoformat("2000-01-01T00:00:00Z")
+    definition = Definition(
+        segment_id=word, name=word, generation=0, made_at=never, changed_at=never,
+        rule={"life_cycle": [word]},
+    )  # fmt: skip
+    return Entry(
+        definition=definition, rule=LifeCycle(life_cycle=[word]), needs=Needs(), behavioural=False, proven=True
+    )
+
+
+def _in_order(rules: Mapping[str, Rule | None], by_tag: Mapping[str, str]) -> list[str]:
+    graph = {segment_id: _named_by(rule, by_tag) & rules.keys() for segment_id, rule in rules.items()}
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as fault:
+        ring = list(dict.fromkeys(fault.args[1]))
+        raise MallError("segment_cycle", errors=(GOES_ROUND.at("rule", segments=ring),)) from None
+
+
+def _named_by(rule: Rule | None, by_tag: Mapping[str, str]) -> set[str]:
+    """The definitions that the rule names: segments by their ids, tags by their names."""
+    named: set[str] = set()
+    for _, leaf in leaves_of(rule) if rule is not None else ():
+        if isinstance(leaf, InSegment):
+            named.add(leaf.segment)
+        elif isinstance(leaf, HasTag) and leaf.tag in by_tag:
+            named.add(by_tag[leaf.tag])
+    return named
+
+
+def _entry(
+    definition: Definition, rule: Rule | None, entries: Mapping[str, Entry], by_tag: Mapping[str, str]
+) -> Entry:  # fmt: skip
+    if rule is None:  # a tag by hand: an operator knows why
+        return Entry(definition=definition, rule=None, needs=Needs(), behavioural=False, proven=True)
+    named = [entries[one] for one in _named_by(rule, by_tag) if one in entries]
+    of_segments = [one for one in named if not one.definition.tag]
+    return Entry(
+        definition=definition,
+        rule=rule,
+        needs=Needs() if definition.from_now_on else needs_of([rule]),
+        behavioural=any(is_behavioural(leaf) for _, leaf in leaves_of(rule)) or any(x.behavioural for x in of_segments),
+        proven=_proven(rule, entries, by_tag, True),
+    )
+
+
+def _proven(rule: Rule, entries: Mapping[str, Entry], by_tag: Mapping[str, str], holds: bool) -> bool:
+    """Whether nobody but the mall can make the rule come true (or false, where it is to be: not `holds`)."""
+    if isinstance(rule, Not):
+        return _proven(rule.negated, entries, by_tag, not holds)
+    if isinstance(rule, All | AnyOf):
+        parts = [_proven(part, entries, by_tag, holds) for part in (rule.all if isinstance(rule, All) else rule.any)]
+        return any(parts) if isinstance(rule, All) is holds else all(parts)
+    if isinstance(rule, InSegment | HasTag):
+        named = by_tag.get(rule.tag) if isinstance(rule, HasTag) else rule.segment
+        return named is not None and named in entries and entries[named].proven
+    return is_proven(rule)
+
+
+def users_of(book: Book, definition: Definition) -> list[str]:
+    """List the ids of the definitions whose rules name this one."""
+    by_tag = {definition.tag: definition.segment_id} if definition.tag else {}
+    return [
+        segment_id
+        for segment_id, entry in book.entries.items()
+        if segment_id != definition.segment_id and definition.segment_id in _named_by(entry.rule, by_tag)
+    ]

@@ -1,0 +1,1 @@
+"""A person is taken out of all segments."""

@@ -1,0 +1,1 @@
+"""Whether a rule holds for a member, and until when time alone does not change that."""

@@ -1,0 +1,223 @@
+"""Whether a rule holds for a member, and the first instant at which time alone may change that. Pure.
+
+Each part of a rule answers (whether it holds now, until when that stands): the instant, in Unix milliseconds, from
+which on it may be otherwise though nothing happens; None where time changes nothing. `not` passes the instant on. While
+one part alone decides over `all` or `any`, its answer stands until the last such part changes; else until the first of
+all. A window of n days counts what is exactly n days old, and no more a millisecond later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from chalicelib.core import ids
+from chalicelib.customers.members.rules import LifeCycleRules, life_cycle
+from chalicelib.growth.segments.language.rules import (
+    All,
+    AnyOf,
+    CameBy,
+    DaysSince,
+    Happened,
+    HasCoupon,
+    HasPart,
+    HasTag,
+    InSegment,
+    IsDistributor,
+    LifeCycle,
+    Not,
+    Purchases,
+    Random,
+    Rule,
+)
+from chalicelib.growth.segments.traits.rules import DAY_MS, Bought, Tag, Traits, instant, ms
+
+#: Whether something holds, and until when (None: for ever).
+Answer = tuple[bool, int | None]
+
+#: By which parts of a hundred percent a share is drawn.
+_DRAWN_OF = 10_000
+
+
+class View(msgspec.Struct):
+    """A member at an instant: what the rules look at. `tags` and `inside` grow as definitions are decided, each before
+    those that ask for it; `birthdays` are the midnights that the last birthday and the next one begin at."""
+
+    traits: Traits
+    now: int
+    bounds: LifeCycleRules
+    birthdays: tuple[int, int] | None = None
+    tags: dict[str, tuple[Tag, int | None]] = {}
+    inside: dict[str, Answer] = {}
+
+
+def decide(rule: Rule, view: View) -> Answer:
+    """Say whether the rule holds for the member now, and until when that stands."""
+    return _BY_KIND[type(rule)](rule, view)
+
+
+def _all(rule: All, view: View) -> Answer:
+    return _joined([decide(part, view) for part in rule.all], False)
+
+
+def _any(rule: AnyOf, view: View) -> Answer:
+    return _joined([decide(part, view) for part in rule.any], True)
+
+
+def _joined(answers: Sequence[Answer], deciding: bool) -> Answer:
+    deciders = [until for holds, until in answers if holds is deciding]
+    if deciders:
+        return deciding, None if None in deciders else max(until for until in deciders if until is not None)
+    return not deciding, earliest(until for _, until in answers)
+
+
+def earliest(instants: Any) -> int | None:
+    """Find the first of these instants; None where there is none."""
+    return min((one for one in instants if one is not None), default=None)
+
+
+def _not(rule: Not, view: View) -> Answer:
+    holds, until = decide(rule.negated, view)
+    return not holds, until
+
+
+def _life_cycle(rule: LifeCycle, view: View) -> Answer:
+    traits, person = view.traits, view.traits.person
+    last = traits.last_completed_at
+    now_is, until = life_cycle(
+        traits.completed, instant(last) if last else None, instant(person.joined_at), person.returned,
+        instant(view.now), view.bounds,
+    )  # fmt: skip
+    return now_is in rule.life_cycle, None if until is None else ms(until)
+
+
+def _tag(rule: HasTag, view: View) -> Answer:
+    found = view.tags.get(rule.tag)
+    if found is None:
+        return False, None
+    tag, until = found
+    if rule.within_days is None:
+        return True, until
+    ends = tag.at + rule.within_days * DAY_MS + 1
+    return (True, earliest((until, ends))) if view.now < ends else (False, until)
+
+
+def _part(rule: HasPart, view: View) -> Answer:
+    return rule.profile in view.traits.person.has, None
+
+
+def _days_since(rule: DaysSince, view: View) -> Answer:
+    within: Answer
+    if rule.days_since == "birthday":
+        if view.birthdays is None:
+            return False, None
+        last, following = view.birthdays
+        ends = last + (rule.days + 1) * DAY_MS
+        within = (True, min(ends, following)) if view.now < ends else (False, following)
+    else:
+        at = _instant_of(rule.days_since, view.traits)
+        if not at:
+            return False, None
+        ends = at + rule.days * DAY_MS + 1
+        within = (True, ends) if view.now < ends else (False, None)
+    return within if rule.op == "<=" else (not within[0], within[1])
+
+
+def _instant_of(what: str, traits: Traits) -> int:
+    """When that was; 0 where it was not."""
+    if what == "joined":
+        return traits.person.joined_at
+    if what == "last_seen":
+        return traits.person.last_seen
+    paid = [one.paid_at for one in traits.bought if one.net_fen > 0]
+    if what == "last_purchase":
+        return paid[-1] if paid else traits.older.last_bought_at
+    return traits.older.first_bought_at or (paid[0] if paid else 0)
+
+
+def _purchases(rule: Purchases, view: View) -> Answer:
+    part, traits = rule.part, view.traits
+    if rule.within_days is None:
+        count, total = traits.older.sums.get(part, (0, 0))
+        nets = [net for one in traits.bought if (net := one.net_of(part)) > 0]
+        return _compared(rule, count + len(nets), total + sum(nets)), None
+    window = rule.within_days * DAY_MS
+    counted = [one for one in traits.bought if one.net_of(part) > 0 and view.now - one.paid_at <= window]
+    return _over_time(
+        [one.paid_at for one in counted], window, lambda gone: _of_orders(rule, counted[gone:], part)
+    )  # fmt: skip
+
+
+def _of_orders(rule: Purchases, orders: Sequence[Bought], part: str) -> bool:
+    return _compared(rule, len(orders), sum(one.net_of(part) for one in orders))
+
+
+def _compared(rule: Purchases, count: int, total: int) -> bool:
+    """Compare with the rule's value; an average without cutting: the sum with so many times the value."""
+    if rule.purchases == "avg_fen" and not count:
+        return False
+    measured, times = {"count": (count, 1), "sum_fen": (total, 1), "avg_fen": (total, count)}[rule.purchases]
+    if isinstance(rule.value, list):
+        return rule.value[0] * times <= measured <= rule.value[1] * times
+    return _holds(rule.op, measured, rule.value * times)
+
+
+def _holds(op: str, measured: int, value: int) -> bool:
+    return measured >= value if op == ">=" else measured <= value if op == "<=" else measured == value
+
+
+def _over_time(instants: Sequence[int], window: int, holds: Callable[[int], bool]) -> Answer:
+    """Say whether something holds of what lies in a window, oldest first, and when it does not as what is oldest leaves
+    the window: `holds(n)` says it for all but the first n."""
+    now_holds = holds(0)
+    for gone in range(1, len(instants) + 1):
+        leaves_with_next = gone < len(instants) and instants[gone] == instants[gone - 1]
+        if not leaves_with_next and holds(gone) is not now_holds:
+            return now_holds, instants[gone - 1] + window + 1
+    return now_holds, None
+
+
+def _happened(rule: Happened, view: View) -> Answer:
+    window = rule.window_ms
+    ring = [at for at in view.traits.rings.get(rule.key, []) if view.now - at <= window][-rule.kept :]
+    return _over_time(ring, window, lambda gone: _holds(rule.op, len(ring) - gone, rule.count))
+
+
+def _coupon(rule: HasCoupon, view: View) -> Answer:
+    ends = [end for end in view.traits.coupons.get(rule.coupon, {}).values() if end > view.now]
+    if rule.ends_within_days is None:
+        return (True, max(ends)) if ends else (False, None)
+    span = rule.ends_within_days * DAY_MS
+    near = [end for end in ends if end - view.now <= span]
+    return (True, max(near)) if near else (False, earliest(end - span for end in ends))
+
+
+def _source(rule: CameBy, view: View) -> Answer:
+    came = view.traits.person.came.get(rule.touch)
+    if came is None:
+        return False, None
+    wanted = rule.source
+    parts = ((wanted.channel, came.channel), (wanted.scene, came.scene), (wanted.live_room, came.live_room))
+    return all(want is None or want == has for want, has in parts), None
+
+
+def _segment(rule: InSegment, view: View) -> Answer:
+    return view.inside.get(rule.segment, (False, None))
+
+
+def _random(rule: Random, view: View) -> Answer:
+    drawn = ids.shard(f"{rule.random.salt}|{view.traits.member_id}", _DRAWN_OF)
+    return drawn < rule.random.percent * (_DRAWN_OF // 100), None
+
+
+def _distributor(rule: IsDistributor, view: View) -> Answer:
+    return view.traits.distributor == rule.distributor, None
+
+
+_BY_KIND: Mapping[Any, Callable[[Any, View], Answer]] = {
+    All: _all, AnyOf: _any, Not: _not, LifeCycle: _life_cycle, HasTag: _tag, HasPart: _part, DaysSince: _days_since,
+    Purchases: _purchases, Happened: _happened, HasCoupon: _coupon, CameBy: _source, InSegment: _segment,
+    Random: _random, IsDistributor: _distributor,
+}  # fmt: skip

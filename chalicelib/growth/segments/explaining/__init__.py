@@ -1,0 +1,1 @@
+"""Why a member is in a segment, or is not."""

@@ -1,0 +1,55 @@
+"""Reads of why a member is in a segment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.growth.segments.assessment.rules import viewed
+from chalicelib.growth.segments.birthdays.queries import around
+from chalicelib.growth.segments.explaining.rules import Why, explained
+from chalicelib.growth.segments.refusals import NO_SUCH_MEMBER
+from chalicelib.growth.segments.traits.queries import as_of_now, book_for, stored
+from chalicelib.growth.segments.traits.rules import instant, ms
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether a member is in a segment, since when, by which version of its rule, and why. `withheld`: the member does
+    not want to be chosen by what they did and bought, and the rule asks for that. `building`: everybody is being looked
+    at for this version."""
+
+    segment_id: str
+    member_id: str
+    inside: bool
+    since: datetime | None = None
+    version: int
+    building: bool = False
+    withheld: bool = False
+    why: Why | None = None
+
+
+def reason(segment_id: str, member_id: str) -> Reason:
+    """Say why the member is in the segment or tag, or is not. Raises `not_found`."""
+    found = stored(member_id)
+    if found is None:
+        raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),))
+    book = book_for(found.traits)
+    entry = book.entries.get(segment_id)
+    if entry is None:
+        raise MallError("not_found")
+    traits = as_of_now(found)
+    since = traits.inside.get(segment_id)
+    view = viewed(book, traits, ms(clock.now()), around)
+    return Reason(
+        segment_id=segment_id,
+        member_id=member_id,
+        inside=since is not None,
+        since=None if since is None else instant(since),
+        version=entry.definition.version,
+        building=entry.building,
+        withheld=entry.behavioural and not traits.person.personalised,
+        why=None if entry.rule is None else explained(entry.rule, view),
+    )

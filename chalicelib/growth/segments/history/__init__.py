@@ -1,0 +1,1 @@
+"""How many members a segment had, day by day."""

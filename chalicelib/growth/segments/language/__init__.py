@@ -1,0 +1,1 @@
+"""The language in which operators say who is in a segment."""

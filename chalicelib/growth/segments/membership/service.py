@@ -1,0 +1,195 @@
+"""The lists, the counts and the history follow what was decided of members; and members are looked at when time alone
+may have changed something of them.
+
+One transaction is the member's document, under its version, and all that follows from it. So a list and its count never
+differ, and what is done twice finds nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.customers.members import service as members
+from chalicelib.growth.segments.assessment.rules import advance, is_complete, net_moves
+from chalicelib.growth.segments.birthdays.queries import around
+from chalicelib.growth.segments.counts.service import counts_of
+from chalicelib.growth.segments.definitions import queries as definitions
+from chalicelib.growth.segments.definitions.rules import TAG_IDS, Book
+from chalicelib.growth.segments.jobs import PASS_ON, SETTLE
+from chalicelib.growth.segments.membership import queries
+from chalicelib.growth.segments.membership.rules import Move, Moved, portion
+from chalicelib.growth.segments.restoring.queries import completed
+from chalicelib.growth.segments.tables import HISTORY, MemberTraits, SegmentMembers, count_shard, place_of, stamp
+from chalicelib.growth.segments.timers.service import timers_of
+from chalicelib.growth.segments.traits.queries import Stored, book_for, stored, stored_of
+from chalicelib.growth.segments.traits.rules import Traits, instant, ms
+from chalicelib.growth.segments.traits.service import put
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction
+from chalicelib.platform.store.versioned import Conflict, commit, retry
+
+#: For how many days it is remembered what a member came into and left.
+HISTORY_DAYS = 400
+#: How many members are read, and looked at in one transaction where it has room for them.
+MEMBERS_AT_ONCE = 20
+#: How long one job goes on, in seconds; what is left it owes to the next.
+RUN_SECONDS = 2.0
+#: What a transaction has for members: beside them is what its job does with itself.
+_ROOM = ACTIONS_MAX - 4
+
+
+class Following(msgspec.Struct, frozen=True, kw_only=True):
+    """A member as they were found, and what follows for them now: their traits after it, when to look again, and what
+    they came into and left in the end (`net`), of all that they went through (`moves`); `tags`: which they have or have
+    not then."""
+
+    found: Stored
+    traits: Traits
+    due: int | None
+    moves: list[tuple[int, str, bool]]
+    net: dict[str, bool]
+    tags: dict[str, bool]
+
+    @property
+    def actions(self) -> int:
+        """Count the actions that it is in a transaction at most."""
+        return 5 + 2 * len(self.net)
+
+
+def following(found: Stored, book: Book) -> Following | None:
+    """Find what follows for the member now; None where nothing does. Of whom not all is known, that is looked
+    through."""
+    now = ms(clock.now())
+    known = found.traits if is_complete(book, found.traits, now) else completed(found.traits, book)
+    after = advance(book, known, found.due, now, around)
+    moves, rest = portion(after.traits.moves)
+    traits = msgspec.structs.replace(after.traits, moves=rest)
+    if found.version and not moves and traits == found.traits and after.due == found.due:
+        return None
+    net = net_moves(moves)
+    tags = {definitions.tag_name(book, one): came for one, came in net.items() if one.startswith(TAG_IDS)}
+    return Following(found=found, traits=traits, due=after.due, moves=moves, net=net, tags=tags)
+
+
+def follow(tx: Transaction, step: Following) -> None:
+    """Write as part of `tx` what follows for the member: their document, the lists, the counts, and the history."""
+    traits, before = step.traits, step.found.traits
+    put(tx, step.found, traits, step.due)
+    list_moves(tx, traits.member_id, step.net, traits.inside)
+    if step.moves:
+        part = f"{HISTORY}{stamp(step.moves[-1][0])}|{step.found.version + 1:08}"
+        moved = Moved([Move(*one) for one in step.moves])
+        expires = clock.now() + timedelta(days=HISTORY_DAYS)
+        tx.put(MemberTraits(traits.member_id, part, moved=moved, expires=expires))
+    counted_otherwise = (traits.completed, traits.last_completed_at) != (before.completed, before.last_completed_at)
+    if counted_otherwise or step.tags or not step.found.version:
+        last = traits.last_completed_at
+        members.set_known(tx, traits.member_id, traits.completed, instant(last) if last else None, step.tags)
+    if traits.moves:
+        schedule(tx, SETTLE, traits.member_id)
+
+
+def list_moves(tx: Transaction, member_id: str, net: Mapping[str, bool], since: Mapping[str, int]) -> None:
+    """List as part of `tx` that the member came into these segments, `since` when, or left them, and count it."""
+    for segment_id, came in net.items():
+        place = place_of(segment_id, count_shard(member_id))
+        if came:
+            tx.put(SegmentMembers(place, member_id, since=stamp(since[segment_id])))
+        else:
+            tx.delete(SegmentMembers, (place, member_id))
+        counts_of(tx).add(member_id, segment_id, came)
+
+
+def settle(job: Job) -> None:
+    """Bring the lists up to date with one member."""
+
+    def once() -> None:
+        found = stored(job.key)
+        step = None if found is None else following(found, book_for(found.traits))
+        tx = Transaction()
+        if step is not None:
+            follow(tx, step)
+        job.finish(tx)
+        commit(tx)
+
+    retry(once)
+
+
+def settle_now(member_id: str) -> None:
+    """Bring the lists up to date with one member, at once. Raises `conflict`, `unavailable`."""
+
+    def once() -> None:
+        found = stored(member_id)
+        for step in _steps([] if found is None else [found]):
+            tx = Transaction()
+            follow(tx, step)
+            commit(tx)
+
+    retry(once)
+
+
+def settle_all(found: Sequence[Stored]) -> None:
+    """Bring the lists up to date with these members, many in a transaction; with who is changed by another meanwhile in
+    one of their own. Raises `unavailable`, and `conflict` where others keep changing one."""
+    steps = list(_steps(found))
+    while steps:
+        tx = Transaction()
+        some: list[Following] = []
+        while steps and (not some or _size(tx) + steps[0].actions <= _ROOM):
+            some.append(steps.pop(0))
+            follow(tx, some[-1])
+        try:
+            commit(tx)
+        except Conflict:
+            for step in some:
+                settle_now(step.traits.member_id)
+
+
+def _steps(found: Iterable[Stored]) -> list[Following]:
+    steps = (following(one, book_for(one.traits)) for one in found)
+    return [step for step in steps if step is not None]
+
+
+def _size(tx: Transaction) -> int:
+    return len(tx) + len(counts_of(tx)) + len(timers_of(tx))
+
+
+def pass_due(job: Job) -> None:
+    """Look at the members of a shard whom time may have changed by now: at the first of them here, at the rest in jobs
+    of their own, so that those of many shards go on side by side."""
+    if _pass(int(job.key), clock.monotonic()):
+        _owe_rest(job, job.key)
+
+
+def pass_on(job: Job) -> None:
+    """Go on with the members of a shard whom time may have changed."""
+    shard = job.key.partition("|")[0]
+    if _pass(int(shard), clock.monotonic() + RUN_SECONDS):
+        _owe_rest(job, shard)
+
+
+def _owe_rest(job: Job, shard: str) -> None:
+    tx = Transaction()
+    schedule(tx, PASS_ON, f"{shard}|{clock.stamp(clock.now())}")
+    job.finish(tx)
+    commit(tx)
+
+
+def _pass(shard: int, end: float) -> bool:
+    """Look at members of the shard until nobody is due, or until `end` (of the machine's seconds); whether some may be
+    left. Who was looked at may stand in the index for a moment more, and is passed over."""
+    after = None
+    while True:
+        member_ids, after = queries.due_in(shard, MEMBERS_AT_ONCE, after)
+        now = ms(clock.now())
+        found = [one for one in stored_of(member_ids) if one is not None and one.due is not None and one.due <= now]
+        settle_all(found)
+        if after is None:
+            return False
+        if clock.monotonic() >= end:
+            return True

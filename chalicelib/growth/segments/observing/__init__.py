@@ -1,0 +1,1 @@
+"""What members, events, orders, coupons and distribution tell of a member."""

@@ -1,0 +1,1 @@
+"""How many members a rule would have, before it is kept."""

@@ -1,0 +1,1 @@
+"""What is known of one member, kept up to date as things happen."""
