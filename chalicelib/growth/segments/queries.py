@@ -6,6 +6,7 @@ from datetime import datetime
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
 from chalicelib.customers.members.rules import Segment
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.segments.building import service as building
@@ -13,7 +14,7 @@ from chalicelib.growth.segments.counts.queries import totals
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import LIFE_CYCLE, Entry
 from chalicelib.growth.segments.membership import queries as membership
-from chalicelib.growth.segments.refusals import NO_SUCH_MEMBER, NO_SUCH_SEGMENT, NO_SUCH_TAG
+from chalicelib.growth.segments.refusals import NO_SUCH_SEGMENT, NO_SUCH_TAG
 from chalicelib.growth.segments.restoring.queries import restored
 from chalicelib.growth.segments.tables import unstamped
 from chalicelib.growth.segments.traits.queries import Stored, as_of_now, history, stored, stored_of

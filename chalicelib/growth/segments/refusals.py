@@ -44,7 +44,6 @@ WHO_IS_IN_IT = Reason(
     "name exactly one of segment_id, rule and members",
 )
 SEGMENT_OR_TAG = Reason("segment_or_tag", "请在 segment 与 tag 中选且只选一项", "name a segment or a tag, and one only")
-NO_SUCH_MEMBER = Reason("no_such_member", "没有这个会员", "there is no such member")
 
 FIELDS: Labels = {
     "rule": ("规则", "the rule"),

@@ -8,10 +8,10 @@ import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
 from chalicelib.growth.segments.assessment.rules import viewed
 from chalicelib.growth.segments.birthdays.queries import around
 from chalicelib.growth.segments.explaining.rules import Why, explained
-from chalicelib.growth.segments.refusals import NO_SUCH_MEMBER
 from chalicelib.growth.segments.traits.queries import as_of_now, book_for, stored
 from chalicelib.growth.segments.traits.rules import instant, ms
 

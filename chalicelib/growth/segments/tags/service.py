@@ -6,10 +6,11 @@ from collections.abc import Collection
 
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as members
+from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import Book, Definition
 from chalicelib.growth.segments.membership.service import settle_now
-from chalicelib.growth.segments.refusals import NO_SUCH_MEMBER, NO_SUCH_TAG
+from chalicelib.growth.segments.refusals import NO_SUCH_TAG
 from chalicelib.growth.segments.traits.rules import DAY_MS, Tag, Traits, with_tag, without_tags
 from chalicelib.growth.segments.traits.service import Happening, happens
 from chalicelib.platform.store.transaction import Transaction
