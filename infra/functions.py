@@ -152,6 +152,8 @@ def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str
         *permissions.statements(granted, secrets),
         {"Fn::If": ["HasTablesKey", _by_tables_key(), NOTHING]},
     ]
+    if function.lane is OUTSIDE:
+        statements += [{"Fn::If": ["HasEventsBucket", allowed, NOTHING]} for allowed in _exports_events()]
     if function.wakes == "stream":
         reads = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
         statements.append(_allow([f"dynamodb:{action}" for action in reads], _stream_arn(function)))
@@ -177,6 +179,16 @@ def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str
             "Policies": [{"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}],
         },
     }
+
+
+def _exports_events() -> list[Json]:
+    """What DynamoDB does in the name of who has it write events to the merchant's bucket (its developer guide:
+    requesting a table export)."""
+    within = {"Fn::Sub": "arn:${AWS::Partition}:s3:::${EventsBucket}/member_events/*"}
+    return [
+        _allow(["dynamodb:ExportTableToPointInTime"], permissions.table_arn("member_events")),
+        _allow(["s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectAcl"], within),
+    ]
 
 
 def _by_tables_key() -> Json:

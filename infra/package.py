@@ -46,6 +46,8 @@ _PARAMETERS = {
     "YUTANG_UPLOADS_BUCKET": uploads.BUCKET,
     "YUTANG_PICTURES_URL": "PicturesUrl",
     "YUTANG_CDN_SECONDS": "CdnSeconds",
+    "YUTANG_EVENTS_BUCKET": "EventsBucket",
+    "YUTANG_ACCOUNT_ID": "AWS::AccountId",
     # Nobody reads it: Lambda replaces every environment of a function whose variables change.
     "YUTANG_SECRETS_VERSION": "SecretsVersion",
 }

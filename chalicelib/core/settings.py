@@ -56,6 +56,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: Where its public files are read by everybody, such as a content delivery network's domain; "": the same.
     pictures_url: str = ""
 
+    #: The merchant's bucket that events of members are exported to, day by day; "" where they are not.
+    events_bucket: str = ""
+    #: The account of AWS that the mall is in; "" in a local one.
+    account_id: str = ""
+
     wechat_api_url: str = "https://api.weixin.qq.com"
     wechat_pay_url: str = "https://api.mch.weixin.qq.com"
     wechat_appid: str = ""

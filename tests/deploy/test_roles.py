@@ -34,6 +34,9 @@ STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIt
 #: What DynamoDB asks of who uses a table that is encrypted by a key of the account's own, and of nobody else.
 KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
 FIXED = {"api": "AllFixed", "operators": "AllFixed", "run-due-calls": "CallsFixed", "run-owed-calls": "CallsFixed"}
+#: What DynamoDB asks of who exports a table (its developer guide: requesting a table export).
+EXPORTS_EVENTS = {"run-due-calls", "run-owed-calls"}
+TO_S3 = ("s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectAcl")
 READS_THE_STREAM_OF = {"run-owed-jobs": "JobsTable", "run-owed-calls": "JobsTable", "run-owed-many": "JobsOfManyTable"}
 NOTHING = {"Ref": "AWS::NoValue"}
 SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:yutang/prod/%s-??????"
@@ -88,6 +91,12 @@ def expected(function: Function) -> set[Right]:
     found |= allow(XRAY, "*", "HasXRay")  # these know no narrower resource, nor do network interfaces
     if function.name in FIXED:
         found |= allow(VPC, "*", FIXED[function.name])
+    if function.name in EXPORTS_EVENTS:
+        table = {"Fn::GetAtt": ["MemberEventsTable", "Arn"]}
+        found |= allow(("dynamodb:ExportTableToPointInTime",), table, "HasEventsBucket")
+        found |= allow(
+            TO_S3, {"Fn::Sub": "arn:${AWS::Partition}:s3:::${EventsBucket}/member_events/*"}, "HasEventsBucket"
+        )
     if function.name in READS_THE_STREAM_OF:
         found |= allow(STREAM, {"Fn::GetAtt": [READS_THE_STREAM_OF[function.name], "StreamArn"]})
         found |= allow(("sqs:SendMessage",), {"Fn::GetAtt": ["UnreadJobs", "Arn"]})
