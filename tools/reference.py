@@ -102,7 +102,8 @@ def _tellers(module: str, constant: str) -> str:
         imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == module]
         if any(name.name == constant for node in imports for name in node.names):
             where = file.relative_to(ROOT / "chalicelib").as_posix()
-            functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+            bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+            functions = [node for body in bodies for node in body if isinstance(node, ast.FunctionDef)]
             found += [f"{where}: `{function.name}`" for function in functions if _uses(function, constant)]
     return "<br>".join(found)
 

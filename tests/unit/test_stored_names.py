@@ -35,6 +35,7 @@ OF_ONE_KIND = {
     "movements": "cause",
     "operators": "name",
     "purchases": "product_id",
+    "segment_members": "member_id",
 }
 #: What writes an instant as text.
 STAMP = ("clock", "stamp")

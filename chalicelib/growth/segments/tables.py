@@ -1,4 +1,4 @@
-"""Segments. Tables `traits`, `segments`, `segment_members`, `segment_counts`, `audiences`.
+"""Segments. Tables `member_traits`, `segments`, `segment_members`, `segment_counts`, `audiences`.
 
 | who asks | how | units |
 |---|---|---|
@@ -79,7 +79,7 @@ class MemberTraits(Table):
     """What is known of a member (part "traits"), and what they came into and left ("h#<instant>")."""
 
     class Meta(TableMeta):
-        table_name = name("traits")
+        table_name = name("member_traits")
 
     member_id = UnicodeAttribute(hash_key=True)
     part = UnicodeAttribute(range_key=True)
@@ -122,7 +122,7 @@ class SegmentMembers(Table):
 
     place = UnicodeAttribute(hash_key=True)
     member_id = UnicodeAttribute(range_key=True)
-    since = UnicodeAttribute()
+    entered_at = UnicodeAttribute()
 
 
 class SegmentCounts(Table):

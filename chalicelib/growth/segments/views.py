@@ -180,7 +180,7 @@ def tag_view(entry: Entry, count: int | None = None, as_of: datetime | None = No
 def member_of_segment(row: SegmentMembers, profile: Profile | None, segment: Segment | None) -> MemberOfSegment:
     """Show a member of a segment; of who has just left, that somebody is in it."""
     nickname = NAMELESS if profile is None else masked(profile.nickname)
-    return MemberOfSegment(row.member_id, nickname, segment, unstamped(row.since))
+    return MemberOfSegment(row.member_id, nickname, segment, unstamped(row.entered_at))
 
 
 def tag_of_member(name: str, tag: Tag) -> MemberTag:

@@ -99,7 +99,7 @@ def list_moves(tx: Transaction, member_id: str, net: Mapping[str, bool], since: 
     for segment_id, came in net.items():
         place = place_of(segment_id, count_shard(member_id))
         if came:
-            tx.put(SegmentMembers(place, member_id, since=stamp(since[segment_id])))
+            tx.put(SegmentMembers(place, member_id, entered_at=stamp(since[segment_id])))
         else:
             tx.delete(SegmentMembers, (place, member_id))
         counts_of(tx).add(member_id, segment_id, came)
