@@ -26,8 +26,8 @@ TtlDays = Annotated[int, Meta(ge=1, le=3650)]
 
 
 class SegmentInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A segment: its name, who is in it, whether members see that they are, and whether only what happens from now on
-    counts for it."""
+    """A segment: its name, who is in it, whether members see that they are, and whether only events from now on count
+    for it."""
 
     name: ShortText
     rule: RawRule

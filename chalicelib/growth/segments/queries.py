@@ -15,9 +15,9 @@ from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import LIFE_CYCLE, Entry
 from chalicelib.growth.segments.membership import queries as membership
 from chalicelib.growth.segments.refusals import NO_SUCH_SEGMENT, NO_SUCH_TAG
-from chalicelib.growth.segments.restoring.queries import restored
+from chalicelib.growth.segments.restoring.queries import known
 from chalicelib.growth.segments.tables import unstamped
-from chalicelib.growth.segments.traits.queries import Stored, as_of_now, history, stored, stored_of
+from chalicelib.growth.segments.traits.queries import Stored, as_of_now, history, stored_of
 from chalicelib.growth.segments.traits.rules import Traits
 from chalicelib.growth.segments.views import (
     MemberOfSegment,
@@ -106,12 +106,9 @@ def tag_named(name: str) -> str:
 
 def traits_of(member_id: str) -> Traits:
     """Find what is known of the member, as of now. Raises `not_found`."""
-    found = stored(member_id)
+    found = known(member_id)
     if found is None:
-        traits = restored(member_id, definitions.book())
-        if traits is None:
-            raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),))
-        found = Stored(traits, 0)
+        raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),))
     return as_of_now(found)
 
 

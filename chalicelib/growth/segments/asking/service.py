@@ -18,10 +18,9 @@ from chalicelib.growth.segments.refusals import (
     NO_SUCH_AUDIENCE,
     NO_SUCH_SEGMENT,
 )
-from chalicelib.growth.segments.restoring.queries import restored
+from chalicelib.growth.segments.restoring.queries import known, known_of
 from chalicelib.growth.segments.tables import traits_key
-from chalicelib.growth.segments.traits.queries import Stored, as_of_now, book_for, of_item
-from chalicelib.growth.segments.traits.queries import stored as traits_stored
+from chalicelib.growth.segments.traits.queries import as_of_now, book_for
 from chalicelib.growth.segments.traits.rules import ms
 from chalicelib.platform.store.read import Key, ReadSet
 
@@ -38,12 +37,9 @@ class Segments:
         found out from what they did."""
         if not segment_ids:
             return frozenset()
-        stored = of_item(found[traits_key(member_id)])
+        stored = known_of(member_id, found[traits_key(member_id)])
         if stored is None:
-            traits = restored(member_id, definitions.book())
-            if traits is None:
-                return frozenset()
-            stored = Stored(traits, 0)
+            return frozenset()
         book = book_for(stored.traits)
         inside = advance(book, stored.traits, stored.due, ms(now), around).traits.inside
         # A rule may have been changed since it was named.
@@ -69,7 +65,9 @@ class Shown:
         entries = definitions.book().entries.values()
         shown = [entry.definition for entry in entries if entry.definition.shown]
         named = {entry.definition.tag for entry in entries if entry.definition.tag}
-        stored = traits_stored(member.member_id) if shown or named else None
+        if not shown and not named:
+            return [], member.tags
+        stored = known(member.member_id)
         if stored is None:
             return [], member.tags
         traits = as_of_now(stored)

@@ -43,10 +43,12 @@ from chalicelib.growth.segments.refusals import (
     NO_SUCH_PROP,
     NO_SUCH_SEGMENT,
     NO_SUCH_TAG,
+    NOT_KEPT_SO_LONG,
     TAG_THERE,
     TOO_MANY_DEFINITIONS,
 )
 from chalicelib.growth.segments.tables import ALL, DEFINITION, Segments, version_part
+from chalicelib.growth.segments.traits.rules import DAY_MS
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, commit, retry
 
@@ -237,6 +239,8 @@ def _missing(leaf: Leaf, path: str, segment_ids: Collection[str], tags: Collecti
         if planned is None or planned.by != "client":
             yield NO_SUCH_EVENT.at(f"{path}.event")
         else:
+            if leaf.window_ms > planned.keep_days * DAY_MS:
+                yield NOT_KEPT_SO_LONG.at(f"{path}.within_days", limit=planned.keep_days)
             for prop, value in leaf.where.items():
                 known = planned.props.get(prop)
                 if known is None or not known.takes(value):

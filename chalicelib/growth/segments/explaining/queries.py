@@ -12,7 +12,8 @@ from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
 from chalicelib.growth.segments.assessment.rules import viewed
 from chalicelib.growth.segments.birthdays.queries import around
 from chalicelib.growth.segments.explaining.rules import Why, explained
-from chalicelib.growth.segments.traits.queries import as_of_now, book_for, stored
+from chalicelib.growth.segments.restoring.queries import known
+from chalicelib.growth.segments.traits.queries import as_of_now, book_for
 from chalicelib.growth.segments.traits.rules import instant, ms
 
 
@@ -33,7 +34,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def reason(segment_id: str, member_id: str) -> Reason:
     """Say why the member is in the segment or tag, or is not. Raises `not_found`."""
-    found = stored(member_id)
+    found = known(member_id)
     if found is None:
         raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),))
     book = book_for(found.traits)

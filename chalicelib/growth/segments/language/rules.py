@@ -127,11 +127,14 @@ class Happened(_Node, frozen=True, kw_only=True):
     within_days: Annotated[int, Meta(ge=1, le=EVENT_DAYS_MAX)] | None = None
     op: Literal[">=", "<=", "=="]
     count: Annotated[int, Meta(ge=0, le=INSTANTS_MAX)]
+    #: What came before this instant (Unix milliseconds) does not count; said by the definition, never by the rule.
+    counted_from: int = 0
 
     @property
     def key(self) -> str:
         """Name what is counted, as Traits.rings has it."""
-        return ids.digest(msgspec.json.encode([self.event, self.where], order="deterministic"))[:10]
+        counted = [self.event, self.where, self.counted_from]
+        return ids.digest(msgspec.json.encode(counted, order="deterministic"))[:10]
 
     @property
     def kept(self) -> int:
@@ -257,6 +260,8 @@ def _check_parts(leaf: Leaf, path: str) -> None:
     if isinstance(leaf, CameBy) and _named(leaf.source) != 1:
         raise _malformed(ONE_PART.at(f"{path}.source"))
     if isinstance(leaf, Happened):
+        if leaf.counted_from:
+            raise _malformed(UNKNOWN_FIELD.at(f"{path}.counted_from"))
         if (leaf.within_hours is None) == (leaf.within_days is None):
             raise _malformed(ONE_WINDOW.at(f"{path}.within_days"))
         if leaf.kept > INSTANTS_MAX + 1:
@@ -279,11 +284,27 @@ def leaves_of(rule: Rule, path: str = "rule") -> Iterator[tuple[str, Leaf]]:
         yield path, rule
 
 
-def matches(leaf: Happened, name: str, props: Mapping[str, object]) -> bool:
-    """Say whether an event of this name with these properties is one that the leaf counts."""
-    return name == leaf.event and all(
-        prop in props and props[prop] == value and isinstance(props[prop], bool) is isinstance(value, bool)
-        for prop, value in leaf.where.items()
+def counted_from(rule: Rule, at: int) -> Rule:
+    """Have the rule count no event that came before that instant (Unix milliseconds)."""
+    if isinstance(rule, All):
+        return All(all=[counted_from(part, at) for part in rule.all])
+    if isinstance(rule, AnyOf):
+        return AnyOf(any=[counted_from(part, at) for part in rule.any])
+    if isinstance(rule, Not):
+        return Not(negated=counted_from(rule.negated, at))
+    return msgspec.structs.replace(rule, counted_from=at) if isinstance(rule, Happened) else rule
+
+
+def matches(leaf: Happened, name: str, at: int, props: Mapping[str, object]) -> bool:
+    """Say whether an event of this name with these properties, at that instant (Unix milliseconds), is one that the
+    leaf counts."""
+    return (
+        at >= leaf.counted_from
+        and name == leaf.event
+        and all(
+            prop in props and props[prop] == value and isinstance(props[prop], bool) is isinstance(value, bool)
+            for prop, value in leaf.where.items()
+        )
     )
 
 

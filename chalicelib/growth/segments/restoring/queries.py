@@ -4,6 +4,7 @@ new rule asks that nobody has counted for it."""
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -14,16 +15,35 @@ from chalicelib.customers.events import queries as events
 from chalicelib.customers.members import queries as members
 from chalicelib.customers.members.rules import Profile
 from chalicelib.growth.distribution.distributors import queries as distributors
+from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import Book
 from chalicelib.growth.segments.language.rules import EVENT_DAYS_MAX, matches
 from chalicelib.growth.segments.purchases.rules import bought
+from chalicelib.growth.segments.tables import TRAITS, MemberTraits
+from chalicelib.growth.segments.traits.queries import Stored, of_item
 from chalicelib.growth.segments.traits.rules import Traits, ms, person, with_orders
+from chalicelib.platform.store import read
 
 
 def restored(member_id: str, book: Book) -> Traits | None:
     """Find out all that is known of a member of whom nothing is stored; None where there is no such member."""
     profile = members.current(member_id)
     return None if profile is None else completed(begun(profile), book)
+
+
+def known(member_id: str) -> Stored | None:
+    """Read what is known of a member, as `known_of` gives it."""
+    return known_of(member_id, read.get(MemberTraits, member_id, TRAITS))
+
+
+def known_of(member_id: str, item: Any) -> Stored | None:
+    """Take what is known of a member out of its item; of whom nothing is stored (None) it is found out. None where
+    there is no such member."""
+    found = of_item(item)
+    if found is not None:
+        return found
+    traits = restored(member_id, definitions.book())
+    return None if traits is None else Stored(traits, 0)
 
 
 def begun(profile: Profile) -> Traits:
@@ -46,8 +66,8 @@ def completed(traits: Traits, book: Book) -> Traits:
         since = now - timedelta(days=EVENT_DAYS_MAX)
         for event in events.events_of(member_id, book.event_names, since, now):
             for key, leaf in book.needs.rings.items():
-                if matches(leaf, event.name, event.props):
-                    rings.setdefault(key, []).append(ms(event.at))
+                if matches(leaf, event.name, at := ms(event.at), event.props):
+                    rings.setdefault(key, []).append(at)
     return msgspec.structs.replace(
         traits,
         rings={key: sorted(found)[-book.needs.rings[key].kept :] for key, found in rings.items()},

@@ -14,10 +14,9 @@ from chalicelib.core import clock, log
 from chalicelib.customers.members import service as members
 from chalicelib.growth.segments.assessment.rules import Assessment, advance, assess, is_complete
 from chalicelib.growth.segments.birthdays.queries import around
-from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import Book
 from chalicelib.growth.segments.jobs import SETTLE
-from chalicelib.growth.segments.restoring.queries import restored
+from chalicelib.growth.segments.restoring.queries import known
 from chalicelib.growth.segments.tables import MemberTraits, traits_item
 from chalicelib.growth.segments.timers.service import timers_of
 from chalicelib.growth.segments.traits import queries
@@ -41,14 +40,10 @@ class Change:
 
     def add_to(self, tx: Transaction) -> None:
         """Write what is known of the member from then on, as part of `tx`; nothing of who has left."""
-        found = Stored(self.begins, 0) if self.begins is not None else queries.stored(self.member_id)
-        known = None if found is None else found.traits
-        book = definitions.book() if known is None else queries.book_for(known)
+        found = Stored(self.begins, 0) if self.begins is not None else known(self.member_id)
         if found is None:
-            known = restored(self.member_id, book)
-            if known is None:
-                return
-            found = Stored(known, 0)
+            return
+        book = queries.book_for(found.traits)
         now = ms(clock.now())
         after = self._after(book, found, now)
         _write(tx, found, after)
