@@ -95,6 +95,28 @@ def test_a_limit_of_a_product_is_of_all_its_skus_together(wanted: dict[str, int]
     assert len(fault.errors) == len(over)
 
 
+@pytest.mark.parametrize(("limited", "plain", "fits"), [(40, 0, True), (41, 0, False), (30, 20, True), (31, 19, False)])
+def test_an_order_has_room_for_its_lines_and_their_limits_in_every_transaction(
+    limited: int, plain: int, fits: bool
+) -> None:
+    offered = {
+        f"p{number}-s": Offer(
+            Product(
+                product_id=f"p{number}", product_code="c", name="抱枕", created_at=NOW, updated_at=NOW,
+                skus=[Sku(sku_id=f"p{number}-s", sku_code="s", specs={}, price_fen=1)],
+                limit_per_member=9 if number < limited else None,
+            ),
+            Sku(sku_id=f"p{number}-s", sku_code="s", specs={}, price_fen=1), 9,
+        )
+        for number in range(limited + plain)
+    }  # fmt: skip
+    lines = lines_of(dict.fromkeys(offered, 1))
+    if fits:
+        rules.check_limits(lines, offered)
+        return
+    assert [error.reason.code for error in refused(rules.check_limits, lines, offered).errors] == ["limited_together"]
+
+
 def test_what_is_left_of_a_members_limit_is_told_of_that_products_lines_alone() -> None:
     lines = lines_of({SKUS[0]: 1, SKUS[2]: 2, SKUS[3]: 1})
     fault = rules.over_limit("p1", 4, lines, offers(limit_per_member=5))

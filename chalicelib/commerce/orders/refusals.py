@@ -321,6 +321,11 @@ PIECES_PER_MEMBER = Reason(
     "{name} 每人限购 {limit} 件，已购买的也计算在内，现在还可购买 {left} 件",
     "at most {limit} pieces of {name} to a member, earlier orders included; {left} more can be bought",
 )
+LIMITED_TOGETHER = Reason(
+    "limited_together",
+    "限购的商品种类太多，请分成几个订单",
+    "there are too many products with a limit for each member; make several orders of them",
+)
 
 # what is on offer
 OFF_SALE = Reason("off_sale", "{name} 已下架，请从订单中移除", "{name} is no longer on sale; remove it from the order")

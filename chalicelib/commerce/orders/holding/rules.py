@@ -13,10 +13,16 @@ from datetime import datetime, timedelta
 import msgspec
 
 from chalicelib.commerce.catalogue.offers.rules import Offer
-from chalicelib.commerce.orders.refusals import LET_GO, PIECES_HELD, PIECES_PER_MEMBER, PIECES_PER_ORDER
+from chalicelib.commerce.orders.refusals import (
+    LET_GO,
+    LIMITED_TOGETHER,
+    PIECES_HELD,
+    PIECES_PER_MEMBER,
+    PIECES_PER_ORDER,
+)
 from chalicelib.commerce.orders.rules import Order, Pieces
 from chalicelib.core import clock, ids
-from chalicelib.core.errors import FieldError, MallError, Reason
+from chalicelib.core.errors import FieldError, MallError, Reason, invalid
 
 #: How long an order that was let go unpaid counts, and how many of them are kept.
 LET_GO_FOR = timedelta(hours=24)
@@ -27,6 +33,9 @@ BOUGHT_KEPT = 5
 UNPAID_AFTER = ((10, 1), (3, 5))
 #: So many lines are in a member's unpaid orders at most: an item has a size.
 LINES_MAX = 2500
+#: So many lines, and products with a limit for each member, an order has at most together: each is an action of its
+#: transactions, which have up to 20 others. The most has a refund of all that was not sent, with three coupons.
+COUNTED_MAX = 80
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
@@ -170,7 +179,12 @@ def surplus(standing: Standing) -> frozenset[str]:
 
 
 def check_limits(lines: Sequence[Pieces], offers: Mapping[str, Offer]) -> None:
-    """Raise `purchase_limit` where the lines are more of a product than one order, or one member, may have of it."""
+    """Raise `purchase_limit` where the lines are more of a product than one order, or one member, may have of it; and
+    `invalid` where they are of more products with a limit for each member than an order has room for."""
+    products = [offers[line.sku_id].product for line in lines]
+    limited = {one.product_id for one in products if one.limit_per_member is not None}
+    if len(lines) + len(limited) > COUNTED_MAX:
+        raise invalid(LIMITED_TOGETHER.at("lines"))
     ordered: Counter[str] = Counter()
     for line in lines:
         ordered[offers[line.sku_id].product.product_id] += line.quantity
