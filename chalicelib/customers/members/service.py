@@ -257,11 +257,6 @@ def set_known(
     _count(tx, member_id, lambda member: with_known(member, completed, last, tags or {}))
 
 
-def add_purchase(tx: Transaction, member_id: str, at: datetime) -> None:
-    """Count a purchase of the member at that instant as part of `tx`; nothing of one who has left."""
-    _count(tx, member_id, lambda member: with_purchase(member, at))
-
-
 def _count(tx: Transaction, member_id: str, counted: Callable[[Profile], Profile]) -> None:
     try:
         found = stored_profile(member_id)
@@ -279,7 +274,8 @@ def count_purchase(job: Job) -> None:
 
     def once() -> None:
         tx = Transaction()
-        add_purchase(tx, job.task.payload["member_id"], clock.from_stamp(job.task.payload["at"]))
+        at = clock.from_stamp(job.task.payload["at"])
+        _count(tx, job.task.payload["member_id"], lambda member: with_purchase(member, at))
         job.finish(tx)
         versioned.commit(tx)
 

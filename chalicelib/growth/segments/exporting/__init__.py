@@ -1,0 +1,1 @@
+"""What is known of a person, for themselves to read."""
