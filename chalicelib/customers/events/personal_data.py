@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.customers.events import queries
-from chalicelib.customers.events.tables import MemberEvents
+from chalicelib.customers.events.tables import BATCH, MemberEvents, batch_key, moved
 from chalicelib.customers.events.views import event_view
 from chalicelib.customers.members.ports import DataOwner
-from chalicelib.platform.store.transaction import remove
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import Transaction, remove
 
 #: A batch has 50 events and 64 KB at most, and all of an answer has to fit into 6 MB.
 _BATCHES = 10
@@ -24,5 +25,20 @@ def _erase(member_id: str) -> None:
         remove(MemberEvents, (member_id, part))
 
 
+def _absorb(former: str, member_id: str, _position: str | None) -> str | None:
+    """Move some batches; what is moved is not found again, so that each step begins at the start."""
+    items = queries.batches_of(former, _BATCHES)
+    there = read.batch_get([batch_key(member_id, item.part.removeprefix(BATCH)) for item in items])
+    tx = Transaction()
+    for item, known in zip(items, there, strict=True):
+        if known is None:
+            tx.put(moved(item, member_id))
+        tx.delete(MemberEvents, (former, item.part))
+    if not items:
+        return None
+    tx.commit()
+    return BATCH
+
+
 # Nothing is handed on to who returns: what somebody did is forgotten with them, and no offer is limited by it.
-DATA_OWNERS = (DataOwner("events", _events, erase=_erase),)
+DATA_OWNERS = (DataOwner("events", _events, erase=_erase, absorb=_absorb),)

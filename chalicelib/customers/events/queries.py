@@ -99,6 +99,13 @@ def page(member_id: str, position: str | None, batches: int) -> tuple[list[Told]
     return told, items[-1]["part"]["S"] if rest is not None else None
 
 
+def batches_of(member_id: str, limit: int) -> list[MemberEvents]:
+    """Read the first batches of the member as they are stored now. Raises `unavailable`."""
+    where = MemberEvents.part.startswith(BATCH)
+    items, _ = read.query(MemberEvents, member_id, where=where, limit=limit, consistent=True)
+    return [MemberEvents.from_raw_data(raw) for raw in items]
+
+
 def parts_of(member_id: str) -> Iterator[str]:
     """Name every item of the member. Raises `unavailable`."""
     return (item.part for item in read.query_all(MemberEvents, member_id, consistent=True))

@@ -51,6 +51,14 @@ def batch_key(member_id: str, batch_id: str) -> Key:
     return MemberEvents, (member_id, f"{BATCH}{batch_id.lower()}")
 
 
+def moved(item: MemberEvents, member_id: str) -> MemberEvents:
+    """Make the item of the same batch of another member."""
+    return MemberEvents(
+        member_id, item.part, batch=item.batch, events=item.events, first_at=item.first_at, last_at=item.last_at,
+        expires=item.expires,
+    )  # fmt: skip
+
+
 def day_key(member_id: str, day: str) -> Key:
     """Name the item of what a member sent on a day (YYYY-MM-DD)."""
     return MemberEvents, (member_id, f"day#{day}")

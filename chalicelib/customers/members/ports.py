@@ -20,6 +20,12 @@ from chalicelib.platform.store.transaction import Transaction
 Pages = Callable[[str, str | None], tuple[list[Any], str | None]]
 
 
+#: Moves what is kept of the first member to the second, who turned out to be the same person: one bounded step, from
+#: that position on (None: from the start); gives where the next step starts (None: all is moved). A step that is done
+#: again changes nothing.
+Absorb = Callable[[str, str, str | None], str | None]
+
+
 def _blocks_nothing(_member_id: str) -> bool:
     return False
 
@@ -46,6 +52,9 @@ class DataOwner(msgspec.Struct, frozen=True):
 
     `hand_on` is for who was the former member, was erased, and is about to be the other one: what limits count for a
     person goes on where it stood. What is there already stays as it is: it may be called again, also late.
+
+    `absorb` is for two members who turn out to be one person; it runs in the background, owner after owner, when the
+    first of them is already the second.
     """
 
     name: str
@@ -55,6 +64,7 @@ class DataOwner(msgspec.Struct, frozen=True):
     hindrance: Reason = SOMETHING_OPEN
     close: Callable[[str, bool, Transaction], FieldError | None] = _closes_nothing
     hand_on: Callable[[str, str], None] = _hands_nothing_on
+    absorb: Absorb | None = None
 
 
 _find: Callable[[], Sequence[DataOwner]] | None = None

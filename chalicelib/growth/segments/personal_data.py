@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.customers.members.ports import DataOwner
+from chalicelib.growth.segments.absorbing.service import absorb, absorb_history
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.erasing.service import erase
 from chalicelib.growth.segments.exporting.views import known_view, move_of_mine
@@ -30,6 +31,6 @@ def _history(member_id: str, position: Any) -> tuple[list[Any], Any]:
 
 
 DATA_OWNERS = (
-    DataOwner("traits", _traits, erase=erase),
-    DataOwner("segment_history", _history),
+    DataOwner("segment_history", _history, absorb=absorb_history),
+    DataOwner("traits", _traits, erase=erase, absorb=absorb),
 )

@@ -243,6 +243,17 @@ def without_tags(traits: Traits, names: Collection[str], refused: bool) -> Trait
     return msgspec.structs.replace(traits, tags=tags, refused=kept)
 
 
+def absorbed(traits: Traits, other: Traits) -> Traits:
+    """Take over what the other member had who is the same person: tags, each since it was set first, and those that
+    they took away. All else is found out anew (`incomplete`), when what it is found out from has been moved."""
+    tags = dict(other.tags)
+    for name, tag in traits.tags.items():
+        tags[name] = min(tag, tags.get(name, tag), key=lambda one: (one.by_rule, one.at))
+    refused = sorted({*traits.refused, *other.refused})
+    kept = {name: tag for name, tag in tags.items() if not (name in other.refused and tag.by_rule)}
+    return msgspec.structs.replace(traits, tags=kept, refused=refused, incomplete=True)
+
+
 def within_needs(traits: Traits, rings: Mapping[str, int], templates: Collection[str]) -> Traits:
     """Leave out what no rule looks at any more: `rings` says how many instants of what are kept."""
     kept = {key: ring[-rings[key] :] for key, ring in traits.rings.items() if key in rings}
