@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core import clock
 from chalicelib.platform.store import tools
 from local.client import Client, Operator, Sandbox, Shopper
 from local.clock import LocalClock
@@ -32,6 +33,12 @@ _A_CODE = "WeChat's or the mall's own code: it is looked up, and not kept"
 LISTED = {
     "source.scene": "a number or a word of WeChat's, kept where the channel is",
     "scene": "a number or a word of WeChat's, kept where the channel is",
+    "session.source.scene": "a number or a word of WeChat's, kept where the channel is",
+    "batch_id": "a UUID that the client made up: the batch goes with all of its member's",
+    "events[].event_id": "as the batch's: the events are packed in it",
+    "events[].name": "one of a list",
+    "add[]": "one of the tags that operators have defined",
+    "remove[]": "one of the tags that operators have defined",
     "region_code": "six digits that say a region; they stay, for what is sold where",
     "code": _A_CODE,
     "share_token": _A_CODE,
@@ -147,7 +154,6 @@ def every_text(anybody: Client) -> set[str]:
 
 def earn(shopper: Shopper, fen: int) -> None:
     """An order that somebody placed has left the distributor this."""
-    from chalicelib.core import clock
     from chalicelib.ledger import rules as entries
     from chalicelib.ledger import service as ledger
     from chalicelib.platform.store.transaction import Transaction
@@ -167,6 +173,14 @@ def arrive(operator: Operator, sandbox: Sandbox, planting: Planting) -> Shopper:
     login = planting.send(shopper, "POST", "/v1/auth/login", {"code": code}, *source).ok()
     shopper.token, shopper.member_id = login["token"], login["member"]["member_id"]
     planting.send(shopper, "POST", "/v1/me/visits", {}, "channel", "inviter", "live_room").ok()
+    now = clock.now().isoformat()
+    batch: dict[str, Any] = {
+        "batch_id": f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-7abc-8abc-{secrets.token_hex(6)}", "sent_at": now,
+        "events": [{"event_id": "e1", "name": "app_launch", "at": now, "props": {"scene": 1001, "path": "/"}}],
+    }  # fmt: skip
+    session = ("id", "platform", "app_version", "source.channel", "source.inviter", "source.live_room")
+    told = (f"session.{name}" for name in session)
+    planting.send(shopper, "POST", "/v1/me/events", batch, *told).ok(202)
     phone = planting.phone()
     code = sandbox.post("phone", {"user": user, "phone": phone})["code"]
     planting.send(shopper, "POST", "/v1/me/phone", {"code": code}, "consent.version").ok()
@@ -188,7 +202,7 @@ def profile_methods(anybody: Client) -> list[str]:
     return [one.upper() for one in anybody.get("/openapi.json").ok()["paths"]["/v1/me"] if one in ("put", "patch")]
 
 
-def shop(operator: Operator, shopper: Shopper, planting: Planting, clock: LocalClock) -> list[str]:
+def shop(operator: Operator, shopper: Shopper, planting: Planting, mall_clock: LocalClock) -> list[str]:
     """What the shopper orders, and writes on it, and what operators do about it; the orders."""
     sku = operator.product()["skus"][0]["sku_id"]
     place = {"region_code": "310104"}
@@ -198,7 +212,7 @@ def shop(operator: Operator, shopper: Shopper, planting: Planting, clock: LocalC
         body = shopper.order_body([(sku, 1)])
         orders.append(planting.send(shopper, "POST", "/v1/orders", body, "remark").ok(201)["order_id"])
         pay(shopper, orders[-1])
-        clock.advance(1)
+        mall_clock.advance(1)
     unsent, rejected, granted, by_mall = orders
     refunds, of_operator = "/v1/orders/{order_id}/refunds", "/v1/admin/orders/{order_id}/refunds"
     planting.send(shopper, "PUT", "/v1/orders/{order_id}/address", place, *wheres, order_id=rejected).ok()
@@ -226,7 +240,7 @@ def shop(operator: Operator, shopper: Shopper, planting: Planting, clock: LocalC
     return orders
 
 
-def sell(operator: Operator, shopper: Shopper, planting: Planting, clock: LocalClock) -> None:
+def sell(operator: Operator, shopper: Shopper, planting: Planting, mall_clock: LocalClock) -> None:
     """What the shopper shares as a distributor, and what operators decide about their money."""
     distributor(operator, shopper)
     link = ("page=pages/{}", "channel=zq.{}")
@@ -241,7 +255,7 @@ def sell(operator: Operator, shopper: Shopper, planting: Planting, clock: LocalC
     end(shopper.sandbox, paid, "confirm")
     for _ in range(3):
         run_jobs()
-        clock.advance(601)
+        mall_clock.advance(601)
     run_jobs()
     path = "/v1/admin/distributors/{member_id}/write-off"
     planting.send(operator, "POST", path, {}, "reason", member_id=shopper.member_id).ok()
@@ -270,6 +284,9 @@ def test_nothing_that_a_person_or_an_operator_about_them_wrote_is_left(
         orders = shop(operator, shopper, planting, mall_clock)
         sell(operator, shopper, planting, mall_clock)
         completed(mall_clock)
+        operator.post("/v1/admin/tags", {"name": "茶友"})
+        tags = "/v1/admin/members/{member_id}/tags"
+        planting.send(operator, "POST", tags, {"add": ["茶友"]}, "reason", member_id=shopper.member_id).ok()
         block = "/v1/admin/members/{member_id}/block"
         planting.send(operator, "POST", block, {}, "reason", member_id=shopper.member_id).ok()
         assert planting.planted == every_text(operator)
