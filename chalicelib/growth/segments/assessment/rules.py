@@ -115,6 +115,15 @@ def advance(book: Book, traits: Traits, due: int | None, now: int, birthdays: Bi
     return assess(book, traits, now, birthdays)
 
 
+def next_look(due: int | None, needed: int | None, now: int) -> int | None:
+    """Choose when a member, who was to be looked at at `due`, is looked at next, where they have been followed to `now`
+    and time changes nothing before `needed`. A look that is due before it need be stays: one that finds nothing costs
+    less than to move it at every purchase. One whose instant has passed does not: a member is never followed from an
+    instant before that which they were decided for last."""
+    stays = due is not None and due > now and (needed is None or due <= needed)
+    return due if stays else needed
+
+
 def net_moves(moves: Collection[tuple[int, str, bool]]) -> dict[str, bool]:
     """Tell what of these moves the lists must follow: of each segment whether the member came in or left, in the end;
     nothing where they are as before."""

@@ -12,7 +12,7 @@ import msgspec
 
 from chalicelib.core import clock, log
 from chalicelib.customers.members import service as members
-from chalicelib.growth.segments.assessment.rules import Assessment, advance, assess, is_complete
+from chalicelib.growth.segments.assessment.rules import Assessment, advance, assess, is_complete, next_look
 from chalicelib.growth.segments.birthdays.queries import around
 from chalicelib.growth.segments.definitions.rules import Book
 from chalicelib.growth.segments.jobs import SETTLE
@@ -46,7 +46,7 @@ class Change:
         book = queries.book_for(found.traits)
         now = ms(clock.now())
         after = self._after(book, found, now)
-        _write(tx, found, after)
+        _write(tx, found, after, now)
         counted = after.traits.completed, after.traits.last_completed_at
         if counted != (found.traits.completed, found.traits.last_completed_at):
             last = after.traits.last_completed_at
@@ -81,17 +81,12 @@ def happens(tx: Transaction, member_id: str, happening: Happening) -> None:
     change_of(tx, member_id).happenings.append(happening)
 
 
-def _write(tx: Transaction, before: Stored, after: Assessment) -> None:
-    """Write what is known of a member where that has changed. A look that is due before it need be stays: a look that
-    finds nothing costs less than to move it at every purchase."""
-    due = before.due if _is_early_enough(before.due, after.due) else after.due
+def _write(tx: Transaction, before: Stored, after: Assessment, now: int) -> None:
+    """Write what is known of a member, and when to look again, where that has changed."""
+    due = next_look(before.due, after.due, now)
     if before.version and after.traits == before.traits and due == before.due:
         return
     put(tx, before, after.traits, due)
-
-
-def _is_early_enough(due: int | None, needed: int | None) -> bool:
-    return due is not None and (needed is None or due <= needed)
 
 
 def put(tx: Transaction, before: Stored, traits: Traits, due: int | None) -> None:
