@@ -14,15 +14,16 @@ ONE_PART = Reason("one_part", "{label}要且只能写一项", "{label} must name
 ONE_WINDOW = Reason(
     "one_window", "within_days 与 within_hours 要且只能写一个", "give within_days or within_hours, and not both"
 )
-ABOVE_KEPT = Reason("above_kept", "次数最多问到 {limit}", "a count may be at most {limit}")
 GOES_ROUND = Reason("goes_round", "规则互相引用：{segments}", "the rules name each other in a ring: {segments}")
 
 # what a rule names
 NO_SUCH_SEGMENT = Reason("no_such_segment", "没有这个分群：{segment_id}", "there is no segment {segment_id}")
 NO_SUCH_TAG = Reason("no_such_tag", "没有这个标签：{tag}", "there is no tag {tag}")
 NO_SUCH_EVENT = Reason("no_such_event", "埋点计划里没有这个事件", "the tracking plan has no such event")
-NOT_KEPT_SO_LONG = Reason(
-    "event_not_kept_so_long", "这个事件只保留 {limit} 天", "this event is kept for {limit} days only"
+KEPT_SHORTER = Reason(
+    "kept_shorter",
+    "这个事件只保留 {limit} 天，窗口不能更长",
+    "this event is kept for {limit} days, and no window is longer",
 )
 NO_SUCH_PROP = Reason("no_such_prop", "这个事件没有这个属性", "this event has no such property")
 

@@ -63,30 +63,43 @@ def viewed(book: Book, traits: Traits, now: int, birthdays: Birthdays) -> View:
     born = traits.person.birthday
     view = View(
         traits=traits, now=now, bounds=book.bounds, birthdays=None if born is None else birthdays(born, now),
-        tags={}, inside={},
+        tags={}, inside={}, withheld=set(),
     )  # fmt: skip
     for segment_id, entry in book.entries.items():
         tag = entry.definition.tag
-        if _waits(entry, traits):
+        if _waits(entry, traits) and not _is_withheld(entry, view):
             view.inside[segment_id] = segment_id in traits.inside, None
             if tag in traits.tags:
                 view.tags[tag] = traits.tags[tag], None
         else:
             view.inside[segment_id] = _tagged(entry, view) if tag else _ruled(entry, view)
+        if _is_withheld(entry, view) and not view.inside[segment_id][0]:
+            view.withheld.add(segment_id)
     return view
 
 
+def _is_withheld(entry: Entry, view: View) -> bool:
+    """Whether the definition is false as a whole: it asks for what the member did or bought, who does not want to be
+    chosen by that."""
+    if view.traits.person.personalised or not entry.behavioural:
+        return False
+    return entry.by_itself or not entry.named.isdisjoint(view.withheld)
+
+
 def _ruled(entry: Entry, view: View) -> Answer:
-    if entry.rule is None or (entry.behavioural and not view.traits.person.personalised):
+    if entry.rule is None or _is_withheld(entry, view):
         return False, None
-    return decide(entry.rule, view)
+    holds, until = decide(entry.rule, view)
+    if entry.behavioural and not view.traits.person.personalised:  # as long as the tags that it asks for are by hand
+        until = earliest((until, *(view.inside[one][1] for one in entry.named)))
+    return holds, until
 
 
 def _tagged(entry: Entry, view: View) -> Answer:
     """Whether the member has the tag, by hand or by its rule; notes it for the rules that ask for it."""
     definition, traits = entry.definition, view.traits
     had = traits.tags.get(definition.tag)
-    if had is not None and had.until and view.now >= had.until:
+    if had is not None and ((had.until and view.now >= had.until) or (had.by_rule and _is_withheld(entry, view))):
         had = None
     by_hand = had is not None and not had.by_rule
     holds, until = (False, None) if by_hand or definition.tag in traits.refused else _ruled(entry, view)

@@ -77,16 +77,19 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A definition as it is decided: its rule read, what that needs, whether it asks for what a member did or bought,
-    and whether nobody but the mall can make it true; of a rule that names others both with theirs. `building`:
-    everybody is being looked at for it."""
+    """A definition as it is decided: its rule read, what that needs, and which others it names. `behavioural`: it asks
+    for what a member did or bought, by itself or by what it names. `proven`: nobody but the mall can make it true;
+    `proven_out`: nor false. `building`: everybody is being looked at for it."""
 
     definition: Definition
     building: bool = False
     rule: Rule | None
     needs: Needs
-    behavioural: bool
-    proven: bool
+    named: frozenset[str] = frozenset()
+    by_itself: bool = False
+    behavioural: bool = False
+    proven: bool = True
+    proven_out: bool = True
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,9 +169,7 @@ def _life_cycle(word: Segment) -> Entry:
         segment_id=word, name=word, generation=0, made_at=never, changed_at=never,
         rule={"life_cycle": [word]},
     )  # fmt: skip
-    return Entry(
-        definition=definition, rule=LifeCycle(life_cycle=[word]), needs=Needs(), behavioural=False, proven=True
-    )
+    return Entry(definition=definition, rule=LifeCycle(life_cycle=[word]), needs=Needs())
 
 
 def _in_order(rules: Mapping[str, Rule | None], by_tag: Mapping[str, str]) -> list[str]:
@@ -195,15 +196,18 @@ def _entry(
     definition: Definition, rule: Rule | None, entries: Mapping[str, Entry], by_tag: Mapping[str, str]
 ) -> Entry:  # fmt: skip
     if rule is None:  # a tag by hand: an operator knows why
-        return Entry(definition=definition, rule=None, needs=Needs(), behavioural=False, proven=True)
-    named = [entries[one] for one in _named_by(rule, by_tag) if one in entries]
-    of_segments = [one for one in named if not one.definition.tag]
+        return Entry(definition=definition, rule=None, needs=Needs())
+    named = frozenset(_named_by(rule, by_tag) & entries.keys())
+    by_itself = any(is_behavioural(leaf) for _, leaf in leaves_of(rule))
     return Entry(
         definition=definition,
         rule=rule,
         needs=needs_of([rule]),
-        behavioural=any(is_behavioural(leaf) for _, leaf in leaves_of(rule)) or any(x.behavioural for x in of_segments),
+        named=named,
+        by_itself=by_itself,
+        behavioural=by_itself or any(entries[one].behavioural for one in named),
         proven=_proven(rule, entries, by_tag, True),
+        proven_out=_proven(rule, entries, by_tag, False),
     )
 
 
@@ -214,10 +218,12 @@ def _proven(rule: Rule, entries: Mapping[str, Entry], by_tag: Mapping[str, str],
     if isinstance(rule, All | AnyOf):
         parts = [_proven(part, entries, by_tag, holds) for part in (rule.all if isinstance(rule, All) else rule.any)]
         return any(parts) if isinstance(rule, All) is holds else all(parts)
-    if isinstance(rule, InSegment | HasTag):
-        named = by_tag.get(rule.tag) if isinstance(rule, HasTag) else rule.segment
-        return named is not None and named in entries and entries[named].proven
-    return is_proven(rule)
+    if isinstance(rule, HasTag):  # a member may take away any of their tags
+        return holds and rule.tag in by_tag and entries[by_tag[rule.tag]].proven
+    if isinstance(rule, InSegment):
+        found = entries.get(rule.segment)
+        return found is not None and (found.proven if holds else found.proven_out)
+    return is_proven(rule, holds)
 
 
 def users_of(book: Book, definition: Definition) -> list[str]:

@@ -39,11 +39,11 @@ from chalicelib.growth.segments.language.rules import (
 )
 from chalicelib.growth.segments.refusals import (
     IN_USE,
+    KEPT_SHORTER,
     NO_SUCH_EVENT,
     NO_SUCH_PROP,
     NO_SUCH_SEGMENT,
     NO_SUCH_TAG,
-    NOT_KEPT_SO_LONG,
     TAG_THERE,
     TOO_MANY_DEFINITIONS,
 )
@@ -240,7 +240,8 @@ def _missing(leaf: Leaf, path: str, segment_ids: Collection[str], tags: Collecti
             yield NO_SUCH_EVENT.at(f"{path}.event")
         else:
             if leaf.window_ms > planned.keep_days * DAY_MS:
-                yield NOT_KEPT_SO_LONG.at(f"{path}.within_days", limit=planned.keep_days)
+                window = "within_days" if leaf.within_hours is None else "within_hours"
+                yield KEPT_SHORTER.at(f"{path}.{window}", limit=planned.keep_days)
             for prop, value in leaf.where.items():
                 known = planned.props.get(prop)
                 if known is None or not known.takes(value):

@@ -43,7 +43,9 @@ _DRAWN_OF = 10_000
 
 class View(msgspec.Struct):
     """A member at an instant: what the rules look at. `tags` and `inside` grow as definitions are decided, each before
-    those that ask for it; `birthdays` are the midnights that the last birthday and the next one begin at."""
+    those that ask for it; `birthdays` are the midnights that the last birthday and the next one begin at. `withheld`
+    grows with them: definitions that are false as a whole, because they ask for what the member did or bought, who does
+    not want to be chosen by that."""
 
     traits: Traits
     now: int
@@ -51,6 +53,7 @@ class View(msgspec.Struct):
     birthdays: tuple[int, int] | None = None
     tags: dict[str, tuple[Tag, int | None]] = {}
     inside: dict[str, Answer] = {}
+    withheld: set[str] = set()
 
 
 def decide(rule: Rule, view: View) -> Answer:

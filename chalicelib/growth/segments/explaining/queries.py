@@ -51,6 +51,6 @@ def reason(segment_id: str, member_id: str) -> Reason:
         since=None if since is None else instant(since),
         version=entry.definition.version,
         building=entry.building,
-        withheld=entry.behavioural and not traits.person.personalised,
+        withheld=segment_id in view.withheld,
         why=None if entry.rule is None else explained(entry.rule, view),
     )

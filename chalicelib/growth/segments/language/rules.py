@@ -18,7 +18,6 @@ from chalicelib.core.refusals import KINDS, REQUIRED, UNKNOWN_FIELD, WRONG_KIND
 from chalicelib.customers.members.rules import Segment
 from chalicelib.growth.distribution.rules import DistributorState
 from chalicelib.growth.segments.refusals import (
-    ABOVE_KEPT,
     BETWEEN_TWO,
     ONE_PART,
     ONE_WINDOW,
@@ -264,8 +263,6 @@ def _check_parts(leaf: Leaf, path: str) -> None:
             raise _malformed(UNKNOWN_FIELD.at(f"{path}.counted_from"))
         if (leaf.within_hours is None) == (leaf.within_days is None):
             raise _malformed(ONE_WINDOW.at(f"{path}.within_days"))
-        if leaf.kept > INSTANTS_MAX + 1:
-            raise _malformed(ABOVE_KEPT.at(f"{path}.count", limit=INSTANTS_MAX))
 
 
 def _named(parts: msgspec.Struct) -> int:
@@ -315,10 +312,11 @@ def is_behavioural(leaf: Leaf) -> bool:
     return isinstance(leaf, Happened | Purchases | CameBy)
 
 
-def is_proven(leaf: Leaf) -> bool:
-    """Say whether the mall itself knows what the leaf asks: no client can have made it up."""
+def is_proven(leaf: Leaf, holds: bool = True) -> bool:
+    """Say whether the mall itself knows that the leaf holds (or does not): no client can have made it up. A phone is
+    proven where there is one; a member may take it away."""
     if isinstance(leaf, DaysSince):
         return leaf.days_since not in ("last_seen", "birthday")
     if isinstance(leaf, HasPart):
-        return leaf.profile in ("phone", "unionid")
+        return leaf.profile == "unionid" or (leaf.profile == "phone" and holds)
     return isinstance(leaf, LifeCycle | Purchases | HasCoupon | IsDistributor)
