@@ -8,6 +8,8 @@ all. A window of n days counts what is exactly n days old, and no more a millise
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -45,7 +47,7 @@ class View(msgspec.Struct):
     """A member at an instant: what the rules look at. `tags` and `inside` grow as definitions are decided, each before
     those that ask for it; `birthdays` are the midnights that the last birthday and the next one begin at. `withheld`
     grows with them: definitions that are false as a whole, because they ask for what the member did or bought, who does
-    not want to be chosen by that."""
+    not want to be chosen by that. `stage` is the segment of the life cycle, once a rule has asked for it."""
 
     traits: Traits
     now: int
@@ -54,6 +56,7 @@ class View(msgspec.Struct):
     tags: dict[str, tuple[Tag, int | None]] = {}
     inside: dict[str, Answer] = {}
     withheld: set[str] = set()
+    stage: tuple[str, int | None] | None = None
 
 
 def decide(rule: Rule, view: View) -> Answer:
@@ -87,13 +90,16 @@ def _not(rule: Not, view: View) -> Answer:
 
 
 def _life_cycle(rule: LifeCycle, view: View) -> Answer:
-    traits, person = view.traits, view.traits.person
-    last = traits.last_completed_at
-    now_is, until = life_cycle(
-        traits.completed, instant(last) if last else None, instant(person.joined_at), person.returned,
-        instant(view.now), view.bounds,
-    )  # fmt: skip
-    return now_is in rule.life_cycle, None if until is None else ms(until)
+    if view.stage is None:
+        traits, person = view.traits, view.traits.person
+        last = traits.last_completed_at
+        now_is, ends = life_cycle(
+            traits.completed, instant(last) if last else None, instant(person.joined_at), person.returned,
+            instant(view.now), view.bounds,
+        )  # fmt: skip
+        view.stage = now_is, None if ends is None else ms(ends)
+    segment, until = view.stage
+    return segment in rule.life_cycle, until
 
 
 def _tag(rule: HasTag, view: View) -> Answer:
@@ -147,21 +153,26 @@ def _purchases(rule: Purchases, view: View) -> Answer:
         nets = [net for one in traits.bought if (net := one.net_of(part)) > 0]
         return _compared(rule, count + len(nets), total + sum(nets)), None
     window = rule.within_days * DAY_MS
-    counted = [one for one in traits.bought if one.net_of(part) > 0 and view.now - one.paid_at <= window]
-    return _over_time(
-        [one.paid_at for one in counted], window, lambda gone: _of_orders(rule, counted[gone:], part)
-    )  # fmt: skip
+    start = bisect.bisect_left(traits.bought, view.now - window, key=_paid_at)
+    counted = [one for one in traits.bought[start:] if (one.parts.get(part, 0) if part else one.net_fen) > 0]
+    many = len(counted)
+    # What is left of the sum as the oldest leave the window, one after the other.
+    nets = [0 if rule.purchases == "count" else one.net_of(part) for one in reversed(counted)]
+    left = [*itertools.accumulate(nets, initial=0)][::-1]
+    one_way = rule.op in (">=", "<=") and rule.purchases != "avg_fen"
+    instants = [one.paid_at for one in counted]
+    return _over_time(instants, window, lambda gone: _compared(rule, many - gone, left[gone]), one_way)
 
 
-def _of_orders(rule: Purchases, orders: Sequence[Bought], part: str) -> bool:
-    return _compared(rule, len(orders), sum(one.net_of(part) for one in orders))
+def _paid_at(one: Bought) -> int:
+    return one.paid_at
 
 
 def _compared(rule: Purchases, count: int, total: int) -> bool:
     """Compare with the rule's value; an average without cutting: the sum with so many times the value."""
     if rule.purchases == "avg_fen" and not count:
         return False
-    measured, times = {"count": (count, 1), "sum_fen": (total, 1), "avg_fen": (total, count)}[rule.purchases]
+    measured, times = count if rule.purchases == "count" else total, count if rule.purchases == "avg_fen" else 1
     if isinstance(rule.value, list):
         return rule.value[0] * times <= measured <= rule.value[1] * times
     return _holds(rule.op, measured, rule.value * times)
@@ -171,12 +182,17 @@ def _holds(op: str, measured: int, value: int) -> bool:
     return measured >= value if op == ">=" else measured <= value if op == "<=" else measured == value
 
 
-def _over_time(instants: Sequence[int], window: int, holds: Callable[[int], bool]) -> Answer:
+def _over_time(instants: Sequence[int], window: int, holds: Callable[[int], bool], one_way: bool) -> Answer:
     """Say whether something holds of what lies in a window, oldest first, and when it does not as what is oldest leaves
-    the window: `holds(n)` says it for all but the first n."""
-    now_holds = holds(0)
-    for gone in range(1, len(instants) + 1):
-        leaves_with_next = gone < len(instants) and instants[gone] == instants[gone - 1]
+    the window: `holds(n)` says it for all but the first n. `one_way`: once changed, it stays so however many leave."""
+    now_holds, most = holds(0), len(instants)
+    if one_way:
+        if holds(most) is now_holds:
+            return now_holds, None
+        first = bisect.bisect_left(range(most), True, lo=1, key=lambda gone: holds(gone) is not now_holds)
+        return now_holds, instants[first - 1] + window + 1
+    for gone in range(1, most + 1):
+        leaves_with_next = gone < most and instants[gone] == instants[gone - 1]
         if not leaves_with_next and holds(gone) is not now_holds:
             return now_holds, instants[gone - 1] + window + 1
     return now_holds, None
@@ -184,8 +200,9 @@ def _over_time(instants: Sequence[int], window: int, holds: Callable[[int], bool
 
 def _happened(rule: Happened, view: View) -> Answer:
     window = rule.window_ms
-    ring = [at for at in view.traits.rings.get(rule.key, []) if view.now - at <= window][-rule.kept :]
-    return _over_time(ring, window, lambda gone: _holds(rule.op, len(ring) - gone, rule.count))
+    since = view.now - window
+    ring = [at for at in view.traits.rings.get(rule.key, ()) if at >= since][-rule.kept :]
+    return _over_time(ring, window, lambda gone: _holds(rule.op, len(ring) - gone, rule.count), rule.op != "==")
 
 
 def _coupon(rule: HasCoupon, view: View) -> Answer:

@@ -7,6 +7,7 @@ first word: `{"purchases": "count", "within_days": 90, "op": ">=", "value": 2}`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -98,7 +99,7 @@ class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     role: Label | None = None
 
 
-class Purchases(_Node, frozen=True, kw_only=True):
+class Purchases(_Node, frozen=True, kw_only=True, dict=True):
     """How many orders were paid of which something is left, or what is left of what was paid for them in fen (freight
     with it, unless `of` names goods), or that by order; in all, or of those paid within so many days."""
 
@@ -108,7 +109,7 @@ class Purchases(_Node, frozen=True, kw_only=True):
     op: Literal[">=", "<=", "==", "between"]
     value: Fen | Annotated[list[Fen], Meta(min_length=2, max_length=2)]
 
-    @property
+    @cached_property
     def part(self) -> str:
         """Name what of the orders is meant, as Bought.parts has it."""
         if self.of is None:
@@ -117,7 +118,7 @@ class Purchases(_Node, frozen=True, kw_only=True):
         return next(kind + value for kind, value in named.items() if value is not None)
 
 
-class Happened(_Node, frozen=True, kw_only=True):
+class Happened(_Node, frozen=True, kw_only=True, dict=True):
     """How often the event came within the window, with these properties."""
 
     event: Label
@@ -129,18 +130,18 @@ class Happened(_Node, frozen=True, kw_only=True):
     #: What came before this instant (Unix milliseconds) does not count; said by the definition, never by the rule.
     counted_from: int = 0
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name what is counted, as Traits.rings has it."""
         counted = [self.event, self.where, self.counted_from]
         return ids.digest(msgspec.json.encode(counted, order="deterministic"))[:10]
 
-    @property
+    @cached_property
     def kept(self) -> int:
         """Count the latest instants that must be known."""
         return max(1, self.count if self.op == ">=" else self.count + 1)
 
-    @property
+    @cached_property
     def window_ms(self) -> int:
         """Give the window in milliseconds."""
         return 3_600_000 * (self.within_hours or 24 * (self.within_days or 0))
