@@ -43,6 +43,9 @@ class MadeUpSegments:
         if not set(segment_ids) <= self.known:
             raise invalid(NO_SUCH.at(field))
 
+    def check_tags(self, tags: Collection[str], field: str) -> None:
+        """Every tag may be named."""
+
 
 class MadeUpLists:
     """Lists of audiences; a position is how many members stand before it."""

@@ -60,6 +60,9 @@ class Segments(Protocol):
         """Raise `invalid`, naming the field, for segments that there are not, and for those into which what a client
         says may lead alone: they give nothing."""
 
+    def check_tags(self, tags: Collection[str], field: str) -> None:
+        """Raise `invalid`, naming the field, for tags that a rule gives to which what a client says may lead alone."""
+
 
 _segments: Segments | None = None
 

@@ -7,6 +7,11 @@ from chalicelib.core.errors import Labels, Reason
 # what a rule looks like
 RULE_TOO_LARGE = Reason("rule_leaves", "规则最多 {limit} 个条件", "a rule has at most {limit} conditions")
 RULE_TOO_DEEP = Reason("rule_depth", "规则最多嵌套 {limit} 层", "a rule is nested at most {limit} deep")
+RULES_TOO_LARGE = Reason(
+    "rules_together",
+    "所有规则合计最多统计 64 种事件、100 种商品范围、50 个优惠券模板",
+    "all rules together count at most 64 kinds of events, 100 kinds of goods and the coupons of 50 templates",
+)
 BETWEEN_TWO = Reason(
     "between_two", "between 要给出两个数，其他比较只给一个数", "between wants two numbers, any other comparison one"
 )

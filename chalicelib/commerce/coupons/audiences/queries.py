@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from chalicelib.commerce.coupons.ports import segments
-from chalicelib.commerce.coupons.rules import custom_segments
+from chalicelib.commerce.coupons.rules import Audience, custom_segments
 from chalicelib.customers.members.rules import LifeCycleRules, Profile, segment_of
 from chalicelib.customers.members.settings import LIFE_CYCLE
 from chalicelib.platform.store.read import Key, ReadSet
@@ -48,3 +48,10 @@ def check(segment_ids: Collection[str], field: str) -> None:
     """Raise `invalid` for custom segments that there are not, or that coupons and prices may not ask for."""
     if custom := custom_segments(segment_ids):
         segments().check(custom, field)
+
+
+def check_audience(audience: Audience) -> None:
+    """Raise `invalid` for segments as `check` does, and for tags that coupons may not ask for."""
+    check(audience.segments, "audience.segments")
+    if audience.tags:
+        segments().check_tags(audience.tags, "audience.tags")

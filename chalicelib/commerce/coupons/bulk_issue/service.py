@@ -128,7 +128,7 @@ def _begin(grant_id: str, template_id: str, digest: str, asked: GrantInput) -> G
     listed = [] if asked.members is None else list(dict.fromkeys(asked.members))
     total = None if asked.members is None else len(listed)
     if asked.audience is not None:
-        audiences.check(asked.audience.segments, "audience.segments")
+        audiences.check_audience(asked.audience)
     if asked.audience_id is not None:
         total = audience_lists().check(asked.audience_id, "audience_id")
     grant = Grant(

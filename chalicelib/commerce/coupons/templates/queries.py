@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from chalicelib.commerce.coupons.refusals import NO_SUCH_TEMPLATE
 from chalicelib.commerce.coupons.rules import Figures, How, Template
@@ -57,11 +57,18 @@ def page(limit: int, cursor: str | None) -> tuple[list[Template], str | None]:
 def naming_segment(segment_id: str) -> list[tuple[str, str]]:
     """List the templates for members of this segment that are not over, by id and name: whoever would delete the
     segment is told of them. From an index, so it may be a moment old."""
+    return [(one.template_id, one.name) for one in _not_over() if segment_id in one.audience.segments]
+
+
+def naming_tag(tag: str) -> list[tuple[str, str]]:
+    """List the templates for members with this tag that are not over, as `naming_segment` does."""
+    return [(one.template_id, one.name) for one in _not_over() if tag in one.audience.tags]
+
+
+def _not_over() -> Iterator[Template]:
     now = clock.now()
     found = (item.template for item in read.query_all(CouponTemplates, ALL, index=CouponTemplates.by_age))
-    return [
-        (one.template_id, one.name) for one in found if segment_id in one.audience.segments and not one.is_over(now)
-    ]
+    return (one for one in found if not one.is_over(now))
 
 
 def figures(templates: Sequence[Template]) -> list[Figures]:

@@ -121,7 +121,7 @@ def _check(asked: TemplateChangeInput) -> None:
     """Raise `invalid` where fields do not go together, or name what the catalogue does not have, or no segment."""
     template_rules.check_template(asked)
     references.check(asked.scope.named())
-    audiences.check(asked.audience.segments, "audience.segments")
+    audiences.check_audience(asked.audience)
 
 
 def _template(asked: TemplateChangeInput, template_id: str, created_at: datetime, shards: int) -> Template:

@@ -55,6 +55,12 @@ class Segments:
             if not entry.proven:
                 raise invalid(BY_CLIENTS_ALONE.at(field))
 
+    def check_tags(self, tags: Collection[str], field: str) -> None:
+        """Raise `invalid` for a tag that a rule gives to which what clients report alone leads."""
+        entries = definitions.fresh().entries.values()
+        if any(not entry.proven for entry in entries if entry.definition.tag in tags and entry.definition.tag):
+            raise invalid(BY_CLIENTS_ALONE.at(field))
+
 
 class Shown:
     """What members see of their segments and tags."""

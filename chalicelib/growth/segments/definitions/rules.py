@@ -28,12 +28,15 @@ from chalicelib.growth.segments.language.rules import (
     leaves_of,
     parsed,
 )
-from chalicelib.growth.segments.refusals import GOES_ROUND
+from chalicelib.growth.segments.refusals import GOES_ROUND, RULES_TOO_LARGE
 from chalicelib.growth.segments.traits.rules import ms
 
 #: How many segments and tags a mall may have, so that all of them are one page of a query, and are decided in a
 #: fraction of a millisecond.
 DEFINITIONS_MAX = 100
+#: How many kinds of events all rules together may count, how many parts of orders they may name, and the coupons of how
+#: many templates: what is known of a member is one document.
+RINGS_MAX, PARTS_MAX, TEMPLATES_MAX = 64, 100, 50
 #: How the ids of both begin.
 SEGMENT_IDS, TAG_IDS = "sg", "tg"
 #: After so many milliseconds no call goes on that began before another process could know of a change: the longest that
@@ -161,6 +164,13 @@ def _rule_of(definition: Definition) -> Rule | None:
         return None
     rule = parsed(definition.rule)
     return counted_from(rule, ms(definition.changed_at)) if definition.from_now_on else rule
+
+
+def check_needs(book: Book) -> None:
+    """Raise `rule_too_large` where all rules together need more of a member than one document has room for."""
+    needs, limits = book.needs, (RINGS_MAX, PARTS_MAX, TEMPLATES_MAX)
+    if any(len(one) > most for one, most in zip((needs.rings, needs.parts, needs.templates), limits, strict=True)):
+        raise MallError("rule_too_large", errors=(RULES_TOO_LARGE.at("rule"),))
 
 
 def _life_cycle(word: Segment) -> Entry:

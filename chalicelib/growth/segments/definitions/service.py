@@ -24,6 +24,7 @@ from chalicelib.growth.segments.definitions.rules import (
     Book,
     Definition,
     book_of,
+    check_needs,
     users_of,
 )
 from chalicelib.growth.segments.inputs import SegmentInput, TagChangeInput, TagInput
@@ -38,6 +39,7 @@ from chalicelib.growth.segments.language.rules import (
     parsed,
 )
 from chalicelib.growth.segments.refusals import (
+    BY_CLIENTS_ALONE,
     IN_USE,
     KEPT_SHORTER,
     NO_SUCH_EVENT,
@@ -126,11 +128,7 @@ def delete(segment_id: str, is_tag: bool) -> None:
 
 def _users(book: Book, definition: Definition) -> list[str]:
     """What names a definition: other rules, coupon templates, promotions; as "kind:id"."""
-    users = [f"segment:{one}" for one in users_of(book, definition)]
-    if not definition.tag:
-        users += [f"coupon:{one}" for one, _ in templates.naming_segment(definition.segment_id)]
-        users += [f"promotion:{one}" for one, _ in pricing.naming_segment(definition.segment_id)]
-    return users
+    return [f"segment:{one}" for one in users_of(book, definition)] + _gives(definition)
 
 
 def _create(definition: Definition) -> Definition:
@@ -202,7 +200,22 @@ def _check(book: Book, definitions: Collection[Definition], changed: Definition)
     if changed.rule is None:
         return
     check_names(changed.rule, {one.segment_id for one in definitions if not one.tag}, [one.tag for one in definitions])
-    book_of(definitions, book.generation, book.built, book.bounds)
+    after = book_of(definitions, book.generation, book.built, book.bounds)
+    check_needs(after)
+    for segment_id, entry in after.entries.items():
+        before = book.entries.get(segment_id)
+        if not entry.proven and (before is None or before.proven) and _gives(entry.definition):
+            raise MallError("rule_invalid", errors=(BY_CLIENTS_ALONE.at("rule"),))
+
+
+def _gives(definition: Definition) -> list[str]:
+    """What a coupon template or a promotion gives to the members of a segment, or to those who have a tag; as
+    "kind:id"."""
+    if definition.tag:
+        return [f"coupon:{one}" for one, _ in templates.naming_tag(definition.tag)]
+    named = definition.segment_id
+    coupons = [f"coupon:{one}" for one, _ in templates.naming_segment(named)]
+    return coupons + [f"promotion:{one}" for one, _ in pricing.naming_segment(named)]
 
 
 def check_rule(rule: Any) -> None:

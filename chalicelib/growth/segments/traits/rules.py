@@ -24,6 +24,8 @@ WINDOW_DAYS_MAX = 400
 #: of who pays more orders within 400 days than this, windows see the latest.
 ORDERS_KEPT = 64
 ORDERS_MAX = 256
+#: And so many parts of theirs that rules name, for a document has a size.
+PARTS_MAX = 3_000
 #: What of a profile a rule may ask for.
 PARTS = ("phone", "nickname", "avatar_url", "unionid", "birthday")
 
@@ -180,6 +182,10 @@ def folded(traits: Traits, now: int) -> Traits:
     bought = traits.bought
     beyond = now - WINDOW_DAYS_MAX * DAY_MS
     many = max(0, len(bought) - ORDERS_MAX)
+    parts = sum(len(one.parts) for one in bought[many:])
+    while parts > PARTS_MAX:
+        parts -= len(bought[many].parts)
+        many += 1
     while many < len(bought) - ORDERS_KEPT and bought[many].paid_at < beyond:
         many += 1
     if not many:

@@ -61,7 +61,7 @@ class Change:
             before = advance(book, found.traits, found.due, now, around).traits
             return assess(book, self._happened(before, book, now), now, around)
         except Exception as fault:
-            log.error("rules_failed", fault, member_id=self.member_id)
+            log.error("rules_failed", fault)
             return Assessment(traits=msgspec.structs.replace(self._happened(found.traits, book, now), incomplete=True))
 
     def _happened(self, traits: Traits, book: Book, now: int) -> Traits:
