@@ -18,7 +18,7 @@ from chalicelib.growth.distribution.rules import DistributorState
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import Book
 from chalicelib.growth.segments.language.rules import matches
-from chalicelib.growth.segments.purchases.rules import bought
+from chalicelib.growth.segments.purchases.rules import bought, counts_alike
 from chalicelib.growth.segments.restoring.queries import begun
 from chalicelib.growth.segments.traits.rules import Traits, ms, person, with_coupon, with_instants, with_order
 from chalicelib.growth.segments.traits.service import change_of, happens
@@ -65,8 +65,7 @@ class Orders:
 
     def changed(self, tx: Transaction, before: Order, after: Order) -> None:
         """Count what the order counts from now on, where that is something else than before."""
-        parts = definitions.book().needs.parts if after.paid_at is not None else frozenset()
-        if bought(before, parts) == bought(after, parts):
+        if counts_alike(before, after):
             return
         happens(
             tx,

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from chalicelib.commerce.orders.accounting.rules import GRANTED
-from chalicelib.commerce.orders.rules import Order
+from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.growth.segments.traits.rules import Bought, ms
+
+
+def counts_alike(before: Order, after: Order) -> bool:
+    """Say whether an order counts the same after a change as before it, whatever of its goods a rule may name."""
+    parts = {name for line in after.lines for name in _parts_of(line)}
+    return bought(before, parts) == bought(after, parts)
+
+
+def _parts_of(line: OrderLine) -> tuple[str, str, str]:
+    return f"c:{line.category_id}", f"p:{line.product_id}", f"r:{line.role}"
 
 
 def bought(order: Order, parts: Collection[str]) -> Bought | None:
@@ -29,7 +39,7 @@ def bought(order: Order, parts: Collection[str]) -> Bought | None:
     left: dict[str, int] = {}
     for line in order.lines:
         fen = line.payable_fen - back.get(line.sku_id, 0)
-        for name in (f"c:{line.category_id}", f"p:{line.product_id}", f"r:{line.role}"):
+        for name in _parts_of(line):
             if name in parts and fen > 0:
                 left[name] = left.get(name, 0) + fen
     return Bought(order.order_id, ms(order.paid_at), max(net, 0), completed, left)
