@@ -23,12 +23,14 @@ _made: tuple[tuple[_State, LifeCycleRules], Book] | None = None
 def book() -> Book:
     """Give the book, possibly `cache_seconds` old. Raises `unavailable`."""
     global _made
-    state: _State = cache.remember((CACHE,), lambda: _state(read.get(Segments, ALL, BOOK, consistent=False)))
     bounds = LIFE_CYCLE.current()
-    if _made is None or _made[0] != (state, bounds):
-        made, state = _read(bounds)
-        _made = (cache.keep((CACHE,), state), bounds), made
-    return _made[1]
+    if _made is not None:
+        state: _State = cache.remember((CACHE,), lambda: _state(read.get(Segments, ALL, BOOK, consistent=False)))
+        if _made[0] == (state, bounds):
+            return _made[1]
+    made, state = _read(bounds)  # of a process that has none yet, this is the only look
+    _made = (cache.keep((CACHE,), state), bounds), made
+    return made
 
 
 def refreshed() -> Book:
