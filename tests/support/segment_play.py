@@ -177,7 +177,7 @@ class Play:
 
         def count(traits: Traits) -> Traits:
             for key, leaf in self.book.needs.rings.items():
-                if instants := [at for at, name, props in heard if matches(leaf, name, at, props)]:
+                if instants := [at for at, name, props in heard if matches(leaf, name, props)]:
                     traits = with_instants(traits, key, instants, leaf.kept)
             return traits
 

@@ -22,7 +22,6 @@ from chalicelib.growth.segments.language.rules import (
     Not,
     Purchases,
     Rule,
-    counted_from,
     is_behavioural,
     is_proven,
     leaves_of,
@@ -49,7 +48,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A segment; or a tag, which is given by hand, and by its rule if it has one, for `ttl_days` after that held.
 
     `generation` is that of the book by which it became what it is. `shown`: members see that they are in it.
-    `from_now_on`: no event counts for it that came before it became what it is.
+    `from_now_on`: what happened before does not count for it.
     """
 
     segment_id: str
@@ -145,7 +144,7 @@ def book_of(definitions: Collection[Definition], generation: int, built: int, bo
 
     Raises `segment_cycle` where rules name each other in a ring.
     """
-    rules = {one.segment_id: _rule_of(one) for one in definitions}
+    rules = {one.segment_id: None if one.rule is None else parsed(one.rule) for one in definitions}
     by_id = {one.segment_id: one for one in definitions}
     by_tag = {one.tag: one.segment_id for one in definitions if one.tag}
     entries: dict[str, Entry] = {word: _life_cycle(word) for word in LIFE_CYCLE}
@@ -157,13 +156,6 @@ def book_of(definitions: Collection[Definition], generation: int, built: int, bo
     changed = [ms(entry.definition.changed_at) for entry in entries.values() if entry.building]
     opens_at = max(changed) + FENCE_MS if changed else 0
     return Book(generation=generation, built=built, opens_at=opens_at, bounds=bounds, entries=entries, needs=needs)
-
-
-def _rule_of(definition: Definition) -> Rule | None:
-    if definition.rule is None:
-        return None
-    rule = parsed(definition.rule)
-    return counted_from(rule, ms(definition.changed_at)) if definition.from_now_on else rule
 
 
 def check_needs(book: Book) -> None:

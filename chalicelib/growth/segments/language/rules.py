@@ -127,13 +127,11 @@ class Happened(_Node, frozen=True, kw_only=True, dict=True):
     within_days: Annotated[int, Meta(ge=1, le=EVENT_DAYS_MAX)] | None = None
     op: Literal[">=", "<=", "=="]
     count: Annotated[int, Meta(ge=0, le=INSTANTS_MAX)]
-    #: What came before this instant (Unix milliseconds) does not count; said by the definition, never by the rule.
-    counted_from: int = 0
 
     @cached_property
     def key(self) -> str:
         """Name what is counted, as Traits.rings has it."""
-        counted = [self.event, self.where, self.counted_from]
+        counted = [self.event, self.where]
         return ids.digest(msgspec.json.encode(counted, order="deterministic"))[:10]
 
     @cached_property
@@ -259,11 +257,8 @@ def _check_parts(leaf: Leaf, path: str) -> None:
             raise _malformed(ONE_PART.at(f"{path}.of"))
     if isinstance(leaf, CameBy) and _named(leaf.source) != 1:
         raise _malformed(ONE_PART.at(f"{path}.source"))
-    if isinstance(leaf, Happened):
-        if leaf.counted_from:
-            raise _malformed(UNKNOWN_FIELD.at(f"{path}.counted_from"))
-        if (leaf.within_hours is None) == (leaf.within_days is None):
-            raise _malformed(ONE_WINDOW.at(f"{path}.within_days"))
+    if isinstance(leaf, Happened) and (leaf.within_hours is None) == (leaf.within_days is None):
+        raise _malformed(ONE_WINDOW.at(f"{path}.within_days"))
 
 
 def _named(parts: msgspec.Struct) -> int:
@@ -280,17 +275,6 @@ def leaves_of(rule: Rule, path: str = "rule") -> Iterator[tuple[str, Leaf]]:
         yield from leaves_of(rule.negated, f"{path}.not")
     else:
         yield path, rule
-
-
-def counted_from(rule: Rule, at: int) -> Rule:
-    """Have the rule count no event that came before that instant (Unix milliseconds)."""
-    if isinstance(rule, All):
-        return All(all=[counted_from(part, at) for part in rule.all])
-    if isinstance(rule, AnyOf):
-        return AnyOf(any=[counted_from(part, at) for part in rule.any])
-    if isinstance(rule, Not):
-        return Not(negated=counted_from(rule.negated, at))
-    return msgspec.structs.replace(rule, counted_from=at) if isinstance(rule, Happened) else rule
 
 
 def matches(leaf: Happened, name: str, at: int, props: Mapping[str, object]) -> bool:

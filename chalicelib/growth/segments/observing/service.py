@@ -52,7 +52,7 @@ class Events:
 
         def count(traits: Traits, book: Book, _: int) -> Traits:
             for key, leaf in book.needs.rings.items():
-                instants = [at for event in looked_at if matches(leaf, event.name, at := ms(event.at), event.props)]
+                instants = [ms(event.at) for event in looked_at if matches(leaf, event.name, event.props)]
                 if instants:
                     traits = with_instants(traits, key, instants, leaf.kept)
             return traits

@@ -66,8 +66,8 @@ def completed(traits: Traits, book: Book) -> Traits:
         since = now - timedelta(days=EVENT_DAYS_MAX)
         for event in events.events_of(member_id, book.event_names, since, now):
             for key, leaf in book.needs.rings.items():
-                if matches(leaf, event.name, at := ms(event.at), event.props):
-                    rings.setdefault(key, []).append(at)
+                if matches(leaf, event.name, event.props):
+                    rings.setdefault(key, []).append(ms(event.at))
     return msgspec.structs.replace(
         traits,
         rings={key: sorted(found)[-book.needs.rings[key].kept :] for key, found in rings.items()},
