@@ -1,5 +1,5 @@
-"""`make audit`: read all of a mall (orders, entries, balances, stock, coupons, commissions, lobbies, withdrawals) and
-compare it.
+"""`make audit`: read all of a mall (orders, entries, balances, stock, coupons, commissions, lobbies, withdrawals,
+segments) and compare it.
 
     python -m tools.audit                                     the mall that `make run` opened, and the sandbox's books
     python -m tools.audit --tables PREFIX --region REGION     a deployed mall, or a copy that was restored
@@ -43,18 +43,20 @@ from chalicelib.core.difference import Difference
 from chalicelib.core.errors import MallError
 from chalicelib.growth.distribution.checks import Records
 from chalicelib.growth.distribution.checks import audit as audit_distribution
-from chalicelib.growth.distribution.distributors.checks import BindingRecord
 from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
 from chalicelib.growth.groupbuy.lottery.checks import Drawing
 from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
 from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
 from chalicelib.growth.payouts.limits.rules import Allowance
 from chalicelib.growth.payouts.rules import Withdrawal, WithdrawalRules
+from chalicelib.growth.segments.checks import Records as SegmentRecords
+from chalicelib.growth.segments.checks import audit as audit_segments
 from chalicelib.ledger.checks import audit_balances
 from chalicelib.ledger.rules import Balance, Entry, Month
 from local.clock import LocalClock
 from local.mall import running
 from local.processes import StartError
+from tools import growth_books
 
 #: Between two looks: a callback that is under way has arrived by then.
 _AGAIN_SECONDS = 2.0
@@ -89,6 +91,7 @@ class Books(msgspec.Struct, frozen=True):
     accounts: Accounts
     distribution: Records
     drawings: list[Drawing]
+    segments: SegmentRecords
     terms: Terms
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
@@ -119,6 +122,7 @@ class Books(msgspec.Struct, frozen=True):
             + audit_coupons(self.orders, self.coupons)
             + counted
             + members
+            + audit_segments(self.segments, self.at)
             + (self.jobs if self.at else [])
         )
 
@@ -170,7 +174,7 @@ def agrees(environment: Mapping[str, str], sandbox_url: str | None) -> bool:
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
         f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons of {len(books.templates)} templates, "
         f"{len(books.accounts.balances)} balances, {len(books.distribution.commissions)} commissions, "
-        f"{len(books.withdrawals)} withdrawals"
+        f"{len(books.withdrawals)} withdrawals, {len(books.segments.rows)} places in segments"
     )
     if books.payments is not None:
         compared += f", {len(books.payments)} payments, {len(books.refunds or [])} refunds"
@@ -211,9 +215,10 @@ def read(sandbox_url: str | None) -> Books:
     of_members = list(tools.scan(Coupons))
     withdrawals, allowances = withdrawals_and_allowances(tools.scan(Withdrawals))
     coupons = [held(item) for item in of_members if item.part.startswith(COUPON)]
+    orders = [item.order for item in tools.scan(Orders)]
     books = Books(
         at=clock.now(),
-        orders=[item.order for item in tools.scan(Orders)],
+        orders=orders,
         unpaid=_unpaid(),
         entries=[item.entry for item in tools.scan(LedgerEntries)],
         stocks=[_stock(item) for item in tools.scan(Products) if item.part.startswith((STOCK, POOL))],
@@ -228,8 +233,9 @@ def read(sandbox_url: str | None) -> Books:
             if item.part.startswith(RECEIVED)
         ],
         accounts=_accounts(),
-        distribution=_distribution(),
-        drawings=_drawings(),
+        distribution=growth_books.distribution(),
+        drawings=growth_books.drawings(),
+        segments=growth_books.segments(coupons, orders),
         terms=_terms(coupons),
         payouts={version: rules for version, (rules, _) in WITHDRAWALS.history().items()},
         jobs=_jobs(),
@@ -282,46 +288,6 @@ def _accounts() -> Accounts:
     return Accounts(balances, months)
 
 
-def _distribution() -> Records:
-    from chalicelib.growth.distribution.settings import DISTRIBUTION
-    from chalicelib.growth.distribution.tables import (
-        BINDING,
-        CUSTOMER,
-        DISTRIBUTOR,
-        MONTH,
-        Commissions,
-        Distributors,
-        monthly_sales,
-        record_of,
-    )
-    from chalicelib.platform.store import tools
-
-    items = list(tools.scan(Distributors))
-    history = DISTRIBUTION.history()
-    return Records(
-        commissions=[item.commission for item in tools.scan(Commissions)],
-        bindings=[
-            BindingRecord(item.binding, int(item.orders or 0), int(item.paid_fen or 0))
-            for item in items
-            if item.part == BINDING
-        ],
-        distributors=[record_of(item) for item in items if item.part == DISTRIBUTOR],
-        customers=[
-            (item.member_id, item.part.removeprefix(CUSTOMER))
-            for item in items
-            if item.part.startswith(CUSTOMER) and not item.carried
-        ],
-        carried=[
-            (item.member_id, item.part.removeprefix(CUSTOMER))
-            for item in items
-            if item.part.startswith(CUSTOMER) and item.carried
-        ],
-        sales=[monthly_sales(item) for item in items if item.part.startswith(MONTH)],
-        rules={version: rules for version, (rules, _) in history.items()},
-        since={version: since for version, (_, since) in history.items() if since is not None},
-    )
-
-
 def _terms(coupons: list[Held]) -> Terms:
     """What orders were placed under: every version of each promotion that was kept."""
     from chalicelib.commerce.pricing.settings import PRICING
@@ -334,32 +300,6 @@ def _terms(coupons: list[Held]) -> Terms:
         promotions={(one.promotion_id, int(version)): one.promotion for one, version in kept if one and version},
         floor_bp=max(rules.floor_bp for rules, _ in PRICING.history().values()),
     )
-
-
-def _drawings() -> list[Drawing]:
-    """Every activity, with all that is kept of its draw and of what members bought in it."""
-    from chalicelib.growth.groupbuy.tables import ACTIVITY, ENTRY, MEMBER, GroupActivities
-    from chalicelib.platform.store import tools
-
-    parts: dict[str, list[Any]] = defaultdict(list)
-    for item in tools.scan(GroupActivities):
-        parts[item.activity_id].append(item)
-    return [
-        Drawing(
-            activity=head.activity,
-            secret=head.secret or "",
-            drawn=None if head.drawn is None else head.drawn.winners,
-            entries=[one.part.removeprefix(ENTRY) for one in its if one.part.startswith(ENTRY)],
-            bought={
-                one.part.removeprefix(MEMBER): int(one.bought) - int(one.carried or 0)
-                for one in its
-                if one.part.startswith(MEMBER)
-            },
-        )
-        for its in parts.values()
-        for head in its
-        if head.part == ACTIVITY
-    ]
 
 
 def _jobs() -> list[Difference]:
