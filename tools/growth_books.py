@@ -112,7 +112,7 @@ def segments(coupons: Sequence[Held], orders: Sequence[Order]) -> SegmentRecords
         built=max((int(item.built or 0) for item in items if item.part == BOOK), default=0),
         bounds=LIFE_CYCLE.fresh(),
         known=[
-            Known(item.traits, None if item.due_at is None else round(unstamped(item.due_at).timestamp() * 1000))
+            Known(item.traits, round(unstamped(item.due_at).timestamp() * 1000) if item.due_at else None)
             for item in tools.scan(MemberTraits)
             if item.part == TRAITS
         ],

@@ -82,10 +82,10 @@ def members_of(segment_id: str, limit: int, cursor: str | None) -> tuple[list[Me
     listing = f"segment:{segment_id}"
     rows, position = membership.members_of(segment_id, limit, cursors.read(listing, cursor))
     profiles = read.batch_get([profile_key(row.member_id) for row in rows], consistent=False)
-    known = stored_of([row.member_id for row in rows], consistent=False)
+    theirs = stored_of([row.member_id for row in rows], consistent=False)
     found = [
         member_of_segment(row, None if item is None else item.profile, None if one is None else life_cycle_of(one))
-        for row, item, one in zip(rows, profiles, known, strict=True)
+        for row, item, one in zip(rows, profiles, theirs, strict=True)
     ]
     return found, cursors.write(listing, position)
 

@@ -71,12 +71,10 @@ class Shown:
         entries = definitions.book().entries.values()
         shown = [entry.definition for entry in entries if entry.definition.shown]
         named = {entry.definition.tag for entry in entries if entry.definition.tag}
-        if not shown and not named:
+        found = known(member.member_id) if shown or named else None
+        if found is None:
             return [], member.tags
-        stored = known(member.member_id)
-        if stored is None:
-            return [], member.tags
-        traits = as_of_now(stored)
+        traits = as_of_now(found)
         others = [name for name in member.tags if name not in named]
         inside = [ShownSegment(one.segment_id, one.name) for one in shown if one.segment_id in traits.inside]
         return inside, sorted({*others, *traits.tags})

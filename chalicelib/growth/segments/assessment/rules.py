@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from chalicelib.growth.segments.definitions.rules import Book, Entry
+from chalicelib.growth.segments.definitions.rules import Book, Definition, Entry
 from chalicelib.growth.segments.evaluation.rules import Answer, View, decide, earliest
-from chalicelib.growth.segments.traits.rules import BY_RULE, DAY_MS, Tag, Traits
+from chalicelib.growth.segments.traits.rules import BY_RULE, DAY_MS, Tag, Traits, ms
 
 #: Finds the midnights at which the last birthday and the next one begin (traits.person.birthday), at an instant.
 Birthdays = Callable[[tuple[int, int, bool], int], tuple[int, int] | None]
@@ -89,10 +89,16 @@ def _is_withheld(entry: Entry, view: View) -> bool:
 def _ruled(entry: Entry, view: View) -> Answer:
     if entry.rule is None or _is_withheld(entry, view):
         return False, None
+    view.since = counts_since(entry.definition)
     holds, until = decide(entry.rule, view)
     if entry.behavioural and not view.traits.person.personalised:  # as long as the tags that it asks for are by hand
         until = earliest((until, *(view.inside[one][1] for one in entry.named)))
     return holds, until
+
+
+def counts_since(definition: Definition) -> int:
+    """Tell from which instant on events and purchases count for a definition (0: all do)."""
+    return ms(definition.changed_at) if definition.from_now_on else 0
 
 
 def _tagged(entry: Entry, view: View) -> Answer:

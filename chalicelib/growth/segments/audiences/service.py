@@ -8,6 +8,7 @@ over where it is used.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -76,7 +77,8 @@ def _begin(audience_id: str, digest: str, operator: str, asked: AudienceInput) -
             tx.create(Audiences(audience_id, listed_part(start), listed=some), Conflict)
         audience = msgspec.structs.replace(audience, state="made", count=len(listed))
     else:
-        schedule(tx, LIST_AUDIENCE, audience_id)
+        # The request itself goes on with it until then; two would be in each other's way.
+        schedule(tx, LIST_AUDIENCE, audience_id, clock.now() + timedelta(seconds=_REQUEST_SECONDS))
     tx.create(Audiences(audience_id, HEAD, audience=audience, version=1), Conflict)
     commit(tx)
     return audience

@@ -48,7 +48,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A segment; or a tag, which is given by hand, and by its rule if it has one, for `ttl_days` after that held.
 
     `generation` is that of the book by which it became what it is. `shown`: members see that they are in it.
-    `from_now_on`: what happened before does not count for it.
+    `from_now_on`: events and purchases before it became what it is do not count for it.
     """
 
     segment_id: str

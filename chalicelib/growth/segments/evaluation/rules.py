@@ -47,12 +47,14 @@ class View(msgspec.Struct):
     """A member at an instant: what the rules look at. `tags` and `inside` grow as definitions are decided, each before
     those that ask for it; `birthdays` are the midnights that the last birthday and the next one begin at. `withheld`
     grows with them: definitions that are false as a whole, because they ask for what the member did or bought, who does
-    not want to be chosen by that. `stage` is the segment of the life cycle, once a rule has asked for it."""
+    not want to be chosen by that. `stage` is the segment of the life cycle, once a rule has asked for it. Events and
+    purchases before `since` do not count for the rule that is being decided."""
 
     traits: Traits
     now: int
     bounds: LifeCycleRules
     birthdays: tuple[int, int] | None = None
+    since: int = 0
     tags: dict[str, tuple[Tag, int | None]] = {}
     inside: dict[str, Answer] = {}
     withheld: set[str] = set()
@@ -149,11 +151,11 @@ def _instant_of(what: str, traits: Traits) -> int:
 def _purchases(rule: Purchases, view: View) -> Answer:
     part, traits = rule.part, view.traits
     if rule.within_days is None:
-        count, total = traits.older.sums.get(part, (0, 0))
-        nets = [net for one in traits.bought if (net := one.net_of(part)) > 0]
+        count, total = traits.older.sums.get(part, (0, 0)) if not view.since else (0, 0)
+        nets = [net for one in traits.bought if one.paid_at >= view.since and (net := one.net_of(part)) > 0]
         return _compared(rule, count + len(nets), total + sum(nets)), None
     window = rule.within_days * DAY_MS
-    start = bisect.bisect_left(traits.bought, view.now - window, key=_paid_at)
+    start = bisect.bisect_left(traits.bought, max(view.since, view.now - window), key=_paid_at)
     counted = [one for one in traits.bought[start:] if (one.parts.get(part, 0) if part else one.net_fen) > 0]
     many = len(counted)
     # What is left of the sum as the oldest leave the window, one after the other.
@@ -200,7 +202,7 @@ def _over_time(instants: Sequence[int], window: int, holds: Callable[[int], bool
 
 def _happened(rule: Happened, view: View) -> Answer:
     window = rule.window_ms
-    since = view.now - window
+    since = max(view.since, view.now - window)
     ring = [at for at in view.traits.rings.get(rule.key, ()) if at >= since][-rule.kept :]
     return _over_time(ring, window, lambda gone: _holds(rule.op, len(ring) - gone, rule.count), rule.op != "==")
 

@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
-from chalicelib.growth.segments.assessment.rules import viewed
+from chalicelib.growth.segments.assessment.rules import counts_since, viewed
 from chalicelib.growth.segments.birthdays.queries import around
 from chalicelib.growth.segments.explaining.rules import Why, explained
 from chalicelib.growth.segments.restoring.queries import known
@@ -44,6 +44,7 @@ def reason(segment_id: str, member_id: str) -> Reason:
     traits = as_of_now(found)
     since = traits.inside.get(segment_id)
     view = viewed(book, traits, ms(clock.now()), around)
+    view.since = counts_since(entry.definition)
     return Reason(
         segment_id=segment_id,
         member_id=member_id,

@@ -277,16 +277,11 @@ def leaves_of(rule: Rule, path: str = "rule") -> Iterator[tuple[str, Leaf]]:
         yield path, rule
 
 
-def matches(leaf: Happened, name: str, at: int, props: Mapping[str, object]) -> bool:
-    """Say whether an event of this name with these properties, at that instant (Unix milliseconds), is one that the
-    leaf counts."""
-    return (
-        at >= leaf.counted_from
-        and name == leaf.event
-        and all(
-            prop in props and props[prop] == value and isinstance(props[prop], bool) is isinstance(value, bool)
-            for prop, value in leaf.where.items()
-        )
+def matches(leaf: Happened, name: str, props: Mapping[str, object]) -> bool:
+    """Say whether an event of this name with these properties is one that the leaf counts."""
+    return name == leaf.event and all(
+        prop in props and props[prop] == value and isinstance(props[prop], bool) is isinstance(value, bool)
+        for prop, value in leaf.where.items()
     )
 
 

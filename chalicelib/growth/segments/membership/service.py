@@ -87,7 +87,7 @@ def follow(tx: Transaction, step: Following) -> None:
         expires = clock.now() + timedelta(days=HISTORY_DAYS)
         tx.put(MemberTraits(traits.member_id, part, moved=moved, expires=expires))
     counted_otherwise = (traits.completed, traits.last_completed_at) != (before.completed, before.last_completed_at)
-    if counted_otherwise or step.tags or not step.found.version:
+    if counted_otherwise or step.tags or before.incomplete or not step.found.version:
         last = traits.last_completed_at
         members.set_known(tx, traits.member_id, traits.completed, instant(last) if last else None, step.tags)
     if traits.moves:

@@ -52,7 +52,7 @@ def take_away(member_id: str, name: str | None) -> None:
 
     def changed(traits: Traits, book: Book, _: int) -> Traits:
         named = {entry.definition.tag for entry in book.entries.values() if entry.definition.tag}
-        return without_tags(traits, named if name is None else {name}, refused=True)
+        return without_tags(traits, named if name is None else named & {name}, refused=True)
 
     _change(member_id, changed)
 

@@ -103,8 +103,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `rings` has, by what a rule looks for (language/rules.py), the latest instants at which it happened; `coupons` the
     ends of unused coupons, by template and coupon; `inside` since when they are in which segments. `generation` is that
-    of the definitions for whose rules the member's history has been looked through. `incomplete`: an order beyond those
-    that stand singly has changed, and all have to be looked at again.
+    of the definitions for whose rules the member's history has been looked through. `incomplete`: all of it has to be
+    looked at again, because an order beyond those that stand singly has changed, or nothing was stored before.
     """
 
     member_id: str

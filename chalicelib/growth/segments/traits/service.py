@@ -43,6 +43,9 @@ class Change:
         found = Stored(self.begins, 0) if self.begins is not None else known(self.member_id)
         if found is None:
             return
+        if self.begins is None and not found.version:
+            # What the profile counted before there were traits is held against them when the lists are.
+            found = Stored(msgspec.structs.replace(found.traits, incomplete=True), 0)
         book = queries.book_for(found.traits)
         now = ms(clock.now())
         after = self._after(book, found, now)
