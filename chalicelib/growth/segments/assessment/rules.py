@@ -105,13 +105,15 @@ def _tagged(entry: Entry, view: View) -> Answer:
     """Whether the member has the tag, by hand or by its rule; notes it for the rules that ask for it."""
     definition, traits = entry.definition, view.traits
     had = traits.tags.get(definition.tag)
-    if had is not None and ((had.until and view.now >= had.until) or (had.by_rule and _is_withheld(entry, view))):
+    if had is not None and (_is_over(had, view) or had.of != definition.segment_id):
+        had = None  # of another definition: one of this name that there was before
+    if had is not None and had.by_rule and _is_withheld(entry, view):
         had = None
     by_hand = had is not None and not had.by_rule
     holds, until = (False, None) if by_hand or definition.tag in traits.refused else _ruled(entry, view)
     tag = had
     if holds:
-        tag = had or Tag(at=view.now, by=BY_RULE, why=f"{definition.segment_id}|{definition.version}")
+        tag = had or _by_rule(definition, view.now)
         tag = msgspec.structs.replace(tag, until=0)
     elif had is not None and had.by_rule and not had.until:
         lasts = view.now + definition.ttl_days * DAY_MS if definition.ttl_days else 0
@@ -121,6 +123,15 @@ def _tagged(entry: Entry, view: View) -> Answer:
     stands = earliest((tag.until or None, until))
     view.tags[definition.tag] = tag, stands
     return True, stands
+
+
+def _is_over(tag: Tag, view: View) -> bool:
+    return bool(tag.until) and view.now >= tag.until
+
+
+def _by_rule(definition: Definition, now: int) -> Tag:
+    why = f"{definition.segment_id}|{definition.version}"
+    return Tag(of=definition.segment_id, at=now, by=BY_RULE, why=why)
 
 
 def advance(book: Book, traits: Traits, due: int | None, now: int, birthdays: Birthdays) -> Assessment:

@@ -59,7 +59,7 @@ class Sight(msgspec.Struct, frozen=True):
 def is_inside(definition: Definition, person: Person, law: Law, at: int) -> bool:
     """Say whether the member is in the segment, or has the tag, at `at` (Unix milliseconds)."""
     tag = person.tags.get(definition.tag)
-    if tag is not None and (at < tag.until or (not tag.until and tag.by != "rule")):
+    if tag is not None and tag.of == definition.segment_id and (at < tag.until or (not tag.until and tag.by != "rule")):
         return True
     return definition.tag not in person.refused and _rule_holds(definition, person, law, at)
 

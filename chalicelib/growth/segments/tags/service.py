@@ -43,7 +43,7 @@ def change(member_id: str, add: Collection[str], remove: Collection[str], operat
 def _by_hand(definition: Definition, now: int, operator: str, reason: str) -> Tag:
     lasts = definition.ttl_days
     until = now + lasts * DAY_MS if lasts is not None else 0
-    return Tag(at=now, by=f"operator:{operator}", why=reason, until=until)
+    return Tag(of=definition.segment_id, at=now, by=f"operator:{operator}", why=reason, until=until)
 
 
 def take_away(member_id: str, name: str | None) -> None:

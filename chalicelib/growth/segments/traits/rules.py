@@ -81,9 +81,10 @@ class Older(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A tag that a member has: since when, by whom ("operator:NAME", or "rule"), why, in words, and until when (0: for
-    as long as nobody takes it away; of one that a rule gives: as long as the rule holds)."""
+    """A tag that a member has: by which definition, since when, by whom ("operator:NAME", or "rule"), why, in words,
+    and until when (0: for as long as nobody takes it away; of one that a rule gives: as long as the rule holds)."""
 
+    of: str
     at: int
     by: str
     why: str = ""
