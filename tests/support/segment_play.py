@@ -271,7 +271,7 @@ class Play:
             until = None if ttl is None else self.now + ttl * DAY
             member.tags[name] = HasTag(self.now, True, until)
             member.refused.discard(name)
-            given = Tag(at=self.now, by="operator:ann", until=until or 0)
+            given = Tag(of=defined[name].segment_id, at=self.now, by="operator:ann", until=until or 0)
             self.happens(lambda traits: with_tag(traits, name, given))
         else:
             member.tags.pop(name, None)

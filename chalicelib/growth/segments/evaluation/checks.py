@@ -284,7 +284,7 @@ def _segment(rule: Any, sight: Sight) -> bool:
 def _random(rule: Any, sight: Sight) -> bool:
     share = rule["random"]
     drawn = hashlib.sha256(f"{share['salt']}|{sight.person.profile.member_id}".encode()).digest()
-    return int.from_bytes(drawn[:4], "big") % 10_000 < share["percent"] * 100
+    return bool(int.from_bytes(drawn[:4], "big") % 10_000 < share["percent"] * 100)
 
 
 def _distributor(rule: Any, sight: Sight) -> bool:
