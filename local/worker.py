@@ -27,6 +27,7 @@ from local.calls import record_if_asked
 from local.clock import LocalClock
 from local.doors import only_from_here
 from local.processes import HOST
+from local.segments import count_due
 
 _TICK_SECONDS = 1.0
 _THREADS = 4
@@ -79,7 +80,7 @@ def control(worker: Worker, mall_clock: LocalClock) -> Flask:
     def status() -> dict[str, Any]:
         counts = queue.counts()
         waiting = {"due": counts.due, "later": counts.later, "dead": counts.dead}
-        return {"now": clock.stamp(clock.now()), "jobs": waiting}
+        return {"now": clock.stamp(clock.now()), "jobs": waiting, "segments": {"due": count_due()}}
 
     @app.post("/clock/advance")
     def advance() -> dict[str, Any] | tuple[dict[str, str], int]:
