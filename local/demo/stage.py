@@ -101,7 +101,7 @@ class Demo:
         self.wechat = Person(mall.sandbox_url)
         self.clock = Person(mall.control_url)
         self.operator = Person(mall.api_url)
-        self.shopper, self.address_id = Person(mall.api_url), ""
+        self.shopper, self.user, self.address_id = Person(mall.api_url), "", ""
 
     def step(self, what: str) -> None:
         """Say what comes now."""
@@ -133,16 +133,20 @@ class Demo:
         """Somebody new logs in, by an inviter's link perhaps, and gives an address in Shanghai."""
         self.shopper = Person(self.mall.api_url)
         self.step(f"{name} logs in: the sandbox plays wx.login, the mall asks it who that is")
-        user = f"demo-{secrets.token_hex(4)}"
-        code = self.wechat.call("POST", "/_control/login", {"user": user}, tell="code")["code"]
-        body = {"code": code} | ({"source": {"inviter": inviter}} if inviter else {})
-        login = self.shopper.call("POST", "/v1/auth/login", body, tell="is_new member.member_id")
-        self.shopper.bear(login["token"])
+        self.user = f"demo-{secrets.token_hex(4)}"
+        self.return_({"source": {"inviter": inviter}} if inviter else {})
         address = ADDRESS | {"name": name}
         told = self.shopper.call(
             "POST", "/v1/me/addresses", address, expect=201, tell="address_id province district is_default"
         )
         self.address_id = told["address_id"]
+
+    def return_(self, more: dict[str, Any] | None = None) -> None:
+        """Who was here last logs in again: a token lasts for a month at most."""
+        code = self.wechat.call("POST", "/_control/login", {"user": self.user}, tell="code")["code"]
+        body = {"code": code, **(more or {})}
+        login = self.shopper.call("POST", "/v1/auth/login", body, tell="is_new member.member_id")
+        self.shopper.bear(login["token"])
 
     def find(self, word: str) -> Any:
         """The product that a search finds first."""
