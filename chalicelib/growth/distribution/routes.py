@@ -105,7 +105,7 @@ def get_link_code(token: str) -> bytes | Reply:
     return Reply(picture, content_type=media)
 
 
-@endpoint("POST /v1/distributor", MEMBER, errors=("distribution_off",))
+@endpoint("POST /v1/distributor", MEMBER, errors=("distribution_off", "conflict"))
 def become_distributor(call: Call) -> DistributorView:
     """Become a distributor, which costs nothing; where the mall reviews, wait to be approved. Twice is no error."""
     return distributor_view(service.apply(call.caller))

@@ -13,6 +13,7 @@ from chalicelib.growth.distribution.distributors import service
 from chalicelib.growth.distribution.rules import DistributorState
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict
 from local.client import Operator, Shopper
 from tests.support.distribution import set_rules
 from tests.support.registered import registered
@@ -75,3 +76,19 @@ def test_who_leaves_the_mall_is_one_no_more(
 def test_who_is_none_leaves_and_nothing_is_told(observer: Observer, shopper: Shopper) -> None:
     privacy.erase(shopper.member_id)
     assert (told(shopper), observer.times) == ([], 0)
+
+
+def test_who_applies_while_something_else_is_observed_of_them_is_one_all_the_same(
+    observer: Observer, operator: Operator, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_rules(operator)
+    writes = observer.changed
+
+    def is_outrun_once(tx: Transaction, member_id: str, state: DistributorState | None) -> None:
+        if observer.times == 0:
+            tx.check(Members, (member_id, "nothing"), Members.part.exists(), Conflict)
+        writes(tx, member_id, state)
+
+    monkeypatch.setattr(observer, "changed", is_outrun_once)
+    assert service.apply(shopper.member_id).state == "pending"
+    assert (told(shopper), observer.times) == (["pending"], 2)

@@ -7,7 +7,7 @@ import msgspec
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.customers.members.tables import Members, profile_key
-from chalicelib.growth.distribution.distributors.queries import find, load
+from chalicelib.growth.distribution.distributors.queries import find
 from chalicelib.growth.distribution.distributors.rules import risen
 from chalicelib.growth.distribution.jobs import RAISE_TIER
 from chalicelib.growth.distribution.ports import observer
@@ -52,8 +52,12 @@ def apply(member_id: str) -> Distributor:
     """Make the member a distributor, or one who waits to be approved; a distributor stays what they are.
 
     There is nothing to pay and nothing to buy; but what they owed as a distributor when they left is charged to who
-    returns. Raises `distribution_off`.
+    returns. Raises `distribution_off`, `conflict`.
     """
+    return versioned.retry(lambda: _apply(member_id))
+
+
+def _apply(member_id: str) -> Distributor:
     known, owed = read.batch_get([distributor_key(member_id), debt_key(member_id)])
     if known is not None:
         held: Distributor = known.distributor
@@ -77,10 +81,7 @@ def apply(member_id: str) -> Distributor:
         # It stays at nothing: a hand-on that comes late must not write it once more.
         tx.put(debt_item(member_id, 0), Distributors.debt_fen == owed.debt_fen, Conflict)
         ledger.post(tx, entries.charged(member_id, now, int(owed.debt_fen)))
-    try:
-        versioned.commit(tx)
-    except Conflict:
-        return load(member_id)  # pressed twice at once
+    versioned.commit(tx)
     return distributor
 
 
