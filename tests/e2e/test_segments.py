@@ -1,7 +1,7 @@
 """Segments from outside: what members are shown, the lists and the counts, as the clock is moved by random spans and to
 the millisecond, are what anybody finds in the members' exports.
 
-SEGMENT_MEMBERS (24), SEGMENT_JUMPS (5) and SEGMENT_SEED choose how long it goes on, and with what.
+SEGMENT_MEMBERS (24), SEGMENT_JUMPS (4), SEGMENT_HALTS (20) and SEGMENT_SEED choose how long it goes on, and with what.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from local.client import PATIENCE_SECONDS, Control, Operator, Sandbox, poll
 from local.clock import LocalClock
 from local.mall import Mall
 from tests.support.segment_crowd import Crowd, Person, joiner
-from tests.support.segment_export import DAY
 
 MEMBERS = int(os.environ.get("SEGMENT_MEMBERS", "24"))
-JUMPS = int(os.environ.get("SEGMENT_JUMPS", "5"))
+JUMPS = int(os.environ.get("SEGMENT_JUMPS", "4"))
+#: Of one jump, at instants at which time alone changes something.
+HALTS = int(os.environ.get("SEGMENT_HALTS", "20"))
 SEED = int(os.environ.get("SEGMENT_SEED") or random.SystemRandom().randrange(10**6))
 
 
@@ -48,19 +49,24 @@ class Watch:
 
     def __init__(self, crowd: Crowd, operator: Operator, control: Control, clock: LocalClock) -> None:
         self.crowd, self.operator, self.control, self.clock = crowd, operator, control, clock
-        self.compared = 0
+        self.chance = crowd.chance
+        self.compared = self.halts = 0
         self.slowest = 0.0
 
     def now(self) -> int:
         return int(self.clock() * 1000)
 
-    def members_are_exact(self, at: int | None = None) -> None:
+    def members_are_exact(self) -> None:
         """What each member is shown at one instant, at which the time stands still."""
-        with self.clock.standing(None if at is None else (at + 0.5) / 1000):
+        with self.clock.standing():
             for person in self.crowd.people:
-                shown, wanted = self.shown(person), self.wanted(person)
-                assert shown == wanted, (SEED, person.shopper.member_id, self.now(), shown, wanted)
-                self.compared += len(self.crowd.defined.segments)
+                self.is_exact(person)
+
+    def is_exact(self, person: Person) -> None:
+        """What the member is shown while the time stands still."""
+        shown, wanted = self.shown(person), self.wanted(person)
+        assert shown == wanted, (SEED, person.shopper.member_id, self.now(), shown, wanted)
+        self.compared += len(self.crowd.defined.segments)
 
     def shown(self, person: Person) -> tuple[str, set[str], list[str]]:
         """What the member is shown. Of who has an order or a refund under way the export is read again behind it, for a
@@ -113,14 +119,23 @@ class Watch:
         status = self.control.status()
         return bool(status["jobs"]["due"] or status["segments"]["due"])
 
-    def edge(self, chance: random.Random) -> int | None:
-        """The last instant before time alone changes the segments of somebody, within the next two weeks."""
-        now = self.now()
-        for person in chance.sample(self.crowd.people, len(self.crowd.people)):
-            edges = [at for at in person.exported.edges(self.crowd.defined, now + 20_000) if at < now + 14 * DAY]
-            if edges:
-                return chance.choice(edges)
-        return None
+    def passes(self, seconds: float) -> None:
+        """Let so much time pass, with halts at instants at which time alone changes the segments of somebody: as late
+        as nothing has changed, and a millisecond later."""
+        end = self.now() + int(seconds * 1000)
+        edges = [
+            (edge, person)
+            for person in self.crowd.people
+            for edge in person.exported.edges(self.crowd.defined, self.now() + 10_000, end)
+        ]
+        for edge, person in sorted(self.chance.sample(edges, min(HALTS, len(edges))), key=lambda one: one[0]):
+            if edge > self.now():  # two may be within the time that it takes to look
+                with self.clock.standing((edge + 0.5) / 1000):
+                    self.is_exact(person)
+                    self.clock.advance(0.001)
+                    self.is_exact(person)
+                self.halts += 1
+        self.clock.advance(max(0, end - self.now()) / 1000)
 
 
 def test_members_lists_and_counts_are_what_the_exports_say_at_every_instant(
@@ -140,16 +155,14 @@ def test_members_lists_and_counts_are_what_the_exports_say_at_every_instant(
     watch = Watch(crowd, operator, control, clock)
     watch.members_are_exact()
     watch.lists_follow()
-    for jump in range(JUMPS):
-        edge = watch.edge(chance) if jump % 3 else None
-        if edge is None:
-            clock.advance(chance.uniform(60, 9 * 86_400))
-            watch.members_are_exact()
-        else:
-            watch.members_are_exact(edge)
-            watch.members_are_exact(edge + 1)
+    for _ in range(JUMPS):
+        watch.passes(chance.uniform(60, 12 * 86_400))
+        watch.members_are_exact()
         crowd.act(chance.sample(crowd.people, max(2, MEMBERS // 10)), 2)
         watch.members_are_exact()
         clock.advance(16)  # who is due is looked at by the quarter of a minute
         watch.lists_follow()
-    print(f"{watch.compared} comparisons, lists after {watch.slowest:.1f} s at most, seed {SEED}")
+    print(
+        f"{watch.compared} comparisons, {watch.halts} to the millisecond, lists after {watch.slowest:.1f} s at most, "
+        f"seed {SEED}"
+    )

@@ -91,8 +91,8 @@ class Exported:
             return "silent"
         return "first_order" if len(done) == 1 else "loyal" if len(done) >= 5 else "repeat"
 
-    def edges(self, defined: Defined, now: int) -> list[int]:
-        """The last instants, after `now`, before time alone brings the member into a segment or out of one."""
+    def edges(self, defined: Defined, now: int, until: int) -> list[int]:
+        """The last instants before time alone brings the member into a segment or out of one, between these two."""
         done, days = self.completed, {0, 30, 60, *_numbers(defined, "days", "within_days", "ends_within_days")}
         spans = {number * DAY for number in days} | {hours * HOUR for hours in _numbers(defined, "within_hours")}
         paid = [instant(one["paid_at"]) for one in self.orders]
@@ -103,7 +103,9 @@ class Exported:
         found |= {end - span - 1 for _, end in self.coupons for span in spans}
         midnight = datetime.fromtimestamp(now / 1000, _SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
         found |= {round(midnight.timestamp() * 1000) + number * DAY - 1 for number in range(1, 9)}
-        return sorted(at for at in found if at > now and self.inside(defined, at) != self.inside(defined, at + 1))
+        return sorted(
+            at for at in found if now < at < until and self.inside(defined, at) != self.inside(defined, at + 1)
+        )
 
     def _whole(self, defined: Defined, rule: Json, now: int) -> bool:
         if not self.profile.get("personalised", True) and defined.asks_for_behaviour(rule):
