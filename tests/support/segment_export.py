@@ -29,7 +29,7 @@ class Defined:
         self.tags: dict[str, Json] = {}
 
     def asks_for_behaviour(self, rule: Json) -> bool:
-        """Whether a rule asks what a member did or bought, itself or by a segment that it names."""
+        """Whether a rule asks what a member did or bought, itself or by a segment or a tag that it names."""
         if isinstance(rule, list):
             return any(self.asks_for_behaviour(one) for one in rule)
         for word in ("all", "any", "not"):
@@ -37,6 +37,8 @@ class Defined:
                 return self.asks_for_behaviour(rule[word])
         if "segment" in rule:
             return self.asks_for_behaviour(self.segments[rule["segment"]])
+        if rule.get("tag") in self.tags:
+            return self.asks_for_behaviour(self.tags[rule["tag"]])
         if rule.get("days_since") in ("first_purchase", "last_purchase", "last_seen"):
             return True
         return any(word in rule for word in ("purchases", "event", "source"))

@@ -15,6 +15,9 @@ RULES_TOO_LARGE = Reason(
 BETWEEN_TWO = Reason(
     "between_two", "between 要给出两个数，其他比较只给一个数", "between wants two numbers, any other comparison one"
 )
+BETWEEN_ORDER = Reason(
+    "between_order", "between 的第一个数不能大于第二个", "the first number of between may not be above the second"
+)
 ONE_PART = Reason("one_part", "{label}要且只能写一项", "{label} must name exactly one")
 ONE_WINDOW = Reason(
     "one_window", "within_days 与 within_hours 要且只能写一个", "give within_days or within_hours, and not both"

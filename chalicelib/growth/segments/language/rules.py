@@ -19,6 +19,7 @@ from chalicelib.core.refusals import KINDS, REQUIRED, UNKNOWN_FIELD, WRONG_KIND
 from chalicelib.customers.members.rules import Segment
 from chalicelib.growth.distribution.rules import DistributorState
 from chalicelib.growth.segments.refusals import (
+    BETWEEN_ORDER,
     BETWEEN_TWO,
     ONE_PART,
     ONE_WINDOW,
@@ -253,6 +254,8 @@ def _check_parts(leaf: Leaf, path: str) -> None:
     if isinstance(leaf, Purchases):
         if (leaf.op == "between") != isinstance(leaf.value, list):
             raise _malformed(BETWEEN_TWO.at(f"{path}.value"))
+        if isinstance(leaf.value, list) and leaf.value[0] > leaf.value[1]:
+            raise _malformed(BETWEEN_ORDER.at(f"{path}.value"))
         if leaf.of is not None and _named(leaf.of) != 1:
             raise _malformed(ONE_PART.at(f"{path}.of"))
     if isinstance(leaf, CameBy) and _named(leaf.source) != 1:
