@@ -137,8 +137,10 @@ def test_export_tells_traits_and_history_and_erasure_leaves_nothing(world: Segme
     give(world, member_id, name)
     listed = world.operator.post("/v1/admin/audiences", {"segment_id": named}, key="all").ok(201)
     told_of = world.phone(member_id).get("/v1/me/export").ok()["sections"]
-    assert told_of["traits"][0]["tags"][name]["why"] == "常客"
-    assert {one[1] for one in told_of["segment_history"]} >= {"new", named}
+    (known,) = told_of["traits"]
+    assert [(one["name"], one["by"], one["why"]) for one in known["tags"]] == [(name, "operator", "常客")]
+    assert {one["segment_id"] for one in known["segments"]} >= {"new", named}
+    assert {one["segment_id"] for one in told_of["segment_history"]} >= {"new", named}
     before = world.operator.get(f"/v1/admin/segments/{named}").ok()["count"]
     privacy.erase(member_id)
     mall.wait(1)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from chalicelib.growth.segments.definitions.rules import Book
 from chalicelib.growth.segments.membership.rules import Move
-from chalicelib.growth.segments.traits.rules import Traits, instant
-from chalicelib.growth.segments.views import OwnTag, own_tag
+from chalicelib.growth.segments.traits.rules import Tag, Traits, instant
 
 
 class InsideSince(msgspec.Struct, frozen=True):
@@ -38,11 +37,22 @@ class PurchaseCounted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     completed_at: datetime | None = None
 
 
+class TagKept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A tag of the person: since when, whether an operator gave it or a rule, why, and until when where that is
+    known."""
+
+    name: str
+    set_at: datetime
+    by: Literal["operator", "rule"]
+    why: str = ""
+    until: datetime | None = None
+
+
 class KnownView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is known of a person for segments. `older_orders`: further ones, counted together."""
 
     segments: list[InsideSince]
-    tags: list[OwnTag]
+    tags: list[TagKept]
     refused_tags: list[str] = []
     counted: list[Counted] = []
     purchases: list[PurchaseCounted] = []
@@ -62,12 +72,12 @@ class MoveOfMine(msgspec.Struct, frozen=True):
 
 
 def known_view(traits: Traits, book: Book) -> KnownView:
-    """Show a person what is known of them; of tags, by whom in general."""
+    """Show a person what is known of them; not which operator gave a tag."""
     names = {segment_id: entry.definition.name for segment_id, entry in book.entries.items()}
     leaves = book.needs.rings
     return KnownView(
         segments=[InsideSince(one, names.get(one, ""), instant(at)) for one, at in sorted(traits.inside.items())],
-        tags=[own_tag(name, tag) for name, tag in sorted(traits.tags.items())],
+        tags=[_tag(name, tag) for name, tag in sorted(traits.tags.items())],
         refused_tags=traits.refused,
         counted=[
             Counted(event=leaves[key].event, where=dict(leaves[key].where), latest=[instant(at) for at in ring])
@@ -86,6 +96,13 @@ def known_view(traits: Traits, book: Book) -> KnownView:
         distributor=traits.distributor,
         last_seen=instant(traits.person.last_seen) if traits.person.last_seen else None,
     )  # fmt: skip
+
+
+def _tag(name: str, tag: Tag) -> TagKept:
+    until = instant(tag.until) if tag.until else None
+    if tag.by_rule:
+        return TagKept(name=name, set_at=instant(tag.at), by="rule", until=until)
+    return TagKept(name=name, set_at=instant(tag.at), by="operator", why=tag.why, until=until)
 
 
 def move_of_mine(move: Move, book: Book) -> MoveOfMine:
