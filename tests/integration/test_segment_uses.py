@@ -1,0 +1,174 @@
+"""What coupons, promotions and grants ask of segments: at the boundary to the millisecond, and never of what clients
+alone can make up."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.commerce.coupons.centre import service as centre
+from chalicelib.commerce.orders.inputs import LineInput, QuoteInput
+from chalicelib.commerce.orders.placement import service as placement
+from chalicelib.commerce.pricing import service as pricing
+from chalicelib.commerce.pricing.promotions.rules import ThresholdOff, ThresholdTier
+from chalicelib.core import clock
+from chalicelib.growth.segments.audiences import service as audiences
+from chalicelib.platform.store import cache
+from local.client import coupon_template
+from tests.support.bulk_issue import all_given_by, granted
+from tests.support.coupons import fresh, template, told
+from tests.support.segment_mall import DAY, SegmentMall, before_segments, opened
+
+
+@pytest.fixture(scope="module")
+def world(dynamodb: str) -> Iterator[SegmentMall]:
+    with opened("segment-uses") as mall:
+        yield mall
+
+
+def claimed(member_id: str, template_id: str) -> str:
+    fresh()
+    answer = told(lambda: centre.claim(member_id, template_id))
+    return answer if isinstance(answer, str) else "ok"
+
+
+def test_a_coupon_for_a_segment_is_claimed_until_the_last_millisecond(world: SegmentMall) -> None:
+    mall, member_id = world.mall, world.member()
+    with before_segments():
+        early = world.member()
+    bought = world.live({"purchases": "count", "within_days": 3, "op": ">=", "value": 1})
+    made = template(audience={"segments": [bought]}, limit_per_member=9, total=100)
+    assert claimed(member_id, made.template_id) == claimed(early, made.template_id) == "not_for_you"
+    mall.buy(member_id, ("cup", 1))
+    paid_at = clock.now()
+    assert claimed(member_id, made.template_id) == "ok"
+    mall.clock.advance((paid_at + timedelta(days=3) - clock.now()).total_seconds())
+    assert claimed(member_id, made.template_id) == "ok"
+    mall.clock.advance(0.001)
+    assert claimed(member_id, made.template_id) == "not_for_you"
+    world.check()
+
+
+def test_who_was_here_before_there_were_segments_is_asked_about_all_the_same(world: SegmentMall) -> None:
+    with before_segments():
+        early = world.member()
+        world.mall.buy(early, ("cup", 1))
+    bought = world.segment({"purchases": "count", "op": ">=", "value": 1})
+    made = template(audience={"segments": [bought]})
+    assert claimed(early, made.template_id) == "ok"
+
+
+def test_an_offer_for_a_segment_is_in_the_quote_of_its_members_alone(world: SegmentMall) -> None:
+    mall = world.mall
+    member_id, other = world.member(), world.member()
+    bought = world.live({"purchases": "sum_fen", "op": ">=", "value": 10_000})
+    off = ThresholdOff(
+        name="老客满减", segments=[bought], tiers=[ThresholdTier(threshold_fen=9_000, off_fen=500)],
+        starts_at=clock.now() - timedelta(days=1), ends_at=clock.now() + timedelta(days=900),
+    )  # fmt: skip
+    pricing.put_promotion("old", off)
+    cache.forget("pricing")
+
+    def discount(who: str) -> int:
+        lines = [LineInput(mall.skus["pot"], 1)]
+        return placement.quote(who, QuoteInput(lines=lines, address_id=mall.addresses[who])).discount_fen
+
+    assert (discount(member_id), discount(other)) == (0, 0)
+    order = mall.buy(member_id, ("pot", 1))
+    assert (discount(member_id), discount(other)) == (500, 0)
+    mall.refund(order)
+    assert discount(member_id) == 0
+    world.operator.delete(f"/v1/admin/segments/{bought}").refused(409, "in_use")
+
+
+def test_what_clients_alone_lead_into_gives_nothing(world: SegmentMall) -> None:
+    viewed = {"event": "cart_view", "within_days": 9, "op": ">=", "count": 1}
+    unproven = world.segment(viewed)
+    _, tag = world.tag(rule=viewed)
+    through = world.segment({"tag": tag})
+    mixed = world.segment({"all": [viewed, {"life_cycle": ["new"]}]})
+    either = world.segment({"any": [viewed, {"life_cycle": ["new"]}]})
+    denied = world.segment({"not": {"segment": mixed}})
+    _, by_hand = world.tag()
+    given, withheld = world.segment({"tag": by_hand}), world.segment({"not": {"tag": by_hand}})
+    proven = {unproven: False, through: False, mixed: True, either: False, denied: False, given: True, withheld: False}
+    for segment_id, is_proven in proven.items():
+        shown = world.operator.get(f"/v1/admin/segments/{segment_id}").ok()
+        assert shown["proven"] is is_proven
+        asked = world.operator.post(
+            "/v1/admin/coupon-templates", coupon_template(audience={"segments": [segment_id]})
+        )  # fmt: skip
+        if is_proven:
+            asked.ok(201)
+            continue
+        refused = asked.refused(422, "invalid")
+        assert [one["code"] for one in refused["errors"]] == ["by_clients_alone"]
+    world.built()
+    listed = world.operator.post("/v1/admin/audiences", {"segment_id": unproven}, key=secrets.token_hex(8)).ok(201)
+    assert listed["proven"] is False
+    made = template(how=["grant"], total=100)
+    asked = world.operator.post(
+        f"/v1/admin/coupon-templates/{made.template_id}/grants",
+        {"audience_id": listed["audience_id"]}, key=secrets.token_hex(8),
+    )  # fmt: skip
+    assert [one["code"] for one in asked.refused(422, "invalid")["errors"]] == ["by_clients_alone"]
+
+
+def test_what_coupons_name_is_not_changed_to_what_clients_make_up(world: SegmentMall) -> None:
+    segment_id = world.live({"life_cycle": ["new"]})
+    template(audience={"segments": [segment_id]}, limit_per_member=9, total=100)
+    made_up = {"any": [{"life_cycle": ["new"]}, {"days_since": "birthday", "op": "<=", "days": 9}]}
+    asked = world.operator.put(f"/v1/admin/segments/{segment_id}", {"name": "新", "rule": made_up})
+    assert [one["code"] for one in asked.refused(422, "rule_invalid")["errors"]] == ["by_clients_alone"]
+
+
+def test_a_segment_that_a_template_names_stays_and_says_by_what(world: SegmentMall) -> None:
+    segment_id = world.live({"life_cycle": ["new"]})
+    made = template(audience={"segments": [segment_id]})
+    refused = world.operator.delete(f"/v1/admin/segments/{segment_id}").refused(409, "in_use")
+    assert refused["users"] == [f"coupon:{made.template_id}"]
+
+
+def test_a_grant_goes_to_the_list_of_an_audience_and_not_while_it_is_made(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [world.member() for _ in range(8)]
+    for who in people:
+        world.mall.buy(who, ("cup", 1))
+    some = world.live({"purchases": "count", "within_days": 1, "op": ">=", "value": 1})
+    gone = world.mall.buy(people[7], ("cup", 1))
+    assert gone.paid_at is not None
+
+    def asked(body: dict[str, Any], key: str) -> dict[str, Any]:
+        answer: dict[str, Any] = world.operator.post("/v1/admin/audiences", body, key=key).ok(201)
+        return answer
+
+    monkeypatch.setattr(audiences, "_PAGE", 3)
+    whole = asked({"segment_id": some}, "whole")
+    assert (whole["state"], whole["count"]) == ("made", len(world.listed(some)))
+    assert asked({"segment_id": some}, "whole") == whole
+    world.operator.post("/v1/admin/audiences", {"segment_id": "new"}, key="whole").refused(
+        422, "idempotency_key_reused"
+    )
+    by_rule = {"rule": {"all": [{"segment": some}, {"life_cycle": ["new"]}]}}
+    with monkeypatch.context() as patch:
+        patch.setattr(audiences, "_REQUEST_SECONDS", -1.0)
+        making = asked(by_rule, "rule")
+    assert making["state"] == "making"
+    made = template(how=["grant"], total=100)
+    refused = world.operator.post(
+        f"/v1/admin/coupon-templates/{made.template_id}/grants",
+        {"audience_id": making["audience_id"]}, key=secrets.token_hex(8),
+    ).refused(422, "invalid")  # fmt: skip
+    assert [one["code"] for one in refused["errors"]] == ["audience_being_made"]
+    world.mall.wait(DAY / 24)
+    assert world.operator.get(f"/v1/admin/audiences/{making['audience_id']}").ok()["state"] == "made"
+    granted(made, audience_id=making["audience_id"])
+    world.mall.work()
+    assert set(all_given_by(made)) >= set(people)
+    assert max(all_given_by(made).values()) == 1
+    world.check()
