@@ -257,6 +257,12 @@ def set_known(
     _count(tx, member_id, lambda member: with_known(member, completed, last, tags or {}))
 
 
+def stays(tx: Transaction, member_id: str) -> None:
+    """Commit `tx` only while the member is there; a Conflict where they have left meanwhile."""
+    if not tx.concerns(*profile_key(member_id)):
+        tx.check(*profile_key(member_id), Members.version.exists(), Conflict)
+
+
 def _count(tx: Transaction, member_id: str, counted: Callable[[Profile], Profile]) -> None:
     try:
         found = stored_profile(member_id)

@@ -94,6 +94,10 @@ class Transaction:
         """Commit only while the condition holds for the item at `key`."""
         self._add("ConditionCheck", _arguments(table, key, condition=condition), on_failure)
 
+    def concerns(self, table: type[Table], key: tuple[str, ...]) -> bool:
+        """Say whether an action is on the item at `key` already: a transaction has one on each at most."""
+        return _place(table.Meta.table_name, _arguments(table, key)["Key"]) in self._places
+
     def after_commit(self, effect: Callable[..., object], *args: Any, **kwargs: Any) -> None:
         """Have this done when everything is written, and not when it is not: a metric, a log line, a memory to forget.
 
@@ -160,12 +164,16 @@ class Transaction:
             )
 
     def _add(self, kind: str, arguments: dict[str, Any], on_failure: object, key: dict[str, Any] | None = None) -> None:
-        place = arguments["TableName"], *(value["S"] for _, value in sorted((key or arguments["Key"]).items()))
+        place = _place(arguments["TableName"], key or arguments["Key"])
         if place in self._places:  # DynamoDB refuses it, for whatever reason that would then be guessed at
             raise ValueError(f"a transaction changes an item of {place[0]} twice")
         self._places.add(place)
         self._actions.append({kind: arguments})
         self._on_failure.append(on_failure)
+
+
+def _place(table_name: str, key: dict[str, Any]) -> tuple[str, ...]:
+    return table_name, *(value["S"] for _, value in sorted(key.items()))
 
 
 def _arguments(table: type[Table], key: tuple[str, ...], **options: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from chalicelib.growth.segments.definitions.rules import TAG_IDS, Book
 from chalicelib.growth.segments.jobs import PASS_ON, SETTLE
 from chalicelib.growth.segments.membership import queries
 from chalicelib.growth.segments.membership.rules import Move, Moved, portion
-from chalicelib.growth.segments.restoring.queries import completed
+from chalicelib.growth.segments.restoring.queries import completed, known
 from chalicelib.growth.segments.tables import HISTORY, MemberTraits, SegmentMembers, count_shard, place_of, stamp
 from chalicelib.growth.segments.timers.service import timers_of
 from chalicelib.growth.segments.traits.queries import Stored, book_for, stored, stored_of
@@ -65,8 +65,8 @@ def following(found: Stored, book: Book) -> Following | None:
     """Find what follows for the member now; None where nothing does. Of whom not all is known, that is looked
     through."""
     now = ms(clock.now())
-    known = found.traits if is_complete(book, found.traits, now) else completed(found.traits, book)
-    after = advance(book, known, found.due, now, around)
+    traits = found.traits if is_complete(book, found.traits, now) else completed(found.traits, book)
+    after = advance(book, traits, found.due, now, around)
     moves, rest = portion(after.traits.moves)
     traits = msgspec.structs.replace(after.traits, moves=rest)
     if found.version and not moves and traits == found.traits and after.due == found.due:
@@ -90,6 +90,8 @@ def follow(tx: Transaction, step: Following) -> None:
     if counted_otherwise or step.tags or before.incomplete or not step.found.version:
         last = traits.last_completed_at
         members.set_known(tx, traits.member_id, traits.completed, instant(last) if last else None, step.tags)
+    if not step.found.version:
+        members.stays(tx, traits.member_id)
     if traits.moves:
         schedule(tx, SETTLE, traits.member_id)
 
@@ -121,10 +123,11 @@ def settle(job: Job) -> None:
 
 
 def settle_now(member_id: str) -> None:
-    """Bring the lists up to date with one member, at once. Raises `conflict`, `unavailable`."""
+    """Bring the lists up to date with one member, at once, also with one of whom nothing was stored. Raises `conflict`,
+    `unavailable`."""
 
     def once() -> None:
-        found = stored(member_id)
+        found = known(member_id)
         for step in _steps([] if found is None else [found]):
             tx = Transaction()
             follow(tx, step)

@@ -54,6 +54,8 @@ class Change:
         if counted != (found.traits.completed, found.traits.last_completed_at):
             last = after.traits.last_completed_at
             members.set_known(tx, self.member_id, after.traits.completed, instant(last) if last else None)
+        if not found.version and self.begins is None:
+            members.stays(tx, self.member_id)
         if after.traits.moves or not is_complete(book, after.traits, now):
             schedule(tx, SETTLE, self.member_id)
 
