@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.customers.members import service as members
-from chalicelib.customers.members.privacy import service as privacy
 from chalicelib.customers.members.rules import LifeCycleRules
 from chalicelib.customers.members.settings import LIFE_CYCLE
 from chalicelib.growth.segments.building import service as building
@@ -26,7 +24,6 @@ from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.tables import Task
 from local.jobs import all_jobs
 from tests.support.coupons import at_once
-from tests.support.meanwhile import Meanwhile
 from tests.support.segment_mall import DAY, SegmentMall, before_segments, opened, traits_of
 
 VIEW: dict[str, Any] = {"product_id": "p1", "from": "home"}
@@ -144,62 +141,6 @@ def _as_restored(member_id: str) -> bool:
     return (now.bought, now.older, now.rings, now.coupons, now.person) == (
         anew.bought, anew.older, anew.rings, anew.coupons, anew.person
     )  # fmt: skip
-
-
-def test_a_member_who_changes_at_the_commit_of_a_build_costs_no_other_their_place(
-    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with before_segments():
-        early = [world.member() for _ in range(4)]
-    changing = world.member()
-    segment_id = world.segment({"life_cycle": ["new"]})
-    world.mall.clock.advance(FENCE_MS / 1000 + 1)
-    at_commit(monkeypatch, lambda: world.phone(changing).put("/v1/me", {"birthday": {"month": 5, "day": 6}}).ok())
-    world.mall.work()
-    assert {*early, changing} <= world.listed(segment_id)
-    world.check()
-
-
-def test_who_leaves_at_the_commit_of_a_build_or_a_change_is_not_known_afterwards(
-    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with before_segments():
-        built, other = (world.member() for _ in range(2))
-    segment_id = world.segment({"life_cycle": ["new", "silent"]})
-    world.mall.clock.advance(FENCE_MS / 1000 + 1)
-    at_commit(monkeypatch, lambda: privacy.erase(built))
-    world.mall.work()
-    assert stored(built) is None
-    assert other in world.listed(segment_id)
-    left: list[str] = []
-    tell = members.stays
-
-    def leave_first(tx: Any, member_id: str) -> None:
-        tell(tx, member_id)
-        if not left:
-            left.append(member_id)
-            privacy.erase(member_id)
-
-    with before_segments():
-        told = world.member()
-    _, name = world.tag()
-    monkeypatch.setattr(members, "stays", leave_first)
-    body = {"add": [name], "reason": "x"}
-    world.operator.post(f"/v1/admin/members/{told}/tags", body).refused(404, "not_found")
-    assert (left, stored(told)) == ([told], None)
-    world.check()
-
-
-def at_commit(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> None:
-    """It happens once, just before the first commit of members who are looked at together."""
-    meanwhile, commit = Meanwhile(), membership.commit
-    meanwhile.plan(0, what)
-
-    def late(tx: Any) -> None:
-        meanwhile.on_commit()
-        commit(tx)
-
-    monkeypatch.setattr(membership, "commit", late)
 
 
 def test_two_builders_of_a_part_and_a_rule_that_is_changed_meanwhile(

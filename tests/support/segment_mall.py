@@ -11,16 +11,20 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.commerce.coupons import ports as coupon_ports
+from chalicelib.commerce.coupons.tables import COUPON, Coupons, held
 from chalicelib.commerce.orders import ports as order_ports
+from chalicelib.commerce.orders.tables import Orders
 from chalicelib.core import clock, ids
 from chalicelib.customers.events import ports as event_ports
 from chalicelib.customers.members import ports as member_ports
 from chalicelib.customers.members import service as members
 from chalicelib.customers.members.rules import Address
 from chalicelib.growth.distribution import ports as distribution_ports
+from chalicelib.growth.segments.checks import audit
 from chalicelib.growth.segments.definitions.rules import FENCE_MS
 from chalicelib.growth.segments.traits.queries import stored
 from chalicelib.growth.segments.traits.rules import Traits
+from chalicelib.platform.store import tools
 from local.client import SHANGHAI, Client, Operator, in_process
 from tests.support.coupons import shopper
 from tests.support.distribution import bare_member
@@ -28,6 +32,7 @@ from tests.support.operators import owner_token
 from tests.support.registered import registered
 from tests.support.small_mall import DAY, SmallMall
 from tests.support.small_mall import opened as small_mall
+from tools import growth_books
 
 
 class SegmentMall:
@@ -96,6 +101,12 @@ class SegmentMall:
         """Everything is as a recompute says, when nothing is due."""
         self.mall.work()
         assert self.mall.told() == []
+
+    def segment_differences(self) -> list[str]:
+        """What the audit of segments alone says."""
+        coupons = [held(item) for item in tools.scan(Coupons) if item.part.startswith(COUPON)]
+        books = growth_books.segments(coupons, [item.order for item in tools.scan(Orders)])
+        return [f"{one.about}: {one.what}" for one in audit(books, clock.now())]
 
 
 class Nobody:
