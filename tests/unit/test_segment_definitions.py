@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
@@ -13,9 +14,13 @@ from chalicelib.customers.members.rules import LifeCycleRules
 from chalicelib.growth.segments.definitions.rules import (
     FENCE_MS,
     LIFE_CYCLE,
+    PARTS_MAX,
+    RINGS_MAX,
+    TEMPLATES_MAX,
     Book,
     Definition,
     book_of,
+    check_needs,
     needs_of,
     users_of,
 )
@@ -91,9 +96,20 @@ def test_the_most_instants_that_any_rule_asks_for_are_needed() -> None:
     assert not needs_of([parsed(BOUGHT), parsed(NEW)])
 
 
-def test_what_happened_before_is_not_needed_from_now_on_but_counted_from_then() -> None:
-    found = book(segment("sga", EVENT, from_now_on=True))
-    assert not found.entries["sga"].needs and found.event_names == {"search"}
+@pytest.mark.parametrize(
+    ("rule", "most"),
+    [
+        (lambda at: EVENT | {"where": {"page": at}}, RINGS_MAX),
+        (lambda at: BOUGHT | {"of": {"product_id": f"p{at}"}}, PARTS_MAX),
+        (lambda at: {"coupon": f"ct{at}", "state": "unused"}, TEMPLATES_MAX),
+    ],
+    ids=["events", "parts", "templates"],
+)
+def test_all_rules_together_need_no_more_than_a_document_has_room_for(rule: Callable[[int], Any], most: int) -> None:
+    check_needs(book(*(segment(f"sg{at}", rule(at)) for at in range(most))))
+    with pytest.raises(MallError) as refused:
+        check_needs(book(*(segment(f"sg{at}", rule(at)) for at in range(most + 1))))
+    assert refused.value.code == "rule_too_large"
 
 
 def test_a_definition_is_being_built_until_everybody_was_looked_at_and_begins_behind_the_fence() -> None:

@@ -35,7 +35,7 @@ def member(**more: Any) -> Traits:
 
 
 def by_hand(until: int = 0) -> Tag:
-    return Tag(at=NOW, by="operator:ann", why="asked for it", until=until)
+    return Tag(of="tgx", at=NOW, by="operator:ann", why="asked for it", until=until)
 
 
 def searched(traits: Traits, of: Book, at: int = NOW) -> Traits:
@@ -93,9 +93,10 @@ def test_what_an_operator_takes_away_the_rule_gives_again_and_what_the_member_do
     assert at(of, given, NOW + 1) == {"tgx"} and given.refused == []
 
 
-def test_a_tag_that_is_defined_no_more_is_had_by_nobody() -> None:
-    of = book(segment("sga", {"tag": "x"}))
-    assert at(of, with_tag(member(), "x", by_hand()), NOW) == set()
+def test_a_tag_that_is_defined_no_more_or_anew_is_had_by_nobody() -> None:
+    given = with_tag(member(), "x", by_hand())
+    assert at(book(segment("sga", {"tag": "x"})), given, NOW) == set()
+    assert at(book(segment("sga", {"tag": "x"}), segment("tgother", None, tag="x")), given, NOW) == set()
 
 
 BEHAVIOUR: dict[str, Any] = {
