@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.customers.members.rules import LifeCycleRules
+from chalicelib.customers.members.rules import LifeCycleRules, Profile
 from chalicelib.growth.segments.assessment.rules import advance, assess, next_look, viewed
 from chalicelib.growth.segments.birthdays.queries import around
 from chalicelib.growth.segments.definitions.rules import Book, Definition, book_of
+from chalicelib.growth.segments.evaluation.checks import Law, is_inside
+from chalicelib.growth.segments.evaluation.checks import Person as Audited
 from chalicelib.growth.segments.explaining.rules import Why, explained
 from chalicelib.growth.segments.traits.rules import DAY_MS, Person, Tag, Traits, with_instants, with_tag, without_tags
 
@@ -180,3 +182,13 @@ def test_an_explanation_says_of_every_part_what_is_decided_of_it() -> None:
     assert why.parts[3].known == {"set_at": datetime.fromtimestamp(NOW // 1000, UTC).replace(microsecond=123_000),
                                   "by": "operator:ann", "why": "asked for it"}  # fmt: skip
     assert msgspec.json.decode(msgspec.json.encode(why), type=Why).holds
+
+
+def test_the_audit_withholds_the_same_through_tags() -> None:
+    made = [segment("tgx", SEARCHED, tag="x"), segment("sga", {"not": {"tag": "x"}}), segment("sgb", {"tag": "x"})]
+    law = Law(definitions={one.segment_id: one for one in made}, bounds=LifeCycleRules())
+    profile = Profile(member_id="m", openid="o", joined_at=MADE, personalised=False)
+    for tags in ({}, {"x": by_hand()}, {"x": by_hand(NOW)}):
+        traits = msgspec.structs.replace(member(personalised=False), tags=tags)
+        audited = {one.segment_id for one in made if is_inside(one, Audited(profile=profile, tags=tags), law, NOW)}
+        assert audited == at(book(*made), traits, NOW)

@@ -59,31 +59,47 @@ class Sight(msgspec.Struct, frozen=True):
 def is_inside(definition: Definition, person: Person, law: Law, at: int) -> bool:
     """Say whether the member is in the segment, or has the tag, at `at` (Unix milliseconds)."""
     tag = person.tags.get(definition.tag)
-    if tag is not None and tag.of == definition.segment_id and (at < tag.until or (not tag.until and tag.by != "rule")):
+    lingers = tag is not None and tag.of == definition.segment_id and at < tag.until
+    if lingers or _is_by_hand(definition, person, at):
         return True
     return definition.tag not in person.refused and _rule_holds(definition, person, law, at)
+
+
+def _is_by_hand(definition: Definition, person: Person, at: int) -> bool:
+    """Whether an operator gave the member the tag, and it has not ended."""
+    tag = person.tags.get(definition.tag)
+    if tag is None or tag.of != definition.segment_id or tag.by == "rule":
+        return False
+    return not tag.until or at < tag.until
 
 
 def _rule_holds(definition: Definition, person: Person, law: Law, at: int) -> bool:
     if definition.rule is None:
         return False
-    if not person.profile.personalised and asks_behaviour(definition.rule, law):
+    if not person.profile.personalised and asks_behaviour(definition.rule, person, law, at):
         return False
     since = _ms(definition.changed_at) if definition.from_now_on else 0
     return _holds(definition.rule, Sight(person, law, at, since))
 
 
-def asks_behaviour(rule: Any, law: Law) -> bool:
-    """Say whether a rule asks what the member did, bought, or came from; also by a segment that it names."""
+def asks_behaviour(rule: Any, person: Person, law: Law, at: int) -> bool:
+    """Say whether a rule asks what the member did, bought, or came from; also by a segment that it names, or by a tag
+    that a rule gives, unless an operator gave it."""
     parts = _parts(rule)
     if parts is not None:
-        return any(asks_behaviour(part, law) for part in parts)
-    if "segment" in rule:
-        named = law.definitions.get(rule["segment"])
-        return named is not None and asks_behaviour(named.rule, law)
+        return any(asks_behaviour(part, person, law, at) for part in parts)
+    if "segment" in rule or "tag" in rule:
+        named = law.definitions.get(rule.get("segment", "")) or _tag_named(rule.get("tag"), law)
+        if named is None or named.rule is None or (named.tag and _is_by_hand(named, person, at)):
+            return False
+        return asks_behaviour(named.rule, person, law, at)
     if "days_since" in rule:
         return rule["days_since"] in ("first_purchase", "last_purchase", "last_seen")
     return any(word in rule for word in ("event", "purchases", "source"))
+
+
+def _tag_named(name: str | None, law: Law) -> Definition | None:
+    return next((one for one in law.definitions.values() if name and one.tag == name), None)
 
 
 def _parts(rule: Any) -> list[Any] | None:
@@ -142,8 +158,8 @@ def _life_cycle(rule: Any, sight: Sight) -> bool:
 
 
 def _tag(rule: Any, sight: Sight) -> bool:
-    defined = [one for one in sight.law.definitions.values() if one.tag == rule["tag"]]
-    if not defined or not is_inside(defined[0], sight.person, sight.law, sight.at):
+    defined = _tag_named(rule["tag"], sight.law)
+    if defined is None or not is_inside(defined, sight.person, sight.law, sight.at):
         return False
     days = rule.get("within_days")
     return days is None or sight.at - sight.person.tags[rule["tag"]].at <= days * _DAY
