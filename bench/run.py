@@ -16,9 +16,9 @@ from bench import report
 from bench.load import server
 from bench.load.http import Measured
 from bench.package import cold, stack
-from bench.units import lobbies, scenario
+from bench.units import lobbies, scenario, segments
 from bench.units.costs import Cost, costs
-from bench.units.figures import Lives
+from bench.units.figures import Lives, Segments
 from bench.units.purchase import Purchase, forget_catalogue, forget_everything
 from chalicelib.core import clock
 from chalicelib.mall.operators.service import bootstrap
@@ -37,6 +37,8 @@ _CALLS = 10 if QUICK else 150
 #: Beside so many open lobbies, so many that are due are settled.
 _LOBBIES = (100, 1000) if QUICK else (100, 100_000)
 _DUE = 10 if QUICK else 100
+#: Members who are held against a new rule, and who are due in one second.
+_MEMBERS, _AT_ONCE = (100, 100) if QUICK else (3000, 5000)
 #: So often each kind of order is played.
 _LIVES = 2 if QUICK else 6
 _PRODUCTS = 60 if QUICK else 1000
@@ -55,7 +57,7 @@ def run(folder: Path, places: Places) -> report.Results:
     started = cold.measure(unpacked, 3 if QUICK else cold.ROUNDS)
     print("request units ...", flush=True)
     with in_this_process(folder, places) as (send, sandbox, mall_clock):
-        found, whole, groups = _purchases(send, sandbox, mall_clock)
+        found, whole, groups, moved = _units(send, sandbox, mall_clock)
     print("the server's CPU ...", flush=True)
     for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS", "YUTANG_JOB_SHARDS", "YUTANG_MANY_SHARDS"):
         os.environ.pop(name, None)  # as in any mall, and an engine of its own
@@ -65,7 +67,7 @@ def run(folder: Path, places: Places) -> report.Results:
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
     return report.Results(
         machine=machine, quick=QUICK, products=_PRODUCTS, sizes=sizes, stack=parts, cold=started, costs=found,
-        lives=whole, groups=groups, cpu=cpu, http=loaded,
+        lives=whole, groups=groups, segments=moved, cpu=cpu, http=loaded,
     )  # fmt: skip
 
 
@@ -87,16 +89,20 @@ def in_this_process(folder: Path, places: Places) -> Iterator[tuple[Transport, S
         processes.stop(running)
 
 
-def _purchases(send: Transport, sandbox: Sandbox, mall_clock: LocalClock) -> tuple[list[Cost], Lives, lobbies.Results]:
+def _units(
+    send: Transport, sandbox: Sandbox, mall_clock: LocalClock
+) -> tuple[list[Cost], Lives, lobbies.Results, Segments]:
     first, busy = (
         Purchase(send, sandbox, mall_clock, Operator.arrive(send), forget, _OTHERS).run()
         for forget in (forget_everything, forget_catalogue)
     )
     print("whole lives ...", flush=True)
     whole = scenario.Bench(send, sandbox, mall_clock, _LIVES).run()
+    print("segments ...", flush=True)
+    moved = segments.Bench(send, sandbox, mall_clock).run(_CALLS, _MEMBERS, _AT_ONCE)
     print("group-buy ...", flush=True)
     groups = lobbies.Bench(send, sandbox, mall_clock, Operator.arrive(send)).run(_LOBBIES, _DUE)
-    return costs(first, busy), whole, groups
+    return costs(first, busy), whole, groups, moved
 
 
 def _http(folder: Path) -> Measured:

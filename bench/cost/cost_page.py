@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.cost import front_page, fronts, quota_page, quotas, traffic
+from bench.cost import front_page, fronts, quota_page, quotas, segments_page, traffic
 from bench.cost.quota_page import HOME
 from bench.cost.traffic import Taken
 from bench.cost.usage import (
@@ -61,7 +61,8 @@ def page(found: Measured, listed: Prices) -> str:
         front_page.on_cdn(malls, listed, _EXAMPLE, _money), front_page.behind_alb(malls, listed, _EXAMPLE, _money),
         front_page.choices(malls[HOME], listed, _EXAMPLE, _money),
         _kinds(malls, listed), quota_page.met(malls[HOME]),
-        quota_page.partitions(malls[HOME]), quota_page.workers(malls, listed), _flash_sale(), _memory(found, listed),
+        quota_page.partitions(malls[HOME]), quota_page.workers(malls, listed), _flash_sale(),
+        segments_page.section(malls, listed, _money), _memory(found, listed),
         _waiting(malls[HOME], listed), _taken(), _listed(listed),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
@@ -247,7 +248,7 @@ def _taken() -> str:
     single = {
         "visits for each paid order": traffic.VISITS_PER_ORDER, "the busiest second over the mean": traffic.PEAK,
         "MB for a whole vCPU": traffic.VCPU_MB, "ms for a round trip": traffic.TRIP_MS,
-        "ms for a transaction": traffic.TRANSACTION_MS,
+        "ms for a transaction": traffic.TRANSACTION_MS, "ms for a large one": traffic.LARGE_TRANSACTION_MS,
         **{f"ms for a call to WeChat, {region}": taken for region, taken in traffic.WECHAT_MS.items()},
         "cold starts": traffic.COLD_SHARE, "bytes of Lambda's log": traffic.PLATFORM_LOG_BYTES,
         "bytes of the access log": traffic.ACCESS_LOG_BYTES,

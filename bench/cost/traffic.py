@@ -53,6 +53,7 @@ DAYS = 30
 VCPU_MB = Taken(1769, "Lambda gives a function one vCPU at so much memory, and less in proportion (Lambda's guide)")
 TRIP_MS = Taken(5, "a round trip to DynamoDB in the region: single-digit milliseconds (DynamoDB's guide), not measured")
 TRANSACTION_MS = Taken(10, "the same for a transaction: two phases")
+LARGE_TRANSACTION_MS = Taken(60, "a transaction of up to 100 items, six times a small one; not measured")
 WECHAT_MS = {
     "ap-southeast-1": Taken(250, "a call to WeChat across the border, where 100 to 300 ms are seen"),
     "cn-north-1": Taken(60, "a call to WeChat within China"),

@@ -17,7 +17,7 @@ import msgspec
 from bench.cost import traffic
 from bench.package.cold import Cold
 from bench.package.stack import Stack
-from bench.units.figures import Life, Lives, Step
+from bench.units.figures import Life, Lives, Segments, Step
 from infra import alarms, firewall, permissions
 from infra.functions import FUNCTIONS
 
@@ -45,6 +45,7 @@ class Measured(msgspec.Struct, kw_only=True):
     cold: Cold
     stack: Stack
     lives: Lives
+    segments: Segments
 
 
 class Price(msgspec.Struct, kw_only=True):

@@ -73,3 +73,82 @@ class Lives(msgspec.Struct, frozen=True, kw_only=True):
     orders: list[Life]
     one_product: list[Meeting]
     looks: list[Step]
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """Round trips, transactions among them, and request units, with those of indexes."""
+
+    trips: float
+    transactions: float
+    reads: float
+    writes: float
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch of so many events of so many bytes in all, some of which a rule looks at, and which moves nobody."""
+
+    events: int
+    bytes: int
+    cpu_ms: float
+    work: Work
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several members whom time alone moves from one segment into another at once: what is known of each has so
+    many bytes; `written` are write units by table."""
+
+    name: str
+    bytes: int
+    together: int
+    cpu_ms: float
+    work: Work
+    written: dict[str, float]
+
+
+class Ordered(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of a member from the quote to the last job that it owes, with these rules in force: which of theirs it
+    is, how many segments it brings them into and out of, the bytes of what is known of them then, units, and jobs."""
+
+    rules: str
+    number: int
+    moves: int
+    bytes: int
+    reads: float
+    writes: float
+    jobs: int
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """So many members held against a rule: what it takes for each of them."""
+
+    members: int
+    cpu_ms: float
+    work: Work
+
+
+class Late(msgspec.Struct, frozen=True, kw_only=True):
+    """By how many milliseconds at most something was done after its second."""
+
+    what: str
+    most_ms: int
+
+
+class AtOnce(msgspec.Struct, frozen=True, kw_only=True):
+    """So many members due in one second: after how many seconds all stood in their lists, by so many readers of their
+    lane side by side; and what came to its second beside them."""
+
+    members: int
+    seconds: float
+    readers: int
+    late: list[Late]
+
+
+class Segments(msgspec.Struct, frozen=True, kw_only=True):
+    """All about segments that is measured in one process."""
+
+    batch: Batch
+    transitions: list[Transition]
+    orders: list[Ordered]
+    build: Looked
+    tried: Looked
+    at_once: AtOnce

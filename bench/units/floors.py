@@ -33,6 +33,10 @@ Need = Read | Write
 _ORDER = Read("orders", "", "the order decides what may be done with it, and its version guards the change")
 _TOKEN = Read("members", "profile", "whether the token was called in, or its member is gone", consistent=False)
 _CHANGED = Write("orders", "", "the order is what changes, with the queue that operators find it in")
+_TRAITS: list[Need] = [
+    Read("traits", "traits", "what rules know of the member, whose version guards the change"),
+    Write("traits", "traits", "what the order counts for them from then on"),
+]
 _GUARD: list[Need] = [
     Read("operators", "operator", "a change of role takes effect at once"),
     Write(
@@ -48,6 +52,9 @@ FLOORS: dict[str, list[Need]] = {
         Write("identities", "", "one person is one member"),
         Write("members", "profile", "who they are"),
         Write("members", "addresses", "an empty book: later changes then need no case for the first one"),
+        Write("traits", "traits", "what rules know of them, and when time may change it"),
+        Write("jobs_of_many", "", "the lists follow"),
+        Write("jobs_of_many", "", "somebody looks when that time has come"),
         Write("limits", "", "how often one person logs in is bounded", transactional=False),
     ],
     "login (known member)": [
@@ -139,6 +146,7 @@ FLOORS: dict[str, list[Need]] = {
         _ORDER,
         _CHANGED,
         Write("ledger_entries", "", "the money"),
+        *_TRAITS,
         Write("jobs", "", "whoever cares for a paid order is told"),
         Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
     ],
@@ -147,6 +155,7 @@ FLOORS: dict[str, list[Need]] = {
         _CHANGED,
         Write("coupons", "coupon#", "it is used, and stands with those that are"),
         Write("ledger_entries", "", "the money"),
+        *_TRAITS,
         Write("jobs", "", "whoever cares for a paid order is told"),
         Write("jobs", "", "whoever counts used coupons is told"),
         Write("unpaid_orders", "", "how much stock one member holds unpaid is bounded"),
@@ -178,6 +187,7 @@ FLOORS: dict[str, list[Need]] = {
         _CHANGED,
         Write("products", "stock#", "the pieces go back"),
         Write("ledger_entries", "", "the money owed"),
+        *_TRAITS,
         Write("jobs", "", "what brings the refund to its end"),
         Write("jobs", "", "whoever cares for returned stock is told"),
     ],

@@ -23,6 +23,7 @@ from chalicelib.core import clock
 from chalicelib.core.entry import entry
 from chalicelib.gateways.wechat import http, mini
 from chalicelib.growth.distribution.settings import DISTRIBUTION
+from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import OUTSIDE, Lane
 from chalicelib.platform.jobs.tables import Jobs, table_of
@@ -169,6 +170,7 @@ def _know_the_rules() -> None:
     pricing_queries.templates()
     order_rules()
     DISTRIBUTION.current()
+    definitions.book()
 
 
 def _stored() -> list[Jobs]:

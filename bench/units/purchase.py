@@ -12,6 +12,7 @@ from chalicelib.commerce.orders.jobs import CLOSE_UNPAID, PUSH_REFUND
 from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.commerce.pricing import queries as pricing_queries
 from chalicelib.customers.members.sessions import queries as sessions
+from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import Kind
 from chalicelib.platform.jobs.tables import table_of
@@ -29,7 +30,7 @@ DETAIL = "产自舟山渔场，船上速冻，冷链到家。每条 450 到 500 
 
 def forget_everything() -> None:
     """A process that was just started: it remembers nothing."""
-    for group in ("catalogue", "pricing", "settings", sessions.CACHE):
+    for group in ("catalogue", "pricing", "settings", sessions.CACHE, definitions.CACHE):
         cache.forget(group)
 
 
@@ -38,6 +39,7 @@ def forget_catalogue() -> None:
     forget_everything()
     pricing_queries.templates()
     order_rules()
+    definitions.book()
 
 
 @dataclass

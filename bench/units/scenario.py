@@ -101,6 +101,7 @@ class Bench:
 
     @staticmethod
     def _play(mall: Mall, walk: Journey, product: Any, people: list[Shopper]) -> tuple[list[Sample], int]:
+        forget_all()  # what time owes to members of another play is nothing of this one
         samples: list[Sample] = []
         mall.meter.samples = samples
         return samples, walk(mall, product, people)
