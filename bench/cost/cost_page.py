@@ -261,7 +261,8 @@ def _taken() -> str:
         "GB of an ALB's unit": traffic.LCU_GB_HOUR,
     }  # fmt: skip
     lists: list[tuple[str, Mapping[str, Taken]]] = [
-        ("times in a visit", traffic.VISIT), ("times in an order, where not as measured", traffic.ORDER),
+        ("times in a visit", traffic.VISIT | traffic.VISIT_JOBS),
+        ("times in an order, where not as measured", traffic.ORDER),
         ("of the paid orders", traffic.KINDS), ("different answers of the catalogue", traffic.ANSWERS), ("", single),
     ]  # fmt: skip
     rows = [

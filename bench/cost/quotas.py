@@ -176,7 +176,8 @@ def readings(mall: Mall) -> list[Hot]:
     once: dict[tuple[str, str], float] = defaultdict(float)
     orders = [(taken.number / traffic.VISITS_PER_ORDER.number, name) for name, taken in traffic.KINDS.items()]
     by_name = {life.name: life for life in mall.found.lives.orders}
-    lives = [(1.0, mall.found.lives.visit, traffic.VISIT), *((n, by_name[name], traffic.ORDER) for n, name in orders)]
+    visit = traffic.VISIT | traffic.VISIT_JOBS
+    lives = [(1.0, mall.found.lives.visit, visit), *((n, by_name[name], traffic.ORDER) for n, name in orders)]
     for share, life, often in lives:
         times: dict[str, float] = defaultdict(float)
         for number, step in mall.steps(life, often):

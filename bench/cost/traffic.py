@@ -26,6 +26,10 @@ VISIT: dict[str, Taken] = {
     "me": Taken(0.1, "their own page shows what the login answered, and asks once a week"),
     "add an address": Taken(0.03, "new customers"),
 }
+#: And jobs that a visit owes.
+VISIT_JOBS: dict[str, Taken] = {
+    "job: segments.settle": Taken(0.1, "with each new member, whom lists and counts then know"),
+}
 LIST_PAGES = Taken(
     2, "40 cards in a call (`limit=40`), where pages of 20 were measured: its units, bytes and CPU as of two"
 )

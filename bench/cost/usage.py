@@ -191,7 +191,8 @@ class Mall:
 
     def visit_steps(self) -> list[tuple[float, Step]]:
         """Those of a visit, its lists with as many cards as a client asks for."""
-        return [(times, _longer(step)) for times, step in self.steps(self.found.lives.visit, traffic.VISIT)]
+        often = traffic.VISIT | traffic.VISIT_JOBS
+        return [(times, _longer(step)) for times, step in self.steps(self.found.lives.visit, often)]
 
     def order_steps(self) -> list[tuple[float, Step]]:
         """Those of a paid order, with its part of what is not paid."""

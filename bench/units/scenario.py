@@ -101,6 +101,7 @@ class Bench:
 
     @staticmethod
     def _play(mall: Mall, walk: Journey, product: Any, people: list[Shopper]) -> tuple[list[Sample], int]:
+        mall.meter.live(seconds=1)  # who has just joined is on the lists then
         forget_all()  # what time owes to members of another play is nothing of this one
         samples: list[Sample] = []
         mall.meter.samples = samples

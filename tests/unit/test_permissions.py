@@ -87,7 +87,7 @@ def test_the_shops_function_can_do_nothing_that_is_only_for_operators() -> None:
 
 def test_the_operators_function_is_nobody_elses_either() -> None:
     office = DECLARED["operators"]
-    assert not {"carts", "identities", "links", "link_pictures", "limits"} & set(office.tables)
+    assert not {"carts", "identities", "links", "link_pictures"} & set(office.tables)
     assert not {"wechat_secret", "wechat_apiv3_key"} & set(office.secrets), "no shopper logs in here, no notice comes"
 
 
