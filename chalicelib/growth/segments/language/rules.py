@@ -27,7 +27,6 @@ from chalicelib.growth.segments.refusals import (
     RULE_TOO_LARGE,
 )
 from chalicelib.growth.segments.traits.rules import WINDOW_DAYS_MAX
-from chalicelib.platform.web.problems import from_validation
 from chalicelib.platform.web.types import Id, Label
 
 #: Bounds of a rule: how deep it may be, how many leaves it may have, and of how many instants of an event it may ask.
@@ -229,6 +228,8 @@ def _parsed(raw: Any, path: str, depth: int) -> Rule:
     try:
         node = msgspec.convert(raw, kind)
     except msgspec.ValidationError as fault:
+        from chalicelib.platform.web.problems import from_validation  # only who is answered has a rule that is wrong
+
         errors = from_validation(fault).errors
         raise _malformed(*(msgspec.structs.replace(one, field=_joined(path, one.field)) for one in errors)) from None
     if isinstance(node, All):
