@@ -25,6 +25,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import LifeCycleRules
 from chalicelib.customers.members.settings import LIFE_CYCLE
+from chalicelib.growth.segments.definitions import queries as definitions
 from local.client import coupon_template
 from tests.support.bulk_issue import counts, ended, given_by, granted, progress, shorten_steps
 from tests.support.coupons import coupons_of, crowd, fresh, member, template, told
@@ -125,6 +126,7 @@ def test_only_a_custom_segment_is_asked_about_and_then_by_one_key_more(segments:
         made = for_members_of(*segment_ids)
         template_queries.remembered(made.template_id)
         LIFE_CYCLE.current()
+        definitions.book()
         with boundary() as outside:
             centre.claim(somebody, made.template_id)
         assert outside.calls == ["BatchGetItem", "TransactWriteItems"]

@@ -31,7 +31,7 @@ from chalicelib.growth.segments.views import (
     tag_of_member,
     tag_view,
 )
-from chalicelib.platform.store import cursors, read
+from chalicelib.platform.store import cache, cursors, read
 
 
 def segments() -> list[SegmentView]:
@@ -72,7 +72,12 @@ def _entry(segment_id: str, is_tag: bool) -> Entry:
 
 
 def as_of() -> datetime:
-    """Tell up to which instant lists and counts follow the time: now, where nobody waits to be looked at."""
+    """Tell up to which instant lists and counts follow the time, possibly `cache_seconds` old: now, where nobody waits
+    to be looked at."""
+    return cache.remember(("segments_as_of",), _as_of)
+
+
+def _as_of() -> datetime:
     oldest = membership.oldest_due()
     return clock.now() if oldest is None else unstamped(oldest)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import LifeCycleRules
 from chalicelib.customers.members.settings import LIFE_CYCLE
-from chalicelib.growth.segments.definitions.rules import Book, Definition, book_of
+from chalicelib.growth.segments.definitions.rules import Book, book_of
 from chalicelib.growth.segments.tables import ALL, BOOK, DEFINITION, Segments, version_part
 from chalicelib.platform.store import cache, read
 
@@ -59,14 +58,6 @@ def _read(bounds: LifeCycleRules) -> tuple[Book, _State]:
 
 def _state(item: Any) -> _State:
     return (0, 0, "") if item is None else (int(item.generation), int(item.built or 0), item.mark)
-
-
-def load(segment_id: str) -> Definition:
-    """Read a definition as it is now. Raises `not_found`."""
-    item = read.get(Segments, ALL, DEFINITION + segment_id)
-    if item is None:
-        raise MallError("not_found")
-    return item.definition
 
 
 def tag_name(book: Book, tag_id: str) -> str:
