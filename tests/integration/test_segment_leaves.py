@@ -180,6 +180,7 @@ def test_who_is_chosen_by_nothing_that_they_did_is_in_no_such_rule_and_in_it_aga
     made.append(world.segment({"not": {"not": {"segment": made[0]}}}))
     stays = world.segment({"all": [{"life_cycle": ["new"]}, {"not": {"coupon": coupon, "state": "unused"}}]})
     _, tag = world.tag(rule=rules[2])
+    without = world.segment({"not": {"tag": tag}})
     world.built()
     world.phone(member_id).post("/v1/me/visits", {"channel": "ad8"}).ok()
     assert all(world.is_in(one, member_id) for one in [*made[:3], made[4], stays])
@@ -188,6 +189,7 @@ def test_who_is_chosen_by_nothing_that_they_did_is_in_no_such_rule_and_in_it_aga
     world.phone(member_id).put("/v1/me/preferences", {"personalised": False}).ok()
     assert [world.is_in(one, member_id) for one in made] == [False] * 5
     assert world.is_in(stays, member_id)
+    assert not world.is_in(without, member_id)  # though the tag is gone
     assert world.word(member_id) == "new"
     world.check()
     assert world.phone(member_id).get("/v1/me").ok()["tags"] == []
