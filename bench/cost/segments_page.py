@@ -64,7 +64,7 @@ once: {readers} readers side by side, which is also what they take of Lambda's c
 where AWS was asked for it). A transaction of {usual.together} members is taken for
 {traffic.LARGE_TRANSACTION_MS.number:g} ms. A table on demand takes {quotas.TABLE_WRITES:,} write units a second by
 its quota, but a new one 4,000, and then twice its former peak: where an import makes so many due at once, warm
-`traits` up before. Until then its transactions are throttled and tried again, ten times slower at worst; orders and
+`member_traits` up before. Until then its transactions are throttled and tried again, ten times slower at worst; orders and
 lobbies have tables and functions of their own, and go on.
 
 A new rule over {_AT_ONCE:,} members reads {reads:,.0f} and writes {writes:,.0f} units, and everybody has been
@@ -82,7 +82,7 @@ def at_once(mall: Mall, usual: Transition) -> list[Bound]:
     together = usual.together * look_seconds(mall, usual)
     rows = _AT_ONCE * _ROW / quotas.PARTITION_WRITES
     pages = _AT_ONCE / usual.together
-    written = usual.written["traits"] * _AT_ONCE
+    written = usual.written["member_traits"] * _AT_ONCE
     return [
         Bound(
             f"the first look of each of the {DUE_SHARDS} shards, one after the other, by the schedule's worker",
@@ -91,7 +91,7 @@ def at_once(mall: Mall, usual: Transition) -> list[Bound]:
         Bound("the readers of the stream", pages * together / readers_at_once()),
         Bound(f"a list's {COUNT_SHARDS} partitions, where all come into one segment", rows / COUNT_SHARDS),
         Bound("a segment's counters, which are one partition", pages * _ROW / quotas.PARTITION_WRITES),
-        Bound("the table `traits`, with its index, at its quota", written / quotas.TABLE_WRITES),
+        Bound("the table `member_traits`, with its index, at its quota", written / quotas.TABLE_WRITES),
     ]  # fmt: skip
 
 

@@ -34,8 +34,8 @@ _ORDER = Read("orders", "", "the order decides what may be done with it, and its
 _TOKEN = Read("members", "profile", "whether the token was called in, or its member is gone", consistent=False)
 _CHANGED = Write("orders", "", "the order is what changes, with the queue that operators find it in")
 _TRAITS: list[Need] = [
-    Read("traits", "traits", "what rules know of the member, whose version guards the change"),
-    Write("traits", "traits", "what the order counts for them from then on"),
+    Read("member_traits", "traits", "what rules know of the member, whose version guards the change"),
+    Write("member_traits", "traits", "what the order counts for them from then on"),
 ]
 _GUARD: list[Need] = [
     Read("operators", "operator", "a change of role takes effect at once"),
@@ -52,7 +52,7 @@ FLOORS: dict[str, list[Need]] = {
         Write("identities", "", "one person is one member"),
         Write("members", "profile", "who they are"),
         Write("members", "addresses", "an empty book: later changes then need no case for the first one"),
-        Write("traits", "traits", "what rules know of them, and when time may change it"),
+        Write("member_traits", "traits", "what rules know of them, and when time may change it"),
         Write("jobs_of_many", "", "the lists follow"),
         Write("jobs_of_many", "", "somebody looks when that time has come"),
         Write("limits", "", "how often one person logs in is bounded", transactional=False),
