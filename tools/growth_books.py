@@ -123,7 +123,17 @@ def segments(coupons: Sequence[Held], orders: Sequence[Order]) -> SegmentRecords
             if item.part.startswith(COUNT)
         ],
         persons=_persons(coupons, orders, _events(definitions)),
+        leaving=_leaving(),
     )
+
+
+def _leaving() -> frozenset[str]:
+    """Who has left, and is still owed that all of theirs is forgotten."""
+    from chalicelib.customers.members.jobs import ERASE
+    from chalicelib.platform.jobs.tables import Jobs
+    from chalicelib.platform.store import tools
+
+    return frozenset(job.task.key for job in tools.scan(Jobs) if job.task.kind == ERASE.name)
 
 
 def _events(definitions: Sequence[Definition]) -> dict[str, list[Event]]:

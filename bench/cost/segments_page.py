@@ -64,8 +64,8 @@ once: {readers} readers side by side, which is also what they take of Lambda's c
 where AWS was asked for it). A transaction of {usual.together} members is taken for
 {traffic.LARGE_TRANSACTION_MS.number:g} ms. A table on demand takes {quotas.TABLE_WRITES:,} write units a second by
 its quota, but a new one 4,000, and then twice its former peak: where an import makes so many due at once, warm
-`member_traits` up before. Until then its transactions are throttled and tried again, ten times slower at worst; orders and
-lobbies have tables and functions of their own, and go on.
+`member_traits` up before. Until then its transactions are throttled and tried again, ten times slower at worst; orders
+and lobbies have tables and functions of their own, and go on.
 
 A new rule over {_AT_ONCE:,} members reads {reads:,.0f} and writes {writes:,.0f} units, and everybody has been
 looked at after {minutes:.1f} minutes by {parts} parts side by side (`YUTANG_MEMBER_SHARDS`), beside the 35 seconds

@@ -30,6 +30,7 @@ from chalicelib.growth.groupbuy.activities import service as activities
 from chalicelib.growth.groupbuy.inputs import ActivityInput
 from chalicelib.growth.groupbuy.rules import CONTROL, Activity, Kind, Lottery, Price, SetAside, Variant
 from chalicelib.growth.groupbuy.tables import GroupActivities, Lobbies
+from chalicelib.growth.segments.tables import MemberTraits, SegmentCounts, SegmentMembers
 from chalicelib.ledger.tables import LedgerEntries
 from chalicelib.platform.jobs import declarations, worker
 from chalicelib.platform.jobs.job import Job
@@ -44,7 +45,10 @@ FREIGHT_FEN, FREIGHT_MORE_FEN = 700, 100
 ACTIVITY_MINUTES, LOBBY_MINUTES = 240, 30
 
 _NOW = 1_795_226_400.0  # 2026-11-21 10:00 in Shanghai
-_TABLES = (Orders, UnpaidOrders, Purchases, LedgerEntries, Lobbies, GroupActivities, *JOB_TABLES, Products)
+_TABLES = (
+    Orders, UnpaidOrders, Purchases, LedgerEntries, Lobbies, GroupActivities, *JOB_TABLES, Products,
+    MemberTraits, SegmentMembers, SegmentCounts,
+)  # fmt: skip
 
 #: What a piece costs by the lobby's size (of a ladder: its step), for the leader and for others; fen.
 Prices = dict[int, tuple[int, int]]

@@ -63,9 +63,13 @@ class Exported:
             (one["template_id"], instant(one["valid_until"])) for one in sections["coupons"] if one["state"] == "unused"
         ]
         self.distributor = next((one["state"] for one in sections["distributor"] if "state" in one), None)
-        tags = sections["traits"][0].get("tags", {})
-        self.by_hand = {name: tag for name, tag in tags.items() if tag["by"] != "rule"}
-        self.refused = sections["traits"][0].get("refused", [])
+        tags = sections["traits"][0].get("tags", [])
+        self.by_hand: dict[str, dict[str, Any]] = {
+            tag["name"]: {"at": instant(tag["set_at"]), "until": instant(tag["until"]) if "until" in tag else None}
+            for tag in tags
+            if tag["by"] != "rule"
+        }
+        self.refused = sections["traits"][0].get("refused_tags", [])
 
     @property
     def completed(self) -> list[int]:

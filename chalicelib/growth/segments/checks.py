@@ -20,8 +20,8 @@ from chalicelib.growth.segments.evaluation.checks import Law, Person, is_inside,
 from chalicelib.growth.segments.traits.rules import Traits
 
 _WORDS = ("new", "first_order", "repeat", "loyal", "silent")
-#: Of whom no look is due, nothing changes for so many milliseconds.
-_FOR_EVER = 4000 * 86_400_000
+#: Of whom no look is due, nothing changes until long after now: the year 2200, in Unix milliseconds.
+_FOR_EVER = 7_258_118_400_000
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -58,6 +58,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[Row] = []
     counts: list[Count] = []
     persons: dict[str, Person] = {}
+    #: Who has left, and is being forgotten.
+    leaving: frozenset[str] = frozenset()
 
 
 def audit(records: Records, at: datetime | None) -> list[Difference]:
@@ -68,6 +70,8 @@ def audit(records: Records, at: datetime | None) -> list[Difference]:
     compared = _compared(records)
     for one in records.known:
         person = records.persons.get(one.traits.member_id)
+        if person is None and one.traits.member_id in records.leaving:
+            continue
         if person is None:
             found.append(Difference(one.traits.member_id, "traits of nobody"))
         elif not one.traits.incomplete:
@@ -129,7 +133,7 @@ def _segments(
     if known.due is not None and at is not None and known.due <= at:
         return []  # a look is owed; a job that stays undone is named as such
     found: list[Difference] = []
-    last = (at or 0) + _FOR_EVER if known.due is None else known.due - 1
+    last = _FOR_EVER if known.due is None else known.due - 1
     for instant in (last,) if at is None else (at, last):
         word = word_of(person, law.bounds, instant)
         right = {segment_id for segment_id in compared if is_inside(law.definitions[segment_id], person, law, instant)}
