@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
-from chalicelib.customers.events.inputs import BatchInput, EventInput
+from chalicelib.customers.events.inputs import EventBatchInput, EventInput
 from chalicelib.customers.events.plan.rules import KEEP_DAYS_MAX, PLAN, PlannedEvent, client_events
 from chalicelib.customers.events.rules import (
     AGE_MAX,
@@ -81,10 +81,10 @@ def test_instants_are_cut_to_the_millisecond_and_no_clock_is_too_wrong_to_read()
 def test_an_instant_names_its_time_zone(where: str) -> None:
     one = {"event_id": "e", "name": "cart_view", "at": "2026-11-30T12:00:00+08:00"}
     body = {"batch_id": BATCH, "sent_at": "2026-11-30T12:00:00+08:00", "events": [one]}
-    decode(msgspec.json.encode(body), BatchInput)
+    decode(msgspec.json.encode(body), EventBatchInput)
     (body if where == "sent_at" else one)[where] = "2026-11-30T12:00:00"  # type: ignore[index]
     with pytest.raises(MallError) as fault:
-        decode(msgspec.json.encode(body), BatchInput)
+        decode(msgspec.json.encode(body), EventBatchInput)
     assert [error.reason.code for error in fault.value.errors] == ["no_time_zone"]
 
 

@@ -47,7 +47,7 @@ class SessionInput(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     app_version: ShortText | None = None
 
 
-class BatchInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class EventBatchInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A batch of events. Sent again it is the same but for `sent_at`, which is the client's clock as it sends."""
 
     batch_id: BatchId

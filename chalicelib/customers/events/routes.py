@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chalicelib.customers.events import service
-from chalicelib.customers.events.inputs import BatchInput
-from chalicelib.customers.events.views import BatchView, batch_view
+from chalicelib.customers.events.inputs import EventBatchInput
+from chalicelib.customers.events.views import EventBatchView, batch_view
 from chalicelib.platform.web.endpoint import MEMBER, Call, endpoint
 
 #: Bytes of a batch.
@@ -19,7 +19,7 @@ _BATCH_MAX = 64 * 1024
     per_minute=60,
     body_max=_BATCH_MAX,
 )
-def take_events(call: Call, body: BatchInput) -> BatchView:
+def take_events(call: Call, body: EventBatchInput) -> EventBatchView:
     """Tell what I did, in a batch; which events there are says docs/events.md.
 
     A batch is taken once: sent again under its `batch_id`, unchanged but for `sent_at`, it is answered as at first.

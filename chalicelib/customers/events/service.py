@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.customers.events import queries
-from chalicelib.customers.events.inputs import BatchInput
+from chalicelib.customers.events.inputs import EventBatchInput
 from chalicelib.customers.events.plan.rules import LAUNCH
 from chalicelib.customers.events.ports import observer
 from chalicelib.customers.events.rules import (
@@ -29,7 +29,7 @@ from chalicelib.platform.store.versioned import Created, commit, create_once
 _DAY_KEPT = timedelta(days=2)
 
 
-def take(member_id: str, given: BatchInput) -> Batch:
+def take(member_id: str, given: EventBatchInput) -> Batch:
     """Take a batch of what a member did, once: the same batch again gives what was answered first.
 
     Raises `batch_reused` for another one under its id, `too_many_requests` when the day has no room for it,

@@ -21,7 +21,7 @@ class DroppedView(msgspec.Struct, frozen=True, omit_defaults=True):
     prop: str | UnsetType = UNSET
 
 
-class BatchView(msgspec.Struct, frozen=True):
+class EventBatchView(msgspec.Struct, frozen=True):
     """How many events of the batch were taken, which were not, and what time it is at the mall."""
 
     accepted: int
@@ -45,10 +45,10 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     app_version: str | UnsetType = UNSET
 
 
-def batch_view(batch: Batch) -> BatchView:
+def batch_view(batch: Batch) -> EventBatchView:
     """Answer what became of a batch, now."""
     dropped = [DroppedView(one.index, one.code, one.prop or UNSET) for one in batch.dropped]
-    return BatchView(batch.accepted, dropped, clock.now())
+    return EventBatchView(batch.accepted, dropped, clock.now())
 
 
 def event_view(told: Told) -> EventView:

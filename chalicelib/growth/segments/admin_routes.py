@@ -116,7 +116,10 @@ def preview(body: RuleInput) -> PreviewView:
 
 
 @endpoint(
-    "GET /v1/admin/members", OPERATOR, permission=PERSONS, errors=("invalid", "cursor_invalid", "too_many_requests")
+    "GET /v1/admin/members",
+    OPERATOR,
+    permission=PERSONS,
+    errors=("invalid", "not_found", "cursor_invalid", "too_many_requests"),
 )
 def list_members(call: Call, query: MembersQuery) -> Page[MemberOfSegment]:
     """The members of a segment, or those who have a tag; one of the two is to be named."""
