@@ -284,13 +284,14 @@ def test_nothing_that_a_person_or_an_operator_about_them_wrote_is_left(
         orders = shop(operator, shopper, planting, mall_clock)
         sell(operator, shopper, planting, mall_clock)
         completed(mall_clock)
-        operator.post("/v1/admin/tags", {"name": "茶友"})
+        tag_id = operator.post("/v1/admin/tags", {"name": "茶友"}).ok(201)["tag_id"]
         tags = "/v1/admin/members/{member_id}/tags"
         planting.send(operator, "POST", tags, {"add": ["茶友"]}, "reason", member_id=shopper.member_id).ok()
         block = "/v1/admin/members/{member_id}/block"
         planting.send(operator, "POST", block, {}, "reason", member_id=shopper.member_id).ok()
         assert planting.planted == every_text(operator)
         assert {"Orders", "Members", "Withdrawals", "Links", "LedgerEntries"} <= found_in(planting.marks).keys()
+        operator.delete(f"/v1/admin/tags/{tag_id}").ok(204)
         shopper.log_in()
         leave(shopper)
         for _ in range(2):

@@ -300,8 +300,7 @@ def test_who_is_an_operator_calls_the_operators_function_and_nobody_else_does(dy
 
 
 def test_every_permission_is_one_that_a_role_can_give() -> None:
-    used = set(AUDIENCES.values()) - {"public", "visitor", "member", "callback", SELF}
-    assert used == PERMISSIONS
+    assert set(AUDIENCES.values()) - {"public", "visitor", "member", "callback", SELF} == PERMISSIONS
 
 
 def test_the_table_is_held_by_the_path() -> None:

@@ -46,6 +46,11 @@ BY_CLIENTS_ALONE = Reason(
     "这个分群只凭客户端上报的行为就能进入，不能用来发券或优惠",
     "what clients report alone leads into this segment; coupons and offers may not follow from that",
 )
+BEING_BUILT = Reason(
+    "segment_being_built",
+    "正在为全部会员重新计算，请稍后再试",
+    "everybody is being looked at for it; try again in a moment",
+)
 NO_SUCH_AUDIENCE = Reason("no_such_audience", "没有这个人群包", "there is no such audience")
 AUDIENCE_BEING_MADE = Reason(
     "audience_being_made", "人群包还在生成，请稍后再试", "the audience is still being made; try again in a moment"

@@ -14,13 +14,14 @@ from chalicelib.growth.segments.birthdays.queries import around
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.refusals import (
     AUDIENCE_BEING_MADE,
+    BEING_BUILT,
     BY_CLIENTS_ALONE,
     NO_SUCH_AUDIENCE,
     NO_SUCH_SEGMENT,
 )
 from chalicelib.growth.segments.restoring.queries import known, known_of
 from chalicelib.growth.segments.tables import traits_key
-from chalicelib.growth.segments.traits.queries import as_of_now, book_for
+from chalicelib.growth.segments.traits.queries import as_of_now, book_for, stored_of
 from chalicelib.growth.segments.traits.rules import ms
 from chalicelib.platform.store.read import Key, ReadSet
 
@@ -42,8 +43,10 @@ class Segments:
             return frozenset()
         book = book_for(stored.traits)
         inside = advance(book, stored.traits, stored.due, ms(now), around).traits.inside
-        # A rule may have been changed since it was named.
-        return frozenset(one for one in segment_ids if one in inside and book.entries[one].proven)
+        # A rule may have been changed since it was named; and until everybody has been looked at for what it is now,
+        # some are in the segment by what it was.
+        theirs = {one: book.entries[one] for one in segment_ids if one in inside}
+        return frozenset(one for one, entry in theirs.items() if entry.proven and not entry.replaced)
 
     def check(self, segment_ids: Collection[str], field: str) -> None:
         """Raise `invalid` for a segment that there is not, and for one into which what clients report alone leads."""
@@ -56,10 +59,14 @@ class Segments:
                 raise invalid(BY_CLIENTS_ALONE.at(field))
 
     def check_tags(self, tags: Collection[str], field: str) -> None:
-        """Raise `invalid` for a tag that a rule gives to which what clients report alone leads."""
+        """Raise `invalid` for a tag that a rule gives to which what clients report alone leads, and for one
+        whose rule is being replaced: some may have it by what that was."""
         entries = definitions.fresh().entries.values()
-        if any(not entry.proven for entry in entries if entry.definition.tag in tags and entry.definition.tag):
+        named = [entry for entry in entries if entry.definition.tag and entry.definition.tag in tags]
+        if any(not entry.proven for entry in named):
             raise invalid(BY_CLIENTS_ALONE.at(field))
+        if any(entry.replaced for entry in named):
+            raise invalid(BEING_BUILT.at(field))
 
 
 class Shown:
@@ -99,4 +106,9 @@ class AudienceLists:
     def page(self, audience_id: str, position: str, limit: int) -> tuple[list[str], str | None]:
         """List members of the list, `limit` at most, behind the `position` ("" at first), and where the next page
         starts (None: no more)."""
-        return audiences.listed(audience_id, position, limit)
+        listed, after = audiences.listed(audience_id, position, limit)
+        if audiences.load(audience_id).behavioural:  # some may have said since that they are not to be chosen so
+            known = stored_of(listed, consistent=False)
+            wanted = {one.traits.member_id for one in known if one is not None and one.traits.person.personalised}
+            listed = [one for one in listed if one in wanted]
+        return listed, after

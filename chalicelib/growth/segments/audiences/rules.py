@@ -14,7 +14,8 @@ LISTED_PER_ITEM = 500
 class Audience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A list of members as they were found when it was made: those of a segment, those of a rule, or named ones.
 
-    While it is being made, `position` says how far it is. `proven`: what clients report alone leads nobody into it.
+    While it is being made, `position` says how far it is. `proven`: what clients report alone leads nobody into it;
+    `behavioural`: it asks for what members did or bought, so that who does not want that is passed over.
     """
 
     audience_id: str
@@ -25,6 +26,7 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     segment_id: str = ""
     rule: Any = None
     proven: bool = True
+    behavioural: bool = False
     count: int = 0
     shard: int = 0
     position: str = ""

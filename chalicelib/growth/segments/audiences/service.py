@@ -21,11 +21,12 @@ from chalicelib.growth.segments.audiences import queries
 from chalicelib.growth.segments.audiences.rules import LISTED_PER_ITEM, Audience, Listed
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions import service as defining
+from chalicelib.growth.segments.definitions.rules import Entry
 from chalicelib.growth.segments.inputs import AudienceInput
 from chalicelib.growth.segments.jobs import LIST_AUDIENCE
 from chalicelib.growth.segments.membership import queries as membership
 from chalicelib.growth.segments.preview.queries import Trial, trial_of
-from chalicelib.growth.segments.refusals import NO_SUCH_SEGMENT, WHO_IS_IN_IT
+from chalicelib.growth.segments.refusals import BEING_BUILT, NO_SUCH_SEGMENT, WHO_IS_IN_IT
 from chalicelib.growth.segments.tables import COUNT_SHARDS, HEAD, Audiences, listed_part
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
@@ -37,6 +38,8 @@ _REQUEST_SECONDS = 5.0
 _RUN_SECONDS = 2.0
 #: How many members are looked at in one step.
 _PAGE = 500
+#: And where what they did must be looked through for the rule: several reads each.
+_LOOKED_THROUGH = 25
 
 
 def create(operator: str, key: str, asked: AudienceInput) -> Audience:
@@ -65,9 +68,10 @@ def create(operator: str, key: str, asked: AudienceInput) -> Audience:
 
 
 def _begin(audience_id: str, digest: str, operator: str, asked: AudienceInput) -> Audience:
+    entry = _entry(asked)
     audience = Audience(
         audience_id=audience_id, digest=digest, by=operator, made_at=clock.now(), segment_id=asked.segment_id or "",
-        rule=asked.rule, proven=_is_proven(asked),
+        rule=asked.rule, proven=entry is None or entry.proven, behavioural=entry is not None and entry.behavioural,
     )  # fmt: skip
     tx = Transaction()
     if asked.members is not None:
@@ -84,17 +88,19 @@ def _begin(audience_id: str, digest: str, operator: str, asked: AudienceInput) -
     return audience
 
 
-def _is_proven(asked: AudienceInput) -> bool:
-    """Whether what clients report alone leads nobody onto the list. Raises as `create` does."""
+def _entry(asked: AudienceInput) -> Entry | None:
+    """By what members come onto the list; None where they are named. Raises as `create` does."""
     if asked.members is not None:
-        return True
+        return None
     if asked.rule is not None:
         defining.check_rule(asked.rule)
-        return trial_of(asked.rule).entry.proven
+        return trial_of(asked.rule).entry
     entry = definitions.fresh().entries.get(asked.segment_id or "")
     if entry is None:
         raise invalid(NO_SUCH_SEGMENT.at("segment_id", segment_id=asked.segment_id))
-    return entry.proven
+    if entry.building:
+        raise invalid(BEING_BUILT.at("segment_id"))
+    return entry
 
 
 def list_audience(job: Job) -> None:
@@ -136,8 +142,9 @@ def _following(audience: Audience) -> tuple[Sequence[str], str | None]:
     """The next members who are to be on the list, and where to go on in this shard (None: it is done)."""
     if audience.segment_id:
         return membership.shard_of(audience.segment_id, audience.shard, _PAGE, audience.position)
-    member_ids, after = members.everybody(audience.shard, audience.made_at, audience.position, _PAGE)
     trial: Trial = trial_of(audience.rule)
+    page = _LOOKED_THROUGH if trial.looks_through else _PAGE
+    member_ids, after = members.everybody(audience.shard, audience.made_at, audience.position, page)
     return [one for one, holds in zip(member_ids, trial.holds_for(member_ids), strict=True) if holds], after
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pynamodb.expressions.condition import Condition
+
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as members
@@ -41,21 +43,25 @@ def begin(tx: Transaction, generation: int) -> None:
         schedule(tx, BUILD, f"{generation}|{shard}", at)
 
 
-def next_generation(tx: Transaction) -> int:
-    """Make the next generation of the book as part of `tx`, and have everybody be looked at for it; its number. The
-    transaction fails with Conflict where another change was quicker."""
-    item = read.get(Segments, ALL, BOOK)
-    before = 0 if item is None else int(item.generation)
+def next_generation(tx: Transaction, before: int) -> int:
+    """Make the generation of the book that comes after `before` as part of `tx`, and have everybody be looked at for
+    it; its number. The transaction fails with Conflict where another change was quicker: what was checked, was checked
+    by the generation before."""
     changes = [Segments.generation.set(before + 1), Segments.mark.set(ids.new(""))]
-    as_read = Segments.partition.does_not_exist() if item is None else Segments.generation == before
-    tx.update(Segments, (ALL, BOOK), changes, as_read, Conflict)
+    tx.update(Segments, (ALL, BOOK), changes, _is_at(before), Conflict)
     begin(tx, before + 1)
     return before + 1
 
 
-def touch(tx: Transaction) -> None:
-    """Have every process read the book anew, as part of `tx`, which changes nothing that is decided."""
-    tx.update(Segments, (ALL, BOOK), [Segments.mark.set(ids.new(""))])
+def touch(tx: Transaction, generation: int) -> None:
+    """Have every process read the book anew, as part of `tx`, which changes nothing that is decided; it fails with
+    Conflict where the book is of another generation by now."""
+    tx.update(Segments, (ALL, BOOK), [Segments.mark.set(ids.new(""))], _is_at(generation), Conflict)
+
+
+def _is_at(generation: int) -> Condition:
+    same: Condition = Segments.generation == generation
+    return same if generation else Segments.partition.does_not_exist() | same
 
 
 def build(job: Job) -> None:
@@ -132,7 +138,7 @@ def rebuild() -> None:
 
     def once() -> None:
         tx = Transaction()
-        next_generation(tx)
+        next_generation(tx, definitions.fresh().generation)
         commit(tx)
 
     retry(once)

@@ -34,8 +34,11 @@ def book() -> Book:
 
 def refreshed() -> Book:
     """Give the book as it is now: somebody knows of a later generation than the one that is remembered."""
-    forget()
-    return book()
+    global _made
+    bounds = LIFE_CYCLE.current()
+    made, state = _read(bounds)
+    _made = (cache.keep((CACHE,), state), bounds), made
+    return made
 
 
 def forget() -> None:

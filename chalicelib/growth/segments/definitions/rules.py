@@ -93,6 +93,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     proven: bool = True
     proven_out: bool = True
 
+    @property
+    def replaced(self) -> bool:
+        """Whether some members may still be in it by the version before."""
+        return self.building and self.definition.version > 1
+
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
     """All definitions, each behind those that its rule names, of a generation, with the bounds of the life cycle.

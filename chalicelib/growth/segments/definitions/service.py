@@ -118,7 +118,7 @@ def delete(segment_id: str, is_tag: bool) -> None:
         if users:
             raise MallError("in_use", errors=(IN_USE.at("segment_id", users=users),), users=users)
         tx = Transaction()
-        building.next_generation(tx)
+        building.next_generation(tx, book.generation)
         tx.delete(Segments, (ALL, DEFINITION + segment_id), Segments.part.exists(), Conflict)
         commit(tx)
 
@@ -140,7 +140,7 @@ def _create(definition: Definition) -> Definition:
         if definition.tag and book.named(definition.tag) is not None:
             raise MallError("invalid", errors=(TAG_THERE.at("name"),))
         tx = Transaction()
-        made = msgspec.structs.replace(definition, generation=building.next_generation(tx))
+        made = msgspec.structs.replace(definition, generation=building.next_generation(tx, book.generation))
         _check(book, [*own, made], made)
         _put(tx, made)
         commit(tx)
@@ -160,7 +160,7 @@ def _change(segment_id: str, changed: Callable[[Definition], Definition]) -> Def
             return before
         tx = Transaction()
         decided = (after.rule, after.ttl_days, after.from_now_on) != (before.rule, before.ttl_days, before.from_now_on)
-        generation = building.next_generation(tx) if decided else before.generation
+        generation = building.next_generation(tx, book.generation) if decided else before.generation
         after = msgspec.structs.replace(
             after, version=before.version + 1, generation=generation,
             changed_at=clock.now() if decided else before.changed_at,
@@ -168,7 +168,7 @@ def _change(segment_id: str, changed: Callable[[Definition], Definition]) -> Def
         others = [entry.definition for entry in book.entries.values() if entry.definition.generation]
         _check(book, [after if one.segment_id == segment_id else one for one in others], after)
         if not decided:
-            building.touch(tx)
+            building.touch(tx, book.generation)
         _put(tx, after, before)
         commit(tx)
         return after

@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 
 from chalicelib.commerce.orders.rules import Order
+from chalicelib.core import clock
 from chalicelib.customers.events.rules import Event
 from chalicelib.customers.members.rules import Profile
 from chalicelib.growth.distribution.rules import DistributorState
@@ -29,8 +30,10 @@ class Members:
     """Told as members join and change."""
 
     def joined(self, tx: Transaction, member: Profile) -> None:
-        """Begin to know of the member: nothing of who comes now has happened before."""
-        generation = definitions.book().generation
+        """Begin to know of the member: nothing of who comes now has happened before. While a process may not know of
+        what is being built, it may pass over what they do, which is looked through then."""
+        book = definitions.book()
+        generation = book.generation if ms(clock.now()) >= book.opens_at else book.built
         change_of(tx, member.member_id).begins = msgspec.structs.replace(begun(member), generation=generation)
 
     def changed(self, tx: Transaction, before: Profile, after: Profile) -> None:

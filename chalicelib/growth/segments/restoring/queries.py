@@ -60,7 +60,8 @@ def completed(traits: Traits, book: Book) -> Traits:
     coupons: dict[str, dict[str, int]] = {}
     if book.needs.templates:
         for one in wallet.unused_of(member_id, book.needs.templates):
-            coupons.setdefault(one.template_id, {})[one.coupon_id] = ms(one.valid_until)
+            if one.valid_until > now:
+                coupons.setdefault(one.template_id, {})[one.coupon_id] = ms(one.valid_until)
     rings: dict[str, list[int]] = {}
     if book.needs.rings:
         since = now - timedelta(days=EVENT_DAYS_MAX)

@@ -270,6 +270,17 @@ def within_needs(traits: Traits, rings: Mapping[str, int], templates: Collection
     return msgspec.structs.replace(traits, rings=kept, coupons=coupons)
 
 
+def without_over(traits: Traits, now: int) -> Traits:
+    """Leave out coupons that are over: they are in no rule any more."""
+    if all(end > now for held in traits.coupons.values() for end in held.values()):
+        return traits
+    still = {
+        template: {coupon_id: end for coupon_id, end in held.items() if end > now}
+        for template, held in traits.coupons.items()
+    }
+    return msgspec.structs.replace(traits, coupons={template: held for template, held in still.items() if held})
+
+
 def instant(milliseconds: int) -> datetime:
     """Read Unix milliseconds as an instant."""
     return clock.from_ms(milliseconds)

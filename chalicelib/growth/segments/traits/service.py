@@ -21,7 +21,7 @@ from chalicelib.growth.segments.tables import MemberTraits, traits_item
 from chalicelib.growth.segments.timers.service import timers_of
 from chalicelib.growth.segments.traits import queries
 from chalicelib.growth.segments.traits.queries import Stored
-from chalicelib.growth.segments.traits.rules import Traits, instant, ms, within_needs
+from chalicelib.growth.segments.traits.rules import Traits, instant, ms, within_needs, without_over
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
@@ -49,7 +49,7 @@ class Change:
         book = queries.book_for(found.traits)
         now = ms(clock.now())
         after = self._after(book, found, now)
-        _write(tx, found, after, now)
+        _write(tx, found, after, now, is_complete(book, found.traits, now))
         counted = after.traits.completed, after.traits.last_completed_at
         if counted != (found.traits.completed, found.traits.last_completed_at):
             last = after.traits.last_completed_at
@@ -73,7 +73,7 @@ class Change:
         for happening in self.happenings:
             traits = happening(traits, book, now)
         kept = {key: leaf.kept for key, leaf in book.needs.rings.items()}
-        return within_needs(traits, kept, book.needs.templates)
+        return without_over(within_needs(traits, kept, book.needs.templates), now)
 
 
 def change_of(tx: Transaction, member_id: str) -> Change:
@@ -86,10 +86,11 @@ def happens(tx: Transaction, member_id: str, happening: Happening) -> None:
     change_of(tx, member_id).happenings.append(happening)
 
 
-def _write(tx: Transaction, before: Stored, after: Assessment, now: int) -> None:
-    """Write what is known of a member, and when to look again, where that has changed."""
+def _write(tx: Transaction, before: Stored, after: Assessment, now: int, complete: bool) -> None:
+    """Write what is known of a member, and when to look again, where that has changed. Of whom not all is known,
+    always: who looks it through just now has read what was before, and must look again."""
     due = next_look(before.due, after.due, now)
-    if before.version and after.traits == before.traits and due == before.due:
+    if complete and before.version and after.traits == before.traits and due == before.due:
         return
     put(tx, before, after.traits, due)
 
