@@ -61,7 +61,11 @@ def differences(mall: Mall) -> Callable[[], list[str]]:
     """Audits the whole mall, everything that earlier tests did in it included; what does not agree."""
 
     def audit() -> list[str]:
-        code = "from tools.audit import differences as d; print(*(f'{x.about}: {x.what}' for x in d(%r)), sep='\\n')"
+        code = (
+            "from pathlib import Path; from chalicelib.core import clock; from local.clock import LocalClock; "
+            f"clock.use(LocalClock(Path({str(mall.clock_file)!r}))); "
+            "from tools.audit import differences as d; print(*(f'{x.about}: {x.what}' for x in d(%r)), sep='\\n')"
+        )
         done = subprocess.run(
             [sys.executable, "-c", code % mall.sandbox_url], cwd=ROOT, env=mall.environment, capture_output=True,
             text=True, check=True, timeout=60,
