@@ -231,7 +231,7 @@ class Bench:
                 run(job)
         found = operator.get(f"{path}/{made['segment_id']}").ok()
         assert found["state"] == "live"
-        seen, _ = progress(0)
+        seen = progress(0)
         self.drop([made["segment_id"]])
         return seen
 

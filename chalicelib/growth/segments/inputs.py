@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.platform.web.types import Cursor, Id, Limit, PageQuery, Reason256, ShortText
+from chalicelib.platform.web.types import Id, PageQuery, Reason256, ShortText
 
 #: Members that one request lists, and how large its body may be then.
 LISTED_MAX = 10_000
@@ -99,10 +99,3 @@ class OwnTagsQuery(msgspec.Struct, kw_only=True):
     """The tag to take away; all of them where none is named."""
 
     tag: ShortText | UnsetType = UNSET
-
-
-class HistoryQuery(msgspec.Struct, kw_only=True):
-    """How the history is paged."""
-
-    limit: Limit = 20
-    cursor: Cursor | None = None

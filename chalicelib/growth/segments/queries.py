@@ -49,7 +49,7 @@ def segment(segment_id: str) -> SegmentView:
     """Show a segment with how many members it has, as of the instant up to which time has been followed, and while it
     is building with how far that is. Raises `not_found`."""
     entry = _entry(segment_id, is_tag=False)
-    seen = building.progress(entry.definition.generation)[0] if entry.building else None
+    seen = building.progress(entry.definition.generation) if entry.building else None
     return segment_view(entry, totals(segment_id).members, as_of(), seen)
 
 

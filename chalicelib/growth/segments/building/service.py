@@ -126,11 +126,10 @@ def _end(generation: int) -> None:
     definitions.forget()
 
 
-def progress(generation: int) -> tuple[int, int]:
-    """Count the members that have been looked at for the generation, and the parts that are done."""
+def progress(generation: int) -> int:
+    """Count the members that have been looked at for the generation."""
     parts = [part for shard in range(settings().member_shards) if (part := _part(shard)) is not None]
-    current = [part for part in parts if part.generation >= generation]
-    return sum(part.seen for part in current), sum(part.state == "done" for part in current)
+    return sum(part.seen for part in parts if part.generation >= generation)
 
 
 def rebuild() -> None:

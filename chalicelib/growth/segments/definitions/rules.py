@@ -117,6 +117,11 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(leaf.event for leaf in self.needs.rings.values())
 
     @property
+    def own(self) -> list[Definition]:
+        """List what operators have defined: all but the five segments of the life cycle."""
+        return [entry.definition for entry in self.entries.values() if entry.definition.generation]
+
+    @property
     def tag_ids(self) -> frozenset[str]:
         """Give the ids of the tags."""
         return frozenset(segment_id for segment_id, entry in self.entries.items() if entry.definition.tag)

@@ -134,7 +134,7 @@ def _users(book: Book, definition: Definition) -> list[str]:
 def _create(definition: Definition) -> Definition:
     def once() -> Definition:
         book = queries.fresh()
-        own = [entry.definition for entry in book.entries.values() if entry.definition.generation]
+        own = book.own
         if len(own) >= DEFINITIONS_MAX:
             raise MallError("invalid", errors=(TOO_MANY_DEFINITIONS.at("name", limit=DEFINITIONS_MAX),))
         if definition.tag and book.named(definition.tag) is not None:
@@ -165,8 +165,7 @@ def _change(segment_id: str, changed: Callable[[Definition], Definition]) -> Def
             after, version=before.version + 1, generation=generation,
             changed_at=clock.now() if decided else before.changed_at,
         )  # fmt: skip
-        others = [entry.definition for entry in book.entries.values() if entry.definition.generation]
-        _check(book, [after if one.segment_id == segment_id else one for one in others], after)
+        _check(book, [after if one.segment_id == segment_id else one for one in book.own], after)
         if not decided:
             building.touch(tx, book.generation)
         _put(tx, after, before)
@@ -220,8 +219,7 @@ def _gives(definition: Definition) -> list[str]:
 
 def check_rule(rule: Any) -> None:
     """Refuse a rule that is to be tried, as one that is to be kept. Raises as `create_segment` does."""
-    entries = queries.book().entries.values()
-    own = [entry.definition for entry in entries if entry.definition.generation]
+    own = queries.book().own
     check_names(rule, {one.segment_id for one in own if not one.tag}, [one.tag for one in own])
 
 

@@ -94,10 +94,9 @@ def _not(rule: Not, view: View) -> Answer:
 def _life_cycle(rule: LifeCycle, view: View) -> Answer:
     if view.stage is None:
         traits, person = view.traits, view.traits.person
-        last = traits.last_completed_at
         now_is, ends = life_cycle(
-            traits.completed, instant(last) if last else None, instant(person.joined_at), person.returned,
-            instant(view.now), view.bounds,
+            traits.completed, traits.last_completion, instant(person.joined_at), person.returned, instant(view.now),
+            view.bounds,
         )  # fmt: skip
         view.stage = now_is, None if ends is None else ms(ends)
     segment, until = view.stage

@@ -26,7 +26,7 @@ from chalicelib.growth.segments.restoring.queries import completed, known
 from chalicelib.growth.segments.tables import HISTORY, MemberTraits, SegmentMembers, count_shard, place_of, stamp
 from chalicelib.growth.segments.timers.service import timers_of
 from chalicelib.growth.segments.traits.queries import Stored, book_for, stored, stored_of
-from chalicelib.growth.segments.traits.rules import Traits, instant, ms
+from chalicelib.growth.segments.traits.rules import Traits, ms
 from chalicelib.growth.segments.traits.service import put
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
@@ -88,8 +88,7 @@ def follow(tx: Transaction, step: Following) -> None:
         tx.put(MemberTraits(traits.member_id, part, moved=moved, expires=expires))
     counted_otherwise = (traits.completed, traits.last_completed_at) != (before.completed, before.last_completed_at)
     if counted_otherwise or step.tags or before.incomplete or not step.found.version:
-        last = traits.last_completed_at
-        members.set_known(tx, traits.member_id, traits.completed, instant(last) if last else None, step.tags)
+        members.set_known(tx, traits.member_id, traits.completed, traits.last_completion, step.tags)
     if not step.found.version:
         members.stays(tx, traits.member_id)
     if traits.moves:

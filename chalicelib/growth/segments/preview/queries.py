@@ -66,8 +66,7 @@ def trial_of(rule: Any) -> Trial:
     tried = Definition(
         segment_id=_TRIED, name=_TRIED, rule=rule, generation=book.built, made_at=now, changed_at=now
     )  # fmt: skip
-    own = [entry.definition for entry in book.entries.values() if entry.definition.generation]
-    with_it = book_of([*own, tried], book.generation, book.built, book.bounds)
+    with_it = book_of([*book.own, tried], book.generation, book.built, book.bounds)
     needs = with_it.entries[_TRIED].needs
     known = book.needs
     counted = all(key in known.rings and known.rings[key].kept >= leaf.kept for key, leaf in needs.rings.items())

@@ -134,6 +134,11 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Tell when the last of these was completed; 0 where there is none."""
         return max([self.older.last_completed_at, *(one.completed_at for one in self.bought)])
 
+    @property
+    def last_completion(self) -> datetime | None:
+        """Tell the same as an instant; None where there is none."""
+        return instant(self.last_completed_at) if self.last_completed_at else None
+
 
 def ms(instant: datetime) -> int:
     """Write an instant as Unix milliseconds."""

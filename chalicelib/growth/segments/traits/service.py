@@ -21,7 +21,7 @@ from chalicelib.growth.segments.tables import MemberTraits, traits_item
 from chalicelib.growth.segments.timers.service import timers_of
 from chalicelib.growth.segments.traits import queries
 from chalicelib.growth.segments.traits.queries import Stored
-from chalicelib.growth.segments.traits.rules import Traits, instant, ms, within_needs, without_over
+from chalicelib.growth.segments.traits.rules import Traits, ms, within_needs, without_over
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
@@ -52,8 +52,7 @@ class Change:
         _write(tx, found, after, now, is_complete(book, found.traits, now))
         counted = after.traits.completed, after.traits.last_completed_at
         if counted != (found.traits.completed, found.traits.last_completed_at):
-            last = after.traits.last_completed_at
-            members.set_known(tx, self.member_id, after.traits.completed, instant(last) if last else None)
+            members.set_known(tx, self.member_id, after.traits.completed, after.traits.last_completion)
         if not found.version and self.begins is None:
             members.stays(tx, self.member_id)
         if after.traits.moves or not is_complete(book, after.traits, now):
