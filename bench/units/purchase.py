@@ -30,8 +30,9 @@ DETAIL = "产自舟山渔场，船上速冻，冷链到家。每条 450 到 500 
 
 def forget_everything() -> None:
     """A process that was just started: it remembers nothing."""
-    for group in ("catalogue", "pricing", "settings", sessions.CACHE, definitions.CACHE):
+    for group in ("catalogue", "pricing", "settings", sessions.CACHE):
         cache.forget(group)
+    definitions.forget()
 
 
 def forget_catalogue() -> None:

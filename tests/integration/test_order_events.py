@@ -168,9 +168,10 @@ def test_where_coupons_follow_a_purchase_they_are_owed_and_given_once(
     try:
         order_id = received()
         assert ("coupons.after_purchase", order_id) in complete(order_id)
-        (owed,) = (job for job in stored() if job.task.kind == "coupons.after_purchase")
+        (owed,) = (job for job in stored() if job.task.kind == "coupons.after_purchase" and job.task.key == order_id)
         assert [worker.run_one(owed), worker.run_one(owed)] == [True, False]
-        assert [one["template_id"] for one in shopper.get("/v1/me/coupons").ok()["items"]] == [template_id]
+        given = [one["template_id"] for one in shopper.get("/v1/me/coupons").ok()["items"]]
+        assert given.count(template_id) == 1  # templates of other files may follow a purchase, too
     finally:
         operator.post(f"{path}/{template_id}/pause").ok()
 

@@ -11,7 +11,7 @@ from chalicelib.growth.segments.membership import queries as membership
 from chalicelib.growth.segments.tables import Segments
 from chalicelib.growth.segments.traits.queries import as_of_now, stored
 from chalicelib.platform.jobs import worker
-from chalicelib.platform.store import cache, tools
+from chalicelib.platform.store import tools
 from local.client import Client, in_process
 
 
@@ -31,7 +31,7 @@ def forget_definitions() -> None:
     """Nothing is defined, whatever other tests have: units are counted of a mall with the life cycle alone."""
     for item in tools.scan(Segments):
         item.delete()
-    cache.forget("segments")
+    definitions.forget()
 
 
 def run_jobs() -> None:

@@ -43,6 +43,8 @@ def refreshed() -> Book:
 
 def forget() -> None:
     """Forget the book, because this process has changed it; other processes see that a moment later."""
+    global _made
+    _made = None
     cache.forget(CACHE)
 
 
