@@ -30,7 +30,7 @@ def wired(no_jobs: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def defined(operator: Operator, rule: Any, **more: Any) -> str:
     made = operator.post("/v1/admin/segments", {"name": "分群", "rule": rule, **more}).ok(201)
-    assert made["state"] == "building"
+    assert (made["state"], made["progress"]) == ("building", {"members": 0})
     return str(made["segment_id"])
 
 

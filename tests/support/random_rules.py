@@ -65,14 +65,14 @@ def _event(chance: Random, _: list[dict[str, Any]]) -> dict[str, Any]:
     where = chance.choice(PROPS)
     return {
         "event": chance.choice(EVENTS), **({"where": where} if where else {}), **spans,
-        "op": chance.choice([">=", "<=", "=="]), "count": chance.choice([0, 1, 1, 2, 3, 5]),
+        "op": chance.choice([">=", "<", "<=", "=="]), "count": chance.choice([0, 1, 1, 2, 3, 5]),
     }  # fmt: skip
 
 
 def _purchases(chance: Random, _: list[dict[str, Any]]) -> dict[str, Any]:
     what = chance.choice(["count", "sum_fen", "avg_fen"])
     most = 4 if what == "count" else 4_000
-    op = chance.choice([">=", "<=", "==", "between"])
+    op = chance.choice([">=", "<", "<=", "==", "between"])
     value: Any = chance.randint(0, most)
     if op == "between":
         value = sorted([value, chance.randint(0, most)])

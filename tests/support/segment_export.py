@@ -229,7 +229,7 @@ def _numbers(defined: Defined, *words: str) -> set[int]:
 def _compared(op: str, measured: float, value: Any) -> bool:
     if op == "between":
         return bool(value[0] <= measured <= value[1])
-    return bool({">=": measured >= value, "<=": measured <= value, "==": measured == value}[op])
+    return bool({">=": measured >= value, "<": measured < value, "<=": measured <= value, "==": measured == value}[op])
 
 
 _LEAVES = {

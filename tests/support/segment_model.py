@@ -321,7 +321,7 @@ def window(leaf: dict[str, Any]) -> int:
 
 def compared(op: str, measured: Fraction, value: int) -> bool:
     """Compare as the operator says."""
-    return {">=": measured >= value, "<=": measured <= value, "==": measured == value}[op]
+    return {">=": measured >= value, "<": measured < value, "<=": measured <= value, "==": measured == value}[op]
 
 
 def day_of(now: int) -> date:

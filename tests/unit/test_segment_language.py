@@ -122,7 +122,7 @@ def test_what_is_counted_is_named_by_event_and_properties_and_by_nothing_else() 
     assert len({key(), key(where={"a": 1}), key(where={"a": True}), key(where={"a": "1"})}) == 4
 
 
-@pytest.mark.parametrize(("op", "kept"), [(">=", 3), ("<=", 4), ("==", 4)])
+@pytest.mark.parametrize(("op", "kept"), [(">=", 3), ("<", 3), ("<=", 4), ("==", 4)])
 def test_so_many_instants_are_kept_as_decide(op: str, kept: int) -> None:
     leaf = parsed(SEEN | {"op": op, "count": 3})
     assert isinstance(leaf, Happened) and leaf.kept == kept

@@ -54,7 +54,7 @@ def test_a_tag_by_rule_is_there_as_long_as_its_rule_holds() -> None:
     of = book(segment("tgx", SEARCHED, tag="x"))
     found = assess(of, searched(member(), of), NOW, around)
     assert (found.traits.tags["x"].by, found.traits.tags["x"].at) == ("rule", NOW)
-    assert found.traits.tags["x"].why == "tgx|1"
+    assert (found.traits.tags["x"].why, found.traits.tags["x"].evidence) == ("tgx|1", {"search": 1})
     assert found.due == NOW + 7 * DAY_MS + 1
     assert at(of, found.traits, found.due - 1, found.due) == {"tgx"}
     assert at(of, found.traits, found.due, found.due) == set()

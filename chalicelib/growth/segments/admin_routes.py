@@ -6,9 +6,7 @@ from chalicelib.core.errors import invalid
 from chalicelib.growth.segments import queries
 from chalicelib.growth.segments.audiences import queries as audience_queries
 from chalicelib.growth.segments.audiences import service as audiences
-from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions import service as defining
-from chalicelib.growth.segments.definitions.rules import Definition, Entry
 from chalicelib.growth.segments.explaining.queries import Reason, reason
 from chalicelib.growth.segments.history.queries import DayOfSegment, days_of
 from chalicelib.growth.segments.inputs import (
@@ -35,8 +33,6 @@ from chalicelib.growth.segments.views import (
     TagView,
     audience_view,
     preview_view,
-    segment_view,
-    tag_view,
 )
 from chalicelib.platform.web import limits
 from chalicelib.platform.web.endpoint import OPERATOR, Call, endpoint
@@ -49,10 +45,6 @@ _RULE_ERRORS = ("invalid", "rule_invalid", "rule_too_large", "segment_cycle", "c
 PAGES_PER_MINUTE = 60
 
 
-def _entry(definition: Definition) -> Entry:
-    return definitions.fresh().entries[definition.segment_id]
-
-
 @endpoint("GET /v1/admin/segments", OPERATOR, permission=READ)
 def list_segments() -> Page[SegmentView]:
     """All segments: the five of the life cycle, and the merchant's own."""
@@ -63,7 +55,7 @@ def list_segments() -> Page[SegmentView]:
 def create_segment(body: SegmentInput) -> SegmentView:
     """Define a segment. It is `building` until every member has been looked at for it; who changes meanwhile is in it
     at once where the rule holds for them."""
-    return segment_view(_entry(defining.create_segment(body)))
+    return queries.segment(defining.create_segment(body).segment_id)
 
 
 @endpoint(f"GET {ONE}", OPERATOR, permission=READ)
@@ -75,7 +67,7 @@ def get_segment(segment_id: str) -> SegmentView:
 @endpoint(f"PUT {ONE}", OPERATOR, permission=WRITE, errors=_RULE_ERRORS)
 def change_segment(segment_id: str, body: SegmentInput) -> SegmentView:
     """Define a segment anew, as a new version; it is `building` again where its rule is another."""
-    return segment_view(_entry(defining.change_segment(segment_id, body)))
+    return queries.segment(defining.change_segment(segment_id, body).segment_id)
 
 
 @endpoint(f"DELETE {ONE}", OPERATOR, permission=WRITE, status=204, errors=("in_use", "conflict"))
@@ -164,7 +156,7 @@ def list_tags() -> Page[TagView]:
 @endpoint("POST /v1/admin/tags", OPERATOR, permission=WRITE, status=201, errors=_RULE_ERRORS)
 def create_tag(body: TagInput) -> TagView:
     """Define a tag, which is given by hand, and by its rule if it has one."""
-    return tag_view(_entry(defining.create_tag(body)))
+    return queries.tag(defining.create_tag(body).segment_id)
 
 
 @endpoint("GET /v1/admin/tags/{tag_id}", OPERATOR, permission=READ)
@@ -176,7 +168,7 @@ def get_tag(tag_id: str) -> TagView:
 @endpoint("PUT /v1/admin/tags/{tag_id}", OPERATOR, permission=WRITE, errors=_RULE_ERRORS)
 def change_tag(tag_id: str, body: TagChangeInput) -> TagView:
     """Define a tag anew; its name stays."""
-    return tag_view(_entry(defining.change_tag(tag_id, body)))
+    return queries.tag(defining.change_tag(tag_id, body).segment_id)
 
 
 @endpoint("DELETE /v1/admin/tags/{tag_id}", OPERATOR, permission=WRITE, status=204, errors=("in_use", "conflict"))

@@ -69,13 +69,15 @@ class MemberOfSegment(msgspec.Struct, frozen=True):
 
 
 class MemberTag(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A tag of a member: since when, by whom, why, and until when it stays where that is known."""
+    """A tag of a member: since when, by whom, why, and until when it stays where that is known. `evidence`: how often
+    each event had come by then that its rule asks for, or at least so often."""
 
     name: str
     set_at: datetime
     by: str
     why: str = ""
     until: datetime | None = None
+    evidence: dict[str, int] = {}
 
 
 class MoveView(msgspec.Struct, frozen=True):
@@ -186,7 +188,7 @@ def member_of_segment(row: SegmentMembers, profile: Profile | None, segment: Seg
 def tag_of_member(name: str, tag: Tag) -> MemberTag:
     """Show a tag of a member to operators."""
     until = instant(tag.until) if tag.until else None
-    return MemberTag(name=name, set_at=instant(tag.at), by=tag.by, why=tag.why, until=until)
+    return MemberTag(name=name, set_at=instant(tag.at), by=tag.by, why=tag.why, until=until, evidence=tag.evidence)
 
 
 def own_tag(name: str, tag: Tag) -> OwnTag:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from chalicelib.growth.segments.definitions.rules import Book, Definition, Entry
-from chalicelib.growth.segments.evaluation.rules import Answer, View, decide, earliest
+from chalicelib.growth.segments.evaluation.rules import Answer, View, decide, earliest, instants_of
+from chalicelib.growth.segments.language.rules import Happened, Rule, leaves_of
 from chalicelib.growth.segments.traits.rules import BY_RULE, DAY_MS, Tag, Traits, ms
 
 #: Finds the midnights at which the last birthday and the next one begin (traits.person.birthday), at an instant.
@@ -113,7 +114,7 @@ def _tagged(entry: Entry, view: View) -> Answer:
     holds, until = (False, None) if by_hand or definition.tag in traits.refused else _ruled(entry, view)
     tag = had
     if holds:
-        tag = had or _by_rule(definition, view.now)
+        tag = had or _by_rule(entry, view)
         tag = msgspec.structs.replace(tag, until=0)
     elif had is not None and had.by_rule and not had.until:
         lasts = view.now + definition.ttl_days * DAY_MS if definition.ttl_days else 0
@@ -129,9 +130,20 @@ def _is_over(tag: Tag, view: View) -> bool:
     return bool(tag.until) and view.now >= tag.until
 
 
-def _by_rule(definition: Definition, now: int) -> Tag:
+def _by_rule(entry: Entry, view: View) -> Tag:
+    definition = entry.definition
     why = f"{definition.segment_id}|{definition.version}"
-    return Tag(of=definition.segment_id, at=now, by=BY_RULE, why=why)
+    assert entry.rule is not None
+    return Tag(of=definition.segment_id, at=view.now, by=BY_RULE, why=why, evidence=_evidence(entry.rule, view))
+
+
+def _evidence(rule: Rule, view: View) -> dict[str, int]:
+    """Tell how often each event came of which a part of the rule, that holds, asks."""
+    found: dict[str, int] = {}
+    for _, leaf in leaves_of(rule):
+        if isinstance(leaf, Happened) and (times := len(instants_of(leaf, view))) and decide(leaf, view)[0]:
+            found[leaf.event] = max(times, found.get(leaf.event, 0))
+    return found
 
 
 def advance(book: Book, traits: Traits, due: int | None, now: int, birthdays: Birthdays) -> Assessment:

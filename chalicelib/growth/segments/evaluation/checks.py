@@ -252,7 +252,7 @@ def _purchases(rule: Any, sight: Sight) -> bool:
 
 
 def _compares(op: str, left: int, right: int) -> bool:
-    return bool(left >= right if op == ">=" else left <= right if op == "<=" else left == right)
+    return bool({">=": left >= right, "<": left < right, "<=": left <= right, "==": left == right}[op])
 
 
 def _event(rule: Any, sight: Sight) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,11 @@ from chalicelib.growth.segments.traits.rules import DAY_MS, Bought, Tag, Traits,
 #: Whether something holds, and until when (None: for ever).
 Answer = tuple[bool, int | None]
 
+_COMPARE: Mapping[str, Callable[[int, int], bool]] = {
+    ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq,
+}  # fmt: skip
+#: What holds of a number, or does not, and never both again as the number falls.
+_ONE_WAY = (">=", "<", "<=")
 #: By which parts of a hundred percent a share is drawn.
 _DRAWN_OF = 10_000
 
@@ -160,7 +166,7 @@ def _purchases(rule: Purchases, view: View) -> Answer:
     # What is left of the sum as the oldest leave the window, one after the other.
     nets = [0 if rule.purchases == "count" else one.net_of(part) for one in reversed(counted)]
     left = [*itertools.accumulate(nets, initial=0)][::-1]
-    one_way = rule.op in (">=", "<=") and rule.purchases != "avg_fen"
+    one_way = rule.op in _ONE_WAY and rule.purchases != "avg_fen"
     instants = [one.paid_at for one in counted]
     return _over_time(instants, window, lambda gone: _compared(rule, many - gone, left[gone]), one_way)
 
@@ -176,11 +182,7 @@ def _compared(rule: Purchases, count: int, total: int) -> bool:
     measured, times = count if rule.purchases == "count" else total, count if rule.purchases == "avg_fen" else 1
     if isinstance(rule.value, list):
         return rule.value[0] * times <= measured <= rule.value[1] * times
-    return _holds(rule.op, measured, rule.value * times)
-
-
-def _holds(op: str, measured: int, value: int) -> bool:
-    return measured >= value if op == ">=" else measured <= value if op == "<=" else measured == value
+    return _COMPARE[rule.op](measured, rule.value * times)
 
 
 def _over_time(instants: Sequence[int], window: int, holds: Callable[[int], bool], one_way: bool) -> Answer:
@@ -199,11 +201,15 @@ def _over_time(instants: Sequence[int], window: int, holds: Callable[[int], bool
     return now_holds, None
 
 
+def instants_of(rule: Happened, view: View) -> list[int]:
+    """List when the event came within the window, oldest first: the latest, as many as decide."""
+    since = max(view.since, view.now - rule.window_ms)
+    return [at for at in view.traits.rings.get(rule.key, ()) if at >= since][-rule.kept :]
+
+
 def _happened(rule: Happened, view: View) -> Answer:
-    window = rule.window_ms
-    since = max(view.since, view.now - window)
-    ring = [at for at in view.traits.rings.get(rule.key, ()) if at >= since][-rule.kept :]
-    return _over_time(ring, window, lambda gone: _holds(rule.op, len(ring) - gone, rule.count), rule.op != "==")
+    ring, holds = instants_of(rule, view), _COMPARE[rule.op]
+    return _over_time(ring, rule.window_ms, lambda gone: holds(len(ring) - gone, rule.count), rule.op in _ONE_WAY)
 
 
 def _coupon(rule: HasCoupon, view: View) -> Answer:

@@ -106,7 +106,7 @@ class Purchases(_Node, frozen=True, kw_only=True, dict=True):
     purchases: Literal["count", "sum_fen", "avg_fen"]
     of: Of | None = None
     within_days: Annotated[int, Meta(ge=1, le=WINDOW_DAYS_MAX)] | None = None
-    op: Literal[">=", "<=", "==", "between"]
+    op: Literal[">=", "<", "<=", "==", "between"]
     value: Fen | Annotated[list[Fen], Meta(min_length=2, max_length=2)]
 
     @cached_property
@@ -125,7 +125,7 @@ class Happened(_Node, frozen=True, kw_only=True, dict=True):
     where: Annotated[dict[Label, Annotated[str, Meta(max_length=256)] | int | bool], Meta(max_length=5)] = {}
     within_hours: Annotated[int, Meta(ge=1, le=24 * EVENT_DAYS_MAX)] | None = None
     within_days: Annotated[int, Meta(ge=1, le=EVENT_DAYS_MAX)] | None = None
-    op: Literal[">=", "<=", "=="]
+    op: Literal[">=", "<", "<=", "=="]
     count: Annotated[int, Meta(ge=0, le=INSTANTS_MAX)]
 
     @cached_property
@@ -137,7 +137,7 @@ class Happened(_Node, frozen=True, kw_only=True, dict=True):
     @cached_property
     def kept(self) -> int:
         """Count the latest instants that must be known."""
-        return max(1, self.count if self.op == ">=" else self.count + 1)
+        return max(1, self.count if self.op in (">=", "<") else self.count + 1)
 
     @cached_property
     def window_ms(self) -> int:

@@ -82,13 +82,15 @@ class Older(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tag that a member has: by which definition, since when, by whom ("operator:NAME", or "rule"), why, in words,
-    and until when (0: for as long as nobody takes it away; of one that a rule gives: as long as the rule holds)."""
+    and until when (0: for as long as nobody takes it away; of one that a rule gives: as long as the rule holds).
+    `evidence` is what of events its rule had found by then: how often each came, or at least so often."""
 
     of: str
     at: int
     by: str
     why: str = ""
     until: int = 0
+    evidence: dict[str, int] = {}
 
     @property
     def by_rule(self) -> bool:
