@@ -29,6 +29,7 @@ from local.notices import payment_callback
 #: Who works on what is owed to very many, side by side, and for how long at most (real seconds).
 READERS, _PATIENCE_SECONDS = 4, 300.0
 _MINUTES, _PRICE_FEN = 15, 1590
+_GROUP_BUY = "/v1/admin/settings/group_buy"
 #: How often each of the others comes, beside; and real seconds until all is due.
 _BESIDE, _AHEAD_SECONDS = 10, 5.0
 _TICK_SECONDS, _MINUTE_SECONDS = 0.2, 60.0
@@ -82,7 +83,7 @@ class Bench:
     def _prepare(self) -> tuple[Shopper, list[str]]:
         """Lobbies that nobody joins, orders that nobody pays, and paid ones to send back, all of one shopper."""
         operator, shopper = Operator.arrive(self._send), Shopper.arrive(self._send, self._sandbox)
-        operator.put("/v1/admin/settings/group_buy", {"held_seats": 50}).ok()
+        operator.put(_GROUP_BUY, {"held_seats": 50}).ok()
         product = operator.product(stock=10_000)
         sku = product["skus"][0]["sku_id"]
         activity = operator.group_activity({2: _PRICE_FEN}, product=product, lobby_minutes=_MINUTES)
@@ -93,6 +94,7 @@ class Bench:
         paid = [shopper.place([(sku, 1)])["order_id"] for _ in range(_BESIDE)]
         for order_id in paid:
             self._pay(shopper, order_id)
+        operator.put(_GROUP_BUY, {}).ok()
         return shopper, paid
 
     def _pay(self, shopper: Shopper, order_id: str) -> None:

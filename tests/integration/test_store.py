@@ -35,11 +35,7 @@ class Things(Table):
     packed = BinaryAttribute(legacy_encoding=False, null=True)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def table(dynamodb: str) -> Iterator[None]:
-    tools.create(Things)
-    yield
-    tools.drop(Things)
+pytestmark = pytest.mark.usefixtures("dynamodb")  # it makes the table of this file, too
 
 
 @pytest.fixture

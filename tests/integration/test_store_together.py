@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
-from chalicelib.platform.store import read, tools
+from chalicelib.platform.store import read
 from chalicelib.platform.store.base import Table, TableMeta, name
 from chalicelib.platform.store.transaction import ACTIONS_MAX, ConditionFailed, Transaction
 from chalicelib.platform.store.versioned import Conflict, retry
@@ -36,11 +35,7 @@ class Sum:
         tx.put(Counts(*self.key, count=self.count))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def table(dynamodb: str) -> Iterator[None]:
-    tools.create(Counts)
-    yield
-    tools.drop(Counts)
+pytestmark = pytest.mark.usefixtures("dynamodb")  # it makes the table of this file, too
 
 
 @pytest.fixture

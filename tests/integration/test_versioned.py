@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chalicelib.core.errors import MallError, unavailable
-from chalicelib.platform.store import read, tools
+from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
 from chalicelib.platform.store.versioned import (
     TRIES,
@@ -34,11 +34,7 @@ class LeaseLost(Exception):
 SOLD_OUT, STATE = MallError("sold_out"), MallError("order_state")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def table(dynamodb: str) -> Iterator[None]:
-    tools.create(Sheets)
-    yield
-    tools.drop(Sheets)
+pytestmark = pytest.mark.usefixtures("dynamodb")  # it makes the table of this file, too
 
 
 @pytest.fixture
