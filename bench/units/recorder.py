@@ -182,8 +182,8 @@ def indexes(schema: Mapping[str, Any]) -> list[Index]:
 
 
 def plain(table: str) -> str:
-    """The table's name without the mall's prefix."""
-    return table.removeprefix(settings().table_prefix)
+    """The table's name without the mall's prefix, and without what comes after a dot: a test's own has that."""
+    return table.removeprefix(settings().table_prefix).partition(".")[0]
 
 
 def _values(key: Item) -> tuple[str, ...]:

@@ -48,11 +48,9 @@ TRIPS = {
 
 
 @pytest.fixture(scope="module")
-def measured(dynamodb: str, sandbox: str, sandbox_clock: LocalClock) -> dict[str, Cost]:
+def measured(own_tables: None, sandbox: str, sandbox_clock: LocalClock) -> dict[str, Cost]:
     from chalicelib.core import clock
-    from tests.support.segment_world import forget_definitions
 
-    forget_definitions()
     send = in_process()
     before = clock.use(sandbox_clock)
     runs = [

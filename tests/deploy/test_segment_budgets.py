@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def measured(dynamodb: str, sandbox: str, sandbox_clock: LocalClock) -> Segments:
+def measured(own_tables: None, sandbox: str, sandbox_clock: LocalClock) -> Segments:
     from chalicelib.core import clock
 
     before = clock.use(sandbox_clock)
