@@ -19,7 +19,7 @@ from chalicelib.core import clock
 from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.platform.store import cache
 from local.client import coupon_template
-from tests.support.bulk_issue import all_given_by, granted
+from tests.support.bulk_issue import all_given_by, granted, progress
 from tests.support.coupons import fresh, template, told
 from tests.support.segment_mall import DAY, SegmentMall, before_segments, opened
 
@@ -131,6 +131,43 @@ def test_a_segment_that_a_template_names_stays_and_says_by_what(world: SegmentMa
     made = template(audience={"segments": [segment_id]})
     refused = world.operator.delete(f"/v1/admin/segments/{segment_id}").refused(409, "in_use")
     assert refused["users"] == [f"coupon:{made.template_id}"]
+
+
+@pytest.mark.parametrize("kind", ["tag", "segment"])
+def test_what_a_grant_under_way_looks_at_stays_and_is_not_changed_to_what_clients_make_up(
+    world: SegmentMall, kind: str
+) -> None:
+    member_id = world.member()
+    if kind == "tag":
+        named, name = world.tag(rule={"life_cycle": ["new"]})
+        world.built()
+        path, body, audience = f"/v1/admin/tags/{named}", {}, {"tags": [name]}
+    else:
+        named = world.live({"life_cycle": ["new"]})
+        path, body, audience = f"/v1/admin/segments/{named}", {"name": "新"}, {"segments": [named]}
+    made = template(how=["grant"], total=100)
+    grant = granted(made, audience=audience)
+    refused = world.operator.delete(path).refused(409, "in_use")
+    assert refused["users"] == [f"grant:{made.template_id}/{grant.grant_id}"]
+    made_up = {"event": "cart_view", "within_days": 9, "op": ">=", "count": 1}
+    asked = world.operator.put(path, body | {"rule": made_up})
+    assert [one["code"] for one in asked.refused(422, "rule_invalid")["errors"]] == ["by_clients_alone"]
+    world.mall.work()
+    assert (progress(grant).state, all_given_by(made)[member_id]) == ("done", 1)
+    world.operator.put(path, body | {"rule": made_up}).ok()
+    world.operator.delete(path).ok(204)
+    world.built()
+
+
+def test_a_grant_that_nobody_can_get_any_more_holds_nothing(world: SegmentMall) -> None:
+    world.member()
+    named, name = world.tag()
+    made = template(how=["grant"], total=100, valid={"until": clock.stamp(clock.now() + timedelta(hours=1))})
+    granted(made, audience={"tags": [name]})
+    world.operator.delete(f"/v1/admin/tags/{named}").refused(409, "in_use")
+    world.mall.clock.advance(3601)
+    world.operator.delete(f"/v1/admin/tags/{named}").ok(204)
+    world.built()
 
 
 def test_a_grant_goes_to_the_list_of_an_audience_and_not_while_it_is_made(

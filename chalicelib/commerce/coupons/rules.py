@@ -314,6 +314,11 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.total is not None and not self.audience_id
 
     @property
+    def names(self) -> frozenset[str]:
+        """The segments and tags that it looks at, beside those of its template."""
+        return frozenset() if self.audience is None else frozenset({*self.audience.segments, *self.audience.tags})
+
+    @property
     def has_list(self) -> bool:
         """Whether it is to a list, its own or an audience's, and so has one part."""
         return self.total is not None

@@ -24,6 +24,7 @@
 | in which custom segments is a member, where one is named | BatchGet what the wing above names, with the rest | 1 RRU |
 | a step of a grant, 30 members (13 observed) | Get head, part; Query ids or roster; coupons, the part | 5 WRU each |
 | how far a grant is | Query grant, "grant" and "part#" | 1 RRU per 4 KB |
+| which grants to those in a segment, or with a tag, are under way | Query by_naming, BatchGet the heads | 1 RRU each |
 | more members for a grant's list | Get part, added; Update part, Put added, ids | 2 or 4 WRU, 28 for each 500 |
 
 What a member has got and what is left of a template lie apart: counters per member in the member's partition, each
@@ -35,7 +36,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.commerce.coupons.rules import Batch, Coupon, Grant, Guesses, Held, ListedMembers, Template
 from chalicelib.core import clock
@@ -50,6 +51,8 @@ BATCH, CODE, SHARE = "batch#", "code#", "share#"
 GRANT, PART, IDS, ADDED = "grant", "part#", "ids#", "added#"
 #: Hash keys of the one list of all templates, and of those that are published: there are dozens, changed by hand.
 ALL, PUBLISHED = "all", "published"
+#: Hash key of the one list of the parts of grants that look at segments or tags and are under way.
+NAMING = "naming"
 #: Where templates without a last day stand in their list.
 NO_END = "9999"
 #: How long a coupon's item is stored after its end: by then no order that had it can be refunded any more.
@@ -175,6 +178,17 @@ class CouponCodes(Table):
     rewards = NumberAttribute(null=True)
 
 
+class ByNaming(GlobalSecondaryIndex["CouponGrants"]):
+    """The parts of grants to those in a segment, or with a tag, that are under way; no other part stands here."""
+
+    class Meta:
+        index_name = "by_naming"
+        projection = KeysOnlyProjection()
+
+    naming = UnicodeAttribute(hash_key=True)
+    grant_id = UnicodeAttribute(range_key=True)
+
+
 class CouponGrants(Table):
     """A grant's head, its parts, and its list, which is one part."""
 
@@ -190,12 +204,16 @@ class CouponGrants(Table):
     issued = NumberAttribute(null=True)
     skipped = NumberAttribute(null=True)
     state = UnicodeAttribute(null=True)
+    #: NAMING while it is under way, where its grant looks at segments or tags.
+    naming = UnicodeAttribute(null=True)
     #: How many members its list has by now, of which the position is the number of those that were looked at; else 0.
     listed_count = NumberAttribute(null=True)
     # part "ids#<how many are listed before them>"
     listed = Document(ListedMembers, null=True)
     # part "added#<whose Idempotency-Key>": a request that added members, by its body
     digest = UnicodeAttribute(null=True)
+
+    by_naming = ByNaming()
 
 
 def template_item(template: Template, version: int) -> CouponTemplates:

@@ -17,6 +17,7 @@ from chalicelib.commerce.coupons.rules import Grant, Template
 from chalicelib.commerce.coupons.stock import queries as stock_queries
 from chalicelib.commerce.coupons.tables import (
     IDS,
+    NAMING,
     PART,
     CouponGrants,
     coupon_key,
@@ -27,6 +28,7 @@ from chalicelib.commerce.coupons.tables import (
     received_of,
     template_key,
 )
+from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.rules import LifeCycleRules, Profile
@@ -71,6 +73,29 @@ def part_of(item: CouponGrants) -> Part:
         number=int(item.part.removeprefix(PART)), position=item.position or "", state=item.state,  # type: ignore[arg-type]
         issued=int(item.issued), skipped=int(item.skipped), listed_count=int(item.listed_count or 0),
     )  # fmt: skip
+
+
+def naming_segment(segment_id: str) -> list[tuple[str, str]]:
+    """List the grants under way that are for members of this segment, by template and id, as
+    `templates.queries.naming_segment` lists templates; what those of a list look at is their template's alone."""
+    return [_named(one) for one in _naming() if one.audience is not None and segment_id in one.audience.segments]
+
+
+def naming_tag(tag: str) -> list[tuple[str, str]]:
+    """List the grants under way that are for members with this tag, as `naming_segment` does."""
+    return [_named(one) for one in _naming() if one.audience is not None and tag in one.audience.tags]
+
+
+def _named(grant: Grant) -> tuple[str, str]:
+    return grant.template_id, grant.grant_id
+
+
+def _naming() -> list[Grant]:
+    """The grants that look at segments or tags of their own, and have somebody to reach yet."""
+    parts = read.query_all(CouponGrants, NAMING, index=CouponGrants.by_naming)
+    heads = read.batch_get([grant_key(one) for one in dict.fromkeys(part.grant_id for part in parts)])
+    lasting = {one.template_id for one in template_queries.not_over()} if heads else set()
+    return [head.grant for head in heads if head.grant.template_id in lasting]
 
 
 def under_way(template_id: str, grant_id: str, number: int) -> tuple[Grant, Part, Template]:

@@ -28,6 +28,7 @@ from chalicelib.commerce.coupons.refusals import GRANT_WITHOUT_LIST, NOT_FOR_GRA
 from chalicelib.commerce.coupons.rules import Grant, ListedMembers, Template
 from chalicelib.commerce.coupons.stock import service as stock
 from chalicelib.commerce.coupons.tables import (
+    NAMING,
     CouponGrants,
     added_key,
     grant_key,
@@ -140,6 +141,7 @@ def _begin(grant_id: str, template_id: str, digest: str, asked: GrantInput) -> G
     for number in range(1 if grant.has_list else settings().member_shards):
         part = CouponGrants(*_key(part_key(grant_id, number)), position="", issued=0, skipped=0, state="running")
         part.listed_count = total or 0
+        part.naming = NAMING if grant.names else None
         tx.create(part, Conflict)
         _schedule(tx, template_id, grant_id, number)
     _list(tx, grant_id, listed, 0)
@@ -219,6 +221,8 @@ def _move(tx: Transaction, grant_id: str, part: Part, step: Step) -> bool:
         CouponGrants.issued.set(CouponGrants.issued + len(step.given)),
         CouponGrants.skipped.set(CouponGrants.skipped + step.skipped),
     ]
+    if step.state != "running":
+        changes.append(CouponGrants.naming.remove())
     unchanged = (
         (CouponGrants.position == part.position)
         & (CouponGrants.state == "running")

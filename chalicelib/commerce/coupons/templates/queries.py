@@ -57,15 +57,16 @@ def page(limit: int, cursor: str | None) -> tuple[list[Template], str | None]:
 def naming_segment(segment_id: str) -> list[tuple[str, str]]:
     """List the templates for members of this segment that are not over, by id and name: whoever would delete the
     segment is told of them. From an index, so it may be a moment old."""
-    return [(one.template_id, one.name) for one in _not_over() if segment_id in one.audience.segments]
+    return [(one.template_id, one.name) for one in not_over() if segment_id in one.audience.segments]
 
 
 def naming_tag(tag: str) -> list[tuple[str, str]]:
     """List the templates for members with this tag that are not over, as `naming_segment` does."""
-    return [(one.template_id, one.name) for one in _not_over() if tag in one.audience.tags]
+    return [(one.template_id, one.name) for one in not_over() if tag in one.audience.tags]
 
 
-def _not_over() -> Iterator[Template]:
+def not_over() -> Iterator[Template]:
+    """List the templates that are not over, from an index."""
     now = clock.now()
     found = (item.template for item in read.query_all(CouponTemplates, ALL, index=CouponTemplates.by_age))
     return (one for one in found if not one.is_over(now))

@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib.commerce.catalogue.references import queries as references
 from chalicelib.commerce.catalogue.rules import Named
+from chalicelib.commerce.coupons.bulk_issue import queries as grants
 from chalicelib.commerce.coupons.refusals import NO_SUCH_TEMPLATE
 from chalicelib.commerce.coupons.templates import queries as templates
 from chalicelib.commerce.pricing import queries as pricing
@@ -127,7 +128,7 @@ def delete(segment_id: str, is_tag: bool) -> None:
 
 
 def _users(book: Book, definition: Definition) -> list[str]:
-    """What names a definition: other rules, coupon templates, promotions; as "kind:id"."""
+    """What names a definition: other rules, and what `_gives` lists."""
     return [f"segment:{one}" for one in users_of(book, definition)] + _gives(definition)
 
 
@@ -208,12 +209,14 @@ def _check(book: Book, definitions: Collection[Definition], changed: Definition)
 
 
 def _gives(definition: Definition) -> list[str]:
-    """What a coupon template or a promotion gives to the members of a segment, or to those who have a tag; as
-    "kind:id"."""
+    """What a coupon template, a grant under way or a promotion gives to the members of a segment, or to those who have
+    a tag; as "kind:id", a grant as "grant:template/id"."""
     if definition.tag:
-        return [f"coupon:{one}" for one, _ in templates.naming_tag(definition.tag)]
+        coupons = [f"coupon:{one}" for one, _ in templates.naming_tag(definition.tag)]
+        return coupons + [f"grant:{one}/{grant_id}" for one, grant_id in grants.naming_tag(definition.tag)]
     named = definition.segment_id
     coupons = [f"coupon:{one}" for one, _ in templates.naming_segment(named)]
+    coupons += [f"grant:{one}/{grant_id}" for one, grant_id in grants.naming_segment(named)]
     return coupons + [f"promotion:{one}" for one, _ in pricing.naming_segment(named)]
 
 
