@@ -51,6 +51,11 @@ BEING_BUILT = Reason(
     "正在为全部会员重新计算，请稍后再试",
     "everybody is being looked at for it; try again in a moment",
 )
+MEMBERS_UNCOUNTED = Reason(
+    "members_uncounted",
+    "会员还没有全部统计过，人数又太多，请稍后再试",
+    "the members have not all been counted yet, and are too many to be gone through; try again in a while",
+)
 NO_SUCH_AUDIENCE = Reason("no_such_audience", "没有这个人群包", "there is no such audience")
 AUDIENCE_BEING_MADE = Reason(
     "audience_being_made", "人群包还在生成，请稍后再试", "the audience is still being made; try again in a moment"
