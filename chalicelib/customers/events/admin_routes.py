@@ -12,10 +12,17 @@ from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
 from chalicelib.platform.store import cursors
 from chalicelib.platform.web.endpoint import OPERATOR, endpoint
+from chalicelib.platform.web.limits import PERSONS_PER_MINUTE
 from chalicelib.platform.web.types import Page
 
 
-@endpoint("GET /v1/admin/members/{member_id}/events", OPERATOR, permission="members.read", errors=("cursor_invalid",))
+@endpoint(
+    "GET /v1/admin/members/{member_id}/events",
+    OPERATOR,
+    permission="members.read",
+    errors=("cursor_invalid",),
+    per_minute=PERSONS_PER_MINUTE,
+)
 def list_events(member_id: str, query: EventsQuery) -> Page[EventView]:
     """What a member did in the mini-program, newest first, as far as it is kept: 90 days at most."""
     if member_queries.found(member_id) is None:

@@ -41,8 +41,9 @@ from chalicelib.platform.web.types import Page, PageQuery
 READ, WRITE, PERSONS, TAG = "segments.read", "segments.write", "members.read", "members.tag"
 ONE = "/v1/admin/segments/{segment_id}"
 _RULE_ERRORS = ("invalid", "rule_invalid", "rule_too_large", "segment_cycle", "conflict")
-#: How many pages of members an operator may read within a minute.
+#: How many pages of members an operator may read within a minute, rules try, and lists have made.
 PAGES_PER_MINUTE = 60
+TRIALS_PER_MINUTE = 30
 
 
 @endpoint("GET /v1/admin/segments", OPERATOR, permission=READ)
@@ -82,7 +83,7 @@ def list_members_of(call: Call, segment_id: str, query: PageQuery) -> Page[Membe
     return _members(call, segment_id, query)
 
 
-@endpoint(f"GET {ONE}/members/{{member_id}}", OPERATOR, permission=PERSONS)
+@endpoint(f"GET {ONE}/members/{{member_id}}", OPERATOR, permission=PERSONS, per_minute=limits.PERSONS_PER_MINUTE)
 def why(segment_id: str, member_id: str) -> Reason:
     """Whether the member is in the segment now, and why: its rule taken apart, with what is known of the member."""
     return reason(segment_id, member_id)
@@ -100,9 +101,11 @@ def history(segment_id: str, query: DaysQuery) -> Page[DayOfSegment]:
     OPERATOR,
     permission=READ,
     errors=("invalid", "rule_invalid", "rule_too_large", "segment_cycle"),
+    per_minute=TRIALS_PER_MINUTE,
 )
 def preview(body: RuleInput) -> PreviewView:
-    """How many members a rule would have: counted where they are few, else estimated from a sample."""
+    """How many members a rule would have: counted where they are few, else estimated from a sample. `invalid` where
+    they are very many and nobody has counted them yet. Up to 30 a minute and operator."""
     defining.check_rule(body.rule)
     return preview_view(tried(body.rule))
 
@@ -128,20 +131,32 @@ def _members(call: Call, segment_id: str, query: PageQuery) -> Page[MemberOfSegm
     return Page(*queries.members_of(segment_id, query.limit, query.cursor))
 
 
-@endpoint("GET /v1/admin/members/{member_id}/tags", OPERATOR, permission=PERSONS)
+@endpoint("GET /v1/admin/members/{member_id}/tags", OPERATOR, permission=PERSONS, per_minute=limits.PERSONS_PER_MINUTE)
 def list_tags_of(member_id: str) -> Page[MemberTag]:
     """The tags of a member: since when, by whom, and why."""
     return Page(queries.tags_of(member_id))
 
 
-@endpoint("POST /v1/admin/members/{member_id}/tags", OPERATOR, permission=TAG, errors=("invalid", "conflict"))
+@endpoint(
+    "POST /v1/admin/members/{member_id}/tags",
+    OPERATOR,
+    permission=TAG,
+    errors=("invalid", "conflict"),
+    per_minute=limits.PERSONS_PER_MINUTE,
+)
 def change_tags_of(call: Call, member_id: str, body: MemberTagsInput) -> Page[MemberTag]:
     """Give a member tags by hand, and take tags away. One that is given by hand no rule takes away."""
     tagging.change(member_id, body.add, body.remove, call.caller, body.reason or "")
     return Page(queries.tags_of(member_id))
 
 
-@endpoint("GET /v1/admin/members/{member_id}/segment-history", OPERATOR, permission=PERSONS, errors=("cursor_invalid",))
+@endpoint(
+    "GET /v1/admin/members/{member_id}/segment-history",
+    OPERATOR,
+    permission=PERSONS,
+    errors=("cursor_invalid",),
+    per_minute=limits.PERSONS_PER_MINUTE,
+)
 def list_moves_of(member_id: str, query: PageQuery) -> Page[MoveView]:
     """What a member came into and left, the latest first, of 400 days."""
     return Page(*queries.moves(member_id, query.limit, query.cursor))
@@ -185,10 +200,11 @@ def delete_tag(tag_id: str) -> None:
     idempotent=True,
     body_max=BODY_MAX,
     errors=("invalid", "rule_invalid", "rule_too_large", "segment_cycle", "conflict"),
+    per_minute=TRIALS_PER_MINUTE,
 )
 def create_audience(call: Call, body: AudienceInput) -> AudienceView:
     """Freeze a list of members: those of a segment, those for whom a rule holds, or named ones. A long list is `making`
-    for a while. It stays as it is; who is erased drops out where it is used."""
+    for a while. It stays as it is; who is erased drops out where it is used. Up to 30 a minute and operator."""
     assert call.idempotency_key is not None
     return audience_view(audiences.create(call.caller, call.idempotency_key, body))
 

@@ -215,15 +215,15 @@ def _perform(
     )
     if token is not None and endpoint.audience is not OPERATOR:
         limits.count_here(endpoint.handler.__name__, call.caller)
-    if endpoint.per_minute is not None:
-        limits.count_call(endpoint.handler.__name__, call.caller, endpoint.per_minute)
     if endpoint.audience is not OPERATOR or token is None:
+        _count(endpoint, call)
         return _serve(endpoint, call, path)
     operators = guard()
     entry, permissions = operators.enter(token, endpoint, call, path)
     call = msgspec.structs.replace(call, permissions=permissions)
     status = 500
     try:
+        _count(endpoint, call)  # what is refused for being too often is in the log, too
         reply = _handle(endpoint, call, path)
         status = reply.status
     except MallError as error:
@@ -232,6 +232,12 @@ def _perform(
     finally:
         operators.leave(entry, status, call.outcome)
     return reply
+
+
+def _count(endpoint: Endpoint, call: Call) -> None:
+    """Count a call that is limited. Raises `too_many_requests` for one too many in this minute."""
+    if endpoint.per_minute is not None:
+        limits.count_call(endpoint.handler.__name__, call.caller, endpoint.per_minute)
 
 
 def _admit(endpoint: Endpoint, token: tokens.Token | None) -> None:

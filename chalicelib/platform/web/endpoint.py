@@ -163,17 +163,17 @@ def endpoint(
 ) -> Callable[[_F], _F]:
     """Declare an endpoint. `route` is "METHOD /path/{name}"; `permission` is required for operators.
 
-    `errors` are the codes it may answer beyond those that follow from the declaration; `cache_seconds` gives the
-    answer an ETag and lets clients keep it that long; one that is `shared` is the same for everybody, and a content
-    delivery network may keep it too (`cdn_seconds`); `media` is the type of the answer, `takes` of the body. A member
-    may call it `per_minute` times, and is refused with `too_many_requests` then. Where a handler `admits`, it is the
-    handler that refuses a member's token which was called in, by what it reads anyway; else the edge looks. `fields_of`
-    is a module of the wing whose refusals.py names the fields for people, where that is another wing than the
-    handler's. Of a `secret` body, which holds a password or a code, the operators' log keeps nothing, also where it
+    `errors` are the codes it may answer beyond those that follow from the declaration; `cache_seconds` gives the answer
+    an ETag and lets clients keep it that long; one that is `shared` is the same for everybody, and a content delivery
+    network may keep it too (`cdn_seconds`); `media` is the type of the answer, `takes` of the body. A member or an
+    operator may call it `per_minute` times, and is refused with `too_many_requests` then. Where a handler `admits`, it
+    is the handler that refuses a member's token which was called in, by what it reads anyway; else the edge looks.
+    `fields_of` is a module of the wing whose refusals.py names the fields for people, where that is another wing than
+    the handler's. Of a `secret` body, which holds a password or a code, the operators' log keeps nothing, also where it
     stands in a wrong field.
     """
-    if per_minute is not None and audience is not MEMBER:
-        raise ValueError(f"{route}: only members are counted, of others it is not known who they are")
+    if per_minute is not None and audience not in (MEMBER, OPERATOR):
+        raise ValueError(f"{route}: members and operators are counted, of others it is not known who they are")
     if admits and audience is not MEMBER:
         raise ValueError(f"{route}: only a member is admitted by the handler")
     if shared and (audience is not PUBLIC or cache_seconds is None):

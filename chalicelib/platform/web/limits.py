@@ -1,9 +1,10 @@
-"""Limits of calls: counted by the minute, for each member.
+"""Limits of calls: counted by the minute, for each member or operator.
 
 It keeps one member from taking more than their share of the mall; one person with many accounts is met by the firewall,
 and what must hold exactly (a coupon's limit, unpaid orders) by conditions where it is written. Every call of a member
 is counted in the memory of the process, which costs nothing and bounds what one environment does for them; those that
-cost the mall more are counted exactly, in the table.
+cost the mall more are counted exactly, in the table. So are the calls by which operators look at persons: who was let
+in once does not carry all of them away in an hour.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from chalicelib.platform.web.tables import Limits
 
 #: How often a member may make the same call within a minute, as one process counts it.
 HERE_PER_MINUTE = 300
+#: How often an operator may make the same call about one member within a minute.
+PERSONS_PER_MINUTE = 300
 _SECONDS = 60
 _ENTRIES_MAX = 50_000
 _KEPT = timedelta(hours=1)
