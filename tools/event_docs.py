@@ -23,7 +23,9 @@ what counts is how long before sending something happened, a week at most; where
 all of the batch happened when it came. Before login a client keeps 50 events, and sends them after it.
 
 An event is told by an id, a name of this page, an instant and props: up to 20, each a text of up to 256 characters, a
-whole number, or true or false. A prop with `?` may be left out. What of a batch is not taken is told one by one:
+whole number, or true or false. A prop with `?` may be left out. Of the session what looks like a mobile number or an
+identity card's is not kept, and named in `left_out`; nor is anything of it where no event was taken. What of a batch is
+not taken is told one by one:
 
 | code | why |
 |---|---|

@@ -260,6 +260,42 @@ def test_a_clock_that_is_far_off_counts_for_nothing() -> None:
     assert one["clock_unknown"] is True and one["at"] == one["received_at"]
 
 
+def test_no_text_of_a_batch_keeps_a_persons_number_and_the_rest_is_shown_to_both(
+    later: Callable[[float], None],
+) -> None:
+    someone, member_id = member()
+    number, operator = "13912345678", Operator(in_process(), owner_token())
+    source = {"scene": 1047, "channel": number, "inviter": "m1", "live_room": f"tel {number}"}
+    session = {"id": number, "source": source, "platform": "ios", "app_version": f"+86 {number}"}
+    launch = event("app_launch", scene=1047, path="pages/index")
+    body = batch(event() | {"event_id": number}, launch, session=session)
+    for _ in range(2):
+        told = someone.post("/v1/me/events", body).ok(202)
+        assert (told["accepted"], told["dropped"]) == (1, [{"index": 0, "code": "id_forbidden"}])
+        assert told["left_out"] == [
+            "session.id", "session.app_version", "session.source.channel", "session.source.live_room",
+        ]  # fmt: skip
+    someone.post("/v1/me/events", batch(event("made_up"), session=session)).ok(202)
+    assert number not in "".join(f"{item.batch}{queries.unpacked(item)}" for item in stored(member_id))
+    assert number not in str(member_queries.profile(member_id))
+    (shown,) = someone.get("/v1/me/export").ok()["sections"]["events"]
+    assert (shown["name"], shown["platform"], shown.keys() & {"session_id", "app_version"}) == (
+        "app_launch",
+        "ios",
+        set(),
+    )
+    assert shown["source"] == {"scene": "1047", "inviter": "m1", "at": shown["at"]}
+    assert operator.get(f"/v1/admin/members/{member_id}/events").ok()["items"] == [shown]
+
+
+def test_of_who_told_nothing_that_is_taken_nothing_is_kept() -> None:
+    someone, member_id = member()
+    session = {"id": "s1", "source": {"channel": "poster-7"}, "platform": "ios", "app_version": "1.2.3"}
+    someone.post("/v1/me/events", batch(event("made_up"), session=session)).ok(202)
+    (item,) = stored(member_id)
+    assert (item.batch.session_id, item.batch.source, item.batch.platform, item.batch.app_version) == (None,) * 4
+
+
 def test_all_of_it_is_shown_to_the_member_and_forgotten_with_them() -> None:
     someone, member_id = member()
     bodies = [batch(*(event() for _ in range(20))) for _ in range(12)]

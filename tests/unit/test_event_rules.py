@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import MallError
-from chalicelib.customers.events.inputs import EventBatchInput, EventInput
+from chalicelib.customers.events.inputs import EventBatchInput, EventInput, SessionInput
 from chalicelib.customers.events.plan.rules import KEEP_DAYS_MAX, PLAN, PlannedEvent, client_events
 from chalicelib.customers.events.rules import (
     AGE_MAX,
@@ -25,10 +25,12 @@ from chalicelib.customers.events.rules import (
     expires_at,
     is_kept,
     judged,
+    kept_of,
     names_a_person,
     seconds_left,
     tells_of_a_person,
 )
+from chalicelib.customers.members.inputs import SourceInput
 from chalicelib.platform.web.edge import decode
 
 NOW = datetime(2026, 11, 30, 4, tzinfo=UTC)
@@ -185,6 +187,19 @@ def test_no_value_has_a_mobile_number(number: str, around: str) -> None:
         assert tells_of_a_person(around.format(text)), text
         assert dropped(event(product_id=around.format(text), **{"from": "home"})) == ("prop_forbidden", "product_id")
     assert tells_of_a_person(int(number))
+
+
+@given(st.from_regex(r"\A1[3-9][0-9]{9}\Z"), st.sampled_from(["{}", "s {}", "+86{}"]))
+def test_nor_has_an_id_or_what_a_client_says_of_itself(number: str, around: str) -> None:
+    text = around.format(number)
+    assert dropped(event(event_id=text, **VIEW)) == ("id_forbidden", None)
+    told = {"id": text, "platform": text, "app_version": text}
+    source = dict.fromkeys(("scene", "channel", "inviter", "live_room"), text)
+    kept, came, left_out = kept_of(SessionInput(**told, source=SourceInput(**source)))
+    assert (kept, came) == ({}, SourceInput())
+    assert left_out == [*(f"session.{name}" for name in told), *(f"session.source.{name}" for name in source)]
+    one = SessionInput("s1", SourceInput(scene=1047, channel=text), platform="ios")
+    assert kept_of(one) == ({"id": "s1", "platform": "ios"}, SourceInput(scene=1047), ["session.source.channel"])
 
 
 @given(

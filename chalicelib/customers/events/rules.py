@@ -12,8 +12,9 @@ from typing import Literal
 import msgspec
 
 from chalicelib.core import clock
-from chalicelib.customers.events.inputs import EventInput
+from chalicelib.customers.events.inputs import EventInput, SessionInput
 from chalicelib.customers.events.plan.rules import KEEP_DAYS_MAX, PLAN, PropValue
+from chalicelib.customers.members.inputs import SourceInput
 from chalicelib.customers.members.rules import Source
 
 #: Bytes of events, as JSON, that a member may send on a day of Asia/Shanghai.
@@ -26,11 +27,13 @@ _EMPTY_DAYS = 8
 
 #: Why an event of a batch is not taken, while the others are.
 Drop = Literal[
-    "event_unknown", "event_of_server", "prop_forbidden", "prop_unknown", "prop_wrong_kind", "prop_missing",
+    "event_unknown", "event_of_server", "id_forbidden", "prop_forbidden", "prop_unknown", "prop_wrong_kind",
+    "prop_missing",
 ]  # fmt: skip
 DROPS: dict[Drop, str] = {
     "event_unknown": "the plan has no event of this name",
     "event_of_server": "the mall tells this itself: a client's word for it is never taken",
+    "id_forbidden": "the event's id looks like a mainland mobile number or an identity card's",
     "prop_forbidden": "the prop is named as what would identify a person is (a phone, a name, an address), or its "
     "value looks like a mainland mobile number or an identity card's",
     "prop_unknown": "the plan has no such prop of this event",
@@ -76,7 +79,8 @@ class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
 class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of a batch beside its events: what was answered, and what the client says of itself.
 
-    `clock_unknown`: the client's clock was so far off that all of it counts as happening when it came.
+    `clock_unknown`: the client's clock was so far off that all of it counts as happening when it came. `left_out`: what
+    of the client's session is not kept, because it looks like a person's number.
     """
 
     received_at: datetime
@@ -84,6 +88,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     accepted: int
     dropped: list[Dropped] = []
     clock_unknown: bool = False
+    left_out: list[str] = []
     session_id: str | None = None
     source: Source | None = None
     platform: str | None = None
@@ -127,6 +132,8 @@ def _drop(index: int, given: EventInput) -> Dropped | None:
         return Dropped(index, "event_unknown")
     if planned.by == "server":
         return Dropped(index, "event_of_server")
+    if tells_of_a_person(given.event_id):
+        return Dropped(index, "id_forbidden")
     for name, value in given.props.items():
         prop = planned.props.get(name)
         code: Drop | None = None
@@ -141,6 +148,18 @@ def _drop(index: int, given: EventInput) -> Dropped | None:
     wanted = (prop.name for prop in planned.props.values() if prop.is_required)
     missing = next((name for name in wanted if name not in given.props), None)
     return None if missing is None else Dropped(index, "prop_missing", missing)
+
+
+def kept_of(session: SessionInput) -> tuple[dict[str, str], SourceInput, list[str]]:
+    """Say what is kept of what a client tells of its session, by field; where it came from; and what of both is left
+    out, because it looks like a person's number: as `session.id`, `session.source.channel`."""
+    source = session.source or SourceInput()
+    told = {"id": session.id, "platform": session.platform, "app_version": session.app_version}
+    forbidden = [name for name, text in told.items() if text is not None and tells_of_a_person(text)]
+    strange = [name for name, text in msgspec.structs.asdict(source).items() if tells_of_a_person(text or "")]
+    kept = {name: text for name, text in told.items() if text is not None and name not in forbidden}
+    left_out = [*forbidden, *(f"source.{name}" for name in strange)]
+    return kept, msgspec.structs.replace(source, **dict.fromkeys(strange)), [f"session.{name}" for name in left_out]
 
 
 def names_a_person(name: str) -> bool:

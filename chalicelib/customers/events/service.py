@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.customers.events import queries
-from chalicelib.customers.events.inputs import EventBatchInput
+from chalicelib.customers.events.inputs import EventBatchInput, SessionInput
 from chalicelib.customers.events.plan.rules import LAUNCH
 from chalicelib.customers.events.ports import observer
 from chalicelib.customers.events.rules import (
@@ -19,6 +19,7 @@ from chalicelib.customers.events.rules import (
     expires_at,
     is_clock_known,
     judged,
+    kept_of,
     seconds_left,
 )
 from chalicelib.customers.events.tables import MemberEvents, batch_key, day_key
@@ -39,16 +40,11 @@ def take(member_id: str, given: EventBatchInput) -> Batch:
     said = msgspec.json.encode((given.events, session))  # all but sent_at, which the next try says anew
     events, dropped = judged(given.events, given.sent_at, now)
     batch = Batch(
-        received_at=now,
-        digest=ids.digest(said),
-        accepted=len(events),
-        dropped=dropped,
+        received_at=now, digest=ids.digest(said), accepted=len(events), dropped=dropped,
         clock_unknown=not is_clock_known(given.sent_at, now),
-        session_id=None if session is None else session.id,
-        source=None if session is None or session.source is None else session.source.taken(_opened_at(events, now)),
-        platform=None if session is None else session.platform,
-        app_version=None if session is None else session.app_version,
-    )
+    )  # fmt: skip
+    if session is not None:
+        batch = _told_by(batch, session, events)
 
     def create() -> Batch:
         tx = Transaction()
@@ -65,6 +61,18 @@ def take(member_id: str, given: EventBatchInput) -> Batch:
     if any(event.name == LAUNCH for event in events):  # also of one that was taken before: it heals what broke off here
         members.seen(member_id, taken.source)
     return taken
+
+
+def _told_by(batch: Batch, session: SessionInput, events: list[Event]) -> Batch:
+    """The batch with what its client says of itself; nothing of that is kept where no event was taken."""
+    told, source, left_out = kept_of(session)
+    batch = msgspec.structs.replace(batch, left_out=left_out)
+    if not events:
+        return batch
+    return msgspec.structs.replace(
+        batch, session_id=told.get("id"), platform=told.get("platform"), app_version=told.get("app_version"),
+        source=source.taken(_opened_at(events, batch.received_at)),
+    )  # fmt: skip
 
 
 def _opened_at(events: list[Event], now: datetime) -> datetime:

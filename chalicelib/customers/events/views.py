@@ -11,6 +11,7 @@ from chalicelib.core import clock
 from chalicelib.customers.events.plan.rules import PropValue
 from chalicelib.customers.events.queries import Told
 from chalicelib.customers.events.rules import Batch, Drop
+from chalicelib.customers.members.rules import Source
 
 
 class DroppedView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -21,17 +22,20 @@ class DroppedView(msgspec.Struct, frozen=True, omit_defaults=True):
     prop: str | UnsetType = UNSET
 
 
-class EventBatchView(msgspec.Struct, frozen=True):
-    """How many events of the batch were taken, which were not, and what time it is at the mall."""
+class EventBatchView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many events of the batch were taken, which were not, and what time it is at the mall. `left_out`: what of the
+    session is not kept, because it looks like a mobile number or an identity card's."""
 
     accepted: int
     dropped: list[DroppedView]
     server_time: datetime
+    left_out: list[str] | UnsetType = UNSET
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that a member did, by the mall's clock, and the day of Asia/Shanghai; with what the client said of
-    itself. `clock_unknown`: its clock was so far off that what it tells counts as happening when it came."""
+    itself, and of where the member came from. `clock_unknown`: its clock was so far off that what it tells counts as
+    happening when it came."""
 
     event_id: str
     name: str
@@ -43,12 +47,13 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session_id: str | UnsetType = UNSET
     platform: str | UnsetType = UNSET
     app_version: str | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
 
 
 def batch_view(batch: Batch) -> EventBatchView:
     """Answer what became of a batch, now."""
     dropped = [DroppedView(one.index, one.code, one.prop or UNSET) for one in batch.dropped]
-    return EventBatchView(batch.accepted, dropped, clock.now())
+    return EventBatchView(batch.accepted, dropped, clock.now(), batch.left_out or UNSET)
 
 
 def event_view(told: Told) -> EventView:
@@ -65,4 +70,5 @@ def event_view(told: Told) -> EventView:
         session_id=batch.session_id or UNSET,
         platform=batch.platform or UNSET,
         app_version=batch.app_version or UNSET,
+        source=batch.source or UNSET,
     )
