@@ -28,7 +28,7 @@ def list_events(member_id: str, query: EventsQuery) -> Page[EventView]:
     if member_queries.found(member_id) is None:
         raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),))
     since, until = query.since or oldest(clock.now()), query.until or clock.now()
-    listing = f"events:{member_id}:{query.name or ''}"
+    listing = f"events-by-time:{member_id}:{query.name or ''}"
     after = cursors.read(listing, query.cursor)
     told, rest = queries.history(member_id, query.name, since, until, query.limit, after)
     return Page([event_view(one) for one in told], cursors.write(listing, rest))

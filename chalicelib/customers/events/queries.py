@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
@@ -11,14 +10,19 @@ from typing import Any
 import msgspec
 
 from chalicelib.core import clock
-from chalicelib.customers.events.rules import Batch, Event, is_kept
+from chalicelib.customers.events.rules import AGE_MAX, Batch, Event, is_kept
 from chalicelib.customers.events.tables import BATCH, MemberEvents, batch_key
 from chalicelib.platform.store import read
 
 _decoder = msgspec.json.Decoder(list[Event])
 
+#: How many batches are read at once for a page; and after how many a page is shown that is not full.
+_AT_ONCE, _BATCHES_MAX = 20, 200
+
 #: Where an event stands among all of its member's: by time, then by its batch, then by its place there.
 Place = tuple[str, str, int]
+#: Where a page goes on: behind which event, and from which batch on, by its last event.
+Position = tuple[Place, str]
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -50,35 +54,67 @@ def events_of(member_id: str, names: Collection[str], since: datetime, until: da
 
     Reads all that is kept of the member as it is now. Raises `unavailable`.
     """
-    found = _told(member_id, since, until, consistent=True)
+    found = _told(member_id, since, until)
     chosen = (one for one in found if one.event.name in names and since <= one.event.at <= until)
     return [one.event for one in sorted(chosen, key=lambda one: one.place)]
 
 
 def history(
     member_id: str, name: str | None, since: datetime, until: datetime, limit: int, after: Any
-) -> tuple[list[Told], Place | None]:
+) -> tuple[list[Told], Position | None]:
     """Read a page of what the member did in this time, both ends included, newest first; of one name, or of all.
 
-    Goes on behind the place `after` (None: from the start), and gives where the next page does (None: no more). It may
-    be a second old. Raises `unavailable`.
+    Goes on at the position `after` (None: from the start), and gives where the next page does (None: no more). Batches
+    are read from the one that ends last on, as many as the page needs; where they hold little of that name 200, and
+    more only as long as nothing is found. It may be a second old. Raises `unavailable`.
     """
-    chosen = (
-        one
-        for one in _told(member_id, since, until, consistent=False)
-        if (name is None or one.event.name == name)
-        and since <= one.event.at <= until
-        and (after is None or one.place < tuple(after))
-    )
-    page = heapq.nlargest(limit + 1, chosen, key=lambda one: one.place)
-    return page[:limit], page[limit - 1].place if len(page) > limit else None
+    place, start = (None, clock.stamp(min(until, clock.now()) + AGE_MAX)) if after is None else after
+    found: list[Told] = []
+    ends: dict[str, str] = {}
+    rest: read.Raw | None = None
+    while True:
+        items, rest = _ending_by(member_id, start, since, until, rest)
+        ends |= {item.part: item.last_at for item in items}
+        found += (
+            one
+            for item in items
+            for one in _of(item)
+            if (name is None or one.event.name == name)
+            and since <= one.event.at <= until
+            and (place is None or one.place < tuple(place))
+        )
+        found.sort(key=lambda one: one.place, reverse=True)
+        # What is not read yet lies no later than the end of the next batch.
+        certain = found if rest is None else [one for one in found if one.place[0] > rest["last_at"]["S"]]
+        if rest is None or len(certain) > limit or (certain and len(ends) >= _BATCHES_MAX):
+            break
+    shown = certain[:limit]
+    left = [ends[one.place[1]] for one in found[len(shown) :]]
+    if rest is None and not left:
+        return shown, None
+    return shown, (shown[-1].place, max(left) if left else rest["last_at"]["S"])  # type: ignore[index]
 
 
-def _told(member_id: str, since: datetime, until: datetime, *, consistent: bool) -> Iterator[Told]:
-    """Every event that is kept of the batches which reach into this time."""
+def _ending_by(
+    member_id: str, start: str, since: datetime, until: datetime, after: read.Raw | None
+) -> tuple[list[MemberEvents], read.Raw | None]:
+    """Read some batches that reach into this time, those that end last first, from `start` on."""
+    first = clock.stamp(since)
+    if start < first:
+        return [], None
+    heads, rest = read.query(
+        MemberEvents, member_id, index=MemberEvents.by_time, where=MemberEvents.last_at.between(first, start),
+        keep=MemberEvents.first_at <= clock.stamp(until), forward=False, limit=_AT_ONCE, after=after,
+    )  # fmt: skip
+    items = read.batch_get([(MemberEvents, (member_id, raw["part"]["S"])) for raw in heads], consistent=False)
+    return [item for item in items if item is not None], rest
+
+
+def _told(member_id: str, since: datetime, until: datetime) -> Iterator[Told]:
+    """Every event that is kept now of the batches which reach into this time."""
     overlaps = (MemberEvents.last_at >= clock.stamp(since)) & (MemberEvents.first_at <= clock.stamp(until))
     batches = MemberEvents.part.startswith(BATCH)
-    for item in read.query_all(MemberEvents, member_id, where=batches, keep=overlaps, consistent=consistent):
+    for item in read.query_all(MemberEvents, member_id, where=batches, keep=overlaps, consistent=True):
         yield from _of(item)
 
 
