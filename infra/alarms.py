@@ -98,6 +98,10 @@ def alarms(stage: str, workers: int) -> dict[str, Alarm]:
         "BooksDiffer": own(
             "An order, a withdrawal or a balance and its entries in the journal do not agree", Metric.BOOKS_DIFFER, 1
         ),
+        "DefinitionsUnreadable": own(
+            "A segment or tag cannot be read by this version of the mall, and is not decided",
+            Metric.DEFINITIONS_UNREADABLE, 1,
+        ),
         "BillsDiffer": own("WeChat's bills of a day and the journal do not agree", Metric.BILLS_DIFFER, 1),
     }  # fmt: skip
     for lane in LANES:

@@ -50,6 +50,9 @@ class Metric(StrEnum):
     #: Differences between a day's bills of WeChat and the journal that stand open after it was compared.
     BILLS_DIFFER = "BillsDiffer"
 
+    #: Definitions of segments and tags that a process cannot read: once of each state of what is defined.
+    DEFINITIONS_UNREADABLE = "DefinitionsUnreadable"
+
 
 _UNITS = {Metric.PAID_FEN: "None", Metric.JOB_LAG: "Seconds"}
 

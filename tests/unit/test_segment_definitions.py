@@ -22,11 +22,13 @@ from chalicelib.growth.segments.definitions.rules import (
     book_of,
     check_needs,
     needs_of,
+    unread,
     users_of,
 )
 from chalicelib.growth.segments.language.rules import parsed
 from chalicelib.growth.segments.traits.rules import ms
 
+UNREADABLE = {"weather": "rain"}
 MADE = datetime(2026, 11, 1, tzinfo=UTC)
 EVENT = {"event": "search", "within_days": 7, "op": ">=", "count": 1}
 BOUGHT = {"purchases": "count", "op": ">=", "value": 1}
@@ -180,3 +182,34 @@ def test_who_asks_for_behaviour_by_what_is_named_asks_for_it_too() -> None:
         "tgx": (True, True), "tghand": (False, False), "sga": (False, True), "sgb": (False, True),
         "sgc": (False, False),
     }  # fmt: skip
+
+
+def test_what_cannot_be_read_is_not_decided_nor_what_names_it() -> None:
+    found = book(
+        segment("sga", UNREADABLE),
+        segment("sgb", {"not": {"segment": "sga"}}),
+        tag("x", {"segment": "sgb"}),
+        segment("sgc", {"any": [BOUGHT, {"tag": "x"}]}),
+        segment("sgd", BOUGHT),
+    )
+    assert [one for one, entry in found.entries.items() if entry.undecided] == ["sga", "sgb", "tgx", "sgc"]
+    assert found.unreadable == ["sga"]
+    assert [one for one in ("sga", "sgb", "tgx", "sgc", "sgd") if found.entries[one].proven] == ["sgd"]
+    # What is read is known of members all the same.
+    assert found.entries["sgc"].needs == needs_of([parsed(BOUGHT)])
+
+
+def test_what_cannot_be_read_may_name_anything() -> None:
+    made = segment("sgd", NEW)
+    assert users_of(book(made, segment("sga", UNREADABLE), segment("sgb", BOUGHT)), made) == ["sga"]
+
+
+@pytest.mark.parametrize(
+    ("known", "name"),
+    [({}, "tgx"), ({"tag": 3, "name": None}, "tgx"), ({"tag": "vip", "name": "vip", "version": "one"}, "vip")],
+)
+def test_of_a_definition_that_cannot_be_read_there_is_what_can_be(known: dict[str, Any], name: str) -> None:
+    found = unread("tgx", known | {"group": "g", "segment_id": "other"})
+    assert (found.segment_id, found.tag, found.name, found.group) == ("tgx", name, name, "g")
+    assert book(found).unreadable == ["tgx"]
+    assert unread("sgx", {"tag": 1}).tag == ""

@@ -15,6 +15,8 @@ PASS = handles("segments.pass", f"{_MEMBERSHIP}:pass_due", MANY)
 PASS_ON = handles("segments.pass_on", f"{_MEMBERSHIP}:pass_on", MANY)
 #: Everybody in a shard of the roster.
 BUILD = handles("segments.build", "chalicelib.growth.segments.building.service:build", MANY)
+#: A definition that a version of the mall could not read.
+READ_AGAIN = handles("segments.read_again", "chalicelib.growth.segments.definitions.service:read_again", MANY)
 LIST_AUDIENCE = handles("segments.list_audience", "chalicelib.growth.segments.audiences.service:list_audience", MANY)
 
 COUNT_DAY = daily("segments.count_day", "chalicelib.growth.segments.history.service:count_day", time(0, 0), MANY)

@@ -56,6 +56,11 @@ MEMBERS_UNCOUNTED = Reason(
     "会员还没有全部统计过，人数又太多，请稍后再试",
     "the members have not all been counted yet, and are too many to be gone through; try again in a while",
 )
+UNREADABLE = Reason(
+    "segment_unreadable",
+    "当前版本读不懂它或它引用的分群、标签，暂不使用",
+    "this version of the mall cannot read it, or a segment or tag that it names; nothing follows from it",
+)
 NO_SUCH_AUDIENCE = Reason("no_such_audience", "没有这个人群包", "there is no such audience")
 AUDIENCE_BEING_MADE = Reason(
     "audience_being_made", "人群包还在生成，请稍后再试", "the audience is still being made; try again in a moment"

@@ -24,13 +24,14 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class SegmentView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A segment: `built_in` those of the life cycle; `building` while everybody is looked at for it; `proven` where
-    what clients report alone leads nobody into it, so that coupons and offers may name it."""
+    """A segment: `built_in` those of the life cycle; `building` while everybody is looked at for it; `undecided` while
+    this version of the mall cannot read it, or something that it names; `proven` where what clients report alone leads
+    nobody into it, so that coupons and offers may name it."""
 
     segment_id: str
     name: str
     version: int
-    state: Literal["building", "live"]
+    state: Literal["building", "live", "undecided"]
     rule: Any
     shown: bool
     built_in: bool
@@ -49,7 +50,7 @@ class TagView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tag_id: str
     name: str
     version: int
-    state: Literal["building", "live"]
+    state: Literal["building", "live", "undecided"]
     group: str = ""
     wecom: bool = False
     ttl_days: int | None = None
@@ -133,8 +134,10 @@ class OwnTags(msgspec.Struct):
     next_cursor: str | None = None
 
 
-def state_of(entry: Entry) -> Literal["building", "live"]:
-    """Tell whether everybody has been looked at for a definition."""
+def state_of(entry: Entry) -> Literal["building", "live", "undecided"]:
+    """Tell whether a definition is decided, and everybody has been looked at for it."""
+    if entry.undecided:
+        return "undecided"
     return "building" if entry.building else "live"
 
 

@@ -148,11 +148,15 @@ def query(
 
 def query_all(table: type[_T], under: str, **options: Any) -> Iterator[_T]:
     """Read every item under this hash key, page by page. For collections that a rule keeps small."""
+    return (table.from_raw_data(raw) for raw in query_all_raw(table, under, **options))
+
+
+def query_all_raw(table: type[Table], under: str, **options: Any) -> Iterator[Raw]:
+    """Read what `query_all` does, as raw attributes."""
     after: Raw | None = None
     while True:
         items, after = query(table, under, after=after, **options)
-        for raw in items:
-            yield table.from_raw_data(raw)
+        yield from items
         if after is None:
             return
 

@@ -18,6 +18,7 @@ from chalicelib.growth.segments.refusals import (
     BY_CLIENTS_ALONE,
     NO_SUCH_AUDIENCE,
     NO_SUCH_SEGMENT,
+    UNREADABLE,
 )
 from chalicelib.growth.segments.restoring.queries import known, known_of
 from chalicelib.growth.segments.tables import traits_key
@@ -44,25 +45,30 @@ class Segments:
         book = book_for(stored.traits)
         inside = advance(book, stored.traits, stored.due, ms(now), around).traits.inside
         # A rule may have been changed since it was named; and until everybody has been looked at for what it is now,
-        # some are in the segment by what it was.
+        # some are in the segment by what it was. Nothing is proven of one that cannot be read.
         theirs = {one: book.entries[one] for one in segment_ids if one in inside}
         return frozenset(one for one, entry in theirs.items() if entry.proven and not entry.replaced)
 
     def check(self, segment_ids: Collection[str], field: str) -> None:
-        """Raise `invalid` for a segment that there is not, and for one into which what clients report alone leads."""
+        """Raise `invalid` for a segment that there is not, or that cannot be read, and for one into which what clients
+        report alone leads."""
         entries = definitions.fresh().entries if segment_ids else {}
         for segment_id in segment_ids:
             entry = entries.get(segment_id)
             if entry is None or entry.definition.tag:
                 raise invalid(NO_SUCH_SEGMENT.at(field, segment_id=segment_id))
+            if entry.undecided:
+                raise invalid(UNREADABLE.at(field))
             if not entry.proven:
                 raise invalid(BY_CLIENTS_ALONE.at(field))
 
     def check_tags(self, tags: Collection[str], field: str) -> None:
-        """Raise `invalid` for a tag that a rule gives to which what clients report alone leads, and for one
-        whose rule is being replaced: some may have it by what that was."""
+        """Raise `invalid` for a tag that a rule gives to which what clients report alone leads, for one that cannot be
+        read, and for one whose rule is being replaced: some may have it by what that was."""
         entries = definitions.fresh().entries.values()
         named = [entry for entry in entries if entry.definition.tag and entry.definition.tag in tags]
+        if any(entry.undecided for entry in named):
+            raise invalid(UNREADABLE.at(field))
         if any(not entry.proven for entry in named):
             raise invalid(BY_CLIENTS_ALONE.at(field))
         if any(entry.replaced for entry in named):

@@ -68,7 +68,9 @@ def viewed(book: Book, traits: Traits, now: int, birthdays: Birthdays) -> View:
     )  # fmt: skip
     for segment_id, entry in book.entries.items():
         tag = entry.definition.tag
-        if _waits(entry, traits) and not _is_withheld(entry, view):
+        if entry.undecided and not _is_withheld(entry, view):
+            view.inside[segment_id] = _as_they_were(entry.definition, view), None
+        elif _waits(entry, traits) and not _is_withheld(entry, view):
             view.inside[segment_id] = segment_id in traits.inside, None
             if tag in traits.tags:
                 view.tags[tag] = traits.tags[tag], None
@@ -77,6 +79,16 @@ def viewed(book: Book, traits: Traits, now: int, birthdays: Birthdays) -> View:
         if _is_withheld(entry, view) and not view.inside[segment_id][0]:
             view.withheld.add(segment_id)
     return view
+
+
+def _as_they_were(definition: Definition, view: View) -> bool:
+    """Whether the member was in the segment as it was decided last, or has the tag, which a person may have given or
+    taken since; notes that for the rules that ask for it."""
+    if not definition.tag:
+        return definition.segment_id in view.traits.inside
+    had = {name: (tag, None) for name, tag in view.traits.tags.items() if tag.of == definition.segment_id}
+    view.tags.update(had)
+    return bool(had)
 
 
 def _is_withheld(entry: Entry, view: View) -> bool:

@@ -26,7 +26,7 @@ from chalicelib.growth.segments.inputs import AudienceInput
 from chalicelib.growth.segments.jobs import LIST_AUDIENCE
 from chalicelib.growth.segments.membership import queries as membership
 from chalicelib.growth.segments.preview.queries import Trial, trial_of
-from chalicelib.growth.segments.refusals import BEING_BUILT, NO_SUCH_SEGMENT, WHO_IS_IN_IT
+from chalicelib.growth.segments.refusals import BEING_BUILT, NO_SUCH_SEGMENT, UNREADABLE, WHO_IS_IN_IT
 from chalicelib.growth.segments.tables import COUNT_SHARDS, HEAD, Audiences, listed_part
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
@@ -98,6 +98,8 @@ def _entry(asked: AudienceInput) -> Entry | None:
     entry = definitions.fresh().entries.get(asked.segment_id or "")
     if entry is None:
         raise invalid(NO_SUCH_SEGMENT.at("segment_id", segment_id=asked.segment_id))
+    if entry.undecided:
+        raise invalid(UNREADABLE.at("segment_id"))
     if entry.building:
         raise invalid(BEING_BUILT.at("segment_id"))
     return entry

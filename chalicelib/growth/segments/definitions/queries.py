@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from chalicelib.customers.members.rules import LifeCycleRules
 from chalicelib.customers.members.settings import LIFE_CYCLE
-from chalicelib.growth.segments.definitions.rules import Book, book_of
+from chalicelib.growth.segments.definitions.rules import Book, Definition, book_of, unread
 from chalicelib.growth.segments.tables import ALL, BOOK, DEFINITION, Segments, version_part
+from chalicelib.growth.segments.unreadable.service import noticed
 from chalicelib.platform.store import cache, read
 
 CACHE = "segments"
@@ -55,10 +58,29 @@ def fresh() -> Book:
 
 def _read(bounds: LifeCycleRules) -> tuple[Book, _State]:
     where = Segments.part.between(BOOK, DEFINITION + "~")
-    found = list(read.query_all(Segments, ALL, where=where, consistent=True))
-    state = next((_state(item) for item in found if item.part == BOOK), _state(None))
-    definitions = [item.definition for item in found if item.part != BOOK]
-    return book_of(definitions, state[0], state[1], bounds), state
+    found = {raw["part"]["S"]: raw for raw in read.query_all_raw(Segments, ALL, where=where, consistent=True)}
+    item = found.pop(BOOK, None)
+    state = _state(None if item is None else Segments.from_raw_data(item))
+    definitions = [_definition(part.removeprefix(DEFINITION), raw) for part, raw in found.items()]
+    made = book_of(definitions, state[0], state[1], bounds)
+    noticed(made.unreadable, state[2])
+    return made, state
+
+
+def _definition(segment_id: str, raw: read.Raw) -> Definition:
+    """Take a definition out of its item, or what can be made of one that this version of the mall cannot read."""
+    try:
+        read_whole: Definition = Segments.from_raw_data(raw).definition
+        return read_whole
+    except msgspec.DecodeError:
+        return unread(segment_id, _parts(raw["definition"]["S"]))
+
+
+def _parts(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
 
 
 def _state(item: Any) -> _State:
@@ -70,6 +92,6 @@ def tag_name(book: Book, tag_id: str) -> str:
     entry = book.entries.get(tag_id)
     if entry is not None:
         return entry.definition.tag
-    first = read.get(Segments, ALL, version_part(tag_id, 1))
+    first = read.get_raw(Segments, ALL, version_part(tag_id, 1))
     assert first is not None
-    return str(first.definition.tag)
+    return _definition(tag_id, first).tag

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
@@ -42,6 +43,9 @@ SEGMENT_IDS, TAG_IDS = "sg", "tg"
 #: a request takes, twice what a process remembers the book for, and clocks that differ.
 FENCE_MS = 35_000
 LIFE_CYCLE: tuple[Segment, ...] = ("new", "first_order", "repeat", "loyal", "silent")
+_NEVER = datetime.fromisoformat("2000-01-01T00:00:00Z")
+#: In place of the rule of a definition that cannot be read: nobody can read this one either.
+_UNREAD: dict[str, Any] = {}
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -81,10 +85,12 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A definition as it is decided: its rule read, what that needs, and which others it names. `behavioural`: it asks
     for what a member did or bought, by itself or by what it names. `proven`: nobody but the mall can make it true;
-    `proven_out`: nor false. `building`: everybody is being looked at for it."""
+    `proven_out`: nor false. `building`: everybody is being looked at for it. `undecided`: this version of the mall
+    cannot read it, or something that it names; members stay as they were, and nothing follows from it."""
 
     definition: Definition
     building: bool = False
+    undecided: bool = False
     rule: Rule | None
     needs: Needs
     named: frozenset[str] = frozenset()
@@ -97,6 +103,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def replaced(self) -> bool:
         """Whether some members may still be in it by the version before."""
         return self.building and self.definition.version > 1
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether it is this one that cannot be read."""
+        return self.undecided and self.rule is None
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +131,11 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     def own(self) -> list[Definition]:
         """List what operators have defined: all but the five segments of the life cycle."""
         return [entry.definition for entry in self.entries.values() if entry.definition.generation]
+
+    @property
+    def unreadable(self) -> list[str]:
+        """List the ids of the definitions that this version of the mall cannot read."""
+        return [segment_id for segment_id, entry in self.entries.items() if entry.unreadable]
 
     @property
     def tag_ids(self) -> frozenset[str]:
@@ -150,22 +166,50 @@ def needs_of(rules: Collection[Rule]) -> Needs:
 
 
 def book_of(definitions: Collection[Definition], generation: int, built: int, bounds: LifeCycleRules) -> Book:
-    """Put the definitions, and the five segments of the life cycle, in the order in which they are decided.
+    """Put the definitions, and the five segments of the life cycle, in the order in which they are decided. One whose
+    rule cannot be read is not decided, nor what names it.
 
     Raises `segment_cycle` where rules name each other in a ring.
     """
-    rules = {one.segment_id: None if one.rule is None else parsed(one.rule) for one in definitions}
+    rules, unreadable = _rules_of(definitions)
     by_id = {one.segment_id: one for one in definitions}
     by_tag = {one.tag: one.segment_id for one in definitions if one.tag}
     entries: dict[str, Entry] = {word: _life_cycle(word) for word in LIFE_CYCLE}
     for segment_id in _in_order(rules, by_tag):
         rule = rules[segment_id]
         entry = _entry(by_id[segment_id], rule, entries, by_tag)
+        if segment_id in unreadable or any(entries[one].undecided for one in entry.named):
+            entry = msgspec.structs.replace(entry, undecided=True, proven=False, proven_out=False)
         entries[segment_id] = msgspec.structs.replace(entry, building=entry.definition.generation > built)
     needs = needs_of([entry.rule for entry in entries.values() if entry.rule is not None])
     changed = [ms(entry.definition.changed_at) for entry in entries.values() if entry.building]
     opens_at = max(changed) + FENCE_MS if changed else 0
     return Book(generation=generation, built=built, opens_at=opens_at, bounds=bounds, entries=entries, needs=needs)
+
+
+def _rules_of(definitions: Collection[Definition]) -> tuple[dict[str, Rule | None], set[str]]:
+    """Read the rules of these definitions; and name those whose rule cannot be read."""
+    rules: dict[str, Rule | None] = {}
+    unreadable: set[str] = set()
+    for one in definitions:
+        try:
+            rules[one.segment_id] = None if one.rule is None else parsed(one.rule)
+        except MallError:
+            rules[one.segment_id] = None
+            unreadable.add(one.segment_id)
+    return rules, unreadable
+
+
+def unread(segment_id: str, known: Mapping[str, Any]) -> Definition:
+    """Make of a definition that cannot be read, of which this is `known`, what can be made of it: with those parts that
+    can be read, so that it has a name, and with a rule that cannot."""
+    parts: dict[str, Any] = {"name": segment_id, "generation": 1, "made_at": _NEVER, "changed_at": _NEVER}
+    for field in msgspec.structs.fields(Definition):
+        with contextlib.suppress(KeyError, msgspec.ValidationError):
+            parts[field.name] = msgspec.convert(known[field.encode_name], field.type)
+    if segment_id.startswith(TAG_IDS):
+        parts["tag"] = parts.get("tag") or segment_id
+    return Definition(**parts | {"segment_id": segment_id, "rule": _UNREAD})
 
 
 def check_needs(book: Book) -> None:
@@ -176,9 +220,8 @@ def check_needs(book: Book) -> None:
 
 
 def _life_cycle(word: Segment) -> Entry:
-    never = datetime.fromisoformat("2000-01-01T00:00:00Z")
     definition = Definition(
-        segment_id=word, name=word, generation=0, made_at=never, changed_at=never,
+        segment_id=word, name=word, generation=0, made_at=_NEVER, changed_at=_NEVER,
         rule={"life_cycle": [word]},
     )  # fmt: skip
     return Entry(definition=definition, rule=LifeCycle(life_cycle=[word]), needs=Needs())
@@ -239,10 +282,11 @@ def _proven(rule: Rule, entries: Mapping[str, Entry], by_tag: Mapping[str, str],
 
 
 def users_of(book: Book, definition: Definition) -> list[str]:
-    """List the ids of the definitions whose rules name this one."""
+    """List the ids of the definitions whose rules name this one, or may: what cannot be read may name anything."""
     by_tag = {definition.tag: definition.segment_id} if definition.tag else {}
     return [
         segment_id
         for segment_id, entry in book.entries.items()
-        if segment_id != definition.segment_id and definition.segment_id in _named_by(entry.rule, by_tag)
+        if segment_id != definition.segment_id
+        and (entry.unreadable or definition.segment_id in _named_by(entry.rule, by_tag))
     ]

@@ -29,6 +29,7 @@ from chalicelib.growth.segments.definitions.rules import (
     users_of,
 )
 from chalicelib.growth.segments.inputs import SegmentInput, TagChangeInput, TagInput
+from chalicelib.growth.segments.jobs import READ_AGAIN
 from chalicelib.growth.segments.language.rules import (
     Happened,
     HasCoupon,
@@ -52,6 +53,9 @@ from chalicelib.growth.segments.refusals import (
 )
 from chalicelib.growth.segments.tables import ALL, DEFINITION, Segments, version_part
 from chalicelib.growth.segments.traits.rules import DAY_MS
+from chalicelib.growth.segments.unreadable.service import next_look
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, commit, retry
 
@@ -105,6 +109,25 @@ def change_tag(segment_id: str, asked: TagChangeInput) -> Definition:
         )  # fmt: skip
 
     return _change(segment_id, changed)
+
+
+def read_again(job: Job) -> None:
+    """Define anew, as it is, what could not be read, once it can be: what happened meanwhile passed it by, so that
+    everybody is looked at for it. Until then that is owed."""
+    book = queries.fresh()
+    entry = book.entries.get(job.key)
+    if entry is None:  # it was taken away, for which everybody is looked at
+        return
+    tx = Transaction()
+    if entry.unreadable:
+        schedule(tx, READ_AGAIN, job.key, next_look())
+    else:
+        before = entry.definition
+        generation = building.next_generation(tx, book.generation)
+        _put(tx, msgspec.structs.replace(before, version=before.version + 1, generation=generation), before)
+    job.finish(tx)
+    commit(tx)
+    queries.forget()
 
 
 def delete(segment_id: str, is_tag: bool) -> None:

@@ -20,7 +20,7 @@ from chalicelib.growth.segments.traits.rules import instant, ms
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether a member is in a segment, since when, by which version of its rule, and why. `withheld`: the member does
     not want to be chosen by what they did and bought, and the rule asks for that. `building`: everybody is being looked
-    at for this version."""
+    at for this version. `undecided`: it cannot be read, or something that it names; the member is as they were."""
 
     segment_id: str
     member_id: str
@@ -28,6 +28,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: datetime | None = None
     version: int
     building: bool = False
+    undecided: bool = False
     withheld: bool = False
     why: Why | None = None
 
@@ -52,6 +53,7 @@ def reason(segment_id: str, member_id: str) -> Reason:
         since=None if since is None else instant(since),
         version=entry.definition.version,
         building=entry.building,
+        undecided=entry.undecided,
         withheld=segment_id in view.withheld,
         why=None if entry.rule is None else explained(entry.rule, view),
     )

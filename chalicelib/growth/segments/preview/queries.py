@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chalicelib.core import clock, ids
-from chalicelib.core.errors import invalid
+from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as members
 from chalicelib.growth.segments.assessment.rules import advance, assess
@@ -16,8 +16,9 @@ from chalicelib.growth.segments.birthdays.queries import around
 from chalicelib.growth.segments.counts.queries import totals
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import LIFE_CYCLE, Book, Definition, Entry, book_of
+from chalicelib.growth.segments.language.rules import parsed
 from chalicelib.growth.segments.preview.rules import interval
-from chalicelib.growth.segments.refusals import MEMBERS_UNCOUNTED
+from chalicelib.growth.segments.refusals import MEMBERS_UNCOUNTED, UNREADABLE
 from chalicelib.growth.segments.restoring.queries import completed, restored
 from chalicelib.growth.segments.tables import MemberTraits
 from chalicelib.growth.segments.traits.queries import Stored, stored_of
@@ -63,13 +64,17 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def trial_of(rule: Any) -> Trial:
-    """Try a rule with all that is defined. Raises `malformed`, `rule_too_large`."""
+    """Try a rule with all that is defined. Raises `malformed`, `rule_too_large`, and `rule_invalid` where it names what
+    cannot be read."""
+    parsed(rule)
     book = definitions.book()
     now = clock.now()
     tried = Definition(
         segment_id=_TRIED, name=_TRIED, rule=rule, generation=book.built, made_at=now, changed_at=now
     )  # fmt: skip
     with_it = book_of([*book.own, tried], book.generation, book.built, book.bounds)
+    if with_it.entries[_TRIED].undecided:
+        raise MallError("rule_invalid", errors=(UNREADABLE.at("rule"),))
     needs = with_it.entries[_TRIED].needs
     known = book.needs
     counted = all(key in known.rings and known.rings[key].kept >= leaf.kept for key, leaf in needs.rings.items())

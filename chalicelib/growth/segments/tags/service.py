@@ -20,8 +20,8 @@ from chalicelib.platform.store.versioned import commit, retry
 def change(member_id: str, add: Collection[str], remove: Collection[str], operator: str, reason: str) -> None:
     """Give the member these tags by hand, and take those away. Raises `not_found`; `invalid` for a tag that is not
     defined; `conflict`."""
-    book = definitions.fresh()
-    defined = {entry.definition.tag: entry.definition for entry in book.entries.values() if entry.definition.tag}
+    entries = [entry for entry in definitions.fresh().entries.values() if entry.definition.tag]
+    defined = {entry.definition.tag: entry.definition for entry in entries if not entry.unreadable}
     unknown = [
         NO_SUCH_TAG.at(f"{field}[{at}]", tag=name)
         for field, names in (("add", add), ("remove", remove))
