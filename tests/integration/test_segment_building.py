@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core import clock
 from chalicelib.customers.members import service as members
 from chalicelib.customers.members.privacy import service as privacy
 from chalicelib.customers.members.rules import LifeCycleRules
@@ -19,6 +20,7 @@ from chalicelib.customers.members.settings import LIFE_CYCLE
 from chalicelib.growth.segments.building import service as building
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import FENCE_MS
+from chalicelib.growth.segments.membership import queries as looks
 from chalicelib.growth.segments.membership import service as membership
 from chalicelib.growth.segments.restoring.queries import restored
 from chalicelib.growth.segments.traits import rules as traits_rules
@@ -213,6 +215,7 @@ def test_two_builders_of_a_part_and_a_rule_that_is_changed_meanwhile(
     world: SegmentMall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(building, "_PAGE", 5)
+    monkeypatch.setattr(building, "RUN_SECONDS", 60.0)  # a job that goes on is the next one's: these are nobody's
     people = [world.member() for _ in range(10)]
     for who in people[::2]:
         world.hear(who, "product_view", **VIEW)
@@ -324,3 +327,20 @@ def test_a_look_that_was_lost_is_made_up_for_by_night(world: SegmentMall) -> Non
     building.look_after(Job("m0", "x", Task("segments.look_after", "")))
     world.check()
     assert member_id in world.listed("silent")
+
+
+def test_who_was_written_a_moment_before_the_look_is_looked_at_when_the_index_knows_of_it(world: SegmentMall) -> None:
+    segment_id = world.live({"event": "product_view", "within_hours": 1, "op": ">=", "count": 1})
+    member_id = world.member()
+    world.mall.work()
+    world.mall.clock.advance(20.0 - clock.now().timestamp() % 15.0)  # the look is 10 s away
+    world.hear(member_id, "product_view", ago=timedelta(minutes=59, seconds=57), **VIEW)
+    world.mall.work()
+    assert member_id in world.listed(segment_id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(looks, "due_in", lambda *_: ([], None))  # the index is behind
+        world.mall.wait(10.5)
+    assert member_id in world.listed(segment_id)
+    world.mall.wait(15)
+    assert member_id not in world.listed(segment_id)
+    world.check()

@@ -58,7 +58,7 @@ class Following(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def actions(self) -> int:
         """Count the actions that it is in a transaction at most."""
-        return 5 + 2 * len(self.net)
+        return 6 + 2 * len(self.net)
 
 
 def following(found: Stored, book: Book) -> Following | None:
