@@ -161,6 +161,16 @@ def test_a_worker_that_is_not_woken_any_more_is_missed(workers: int) -> None:
         assert 5 * (workers - 1) + 1 < alarm.at <= 5 * workers - 1
 
 
+@pytest.mark.parametrize(("lane", "seconds"), [("Inside", 300), ("Outside", 300), ("Many", 60)])
+def test_what_waits_too_long_rings_and_a_minute_that_was_missed_does_not(lane: str, seconds: int) -> None:
+    """Where no worker is woken in a minute, that is silent, and what was due in it is late to the next one's: what is
+    said of that lies in the minutes in which it, and the one that it meets, end. Three in a row."""
+    alarm = alarms.alarms("prod", 1)[f"{lane}JobsLate"]
+    assert (alarm.at, alarm.statistic, alarm.seconds, alarm.below) == (seconds, "Maximum", 60, False)
+    assert (alarm.silence, alarm.periods) == ("breaching", alarm.of)
+    assert alarm.periods > 3
+
+
 def test_there_are_workers_and_no_more_of_them_than_shards() -> None:
     shards = {"YUTANG_JOB_SHARDS": "4"}
     assert [package.worker_count(shards | {"YUTANG_JOB_WORKERS": number}) for number in ("1", "4")] == [1, 4]
