@@ -40,6 +40,8 @@ class Play:
 
     def go_on(self) -> None:
         self.orders.append(self.mall.deliver(self.mall.buy(self.mall.customers[0], ("crate", 1))))
+        # Of this one nothing goes back, whatever is drawn: its commission is there to be withdrawn.
+        self.mall.deliver(self.mall.buy(self.mall.customers[1], ("crate", 1)))
         deeds: list[Callable[[], None]] = [self.buy, self.buy, self.refund, self.deliver, self.let_go, self.group]
         for number in range(DEEDS):
             deed = deeds[number] if number < len(deeds) else self.chance.choice(deeds)
