@@ -28,7 +28,7 @@ from chalicelib.customers.members.settings import LIFE_CYCLE
 from chalicelib.growth.segments.definitions import queries as definitions
 from local.client import coupon_template
 from tests.support.bulk_issue import counts, ended, given_by, granted, progress, shorten_steps
-from tests.support.coupons import coupons_of, crowd, fresh, member, template, told
+from tests.support.coupons import claimed, coupons_of, crowd, fresh, member, template, told
 from tests.support.outside import boundary
 from tests.support.segments import MadeUpLists, MadeUpSegments, made_up_lists, made_up_segments
 
@@ -64,12 +64,6 @@ def offered_to(member_id: str, *among: Template) -> list[str]:
     ids = {each.template_id for each in among}
     shown, _ = centre_queries.centre(member_id, 100, None)
     return [each.template.template_id for each in shown if each.template.template_id in ids]
-
-
-def claimed(member_id: str, made: Template) -> str:
-    """ "ok", or the code that the claim is refused with."""
-    outcome = told(lambda: centre.claim(member_id, made.template_id))
-    return outcome if isinstance(outcome, str) else "ok"
 
 
 def test_who_is_in_a_custom_segment_may_claim_and_is_shown_it(segments: MadeUpSegments) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.commerce.coupons.centre import service as centre
 from chalicelib.commerce.orders.inputs import LineInput, QuoteInput
 from chalicelib.commerce.orders.placement import service as placement
 from chalicelib.commerce.pricing import service as pricing
@@ -20,7 +19,7 @@ from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.platform.store import cache
 from local.client import coupon_template
 from tests.support.bulk_issue import all_given_by, granted, progress
-from tests.support.coupons import fresh, template, told
+from tests.support.coupons import claimed, template
 from tests.support.segment_mall import DAY, SegmentMall, before_segments, opened
 
 
@@ -30,26 +29,20 @@ def world(dynamodb: str) -> Iterator[SegmentMall]:
         yield mall
 
 
-def claimed(member_id: str, template_id: str) -> str:
-    fresh()
-    answer = told(lambda: centre.claim(member_id, template_id))
-    return answer if isinstance(answer, str) else "ok"
-
-
 def test_a_coupon_for_a_segment_is_claimed_until_the_last_millisecond(world: SegmentMall) -> None:
     mall, member_id = world.mall, world.member()
     with before_segments():
         early = world.member()
     bought = world.live({"purchases": "count", "within_days": 3, "op": ">=", "value": 1})
     made = template(audience={"segments": [bought]}, limit_per_member=9, total=100)
-    assert claimed(member_id, made.template_id) == claimed(early, made.template_id) == "not_for_you"
+    assert claimed(member_id, made) == claimed(early, made) == "not_for_you"
     mall.buy(member_id, ("cup", 1))
     paid_at = clock.now()
-    assert claimed(member_id, made.template_id) == "ok"
+    assert claimed(member_id, made) == "ok"
     mall.clock.advance((paid_at + timedelta(days=3) - clock.now()).total_seconds())
-    assert claimed(member_id, made.template_id) == "ok"
+    assert claimed(member_id, made) == "ok"
     mall.clock.advance(0.001)
-    assert claimed(member_id, made.template_id) == "not_for_you"
+    assert claimed(member_id, made) == "not_for_you"
     world.check()
 
 
@@ -59,7 +52,7 @@ def test_who_was_here_before_there_were_segments_is_asked_about_all_the_same(wor
         world.mall.buy(early, ("cup", 1))
     bought = world.segment({"purchases": "count", "op": ">=", "value": 1})
     made = template(audience={"segments": [bought]})
-    assert claimed(early, made.template_id) == "ok"
+    assert claimed(early, made) == "ok"
 
 
 def test_an_offer_for_a_segment_is_in_the_quote_of_its_members_alone(world: SegmentMall) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from chalicelib.commerce.coupons.centre import service as centre
 from chalicelib.commerce.coupons.inputs import TemplateInput
 from chalicelib.commerce.coupons.rules import Held, Template
 from chalicelib.commerce.coupons.tables import Coupons, held
@@ -88,6 +89,13 @@ def told(act: Callable[[], _T]) -> _T | str:
         except MallError as fault:
             if fault.code not in ("unavailable", "conflict"):
                 return fault.code
+
+
+def claimed(member_id: str, made: Template) -> str:
+    """The member takes a coupon from the centre: "ok", or the code that they are refused with."""
+    fresh()
+    answer = told(lambda: centre.claim(member_id, made.template_id))
+    return answer if isinstance(answer, str) else "ok"
 
 
 def at_once(act: Callable[[_A], _T], arguments: Sequence[_A], threads: int = 16) -> list[_T | str]:

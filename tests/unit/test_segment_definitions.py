@@ -123,6 +123,19 @@ def test_a_definition_is_being_built_until_everybody_was_looked_at_and_begins_be
     assert book(*made, built=3).opens_at == 0
 
 
+def test_what_is_replaced_takes_along_whatever_names_it_and_nothing_else() -> None:
+    made = [
+        segment("sga", EVENT, generation=3, version=2), segment("sgb", {"not": {"segment": "sga"}}),
+        tag("x", {"segment": "sgb"}), segment("sgc", {"any": [NEW, {"tag": "x"}]}),
+        segment("sgd", NEW, generation=3), segment("sge", {"segment": "sgd"}, version=9), segment("sgf", NEW),
+    ]  # fmt: skip
+    found = book(*made, built=2).entries
+    assert {one for one, entry in found.items() if entry.building} == {"sga", "sgd"}
+    assert {one for one, entry in found.items() if entry.settling} == {"sga", "sgb", "tgx", "sgc", "sgd", "sge"}
+    assert {one for one, entry in found.items() if entry.replaced} == {"sga", "sgb", "tgx", "sgc"}
+    assert not any(entry.settling or entry.replaced for entry in book(*made, built=3).entries.values())
+
+
 def test_who_names_a_definition_is_known() -> None:
     made = [tag("x"), segment("sga", {"tag": "x"}), segment("sgb", {"not": {"segment": "sga"}})]
     found = book(*made)

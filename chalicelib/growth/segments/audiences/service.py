@@ -94,14 +94,19 @@ def _entry(asked: AudienceInput) -> Entry | None:
         return None
     if asked.rule is not None:
         defining.check_rule(asked.rule)
-        return trial_of(asked.rule).entry
+        return _settled(trial_of(asked.rule).entry, "rule")
     entry = definitions.fresh().entries.get(asked.segment_id or "")
     if entry is None:
         raise invalid(NO_SUCH_SEGMENT.at("segment_id", segment_id=asked.segment_id))
+    return _settled(entry, "segment_id")
+
+
+def _settled(entry: Entry, field: str) -> Entry:
+    """Give the entry, of which it is known who is in it now; the list is frozen. Raises `invalid`."""
     if entry.undecided:
-        raise invalid(UNREADABLE.at("segment_id"))
-    if entry.building:
-        raise invalid(BEING_BUILT.at("segment_id"))
+        raise invalid(UNREADABLE.at(field))
+    if entry.settling:
+        raise invalid(BEING_BUILT.at(field))
     return entry
 
 

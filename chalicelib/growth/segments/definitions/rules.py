@@ -85,11 +85,14 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A definition as it is decided: its rule read, what that needs, and which others it names. `behavioural`: it asks
     for what a member did or bought, by itself or by what it names. `proven`: nobody but the mall can make it true;
-    `proven_out`: nor false. `building`: everybody is being looked at for it. `undecided`: this version of the mall
-    cannot read it, or something that it names; members stay as they were, and nothing follows from it."""
+    `proven_out`: nor false. `building`: everybody is being looked at for it; `settling`: for it, or for what it names;
+    `replaced`: some may still be in it by what its rule, or one that it names, was before. `undecided`: this version of
+    the mall cannot read it, or something that it names; members stay as they were, and nothing follows from it."""
 
     definition: Definition
     building: bool = False
+    settling: bool = False
+    replaced: bool = False
     undecided: bool = False
     rule: Rule | None
     needs: Needs
@@ -98,11 +101,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     behavioural: bool = False
     proven: bool = True
     proven_out: bool = True
-
-    @property
-    def replaced(self) -> bool:
-        """Whether some members may still be in it by the version before."""
-        return self.building and self.definition.version > 1
 
     @property
     def unreadable(self) -> bool:
@@ -177,10 +175,10 @@ def book_of(definitions: Collection[Definition], generation: int, built: int, bo
     entries: dict[str, Entry] = {word: _life_cycle(word) for word in LIFE_CYCLE}
     for segment_id in _in_order(rules, by_tag):
         rule = rules[segment_id]
-        entry = _entry(by_id[segment_id], rule, entries, by_tag)
+        entry = _in_progress(_entry(by_id[segment_id], rule, entries, by_tag), built, entries)
         if segment_id in unreadable or any(entries[one].undecided for one in entry.named):
             entry = msgspec.structs.replace(entry, undecided=True, proven=False, proven_out=False)
-        entries[segment_id] = msgspec.structs.replace(entry, building=entry.definition.generation > built)
+        entries[segment_id] = entry
     needs = needs_of([entry.rule for entry in entries.values() if entry.rule is not None])
     changed = [ms(entry.definition.changed_at) for entry in entries.values() if entry.building]
     opens_at = max(changed) + FENCE_MS if changed else 0
@@ -263,6 +261,17 @@ def _entry(
         behavioural=by_itself or any(entries[one].behavioural for one in named),
         proven=_proven(rule, entries, by_tag, True),
         proven_out=_proven(rule, entries, by_tag, False),
+    )
+
+
+def _in_progress(entry: Entry, built: int, entries: Mapping[str, Entry]) -> Entry:
+    """Say of the entry what of it, and of those that it names, is not done when all of `built` is."""
+    building, named = entry.definition.generation > built, [entries[one] for one in entry.named]
+    return msgspec.structs.replace(
+        entry,
+        building=building,
+        settling=building or any(one.settling for one in named),
+        replaced=(building and entry.definition.version > 1) or any(one.replaced for one in named),
     )
 
 
