@@ -34,6 +34,7 @@ from tests.support.meanwhile import Meanwhile
 from tests.support.segment_mall import DAY, SegmentMall, before_segments, opened, traits_of
 
 VIEW: dict[str, Any] = {"product_id": "p1", "from": "home"}
+PAYING: dict[str, Any] = {"amount_fen": 100}
 VIEWED = {"event": "product_view", "within_days": 30, "op": ">=", "count": 1}
 
 
@@ -103,6 +104,56 @@ def test_what_a_process_with_an_old_book_does_is_made_up_for(
     world.built()
     assert world.listed(segment_id) == {member_id}
     assert [len(ring) for ring in traits_of(other).rings.values() if ring] == [1]
+    world.check()
+
+
+def test_who_joins_before_every_process_knows_of_a_rule_is_looked_through_for_it(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = definitions.book()
+    segment_id = world.segment({"event": "checkout_start", "within_days": 30, "op": ">=", "count": 2})
+    member_id = world.member()
+    with monkeypatch.context() as patch:
+        patch.setattr(definitions, "book", lambda: before)
+        world.hear(member_id, "checkout_start", **PAYING)
+    world.mall.clock.advance(FENCE_MS / 1000)
+    late = world.member()  # by now whatever anybody does is counted, so that there is nothing to look through
+    assert traits_of(late).generation == definitions.book().generation
+    world.hear(member_id, "checkout_start", **PAYING)
+    assert not world.is_in(segment_id, member_id)
+    world.built()
+    assert world.listed(segment_id) == {member_id}
+    world.check()
+
+
+def test_who_uses_a_coupon_while_they_are_looked_through_for_it_does_not_have_it(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, keeper = world.member(), world.member()
+    coupon_id, _ = world.mall.coupon(user), world.mall.coupon(keeper)
+    world.mall.work()
+    held = world.segment({"coupon": world.mall.templates["five"].template_id, "state": "unused"})
+    world.mall.clock.advance(FENCE_MS / 1000 + 1)
+    at_commit(monkeypatch, lambda: world.mall.place(user, ("pot", 1), coupons=(coupon_id,)))
+    world.mall.work()
+    assert world.listed(held) == {keeper}
+    assert _as_restored(user)
+    world.check()
+
+
+def test_a_coupon_that_is_over_is_known_of_nobody(world: SegmentMall) -> None:
+    member_id = world.member()
+    world.mall.coupon(member_id)
+    held = world.live({"coupon": world.mall.templates["five"].template_id, "state": "unused"})
+    [[ends]] = [held.values() for held in traits_of(member_id).coupons.values()]
+    world.mall.wait(ends / 1000 - world.mall.clock.seconds - 1)
+    world.phone(member_id).put("/v1/me", {"birthday": {"month": 3, "day": 3}}).ok()
+    assert traits_of(member_id).coupons
+    assert _as_restored(member_id)
+    world.mall.wait(2)
+    world.phone(member_id).put("/v1/me", {"birthday": {"month": 4, "day": 4}}).ok()
+    assert (traits_of(member_id).coupons, world.is_in(held, member_id)) == ({}, False)
+    assert _as_restored(member_id)
     world.check()
 
 

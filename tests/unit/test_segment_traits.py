@@ -36,6 +36,7 @@ from chalicelib.growth.segments.traits.rules import (
     with_order,
     with_orders,
     within_needs,
+    without_over,
 )
 from tests.support.orders import NOW, ask, grant, line, order, send
 
@@ -108,6 +109,21 @@ def test_what_no_rule_looks_at_any_more_is_left_out() -> None:
     assert within_needs(traits, {"a": 3, "b": 1}, {"ct"}) is traits
     left = within_needs(traits, {"a": 2}, ())
     assert (left.rings, left.coupons) == ({"a": [2, 3]}, {})
+
+
+@given(
+    st.dictionaries(st.sampled_from("ab"), st.dictionaries(st.text("xyz", min_size=1), st.integers(1, 9), min_size=1))
+)
+def test_a_coupon_that_is_over_is_left_out_from_its_end_on(coupons: dict[str, dict[str, int]]) -> None:
+    known = msgspec.structs.replace(NOBODY, coupons=coupons)
+    assert without_over(known, 0) is known
+    ends = {(template, one): end for template, held in coupons.items() for one, end in held.items()}
+    left = without_over(known, 5).coupons
+    assert {(template, one): end for template, held in left.items() for one, end in held.items()} == {
+        where: end for where, end in ends.items() if end > 5
+    }
+    assert all(left.values())
+    assert without_over(known, 9) == NOBODY
 
 
 def test_a_profile_is_taken_over_as_rules_ask_for_it() -> None:
