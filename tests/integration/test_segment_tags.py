@@ -48,6 +48,7 @@ def profile_tags(member_id: str) -> list[str]:
 def test_a_tag_by_hand_says_who_when_and_why_and_coupons_see_it(world: SegmentMall) -> None:
     member_id, other = world.member(), world.member()
     tag_id, name = world.tag()
+    world.built()
     made = template(audience={"tags": [name]})
     fresh()
     assert told(lambda: centre.claim(member_id, made.template_id)) == "not_for_you"

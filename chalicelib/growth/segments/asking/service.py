@@ -64,14 +64,15 @@ class Segments:
 
     def check_tags(self, tags: Collection[str], field: str) -> None:
         """Raise `invalid` for a tag that a rule gives to which what clients report alone leads, for one that cannot be
-        read, and for one whose rule is being replaced: some may have it by what that was."""
+        read, and for one that is being built, or what it names: some may have it by what its rule was, or have one of
+        this name that there was before."""
         entries = definitions.fresh().entries.values()
         named = [entry for entry in entries if entry.definition.tag and entry.definition.tag in tags]
         if any(entry.undecided for entry in named):
             raise invalid(UNREADABLE.at(field))
         if any(not entry.proven for entry in named):
             raise invalid(BY_CLIENTS_ALONE.at(field))
-        if any(entry.replaced for entry in named):
+        if any(entry.settling for entry in named):
             raise invalid(BEING_BUILT.at(field))
 
 

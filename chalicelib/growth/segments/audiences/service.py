@@ -137,12 +137,22 @@ def _step_once(audience_id: str) -> Audience:
     members_found, after = _following(audience)
     shards = COUNT_SHARDS if audience.segment_id else settings().member_shards
     shard, position = (audience.shard, after) if after is not None else (audience.shard + 1, "")
+    entry = _entry_now(audience)
     moved = msgspec.structs.replace(
         audience, shard=shard, position=position, count=audience.count + len(members_found),
         state="made" if shard == shards else "making",
+        proven=audience.proven and (entry is None or (entry.proven and not entry.replaced)),
+        behavioural=audience.behavioural or (entry is not None and entry.behavioural),
     )  # fmt: skip
     _add(found, moved, members_found)
     return moved
+
+
+def _entry_now(audience: Audience) -> Entry | None:
+    """By what those who were just found came onto the list, which may be another rule than when it was begun; None
+    where the segment is gone."""
+    book = definitions.refreshed()
+    return book.entries.get(audience.segment_id) if audience.segment_id else trial_of(audience.rule).entry
 
 
 def _following(audience: Audience) -> tuple[Sequence[str], str | None]:

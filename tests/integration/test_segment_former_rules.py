@@ -1,0 +1,93 @@
+"""What rules were before leads to no coupon: neither by what names them, nor by a list that is made meanwhile, nor by a
+tag of the same name."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.commerce.coupons.centre import service as centre
+from chalicelib.growth.segments.audiences import service as audiences
+from chalicelib.growth.segments.membership import service as membership
+from local.client import coupon_template
+from tests.support.coupons import fresh, template, told
+from tests.support.segment_mall import SegmentMall, opened
+
+VIEWED = {"event": "cart_view", "within_days": 9, "op": ">=", "count": 1}
+
+
+@pytest.fixture(scope="module")
+def world(dynamodb: str) -> Iterator[SegmentMall]:
+    with opened("segment-former") as mall:
+        yield mall
+
+
+def bought(world: SegmentMall, many: int = 1) -> dict[str, Any]:
+    """A rule that asks for what nobody has counted so far."""
+    of = {"product_id": world.mall.products["pot"]}
+    return {"purchases": "count", "of": of, "op": ">=", "value": many}
+
+
+def claimed(member_id: str, template_id: str) -> str:
+    fresh()
+    answer = told(lambda: centre.claim(member_id, template_id))
+    return answer if isinstance(answer, str) else "ok"
+
+
+def reasons(answer: Any) -> list[str]:
+    return [one["code"] for one in answer.refused(422, "invalid")["errors"]]
+
+
+def test_what_a_named_rule_was_gives_nothing_while_it_is_replaced(world: SegmentMall) -> None:
+    member_id = world.member()
+    named = world.live(VIEWED)
+    naming = world.live({"segment": named})
+    world.hear(member_id, "cart_view")
+    assert world.is_in(naming, member_id)
+    world.change(named, bought(world))
+    made = template(audience={"segments": [naming]})
+    assert claimed(member_id, made.template_id) == "not_for_you"
+    for asked in ({"segment_id": naming}, {"rule": {"segment": naming}}):
+        answer = world.operator.post("/v1/admin/audiences", asked, key=secrets.token_hex(8))
+        assert reasons(answer) == ["segment_being_built"]
+    world.built()
+    assert claimed(member_id, made.template_id) == "not_for_you"
+    world.mall.buy(member_id, ("pot", 1))
+    assert claimed(member_id, made.template_id) == "ok"
+
+
+def test_a_list_that_clients_came_onto_while_it_was_made_gives_nothing(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member_id = world.member()
+    segment_id = world.live({"life_cycle": ["loyal"]})
+    with monkeypatch.context() as patch:
+        patch.setattr(audiences, "_REQUEST_SECONDS", -1.0)
+        making = world.operator.post("/v1/admin/audiences", {"segment_id": segment_id}, key="making").ok(201)
+    assert (making["state"], making["proven"]) == ("making", True)
+    world.change(segment_id, {"source": {"channel": "made-up"}, "touch": "last"})
+    world.phone(member_id).post("/v1/me/visits", {"channel": "made-up"}).ok()
+    membership.settle_now(member_id)
+    world.built()
+    made = world.operator.get(f"/v1/admin/audiences/{making['audience_id']}").ok()
+    assert (made["state"], made["count"], made["proven"]) == ("made", 1, False)
+
+
+def test_a_tag_of_a_name_that_there_was_gives_nothing_before_all_are_looked_at(world: SegmentMall) -> None:
+    member_id = world.member()
+    tag_id, name = world.tag(rule=VIEWED)
+    world.built()
+    world.hear(member_id, "cart_view")
+    world.mall.work()
+    world.operator.delete(f"/v1/admin/tags/{tag_id}").ok(204)
+    world.operator.post("/v1/admin/tags", {"name": name}).ok(201)
+    asked = coupon_template(audience={"tags": [name]})
+    assert reasons(world.operator.post("/v1/admin/coupon-templates", asked)) == ["segment_being_built"]
+    world.built()
+    made = template(audience={"tags": [name]})
+    assert claimed(member_id, made.template_id) == "not_for_you"
+    world.operator.post(f"/v1/admin/members/{member_id}/tags", {"add": [name]}).ok()
+    assert claimed(member_id, made.template_id) == "ok"
