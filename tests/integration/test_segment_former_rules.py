@@ -1,5 +1,5 @@
 """What rules were before leads to no coupon: neither by what names them, nor by a list that is made meanwhile, nor by a
-tag of the same name."""
+tag of the same name, or one that stays for its days."""
 
 from __future__ import annotations
 
@@ -91,3 +91,22 @@ def test_a_tag_of_a_name_that_there_was_gives_nothing_before_all_are_looked_at(w
     assert claimed(member_id, made.template_id) == "not_for_you"
     world.operator.post(f"/v1/admin/members/{member_id}/tags", {"add": [name]}).ok()
     assert claimed(member_id, made.template_id) == "ok"
+
+
+def test_a_tag_that_clients_led_to_does_not_stay_when_its_rule_is_one_that_gives(world: SegmentMall) -> None:
+    viewer, buyer = world.member(), world.member()
+    tag_id, name = world.tag(rule=VIEWED, ttl_days=300)
+    named = world.segment(VIEWED)
+    _, through = world.tag(rule={"segment": named}, ttl_days=300)
+    world.built()
+    for who in (viewer, buyer):
+        world.hear(who, "cart_view")
+    world.mall.buy(buyer, ("pot", 1))
+    world.operator.put(f"/v1/admin/tags/{tag_id}", {"rule": bought(world), "ttl_days": 300}).ok()
+    world.change(named, bought(world))
+    world.built()
+    for tag in (name, through):
+        made = template(audience={"tags": [tag]})
+        assert claimed(viewer, made.template_id) == "not_for_you"
+        assert claimed(buyer, made.template_id) == "ok"
+    world.check()

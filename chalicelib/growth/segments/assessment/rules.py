@@ -64,13 +64,15 @@ def viewed(book: Book, traits: Traits, now: int, birthdays: Birthdays) -> View:
     born = traits.person.birthday
     view = View(
         traits=traits, now=now, bounds=book.bounds, birthdays=None if born is None else birthdays(born, now),
-        tags={}, inside={}, withheld=set(),
+        tags={}, inside={}, withheld=set(), waiting=set(),
     )  # fmt: skip
     for segment_id, entry in book.entries.items():
-        tag = entry.definition.tag
+        tag, waits = entry.definition.tag, _waits(entry, traits)
+        if waits or not entry.named.isdisjoint(view.waiting):
+            view.waiting.add(segment_id)
         if entry.undecided and not _is_withheld(entry, view):
             view.inside[segment_id] = _as_they_were(entry.definition, view), None
-        elif _waits(entry, traits) and not _is_withheld(entry, view):
+        elif waits and not _is_withheld(entry, view):
             view.inside[segment_id] = segment_id in traits.inside, None
             if tag in traits.tags:
                 view.tags[tag] = traits.tags[tag], None
@@ -127,7 +129,9 @@ def _tagged(entry: Entry, view: View) -> Answer:
     tag = had
     if holds:
         tag = had or _by_rule(entry, view)
-        tag = msgspec.structs.replace(tag, until=0)
+        tag = msgspec.structs.replace(tag, until=0, unproven=not _is_proven(tag, entry, view))
+    elif had is not None and had.by_rule and had.unproven and entry.proven:
+        tag = None  # what clients made true does not stay where coupons may follow from it
     elif had is not None and had.by_rule and not had.until:
         lasts = view.now + definition.ttl_days * DAY_MS if definition.ttl_days else 0
         tag = msgspec.structs.replace(had, until=lasts) if lasts else None
@@ -138,6 +142,13 @@ def _tagged(entry: Entry, view: View) -> Answer:
     return True, stands
 
 
+def _is_proven(tag: Tag, entry: Entry, view: View) -> bool:
+    """Whether nobody but the mall can have made it true that the tag's rule holds: as it was, where it stands as it
+    was."""
+    stands = entry.definition.segment_id in view.waiting
+    return entry.proven and not (stands and tag.unproven)
+
+
 def _is_over(tag: Tag, view: View) -> bool:
     return bool(tag.until) and view.now >= tag.until
 
@@ -146,7 +157,9 @@ def _by_rule(entry: Entry, view: View) -> Tag:
     definition = entry.definition
     why = f"{definition.segment_id}|{definition.version}"
     assert entry.rule is not None
-    return Tag(of=definition.segment_id, at=view.now, by=BY_RULE, why=why, evidence=_evidence(entry.rule, view))
+    return Tag(
+        of=definition.segment_id, at=view.now, by=BY_RULE, why=why, evidence=_evidence(entry.rule, view), unproven=True
+    )
 
 
 def _evidence(rule: Rule, view: View) -> dict[str, int]:

@@ -53,8 +53,9 @@ class View(msgspec.Struct):
     """A member at an instant: what the rules look at. `tags` and `inside` grow as definitions are decided, each before
     those that ask for it; `birthdays` are the midnights that the last birthday and the next one begin at. `withheld`
     grows with them: definitions that are false as a whole, because they ask for what the member did or bought, who does
-    not want to be chosen by that. `stage` is the segment of the life cycle, once a rule has asked for it. Events and
-    purchases before `since` do not count for the rule that is being decided."""
+    not want to be chosen by that; `waiting`: definitions that stand as they were, or name one that does. `stage` is the
+    segment of the life cycle, once a rule has asked for it. Events and purchases before `since` do not count for the
+    rule that is being decided."""
 
     traits: Traits
     now: int
@@ -64,6 +65,7 @@ class View(msgspec.Struct):
     tags: dict[str, tuple[Tag, int | None]] = {}
     inside: dict[str, Answer] = {}
     withheld: set[str] = set()
+    waiting: set[str] = set()
     stage: tuple[str, int | None] | None = None
 
 

@@ -83,7 +83,8 @@ class Older(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Tag(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tag that a member has: by which definition, since when, by whom ("operator:NAME", or "rule"), why, in words,
     and until when (0: for as long as nobody takes it away; of one that a rule gives: as long as the rule holds).
-    `evidence` is what of events its rule had found by then: how often each came, or at least so often."""
+    `evidence` is what of events its rule had found by then: how often each came, or at least so often. `unproven`: the
+    rule that held last is one that clients can make true."""
 
     of: str
     at: int
@@ -91,6 +92,7 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     why: str = ""
     until: int = 0
     evidence: dict[str, int] = {}
+    unproven: bool = False
 
     @property
     def by_rule(self) -> bool:
