@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.coupons.bulk_issue.service import PAUSED_SECONDS
 from chalicelib.commerce.coupons.centre import service as centre
 from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.growth.segments.membership import service as membership
 from local.client import coupon_template
+from tests.support.bulk_issue import all_given_by, granted
 from tests.support.coupons import fresh, template, told
 from tests.support.segment_mall import SegmentMall, opened
 
@@ -110,3 +112,21 @@ def test_a_tag_that_clients_led_to_does_not_stay_when_its_rule_is_one_that_gives
         assert claimed(viewer, made.template_id) == "not_for_you"
         assert claimed(buyer, made.template_id) == "ok"
     world.check()
+
+
+def test_a_grant_that_is_under_way_waits_while_its_tag_is_one_that_clients_lead_to(world: SegmentMall) -> None:
+    member_id = world.member()
+    tag_id, name = world.tag(rule=bought(world))
+    world.built()
+    made = template(how=["grant"], total=100)
+    granted(made, audience={"tags": [name]})
+    change = f"/v1/admin/tags/{tag_id}"
+    world.operator.put(change, {"rule": {"source": {"channel": "told"}, "touch": "last"}}).ok()
+    world.phone(member_id).post("/v1/me/visits", {"channel": "told"}).ok()
+    membership.settle_now(member_id)
+    world.built()
+    assert all_given_by(made) == {}
+    world.operator.put(change, {"rule": {"life_cycle": ["new"]}}).ok()
+    world.built()
+    world.mall.wait(PAUSED_SECONDS)
+    assert all_given_by(made)[member_id] == 1

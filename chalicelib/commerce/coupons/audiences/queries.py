@@ -10,6 +10,7 @@ from datetime import datetime
 
 from chalicelib.commerce.coupons.ports import segments
 from chalicelib.commerce.coupons.rules import Audience, custom_segments
+from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import LifeCycleRules, Profile, segment_of
 from chalicelib.customers.members.settings import LIFE_CYCLE
 from chalicelib.platform.store.read import Key, ReadSet
@@ -55,3 +56,15 @@ def check_audience(audience: Audience) -> None:
     check(audience.segments, "audience.segments")
     if audience.tags:
         segments().check_tags(audience.tags, "audience.tags")
+
+
+def tags_give(audience: Audience) -> bool:
+    """Whether coupons may follow from the audience's tags still: the rule of one may have been changed since it was
+    checked. Raises `unavailable`."""
+    try:
+        segments().check_tags(audience.tags, "audience.tags")
+    except MallError as fault:
+        if fault.code != "invalid":
+            raise
+        return False
+    return True

@@ -194,6 +194,8 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
         return _move(tx, grant_id, part, Step(position=part.position, state="over"))
     if template.state != "published":
         raise RetryLater(PAUSED_SECONDS)
+    if grant.audience is not None and grant.audience.tags and not audiences.tags_give(grant.audience):
+        raise RetryLater(PAUSED_SECONDS)  # until an operator makes the rule of the tag one that proves something
     following = queries.following(grant, part, rules.step_members(observer().follows(template_id)))
     found = queries.candidates(template, grant, following.members, now)
     received = found.received
