@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.coupons.bulk_issue.rules import STEP_MEMBERS_OBSERVED
 from chalicelib.commerce.coupons.bulk_issue.service import PAUSED_SECONDS
 from chalicelib.commerce.coupons.centre import service as centre
+from chalicelib.commerce.coupons.ports import OBSERVED_MAX
 from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.growth.segments.membership import service as membership
+from chalicelib.platform.store.transaction import Transaction
 from local.client import coupon_template
 from tests.support.bulk_issue import all_given_by, granted
-from tests.support.coupons import fresh, template, told
-from tests.support.segment_mall import SegmentMall, opened
+from tests.support.coupons import crowd, fresh, template, told
+from tests.support.segment_mall import SegmentMall, before_segments, opened
 
 VIEWED = {"event": "cart_view", "within_days": 9, "op": ">=", "count": 1}
 
@@ -130,3 +133,20 @@ def test_a_grant_that_is_under_way_waits_while_its_tag_is_one_that_clients_lead_
     world.built()
     world.mall.wait(PAUSED_SECONDS)
     assert all_given_by(made)[member_id] == 1
+
+
+def test_a_grant_has_room_for_members_of_before_there_were_segments(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with before_segments():
+        early = crowd(STEP_MEMBERS_OBSERVED)
+    made = template(how=["grant"], total=20_000)
+    assert made.shards == 32
+    world.segment({"coupon": made.template_id, "state": "unused"})
+    sizes: list[int] = []
+    commit = Transaction.commit
+    monkeypatch.setattr(Transaction, "commit", lambda tx: (commit(tx), sizes.append(len(tx)))[0])
+    granted(made, members=early)
+    world.mall.work()
+    assert all_given_by(made) == dict.fromkeys(early, 1)
+    assert max(sizes) - 2 <= len(early) * (2 + OBSERVED_MAX)  # the rest: a shard of the stock, the part

@@ -29,7 +29,7 @@ class CouponObserver(Protocol):
 
 
 #: How many actions an observer adds for a member to the transaction of a coupon at most.
-OBSERVED_MAX = 3
+OBSERVED_MAX = 4
 
 _observer: CouponObserver | None = None
 

@@ -22,7 +22,7 @@
 | what counts on for who returns | Query, Get of the former member; BatchGet shares; Put each | 1 RRU per 4 KB, 1 WRU |
 | whose is this share token; one more for them | Get, Update share#<token> | 1 RRU, 2 WRU |
 | in which custom segments is a member, where one is named | BatchGet what the wing above names, with the rest | 1 RRU |
-| a step of a grant, 30 members (13 observed) | Get head, part; Query ids or roster; coupons, the part | 5 WRU each |
+| a step of a grant, 30 members (11 observed) | Get head, part; Query ids or roster; coupons, the part | 5 WRU each |
 | how far a grant is | Query grant, "grant" and "part#" | 1 RRU per 4 KB |
 | which grants to those in a segment, or with a tag, are under way | Query by_naming, BatchGet the heads | 1 RRU each |
 | more members for a grant's list | Get part, added; Update part, Put added, ids | 2 or 4 WRU, 28 for each 500 |
