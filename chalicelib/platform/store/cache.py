@@ -12,6 +12,7 @@ _T = TypeVar("_T")
 #: So many of the longest product pages are 150 MB of a function's 1024.
 _ENTRIES_MAX = 512
 
+#: Since when each is kept, and what.
 _entries: dict[tuple[str, ...], tuple[float, Any]] = {}
 
 
@@ -21,18 +22,17 @@ def recall(key: tuple[str, ...]) -> Any:
     `key[0]` is the group that `forget` forgets.
     """
     entry = _entries.get(key)
-    return entry[1] if entry is not None and entry[0] > clock.now().timestamp() else None
+    return entry[1] if entry is not None and _is_fresh(entry[0]) else None
 
 
 def keep(key: tuple[str, ...], value: _T) -> _T:
     """Keep `value` under `key` for `cache_seconds`, and return it."""
-    now = clock.now().timestamp()
     if len(_entries) >= _ENTRIES_MAX:
-        for old in [old for old, (until, _) in list(_entries.items()) if until <= now]:
+        for old in [old for old, (since, _) in list(_entries.items()) if not _is_fresh(since)]:
             _entries.pop(old, None)
     if len(_entries) >= _ENTRIES_MAX:
         _entries.clear()
-    _entries[key] = (now + settings().cache_seconds, value)
+    _entries[key] = (clock.now().timestamp(), value)
     return value
 
 
@@ -46,3 +46,8 @@ def forget(group: str) -> None:
     """Forget the values of a group, because this process has changed them; other processes see that a moment later."""
     for key in [key for key in list(_entries) if key[0] == group]:
         _entries.pop(key, None)
+
+
+def _is_fresh(since: float) -> bool:
+    """Whether what is kept since then is good now. What is kept since later is not: the clock was put back."""
+    return since <= clock.now().timestamp() < since + settings().cache_seconds
