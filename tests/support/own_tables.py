@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from chalicelib.commerce.catalogue.search import queries as search
+from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.platform.store import cache, tools
 from chalicelib.platform.store.base import Table, call, hash_key, range_key
 from local.tables import create_all
@@ -23,7 +25,7 @@ def own_tables(suffix: str) -> Iterator[None]:
     names = {table: table.Meta.table_name for table in tools.tables()}
     for table, name in names.items():
         table.Meta.table_name = f"{name}.{suffix}"
-    cache._entries.clear()
+    _forget()
     try:
         create_all()
         yield
@@ -32,7 +34,14 @@ def own_tables(suffix: str) -> Iterator[None]:
     finally:
         for table, name in names.items():
             table.Meta.table_name = name
-        cache._entries.clear()
+        _forget()
+
+
+def _forget() -> None:
+    """The mall of this process remembers nothing of any table: neither for a second, nor by its versions."""
+    cache._entries.clear()
+    search._decoded.clear()
+    definitions.forget()
 
 
 def snapshot(tables: Sequence[type[Table]]) -> Snapshot:
@@ -55,7 +64,7 @@ def put_back(before: Snapshot) -> None:
         for name, request in requests[start : start + _BATCH_MAX]:
             batch.setdefault(name, []).append(request)
         assert not call("BatchWriteItem", {"RequestItems": batch}).get("UnprocessedItems")
-    cache._entries.clear()
+    _forget()
 
 
 def _key(table: type[Table], item: dict[str, Any]) -> tuple[str, ...]:
