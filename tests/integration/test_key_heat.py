@@ -8,13 +8,11 @@ from bench.units.key_heat import Measurement
 from local.client import Operator, Sandbox, in_process
 from local.clock import LocalClock
 from tests.support.operators import owner_token
-from tests.support.segment_world import forget_definitions
 
 
 def test_an_order_touches_what_the_simulation_of_a_rush_takes_from_the_file(
-    dynamodb: str, sandbox: str, mall_clock: LocalClock
+    own_tables: None, sandbox: str, mall_clock: LocalClock
 ) -> None:
-    forget_definitions()
     send = in_process()
     measured = Measurement(send, Sandbox(sandbox), Operator(send, owner_token())).run()
     assert measured == read(flash.FILE.read_bytes()).touches, "run: python -m bench.simulation"

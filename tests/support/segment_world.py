@@ -8,10 +8,8 @@ from typing import Any
 from chalicelib.growth.segments.counts.queries import totals
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.membership import queries as membership
-from chalicelib.growth.segments.tables import Segments
 from chalicelib.growth.segments.traits.queries import as_of_now, stored
 from chalicelib.platform.jobs import worker
-from chalicelib.platform.store import tools
 from local.client import Client, in_process
 
 
@@ -25,13 +23,6 @@ def join() -> Client:
 def member_id(shopper: Client) -> str:
     """The shopper's member."""
     return str(shopper.get("/v1/me").ok()["member_id"])
-
-
-def forget_definitions() -> None:
-    """Nothing is defined, whatever other tests have: units are counted of a mall with the life cycle alone."""
-    for item in tools.scan(Segments):
-        item.delete()
-    definitions.forget()
 
 
 def run_jobs() -> None:
