@@ -56,6 +56,17 @@ def test_a_mall_that_is_older_than_its_segments_is_looked_through_once(world: Se
     assert definitions.fresh().generation == generation
 
 
+def test_what_a_process_without_segments_did_beside_one_that_has_them_is_found(dynamodb: str) -> None:
+    with opened("segment-overlap") as young:
+        member_id = young.member()
+        young.mall.buy(member_id, ("cup", 1))
+        with before_segments():
+            young.mall.buy(member_id, ("cup", 1))
+        building.look_after(Job("m0", "x", Task("segments.look_after", "")))
+        young.built()
+        assert len(traits_of(member_id).bought) == 2
+
+
 def test_a_rule_looks_back_and_one_from_now_on_does_not(world: SegmentMall) -> None:
     pot = {"purchases": "count", "of": {"product_id": world.mall.products["pot"]}, "op": ">=", "value": 1}
     early, late = world.member(), world.member()

@@ -32,10 +32,13 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_complete(book: Book, traits: Traits, now: int) -> bool:
     """Say whether all is known of the member that can be: who has not yet been looked through for a definition that is
-    being built is not, once that may be done."""
+    being built is not, once that may be done; nor who never was: what happened as the mall got segments may have
+    happened in a process that knew of none."""
     if traits.incomplete:
         return False
-    return now < book.opens_at or not any(_waits(entry, traits) for entry in book.entries.values())
+    if now < book.opens_at or not book.generation:
+        return True
+    return bool(traits.generation) and not any(_waits(entry, traits) for entry in book.entries.values())
 
 
 def _waits(entry: Entry, traits: Traits) -> bool:
