@@ -20,6 +20,7 @@ from chalicelib.growth.segments.membership.rules import SEGMENTS_AT_ONCE, portio
 from chalicelib.growth.segments.preview.rules import interval
 from chalicelib.growth.segments.purchases.rules import bought
 from chalicelib.growth.segments.traits.rules import (
+    COUPONS_KEPT,
     DAY_MS,
     ORDERS_KEPT,
     ORDERS_MAX,
@@ -246,3 +247,15 @@ def test_the_whole_is_within_the_bounds_nineteen_times_of_twenty(share: float) -
         low, high = interval(hits, sample, whole)
         within += low <= share * whole <= high
     assert within / runs > 0.92
+
+
+def test_of_many_coupons_of_a_template_those_are_kept_that_end_last() -> None:
+    traits = NOBODY
+    for one in range(1_000):
+        traits = with_coupon(traits, "ct", f"c{one}", NOW_MS + one * 7 % 1_000)
+    assert sorted(traits.coupons["ct"].values()) == [NOW_MS + one for one in range(1_000 - COUPONS_KEPT, 1_000)]
+    assert not traits.incomplete
+    last = max(traits.coupons["ct"], key=traits.coupons["ct"].__getitem__)
+    gone = with_coupon(traits, "ct", last, None)
+    assert (last in gone.coupons["ct"], gone.incomplete) == (False, True), "what was left out may count now"
+    assert not with_coupon(with_coupon(NOBODY, "ct", "c1", NOW_MS), "ct", "c1", None).incomplete

@@ -21,7 +21,7 @@ from chalicelib.growth.segments.language.rules import EVENT_DAYS_MAX, matches
 from chalicelib.growth.segments.purchases.rules import bought
 from chalicelib.growth.segments.tables import TRAITS, MemberTraits
 from chalicelib.growth.segments.traits.queries import Stored, of_item
-from chalicelib.growth.segments.traits.rules import Traits, ms, person, with_orders
+from chalicelib.growth.segments.traits.rules import Traits, ending_last, ms, person, with_orders
 from chalicelib.platform.store import read
 
 
@@ -72,7 +72,7 @@ def completed(traits: Traits, book: Book) -> Traits:
     return msgspec.structs.replace(
         traits,
         rings={key: sorted(found)[-book.needs.rings[key].kept :] for key, found in rings.items()},
-        coupons=coupons,
+        coupons={template_id: ending_last(held) for template_id, held in coupons.items()},
         distributor=distributors.state_of(member_id) or "",
         generation=book.generation if ms(now) >= book.opens_at else traits.generation,
         incomplete=False,

@@ -26,6 +26,9 @@ ORDERS_KEPT = 64
 ORDERS_MAX = 256
 #: And so many parts of theirs that rules name, for a document has a size.
 PARTS_MAX = 3_000
+#: And of each template so many unused coupons, those that end last: of others nothing is known that these do not say,
+#: but that one ends soon.
+COUPONS_KEPT = 20
 #: What of a profile a rule may ask for.
 PARTS = ("phone", "nickname", "avatar_url", "unionid", "birthday")
 
@@ -236,14 +239,24 @@ def with_instants(traits: Traits, key: str, instants: Collection[int], kept: int
 
 
 def with_coupon(traits: Traits, template_id: str, coupon_id: str, ends_at: int | None) -> Traits:
-    """Note that the member has this coupon unused until then; None: they have it no more."""
-    held = {known: ends for known, ends in traits.coupons.get(template_id, {}).items() if known != coupon_id}
+    """Note that the member has this coupon unused until then; None: they have it no more. Where they may have more of
+    the template than are kept, that makes them `incomplete`."""
+    before = traits.coupons.get(template_id, {})
+    held = {known: ends for known, ends in before.items() if known != coupon_id}
     if ends_at is not None:
         held[coupon_id] = ends_at
     coupons = {known: ends for known, ends in traits.coupons.items() if known != template_id}
     if held:
-        coupons[template_id] = held
-    return msgspec.structs.replace(traits, coupons=coupons)
+        coupons[template_id] = ending_last(held)
+    missing = ends_at is None and len(before) == COUPONS_KEPT
+    return msgspec.structs.replace(traits, coupons=coupons, incomplete=traits.incomplete or missing)
+
+
+def ending_last(held: Mapping[str, int]) -> dict[str, int]:
+    """Choose the coupons of a template that are kept."""
+    if len(held) <= COUPONS_KEPT:
+        return dict(held)
+    return dict(sorted(held.items(), key=lambda one: (one[1], one[0]))[-COUPONS_KEPT:])
 
 
 def with_tag(traits: Traits, name: str, tag: Tag) -> Traits:
