@@ -24,7 +24,7 @@ from chalicelib.growth.segments.membership import queries as looks
 from chalicelib.growth.segments.membership import service as membership
 from chalicelib.growth.segments.restoring.queries import restored
 from chalicelib.growth.segments.traits import rules as traits_rules
-from chalicelib.growth.segments.traits.queries import as_of_now, stored
+from chalicelib.growth.segments.traits.queries import as_of_now, stored, stored_of
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.tables import Task
 from chalicelib.platform.store.versioned import Conflict
@@ -405,4 +405,38 @@ def test_who_was_written_a_moment_before_the_look_is_looked_at_when_the_index_kn
     assert member_id in world.listed(segment_id)
     world.mall.wait(15)
     assert member_id not in world.listed(segment_id)
+    world.check()
+
+
+def test_one_member_of_whom_nothing_can_be_decided_keeps_nobody_waiting(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [world.member() for _ in range(6)]
+    with before_segments():
+        early = [world.member() for _ in range(2)]
+    broken = {people[0], early[0]}
+    advance, find = membership.advance, building.restored
+
+    def fails(book: Any, traits: Any, *rest: Any) -> Any:
+        if traits.member_id in broken:
+            raise ArithmeticError
+        return advance(book, traits, *rest)
+
+    def finds(member_id: str, book: Any) -> Any:
+        if member_id in broken:
+            raise ArithmeticError
+        return find(member_id, book)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(membership, "advance", fails)
+        patch.setattr(building, "restored", finds)
+        made = world.segment({"days_since": "joined", "op": "<=", "days": 3})
+        world.built()
+        assert world.operator.get(f"/v1/admin/segments/{made}").ok()["state"] == "live"
+        assert world.listed(made) & {*people, *early} == {*people, *early} - broken
+        world.mall.clock.advance(3 * DAY)
+        assert membership.settle_all([one for one in stored_of(people) if one is not None]) == [people[0]]
+        assert world.listed(made) & set(people) == set()
+    world.mall.wait(700)
+    assert world.listed(made) & {*people, *early} == set()
     world.check()

@@ -8,6 +8,7 @@ and done twice. A later change begins a build of its own, which leaves nothing o
 
 from __future__ import annotations
 
+import functools
 from datetime import timedelta
 
 from pynamodb.expressions.condition import Condition
@@ -18,9 +19,9 @@ from chalicelib.customers.members import queries as members
 from chalicelib.growth.segments.building.rules import Part
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import FENCE_MS
-from chalicelib.growth.segments.jobs import BUILD, PASS
+from chalicelib.growth.segments.jobs import BUILD, PASS, SETTLE
 from chalicelib.growth.segments.membership import queries as membership
-from chalicelib.growth.segments.membership.service import RUN_SECONDS, settle_all
+from chalicelib.growth.segments.membership.service import RUN_SECONDS, apart, settle_all
 from chalicelib.growth.segments.restoring.queries import restored
 from chalicelib.growth.segments.tables import ALL, BOOK, COUNT_SHARDS, DUE_SHARDS, PART, Segments, count_shard
 from chalicelib.growth.segments.traits.queries import Stored, stored_of
@@ -93,8 +94,14 @@ def _step(part: Part) -> None:
     book = definitions.book()
     found = stored_of(member_ids, consistent=False)
     unknown = [one for one, there in zip(member_ids, found, strict=True) if there is None]
-    anew = [Stored(traits, 0) for one in unknown if (traits := restored(one, book)) is not None]
-    settle_all(_by_counter([*(one for one in found if one is not None), *anew], part.shard))
+    anew: list[Stored] = []
+    failed: list[str] = []
+    for one in unknown:
+        traits, failing = apart(one, functools.partial(restored, one, book))
+        anew += [Stored(traits, 0)] if traits is not None else []
+        failed += failing
+    failed += settle_all(_by_counter([*(one for one in found if one is not None), *anew], part.shard))
+    _owe(failed)
     done = Part(
         generation=part.generation, shard=part.shard, position=part.position if after is None else after,
         seen=part.seen + len(member_ids), state="done" if after is None else "running",
@@ -104,6 +111,15 @@ def _step(part: Part) -> None:
         write(Segments, key, [Segments.building.set(done)], Segments.building == part)
     except ConditionFailed:
         return  # another worker was quicker, or another build has begun
+
+
+def _owe(member_ids: list[str]) -> None:
+    """Owe to a job of its own, where an operator sees how it ends, what failed for these members."""
+    if member_ids:
+        tx = Transaction()
+        for member_id in member_ids:
+            schedule(tx, SETTLE, member_id)
+        commit(tx)
 
 
 def _by_counter(found: list[Stored], first: int) -> list[Stored]:

@@ -7,12 +7,15 @@ differ, and what is done twice finds nothing to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 import msgspec
 
-from chalicelib.core import clock
+from chalicelib.core import clock, log
+from chalicelib.core.errors import MallError
 from chalicelib.customers.members import service as members
 from chalicelib.growth.segments.assessment.rules import advance, is_complete, net_moves
 from chalicelib.growth.segments.birthdays.queries import around
@@ -31,7 +34,7 @@ from chalicelib.growth.segments.traits.service import put
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction
-from chalicelib.platform.store.versioned import Conflict, commit, retry
+from chalicelib.platform.store.versioned import commit, retry
 
 #: For how many days it is remembered what a member came into and left.
 HISTORY_DAYS = 400
@@ -41,6 +44,8 @@ MEMBERS_AT_ONCE = 20
 RUN_SECONDS = 2.0
 #: What a transaction has for members: beside them is what its job does with itself.
 _ROOM = ACTIONS_MAX - 4
+
+_T = TypeVar("_T")
 
 
 class Following(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +132,8 @@ def settle_now(member_id: str) -> None:
 
     def once() -> None:
         found = known(member_id)
-        for step in _steps([] if found is None else [found]):
+        step = None if found is None else _follows(found)
+        if step is not None:
             tx = Transaction()
             follow(tx, step)
             commit(tx)
@@ -135,10 +141,28 @@ def settle_now(member_id: str) -> None:
     retry(once)
 
 
-def settle_all(found: Sequence[Stored]) -> None:
-    """Bring the lists up to date with these members, many in a transaction; with who is changed by another meanwhile in
-    one of their own. Raises `unavailable`, and `conflict` where others keep changing one."""
-    steps = list(_steps(found))
+def apart(member_id: str, work: Callable[[], _T]) -> tuple[_T | None, list[str]]:
+    """Do something for one of many members: what came of it, and who it failed for. A fault in what is decided of one
+    must not keep the others waiting: an operator sees it in the log. Raises MallErrors."""
+    try:
+        return work(), []
+    except MallError:
+        raise
+    except Exception as fault:
+        log.error("rules_failed", fault)
+        return None, [member_id]
+
+
+def settle_all(found: Sequence[Stored]) -> list[str]:
+    """Bring the lists up to date with these members, many in a transaction; with who is changed by another meanwhile,
+    or cannot be written, in one of their own. Give those for whom it failed. Raises `unavailable`, and `conflict`
+    where others keep changing one."""
+    steps: list[Following] = []
+    failed: list[str] = []
+    for one in found:
+        step, failing = apart(one.traits.member_id, functools.partial(_follows, one))
+        steps += [step] if step is not None else []
+        failed += failing
     while steps:
         tx = Transaction()
         some: list[Following] = []
@@ -147,14 +171,16 @@ def settle_all(found: Sequence[Stored]) -> None:
             follow(tx, some[-1])
         try:
             commit(tx)
-        except Conflict:
-            for step in some:
-                settle_now(step.traits.member_id)
+        except MallError:
+            raise
+        except Exception:  # also a Conflict
+            for member_id in [each.traits.member_id for each in some]:
+                failed += apart(member_id, functools.partial(settle_now, member_id))[1]
+    return failed
 
 
-def _steps(found: Iterable[Stored]) -> list[Following]:
-    steps = (following(one, book_for(one.traits)) for one in found)
-    return [step for step in steps if step is not None]
+def _follows(found: Stored) -> Following | None:
+    return following(found, book_for(found.traits))
 
 
 def _size(tx: Transaction) -> int:
@@ -184,7 +210,8 @@ def _owe_rest(job: Job, shard: str) -> None:
 
 def _pass(shard: int, end: float) -> bool:
     """Look at members of the shard until nobody is due, or until `end` (of the machine's seconds); whether some may be
-    left. Who was looked at may stand in the index for a moment more, and is passed over."""
+    left. Who was looked at may stand in the index for a moment more, and is passed over; for whom it failed stays due.
+    """
     after = None
     while True:
         member_ids, after = queries.due_in(shard, MEMBERS_AT_ONCE, after)
