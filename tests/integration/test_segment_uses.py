@@ -15,7 +15,9 @@ from chalicelib.commerce.orders.placement import service as placement
 from chalicelib.commerce.pricing import service as pricing
 from chalicelib.commerce.pricing.promotions.rules import ThresholdOff, ThresholdTier
 from chalicelib.core import clock
+from chalicelib.growth.segments.asking import service as asking
 from chalicelib.growth.segments.audiences import service as audiences
+from chalicelib.growth.segments.traits import queries as traits_queries
 from chalicelib.platform.store import cache
 from local.client import coupon_template
 from tests.support.bulk_issue import all_given_by, granted, progress
@@ -202,3 +204,22 @@ def test_a_grant_goes_to_the_list_of_an_audience_and_not_while_it_is_made(
     assert set(all_given_by(made)) >= set(people)
     assert max(all_given_by(made).values()) == 1
     world.check()
+
+
+def test_who_cannot_be_decided_for_buys_and_is_shown_what_they_were(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member_id = world.member()
+    segment_id = world.live({"life_cycle": ["new"]}, shown=True)
+    made = template(audience={"segments": [segment_id]})
+
+    def fails(*_: Any) -> Any:
+        raise ArithmeticError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "advance", fails)
+        patch.setattr(traits_queries, "advance", fails)
+        assert claimed(member_id, made.template_id) == "not_for_you"
+        shown = world.phone(member_id).get("/v1/me").ok()["segments"]
+        assert segment_id in [one["segment_id"] for one in shown]
+    assert claimed(member_id, made.template_id) == "ok"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from chalicelib.core import log
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.customers.members.ports import ShownSegment
 from chalicelib.customers.members.rules import Profile
@@ -43,7 +44,11 @@ class Segments:
         if stored is None:
             return frozenset()
         book = book_for(stored.traits)
-        inside = advance(book, stored.traits, stored.due, ms(now), around).traits.inside
+        try:
+            inside = advance(book, stored.traits, stored.due, ms(now), around).traits.inside
+        except Exception as fault:  # who cannot be decided for is in none, and can buy
+            log.error("rules_failed", fault)
+            return frozenset()
         # A rule may have been changed since it was named; and until everybody has been looked at for what it is now,
         # some are in the segment by what it was. Nothing is proven of one that cannot be read.
         theirs = {one: book.entries[one] for one in segment_ids if one in inside}
@@ -88,7 +93,13 @@ class Shown:
         found = known(member.member_id) if shown or named else None
         if found is None:
             return [], member.tags
-        traits = as_of_now(found)
+        try:
+            traits = as_of_now(found)
+        except MallError:
+            raise
+        except Exception as fault:  # as they were decided last
+            log.error("rules_failed", fault)
+            traits = found.traits
         others = [name for name in member.tags if name not in named]
         inside = [ShownSegment(one.segment_id, one.name) for one in shown if one.segment_id in traits.inside]
         return inside, sorted({*others, *traits.tags})
