@@ -4,20 +4,24 @@ changes that overlap the later is checked by what the earlier made."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from chalicelib.core import clock
 from chalicelib.growth.segments.building import service as building
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import Book
+from chalicelib.growth.segments.preview.queries import Trial
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, commit
 from local.client import coupon_template
-from tests.support.coupons import claimed, template
+from tests.support.bulk_issue import all_given_by, granted, progress
+from tests.support.coupons import claimed, crowd, template
 from tests.support.meanwhile import Meanwhile
-from tests.support.segment_mall import SegmentMall, opened
+from tests.support.segment_mall import SegmentMall, before_segments, opened
 
 VIEWED = {"event": "product_view", "within_days": 30, "op": ">=", "count": 1}
 VIEW = {"product_id": "p1", "from": "home"}
@@ -147,3 +151,61 @@ def test_a_change_is_of_the_generation_by_which_it_was_checked(
         commit(late)
     change(now, checked + 1)
     commit(now)
+
+
+def test_a_list_by_what_members_do_passes_over_who_wants_no_more_to_be_chosen_by_that(world: SegmentMall) -> None:
+    world.built()
+    buyer, unwilling, regretful = people = [world.member() for _ in range(3)]
+    with before_segments():
+        early, too_early = world.member(), world.member()
+        for who in (early, too_early):
+            world.mall.buy(who, ("crate", 1))
+        willing(world, too_early, False)
+    for who in people:
+        world.mall.buy(who, ("crate", 1))
+    bought = {"purchases": "count", "of": {"product_id": world.mall.products["crate"]}, "op": ">=", "value": 1}
+    made = audience(world, rule=bought).ok(201)
+    joined = audience(world, rule={"days_since": "joined", "op": "<=", "days": 1}).ok(201)
+    by_name = audience(world, members=[unwilling]).ok(201)
+    assert made["count"] == 4
+    for who, is_willing in ((unwilling, False), (regretful, False), (regretful, True)):
+        willing(world, who, is_willing)
+    assert given_to(world, made) == {buyer, regretful, early}
+    assert {unwilling, too_early} <= given_to(world, joined)
+    assert given_to(world, by_name) == {unwilling}
+
+
+def willing(world: SegmentMall, who: str, personalised: bool) -> None:
+    """The member says whether what they do may count for what they are offered."""
+    world.phone(who).put("/v1/me/preferences", {"personalised": personalised}).ok()
+
+
+def given_to(world: SegmentMall, listed: dict[str, Any]) -> set[str]:
+    """Who gets a coupon that is granted to the audience; the grant comes to its end."""
+    made = template(how=["grant"], total=1000)
+    grant = granted(made, audience_id=listed["audience_id"])
+    world.mall.work()
+    assert progress(grant).state == "done"
+    return set(all_given_by(made))
+
+
+def test_a_list_by_a_rule_that_looks_back_goes_on_in_small_steps(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = crowd(4 * 26, joined_at=clock.now() - timedelta(minutes=1))  # more than 25 in one of four shards at least
+    looked_at: list[int] = []
+    holds_for = Trial.holds_for
+
+    def seen(trial: Trial, member_ids: Sequence[str]) -> list[bool]:
+        looked_at.append(len(member_ids))
+        return holds_for(trial, member_ids)
+
+    monkeypatch.setattr(Trial, "holds_for", seen)
+    known = audience(world, rule={"life_cycle": ["new"]}).ok(201)
+    assert (known["state"], max(looked_at) > 25, known["count"] >= len(people)) == ("made", True, True)
+    looked_at.clear()
+    back = {"not": {"coupon": template().template_id, "state": "unused"}}
+    made = audience(world, rule={"all": [back, {"life_cycle": ["new"]}]}).ok(201)
+    world.mall.wait(60)  # what a request does not get done goes on by itself
+    made = world.operator.get(f"/v1/admin/audiences/{made['audience_id']}").ok()
+    assert (made["state"], max(looked_at) <= 25, made["count"]) == ("made", True, known["count"])

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from chalicelib.core import log
 from chalicelib.core.errors import MallError, invalid
+from chalicelib.customers.members import queries as members
 from chalicelib.customers.members.ports import ShownSegment
 from chalicelib.customers.members.rules import Profile
 from chalicelib.growth.segments.assessment.rules import advance
@@ -23,7 +24,7 @@ from chalicelib.growth.segments.refusals import (
 )
 from chalicelib.growth.segments.restoring.queries import known, known_of
 from chalicelib.growth.segments.tables import traits_key
-from chalicelib.growth.segments.traits.queries import as_of_now, book_for, stored_of
+from chalicelib.growth.segments.traits.queries import Stored, as_of_now, book_for, stored_of
 from chalicelib.growth.segments.traits.rules import ms
 from chalicelib.platform.store.read import Key, ReadSet
 
@@ -126,7 +127,15 @@ class AudienceLists:
         starts (None: no more)."""
         listed, after = audiences.listed(audience_id, position, limit)
         if audiences.load(audience_id).behavioural:  # some may have said since that they are not to be chosen so
-            known = stored_of(listed, consistent=False)
-            wanted = {one.traits.member_id for one in known if one is not None and one.traits.person.personalised}
-            listed = [one for one in listed if one in wanted]
+            known = zip(listed, stored_of(listed, consistent=False), strict=True)
+            listed = [one for one, found in known if _is_willing(one, found)]
         return listed, after
+
+
+def _is_willing(member_id: str, found: Stored | None) -> bool:
+    """Whether what the member does may count for what they are offered; of whom nothing is stored (None) the profile
+    says it, and there is none of who is gone."""
+    if found is not None:
+        return found.traits.person.personalised
+    profile = members.found(member_id)
+    return profile is not None and profile.personalised
