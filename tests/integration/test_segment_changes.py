@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.growth.segments.building import service as building
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import Book
@@ -105,6 +107,26 @@ def test_no_list_is_frozen_while_everybody_is_looked_at_for_what_it_is_made_by(w
         assert (made["state"], made["proven"], made["count"]) == ("made", True, len(world.listed(segment_id)))
     assert buyer in world.listed(naming)
     assert viewer not in world.listed(naming)
+
+
+def test_a_list_whose_rule_is_replaced_while_it_is_made_is_proven_where_both_are(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = world.member()
+    changed, stays = (world.segment({"life_cycle": ["new"]}) for _ in range(2))
+    world.built()
+    monkeypatch.setattr(audiences, "_REQUEST_SECONDS", -1.0)
+    lists = [audience(world, segment_id=one).ok(201) for one in (changed, stays)]
+    assert [(one["state"], one["proven"]) for one in lists] == [("making", True)] * 2
+    world.change(changed, VIEWED)
+    world.hear(viewer, "product_view", **VIEW)
+    world.mall.work()
+    lists = [world.operator.get(f"/v1/admin/audiences/{one['audience_id']}").ok() for one in lists]
+    assert [(one["state"], one["proven"]) for one in lists] == [("made", False), ("made", True)]
+    made = template(how=["grant"])
+    with pytest.raises(MallError) as refused:
+        granted(made, audience_id=lists[0]["audience_id"])
+    assert [error.reason.code for error in refused.value.errors] == ["by_clients_alone"]
 
 
 def read_late(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> None:
