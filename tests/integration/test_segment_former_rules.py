@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from chalicelib.commerce.coupons.bulk_issue import queries as grants
 from chalicelib.commerce.coupons.bulk_issue.rules import STEP_MEMBERS_OBSERVED
 from chalicelib.commerce.coupons.bulk_issue.service import PAUSED_SECONDS
-from chalicelib.commerce.coupons.centre import service as centre
 from chalicelib.commerce.coupons.ports import OBSERVED_MAX
 from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.growth.segments.membership import service as membership
 from chalicelib.platform.store.transaction import Transaction
 from local.client import coupon_template
 from tests.support.bulk_issue import all_given_by, granted
-from tests.support.coupons import crowd, fresh, template, told
+from tests.support.coupons import claimed, crowd, template
 from tests.support.segment_mall import SegmentMall, before_segments, opened
 
 VIEWED = {"event": "cart_view", "within_days": 9, "op": ">=", "count": 1}
@@ -36,12 +36,6 @@ def bought(world: SegmentMall, many: int = 1) -> dict[str, Any]:
     return {"purchases": "count", "of": of, "op": ">=", "value": many}
 
 
-def claimed(member_id: str, template_id: str) -> str:
-    fresh()
-    answer = told(lambda: centre.claim(member_id, template_id))
-    return answer if isinstance(answer, str) else "ok"
-
-
 def reasons(answer: Any) -> list[str]:
     return [one["code"] for one in answer.refused(422, "invalid")["errors"]]
 
@@ -54,14 +48,14 @@ def test_what_a_named_rule_was_gives_nothing_while_it_is_replaced(world: Segment
     assert world.is_in(naming, member_id)
     world.change(named, bought(world))
     made = template(audience={"segments": [naming]})
-    assert claimed(member_id, made.template_id) == "not_for_you"
+    assert claimed(member_id, made) == "not_for_you"
     for asked in ({"segment_id": naming}, {"rule": {"segment": naming}}):
         answer = world.operator.post("/v1/admin/audiences", asked, key=secrets.token_hex(8))
         assert reasons(answer) == ["segment_being_built"]
     world.built()
-    assert claimed(member_id, made.template_id) == "not_for_you"
+    assert claimed(member_id, made) == "not_for_you"
     world.mall.buy(member_id, ("pot", 1))
-    assert claimed(member_id, made.template_id) == "ok"
+    assert claimed(member_id, made) == "ok"
 
 
 def test_a_list_that_clients_came_onto_while_it_was_made_gives_nothing(
@@ -93,9 +87,9 @@ def test_a_tag_of_a_name_that_there_was_gives_nothing_before_all_are_looked_at(w
     assert reasons(world.operator.post("/v1/admin/coupon-templates", asked)) == ["segment_being_built"]
     world.built()
     made = template(audience={"tags": [name]})
-    assert claimed(member_id, made.template_id) == "not_for_you"
+    assert claimed(member_id, made) == "not_for_you"
     world.operator.post(f"/v1/admin/members/{member_id}/tags", {"add": [name]}).ok()
-    assert claimed(member_id, made.template_id) == "ok"
+    assert claimed(member_id, made) == "ok"
 
 
 def test_a_tag_that_clients_led_to_does_not_stay_when_its_rule_is_one_that_gives(world: SegmentMall) -> None:
@@ -112,19 +106,25 @@ def test_a_tag_that_clients_led_to_does_not_stay_when_its_rule_is_one_that_gives
     world.built()
     for tag in (name, through):
         made = template(audience={"tags": [tag]})
-        assert claimed(viewer, made.template_id) == "not_for_you"
-        assert claimed(buyer, made.template_id) == "ok"
+        assert claimed(viewer, made) == "not_for_you"
+        assert claimed(buyer, made) == "ok"
     world.check()
 
 
-def test_a_grant_that_is_under_way_waits_while_its_tag_is_one_that_clients_lead_to(world: SegmentMall) -> None:
+def test_a_grant_that_is_under_way_waits_while_its_tag_is_one_that_clients_lead_to(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
     member_id = world.member()
     tag_id, name = world.tag(rule=bought(world))
     world.built()
     made = template(how=["grant"], total=100)
     granted(made, audience={"tags": [name]})
     change = f"/v1/admin/tags/{tag_id}"
-    world.operator.put(change, {"rule": {"source": {"channel": "told"}, "touch": "last"}}).ok()
+    led = {"rule": {"source": {"channel": "told"}, "touch": "last"}}
+    world.operator.put(change, led).refused(422, "rule_invalid")
+    with monkeypatch.context() as patch:
+        patch.setattr(grants, "naming_tag", lambda _: [])  # the index does not show the grant yet
+        world.operator.put(change, led).ok()
     world.phone(member_id).post("/v1/me/visits", {"channel": "told"}).ok()
     membership.settle_now(member_id)
     world.built()

@@ -157,6 +157,7 @@ def test_what_a_grant_under_way_looks_at_stays_and_is_not_changed_to_what_client
 def test_a_grant_that_nobody_can_get_any_more_holds_nothing(world: SegmentMall) -> None:
     world.member()
     named, name = world.tag()
+    world.built()
     made = template(how=["grant"], total=100, valid={"until": clock.stamp(clock.now() + timedelta(hours=1))})
     granted(made, audience={"tags": [name]})
     world.operator.delete(f"/v1/admin/tags/{named}").refused(409, "in_use")
@@ -219,7 +220,7 @@ def test_who_cannot_be_decided_for_buys_and_is_shown_what_they_were(
     with monkeypatch.context() as patch:
         patch.setattr(asking, "advance", fails)
         patch.setattr(traits_queries, "advance", fails)
-        assert claimed(member_id, made.template_id) == "not_for_you"
+        assert claimed(member_id, made) == "not_for_you"
         shown = world.phone(member_id).get("/v1/me").ok()["segments"]
         assert segment_id in [one["segment_id"] for one in shown]
-    assert claimed(member_id, made.template_id) == "ok"
+    assert claimed(member_id, made) == "ok"
