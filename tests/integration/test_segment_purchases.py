@@ -10,6 +10,9 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.customers.members import queries as members
+from chalicelib.growth.segments.definitions import queries as definitions
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.declarations import INSIDE
 from tests.support.coupons import crowd
 from tests.support.segment_mall import DAY, SegmentMall, before_segments, opened, traits_of
 from tests.support.small_mall import FREIGHT_FEN
@@ -129,3 +132,14 @@ def test_what_the_profile_counted_before_there_were_traits_is_put_right(world: S
     world.phone(wrong).put("/v1/me", {"birthday": {"month": 2, "day": 29}}).ok()
     world.check()
     assert numbers(wrong) == (0, None)
+
+
+def test_a_worker_that_has_just_started_knows_no_book_and_reads_it(world: SegmentMall) -> None:
+    """What it may do is declared by what the tests see it do (infra/permissions.py)."""
+    member_id = world.member()
+    world.mall.deliver(world.mall.buy(member_id, ("cup", 1)))
+    world.mall.clock.advance(30 * DAY)
+    definitions.forget()
+    worker.run_due(lanes=[INSIDE])
+    assert traits_of(member_id).completed == 1
+    world.check()
