@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     job_workers: int = 1
     order_shards: int = 4
     lobby_shards: int = 4
+    #: 40 at most: a definition of a segment owes a job for each of them in its own transaction.
     member_shards: int = 4
     distribution_shards: int = 4
     audit_days: int = 1095
