@@ -25,6 +25,9 @@ DECLARATION = Path(__file__).with_name("permissions.json")
 
 #: What a transaction's parts are called when permission is asked for.
 _PARTS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+#: To read items by their keys is one right, of one item or of many: whoever needs either has both. So a change of how a
+#: test reads is none of what a function may do, and a role has fewer kinds of statements; IAM bounds its length.
+_BY_KEY = {"GetItem", "BatchGetItem"}
 #: The functions that answer requests.
 _CALLED = ("api", "operators")
 #: Of each lane: the function that its schedule wakes, and the one that its stream wakes.
@@ -83,7 +86,8 @@ def _grant(calls: Iterable[Seen]) -> Grant:
             secrets.add(one.what)
         else:
             (files if one.what.endswith("/") else tables).setdefault(one.what, set()).add(one.action)
-    return Grant(_ordered(tables), sorted(secrets), _ordered(files))
+    on_tables = {name: actions | _BY_KEY if actions & _BY_KEY else actions for name, actions in tables.items()}
+    return Grant(_ordered(on_tables), sorted(secrets), _ordered(files))
 
 
 def _ordered(granted: Mapping[str, set[str]]) -> dict[str, list[str]]:

@@ -123,11 +123,12 @@ def test_who_does_what() -> None:
         Seen("job", "secret", "wechat_secret", "OUTSIDE"),
         Seen("job", "UpdateItem", "segments", "MANY"),
     ]
+    by_key = ["BatchGetItem", "GetItem"]  # one right, of one item or of many
     assert permissions.needed(seen) == {
         "api": Grant({"orders": ["PutItem"]}),
         "operators": Grant({"audit": ["PutItem"]}),
-        "run-due-jobs": Grant({"jobs": ["Query"], "stock": ["GetItem"]}),
-        "run-owed-jobs": Grant({"stock": ["GetItem"]}),
+        "run-due-jobs": Grant({"jobs": ["Query"], "stock": by_key}),
+        "run-owed-jobs": Grant({"stock": by_key}),
         "run-due-calls": Grant({"jobs": ["Query"]}, ["wechat_secret"]),
         "run-owed-calls": Grant({}, ["wechat_secret"]),
         "run-due-many": Grant({"jobs_of_many": ["Query"], "segments": ["UpdateItem"]}),
