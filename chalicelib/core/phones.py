@@ -15,20 +15,21 @@ from __future__ import annotations
 import re
 import unicodedata
 
+#: Patterns are text here: who starts to show a catalogue needs none of them compiled, and re keeps those that are.
 _EXTENSION = r"(?:-([0-9]{1,6}))?"
-_MOBILE = re.compile(r"(1[3-9][0-9])-?([0-9]{4})-?([0-9]{4})" + _EXTENSION)
+_MOBILE = r"(1[3-9][0-9])-?([0-9]{4})-?([0-9]{4})" + _EXTENSION
 #: The city's code, then seven or eight digits, which may stand in two groups.
-_LANDLINE = re.compile(r"(010|02[0-9]|0[3-9][0-9]{2})-?(?:([1-9][0-9]{6,7})|([1-9][0-9]{2,3})-([0-9]{4}))" + _EXTENSION)
+_LANDLINE = r"(010|02[0-9]|0[3-9][0-9]{2})-?(?:([1-9][0-9]{6,7})|([1-9][0-9]{2,3})-([0-9]{4}))" + _EXTENSION
 #: Numbers that firms answer, from anywhere in the country.
-_SERVICE = re.compile(
+_SERVICE = (
     r"([48]00)-?(?:([0-9]{7})|([0-9]{3})-([0-9]{4})|([0-9]{4})-([0-9]{3})|([0-9])-([0-9]{3})-([0-9]{3}))" + _EXTENSION
 )
-_MAINLAND = re.compile(r"(?:\+|00)?86-?(?:0-)?")
-_ABROAD = re.compile(r"(?:\+|00)([1-9][0-9]{6,14})")
+_MAINLAND = r"(?:\+|00)?86-?(?:0-)?"
+_ABROAD = r"(?:\+|00)([1-9][0-9]{6,14})"
 #: Hong Kong, Macao and Taiwan, as people there write their codes: without a plus.
-_NEAR = re.compile(r"(852[2-9][0-9]{7}|853[268][0-9]{7}|886[1-9][0-9]{7,8})")
+_NEAR = r"(852[2-9][0-9]{7}|853[268][0-9]{7}|886[1-9][0-9]{7,8})"
 #: How people say that an extension follows.
-_SAID = re.compile(r"-?(?:转分机|转接|转|轉|分机|extension|ext|x|#|,)[.:]?([0-9]{1,6})$")
+_SAID = r"-?(?:转分机|转接|转|轉|分机|extension|ext|x|#|,)[.:]?([0-9]{1,6})$"
 
 
 def normal(text: str) -> str | None:
@@ -38,16 +39,16 @@ def normal(text: str) -> str | None:
     What cannot be seen (marks of direction, joiners), blanks, brackets and full width do not matter. Giving the kept
     form again changes nothing.
     """
-    number = _SAID.sub(r"-\1", _visible(text))
-    if (own := _MAINLAND.match(number)) and (at_home := _domestic(number[own.end() :], abroad=True)):
+    number = re.sub(_SAID, r"-\1", _visible(text))
+    if (own := re.match(_MAINLAND, number)) and (at_home := _domestic(number[own.end() :], abroad=True)):
         return at_home
     if at_home := _domestic(number, abroad=False):
         return at_home
     digits = number.replace("-", "")
-    if near := _NEAR.fullmatch(digits):
+    if near := re.fullmatch(_NEAR, digits):
         return f"+{near[1]}"
-    found = _ABROAD.fullmatch(digits)
-    return None if found is None or found[1].startswith("86") or _SAID.search(_visible(text)) else f"+{found[1]}"
+    found = re.fullmatch(_ABROAD, digits)
+    return None if found is None or found[1].startswith("86") or re.search(_SAID, _visible(text)) else f"+{found[1]}"
 
 
 def _visible(text: str) -> str:
@@ -65,12 +66,12 @@ def _visible(text: str) -> str:
 def _domestic(number: str, abroad: bool) -> str | None:
     """The number as it is dialled in the mainland; `abroad`: it was given behind +86, so a city's code has lost its
     zero."""
-    if found := _MOBILE.fullmatch(number):
+    if found := re.fullmatch(_MOBILE, number):
         return _joined("".join(found.group(1, 2, 3)), found[4])
-    if found := _SERVICE.fullmatch(number):
+    if found := re.fullmatch(_SERVICE, number):
         return _joined("".join(part for part in found.groups()[:-1] if part), found.groups()[-1])
     for dialled in (number, f"0{number}") if abroad else (number,):
-        if found := _LANDLINE.fullmatch(dialled):
+        if found := re.fullmatch(_LANDLINE, dialled):
             return _joined(f"{found[1]}-{found[2] or found[3] + found[4]}", found[5])
     return None
 

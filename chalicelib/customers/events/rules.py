@@ -48,13 +48,14 @@ FORBIDDEN_STEMS = (
 )  # fmt: skip
 FORBIDDEN_WORDS = frozenset({"name", "surname", "tel", "addr", "street", "mail", "wxid", "avatar", "identity"})
 _FORBIDDEN_CHINESE = ("手机", "电话", "姓名", "名字", "昵称", "地址", "身份证", "微信号", "邮箱", "生日")
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_PLAIN = re.compile(r"[a-z_]+")
+#: Patterns are text here: who tells no events needs none of them compiled, and re keeps those that are.
+_WORD = r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])"
+_PLAIN = r"[a-z_]+"
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９Ｘｘ＋－\u3000", "0123456789Xx+- ")
 #: Not within a longer number or word: digests and ids of the mall's may have eleven digits in a row.
-_MOBILE = re.compile(r"(?<![0-9A-Za-z-])(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?![0-9A-Za-z-])")
+_MOBILE = r"(?<![0-9A-Za-z-])(?:\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?![0-9A-Za-z-])"
 #: GB 11643: a region's six digits, the day of birth, three digits, and a check character.
-_ID_CARD = re.compile(
+_ID_CARD = (
     r"(?<![0-9A-Za-z-])[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?![0-9A-Za-z-])"
 )
 
@@ -144,7 +145,7 @@ def _drop(index: int, given: EventInput) -> Dropped | None:
         elif not prop.takes(value):
             code = "prop_wrong_kind"
         if code is not None:  # what a strange name says is not kept
-            return Dropped(index, code, name if _PLAIN.fullmatch(name) else None)
+            return Dropped(index, code, name if re.fullmatch(_PLAIN, name) else None)
     wanted = (prop.name for prop in planned.props.values() if prop.is_required)
     missing = next((name for name in wanted if name not in given.props), None)
     return None if missing is None else Dropped(index, "prop_missing", missing)
@@ -167,7 +168,7 @@ def names_a_person(name: str) -> bool:
     if any(word in name for word in _FORBIDDEN_CHINESE):
         return True
     joined = "".join(filter(str.isalnum, name)).lower()
-    words = {word.lower() for word in _WORD.findall(name)}
+    words = {word.lower() for word in re.findall(_WORD, name)}
     return any(stem in joined for stem in FORBIDDEN_STEMS) or not FORBIDDEN_WORDS.isdisjoint(words)
 
 
@@ -176,7 +177,7 @@ def tells_of_a_person(value: PropValue) -> bool:
     if isinstance(value, bool):
         return False
     text = str(value).translate(_FULL_WIDTH)
-    return _MOBILE.search(text) is not None or _ID_CARD.search(text) is not None
+    return re.search(_MOBILE, text) is not None or re.search(_ID_CARD, text) is not None
 
 
 def expires_at(received_at: datetime, events: Sequence[Event]) -> datetime:

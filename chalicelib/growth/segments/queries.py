@@ -1,4 +1,4 @@
-"""Reads of segments, tags and their members for operators, and of their own for members."""
+"""Reads of segments, tags and their members for operators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import datetime
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
 from chalicelib.customers.members.rules import Segment
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.segments.building import service as building
@@ -15,10 +14,9 @@ from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import LIFE_CYCLE, Entry
 from chalicelib.growth.segments.membership import queries as membership
 from chalicelib.growth.segments.refusals import NO_SUCH_SEGMENT, NO_SUCH_TAG
-from chalicelib.growth.segments.restoring.queries import known
 from chalicelib.growth.segments.tables import unstamped
+from chalicelib.growth.segments.tags import queries as tagged
 from chalicelib.growth.segments.traits.queries import Stored, as_of_now, history, stored_of
-from chalicelib.growth.segments.traits.rules import Traits
 from chalicelib.growth.segments.views import (
     MemberOfSegment,
     MemberTag,
@@ -109,17 +107,9 @@ def tag_named(name: str) -> str:
     return entry.definition.segment_id
 
 
-def traits_of(member_id: str) -> Traits:
-    """Find what is known of the member, as of now. Raises `not_found`."""
-    found = known(member_id)
-    if found is None:
-        raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),))
-    return as_of_now(found)
-
-
 def tags_of(member_id: str) -> list[MemberTag]:
     """List the tags of the member, as of now. Raises `not_found`."""
-    return [tag_of_member(name, tag) for name, tag in sorted(traits_of(member_id).tags.items())]
+    return [tag_of_member(name, tag) for name, tag in tagged.tags_of(member_id)]
 
 
 def moves(member_id: str, limit: int, cursor: str | None) -> tuple[list[MoveView], str | None]:

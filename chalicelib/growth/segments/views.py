@@ -119,21 +119,6 @@ class AudienceView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     rule: Any = None
 
 
-class OwnTag(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag that the mall has given to a member, since when, and whether a person did or a rule."""
-
-    name: str
-    set_at: datetime
-    by: Literal["operator", "rule"]
-
-
-class OwnTags(msgspec.Struct):
-    """All tags of a member."""
-
-    items: list[OwnTag]
-    next_cursor: str | None = None
-
-
 def state_of(entry: Entry) -> Literal["building", "live", "undecided"]:
     """Tell whether a definition is decided, and everybody has been looked at for it."""
     if entry.undecided:
@@ -192,11 +177,6 @@ def tag_of_member(name: str, tag: Tag) -> MemberTag:
     """Show a tag of a member to operators."""
     until = instant(tag.until) if tag.until else None
     return MemberTag(name=name, set_at=instant(tag.at), by=tag.by, why=tag.why, until=until, evidence=tag.evidence)
-
-
-def own_tag(name: str, tag: Tag) -> OwnTag:
-    """Show a tag to its member."""
-    return OwnTag(name=name, set_at=instant(tag.at), by="rule" if tag.by_rule else "operator")
 
 
 def moves_of(moved: Sequence[Moved], names: dict[str, str]) -> list[MoveView]:
