@@ -99,6 +99,15 @@ def advance() -> Iterator[Callable[[float], None]]:
 
 
 @pytest.fixture
+def one_instant() -> Iterator[None]:
+    """What is remembered for a second is remembered, however slow the machine is."""
+    instant = clock.now().timestamp()
+    before = clock.use(lambda: instant)
+    yield
+    clock.use(before)
+
+
+@pytest.fixture
 def nobody(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No operator at all; what other tests have comes back afterwards. Hashing is made cheap."""
     from chalicelib.mall.operators.access import passwords

@@ -112,7 +112,9 @@ def test_life_cycle_goes_by_the_merchants_bounds(bounds: Callable[[LifeCycleRule
     assert offered_to(somebody, made) == []
 
 
-def test_only_a_custom_segment_is_asked_about_and_then_by_one_key_more(segments: MadeUpSegments) -> None:
+def test_only_a_custom_segment_is_asked_about_and_then_by_one_key_more(
+    segments: MadeUpSegments, one_instant: None
+) -> None:
     somebody = member()
     segments.put(somebody, VIP)
     read: list[int] = []

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bench.units.recorder import Recorder
-from chalicelib.core import clock
 from chalicelib.platform.store import cache
 from local.client import Answer, Operator, Shopper
-from local.clock import LocalClock
 
 PRICE = 500
 
@@ -30,15 +28,6 @@ def product(operator: Operator) -> Product:
         return sku_id
 
     return make
-
-
-@pytest.fixture
-def one_instant(mall_clock: LocalClock) -> Iterator[None]:
-    """What is remembered for a second is remembered, however slow the machine is."""
-    instant = clock.now().timestamp()
-    before = clock.use(lambda: instant)
-    yield
-    clock.use(before)
 
 
 def order(shopper: Shopper, *lines: tuple[str, int], payable_fen: int | None = None) -> Answer:

@@ -142,7 +142,7 @@ def test_what_goes_back_of_such_an_order_asks_for_no_segment(
 
 
 def test_it_is_read_with_the_rest_and_only_where_such_a_promotion_may_concern_what_is_bought(
-    segments: MadeUpSegments, promotion: Put, operator: Operator, shopper: Shopper, sku: str
+    segments: MadeUpSegments, promotion: Put, operator: Operator, shopper: Shopper, sku: str, one_instant: None
 ) -> None:
     elsewhere = operator.product(price_fen=PRICE, stock=100)["skus"][0]["sku_id"]
     promotion(elsewhere, segments=[VIP])
