@@ -89,10 +89,10 @@ def history(
         if rest is None or len(certain) > limit or (certain and len(ends) >= _BATCHES_MAX):
             break
     shown = certain[:limit]
-    left = [ends[one.place[1]] for one in found[len(shown) :]]
-    if rest is None and not left:
-        return shown, None
-    return shown, (shown[-1].place, max(left) if left else rest["last_at"]["S"])  # type: ignore[index]
+    ahead = [ends[one.place[1]] for one in found[len(shown) :]]
+    if rest is not None:
+        ahead.append(rest["last_at"]["S"])
+    return shown, (shown[-1].place, max(ahead)) if ahead else None
 
 
 def _ending_by(
