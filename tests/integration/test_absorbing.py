@@ -46,7 +46,6 @@ def looks_at(shopper: Client, product: str) -> None:
 
 
 def absorb(owner: DataOwner, former: str, member: str) -> None:
-    assert owner.absorb is not None
     position: str | None = None
     while (position := owner.absorb(former, member, position)) is not None:
         pass
@@ -73,8 +72,7 @@ def test_what_two_members_did_is_what_one_has_done(operator: Operator, later: An
     remove(Members, (former, PROFILE))  # as a merge does first: nobody is the former member any more
     for _ in range(2):
         for owner in data_owners():
-            if owner.absorb is not None:
-                absorb(owner, former, member)
+            absorb(owner, former, member)
         run_jobs()
     assert inside(member) == {"new", keen, *(one for one in inside(member) if one.startswith("tg"))}
     assert [(tag.name, tag.why) for tag in tags_of(member)] == [("茶友", "线下认识")]

@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.commerce.cart import queries as cart_queries
 from chalicelib.commerce.cart.tables import Carts
-from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.ports import DataOwner, absorbed_already
 from chalicelib.platform.store.transaction import remove
 
 
@@ -18,4 +18,4 @@ def _erase(member_id: str) -> None:
     remove(Carts, (member_id,))
 
 
-DATA_OWNERS = (DataOwner("cart", _lines, erase=_erase),)
+DATA_OWNERS = (DataOwner("cart", _lines, absorbed_already, erase=_erase),)

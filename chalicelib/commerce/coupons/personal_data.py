@@ -20,7 +20,7 @@ from chalicelib.commerce.coupons.tables import (
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.coupons.views import coupon_view
 from chalicelib.commerce.coupons.wallet import queries as wallet_queries
-from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.ports import DataOwner, absorbed_already
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import save_new
 
@@ -61,4 +61,7 @@ def _hand_on(former: str, member_id: str) -> None:
         save_new(guesses_item(member_id, wrong))
 
 
-DATA_OWNERS = (DataOwner("coupons", _coupons, hand_on=_hand_on), DataOwner("coupon_shares", _shares))
+DATA_OWNERS = (
+    DataOwner("coupons", _coupons, absorbed_already, hand_on=_hand_on),
+    DataOwner("coupon_shares", _shares, absorbed_already),
+)

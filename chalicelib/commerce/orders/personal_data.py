@@ -15,7 +15,7 @@ from chalicelib.commerce.orders.tables import Orders, Purchases, UnpaidOrders
 from chalicelib.commerce.orders.views import view
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError
-from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.ports import DataOwner, absorbed_already
 from chalicelib.customers.members.refusals import ORDERS_LET_GO, ORDERS_UNDER_WAY
 from chalicelib.customers.members.settings import MEMBERS
 from chalicelib.platform.store import read
@@ -100,8 +100,16 @@ def _no_new_customer(_former: str, member_id: str) -> None:
 
 
 DATA_OWNERS = (
-    DataOwner("orders", _orders, _blocks_erasure, _erase, ORDERS_UNDER_WAY, _close),
+    DataOwner("orders", _orders, absorbed_already, _blocks_erasure, _erase, ORDERS_UNDER_WAY, _close),
     # Else who leaves and comes back could let go of orders without end.
-    DataOwner("orders_of_late", _of_late, lets_go, forget_all_but_gone, ORDERS_LET_GO, hand_on=_no_new_customer),
-    DataOwner("limited_products", _limited, erase=_forget_limited, hand_on=_hand_on_limited),
+    DataOwner(
+        "orders_of_late",
+        _of_late,
+        absorbed_already,
+        lets_go,
+        forget_all_but_gone,
+        ORDERS_LET_GO,
+        hand_on=_no_new_customer,
+    ),
+    DataOwner("limited_products", _limited, absorbed_already, erase=_forget_limited, hand_on=_hand_on_limited),
 )

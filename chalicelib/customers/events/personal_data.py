@@ -41,4 +41,4 @@ def _absorb(former: str, member_id: str, _position: str | None) -> str | None:
 
 
 # Nothing is handed on to who returns: what somebody did is forgotten with them, and no offer is limited by it.
-DATA_OWNERS = (DataOwner("events", _events, erase=_erase, absorb=_absorb),)
+DATA_OWNERS = (DataOwner("events", _events, _absorb, erase=_erase),)

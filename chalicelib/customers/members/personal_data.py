@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.ports import DataOwner, absorbed_already
 from chalicelib.customers.members.queries import addresses, profile
 from chalicelib.mall.files import queries as files
 from chalicelib.mall.files.service import forget, hand_on
@@ -36,7 +36,7 @@ def _hand_on_uploads(former: str, member_id: str) -> None:
 
 
 DATA_OWNERS = (
-    DataOwner("profile", _person),
-    DataOwner("addresses", _address_book),
-    DataOwner("uploads", _uploads, erase=_forget_uploads, hand_on=_hand_on_uploads),
+    DataOwner("profile", _person, absorbed_already),
+    DataOwner("addresses", _address_book, absorbed_already),
+    DataOwner("uploads", _uploads, absorbed_already, erase=_forget_uploads, hand_on=_hand_on_uploads),
 )

@@ -26,6 +26,10 @@ Pages = Callable[[str, str | None], tuple[list[Any], str | None]]
 Absorb = Callable[[str, str, str | None], str | None]
 
 
+def absorbed_already(_former: str, _member_id: str, _position: str | None) -> None:
+    """Move nothing: what is kept there moves as the two become one, or is shown with what is elsewhere."""
+
+
 def _blocks_nothing(_member_id: str) -> bool:
     return False
 
@@ -54,17 +58,18 @@ class DataOwner(msgspec.Struct, frozen=True):
     person goes on where it stood. What is there already stays as it is: it may be called again, also late.
 
     `absorb` is for two members who turn out to be one person; it runs in the background, owner after owner, when the
-    first of them is already the second.
+    first of them is already the second, and again a minute and a day later. Each step moves what is left. What must
+    wait for something to end is left, all else is moved, and the last step raises RetryLater.
     """
 
     name: str
     pages: Pages
+    absorb: Absorb
     blocks_erasure: Callable[[str], bool] = _blocks_nothing
     erase: Callable[[str], None] = _erases_nothing
     hindrance: Reason = SOMETHING_OPEN
     close: Callable[[str, bool, Transaction], FieldError | None] = _closes_nothing
     hand_on: Callable[[str, str], None] = _hands_nothing_on
-    absorb: Absorb | None = None
 
 
 _find: Callable[[], Sequence[DataOwner]] | None = None

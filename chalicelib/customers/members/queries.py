@@ -8,7 +8,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.rules import Addresses, Profile
 from chalicelib.customers.members.sessions import queries as sessions
-from chalicelib.customers.members.tables import ADDRESSES, PROFILE, Members, roster
+from chalicelib.customers.members.tables import ADDRESSES, MOVED, PROFILE, Members, roster
 from chalicelib.platform.store import read
 from chalicelib.platform.store.versioned import Versioned
 from chalicelib.platform.web.tokens import Token
@@ -31,9 +31,25 @@ def current(member_id: str) -> Profile | None:
 
 
 def found(member_id: str) -> Profile | None:
-    """Find the member, as they were a moment ago, for others to see; None when there is none."""
+    """Find the member, as they were a moment ago, for others to see, or whom they were merged into; None when there is
+    none."""
     item = read.get(Members, member_id, PROFILE, consistent=False)
+    if item is None and (now := resolved(member_id)) != member_id:
+        item = read.get(Members, now, PROFILE, consistent=False)
     return None if item is None else item.profile
+
+
+def resolved(member_id: str) -> str:
+    """Tell who a member is by now: whom they were merged into, or themselves. One read unit; asked where a member is
+    not found."""
+    item = read.get(Members, member_id, MOVED)
+    return member_id if item is None else str(item.moved_to)
+
+
+def same_person(member_id: str, other: str) -> bool:
+    """Tell whether the first member is the other, or was merged into them: what was theirs is the other's, also before
+    it is moved. Read only where they differ."""
+    return member_id == other or (bool(other) and resolved(member_id) == other)
 
 
 def admit(member_id: str) -> None:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from chalicelib.core import clock, phones, text
 from chalicelib.core.errors import BadField, MallError
 from chalicelib.customers.members.consents.rules import Consent
+from chalicelib.customers.members.identities.rules import Absorbed, Identity
 from chalicelib.customers.members.refusals import ADDRESSES_FULL, NO_DAY_OF_MONTH, NO_SUCH_ADDRESS, NOT_A_PHONE
 from chalicelib.customers.members.sessions.rules import CalledIn
 from chalicelib.platform.web.types import Line64, Line256, ShortText
@@ -111,6 +112,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     member_id: str
+    #: Of the mini-program; "" of one who follows the official account and never logged in.
     openid: str
     unionid: str | None = None
     nickname: str = ""
@@ -144,6 +146,27 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     birthday: Birthday | None = None
     #: When they were first here on the last day of Asia/Shanghai on which they were.
     last_seen: datetime | None = None
+    #: What is known of them beside the openid that they have above; the key of each is one member's.
+    identities: list[Identity] = []
+    #: Members who turned out to be this one, the latest last.
+    absorbed: list[Absorbed] = []
+    #: Whether they follow the official account.
+    follows_oa: bool = False
+    #: An operator has found that this is somebody else: never made one with another by what WeChat says.
+    apart: bool = False
+
+
+def openid_of(profile: Profile, subject: str) -> str:
+    """Give the openid of the login that a session was opened by, whose token was made for this `subject`: the member's
+    own, or that of one who was merged into them. What WeChat asks of who holds the phone needs that one."""
+    former = (one.openid for one in profile.absorbed if one.member_id == subject and one.openid)
+    return next(former, profile.openid)
+
+
+def is_settled(profile: Profile) -> bool:
+    """Tell whether all is moved that was theirs who turned out to be this member; until then what they ever bought or
+    got is not known."""
+    return all(one.settled for one in profile.absorbed)
 
 
 def check_admitted(profile: Profile) -> None:

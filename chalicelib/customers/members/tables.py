@@ -35,6 +35,8 @@ PROFILE = "profile"
 ADDRESSES = "addresses"
 #: The part that stays of a person who was erased: that they were here.
 GONE = "gone"
+#: The part that stays of a member who was merged into another.
+MOVED = "moved"
 
 
 class ByJoining(GlobalSecondaryIndex["Members"]):
@@ -61,6 +63,8 @@ class Members(Table):
     version = NumberAttribute()
     # part "addresses": what the profile has of it, so that a call that reads but these need not read that, too
     called_in = Document(CalledIn, null=True)
+    # part "moved": whom they were merged into; never one who was merged themselves
+    moved_to = UnicodeAttribute(null=True)
     # part "profile"
     roster = UnicodeAttribute(null=True)
     joined = UnicodeAttribute(null=True)

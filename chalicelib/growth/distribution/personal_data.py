@@ -8,7 +8,7 @@ import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError
-from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.ports import DataOwner, absorbed_already
 from chalicelib.customers.members.queries import found
 from chalicelib.customers.members.rules import stranger_name
 from chalicelib.growth.distribution.balances import service as balances
@@ -105,8 +105,8 @@ def _account(member_id: str, position: str | None) -> tuple[list[Any], str | Non
 
 
 DATA_OWNERS = (
-    DataOwner("bound_to", _binding, hand_on=_hand_on_binding),
-    DataOwner("distributor", _distributor, close=_close, hand_on=_hand_on_debt),
-    DataOwner("account", _account, erase=_erase_account),
-    DataOwner("links", _links, erase=_forget_links),
+    DataOwner("bound_to", _binding, absorbed_already, hand_on=_hand_on_binding),
+    DataOwner("distributor", _distributor, absorbed_already, close=_close, hand_on=_hand_on_debt),
+    DataOwner("account", _account, absorbed_already, erase=_erase_account),
+    DataOwner("links", _links, absorbed_already, erase=_forget_links),
 )

@@ -31,6 +31,6 @@ def _history(member_id: str, position: Any) -> tuple[list[Any], Any]:
 
 
 DATA_OWNERS = (
-    DataOwner("segment_history", _history, absorb=absorb_history),
-    DataOwner("traits", _traits, erase=erase, absorb=absorb),
+    DataOwner("segment_history", _history, absorb_history),
+    DataOwner("traits", _traits, absorb, erase=erase),
 )

@@ -200,13 +200,14 @@ def _perform(
         token = tokens.read("operator", authorization)
     if token is not None:
         log.about(caller=f"{endpoint.audience.value}:{ids.digest(token.subject.encode())[:12]}")
-    _admit(endpoint, token)
+    caller = _admit(endpoint, token)
     call = Call(
         request_id=request_id,
         headers=request.headers,
         raw_body=_body(endpoint, request),
         language=language,
-        caller=token.subject if token else "",
+        caller=caller,
+        subject=token.subject if token else "",
         token=token,
         address=request.context.get("identity", {}).get("sourceIp") or "",
         idempotency_key=_idempotency_key(endpoint, request),
@@ -240,22 +241,27 @@ def _count(endpoint: Endpoint, call: Call) -> None:
         limits.count_call(endpoint.handler.__name__, call.caller, endpoint.per_minute)
 
 
-def _admit(endpoint: Endpoint, token: tokens.Token | None) -> None:
-    """Refuse a member's token that was called in, wherever one is sent: `unauthenticated`. The guard looks at
-    operators, and some handlers look themselves, by what they read anyway."""
-    if token is not None and endpoint.audience is not OPERATOR and not endpoint.admits:
-        ports.admit(token)
+def _admit(endpoint: Endpoint, token: tokens.Token | None) -> str:
+    """Give who calls; refuse a member's token that was called in, wherever one is sent: `unauthenticated`. The guard
+    looks at operators, and some handlers look themselves, by what they read anyway."""
+    if token is None:
+        return ""
+    return token.subject if endpoint.audience is OPERATOR or endpoint.admits else ports.admit(token)
 
 
 def _serve(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:
     """Have the handler answer a shopper. Where it admits them itself, it may refuse something before it has looked:
-    that is told only to whom the gate lets in."""
+    that is told only to whom the gate lets in. And it refuses everything to who was merged into another member, as it
+    finds nobody: then it is asked again for that one."""
     try:
         return _handle(endpoint, call, path)
-    except MallError as refusal:
-        if endpoint.admits and call.token is not None and refusal.code != "unauthenticated":
-            ports.admit(call.token)
-        raise
+    except MallError:
+        if not endpoint.admits or call.token is None:
+            raise
+        member = ports.admit(call.token)
+        if member == call.caller:
+            raise
+    return _handle(endpoint, msgspec.structs.replace(call, caller=member, token=None), path)
 
 
 def _handle(endpoint: Endpoint, call: Call, path: Mapping[str, str]) -> Reply:

@@ -50,13 +50,18 @@ OPERATOR, CALLBACK = Audience.OPERATOR, Audience.CALLBACK
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """The request around the body: who calls, and with what headers. `caller` is "" where nobody is known."""
+    """The request around the body: who calls, and with what headers. `caller` is "" where nobody is known.
+
+    `subject` is whom the caller's token was made for: a member who was merged into the caller since, else the same.
+    What is derived from who sent a key, and which login of theirs it is, goes by the subject.
+    """
 
     request_id: str
     headers: Mapping[str, str]
     raw_body: bytes
     language: str = "zh"
     caller: str = ""
+    subject: str = ""
     #: What the caller is known by; for a handler that admits them itself (`admits`).
     token: Token | None = None
     #: The address that the request came from, as the gateway saw it.

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from chalicelib.platform.web.tokens import Token
 
-#: Raises `unauthenticated` for a member's token that is no longer good, or whose member is gone.
-Gate = Callable[[Token], None]
+#: Gives who calls with a member's token: the member that it was made for, or the one who that is by now. Raises
+#: `unauthenticated` for a token that is no longer good, or whose member is gone.
+Gate = Callable[[Token], str]
 
 _gate: Gate | None = None
 
@@ -18,9 +19,9 @@ def register_gate(gate: Gate) -> None:
     _gate = gate
 
 
-def admit(token: Token) -> None:
-    """Let a member's token in. Raises `unauthenticated` where it was called in, and RuntimeError where nobody has
-    registered who knows."""
+def admit(token: Token) -> str:
+    """Let a member's token in, and give the member who calls. Raises `unauthenticated` where it was called in, and
+    RuntimeError where nobody has registered who knows."""
     if _gate is None:
         raise RuntimeError("nobody has registered who admits members")
-    _gate(token)
+    return _gate(token)

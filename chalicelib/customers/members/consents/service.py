@@ -113,11 +113,11 @@ def leave(job: Job) -> None:
     """Delete the account of a member who has none at WeChat any more; ask again a day later while orders are under way
     or a balance is left. Nobody can take that out any more: after half a year it is given up, as every member is told
     who gives it up themselves."""
-    member = member_queries.found(job.key)
-    closed_at = None if member is None else member.closed_at_wechat
-    gives_up = closed_at is not None and clock.now() - closed_at >= _BALANCE_KEPT
+    member = member_queries.current(job.key)
+    if member is None or member.closed_at_wechat is None:
+        return  # they have left, or turned out to be one who has another account at WeChat
     try:
-        erase(job.key, gives_up)
+        erase(job.key, clock.now() - member.closed_at_wechat >= _BALANCE_KEPT)
     except MallError as fault:
         if fault.code == "account_open":
             log.warning("leaving_hindered", hindrances=",".join(fault.data["hindrances"]))

@@ -1,0 +1,1 @@
+"""Who follows the official account."""
