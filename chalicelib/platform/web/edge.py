@@ -236,9 +236,11 @@ def _perform(
 
 
 def _count(endpoint: Endpoint, call: Call) -> None:
-    """Count a call that is limited. Raises `too_many_requests` for one too many in this minute."""
+    """Count a call that is limited. Raises `too_many_requests` for one too many in this minute, or this hour."""
     if endpoint.per_minute is not None:
         limits.count_call(endpoint.handler.__name__, call.caller, endpoint.per_minute)
+    if endpoint.per_hour is not None:
+        limits.count_call(endpoint.handler.__name__, call.caller, endpoint.per_hour, limits.HOUR)
 
 
 def _admit(endpoint: Endpoint, token: tokens.Token | None) -> str:

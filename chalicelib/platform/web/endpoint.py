@@ -105,6 +105,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     takes: str
     body_max: int
     per_minute: int | None
+    per_hour: int | None = None
     admits: bool = False
     fields_of: str
     secret: bool = False
@@ -162,6 +163,7 @@ def endpoint(
     takes: str = "application/json",
     body_max: int = BODY_MAX,
     per_minute: int | None = None,
+    per_hour: int | None = None,
     admits: bool = False,
     fields_of: str = "",
     secret: bool = False,
@@ -171,13 +173,13 @@ def endpoint(
     `errors` are the codes it may answer beyond those that follow from the declaration; `cache_seconds` gives the answer
     an ETag and lets clients keep it that long; one that is `shared` is the same for everybody, and a content delivery
     network may keep it too (`cdn_seconds`); `media` is the type of the answer, `takes` of the body. A member or an
-    operator may call it `per_minute` times, and is refused with `too_many_requests` then. Where a handler `admits`, it
-    is the handler that refuses a member's token which was called in, by what it reads anyway; else the edge looks.
-    `fields_of` is a module of the wing whose refusals.py names the fields for people, where that is another wing than
-    the handler's. Of a `secret` body, which holds a password or a code, the operators' log keeps nothing, also where it
-    stands in a wrong field.
+    operator may call it `per_minute` times, or `per_hour`, and is refused with `too_many_requests` then. Where a
+    handler `admits`, it is the handler that refuses a member's token which was called in, by what it reads anyway; else
+    the edge looks. `fields_of` is a module of the wing whose refusals.py names the fields for people, where that is
+    another wing than the handler's. Of a `secret` body, which holds a password or a code, the operators' log keeps
+    nothing, also where it stands in a wrong field.
     """
-    if per_minute is not None and audience not in (MEMBER, OPERATOR):
+    if (per_minute is not None or per_hour is not None) and audience not in (MEMBER, OPERATOR):
         raise ValueError(f"{route}: members and operators are counted, of others it is not known who they are")
     if admits and audience is not MEMBER:
         raise ValueError(f"{route}: only a member is admitted by the handler")
@@ -204,6 +206,7 @@ def endpoint(
                 takes=takes,
                 body_max=body_max,
                 per_minute=per_minute,
+                per_hour=per_hour,
                 admits=admits,
                 fields_of=fields_of or handler.__module__,
                 secret=secret,

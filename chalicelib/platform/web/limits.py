@@ -1,4 +1,4 @@
-"""Limits of calls: counted by the minute, for each member or operator.
+"""Limits of calls: counted by the minute or the hour, for each member or operator.
 
 It keeps one member from taking more than their share of the mall; one person with many accounts is met by the firewall,
 and what must hold exactly (a coupon's limit, unpaid orders) by conditions where it is written. Every call of a member
@@ -21,21 +21,27 @@ from chalicelib.platform.web.tables import Limits
 HERE_PER_MINUTE = 300
 #: How often an operator may make the same call about one member within a minute.
 PERSONS_PER_MINUTE = 300
-_SECONDS = 60
+#: How many pages of a list of members an operator may read within a minute, and how many members may they open whole
+#: within an hour.
+PAGES_OF_PERSONS_PER_MINUTE = 60
+WHOLE_PERSONS_PER_HOUR = 300
+#: What calls are counted in, in seconds.
+MINUTE, HOUR = 60, 3_600
 _ENTRIES_MAX = 50_000
 _KEPT = timedelta(hours=1)
 
 
-def count_call(what: str, who: str, per_minute: int) -> None:
-    """Count one call of `what` by `who`, of whom only a digest is kept.
+def count_call(what: str, who: str, most: int, seconds: int = MINUTE) -> None:
+    """Count one call of `what` by `who`, of whom only a digest is kept, in this minute, or the time of so many seconds.
 
-    Raises `too_many_requests` beyond so many in this minute; `retry_after` is when the next minute begins, in seconds.
+    Raises `too_many_requests` beyond so many in it; `retry_after` is when the next one begins, in seconds.
     """
     now = clock.unix()
-    key = (f"{what}#{ids.digest(who.encode())}#{now // _SECONDS}",)
-    after = write(Limits, key, [Limits.times.add(1), Limits.expires.set(clock.now() + _KEPT)])
-    if int(after["times"]["N"]) > per_minute:
-        raise MallError("too_many_requests", retry_after=_SECONDS - now % _SECONDS)
+    key = (f"{what}#{ids.digest(who.encode())}#{now // seconds}",)
+    ends = clock.now() + timedelta(seconds=seconds) + _KEPT
+    after = write(Limits, key, [Limits.times.add(1), Limits.expires.set(ends)])
+    if int(after["times"]["N"]) > most:
+        raise MallError("too_many_requests", retry_after=seconds - now % seconds)
 
 
 class _Minute:
@@ -51,8 +57,8 @@ def count_here(what: str, who: str) -> None:
     Raises `too_many_requests` beyond HERE_PER_MINUTE, as `count_call` does.
     """
     now = clock.unix()
-    if _Minute.number != now // _SECONDS or len(_Minute.times) >= _ENTRIES_MAX:
-        _Minute.number, _Minute.times = now // _SECONDS, {}
+    if _Minute.number != now // MINUTE or len(_Minute.times) >= _ENTRIES_MAX:
+        _Minute.number, _Minute.times = now // MINUTE, {}
     times = _Minute.times[what, who] = _Minute.times.get((what, who), 0) + 1
     if times > HERE_PER_MINUTE:
-        raise MallError("too_many_requests", retry_after=_SECONDS - now % _SECONDS)
+        raise MallError("too_many_requests", retry_after=MINUTE - now % MINUTE)

@@ -182,7 +182,9 @@ def codes(declared: Endpoint) -> list[str]:
         "totp_not_set_up": declared.audience is OPERATOR,
         "not_found": "{" in declared.path,
         "too_large": declared.method != "GET",
-        "too_many_requests": declared.audience in (VISITOR, MEMBER) or declared.per_minute is not None,
+        "too_many_requests": declared.audience in (VISITOR, MEMBER)
+        or declared.per_minute is not None
+        or declared.per_hour is not None,
         "unavailable": True,
     }
     return list(dict.fromkeys([code for code, holds in follows.items() if holds] + list(declared.errors)))
