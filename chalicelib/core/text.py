@@ -45,6 +45,13 @@ def normal(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def search_form(text: str) -> str:
+    """Write the text as it is looked for: in one width and one case, with single blanks between its words, so that what
+    people take for the same name is the same ("Ａｌｉｃｅ　王" and "alice 王"). "" of blanks alone."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.split())
+
+
 def normal_json(body: bytes) -> bytes:
     """Write the texts of a JSON document in that form; one that is in it already stays as it is.
 

@@ -46,6 +46,7 @@ from chalicelib.customers.members.tables import (
     Identities,
     Members,
     addresses_key,
+    found_anew,
     mini_identity,
     profile_item,
     profile_key,
@@ -184,7 +185,7 @@ def change_profile(member_id: str, decide: Callable[[Profile, Transaction], Prof
 
 
 def _write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) -> None:
-    changes = [Members.profile.set(after), Members.version.set(before.version + 1)]
+    changes = [Members.profile.set(after), Members.version.set(before.version + 1), *found_anew(before.value, after)]
     tx.update(*profile_key(after.member_id), changes, Members.version == before.version, Conflict)
     for url in sorted(pictures(before.value) - pictures(after)):
         files.give_up(tx, owner_of(after.member_id), url)

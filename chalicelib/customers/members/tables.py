@@ -13,19 +13,29 @@
 | whether a token is still good | by what the call reads anyway, else Get (member, "profile"), remembered | 0.5 RRU |
 | call tokens in | Update profile and addresses in one transaction | 4 WRU |
 | everybody, by when they joined | Query by_joining in each shard | 0.5 RRU per 4 KB, some 40 members |
+| who has a nickname that begins so; whose phone ends so | Query by_name, by_phone_end | 0.5 RRU per 4 KB, some 30 |
+| give, change or take back a nickname or a phone | + their indexes, as the profile changes | + 1, 2 or 1 WRU |
 
 An identity ("mini:<appid>:<openid>") says which member it is of, so that one person has one member whatever they
 log in with, and so that of two first logins at once one wins. The index of everybody holds keys only, so that no change
 of a profile is written there too.
+
+What operators find a member by stands beside the profile, and in indexes of keys alone: they cost where it changes, and
+nothing at a login or an order; and as the profile goes, nothing of it stays. They are not sharded. The last digits of
+phones are ten thousand partitions that are asked for and written alike; a name is written where somebody changes it,
+and a thousand in a second would have to take one that begins with the same character.
 """
 
 from __future__ import annotations
 
+import msgspec
 from pynamodb.attributes import NumberAttribute, TTLAttribute, UnicodeAttribute
+from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
 from chalicelib.core.settings import identity_key, settings
+from chalicelib.customers.members.finding.rules import Handles
 from chalicelib.customers.members.rules import Addresses, Block, Profile
 from chalicelib.customers.members.sessions.rules import CalledIn
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
@@ -50,6 +60,28 @@ class ByJoining(GlobalSecondaryIndex["Members"]):
     joined = UnicodeAttribute(range_key=True)
 
 
+class ByName(GlobalSecondaryIndex["Members"]):
+    """Members with a nickname, under its first character, by the form in which it is looked for."""
+
+    class Meta:
+        index_name = "by_name"
+        projection = KeysOnlyProjection()
+
+    name_start = UnicodeAttribute(hash_key=True)
+    name_form = UnicodeAttribute(range_key=True)
+
+
+class ByPhoneEnd(GlobalSecondaryIndex["Members"]):
+    """Members with a phone, under its last four digits, by when they joined."""
+
+    class Meta:
+        index_name = "by_phone_end"
+        projection = KeysOnlyProjection()
+
+    phone_end = UnicodeAttribute(hash_key=True)
+    joined = UnicodeAttribute(range_key=True)
+
+
 class Members(Table):
     """The parts of a member; which document is there follows from the part."""
 
@@ -68,8 +100,14 @@ class Members(Table):
     # part "profile"
     roster = UnicodeAttribute(null=True)
     joined = UnicodeAttribute(null=True)
+    #: What operators find the member by (finding/rules.py).
+    name_start = UnicodeAttribute(null=True)
+    name_form = UnicodeAttribute(null=True)
+    phone_end = UnicodeAttribute(null=True)
 
     by_joining = ByJoining()
+    by_name = ByName()
+    by_phone_end = ByPhoneEnd()
 
 
 class Identities(Table):
@@ -96,14 +134,27 @@ def profile_key(member_id: str) -> Key:
 
 def profile_item(profile: Profile) -> Members:
     """Make the item of the profile of a member who joins."""
+    known_by = Handles.of(profile)
     return Members(
         profile.member_id,
         PROFILE,
+        name_start=known_by.name_start,
+        name_form=known_by.name_form,
+        phone_end=known_by.phone_end,
         profile=profile,
         version=1,
         roster=roster(ids.shard(profile.member_id, settings().member_shards)),
         joined=f"{clock.stamp(profile.joined_at)}|{profile.member_id}",
     )
+
+
+def found_anew(before: Profile, after: Profile) -> list[Action]:
+    """Have operators find the member by what the profile says after a change; nothing where that is the same."""
+    now, then = msgspec.structs.asdict(Handles.of(after)), msgspec.structs.asdict(Handles.of(before))
+    changed: list[tuple[UnicodeAttribute, str | None]] = [
+        (getattr(Members, field), value) for field, value in now.items() if value != then[field]
+    ]
+    return [attribute.remove() if value is None else attribute.set(value) for attribute, value in changed]
 
 
 def roster(shard: int) -> str:

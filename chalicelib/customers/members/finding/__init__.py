@@ -1,0 +1,1 @@
+"""What operators find a member by."""
