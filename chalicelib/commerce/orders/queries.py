@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -85,6 +86,16 @@ def orders_of_member(
         found = found[:limit]
         after = {name: found[-1][name] for name in ("order_id", "member_id", "placed")}
     return orders_of([raw["order_id"]["S"] for raw in found]), cursors.write(listing, after)
+
+
+def overview_of(member_id: str, latest: int, counted: int) -> tuple[list[Order], dict[str, int], bool]:
+    """Read the latest orders of the member, and count by state the latest `counted` of all; whether these are all. From
+    an index: an order of this moment may be missing. 0.5 RRU for 25 that are counted, and for each that is read."""
+    page, rest = read.query(Orders, member_id, index=Orders.by_member, forward=False, limit=counted)
+    counts = Counter(raw["state"]["S"] for raw in page)
+    keys = [(Orders, (raw["order_id"]["S"],)) for raw in page[:latest]]
+    found = read.batch_get(keys, consistent=False) if keys else []
+    return [item.order for item in found if item is not None], dict(sorted(counts.items())), rest is None
 
 
 def every_order_of(member_id: str) -> Iterator[Order]:

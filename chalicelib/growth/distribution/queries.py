@@ -96,11 +96,12 @@ def detail(member_id: str) -> AdminDistributorDetail:
         invite_code=distributor.invite_code,
         rewarded=distributor.rewarded,
         tier_progress=tier_progress(distributor.tier, record.totals, DISTRIBUTION.current()),
-        tie=_binding(member_id),
+        tie=tie_of(member_id),
     )
 
 
-def _binding(member_id: str) -> BindingView | None:
+def tie_of(member_id: str) -> BindingView | None:
+    """Show to whom the member is bound; None where that is nobody."""
     item = read.get(Distributors, *binding_key(member_id)[1])
     if item is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
@@ -91,6 +92,13 @@ def members_of(segment_id: str, limit: int, cursor: str | None) -> tuple[list[Me
         for row, item, one in zip(rows, profiles, theirs, strict=True)
     ]
     return found, cursors.write(listing, position)
+
+
+def listed(segment_id: str, limit: int, position: Any) -> tuple[dict[str, datetime], Any]:
+    """List a page of ids of the members of a segment or tag, each with since when; and where to go on (None: no
+    more)."""
+    rows, after = membership.members_of(segment_id, limit, position)
+    return {row.member_id: unstamped(row.entered_at) for row in rows}, after
 
 
 def life_cycle_of(found: Stored) -> Segment | None:

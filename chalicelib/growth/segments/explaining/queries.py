@@ -11,10 +11,12 @@ from chalicelib.core.errors import MallError
 from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
 from chalicelib.growth.segments.assessment.rules import counts_since, viewed
 from chalicelib.growth.segments.birthdays.queries import around
+from chalicelib.growth.segments.definitions.rules import Entry
+from chalicelib.growth.segments.evaluation.rules import View
 from chalicelib.growth.segments.explaining.rules import Why, explained
 from chalicelib.growth.segments.restoring.queries import known
-from chalicelib.growth.segments.traits.queries import as_of_now, book_for
-from chalicelib.growth.segments.traits.rules import instant, ms
+from chalicelib.growth.segments.traits.queries import Stored, as_of_now, book_for
+from chalicelib.growth.segments.traits.rules import Traits, instant, ms
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,12 +45,29 @@ def reason(segment_id: str, member_id: str) -> Reason:
     if entry is None:
         raise MallError("not_found")
     traits = as_of_now(found)
-    since = traits.inside.get(segment_id)
+    return _reason(entry, traits, viewed(book, traits, ms(clock.now()), around))
+
+
+def reasons(found: Stored) -> list[tuple[str, Reason]]:
+    """Say why a member of whom this is known is in each segment that they are in now, with its name; those of the life
+    cycle first. Nothing more is read."""
+    book, traits = book_for(found.traits), as_of_now(found)
     view = viewed(book, traits, ms(clock.now()), around)
+    segments = [one for one in book.entries.values() if not one.definition.tag]
+    return [
+        (one.definition.name, _reason(one, traits, view))
+        for one in segments
+        if one.definition.segment_id in traits.inside
+    ]
+
+
+def _reason(entry: Entry, traits: Traits, view: View) -> Reason:
+    segment_id = entry.definition.segment_id
+    since = traits.inside.get(segment_id)
     view.since = counts_since(entry.definition)
     return Reason(
         segment_id=segment_id,
-        member_id=member_id,
+        member_id=traits.member_id,
         inside=since is not None,
         since=None if since is None else instant(since),
         version=entry.definition.version,
