@@ -34,6 +34,7 @@ WINGS = (
     "customers.members", "customers.events",
     "commerce.catalogue", "commerce.coupons", "commerce.pricing", "commerce.cart", "commerce.orders",
     "growth.groupbuy", "growth.distribution", "growth.payouts", "growth.segments", "insight.reconciliation",
+    "insight.portraits",
 )  # fmt: skip
 #: File names of what shoppers and other servers call, and of what operators call: no shopper waits for the latter.
 SHOP_ROUTES = ("routes", "callbacks")

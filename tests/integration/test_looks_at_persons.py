@@ -1,5 +1,5 @@
 """Whatever shows operators persons, or goes through all of them, is in the operators' log and limited by the minute,
-for each operator."""
+or the hour, for each operator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from local.client import Operator, in_process
 from tests.support.distribution import bare_member
 from tests.support.operators import NAME, SECOND, owner_token, second_token
 
-WINGS = ("chalicelib.customers.events.", "chalicelib.growth.segments.")
+WINGS = ("chalicelib.customers.events.", "chalicelib.growth.segments.", "chalicelib.insight.portraits.")
 RULE = {"life_cycle": ["new"]}
 TAGS = {"add": ["of-test"], "remove": [], "reason": "常客"}
 #: How often an operator may make the call within a minute, and what it is sent.
@@ -25,6 +25,8 @@ LOOKS: dict[str, tuple[int, Any]] = {
     "GET /v1/admin/segments/{segment_id}/members": (60, None),
     "GET /v1/admin/segments/{segment_id}/members/{member_id}": (300, None),
     "GET /v1/admin/members?segment=new": (60, None),
+    "GET /v1/admin/members?q=m2222": (60, None),
+    "GET /v1/admin/members/{member_id}?purpose=risk": (300, None),
     "GET /v1/admin/members/{member_id}/tags": (300, None),
     "POST /v1/admin/members/{member_id}/tags": (300, TAGS),
     "GET /v1/admin/members/{member_id}/segment-history": (300, None),
@@ -33,6 +35,8 @@ LOOKS: dict[str, tuple[int, Any]] = {
     "POST /v1/admin/segments/preview": (30, {"rule": RULE}),
     "POST /v1/admin/audiences": (30, {"segment_id": "new"}),
 }
+#: Those that are limited by the hour.
+BY_THE_HOUR = {"GET /v1/admin/members/{member_id}?purpose=risk"}
 
 
 def route_of(declared: Endpoint) -> str:
@@ -59,11 +63,13 @@ def test_it_is_logged_and_limited_for_each_operator(
 ) -> None:
     most, body = LOOKS[look]
     method, _, path = look.partition(" ")
+    span = 3600 if look in BY_THE_HOUR else 60
     usual, asked = limits.count_call, list[tuple[str, int]]()
 
-    def one_alone(what: str, who: str, per_minute: int) -> None:
-        asked.append((who, per_minute))
-        usual(what, who, 1)
+    def one_alone(what: str, who: str, most: int, seconds: int = 60) -> None:
+        assert seconds == span
+        asked.append((who, most))
+        usual(what, who, 1, seconds)
 
     monkeypatch.setattr(limits, "count_call", one_alone)
     first, second = (Operator(in_process(), token) for token in (owner_token(), second_token()))
@@ -76,7 +82,7 @@ def test_it_is_logged_and_limited_for_each_operator(
     later(1)
     call(first).refused(429, "too_many_requests")
     assert call(second).status in (200, 201)
-    later(60)
+    later(span)
     assert call(first).status in (200, 201)
     assert asked == [(name, most) for name in (NAME, NAME, SECOND, NAME)]
     entries, _ = audit.page(clock.day(clock.now()), NAME, 10, None)

@@ -63,6 +63,7 @@ AUDIENCES = {
     "GET /v1/admin/segments/{segment_id}/history": "segments.read",
     "POST /v1/admin/segments/preview": "segments.read",
     "GET /v1/admin/members": "members.read",
+    "GET /v1/admin/members/{member_id}": "members.read",
     "GET /v1/admin/members/{member_id}/tags": "members.read",
     "POST /v1/admin/members/{member_id}/tags": "members.tag",
     "GET /v1/admin/members/{member_id}/segment-history": "members.read",

@@ -30,7 +30,7 @@ HOUSE: dict[str, tuple[str, ...]] = {
     "growth": (
         "groupbuy", "distribution", "payouts", "segments", "messaging", "wecom", "journeys", "plans",
     ),
-    "insight": ("reconciliation", "reports"),
+    "insight": ("reconciliation", "reports", "portraits"),
 }  # fmt: skip
 STOREYS = [
     f"{neighbourhood}.{wing}" if wing else neighbourhood

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from chalicelib.core.errors import invalid
 from chalicelib.growth.segments import queries
 from chalicelib.growth.segments.audiences import queries as audience_queries
 from chalicelib.growth.segments.audiences import service as audiences
@@ -13,7 +12,6 @@ from chalicelib.growth.segments.inputs import (
     BODY_MAX,
     AudienceInput,
     DaysQuery,
-    MembersQuery,
     MemberTagsInput,
     RuleInput,
     SegmentInput,
@@ -21,7 +19,6 @@ from chalicelib.growth.segments.inputs import (
     TagInput,
 )
 from chalicelib.growth.segments.preview.queries import preview as tried
-from chalicelib.growth.segments.refusals import SEGMENT_OR_TAG
 from chalicelib.growth.segments.tags import service as tagging
 from chalicelib.growth.segments.views import (
     AudienceView,
@@ -41,8 +38,7 @@ from chalicelib.platform.web.types import Page, PageQuery
 READ, WRITE, PERSONS, TAG = "segments.read", "segments.write", "members.read", "members.tag"
 ONE = "/v1/admin/segments/{segment_id}"
 _RULE_ERRORS = ("invalid", "rule_invalid", "rule_too_large", "segment_cycle", "conflict")
-#: How many pages of members an operator may read within a minute, rules try, and lists have made.
-PAGES_PER_MINUTE = 60
+#: How many rules an operator may try within a minute, and lists have made.
 TRIALS_PER_MINUTE = 30
 
 
@@ -77,10 +73,17 @@ def delete_segment(segment_id: str) -> None:
     defining.delete(segment_id, is_tag=False)
 
 
-@endpoint(f"GET {ONE}/members", OPERATOR, permission=PERSONS, errors=("cursor_invalid", "too_many_requests"))
-def list_members_of(call: Call, segment_id: str, query: PageQuery) -> Page[MemberOfSegment]:
+@endpoint(
+    f"GET {ONE}/members",
+    OPERATOR,
+    permission=PERSONS,
+    errors=("cursor_invalid",),
+    per_minute=limits.PAGES_OF_PERSONS_PER_MINUTE,
+)
+def list_members_of(segment_id: str, query: PageQuery) -> Page[MemberOfSegment]:
     """The members of a segment or tag, each with since when. Up to 60 pages a minute and operator."""
-    return _members(call, segment_id, query)
+    queries.check_segment(segment_id)
+    return Page(*queries.members_of(segment_id, query.limit, query.cursor))
 
 
 @endpoint(f"GET {ONE}/members/{{member_id}}", OPERATOR, permission=PERSONS, per_minute=limits.PERSONS_PER_MINUTE)
@@ -108,27 +111,6 @@ def preview(body: RuleInput) -> PreviewView:
     they are very many and nobody has counted them yet. Up to 30 a minute and operator."""
     defining.check_rule(body.rule)
     return preview_view(tried(body.rule))
-
-
-@endpoint(
-    "GET /v1/admin/members",
-    OPERATOR,
-    permission=PERSONS,
-    errors=("invalid", "not_found", "cursor_invalid", "too_many_requests"),
-)
-def list_members(call: Call, query: MembersQuery) -> Page[MemberOfSegment]:
-    """The members of a segment, or those who have a tag; one of the two is to be named."""
-    if (query.segment is None) == (query.tag is None):
-        raise invalid(SEGMENT_OR_TAG.at("segment"))
-    segment_id = query.segment if query.tag is None else queries.tag_named(query.tag)
-    assert segment_id is not None
-    return _members(call, segment_id, query)
-
-
-def _members(call: Call, segment_id: str, query: PageQuery) -> Page[MemberOfSegment]:
-    limits.count_call("segment_members", call.caller, PAGES_PER_MINUTE)
-    queries.check_segment(segment_id)
-    return Page(*queries.members_of(segment_id, query.limit, query.cursor))
 
 
 @endpoint("GET /v1/admin/members/{member_id}/tags", OPERATOR, permission=PERSONS, per_minute=limits.PERSONS_PER_MINUTE)

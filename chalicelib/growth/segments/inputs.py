@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.platform.web.types import Id, PageQuery, Reason256, ShortText
+from chalicelib.platform.web.types import Id, Reason256, ShortText
 
 #: Members that one request lists, and how large its body may be then.
 LISTED_MAX = 10_000
@@ -86,13 +86,6 @@ class DaysQuery(msgspec.Struct, kw_only=True):
     """How many days back, today included."""
 
     days: Annotated[int, Meta(ge=1, le=400)] = 30
-
-
-class MembersQuery(PageQuery, kw_only=True):
-    """Members of a segment, or those who have a tag: one of the two."""
-
-    segment: Id | None = None
-    tag: ShortText | None = None
 
 
 class OwnTagsQuery(msgspec.Struct, kw_only=True):

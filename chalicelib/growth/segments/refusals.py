@@ -70,7 +70,6 @@ WHO_IS_IN_IT = Reason(
     "请在 segment_id、rule、members 中选且只选一项",
     "name exactly one of segment_id, rule and members",
 )
-SEGMENT_OR_TAG = Reason("segment_or_tag", "请在 segment 与 tag 中选且只选一项", "name a segment or a tag, and one only")
 
 FIELDS: Labels = {
     "rule": ("规则", "the rule"),

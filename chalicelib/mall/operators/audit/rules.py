@@ -31,6 +31,9 @@ _TOLD = frozenset({"reason", "note", "remark", "tracking_no"})
 _ABOUT_PERSONS = frozenset({"orders", "members", "withdrawals", "distributors"})
 _WORDS = frozenset({"carrier", "kind", "outcome", "state", "tier"})
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: Parameters by which persons are looked for: a nickname, the end of a phone, an openid; or a member's id.
+_ASKED = frozenset({"q", "identity"})
+_MEMBER = re.compile(r"m[a-z2-7]{24}")
 _LONG_NUMBER = re.compile(r"\d{7,}")
 #: What a field is called, where nobody has chosen the name to tell something.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -73,12 +76,13 @@ def kept_body(body: bytes, fields: Collection[str], about_persons: bool) -> str:
 
 def kept_parameters(parameters: Mapping[str, str], about_persons: bool) -> dict[str, str]:
     """Give what the log keeps of a request's path and query: texts shortened, secrets hidden. `about_persons`: of what
-    is no word or id, or may be a phone, the length alone."""
+    is no word or id, or may be a phone, and of what persons are looked for by, other than an id, the length alone."""
 
     def kept(name: str, value: str) -> str:
         if _is_secret(name):
             return _HIDDEN
-        told = about_persons and (not _WORD.fullmatch(value) or _LONG_NUMBER.fullmatch(value) is not None)
+        is_word = _WORD.fullmatch(value) and not _LONG_NUMBER.fullmatch(value)
+        told = about_persons and not (_MEMBER.fullmatch(value) if name in _ASKED else is_word)
         return f"({len(value)} characters)" if told else shortened(value)
 
     return {name: kept(name, value) for name, value in parameters.items()}

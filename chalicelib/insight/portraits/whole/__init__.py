@@ -1,0 +1,1 @@
+"""All that the mall knows of one member, on one page."""

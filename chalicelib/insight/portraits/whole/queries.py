@@ -1,0 +1,136 @@
+"""All that the mall knows of a member, read part by part from the wings that keep it.
+
+| part | how | units |
+|---|---|---|
+| person, identities, life cycle, touches, consents | Get profile | 1 RRU, 3 of who was merged into another |
+| traits, segments with why, tags | Get traits | 1 RRU per 4 KB |
+| orders | Query by_member, BatchGet the latest 10 | 0.5 RRU per 25, at most 500; 0.5 each |
+| coupons | Query by_end, open and used ones | 0.5 RRU per 8, at most 100 of each |
+| tie | Get | 1 RRU |
+| of a distributor account and commissions | Get 3, Query by_member, BatchGet the latest 10 | 4 RRU, and 1 each |
+| events | Query by_time, BatchGet 20 batches at most | 0.5 RRU, and 0.5 or 1 each |
+
+A member with ten orders, ten coupons and a batch of events is some 12 RRU; one with everything is below 70.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+import msgspec
+
+from chalicelib.commerce.coupons.wallet import queries as wallet
+from chalicelib.commerce.orders import queries as orders
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.customers.events import queries as events
+from chalicelib.customers.events.rules import oldest
+from chalicelib.customers.events.views import EventView, event_view
+from chalicelib.customers.members.finding.queries import whoever_is
+from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
+from chalicelib.customers.members.rules import Profile, segment_of
+from chalicelib.customers.members.settings import LIFE_CYCLE
+from chalicelib.growth.distribution import queries as distribution
+from chalicelib.growth.segments.explaining.queries import reasons
+from chalicelib.growth.segments.restoring.queries import known
+from chalicelib.growth.segments.traits.queries import as_of_now
+from chalicelib.growth.segments.traits.rules import Traits
+from chalicelib.growth.segments.views import tag_of_member
+from chalicelib.insight.portraits.rules import bought
+from chalicelib.insight.portraits.whole.views import (
+    ConsentsView,
+    CouponsView,
+    DistributionView,
+    OrdersView,
+    PortraitView,
+    TouchesView,
+    TraitsView,
+    absorbed_view,
+    coupons_view,
+    identities_of,
+    order_card,
+    person_view,
+    segment_of_member,
+)
+
+_T = TypeVar("_T")
+
+#: Which permission another part is read under elsewhere.
+PARTS = {"orders": "orders.read", "coupons": "coupons.read", "distribution": "distributors.read"}
+#: How many of the latest are shown.
+_ORDERS, _COMMISSIONS, _EVENTS = 10, 10, 20
+#: How many orders are counted, and coupons of each kind, before it is said that there are more.
+_ORDERS_COUNTED, _COUPONS_COUNTED = 500, 100
+
+
+def portrait(member_id: str, permissions: Collection[str]) -> PortraitView:
+    """Show the member, or whom they were merged into, whole, as far as an operator with these permissions may see it.
+
+    Lists are as they were a moment ago. Raises `not_found`.
+    """
+    member = whoever_is(member_id)
+    found = None if member is None else known(member.member_id)
+    if member is None or found is None:
+        raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),))
+    traits, now = as_of_now(found), clock.now()
+    withheld = [part for part, permission in PARTS.items() if permission not in permissions]
+
+    def unless_withheld(part: str, read: Callable[[Profile, Traits], _T]) -> _T | None:
+        return None if part in withheld else read(member, traits)
+
+    return PortraitView(
+        member_id=member.member_id,
+        person=person_view(member),
+        identities=identities_of(member),
+        absorbed=[absorbed_view(one) for one in member.absorbed],
+        life_cycle=segment_of(member, now, LIFE_CYCLE.current()),
+        traits=_traits(traits),
+        segments=[segment_of_member(name, reason) for name, reason in reasons(found)],
+        tags=[tag_of_member(name, tag) for name, tag in sorted(traits.tags.items())],
+        orders=unless_withheld("orders", _orders),
+        coupons=unless_withheld("coupons", _coupons),
+        distribution=unless_withheld("distribution", _distribution),
+        touches=_touches(member),
+        events=_events(member),
+        consents=ConsentsView(consents=member.consents, personalised=member.personalised),
+        withheld=withheld,
+    )
+
+
+def _traits(traits: Traits) -> TraitsView:
+    return TraitsView(**msgspec.structs.asdict(bought(traits)), distributor=traits.distributor or None)
+
+
+def _orders(member: Profile, traits: Traits) -> OrdersView:
+    latest, counts, counted_all = orders.overview_of(member.member_id, _ORDERS, _ORDERS_COUNTED)
+    return OrdersView(
+        counts=counts, counted_all=counted_all, gmv_fen=bought(traits).net_fen,
+        latest=[order_card(order) for order in latest],
+    )  # fmt: skip
+
+
+def _coupons(member: Profile, _: Traits) -> CouponsView:
+    return coupons_view(*wallet.overview_of(member.member_id, _COUPONS_COUNTED), clock.now())
+
+
+def _distribution(member: Profile, traits: Traits) -> DistributionView:
+    """Of who never applied, the tie alone is read."""
+    member_id = member.member_id
+    if not traits.distributor:
+        return DistributionView(tie=distribution.tie_of(member_id), distributor=None, commissions=[])
+    detail = distribution.detail(member_id)
+    latest, _rest = distribution.commissions(None, member_id, None, _COMMISSIONS, None)
+    return DistributionView(tie=detail.tie, distributor=detail, commissions=latest)
+
+
+def _touches(member: Profile) -> TouchesView:
+    """Where the member came from, as the profile has it: what channels keep of each touch is added here."""
+    first, last = member.first_source or msgspec.UNSET, member.last_source or msgspec.UNSET
+    return TouchesView(first=first, last=last, invites=member.invites)
+
+
+def _events(member: Profile) -> list[EventView]:
+    now = clock.now()
+    told, _rest = events.history(member.member_id, None, oldest(now), now, _EVENTS, None)
+    return [event_view(one) for one in told]

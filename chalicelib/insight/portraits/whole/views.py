@@ -1,0 +1,229 @@
+"""All that the mall knows of a member, as operators are shown it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chalicelib.commerce.coupons.rules import CouponState, Held
+from chalicelib.commerce.coupons.views import CouponView, coupon_view
+from chalicelib.commerce.orders.rules import Order, State
+from chalicelib.customers.events.views import EventView
+from chalicelib.customers.members.consents.rules import Consent, standing
+from chalicelib.customers.members.identities.rules import Absorbed, Evidence, Kind, Trust, trust_of
+from chalicelib.customers.members.identities.rules import Identity as Known
+from chalicelib.customers.members.rules import Birthday, Block, Invite, Profile, Segment, Source
+from chalicelib.growth.distribution.views import AdminCommission, AdminDistributorDetail, BindingView
+from chalicelib.growth.segments.explaining.queries import Reason
+from chalicelib.growth.segments.explaining.rules import Why
+from chalicelib.growth.segments.views import MemberTag
+from chalicelib.insight.portraits.rules import Bought, masked_id, masked_phone
+
+#: How many coupons are shown of each state.
+_COUPONS = 20
+
+
+class PersonView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a member says of themselves, and how they stand with the mall. `returned`: they left once, and came back."""
+
+    nickname: str
+    avatar_url: str
+    phone: str
+    birthday: Birthday | None = None
+    joined_at: datetime
+    last_seen: datetime | None = None
+    returned: bool = False
+    blocked: Block | None = None
+    closed_at_wechat: datetime | None = None
+    follows_oa: bool = False
+
+
+class IdentityView(msgspec.Struct, frozen=True, kw_only=True):
+    """An id by which the member is known: how that is known, since when, what it proves (docs/identity.md); the id
+    itself masked."""
+
+    kind: Kind
+    evidence: Evidence
+    since: datetime
+    trust: Trust
+    masked: str
+
+
+class AbsorbedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A member who turned out to be this one; until it is `settled`, some of what was theirs is not shown yet."""
+
+    member_id: str
+    at: datetime
+    how: Literal["unionid", "phone", "code", "operator"]
+    settled: bool
+
+
+class TraitsView(Bought, frozen=True, kw_only=True):
+    """What the rules of segments go by: what was bought, and whether the member is a distributor (null: they never
+    were)."""
+
+    distributor: str | None
+
+
+class SegmentOfMember(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A segment that the member is in now: since when, and why, part by part of its rule."""
+
+    segment_id: str
+    name: str
+    since: datetime | None
+    building: bool = False
+    undecided: bool = False
+    why: Why | None = None
+
+
+class OrderCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order in short: `name` is that of its first line, `pieces` all that was ordered."""
+
+    order_id: str
+    state: State
+    name: str
+    pieces: int
+    payable_fen: int
+    paid_fen: int
+    refunded_fen: int
+    created_at: datetime
+    paid_at: datetime | None = None
+
+
+class OrdersView(msgspec.Struct, frozen=True, kw_only=True):
+    """The member's orders: how many in which state (of the latest, where they are not `counted_all`), what was paid for
+    all of them and not given back, in fen, and the latest ones."""
+
+    counts: dict[str, int]
+    counted_all: bool
+    gmv_fen: int
+    latest: list[OrderCard]
+
+
+class CouponsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The member's coupons: how many in which state (of those that end last, where they are not `counted_all`), and the
+    first of each state by their end, the last ones first."""
+
+    counts: dict[CouponState, int]
+    counted_all: bool
+    items: list[CouponView]
+
+
+class DistributionView(msgspec.Struct, frozen=True, kw_only=True):
+    """To whom the member is bound; and, of a distributor, their account and their latest commissions."""
+
+    tie: BindingView | None
+    distributor: AdminDistributorDetail | None
+    commissions: list[AdminCommission]
+
+
+class TouchesView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the member came from first and last, and the links that they were invited by, the latest first."""
+
+    first: Source | UnsetType = UNSET
+    last: Source | UnsetType = UNSET
+    invites: list[Invite]
+
+
+class ConsentsView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the member agreed to and took back, and whether offers may be chosen for them by what they did."""
+
+    consents: list[Consent]
+    personalised: bool
+
+
+class PortraitView(msgspec.Struct, frozen=True, kw_only=True):
+    """A member seen whole. Parts that the operator may not read elsewhere are null, and named in `withheld`."""
+
+    member_id: str
+    person: PersonView
+    identities: list[IdentityView]
+    absorbed: list[AbsorbedView]
+    life_cycle: Segment
+    traits: TraitsView
+    segments: list[SegmentOfMember]
+    tags: list[MemberTag]
+    orders: OrdersView | None
+    coupons: CouponsView | None
+    distribution: DistributionView | None
+    touches: TouchesView
+    events: list[EventView]
+    consents: ConsentsView
+    withheld: list[str]
+
+
+def person_view(member: Profile) -> PersonView:
+    """Show who the member is."""
+    return PersonView(
+        nickname=member.nickname,
+        avatar_url=member.avatar_url,
+        phone=masked_phone(member.phone),
+        birthday=member.birthday,
+        joined_at=member.joined_at,
+        last_seen=member.last_seen,
+        returned=member.returned,
+        blocked=member.blocked,
+        closed_at_wechat=member.closed_at_wechat,
+        follows_oa=member.follows_oa,
+    )
+
+
+def identities_of(member: Profile) -> list[IdentityView]:
+    """Show by which ids the member is known: the login of their own, those of members who turned out to be them, what
+    else WeChat has told, and the phone."""
+    known = {one.key.rpartition(":")[2]: one for one in member.identities}
+    logins = [(member.openid, member.joined_at), *((one.openid, one.at) for one in member.absorbed)]
+    for openid, since in logins:
+        if openid:
+            known.setdefault(openid, Known(key=f"mini:{openid}", evidence="login", at=since))
+    if member.unionid:
+        known.setdefault(member.unionid, Known(key=f"union:{member.unionid}", evidence="login", at=member.joined_at))
+    found = [_identity(one, masked_id(one.key)) for one in known.values() if one.kind != "phone"]
+    if member.phone is None:
+        return found
+    given = standing(member.consents, "phone")
+    since = member.joined_at if given is None else given.at
+    return [*found, _identity(Known(key="phone:", evidence="phone", at=since), masked_phone(member.phone))]
+
+
+def _identity(known: Known, masked: str) -> IdentityView:
+    return IdentityView(
+        kind=known.kind, evidence=known.evidence, since=known.at, trust=trust_of(known.key), masked=masked
+    )  # fmt: skip
+
+
+def absorbed_view(one: Absorbed) -> AbsorbedView:
+    """Show who turned out to be the member."""
+    return AbsorbedView(member_id=one.member_id, at=one.at, how=one.how, settled=one.settled)
+
+
+def segment_of_member(name: str, reason: Reason) -> SegmentOfMember:
+    """Show a segment that a member is in."""
+    return SegmentOfMember(
+        segment_id=reason.segment_id, name=name, since=reason.since, building=reason.building,
+        undecided=reason.undecided, why=reason.why,
+    )  # fmt: skip
+
+
+def order_card(order: Order) -> OrderCard:
+    """Show an order in short."""
+    same = ("order_id", "state", "payable_fen", "paid_fen", "refunded_fen", "created_at", "paid_at")
+    pieces = sum(line.quantity for line in order.lines)
+    return OrderCard(name=order.lines[0].name, pieces=pieces, **{field: getattr(order, field) for field in same})
+
+
+def coupons_view(held: Sequence[Held], counted_all: bool, now: datetime) -> CouponsView:
+    """Show the coupons that a member has or had."""
+    states = [one.state_at(now) for one in held]
+    places = Counter[CouponState]()
+    shown: list[CouponView] = []
+    for one, state in zip(held, states, strict=True):
+        places[state] += 1
+        if places[state] <= _COUPONS:
+            shown.append(coupon_view(one))
+    return CouponsView(counts=dict(places), counted_all=counted_all, items=shown)
