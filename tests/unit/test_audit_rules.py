@@ -305,9 +305,20 @@ def test_of_the_query_and_the_path_secrets_are_hidden_and_texts_shortened() -> N
     ("asked", "is_kept"), [("refund_requested", True), ("mdy7vvlnnmtc", True), (PHONE, False), ("张三", False)]
 )
 def test_of_a_query_about_persons_words_and_ids_are_kept(asked: str, is_kept: bool) -> None:
-    assert kept_parameters({"q": asked}, about_persons=True) == {
-        "q": asked if is_kept else f"({len(asked)} characters)"
+    assert kept_parameters({"queue": asked}, about_persons=True) == {
+        "queue": asked if is_kept else f"({len(asked)} characters)"
     }
+
+
+@pytest.mark.parametrize("name", ["q", "identity"])
+@pytest.mark.parametrize(
+    ("asked", "is_kept"), [("m" + "a2" * 12, True), ("8064", False), ("alice", False), ("oAbc", False), ("张三", False)]
+)
+def test_of_what_a_person_is_looked_for_by_an_id_alone_is_kept(name: str, asked: str, is_kept: bool) -> None:
+    assert kept_parameters({name: asked}, about_persons=True) == {
+        name: asked if is_kept else f"({len(asked)} characters)"
+    }
+    assert kept_parameters({name: asked}, about_persons=False) == {name: asked}
 
 
 @given(_PADDING)

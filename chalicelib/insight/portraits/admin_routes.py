@@ -31,8 +31,8 @@ def find_members(call: Call, query: FindQuery) -> Page[MemberCard]:
 
 @endpoint("GET /v1/admin/members/{member_id}", OPERATOR, permission=PERSONS, per_hour=WHOLE_PERSONS_PER_HOUR)
 def see_whole(call: Call, member_id: str, query: PortraitQuery) -> PortraitView:
-    """All that the mall knows of a member, for a purpose; of one who was merged into another, of that one. What the
-    operator may not read elsewhere is withheld. Up to 300 an hour and operator."""
+    """All that the mall knows of a member, for a `purpose` that the log keeps; of one who was merged into another, of
+    that one. What the operator may not read elsewhere is withheld. Up to 300 an hour and operator."""
     shown = portrait(member_id, call.permissions)
     call.outcome.update(member_id=shown.member_id, purpose=query.purpose)
     return shown

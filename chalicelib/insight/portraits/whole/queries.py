@@ -10,7 +10,7 @@
 | of a distributor account and commissions | Get 3, Query by_member, BatchGet the latest 10 | 4 RRU, and 1 each |
 | events | Query by_time, BatchGet 20 batches at most | 0.5 RRU, and 0.5 or 1 each |
 
-A member with ten orders, ten coupons and a batch of events is some 12 RRU; one with everything is below 70.
+A member with a few of each is some 7 RRU, one of whom no list shows all some 22.
 """
 
 from __future__ import annotations

@@ -1,0 +1,196 @@
+"""A member seen whole: every part says what its wing says; every look has a purpose, is in the log, and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bench.units.recorder import Recorder
+from chalicelib.core import clock
+from chalicelib.customers.members import service as members
+from chalicelib.customers.members.consents.service import prefer
+from chalicelib.customers.members.privacy.service import erase
+from chalicelib.customers.members.rules import Source
+from chalicelib.insight.portraits.whole.queries import portrait
+from chalicelib.mall.operators.audit import queries as audit
+from chalicelib.mall.operators.rules import PERMISSIONS
+from chalicelib.platform.web import limits
+from local.client import Client
+from tests.support.distribution import bare_member
+from tests.support.merged import becomes
+from tests.support.operators import appointed
+from tests.support.segment_mall import SegmentMall, opened
+
+#: What a look may cost, in read units: of one who has little, and of one who has as much as is shown.
+LITTLE_RRU, MUCH_RRU = 8, 24
+
+
+@pytest.fixture(scope="module")
+def world(dynamodb: str) -> Iterator[SegmentMall]:
+    with opened("portraits") as mall:
+        yield mall
+
+
+def whole(world: SegmentMall, member_id: str, by: Client | None = None) -> Any:
+    return (by or world.operator).get(f"/v1/admin/members/{member_id}?purpose=service").ok()
+
+
+def test_all_that_the_mall_knows(world: SegmentMall) -> None:
+    mall, member_id = world.mall, world.member()
+    keen = world.segment({"event": "cart_view", "within_days": 30, "op": ">=", "count": 2}, name="常看购物车")
+    _, tag = world.tag()
+    world.built()
+    phone = world.phone(member_id)
+    phone.call("PATCH", "/v1/me", {"nickname": "爱喝茶的人", "birthday": {"month": 2, "day": 3}}).ok()
+    members.seen(member_id, Source(scene="1047", channel="poster", inviter="a-link", at=clock.now()))
+    world.hear(member_id, "cart_view", "cart_view", "cart_view")
+    world.operator.post(f"/v1/admin/members/{member_id}/tags", {"add": [tag], "reason": "老顾客"}).ok()
+    unused, used = mall.coupon(member_id), mall.coupon(member_id)
+    first = mall.buy(member_id, ("pot", 2), coupons=(used,))
+    second = mall.refund(mall.buy(member_id, ("cup", 1)))
+    third = mall.place(member_id, ("cup", 1))
+    world.mall.work()
+
+    seen = whole(world, member_id)
+    person = seen["person"]
+    assert (person["nickname"], person["phone"], person["birthday"]["day"]) == ("爱喝茶的人", "", 3)
+    assert [(one["kind"], one["evidence"], one["trust"]) for one in seen["identities"]] == [("mini", "login", "within")]
+    assert "***" in seen["identities"][0]["masked"]
+    paid = mall.order(first).paid_fen
+    assert (seen["traits"]["orders"], seen["traits"]["net_fen"]) == (1, paid)
+    assert (seen["life_cycle"], seen["traits"]["completed"]) == ("new", 0)
+    inside = {one["segment_id"]: one for one in seen["segments"]}
+    assert set(inside) == {"new", keen}
+    assert inside[keen]["name"] == "常看购物车"
+    assert inside[keen]["why"]["holds"] is True and len(inside[keen]["why"]["known"]["latest"]) >= 2
+    assert [(one["name"], one["why"]) for one in seen["tags"]] == [(tag, "老顾客")]
+    orders = seen["orders"]
+    assert orders["counts"] == {mall.order(first).state: 1, mall.order(second).state: 1, "awaiting_payment": 1}
+    assert (orders["counted_all"], orders["gmv_fen"]) == (True, paid)
+    assert [one["order_id"] for one in orders["latest"]] == [third.order_id, second.order_id, first.order_id]
+    assert orders["latest"][2]["pieces"] == 2 and "address" not in orders["latest"][2]
+    assert seen["coupons"]["counts"] == {"unused": 1, "used": 1}
+    assert {one["coupon_id"]: one["state"] for one in seen["coupons"]["items"]} == {unused: "unused", used: "used"}
+    assert seen["touches"]["last"]["channel"] == "poster"
+    assert [one["token"] for one in seen["touches"]["invites"]] == ["a-link"]
+    assert [one["name"] for one in seen["events"]] == ["cart_view"] * 3
+    assert seen["consents"] == {"consents": [], "personalised": True}
+    assert seen["distribution"] == {"tie": None, "distributor": None, "commissions": []}
+    assert (seen["absorbed"], seen["withheld"]) == ([], [])
+
+
+def test_whom_a_member_brings_and_who_brought_them(world: SegmentMall) -> None:
+    mall = world.mall
+    customer = mall.customers[0]
+    order = mall.buy(customer, ("pot", 1))
+    tie = whole(world, customer)["distribution"]["tie"]
+    assert (tie["inviter"], tie["live"]) == (mall.seller, True)
+    seller = whole(world, mall.seller)
+    assert seller["traits"]["distributor"] == "active"
+    assert seller["distribution"]["distributor"]["pending_fen"] > 0
+    assert order.order_id in {one["order_id"] for one in seller["distribution"]["commissions"]}
+
+
+def test_a_phone_is_shown_by_its_end_and_a_wish_is_heeded(world: SegmentMall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "_ask_wechat", lambda *_: "13912345678")
+    member_id = world.member()
+    members.set_phone(member_id, "code", "p1")
+    prefer(member_id, False)
+    seen = whole(world, member_id)
+    assert seen["person"]["phone"] == "***5678" and "13912345678" not in str(seen)
+    assert [(one["kind"], one["masked"]) for one in seen["identities"]][-1] == ("phone", "***5678")
+    assert seen["consents"]["personalised"] is False
+    assert [(one["what"], one["version"]) for one in seen["consents"]["consents"]] == [("phone", "p1")]
+
+
+def test_of_a_former_member_it_is_the_one_they_became(world: SegmentMall) -> None:
+    member_id, former = bare_member(), bare_member()
+    becomes(former, member_id)
+    world.mall.clock.advance(1)
+    seen = whole(world, former)
+    assert seen["member_id"] == member_id
+    assert [(one["member_id"], one["how"], one["settled"]) for one in seen["absorbed"]] == [
+        (former, "operator", False)
+    ]  # fmt: skip
+    assert [one["kind"] for one in seen["identities"]] == ["mini", "mini"]
+    latest, _ = audit.page(clock.day(clock.now()), None, 1, None)
+    assert latest[0].entry.parameters == {"member_id": former, "purpose": "service"}
+    assert latest[0].outcome == f'{{"member_id":"{member_id}","purpose":"service"}}'
+
+
+def test_what_an_operator_may_not_read_elsewhere_is_withheld(world: SegmentMall) -> None:
+    member_id = world.member()
+    seen = whole(world, member_id, appointed(world.operator, "service"))
+    assert seen["withheld"] == ["distribution"] and seen["distribution"] is None
+    assert seen["orders"] is not None and seen["coupons"] is not None
+    assert whole(world, member_id, appointed(world.operator, "auditor"))["withheld"] == []
+    for role in ("merchandiser", "fulfilment", "finance"):
+        path = f"/v1/admin/members/{member_id}?purpose=service"
+        appointed(world.operator, role).get(path).refused(403, "forbidden")
+
+
+def test_no_look_without_a_purpose(world: SegmentMall) -> None:
+    member_id = world.member()
+    for query in ("", "?purpose=", "?purpose=curiosity"):
+        world.operator.get(f"/v1/admin/members/{member_id}{query}").refused(400, "malformed")
+    for nobody in ("m-nobody", "m" + "2" * 24):
+        world.operator.get(f"/v1/admin/members/{nobody}?purpose=risk").refused(404, "not_found")
+    assert whole(world, member_id)
+    erase(member_id)
+    world.mall.work()
+    world.operator.get(f"/v1/admin/members/{member_id}?purpose=risk").refused(404, "not_found")
+
+
+def test_looks_are_counted_by_the_hour(world: SegmentMall, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = list[tuple[int, int]]()
+    usual = limits.count_call
+
+    def two(what: str, who: str, most: int, seconds: int = limits.MINUTE) -> None:
+        counted.append((most, seconds))
+        usual(what, who, 2, seconds)
+
+    monkeypatch.setattr(limits, "count_call", two)
+    mall, member_id = world.mall, world.member()
+    mall.clock.advance(3600 - clock.now().timestamp() % 3600)
+    looks, path = appointed(world.operator, "service"), f"/v1/admin/members/{member_id}?purpose=order"
+    for _ in range(2):
+        looks.get(path).ok()
+    mall.clock.advance(3000)
+    refused = looks.get(path)
+    refused.refused(429, "too_many_requests")
+    assert int(refused.headers["retry-after"]) == 600
+    whole(world, member_id)  # others go on
+    mall.clock.advance(600)
+    looks.get(path).ok()
+    assert set(counted) == {(300, 3600)}
+
+
+def read_units(member_id: str) -> float:
+    recorder = Recorder()
+    with recorder.recording() as trips:
+        portrait(member_id, PERMISSIONS)
+    return sum(trip.units.reads for trip in trips)
+
+
+def test_what_a_look_costs(world: SegmentMall) -> None:
+    mall, member_id = world.mall, world.member()
+    for _ in range(3):
+        mall.buy(member_id, ("cup", 1))
+    mall.coupon(member_id)
+    world.hear(member_id, "cart_view")
+    mall.work()
+    whole(world, member_id)
+    assert read_units(member_id) <= LITTLE_RRU
+    much = mall.customers[1]
+    for number in range(25):
+        mall.buy(much, ("cup", 1))
+        mall.coupon(much)
+        world.hear(much, *["cart_view"] * 20, ago=timedelta(minutes=number))
+    mall.work()
+    assert read_units(much) <= MUCH_RRU
+    seen = whole(world, much)
+    assert (len(seen["orders"]["latest"]), len(seen["events"])) == (10, 20)
+    assert seen["coupons"]["counts"] == {"unused": 25} and len(seen["coupons"]["items"]) == 20
