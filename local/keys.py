@@ -39,6 +39,12 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     message_key: str
     #: Of who left.
     identity_key: str
+    #: Of the official account, and of the open platform that it shares with the mini-program.
+    oa_appid: str
+    oa_secret: str
+    oa_message_token: str
+    oa_message_key: str
+    open_platform: str
 
 
 def load_or_make(directory: Path) -> Keys:
@@ -89,6 +95,11 @@ def mall_environment(keys: Keys, sandbox_url: str, api_url: str) -> dict[str, st
         "YUTANG_WECHAT_APIV3_KEY": keys.apiv3_key,
         "YUTANG_WECHAT_MESSAGE_TOKEN": keys.message_token,
         "YUTANG_WECHAT_MESSAGE_KEY": keys.message_key,
+        "YUTANG_WECHAT_OA_APPID": keys.oa_appid,
+        "YUTANG_WECHAT_OA_SECRET": keys.oa_secret,
+        "YUTANG_WECHAT_OA_MESSAGE_TOKEN": keys.oa_message_token,
+        "YUTANG_WECHAT_OA_MESSAGE_KEY": keys.oa_message_key,
+        "YUTANG_WECHAT_OPEN_PLATFORM": keys.open_platform,
         "YUTANG_WECHAT_PAY_KEYS": msgspec.json.encode({keys.wechat_key_id: public_pem(keys.wechat_key)}).decode(),
     }
 
@@ -111,9 +122,18 @@ def _make() -> Keys:
         apiv3_key="".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32)),
         token_keys=msgspec.json.encode([secrets.token_urlsafe(32)]).decode(),
         message_token=secrets.token_hex(16),
-        message_key="".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(42)) + "A",
+        message_key=_message_key(),
         identity_key=secrets.token_urlsafe(32),
+        oa_appid="wx" + secrets.token_hex(8),
+        oa_secret=secrets.token_hex(16),
+        oa_message_token=secrets.token_hex(16),
+        oa_message_key=_message_key(),
+        open_platform="wx" + secrets.token_hex(8),
     )
+
+
+def _message_key() -> str:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(42)) + "A"
 
 
 def _rsa_pem() -> str:

@@ -165,7 +165,7 @@ class Meter:
 
 def _know_the_rules() -> None:
     """What every call asks for is known, as in a busy process, and WeChat's token; nothing of the catalogue is."""
-    mini.access_token()
+    mini.account.access_token()
     cache.forget("catalogue")
     pricing_queries.templates()
     order_rules()

@@ -52,6 +52,8 @@ class Metric(StrEnum):
 
     #: Definitions of segments and tags that a process cannot read: once of each state of what is defined.
     DEFINITIONS_UNREADABLE = "DefinitionsUnreadable"
+    #: Logins by a unionid that another member has, who cannot be the same without anybody's act.
+    IDENTITY_CONFLICTS = "IdentityConflicts"
 
 
 _UNITS = {Metric.PAID_FEN: "None", Metric.JOB_LAG: "Seconds"}

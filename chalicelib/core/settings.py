@@ -65,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wechat_api_url: str = "https://api.weixin.qq.com"
     wechat_pay_url: str = "https://api.mch.weixin.qq.com"
     wechat_appid: str = ""
+    #: The official account; "" where the merchant has none, or wants none to be known by it.
+    wechat_oa_appid: str = ""
+    #: The account at WeChat's open platform in which the two have one unionid of a person; another one, others.
+    wechat_open_platform: str = ""
     wechat_mchid: str = ""
     #: Serial number of the merchant's API certificate, 40 hexadecimal digits.
     wechat_merchant_serial: str = ""
@@ -79,6 +83,9 @@ _SECRETS = {
     "wechat_secret": "AppSecret of the mini-program",
     "wechat_message_token": "token of the mini-program's message push, as entered in its console",
     "wechat_message_key": "EncodingAESKey of the message push, 43 characters",
+    "wechat_oa_secret": "AppSecret of the official account",
+    "wechat_oa_message_token": "token of the official account's messages, as entered in its console",
+    "wechat_oa_message_key": "EncodingAESKey of the official account's messages, 43 characters",
     "wechat_merchant_key": "PEM of the merchant's API private key",
     "wechat_apiv3_key": "APIv3 key, 32 ASCII characters",
     "wechat_pay_keys": "JSON object of WeChat Pay public keys: serial or PUB_KEY_ID -> PEM",

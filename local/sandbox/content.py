@@ -99,7 +99,7 @@ def _tell(world: World, url: str, openid: str, trace_id: str, suggest: str) -> N
         "trace_id": trace_id, "result": result,
     }  # fmt: skip
     with contextlib.suppress(requests.RequestException):  # it asks again when nothing comes
-        messages.tell(world.keys, url, event, world.clock())
+        messages.tell(messages.of_mini(world.keys), url, event, world.clock())
 
 
 def _trace() -> str:

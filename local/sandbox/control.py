@@ -6,7 +6,6 @@ Bad input is a 400, a number that nothing has a 404, and what the world's state 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import secrets
@@ -22,6 +21,7 @@ from msgspec import Meta
 
 from local.sandbox import faults, messages
 from local.sandbox.pay import new_transaction_id, trade_json
+from local.sandbox.people import OWN, give, openid_of
 from local.sandbox.transfers import bill_of
 from local.sandbox.world import World, balance_fen, end_transfer, notify, settle
 
@@ -39,7 +39,10 @@ class _Denied(Exception):
 
 
 class _Login(msgspec.Struct, forbid_unknown_fields=True):
+    """Who logs in, and which unionid WeChat gives of them from then on (null: none)."""
+
     user: _Name
+    unionid: str | None = OWN
 
 
 class _Phone(msgspec.Struct, forbid_unknown_fields=True):
@@ -151,7 +154,10 @@ def blueprint(world: World) -> flask.Blueprint:
 
     @control.post("/login")
     def login() -> dict[str, str]:
-        return {"code": _new_code(world, "login", _read(_Login).user, None)}
+        body = _read(_Login)
+        with world.store.transaction() as db:
+            give(world, db, openid_of(world.keys.appid, body.user), body.user, body.unionid)
+        return {"code": _new_code(world, "login", body.user, None)}
 
     @control.post("/phone")
     def phone() -> dict[str, str]:
@@ -305,10 +311,10 @@ def _told(row: sqlite3.Row) -> dict[str, Any]:
 
 def _tell(world: World, asked: _Message) -> dict[str, Any]:
     """Send the event once; what the mall answered."""
-    openid = _openid_of(world, asked.user)
+    openid = openid_of(world.keys.appid, asked.user)
     told = {"FromUserName": openid, "OpenID": openid, "AppID": world.keys.appid, **asked.fields, "Event": asked.event}
     try:
-        answer = messages.tell(world.keys, asked.url, told, world.clock())
+        answer = messages.tell(messages.of_mini(world.keys), asked.url, told, world.clock())
     except requests.RequestException as fault:
         raise _Denied(409, f"the mall did not answer: {type(fault).__name__}") from None
     return {"status": answer.status_code, "answer": answer.text}
@@ -326,14 +332,9 @@ def _new_code(world: World, kind: str, user: str, phone: str | None) -> str:
     with world.store.transaction() as db:
         db.execute(
             "INSERT INTO code (code, kind, openid, phone, made_at) VALUES (?, ?, ?, ?, ?)",
-            (code, kind, _openid_of(world, user), phone, world.clock()),
+            (code, kind, openid_of(world.keys.appid, user), phone, world.clock()),
         )
     return code
-
-
-def _openid_of(world: World, user: str) -> str:
-    digest = hashlib.sha256(f"{world.keys.appid} {user}".encode()).digest()
-    return "o" + base64.urlsafe_b64encode(digest)[:27].decode()
 
 
 def _phone_of(user: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import flask
 import msgspec
 
+from local.sandbox.people import given
 from local.sandbox.picture import png
 from local.sandbox.world import World, settle
 
@@ -52,13 +53,15 @@ def blueprint(world: World) -> flask.Blueprint:
         args = flask.request.args
         _check_app(world, args.get("appid"), args.get("secret"))
         row = _use_code(world, "login", args.get("js_code", ""))
-        return {"openid": row["openid"], "session_key": secrets.token_urlsafe(18)}
+        with world.store.transaction() as db:
+            unionid = given(db, row["openid"])
+        return {"openid": row["openid"], "session_key": secrets.token_urlsafe(18), **unionid}
 
     @mini.post("/cgi-bin/stable_token")
     def stable_token() -> dict[str, Any]:
         body = read_body(_TokenBody)
         _check_app(world, body.appid, body.secret)
-        return _issue_token(world, force=body.force_refresh)
+        return _issue_token(world, body.appid, force=body.force_refresh)
 
     @mini.post("/wxa/business/getuserphonenumber")
     def getuserphonenumber() -> dict[str, Any]:
@@ -150,9 +153,10 @@ def read_body(shape: type[_T]) -> _T:
 
 
 def _check_app(world: World, appid: str | None, secret: str | None) -> None:
-    if appid != world.keys.appid:
+    secrets_of = {world.keys.appid: world.keys.app_secret, world.keys.oa_appid: world.keys.oa_secret}
+    if appid not in secrets_of:
         raise Failed(40013, "invalid appid")
-    if secret != world.keys.app_secret:
+    if secret != secrets_of[appid]:
         raise Failed(40125, "invalid appsecret")
 
 
@@ -168,25 +172,25 @@ def _use_code(world: World, kind: str, code: str, openid: str | None = None) -> 
     return row
 
 
-def _issue_token(world: World, *, force: bool) -> dict[str, Any]:
+def _issue_token(world: World, appid: str, *, force: bool) -> dict[str, Any]:
+    """Issue a token of that account, which it begins with; the one there is, until soon before its end."""
     now = world.clock()
     with world.store.transaction() as db:
-        db.execute("DELETE FROM token WHERE ends_at <= ? OR ?", (now, force))
-        row = db.execute("SELECT * FROM token ORDER BY ends_at DESC").fetchone()
+        theirs = "substr(token, 1, ?) = ?", (len(appid), appid)
+        db.execute(f"DELETE FROM token WHERE {theirs[0]} AND (ends_at <= ? OR ?)", (*theirs[1], now, force))  # noqa: S608
+        row = db.execute(f"SELECT * FROM token WHERE {theirs[0]} ORDER BY ends_at DESC", theirs[1]).fetchone()  # noqa: S608
         if row is None or row["ends_at"] - now <= _TOKEN_OVERLAP_SECONDS:
-            row = {"token": secrets.token_urlsafe(96), "ends_at": now + _TOKEN_SECONDS}
+            row = {"token": appid + secrets.token_urlsafe(96), "ends_at": now + _TOKEN_SECONDS}
             db.execute("INSERT INTO token VALUES (:token, :ends_at)", row)
     return {"access_token": row["token"], "expires_in": int(row["ends_at"] - now)}
 
 
-def check_token(world: World) -> None:
-    """Raise Failed unless the access token is good."""
+def check_token(world: World, appid: str | None = None) -> None:
+    """Raise Failed unless the access token is good, and that account's; the mini-program's, where none is named."""
+    token = flask.request.args.get("access_token", "")
     with world.store.transaction() as db:
-        row = db.execute(
-            "SELECT 1 FROM token WHERE token = ? AND ends_at > ?",
-            (flask.request.args.get("access_token", ""), world.clock()),
-        ).fetchone()
-    if row is None:
+        row = db.execute("SELECT 1 FROM token WHERE token = ? AND ends_at > ?", (token, world.clock())).fetchone()
+    if row is None or not token.startswith(appid or world.keys.appid):
         raise Failed(40001, "invalid credential, access_token is invalid or not latest")
 
 

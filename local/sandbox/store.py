@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS balance (correction_fen INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS code (
     code TEXT PRIMARY KEY, kind TEXT NOT NULL, openid TEXT NOT NULL, phone TEXT, made_at REAL NOT NULL,
     used INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS unionid (openid TEXT PRIMARY KEY, unionid TEXT);
+CREATE TABLE IF NOT EXISTS follower (openid TEXT PRIMARY KEY, follows INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS token (token TEXT PRIMARY KEY, ends_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS nonce (nonce TEXT PRIMARY KEY, at REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS nonce_at ON nonce (at);
@@ -60,7 +62,7 @@ CREATE TABLE IF NOT EXISTS call_fault (
 _TABLES = (
     "trade", "prepay", "refund", "refund_script", "transfer", "balance", "code", "token", "nonce", "shipping",
     "notification", "send", "call_fault", "bill_token", "bill_spoil",
-    "content_rule", "media_check",
+    "content_rule", "media_check", "unionid", "follower",
 )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wechat]:
 @pytest.fixture
 def wechat(running: Wechat) -> Wechat:
     running.forget()
-    mini._token = None
+    mini.account.forget()
     return running
 
 

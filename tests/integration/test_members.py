@@ -16,7 +16,7 @@ from chalicelib.commerce.orders.jobs import COMPLETED
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
-from chalicelib.customers.members import service
+from chalicelib.customers.members.logins import service as logins
 from chalicelib.customers.members.rules import Address, Addresses
 from chalicelib.customers.members.service import count_purchase
 from chalicelib.customers.members.tables import (
@@ -121,15 +121,15 @@ def test_first_logins_at_once_make_one_member() -> None:
 
 def test_the_loser_of_a_first_login_reads_the_winner_s(monkeypatch: pytest.MonkeyPatch) -> None:
     code = openid()
-    join = service._join
+    join = logins.join
     winner: list[Any] = []
 
     def lose(identity: str, joining: Any, before: Any) -> None:
-        monkeypatch.setattr(service, "_join", join)
+        monkeypatch.setattr(logins, "join", join)
         winner.append(login(code).ok())
         join(identity, joining, before)
 
-    monkeypatch.setattr(service, "_join", lose)
+    monkeypatch.setattr(logins, "join", lose)
     late = login(code, source=SOURCE).ok()
     assert winner[0]["is_new"] and not late["is_new"]
     assert late["member"] == winner[0]["member"]

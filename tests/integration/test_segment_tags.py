@@ -10,7 +10,7 @@ import pytest
 from chalicelib.commerce.coupons.centre import service as centre
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as members
-from chalicelib.customers.members import service as members_service
+from chalicelib.customers.members.logins import service as logins
 from chalicelib.customers.members.privacy import service as privacy
 from chalicelib.customers.members.tables import mini_identity
 from chalicelib.gateways.wechat import mini
@@ -191,9 +191,9 @@ def test_who_comes_back_is_known_anew(world: SegmentMall) -> None:
     assert world.word(member_id) == "first_order"
     privacy.erase(member_id)
     mall.wait(2 * DAY)
-    again = members_service._found_or_joined(
+    again = logins._found_or_joined(
         mini_identity(settings().wechat_appid, openid), mini.Session(openid=openid, unionid=None), None
-    )[0].member_id
+    ).member.member_id
     assert again != member_id
     assert (world.word(again), profile_tags(again), traits_of(again).bought) == ("silent", [], [])
     world.check()

@@ -47,7 +47,7 @@ def test_what_fails_may_be_asked_again(wechat: Wechat, path: str) -> None:
 
 
 def test_a_stale_token_is_no_refusal(wechat: Wechat) -> None:
-    mini._token = mini._Token("stale", 2**40)
+    mini.account.keep("stale", 2**40)
     assert mini.check_text("林小鱼", "o-somebody") == "pass"
 
 

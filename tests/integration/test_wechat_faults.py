@@ -231,8 +231,15 @@ def test_the_control_says_why_it_does_not_understand(wechat: Wechat, path: str, 
 def test_no_secret_is_in_any_text_of_a_failure(wechat: Wechat, short_time_outs: None) -> None:
     code = wechat.control("login", {"user": "anna"})["code"]
     order = an_order(openid="o-very-private")
-    mini.access_token()
-    secrets = [wechat.keys.app_secret, wechat.keys.apiv3_key, code, order.openid, mini.access_token(), wechat.url[-5:]]
+    mini.account.access_token()
+    secrets = [
+        wechat.keys.app_secret,
+        wechat.keys.apiv3_key,
+        code,
+        order.openid,
+        mini.account.access_token(),
+        wechat.url[-5:],
+    ]
     texts = []
 
     def fails(call: Callable[[], Any]) -> None:

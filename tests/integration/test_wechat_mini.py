@@ -61,20 +61,20 @@ def test_a_wrong_secret_or_appid_is_told_apart_from_a_wrong_code(wechat: Wechat)
 
 
 def test_a_token_is_kept_until_five_minutes_before_its_end(wechat: Wechat) -> None:
-    first = mini.access_token()
+    first = mini.account.access_token()
     wechat.fault("/cgi-bin/stable_token", "error")  # would be met if it asked
-    assert mini.access_token() == first
+    assert mini.account.access_token() == first
     wechat.clock.advance(7200 - 299)
-    assert refused(mini.access_token).code == "-1"
-    assert mini.access_token() != first
+    assert refused(mini.account.access_token).code == "-1"
+    assert mini.account.access_token() != first
 
 
 def test_a_token_that_wechat_forgot_is_fetched_again_once(wechat: Wechat) -> None:
-    stale = mini.access_token()
+    stale = mini.account.access_token()
     wechat.control("reset", {})
     code = wechat.control("phone", {"user": "anna", "phone": "13912345678"})["code"]
     assert mini.phone_number(code, wechat.openid("anna")) == "13912345678"
-    assert mini.access_token() != stale
+    assert mini.account.access_token() != stale
 
 
 def test_a_phone_code_is_for_its_shopper_and_no_login_code(wechat: Wechat) -> None:
@@ -183,17 +183,17 @@ def test_a_code_that_wechat_does_not_make_is_an_error_for_a_person(
 
 
 def test_a_code_survives_a_token_that_wechat_forgot_and_a_busy_wechat(wechat: Wechat) -> None:
-    stale = mini.access_token()
+    stale = mini.account.access_token()
     wechat.control("reset", {})
     assert mini.code_image("t1", "pages/index")[0]
-    assert mini.access_token() != stale
+    assert mini.account.access_token() != stale
     wechat.fault("/wxa/getwxacodeunlimit", "error")
     busy = refused(lambda: mini.code_image("t1", "pages/index"))
     assert (busy.code, busy.retryable) == ("-1", True)
 
 
 def test_only_an_image_is_a_code(wechat: Wechat, monkeypatch: pytest.MonkeyPatch) -> None:
-    mini.access_token()
+    mini.account.access_token()
 
     def answered(body: bytes) -> Any:
         monkeypatch.setattr(http, "send", lambda *_: http.Reply(200, {"Content-Type": "image/png"}, body))

@@ -90,12 +90,14 @@ def inviter_of(shopper: Shopper) -> str | None:
 def bare_member(openid: str = "") -> str:
     """Somebody new without an address, whom WeChat calls so; their id."""
     from chalicelib.core import clock, ids
-    from chalicelib.customers.members import service
+    from chalicelib.core.settings import settings
+    from chalicelib.customers.members.logins.service import join
     from chalicelib.customers.members.returning.rules import Before
     from chalicelib.customers.members.rules import Profile
+    from chalicelib.customers.members.tables import mini_identity
 
     profile = Profile(member_id=ids.new("m"), openid=openid or ids.new("o"), joined_at=clock.now())
-    service._join(profile.openid, profile, Before())
+    join(mini_identity(settings().wechat_appid, profile.openid), profile, Before())
     return profile.member_id
 
 

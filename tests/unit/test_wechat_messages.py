@@ -79,7 +79,7 @@ def test_wechats_own_example_of_a_message_is_read(monkeypatch: pytest.MonkeyPatc
         envelope(ENCRYPTED),
         f"<xml><ToUserName><![CDATA[gh]]></ToUserName><Encrypt><![CDATA[{ENCRYPTED}]]></Encrypt></xml>".encode(),
     ):
-        message = messages.read_message(PUSH, body)
+        message = messages.read_message(PUSH, body).fields
         assert (message["MsgType"], message["Event"]) == ("event", "debug_demo")
 
 
@@ -119,7 +119,7 @@ def test_a_message_of_any_length_comes_out_as_it_went_in(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         at(patch, PUSH["timestamp"])
         content = encrypted(messages.msgspec.json.encode({"Event": text}))
-        assert messages.read_message(signed(content), envelope(content)) == {"Event": text}
+        assert messages.read_message(signed(content), envelope(content)).fields == {"Event": text}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_stands_within_a_field_of_xml_is_read_as_of_json(monkeypatch: pytes
     at(monkeypatch, PUSH["timestamp"])
     text = b"<xml><Event>wxa_media_check</Event><errcode>0</errcode><result><suggest>risky</suggest></result></xml>"
     content = encrypted(text)
-    message = messages.read_message(signed(content), envelope(content))
+    message = messages.read_message(signed(content), envelope(content)).fields
     assert message == {"Event": "wxa_media_check", "errcode": "0", "result": {"suggest": "risky"}}
     assert verdict_of(message) == "risky"
 

@@ -1,4 +1,5 @@
-"""WeChat's messages: what shoppers take back in WeChat's own settings, and what it found of their pictures.
+"""WeChat's messages: what shoppers take back in WeChat's own settings, what it found of their pictures, and who follows
+the official account.
 
 Other events are answered, and let go.
 """
@@ -12,9 +13,11 @@ from typing import Any
 import msgspec
 
 from chalicelib.core import clock, log
+from chalicelib.core.settings import settings
 from chalicelib.customers.members.consents import service
 from chalicelib.customers.members.content import service as content
 from chalicelib.customers.members.content.rules import verdict_of
+from chalicelib.customers.members.followers import service as followers
 from chalicelib.platform.web.endpoint import CALLBACK, Call, Reply, endpoint
 from chalicelib.platform.web.types import Answer
 
@@ -43,11 +46,12 @@ def take_message(call: Call) -> str | Reply:
         message = messages.read_message(call.sent, call.raw_body)
     except CallbackRejected as fault:
         return _rejected(fault.reason)
-    hear = _HEARD.get(str(message.get("Event")))
+    heard = _HEARD_OF_FOLLOWERS if message.appid == settings().wechat_oa_appid else _HEARD
+    hear = heard.get(str(message.fields.get("Event")))
     if hear is None:
-        log.info("message_let_go", what=str(message.get("Event") or message.get("MsgType"))[:64])
+        log.info("message_let_go", what=str(message.fields.get("Event") or message.fields.get("MsgType"))[:64])
     else:
-        hear(message, _sent_at(message))
+        hear(message.fields, _sent_at(message.fields))
     return Reply(b"success", content_type=_TEXT)
 
 
@@ -80,7 +84,20 @@ def _checked(message: dict[str, Any], _at: datetime) -> None:
     content.take_verdict(str(message.get("trace_id") or ""), verdict_of(message))
 
 
-#: What is done about an event of WeChat's.
+def _followed(message: dict[str, Any], at: datetime) -> None:
+    followers.hear(_openid(message), at, follows=True, scene=str(message.get("EventKey") or ""))
+
+
+def _unfollowed(message: dict[str, Any], at: datetime) -> None:
+    followers.hear(_openid(message), at, follows=False)
+
+
+#: What is done about an event of the official account's.
+_HEARD_OF_FOLLOWERS: dict[str, Callable[[dict[str, Any], datetime], None]] = {
+    "subscribe": _followed,
+    "unsubscribe": _unfollowed,
+}
+#: What is done about an event of the mini-program's.
 _HEARD: dict[str, Callable[[dict[str, Any], datetime], None]] = {
     "user_authorization_revoke": _revoked,
     "user_authorization_cancellation": _cancelled,

@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.customers.members.absorbing.service import absorb_addresses
 from chalicelib.customers.members.ports import DataOwner, absorbed_already
 from chalicelib.customers.members.queries import addresses, profile
+from chalicelib.customers.members.tables import MOVED, Members
 from chalicelib.mall.files import queries as files
 from chalicelib.mall.files.service import forget, hand_on
 from chalicelib.mall.files.tables import owner_of
 from chalicelib.mall.files.views import own_upload
+from chalicelib.platform.store import read
 
 
 def _person(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
@@ -19,7 +22,13 @@ def _person(member_id: str, _position: str | None) -> tuple[list[Any], str | Non
 
 
 def _address_book(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
-    return list(addresses(member_id).items), None
+    archived = [
+        address
+        for moved in read.batch_get([(Members, (one.member_id, MOVED)) for one in profile(member_id).absorbed])
+        if moved is not None and moved.addresses is not None
+        for address in moved.addresses.items
+    ]
+    return [*addresses(member_id).items, *archived], None
 
 
 def _uploads(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
@@ -37,6 +46,6 @@ def _hand_on_uploads(former: str, member_id: str) -> None:
 
 DATA_OWNERS = (
     DataOwner("profile", _person, absorbed_already),
-    DataOwner("addresses", _address_book, absorbed_already),
+    DataOwner("addresses", _address_book, absorb_addresses),
     DataOwner("uploads", _uploads, absorbed_already, erase=_forget_uploads, hand_on=_hand_on_uploads),
 )

@@ -68,6 +68,45 @@ NO_DAY_OF_MONTH = Reason(
 
 NO_SUCH_MEMBER = Reason("no_such_member", "没有这个会员，可能已注销", "there is no such member; they may have left")
 
+# two members who are one person
+NO_SUCH_MERGE = Reason("no_such_merge", "没有这个合并记录", "there is no such merge")
+CODE_NOT_GOOD = Reason(
+    "code_not_good",
+    "合并码不正确或已过期，请在另一个账号上重新获取",
+    "the code is wrong, or over; get another in the other account",
+)
+OWN_CODE = Reason(
+    "own_code", "这是本账号自己的合并码，请在另一个账号上输入", "the code is this account's own; enter it in the other"
+)
+TWO_LOGINS = Reason(
+    "two_logins",
+    "两个会员各有一个小程序登录，可能是两个人；确认是同一人请以 force 为 true 提交，并由另一位运营人员同意",
+    "both log in to the mini-program, so they may be two people; if not, send force true, and another operator agrees",
+)
+ANOTHER_OPERATOR_MERGES = Reason(
+    "another_operator", "须由另一位运营人员同意这次合并", "another operator has to agree to this merge"
+)
+ALREADY_DECIDED = Reason("already_decided", "这次合并已处理", "this merge was decided before")
+NO_SUCH_IDENTITY = Reason("no_such_identity", "该会员没有这个身份标识", "the member has no such identity")
+LAST_LOGIN = Reason(
+    "last_login",
+    "这是会员自己的登录，不能拆出；请拆出合并进来的那一个",
+    "this is the member's own login; take out the one that was merged into it",
+)
+TOO_LATE_TO_DETACH = Reason(
+    "too_late_to_detach",
+    "只能在合并后 30 天内、且合并完成后拆出",
+    "it can be taken out within 30 days of the merge, when that is done",
+)
+MERGED_TOO_OFTEN = Reason(
+    "merged_too_often", "合并到同一会员的账号已达上限", "as many as may be were merged into this member"
+)
+MERGE_UNDER_WAY = Reason(
+    "merge_under_way",
+    "账号合并尚未完成，请过几分钟再注销",
+    "another account of yours is still being merged; come again in some minutes",
+)
+
 # what keeps a member from leaving: the wing that knows of it names one of these (ports.DataOwner)
 SOMETHING_OPEN = Reason(
     "something_open", "还有未完结的事项，暂不能注销", "something of yours is not finished, so the account stays open"

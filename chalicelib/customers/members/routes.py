@@ -12,6 +12,7 @@ from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service
 from chalicelib.customers.members.consents import service as consents
 from chalicelib.customers.members.content import service as content
+from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.inputs import (
     AddressInput,
     ErasureInput,
@@ -22,6 +23,7 @@ from chalicelib.customers.members.inputs import (
     ProfileInput,
     SourceInput,
 )
+from chalicelib.customers.members.logins import service as logins
 from chalicelib.customers.members.privacy import service as privacy
 from chalicelib.customers.members.rules import Address, Source
 from chalicelib.customers.members.views import AddressList, MemberSession, MemberView, PersonalData, member_view
@@ -35,7 +37,7 @@ from chalicelib.platform.web.endpoint import MEMBER, PUBLIC, Call, endpoint
 )
 def login(body: MemberLoginInput) -> MemberSession:
     """Log in with a code of wx.login; a person who was never here joins."""
-    result = service.login(body.code, _source(body.source))
+    result = logins.login(body.code, _source(body.source))
     profile = result.profile
     if body.consent is not None:
         profile = consents.agree(profile, "privacy", body.consent.version)
@@ -95,7 +97,7 @@ def _changed(member_id: str, body: ProfileInput) -> MemberView:
 def set_phone(call: Call, body: PhoneInput) -> MemberView:
     """Keep my phone number, which WeChat gives for this code."""
     version = "" if body.consent is None else body.consent.version
-    return member_view(service.set_phone(call.caller, body.code, version))
+    return member_view(identities.set_phone(call.caller, call.subject, body.code, version))
 
 
 @endpoint("GET /v1/me/export", MEMBER, errors=("cursor_invalid",), per_minute=30)

@@ -163,6 +163,15 @@ def openid_of(profile: Profile, subject: str) -> str:
     return next(former, profile.openid)
 
 
+def without_login(profile: Profile, openid: str, key: str, called_in: CalledIn) -> Profile:
+    """Take a login from a member who has another: which is their own then, if this one was. `key` is the identity of
+    the login that is taken."""
+    absorbed = [msgspec.structs.replace(one, openid="") if one.openid == openid else one for one in profile.absorbed]
+    own = profile.openid if profile.openid != openid else next(one.openid for one in absorbed if one.openid)
+    kept = [one for one in profile.identities if one.key != key and not one.key.endswith(f":{own}")]
+    return msgspec.structs.replace(profile, openid=own, identities=kept, absorbed=absorbed, called_in=called_in)
+
+
 def is_settled(profile: Profile) -> bool:
     """Tell whether all is moved that was theirs who turned out to be this member; until then what they ever bought or
     got is not known."""
@@ -318,6 +327,15 @@ class Addresses(msgspec.Struct, frozen=True):
         if keeps_default:
             address = msgspec.structs.replace(address, is_default=before.is_default)
         return _settled([address if a.address_id == address.address_id else a for a in self.items], address)
+
+    def with_those_of(self, other: Addresses) -> tuple[Addresses, Addresses]:
+        """Add the addresses of another book, as many as there is room for; both books after that. The default stays;
+        where there is none, it is the other's."""
+        room = ADDRESSES_MAX - len(self.items)
+        added, rest = other.items[:room], other.items[room:]
+        if not added:
+            return self, other
+        return _settled([*self.items, *added], self.default or other.default or added[0]), Addresses(rest)
 
     def remove(self, address_id: str) -> Addresses:
         """Remove this address; the newest of the others takes over from a default. Raises `not_found`."""

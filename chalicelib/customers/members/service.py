@@ -1,9 +1,9 @@
-"""Members log in and come by, say who they are, keep addresses; what they completed is told by orders."""
+"""Members come by, say who they are, keep addresses; what they completed is told by orders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,9 +11,8 @@ import msgspec
 from chalicelib.core import clock, log
 from chalicelib.core.errors import MallError, Reason, unavailable
 from chalicelib.core.settings import settings
-from chalicelib.customers.members.consents.rules import agreed, withdrawn
-from chalicelib.customers.members.content.rules import asks_now, is_due, pictures
-from chalicelib.customers.members.jobs import BLOCKED, CHECK_CONTENT, INVITED
+from chalicelib.customers.members.content.rules import pictures
+from chalicelib.customers.members.jobs import BLOCKED, INVITED
 from chalicelib.customers.members.ports import observer
 from chalicelib.customers.members.queries import profile, stored_addresses, stored_profile
 from chalicelib.customers.members.refusals import (
@@ -25,16 +24,13 @@ from chalicelib.customers.members.refusals import (
     PHONE_CODE_INVALID,
     PHONE_CODE_USED,
 )
-from chalicelib.customers.members.returning import queries as returning_queries
-from chalicelib.customers.members.returning import service as returning
-from chalicelib.customers.members.returning.rules import Before
 from chalicelib.customers.members.rules import (
     Address,
     Addresses,
     Block,
     Profile,
     Source,
-    invited,
+    openid_of,
     with_known,
     with_purchase,
 )
@@ -42,30 +38,25 @@ from chalicelib.customers.members.rules import seen as noted
 from chalicelib.customers.members.sessions import rules as sessions
 from chalicelib.customers.members.sessions.queries import remember
 from chalicelib.customers.members.tables import (
-    ADDRESSES,
     Identities,
     Members,
     addresses_key,
     found_anew,
+    identities_of,
     mini_identity,
-    profile_item,
     profile_key,
 )
 from chalicelib.mall.files import service as files
 from chalicelib.mall.files.tables import owner_of
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job
-from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, Versioned
-from chalicelib.platform.web import limits, tokens
-
-#: How often one person may log in within a minute; a mini-program does it when it is opened.
-LOGINS_PER_MINUTE = 30
+from chalicelib.platform.web import tokens
 
 #: What a shopper is told of a code that WeChat refuses, by the mall's code for it.
-_LOGIN_REASONS = {
+LOGIN_REASONS = {
     "wechat_code_invalid": LOGIN_CODE_INVALID,
     "wechat_code_used": LOGIN_CODE_USED,
     "wechat_user_blocked": BLOCKED_BY_WECHAT,
@@ -77,71 +68,6 @@ _PHONE_REASONS = {
 }
 
 
-class LoggedIn(msgspec.Struct, frozen=True):
-    """A token, until when it is good, whose it is, and whether they have just joined."""
-
-    token: str
-    expires_at: datetime
-    is_new: bool
-    profile: Profile
-
-
-def login(code: str, source: Source | None) -> LoggedIn:
-    """Log in the shopper with this wx.login code; a person who was never here joins.
-
-    Raises `wechat_code_invalid`, `wechat_code_used`, `wechat_user_blocked`, `too_many_requests`, `unavailable`.
-    """
-    session = _ask_wechat(lambda mini: mini.code2session(code), _LOGIN_REASONS)
-    identity = mini_identity(settings().wechat_appid, session.openid)
-    limits.count_call("login", identity, LOGINS_PER_MINUTE)
-    member, is_new = versioned.retry(lambda: _found_or_joined(identity, session, source))
-    if is_due(member, "nickname") or asks_now(member, clock.now()):
-        # WeChat looks at nothing of who was not there of late: now they are.
-        tx = Transaction()
-        schedule(tx, CHECK_CONTENT, member.member_id)
-        tx.commit()
-    return _logged_in(member, is_new)
-
-
-def _logged_in(member: Profile, is_new: bool) -> LoggedIn:
-    now = clock.now()
-    expires_at = now + timedelta(days=settings().member_token_days)
-    issued_at = sessions.issued_at(member.called_in, member.member_id, now)
-    return LoggedIn(tokens.issue("member", member.member_id, expires_at, issued_at), expires_at, is_new, member)
-
-
-def _found_or_joined(identity: str, session: Any, source: Source | None) -> tuple[Profile, bool]:
-    """Find who has the identity, or have them join; and whether they are new."""
-    member = _known(identity, source)
-    if member is not None:
-        return member, False
-    before = returning_queries.before(identity)
-    former = before.known(clock.now())
-    joining = Profile(
-        member_id=returning.next_member(identity, before),
-        openid=session.openid,
-        unionid=session.unionid,
-        joined_at=clock.now(),
-        first_source=source,
-        last_source=source,
-        last_seen=clock.now(),
-        invites=invited([], source),
-        blocked=before.blocked,
-        returned=former is not None,
-    )
-    if former is not None:
-        returning.hand_on(former, joining.member_id)
-    _join(identity, joining, before)
-    return joining, former is None
-
-
-def _known(identity: str, source: Source | None) -> Profile | None:
-    item = read.get(Identities, identity)
-    if item is None:
-        return None
-    return seen(item.member_id, source)
-
-
 def seen(member_id: str, source: Source | None) -> Profile:
     """Note that a member is here, by whichever way the mall learns of it, and where they come from if that is known.
 
@@ -151,28 +77,16 @@ def seen(member_id: str, source: Source | None) -> Profile:
 
     def touched(member: Profile, tx: Transaction) -> Profile:
         after = noted(member, source, clock.now())
-        _tell_invited(tx, member_id, source if after.last_source is source else None)
+        tell_invited(tx, member_id, source if after.last_source is source else None)
         return after
 
     return change_profile(member_id, touched)
 
 
-def _tell_invited(tx: Transaction, member_id: str, source: Source | None) -> None:
+def tell_invited(tx: Transaction, member_id: str, source: Source | None) -> None:
+    """Tell, as part of `tx`, by whose link the member came, if by any."""
     if source is not None and source.inviter is not None:
         emit(tx, INVITED, member_id, token=source.inviter)
-
-
-def _join(identity: str, profile: Profile, before: Before) -> None:
-    """Write the identity, the profile and an empty address book together. Raises Conflict where another login with this
-    identity was first: its member is this one."""
-    tx = Transaction()
-    tx.create(Identities(identity, member_id=profile.member_id), Conflict)
-    tx.create(profile_item(profile), Conflict)
-    tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1), Conflict)
-    returning.forget(tx, identity, before)
-    _tell_invited(tx, profile.member_id, profile.first_source)
-    observer().joined(tx, profile)
-    versioned.commit(tx)
 
 
 def change_profile(member_id: str, decide: Callable[[Profile, Transaction], Profile]) -> Profile:
@@ -181,12 +95,18 @@ def change_profile(member_id: str, decide: Callable[[Profile, Transaction], Prof
     Raises `unauthenticated`, `conflict` when others keep changing it, `unavailable`, and ConditionFailed for a lease
     that was lost.
     """
-    return versioned.change(lambda: stored_profile(member_id), decide, _write_profile)
+    return versioned.change(lambda: stored_profile(member_id), decide, write_profile)
 
 
-def _write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) -> None:
+def write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) -> None:
+    """Write the profile under the version that was read, as part of `tx`, and what follows from the change: Conflict
+    where another was quicker."""
     changes = [Members.profile.set(after), Members.version.set(before.version + 1), *found_anew(before.value, after)]
     tx.update(*profile_key(after.member_id), changes, Members.version == before.version, Conflict)
+    gone = set(identities_of(before.value)) - set(identities_of(after))
+    for key in sorted(gone):
+        if not tx.concerns(Identities, (key,)):
+            tx.delete(Identities, (key,), Identities.member_id == after.member_id, Conflict)
     for url in sorted(pictures(before.value) - pictures(after)):
         files.give_up(tx, owner_of(after.member_id), url)
     if after.called_in is not None and after.called_in != before.value.called_in:
@@ -273,7 +193,7 @@ def _count(tx: Transaction, member_id: str, counted: Callable[[Profile], Profile
         return
     after = counted(found.value)
     if after is not found.value:
-        _write_profile(tx, found, after)
+        write_profile(tx, found, after)
 
 
 def count_purchase(job: Job) -> None:
@@ -289,33 +209,27 @@ def count_purchase(job: Job) -> None:
     versioned.retry(once)
 
 
-def set_phone(member_id: str, code: str, version: str) -> Profile:
-    """Keep the phone number that the shopper agreed to give with this code, and that they did, by this version of the
-    text that they were shown.
+def given_phone(member_id: str, subject: str, code: str) -> str:
+    """Ask WeChat for the phone number that the shopper agreed to give with this code, in the session of this `subject`.
 
     Raises `wechat_code_invalid`, `wechat_code_used`, `unauthenticated`, `unavailable`.
     """
-    openid = profile(member_id).openid
-    phone: str = _ask_wechat(lambda mini: mini.phone_number(code, openid), _PHONE_REASONS)
-    now = clock.now()
-
-    def decide(member: Profile, _: Transaction) -> Profile:
-        again = agreed(withdrawn(member.consents, "phone", now), "phone", version, now)
-        return msgspec.structs.replace(member, phone=phone, consents=again)
-
-    return change_profile(member_id, decide)
+    openid = openid_of(profile(member_id), subject)
+    phone: str = ask_wechat(lambda mini: mini.phone_number(code, openid), _PHONE_REASONS)
+    return phone
 
 
 def prove(member_id: str, code: str) -> None:
     """Have the shopper prove by a fresh code of wx.login that they are this member: who has only found a token does not
     do what cannot be undone. Raises `wechat_code_invalid`, also for another's, `wechat_code_used`,
     `wechat_user_blocked`, `unauthenticated`, `unavailable`."""
-    openid = profile(member_id).openid
-    if _ask_wechat(lambda mini: mini.code2session(code), _LOGIN_REASONS).openid != openid:
+    openid = ask_wechat(lambda mini: mini.code2session(code), LOGIN_REASONS).openid
+    item = read.get(Identities, mini_identity(settings().wechat_appid, openid))
+    if item is None or item.member_id != member_id:
         raise MallError("wechat_code_invalid", errors=(LOGIN_CODE_OF_ANOTHER.at("code"),))
 
 
-def _ask_wechat(question: Callable[[Any], Any], reasons: Mapping[str, Reason]) -> Any:
+def ask_wechat(question: Callable[[Any], Any], reasons: Mapping[str, Reason]) -> Any:
     """Ask WeChat's mini-program API. Its refusals of a code are raised with a reason; other faults `unavailable`."""
     from chalicelib.gateways.wechat import mini  # requests and cryptography: only those who ask WeChat pay for them
     from chalicelib.gateways.wechat.errors import WechatError

@@ -22,6 +22,16 @@ class MemberRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 MEMBERS = declare("members", MemberRules)
+
+
+class MergingRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether two members with one verified phone number are one person by that alone, where at most one of them logs
+    in to the mini-program. Else, and of two who do, an operator decides."""
+
+    merge_on_phone: bool = False
+
+
+MERGING = declare("merge", MergingRules)
 #: What they are stands in content/rules.py.
 PICTURES = declare("member_pictures", PictureRules)
 #: What they are stands in rules.py; the mall's own page, coupons and promotions go by the same.

@@ -4,6 +4,7 @@
 |---|---|---|
 | log in | Get identity, Get (member, "profile") | 2 RRU |
 | join | BatchGet who they were; Put identity, profile and addresses in one transaction | 2 RRU, 7 WRU |
+| join with a unionid; tell it first | Get its identity; Put it in the transaction | 1 RRU, 2 WRU |
 | return | the same; Delete that they were here; and what each wing hands on | 2 RRU, 9 WRU |
 | leave | Delete identity, profile, addresses; Put "gone", and who they were, in one transaction | 10 WRU |
 | who am I | Get (member, "profile") | 1 RRU |
@@ -17,8 +18,8 @@
 | give, change or take back a nickname or a phone | + their indexes, as the profile changes | + 1, 2 or 1 WRU |
 
 An identity ("mini:<appid>:<openid>") says which member it is of, so that one person has one member whatever they
-log in with, and so that of two first logins at once one wins. The index of everybody holds keys only, so that no change
-of a profile is written there too.
+log in with, and so that of two first logins at once one wins. A member who was merged into another leaves "moved". The
+index of everybody holds keys only, so that no change of a profile is written there too.
 
 What operators find a member by stands beside the profile, and in indexes of keys alone: they cost where it changes, and
 nothing at a login or an order; and as the profile goes, nothing of it stays. They are not sharded. The last digits of
@@ -120,6 +121,9 @@ class Identities(Table):
 
     identity = UnicodeAttribute(hash_key=True)
     member_id = UnicodeAttribute(null=True)
+    #: Whom the tokens of this login are made for, where that is another than the member: who had it before they were
+    #: merged.
+    subject = UnicodeAttribute(null=True)
     blocked = Document(Block, null=True)
     # under "left:"
     until = UnicodeAttribute(null=True)
@@ -180,3 +184,29 @@ def blocked_identity(identity: str) -> str:
 def mini_identity(appid: str, openid: str) -> str:
     """Name the identity of a user of the mini-program."""
     return f"mini:{appid}:{openid}"
+
+
+def identities_of(profile: Profile) -> list[str]:
+    """Name all identities of the member: their own login's first."""
+    own = [mini_identity(settings().wechat_appid, profile.openid)] if profile.openid else []
+    return [*own, *(one.key for one in profile.identities)]
+
+
+def identity_id(key: str) -> str:
+    """Name an identity for operators, who are not shown what it is."""
+    return ids.digest(key.encode())
+
+
+def union_identity(unionid: str) -> str:
+    """Name the identity of a WeChat account, within the merchant's account at the open platform."""
+    return f"union:{settings().wechat_open_platform}:{unionid}"
+
+
+def oa_identity(openid: str) -> str:
+    """Name the identity of who follows the official account."""
+    return f"oa:{settings().wechat_oa_appid}:{openid}"
+
+
+def phone_identity(phone: str) -> str:
+    """Name the identity of who has this telephone: nobody reads the number from it."""
+    return f"phone:{ids.keyed(identity_key(), f'phone:{phone}')}"

@@ -9,9 +9,18 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib.core import clock
+from chalicelib.customers.members.identities.rules import How
 from chalicelib.customers.members.ports import ShownSegment, segments
 from chalicelib.customers.members.rules import Address, Birthday, Block, Profile, Segment, segment_of
 from chalicelib.customers.members.settings import LIFE_CYCLE
+
+
+class MergedAccount(msgspec.Struct):
+    """That another account became the member's: when, and by whom it was said, `unionid` and `phone` by WeChat, `code`
+    by themselves, `operator` by the shop."""
+
+    at: datetime
+    how: How
 
 
 class MemberView(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -26,6 +35,7 @@ class MemberView(msgspec.Struct, omit_defaults=True, kw_only=True):
     segments: list[ShownSegment]
     tags: list[str]
     joined_at: datetime
+    merged: list[MergedAccount] = []
 
 
 class MemberSession(msgspec.Struct):
@@ -58,6 +68,7 @@ def member_view(profile: Profile) -> MemberView:
         segments=shown,
         tags=tags,
         joined_at=profile.joined_at,
+        merged=[MergedAccount(one.at, one.how) for one in profile.absorbed],
     )
 
 

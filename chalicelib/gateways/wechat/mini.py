@@ -1,34 +1,23 @@
 """The mini-program's server API: login, phone number, shipping reports, codes to scan, what others may be shown.
 
-The host answers 200 to everything and says what went wrong in `errcode`; its texts are not for comparing, and
-its addresses carry the AppSecret or an access token, so neither is ever kept in an error.
-Source: developers.weixin.qq.com/miniprogram, "code2Session", "getStableAccessToken", "getPhoneNumber",
-"uploadShippingInfo", "getUnlimitedQRCode", "msgSecCheck", "mediaCheckAsync".
+Source: developers.weixin.qq.com/miniprogram, "code2Session", "getPhoneNumber", "uploadShippingInfo",
+"getUnlimitedQRCode", "msgSecCheck", "mediaCheckAsync".
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal
 
 import msgspec
-import requests
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import secret, settings
-from chalicelib.gateways.wechat import http
 from chalicelib.gateways.wechat.errors import WechatError
+from chalicelib.gateways.wechat.server_api import TOO_OFTEN, Account, decode, errcode, refuse, send
 
-_T = TypeVar("_T")
-
-#: A stable token stays valid for five minutes after WeChat begins to hand out the next one.
-_TOKEN_MARGIN_SECONDS = 300
-_STALE_TOKEN = {40001, 42001}
-_TOO_OFTEN = 45011
-#: Busy, too often, and "payment order not found", which a payment is for a moment after it was made.
-_RETRYABLE = {-1, _TOO_OFTEN, 10060001, 10060012, 10060019}
 #: Nothing new in it: WeChat knows all that it is to know.
 _NOTHING_NEW = 10060023
 #: Shipped before, or shipped again before: WeChat takes no more of the order.
@@ -62,12 +51,7 @@ class Parcel(msgspec.Struct, frozen=True):
     contact: str | None = None
 
 
-class _Token(NamedTuple):
-    value: str
-    good_until: int  # Unix seconds
-
-
-_token: _Token | None = None
+account = Account(lambda: settings().wechat_appid, "wechat_secret")
 
 
 def code2session(code: str) -> Session:
@@ -83,30 +67,13 @@ def code2session(code: str) -> Session:
         "grant_type": "authorization_code",
     }
     try:
-        answer = _send("GET", "/sns/jscode2session", query)
+        answer = send("GET", "/sns/jscode2session", query)
     except WechatError as error:
         # a code that may have been used up is no good for a second try
         error.retryable = error.retryable and not error.outcome_unknown
         raise
     _refuse_code(answer)
-    return _decode(answer, Session)
-
-
-def access_token() -> str:
-    """The token that the other calls carry; kept by this process until five minutes before it ends."""
-    global _token
-    token = _token  # another thread may throw it away meanwhile
-    if token is None or token.good_until <= clock.unix():
-        body = {
-            "grant_type": "client_credential",
-            "appid": settings().wechat_appid,
-            "secret": secret("wechat_secret"),
-        }
-        answer = _send("POST", "/cgi-bin/stable_token", {}, body)
-        _refuse(answer)
-        issued = _decode(answer, _Issued)
-        token = _token = _Token(issued.access_token, clock.unix() + issued.expires_in - _TOKEN_MARGIN_SECONDS)
-    return token.value
+    return decode(answer, Session)
 
 
 def phone_number(code: str, openid: str) -> str:
@@ -116,7 +83,7 @@ def phone_number(code: str, openid: str) -> str:
     """
     answer = _call("/wxa/business/getuserphonenumber", {"code": code, "openid": openid})
     _refuse_code(answer)
-    return _decode(answer, _Phone).phone_info.phone_number
+    return decode(answer, _Phone).phone_info.phone_number
 
 
 def report_shipping(
@@ -147,9 +114,9 @@ def report_shipping(
     if split:
         body["is_all_delivered"] = all_delivered
     answer = _call("/wxa/sec/order/upload_shipping_info", body)
-    errcode = _errcode(answer)
-    if errcode != _NOTHING_NEW and (corrected or errcode not in _SHIPPED_BEFORE):
-        _refuse(answer)
+    code = errcode(answer)
+    if code != _NOTHING_NEW and (corrected or code not in _SHIPPED_BEFORE):
+        refuse(answer)
 
 
 def code_image(scene: str, page: str) -> tuple[bytes, str]:
@@ -161,7 +128,7 @@ def code_image(scene: str, page: str) -> tuple[bytes, str]:
     answer = _call("/wxa/getwxacodeunlimit", {"scene": scene, "page": page, "check_path": False, "width": _CODE_PIXELS})
     content_type = _image_type(answer)
     if content_type is None:
-        _refuse(answer)
+        refuse(answer)
         raise WechatError("reply_malformed", http=200, retryable=True)
     return answer, content_type
 
@@ -171,13 +138,13 @@ def check_text(text: str, openid: str) -> Suggest | None:
     say, as they have not opened the mini-program in the last two hours. Raises WechatError."""
     body = {"content": text, "version": 2, "scene": _PROFILE, "openid": openid}
     answer = _call("/wxa/msg_sec_check", body)
-    errcode = _errcode(answer)
-    if errcode == _INACTIVE:
+    code = errcode(answer)
+    if code == _INACTIVE:
         return None
-    if errcode == _RISKY:
+    if code == _RISKY:
         return "risky"
-    _refuse(answer)
-    return _decode(answer, _Checked).result.suggest
+    refuse(answer)
+    return decode(answer, _Checked).result.suggest
 
 
 def check_picture(url: str, openid: str) -> str | None:
@@ -185,10 +152,10 @@ def check_picture(url: str, openid: str) -> str | None:
     found, within half an hour; None as `check_text`. Raises WechatError."""
     body = {"media_url": url, "media_type": _PICTURE, "version": 2, "scene": _PROFILE, "openid": openid}
     answer = _call("/wxa/media_check_async", body)
-    if _errcode(answer) == _INACTIVE:
+    if errcode(answer) == _INACTIVE:
         return None
-    _refuse(answer)
-    return _decode(answer, _Traced).trace_id
+    refuse(answer)
+    return decode(answer, _Traced).trace_id
 
 
 def _shipping(parcel: Parcel, item_desc: str) -> dict[str, Any]:
@@ -214,15 +181,6 @@ class _Traced(msgspec.Struct):
     trace_id: str
 
 
-class _Status(msgspec.Struct):
-    errcode: int = 0
-
-
-class _Issued(msgspec.Struct):
-    access_token: str
-    expires_in: int
-
-
 class _PhoneInfo(msgspec.Struct, rename="camel"):
     phone_number: str
 
@@ -232,56 +190,18 @@ class _Phone(msgspec.Struct):
 
 
 def _call(path: str, body: dict[str, Any]) -> bytes:
-    """Post with an access token; once more with a new one when WeChat says that this one is stale."""
-    global _token
-    answer = _send("POST", path, {"access_token": access_token()}, body)
-    if _image_type(answer) is None and _errcode(answer) in _STALE_TOKEN:
-        _token = None
-        answer = _send("POST", path, {"access_token": access_token()}, body)
-    return answer
-
-
-def _send(method: str, path: str, query: dict[str, str], body: dict[str, Any] | None = None) -> bytes:
-    base_url = settings().wechat_api_url
-    data = None if body is None else msgspec.json.encode(body)
-    request = requests.Request(method, base_url + path, params=query, data=data).prepare()
-    request.headers["User-Agent"] = "yutang"
-    if data is not None:
-        request.headers["Content-Type"] = "application/json"
-    reply = http.send(base_url, request)
-    if reply.status != 200:
-        broken = reply.status >= 500
-        raise WechatError(f"http_{reply.status}", http=reply.status, retryable=broken, outcome_unknown=broken)
-    return reply.body
+    return account.call("POST", path, {}, body, is_other=lambda answer: _image_type(answer) is not None)
 
 
 def _image_type(answer: bytes) -> str | None:
     return next((kind for start, kind in _IMAGES.items() if answer.startswith(start)), None)
 
 
-def _errcode(answer: bytes) -> int:
-    return _decode(answer, _Status).errcode
-
-
-def _refuse(answer: bytes) -> None:
-    """Raise WechatError when the answer has an errcode."""
-    errcode = _errcode(answer)
-    if errcode:
-        raise WechatError(str(errcode), http=200, retryable=errcode in _RETRYABLE)
-
-
 def _refuse_code(answer: bytes) -> None:
     """The same, for calls with a shopper's code: what the shopper can mend is a MallError."""
-    errcode = _errcode(answer)
-    if errcode in _MALL_CODES:
-        raise MallError(_MALL_CODES[errcode])
-    if errcode == _TOO_OFTEN:
+    code = errcode(answer)
+    if code in _MALL_CODES:
+        raise MallError(_MALL_CODES[code])
+    if code == TOO_OFTEN:
         raise MallError("too_many_requests", retry_after=60)  # WeChat counts by the minute
-    _refuse(answer)
-
-
-def _decode(answer: bytes, shape: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(answer, type=shape)
-    except msgspec.MsgspecError:
-        raise WechatError("reply_malformed", http=200, retryable=True, outcome_unknown=True) from None
+    refuse(answer)

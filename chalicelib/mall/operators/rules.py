@@ -26,7 +26,7 @@ PERMISSIONS: frozenset[str] = frozenset(
         "settings.read", "settings.write",
         "reconciliation.read", "reconciliation.close",
         "jobs.read", "jobs.retry",
-        "members.read", "members.block", "members.tag",
+        "members.read", "members.block", "members.tag", "members.merge",
         "segments.read", "segments.write",
         "operators.read", "operators.write",
         "audit.read",
@@ -69,6 +69,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "members.read",
             "members.block",
             "members.tag",
+            "members.merge",
             "segments.read",
         }
     ),

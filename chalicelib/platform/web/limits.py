@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
+from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import write
 from chalicelib.platform.web.tables import Limits
 
@@ -41,6 +42,14 @@ def count_call(what: str, who: str, most: int, seconds: int = MINUTE) -> None:
     ends = clock.now() + timedelta(seconds=seconds) + _KEPT
     after = write(Limits, key, [Limits.times.add(1), Limits.expires.set(ends)])
     if int(after["times"]["N"]) > most:
+        raise MallError("too_many_requests", retry_after=seconds - now % seconds)
+
+
+def check_calls(what: str, who: str, most: int, seconds: int) -> None:
+    """Raise `too_many_requests` where `count_call` has counted so many in the time that runs; nothing is counted."""
+    now = clock.unix()
+    item = read.get(Limits, f"{what}#{ids.digest(who.encode())}#{now // seconds}")
+    if item is not None and item.times >= most:
         raise MallError("too_many_requests", retry_after=seconds - now % seconds)
 
 

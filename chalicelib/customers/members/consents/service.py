@@ -14,6 +14,7 @@ from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service
 from chalicelib.customers.members.consents.rules import Subject, agreed, parts_revoked, standing, withdrawn
 from chalicelib.customers.members.content import rules as shown
+from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.jobs import LEAVE
 from chalicelib.customers.members.privacy.service import erase
 from chalicelib.customers.members.rules import Profile
@@ -89,10 +90,11 @@ def revoked(openid: str, said: str, at: datetime) -> None:
 
 def cancelled(openid: str, at: datetime) -> None:
     """Have the shopper leave who closed their account at WeChat at that time: what they told of themselves is forgotten
-    at once, the account as soon as nothing keeps it open. Nobody's openid, and one who came after that, change nothing.
+    at once, the account as soon as nothing keeps it open. Who has another login only loses that one. Nobody's openid,
+    and one who came after that, change nothing.
     Raises `conflict`, `unavailable`."""
     member_id = _member_of(openid)
-    if member_id is None:
+    if member_id is None or identities.drop_login(member_id, openid, at):
         return
 
     def decide(member: Profile, tx: Transaction) -> Profile:
@@ -131,6 +133,7 @@ def _without(member: Profile, parts: set[str], at: datetime) -> Profile:
     changes = {part: _NOTHING[part] for part in parts & _NOTHING.keys() if getattr(member, part) != _NOTHING[part]}
     if "phone" in parts:
         changes["consents"] = withdrawn(member.consents, "phone", at)
+        changes["identities"] = [one for one in member.identities if one.kind != "phone"]
     after = shown.said(member, changes)  # others see it no more either
     return member if after == member else after
 

@@ -15,6 +15,10 @@ Evidence = Literal["login", "follow", "phone", "wecom", "operator"]
 #: somebody has the same telephone, which families share.
 Trust = Literal["account", "within", "candidate"]
 
+#: By what two members turned out to be one: WeChat's unionid, the number that both gave, a code of one entered in the
+#: other, or operators.
+How = Literal["unionid", "phone", "code", "operator"]
+
 _TRUST: dict[Kind, Trust] = {
     "union": "account",
     "mini": "within",
@@ -49,6 +53,11 @@ def trust_of(key: str) -> Trust:
     return _TRUST[kind_of(key)]
 
 
+def is_login(key: str) -> bool:
+    """Tell whether somebody comes by this identity: logs in, or follows the official account."""
+    return kind_of(key) in ("mini", "oa")
+
+
 class Absorbed(msgspec.Struct, frozen=True, kw_only=True):
     """A member who turned out to be this one: the id that they had, the openid of their own login ("" of one who never
     logged in to the mini-program), when and how they became one, and whether all that was theirs is moved."""
@@ -56,6 +65,10 @@ class Absorbed(msgspec.Struct, frozen=True, kw_only=True):
     member_id: str
     openid: str
     at: datetime
-    how: Literal["unionid", "phone", "code", "operator"]
+    how: How
     merge_id: str
     settled: bool = False
+
+
+#: How many members may ever be merged into one: a telephone of a shop's staff joins strangers.
+ABSORBED_MAX = 8

@@ -12,20 +12,23 @@ from typing import Any
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.core.refusals import BAD_CURSOR
-from chalicelib.core.settings import settings
 from chalicelib.customers.members.jobs import ERASE
+from chalicelib.customers.members.merging.tables import Merges
 from chalicelib.customers.members.ports import data_owners
 from chalicelib.customers.members.queries import profile
+from chalicelib.customers.members.refusals import MERGE_UNDER_WAY
 from chalicelib.customers.members.returning import service as returning
+from chalicelib.customers.members.rules import is_settled
 from chalicelib.customers.members.service import prove
 from chalicelib.customers.members.sessions.queries import remember_gone
 from chalicelib.customers.members.tables import (
     ADDRESSES,
     GONE,
+    MOVED,
     PROFILE,
     Identities,
     Members,
-    mini_identity,
+    identities_of,
 )
 from chalicelib.customers.members.views import PersonalData
 from chalicelib.platform.jobs.job import Job
@@ -79,6 +82,8 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
     person = profile(member_id)
     tx = Transaction()
     hindrances: dict[str, FieldError] = {}
+    if not is_settled(person):
+        hindrances["merge"] = MERGE_UNDER_WAY.at("member_id")
     for owner in data_owners():
         if owner.blocks_erasure(member_id):
             hindrances[owner.name] = owner.hindrance.at("member_id")
@@ -88,13 +93,18 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
         raise MallError("account_open", errors=tuple(hindrances.values()), hindrances=list(hindrances))
     tx.delete(Members, (member_id, PROFILE), Members.version.exists(), MallError("unauthenticated"))
     tx.delete(Members, (member_id, ADDRESSES))
-    tx.delete(Identities, (mini_identity(settings().wechat_appid, person.openid),))
+    for identity in identities_of(person):
+        tx.delete(Identities, (identity,))
+    for one in person.absorbed:
+        tx.delete(Members, (one.member_id, MOVED))
+        tx.delete(Merges, (one.merge_id,))
     returning.remember(tx, person)
-    tx.put(Members(member_id, GONE, version=1))
-    schedule(tx, ERASE, member_id)
-    # Once more, for what was being written in this very moment, or was not in an index yet.
-    schedule(tx, ERASE, member_id, clock.now() + timedelta(days=1))
-    tx.after_commit(remember_gone, member_id)
+    for whose in (member_id, *(one.member_id for one in person.absorbed)):
+        tx.put(Members(whose, GONE, version=1))
+        schedule(tx, ERASE, whose)
+        # Once more, for what was being written in this very moment, or was not in an index yet.
+        schedule(tx, ERASE, whose, clock.now() + timedelta(days=1))
+        tx.after_commit(remember_gone, whose)
     commit(tx)
 
 

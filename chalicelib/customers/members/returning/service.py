@@ -6,12 +6,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chalicelib.core import clock, ids
-from chalicelib.core.settings import identity_key, settings
+from chalicelib.core.settings import identity_key
+from chalicelib.customers.members.identities.rules import is_login
 from chalicelib.customers.members.ports import data_owners
 from chalicelib.customers.members.returning.rules import Before, kept_block
 from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.settings import MEMBERS
-from chalicelib.customers.members.tables import Identities, blocked_identity, left_identity, mini_identity
+from chalicelib.customers.members.tables import Identities, blocked_identity, identities_of, left_identity
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
 
@@ -19,15 +20,19 @@ from chalicelib.platform.store.versioned import Conflict
 def remember(tx: Transaction, person: Profile) -> None:
     """Remember, as part of the deletion `tx`, who leaves: for the days of the settings; for ever that they are blocked.
 
-    Nothing of the person is in it, and nobody who reads it can find out or try out whose it is.
+    Nothing of the person is in it, and nobody who reads it can find out or try out whose it is. Each login of theirs is
+    remembered, and that they follow the official account: by whichever they come again, they are known.
     """
-    identity = mini_identity(settings().wechat_appid, person.openid)
     until = clock.now() + timedelta(days=MEMBERS.fresh().returning_days)
     blocked = kept_block(person.blocked)
-    left = Identities(left_identity(identity), member_id=person.member_id, until=clock.stamp(until), blocked=blocked)
-    left.expires = until if blocked is None else None
-    tx.put(left)
-    tx.delete(Identities, (blocked_identity(identity),))
+    for identity in identities_of(person):
+        if not is_login(identity):
+            continue
+        left = Identities(left_identity(identity), member_id=person.member_id)
+        left.until, left.blocked = clock.stamp(until), blocked
+        left.expires = until if blocked is None else None
+        tx.put(left)
+        tx.delete(Identities, (blocked_identity(identity),))
 
 
 def next_member(identity: str, before: Before) -> str:

@@ -1,0 +1,1 @@
+"""An identity is taken out of a member again: it is somebody else's."""

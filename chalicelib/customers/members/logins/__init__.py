@@ -1,0 +1,1 @@
+"""Who logs in is recognised, joins, or turns out to be who follows the official account."""

@@ -1,0 +1,161 @@
+"""Members log in with the mini-program, by a code of wx.login."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.core.settings import settings
+from chalicelib.customers.members.content.rules import asks_now, is_due
+from chalicelib.customers.members.identities import service as identities
+from chalicelib.customers.members.identities.rules import Identity
+from chalicelib.customers.members.jobs import CHECK_CONTENT
+from chalicelib.customers.members.ports import observer
+from chalicelib.customers.members.queries import stored_profile
+from chalicelib.customers.members.returning import queries as returning_queries
+from chalicelib.customers.members.returning import service as returning
+from chalicelib.customers.members.returning.rules import Before
+from chalicelib.customers.members.rules import Addresses, Profile, Source, invited
+from chalicelib.customers.members.service import LOGIN_REASONS, ask_wechat, seen, tell_invited, write_profile
+from chalicelib.customers.members.sessions import rules as sessions
+from chalicelib.customers.members.tables import (
+    ADDRESSES,
+    Identities,
+    Members,
+    mini_identity,
+    profile_item,
+    union_identity,
+)
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store import read, versioned
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict
+from chalicelib.platform.web import limits, tokens
+
+#: How often one person may log in within a minute; a mini-program does it when it is opened.
+LOGINS_PER_MINUTE = 30
+
+
+class LoggedIn(msgspec.Struct, frozen=True):
+    """A token, until when it is good, whose it is, and whether they have just joined."""
+
+    token: str
+    expires_at: datetime
+    is_new: bool
+    profile: Profile
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Who logged in, whether they are new to the mini-program, and whom their token is made for."""
+
+    member: Profile
+    is_new: bool
+    subject: str
+
+
+def login(code: str, source: Source | None) -> LoggedIn:
+    """Log in the shopper with this wx.login code; a person who was never here joins.
+
+    Raises `wechat_code_invalid`, `wechat_code_used`, `wechat_user_blocked`, `too_many_requests`, `unavailable`.
+    """
+    session = ask_wechat(lambda mini: mini.code2session(code), LOGIN_REASONS)
+    identity = mini_identity(settings().wechat_appid, session.openid)
+    limits.count_call("login", identity, LOGINS_PER_MINUTE)
+    found = versioned.retry(lambda: _found_or_joined(identity, session, source))
+    member = identities.recognise(found.member, session.unionid)
+    if is_due(member, "nickname") or asks_now(member, clock.now()):
+        # WeChat looks at nothing of who was not there of late: now they are.
+        tx = Transaction()
+        schedule(tx, CHECK_CONTENT, member.member_id)
+        tx.commit()
+    return _logged_in(member, found)
+
+
+def _logged_in(member: Profile, found: Found) -> LoggedIn:
+    now = clock.now()
+    expires_at = now + timedelta(days=settings().member_token_days)
+    issued_at = sessions.issued_at(member.called_in, found.subject, now)
+    token = tokens.issue("member", found.subject, expires_at, issued_at)
+    return LoggedIn(token, expires_at, found.is_new, member)
+
+
+def _found_or_joined(identity: str, session: Any, source: Source | None) -> Found:
+    """Find who has the identity, or have them join. Who has followed the official account before, by whose unionid they
+    are known, begins to log in as the member that they are."""
+    item = read.get(Identities, identity)
+    if item is not None:
+        return Found(seen(item.member_id, source), False, item.subject or item.member_id)
+    before = returning_queries.before(identity)
+    former = before.known(clock.now())
+    follower = identities.owner_of_unionid(session.unionid)
+    if follower is not None and not follower.openid and not follower.apart:
+        member = _begin(follower.member_id, identity, session.openid, source, before)
+        return Found(member, former is None, member.member_id)
+    member = _joining(identity, session, source, before, has_unionid=follower is None)
+    if former is not None:
+        returning.hand_on(former, member.member_id)
+    join(identity, member, before)
+    return Found(member, former is None, member.member_id)
+
+
+def _joining(identity: str, session: Any, source: Source | None, before: Before, *, has_unionid: bool) -> Profile:
+    now = clock.now()
+    union = session.unionid if has_unionid else None
+    return Profile(
+        member_id=returning.next_member(identity, before),
+        openid=session.openid,
+        unionid=union,
+        joined_at=now,
+        first_source=source,
+        last_source=source,
+        last_seen=now,
+        invites=invited([], source),
+        blocked=before.blocked,
+        returned=before.known(now) is not None,
+        identities=[] if union is None else [Identity(key=union_identity(union), evidence="login", at=now)],
+    )
+
+
+def _begin(member_id: str, identity: str, openid: str, source: Source | None, before: Before) -> Profile:
+    """Have a follower log in for the first time. Raises Conflict where another login was quicker."""
+    former = before.known(clock.now())
+    if former is not None:
+        returning.hand_on(former, member_id)
+    found = stored_profile(member_id)
+    if found.value.openid:
+        raise Conflict
+    now = clock.now()
+    after = msgspec.structs.replace(
+        found.value,
+        openid=openid,
+        last_seen=now,
+        first_source=found.value.first_source or source,
+        last_source=source or found.value.last_source,
+        invites=invited(found.value.invites, source),
+        blocked=found.value.blocked or before.blocked,
+        returned=found.value.returned or former is not None,
+    )
+    tx = Transaction()
+    tx.create(Identities(identity, member_id=member_id), Conflict)
+    returning.forget(tx, identity, before)
+    tell_invited(tx, member_id, source)
+    write_profile(tx, found, after)
+    versioned.commit(tx)
+    return after
+
+
+def join(identity: str, profile: Profile, before: Before) -> None:
+    """Write the identities, the profile and an empty address book together. Raises Conflict where another with one of
+    these identities was first: its member is this one."""
+    tx = Transaction()
+    for key in {identity, *(one.key for one in profile.identities)}:
+        tx.create(Identities(key, member_id=profile.member_id), Conflict)
+    tx.create(profile_item(profile), Conflict)
+    tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1), Conflict)
+    returning.forget(tx, identity, before)
+    tell_invited(tx, profile.member_id, profile.first_source)
+    observer().joined(tx, profile)
+    versioned.commit(tx)

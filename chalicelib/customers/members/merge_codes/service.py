@@ -1,0 +1,93 @@
+"""Two logins become one member by their own act: a code of one is entered in the other.
+
+The code has six digits and is good for five minutes. Who guesses would get at another's orders and balance: so each may
+try five times in that while, and all together a number of wrong ones that leaves a guesser next to nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members.merging import service as merging
+from chalicelib.customers.members.merging.queries import stored
+from chalicelib.customers.members.merging.rules import Merge
+from chalicelib.customers.members.merging.tables import Merges, code_key
+from chalicelib.customers.members.refusals import CODE_NOT_GOOD, OWN_CODE
+from chalicelib.customers.members.rules import check_admitted
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save
+from chalicelib.platform.store.versioned import Conflict
+from chalicelib.platform.web import limits
+
+_SECONDS = 300
+_CODES = 1_000_000
+#: How often a member may enter a code while one is good, and how many wrong ones everybody together may.
+_TRIES = 5
+_WRONG_OF_ALL = 60
+#: How often another code is drawn where somebody has that one.
+_DRAWS = 5
+
+
+class MergeCode(msgspec.Struct, frozen=True):
+    """Six digits to be entered in the other login, and until when they are good."""
+
+    code: str
+    expires_at: datetime
+
+
+def issue(member_id: str) -> MergeCode:
+    """Give the member a code for another login of theirs. Raises `member_blocked`, `conflict`, `unavailable`."""
+    check_admitted(member_queries.profile(member_id))
+    now = clock.now()
+    until = now + timedelta(seconds=_SECONDS)
+    for _ in range(_DRAWS):
+        digits = f"{int.from_bytes(ids.random_bytes(8), 'big') % _CODES:06d}"
+        item = Merges(code_key(digits), member_id=member_id, good_until=_ms(until), expires=until)
+        free = Merges.merge_id.does_not_exist() | (Merges.good_until < _ms(now))
+        try:
+            save(item, free, Conflict)
+        except ConditionFailed:
+            continue
+        return MergeCode(digits, until)
+    raise MallError("conflict")
+
+
+def redeem(member_id: str, code: str) -> Merge:
+    """Make the member and the one whose code it is one person. The same code again gives what came of it.
+
+    Raises `merge_refused` for a code that is not good, or is the member's own, or where too many were merged;
+    `merge_conflict` where the other is gone; `too_many_requests`, `member_blocked`, `conflict`, `unavailable`.
+    """
+    check_admitted(member_queries.profile(member_id))
+    limits.count_call("merge_code", member_id, _TRIES, _SECONDS)
+    limits.check_calls("merge_code_wrong", "everybody", _WRONG_OF_ALL, _SECONDS)
+    item = read.get(Merges, code_key(code))
+    if item is None or item.good_until < _ms(clock.now()):
+        limits.count_call("merge_code_wrong", "everybody", _WRONG_OF_ALL, _SECONDS)
+        raise MallError("merge_refused", errors=(CODE_NOT_GOOD.at("code"),))
+    if item.used_for:
+        return _made(item.used_for, member_id)
+    if item.member_id == member_id:
+        raise MallError("merge_refused", errors=(OWN_CODE.at("code"),))
+
+    def also(tx: Transaction, merge: Merge) -> None:
+        tx.update(Merges, (item.merge_id,), [Merges.used_for.set(merge.merge_id)], Merges.used_for.does_not_exist())
+
+    return merging.unite(member_id, item.member_id, "code", also=also)
+
+
+def _made(merge_id: str, member_id: str) -> Merge:
+    """Find what came of the code, for one of the two."""
+    known = stored(merge_id)
+    if known is None or member_id not in (known.value.former, known.value.survivor):
+        raise MallError("merge_refused", errors=(CODE_NOT_GOOD.at("code"),))
+    return known.value
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""Operators decide whether two members are one person."""

@@ -1,0 +1,57 @@
+"""A merge, as operators see it and as the member does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from chalicelib.customers.members.identities.rules import How
+from chalicelib.customers.members.merging.rules import Merge, State
+
+
+class OwnMerge(msgspec.Struct):
+    """What became of the two logins of a member."""
+
+    merge_id: str
+    state: State
+
+
+class MergeView(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
+    """That two members are one person, or may be: who becomes whom, how that is known, who decided and why, and of what
+    all is moved."""
+
+    merge_id: str
+    from_: str
+    to: str
+    evidence: How
+    state: State
+    at: datetime
+    by: str | None
+    proposed_by: str | None
+    reason: str | None
+    ended_at: datetime | None
+    wings: dict[str, bool]
+
+
+class Detached(msgspec.Struct):
+    """The new member of an identity that was taken out of another."""
+
+    member_id: str
+
+
+def merge_view(merge: Merge) -> MergeView:
+    """Show a merge to an operator."""
+    return MergeView(
+        merge_id=merge.merge_id,
+        from_=merge.former,
+        to=merge.survivor,
+        evidence=merge.how,
+        state=merge.state,
+        at=merge.at,
+        by=merge.by,
+        proposed_by=merge.proposed_by,
+        reason=merge.reason,
+        ended_at=merge.ended_at,
+        wings=merge.wings,
+    )
