@@ -12,7 +12,7 @@ from chalicelib.core import clock
 from local.client import Sandbox
 from local.keys import load_or_make
 from local.sandbox.crypto import Signer
-from local.sandbox.messages import of_mini, push
+from local.sandbox.messages import of_mini, of_oa, push
 
 PAYMENT = "/v1/callbacks/wechat/payment"
 MESSAGES = "/v1/callbacks/wechat/messages"
@@ -72,4 +72,14 @@ def message(openid: str, event: str, seconds_ago: float = 0, **fields: Any) -> t
     keys = load_or_make(Path(os.environ["YUTANG_TEST_KEYS"]))
     told = {"FromUserName": openid, "OpenID": openid, "AppID": keys.appid, **fields, "Event": event}
     query, body = push(of_mini(keys), told, clock.now().timestamp() - seconds_ago)
+    return "POST", f"{MESSAGES}?{query}", {"Content-Type": "application/json"}, body
+
+
+def follower_message(
+    openid: str, event: str, seconds_ago: float = 0, **fields: Any
+) -> tuple[str, str, dict[str, str], bytes]:
+    """The request with which WeChat tells an event of a follower of the official account, as a transport takes it."""
+    keys = load_or_make(Path(os.environ["YUTANG_TEST_KEYS"]))
+    told = {"FromUserName": openid, **fields, "Event": event}
+    query, body = push(of_oa(keys), told, clock.now().timestamp() - seconds_ago)
     return "POST", f"{MESSAGES}?{query}", {"Content-Type": "application/json"}, body

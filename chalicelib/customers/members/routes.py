@@ -51,7 +51,7 @@ def logout(call: Call, body: LogoutInput | None) -> None:
     It may take a second until every server of the mall knows.
     """
     assert call.token is not None
-    service.log_out(call.token, body is not None and body.everywhere)
+    service.log_out(call.caller, call.token, body is not None and body.everywhere)
 
 
 @endpoint("GET /v1/me", MEMBER, admits=True)

@@ -146,8 +146,8 @@ def _change_of(member_id: str, decide: Callable[[Profile, Transaction], Profile]
         raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),)) from fault
 
 
-def log_out(token: tokens.Token, everywhere: bool) -> None:
-    """Call in the token that a call came with, or all that its member has. Raises `unauthenticated`, `conflict`."""
+def log_out(member_id: str, token: tokens.Token, everywhere: bool) -> None:
+    """Call in the token that the member's call came with, or all that they have. Raises `unauthenticated`, `conflict`."""
 
     def decide(member: Profile, _: Transaction) -> Profile:
         now = clock.now()
@@ -158,7 +158,7 @@ def log_out(token: tokens.Token, everywhere: bool) -> None:
         )
         return msgspec.structs.replace(member, called_in=called_in)
 
-    change_profile(token.subject, decide)
+    change_profile(member_id, decide)
 
 
 def log_out_member(member_id: str) -> None:

@@ -65,7 +65,7 @@ def forget_phone(member_id: str) -> Profile:
 def revoked(openid: str, said: str, at: datetime) -> None:
     """Forget what the shopper took back in WeChat's settings at that time, by the numbers of WeChat's event; what they
     have given anew since then stays. Nobody's openid changes nothing. Raises `conflict`, `unavailable`."""
-    member_id, parts = _member_of(openid), parts_revoked(said)
+    member_id, parts = member_of(openid), parts_revoked(said)
     if member_id is None or not parts:
         return
     mark = f"{clock.stamp(at)} {said}"[:_MARK_MAX]
@@ -93,8 +93,8 @@ def cancelled(openid: str, at: datetime) -> None:
     at once, the account as soon as nothing keeps it open. Who has another login only loses that one. Nobody's openid,
     and one who came after that, change nothing.
     Raises `conflict`, `unavailable`."""
-    member_id = _member_of(openid)
-    if member_id is None or identities.drop_login(member_id, openid, at):
+    member_id = member_of(openid)
+    if member_id is None or identities.drop_login(member_id, openid):
         return
 
     def decide(member: Profile, tx: Transaction) -> Profile:
@@ -138,6 +138,7 @@ def _without(member: Profile, parts: set[str], at: datetime) -> Profile:
     return member if after == member else after
 
 
-def _member_of(openid: str) -> str | None:
+def member_of(openid: str) -> str | None:
+    """Find the member who logs in under this openid; None where it is nobody's."""
     item = read.get(Identities, mini_identity(settings().wechat_appid, openid))
     return None if item is None else item.member_id

@@ -82,7 +82,7 @@ def _known(
     shopper = identities.owner_of_unionid(unionid)
     if shopper is not None and not shopper.apart:
         return identities.attach(
-            shopper.member_id, key, "follow", lambda member: _noted(member, key, source, at, follows=True)
+            shopper.member_id, key, "follow", lambda member: _noted(member, key, source, at, follows=True), at
         )
     return _join(key, unionid if shopper is None else None, source, at)
 

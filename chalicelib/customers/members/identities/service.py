@@ -70,17 +70,17 @@ def _known_by(member: Profile, unionid: str) -> Profile:
 
 
 def attach(
-    member_id: str, key: str, evidence: Evidence, also: Callable[[Profile], Profile] = lambda profile: profile
+    member_id: str, key: str, evidence: Evidence, also: Callable[[Profile], Profile], at: datetime | None = None
 ) -> Profile:
-    """Keep that the identity is the member's; `also` changes the profile with it. Raises Conflict, in the end
-    `conflict`, where it is another's by now."""
+    """Keep that the identity is the member's, since that instant (now); `also` changes the profile with it. Raises
+    `conflict` where it is another's by now."""
 
     def decide(member: Profile, tx: Transaction) -> Profile:
         after = also(member)
         if any(one.key == key for one in member.identities):
             return after
         tx.create(Identities(key, member_id=member_id), Conflict)
-        mine = Identity(key=key, evidence=evidence, at=clock.now())
+        mine = Identity(key=key, evidence=evidence, at=at or clock.now())
         return msgspec.structs.replace(after, identities=[*after.identities, mine])
 
     after = change_profile(member_id, decide)
@@ -120,8 +120,8 @@ def set_phone(member_id: str, subject: str, code: str, version: str) -> Profile:
     return member
 
 
-def drop_login(member_id: str, openid: str, at: datetime) -> bool:
-    """Take away the login of an account that was closed at WeChat at that time, where the member has another; its
+def drop_login(member_id: str, openid: str) -> bool:
+    """Take away the login of an account that was closed at WeChat, where the member has another; its
     tokens are void, as all of theirs. False where it is their only one, and nothing is done."""
     dropped = False
 
@@ -132,7 +132,7 @@ def drop_login(member_id: str, openid: str, at: datetime) -> bool:
         dropped = key in logins and len(logins) > 1
         if not dropped:
             return member
-        return without_login(member, openid, key, sessions.all_until(member.called_in, at))
+        return without_login(member, openid, key, sessions.all_until(member.called_in, clock.now()))
 
     change_profile(member_id, decide)
     return dropped

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from chalicelib.customers.members.consents.rules import CONSENTS_MAX, Consent, Subject, withdrawn
+from chalicelib.customers.members.consents.rules import CONSENTS_MAX, Consent, Subject
 from chalicelib.customers.members.identities.rules import ABSORBED_MAX, Absorbed, How, Identity
 from chalicelib.customers.members.rules import INVITES_MAX, Invite, Profile
 from chalicelib.customers.members.sessions.rules import CALLED_IN_MAX, CalledIn
@@ -153,14 +153,16 @@ def _consents(one: list[Consent], other: list[Consent]) -> list[Consent]:
     """What both agreed to, in order of time. What either has taken back last is taken back: the stricter holds."""
     all_of_both = sorted([*one, *other], key=lambda consent: consent.at)
     for what in _SUBJECTS:
-        taken_back = [
-            said[-1].withdrawn_at
-            for said in ([consent for consent in side if consent.what == what] for side in (one, other))
-            if said and said[-1].withdrawn_at is not None
-        ]
+        last = [said[-1] for said in ([each for each in side if each.what == what] for side in (one, other)) if said]
+        taken_back = [each.withdrawn_at for each in last if each.withdrawn_at is not None]
         if taken_back:
-            all_of_both = withdrawn(all_of_both, what, max(taken_back))
+            at = max(taken_back)
+            all_of_both = [_over(each, at) if each.what == what else each for each in all_of_both]
     return all_of_both[-CONSENTS_MAX:]
+
+
+def _over(consent: Consent, at: datetime) -> Consent:
+    return msgspec.structs.replace(consent, withdrawn_at=consent.withdrawn_at or max(at, consent.at))
 
 
 def detachable(entry: Absorbed, now: datetime) -> bool:
