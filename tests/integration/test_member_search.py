@@ -15,6 +15,7 @@ from chalicelib.core import clock
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as members
 from chalicelib.customers.members.finding import queries as finding
+from chalicelib.customers.members.merging import service as merging
 from chalicelib.customers.members.tables import Members
 from chalicelib.insight.portraits import queries as portraits
 from chalicelib.mall.operators.audit import queries as audit
@@ -22,7 +23,6 @@ from chalicelib.platform.store import tools
 from local.client import Operator, Sandbox, Shopper
 from local.notices import message
 from tests.support.distribution import bare_member, quick_member
-from tests.support.merged import becomes
 from tests.support.operators import appointed
 
 
@@ -91,13 +91,15 @@ def test_by_how_a_nickname_begins_in_any_case_and_width(
     assert shopper.member_id not in found(q="另一个")
 
 
-def test_by_id_also_of_who_was_merged_into_another(operator: Operator, found: Callable[..., list[str]]) -> None:
+def test_by_id_also_of_who_was_merged_into_another(
+    no_jobs: None, operator: Operator, found: Callable[..., list[str]]
+) -> None:
     member, former = bare_member(), bare_member()
     assert found(q=member) == [member]
-    becomes(former, member)
-    assert found(q=former) == [member]
+    merge = merging.unite(member, former, "operator", by="operator:op")
+    assert found(q=merge.former) == found(q=merge.survivor) == [merge.survivor]
     assert found(q="m" + "2" * 24) == []
-    [card] = operator.get(f"/v1/admin/members?q={member}").ok()["items"]
+    [card] = operator.get(f"/v1/admin/members?q={merge.survivor}").ok()["items"]
     assert card["joined_at"] and card["segment"] == "new" and card["orders_completed"] == 0
 
 

@@ -12,6 +12,8 @@ from bench.units.recorder import Recorder
 from chalicelib.core import clock
 from chalicelib.customers.members import service as members
 from chalicelib.customers.members.consents.service import prefer
+from chalicelib.customers.members.identities import service as identities
+from chalicelib.customers.members.merging import service as merging
 from chalicelib.customers.members.privacy.service import erase
 from chalicelib.customers.members.rules import Source
 from chalicelib.insight.portraits.whole.queries import portrait
@@ -20,7 +22,6 @@ from chalicelib.mall.operators.rules import PERMISSIONS
 from chalicelib.platform.web import limits
 from local.client import Client
 from tests.support.distribution import bare_member
-from tests.support.merged import becomes
 from tests.support.operators import appointed
 from tests.support.segment_mall import SegmentMall, opened
 
@@ -95,9 +96,9 @@ def test_whom_a_member_brings_and_who_brought_them(world: SegmentMall) -> None:
 
 
 def test_a_phone_is_shown_by_its_end_and_a_wish_is_heeded(world: SegmentMall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(members, "_ask_wechat", lambda *_: "13912345678")
+    monkeypatch.setattr(members, "ask_wechat", lambda *_: "13912345678")
     member_id = world.member()
-    members.set_phone(member_id, "code", "p1")
+    identities.set_phone(member_id, member_id, "code", "p1")
     prefer(member_id, False)
     seen = whole(world, member_id)
     assert seen["person"]["phone"] == "***5678" and "13912345678" not in str(seen)
@@ -107,15 +108,17 @@ def test_a_phone_is_shown_by_its_end_and_a_wish_is_heeded(world: SegmentMall, mo
 
 
 def test_of_a_former_member_it_is_the_one_they_became(world: SegmentMall) -> None:
-    member_id, former = bare_member(), bare_member()
-    becomes(former, member_id)
+    pair = bare_member(), bare_member()
+    merge = merging.unite(*pair, "operator", by="operator:op")
+    member_id, former = merge.survivor, merge.former
     world.mall.clock.advance(1)
     seen = whole(world, former)
     assert seen["member_id"] == member_id
     assert [(one["member_id"], one["how"], one["settled"]) for one in seen["absorbed"]] == [
         (former, "operator", False)
     ]  # fmt: skip
-    assert [one["kind"] for one in seen["identities"]] == ["mini", "mini"]
+    own, theirs = seen["identities"]
+    assert (own["kind"], theirs["kind"]) == ("mini", "mini") and own["identity"] != theirs["identity"]
     latest, _ = audit.page(clock.day(clock.now()), None, 1, None)
     assert latest[0].entry.parameters == {"member_id": former, "purpose": "service"}
     assert latest[0].outcome == f'{{"member_id":"{member_id}","purpose":"service"}}'

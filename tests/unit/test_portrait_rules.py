@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from chalicelib.core import clock
 from chalicelib.customers.members.finding.rules import Handles, is_end, is_id, name_form, phone_end
+from chalicelib.customers.members.identities.rules import Identity
 from chalicelib.customers.members.rules import Profile
 from chalicelib.growth.segments.traits.rules import Bought as Order
 from chalicelib.growth.segments.traits.rules import Older, Person, Traits, folded, instant
 from chalicelib.insight.portraits.rules import bought, masked_id, masked_phone
-from chalicelib.insight.portraits.whole.views import identities_of
+from chalicelib.insight.portraits.whole.views import identities_shown
 
 NOW = 1_900_000_000_000
 #: Letters whose forms join with none beside them.
@@ -86,8 +87,9 @@ def test_what_was_bought_is_the_same_however_it_is_kept(orders: list[tuple[int, 
 
 
 def test_a_follower_has_no_login_and_an_account_proves_more_than_a_phone() -> None:
-    assert identities_of(member(openid="")) == []
-    shown = identities_of(member(unionid="u" * 28, phone="13800138000"))
+    assert identities_shown(member(openid="")) == []
+    account = Identity(key=f"union:wx1:{'u' * 28}", evidence="login", at=instant(NOW))
+    shown = identities_shown(member(unionid="u" * 28, phone="13800138000", identities=[account]))
     assert [(one.kind, one.trust) for one in shown] == [
         ("mini", "within"), ("union", "account"), ("phone", "candidate"),
     ]  # fmt: skip

@@ -18,8 +18,8 @@ Identity = Annotated[
         max_length=200,
         pattern=r"^(mini|union|oa|wecom)(:[A-Za-z0-9_-]+){1,2}$(?!\n)",
         description=(
-            "An id by which WeChat knows a member: `mini:OPENID` of the mall's own mini-program, `union:UNIONID`, or "
-            "`KIND:APP:ID` with the app, account or company in which it is one."
+            "An id by which WeChat knows a member: `mini:OPENID` of the mall's own mini-program, `oa:OPENID` of its "
+            "official account, `union:UNIONID`, or `KIND:APP:ID` with the app, account or company in which it is one."
         ),
     ),
 ]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from chalicelib.core.settings import settings
+from chalicelib.customers.members.identities.service import owner_of
 from chalicelib.customers.members.queries import current, resolved
 from chalicelib.customers.members.rules import Profile
-from chalicelib.customers.members.tables import Identities, Members, mini_identity
+from chalicelib.customers.members.tables import Members, mini_identity, oa_identity, union_identity
 from chalicelib.platform.store import read
+
+#: How the key of an identity within the mall's own app, account or platform is made of its id there, by its kind.
+_OWN: dict[str, Callable[[str], str]] = {
+    "mini": lambda openid: mini_identity(settings().wechat_appid, openid),
+    "oa": oa_identity,
+    "union": union_identity,
+}
 
 
 def by_name(form: str, limit: int, after: Any) -> tuple[list[str], Any]:
@@ -31,10 +40,9 @@ def by_phone_end(digits: str, limit: int, after: Any) -> tuple[list[str], Any]:
 def by_identity(identity: str) -> str | None:
     """Find whose identity this is, written as "kind:id" within the mall's own apps, or as its whole key; None where it
     is nobody's."""
-    kind, _, rest = identity.partition(":")
-    own = mini_identity(settings().wechat_appid, rest) if kind == "mini" and ":" not in rest else identity
-    item = read.get(Identities, own)
-    return None if item is None else item.member_id
+    kind, _, own = identity.partition(":")
+    name = None if ":" in own else _OWN.get(kind)
+    return owner_of(identity if name is None else name(own))
 
 
 def whoever_is(member_id: str) -> Profile | None:

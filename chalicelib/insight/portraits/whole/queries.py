@@ -48,7 +48,7 @@ from chalicelib.insight.portraits.whole.views import (
     TraitsView,
     absorbed_view,
     coupons_view,
-    identities_of,
+    identities_shown,
     order_card,
     person_view,
     segment_of_member,
@@ -82,7 +82,7 @@ def portrait(member_id: str, permissions: Collection[str]) -> PortraitView:
     return PortraitView(
         member_id=member.member_id,
         person=person_view(member),
-        identities=identities_of(member),
+        identities=identities_shown(member),
         absorbed=[absorbed_view(one) for one in member.absorbed],
         life_cycle=segment_of(member, now, LIFE_CYCLE.current()),
         traits=_traits(traits),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -15,9 +14,10 @@ from chalicelib.commerce.coupons.views import CouponView, coupon_view
 from chalicelib.commerce.orders.rules import Order, State
 from chalicelib.customers.events.views import EventView
 from chalicelib.customers.members.consents.rules import Consent, standing
-from chalicelib.customers.members.identities.rules import Absorbed, Evidence, Kind, Trust, trust_of
+from chalicelib.customers.members.identities.rules import Absorbed, Evidence, How, Kind, Trust, trust_of
 from chalicelib.customers.members.identities.rules import Identity as Known
 from chalicelib.customers.members.rules import Birthday, Block, Invite, Profile, Segment, Source
+from chalicelib.customers.members.tables import identities_of, identity_id
 from chalicelib.growth.distribution.views import AdminCommission, AdminDistributorDetail, BindingView
 from chalicelib.growth.segments.explaining.queries import Reason
 from chalicelib.growth.segments.explaining.rules import Why
@@ -43,10 +43,12 @@ class PersonView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     follows_oa: bool = False
 
 
-class IdentityView(msgspec.Struct, frozen=True, kw_only=True):
+class IdentityView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An id by which the member is known: how that is known, since when, what it proves (docs/identity.md); the id
-    itself masked."""
+    itself masked. `identity` names it to whom takes it out of the member again; a phone that another member has given
+    before has none."""
 
+    identity: str | UnsetType = UNSET
     kind: Kind
     evidence: Evidence
     since: datetime
@@ -58,8 +60,9 @@ class AbsorbedView(msgspec.Struct, frozen=True, kw_only=True):
     """A member who turned out to be this one; until it is `settled`, some of what was theirs is not shown yet."""
 
     member_id: str
+    merge_id: str
     at: datetime
-    how: Literal["unionid", "phone", "code", "operator"]
+    how: How
     settled: bool
 
 
@@ -173,33 +176,30 @@ def person_view(member: Profile) -> PersonView:
     )
 
 
-def identities_of(member: Profile) -> list[IdentityView]:
-    """Show by which ids the member is known: the login of their own, those of members who turned out to be them, what
-    else WeChat has told, and the phone."""
-    known = {one.key.rpartition(":")[2]: one for one in member.identities}
-    logins = [(member.openid, member.joined_at), *((one.openid, one.at) for one in member.absorbed)]
-    for openid, since in logins:
-        if openid:
-            known.setdefault(openid, Known(key=f"mini:{openid}", evidence="login", at=since))
-    if member.unionid:
-        known.setdefault(member.unionid, Known(key=f"union:{member.unionid}", evidence="login", at=member.joined_at))
-    found = [_identity(one, masked_id(one.key)) for one in known.values() if one.kind != "phone"]
+def identities_shown(member: Profile) -> list[IdentityView]:
+    """Show by which ids the member is known: the login of their own first, and the phone last."""
+    known = {one.key: one for one in member.identities}
+    own = (key for key in identities_of(member) if key not in known)
+    found = [*(Known(key=key, evidence="login", at=member.joined_at) for key in own), *member.identities]
+    shown = [_identity(one, masked_id(one.key)) for one in found if one.kind != "phone"]
     if member.phone is None:
-        return found
+        return shown
     given = standing(member.consents, "phone")
     since = member.joined_at if given is None else given.at
-    return [*found, _identity(Known(key="phone:", evidence="phone", at=since), masked_phone(member.phone))]
+    phone = next((one for one in found if one.kind == "phone"), Known(key="phone:", evidence="phone", at=since))
+    return [*shown, _identity(phone, masked_phone(member.phone))]
 
 
 def _identity(known: Known, masked: str) -> IdentityView:
     return IdentityView(
-        kind=known.kind, evidence=known.evidence, since=known.at, trust=trust_of(known.key), masked=masked
+        identity=UNSET if known.key == "phone:" else identity_id(known.key),
+        kind=known.kind, evidence=known.evidence, since=known.at, trust=trust_of(known.key), masked=masked,
     )  # fmt: skip
 
 
 def absorbed_view(one: Absorbed) -> AbsorbedView:
     """Show who turned out to be the member."""
-    return AbsorbedView(member_id=one.member_id, at=one.at, how=one.how, settled=one.settled)
+    return AbsorbedView(member_id=one.member_id, merge_id=one.merge_id, at=one.at, how=one.how, settled=one.settled)
 
 
 def segment_of_member(name: str, reason: Reason) -> SegmentOfMember:
