@@ -147,7 +147,8 @@ def _change_of(member_id: str, decide: Callable[[Profile, Transaction], Profile]
 
 
 def log_out(member_id: str, token: tokens.Token, everywhere: bool) -> None:
-    """Call in the token that the member's call came with, or all that they have. Raises `unauthenticated`, `conflict`."""
+    """Call in the token that the member's call came with, or all that they have. Raises `unauthenticated`,
+    `conflict`."""
 
     def decide(member: Profile, _: Transaction) -> Profile:
         now = clock.now()
