@@ -26,6 +26,7 @@ from chalicelib.commerce.orders.views import (
 )
 from chalicelib.core.errors import invalid
 from chalicelib.core.refusals import QUEUE_OR_MEMBER
+from chalicelib.customers.members.queries import resolved
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.platform.web.endpoint import OPERATOR, Call, endpoint
 from chalicelib.platform.web.types import Page
@@ -41,7 +42,7 @@ def search(call: Call, query: AdminOrdersQuery) -> Page[AdminOrderView]:
     if query.member_id is not None:
         if query.queue is not None:
             raise invalid(QUEUE_OR_MEMBER.at("queue"))
-        orders, next_cursor = orders_of_member(query.member_id, [], query.limit, query.cursor)
+        orders, next_cursor = orders_of_member(resolved(query.member_id), [], query.limit, query.cursor)
     else:
         orders, next_cursor = orders_in_queue(query.queue or "awaiting_shipment", query.limit, query.cursor)
     return Page([admin_view(order, call.permissions) for order in orders], next_cursor)

@@ -11,6 +11,7 @@ from chalicelib.commerce.orders.rules import Order, Refund
 from chalicelib.commerce.orders.tables import WAITING, Orders, queue_shard
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
+from chalicelib.customers.members.queries import same_person
 from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.platform.store import cursors, read
 from chalicelib.platform.store.versioned import Versioned
@@ -34,9 +35,10 @@ def find(order_id: str) -> Versioned[Order]:
 
 def find_owned(order_id: str, member_id: str, token: Token | None = None) -> Versioned[Order]:
     """Read the member's own order and its version, and admit the `token` that they called with by what is read with it.
-    Raises `unauthenticated`, and `not_found`, also for another member's order."""
+    What those ordered who were merged into the member is their own. Raises `unauthenticated`, and `not_found`, also for
+    another member's order."""
     found = find(order_id) if token is None else _find_admitted(order_id, token)
-    if found.value.member_id != member_id:
+    if not same_person(found.value.member_id, member_id):
         raise MallError("not_found")
     return found
 

@@ -168,6 +168,11 @@ PAYMENT_REFUSED = Reason(
     "微信支付拒绝了这笔付款，请联系商家",
     "WeChat Pay refused the payment of this order; please contact the shop",
 )
+PAYMENT_BEGUN_ELSEWHERE = Reason(
+    "payment_begun_elsewhere",
+    "这笔订单已用您的另一个微信账号发起支付，请用那个微信付款，或取消后重新下单",
+    "the payment was begun with another WeChat account of yours; pay with that one, or cancel the order and order anew",
+)
 
 # refunds
 NO_SUCH_REFUND = Reason("no_such_refund", "这个订单没有这笔退款", "there is no such refund of this order")

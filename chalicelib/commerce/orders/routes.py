@@ -60,7 +60,8 @@ def place_order(call: Call, body: OrderInput) -> OrderView:
     `price_changed` carries the new `quote`, `product_unavailable` the `skus`, `out_of_stock` them and `short`: how many
     are `left` of each; `purchase_limit` the `limit`, with `sku_id` and what is `left` of it where it is a product's.
     """
-    return view(as_placed(placement.place(call.caller, call.idempotency_key, body, call.token)))
+    placed = placement.place(call.caller, call.idempotency_key, body, call.token, call.subject)
+    return view(as_placed(placed))
 
 
 @endpoint("GET /v1/orders", MEMBER, errors=("cursor_invalid",))
@@ -91,7 +92,7 @@ def start_payment(call: Call, order_id: str) -> PaymentView:
 
     `{paid: true}` alone for an order that is paid already, and for one that costs nothing, which is paid by it.
     """
-    return payment.start(order_id, call.caller, call.token)
+    return payment.start(order_id, call.caller, call.token, call.subject)
 
 
 @endpoint("POST /v1/orders/{order_id}/payment/check", MEMBER, errors=("conflict",), per_minute=30)
@@ -152,5 +153,7 @@ def request_refund(call: Call, order_id: str, body: RefundInput) -> RefundView:
     `pictures` are the `url`s of uploads for the purpose `refund`.
     """
     asked = None if body.lines is None else [Pieces(line.sku_id, line.quantity) for line in body.lines]
-    refund = refunds.request(order_id, call.caller, call.idempotency_key, asked, body.reason, body.pictures)
+    refund = refunds.request(
+        order_id, call.caller, call.idempotency_key, asked, body.reason, body.pictures, call.subject
+    )
     return refund_view(refund)

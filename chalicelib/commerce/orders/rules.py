@@ -236,7 +236,10 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An order with all that happened to it. Amounts in fen; paid - refunded is what the mall has of it."""
+    """An order with all that happened to it. Amounts in fen; paid - refunded is what the mall has of it.
+
+    `openid` is of the login that placed it, and once it is paid of the one that paid; "" once its member has left.
+    """
 
     order_id: str
     member_id: str
@@ -275,10 +278,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: The mall's address that WeChat is told, as it was when the order was placed: a payment or refund that is asked
     #: for again is asked for in the same words, whatever address the mall has by then.
     notify_to: str = ""
+    #: The member who placed it, where they were merged into the one whose it is now; else "".
+    placed_as: str = ""
 
     def refund(self, refund_id: str) -> Refund | None:
         """Find the refund of that id; None where the order has none such."""
         return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
+
+    @property
+    def placed_by(self) -> str:
+        """The member who placed the order, whoever they turned out to be since."""
+        return self.placed_as or self.member_id
 
     @property
     def newcomer(self) -> bool:
@@ -367,14 +377,6 @@ def shipped(order: Order, shipment: Shipment, by: str) -> Order:
     if any(line.to_ship for line in lines):
         return noted(after, "partly_shipped", by, shipment.at, note)
     return step(after, "ship", "shipped", by, shipment.at, note)
-
-
-def is_payable(order: Order, word: str | None, now: datetime) -> bool:
-    """Tell whether the order, which is not paid, may still be: by WeChat's word for its payment, and its own deadline.
-
-    `word` is None where WeChat has never heard of it. WeChat itself ends a payment at its deadline.
-    """
-    return word not in (None, "CLOSED") and not (word == "NOTPAY" and now >= order.unpayable_from)
 
 
 def closed(order: Order, what: str, by: str, at: datetime) -> Order:

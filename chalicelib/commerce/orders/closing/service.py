@@ -13,10 +13,11 @@ from chalicelib.commerce.orders import service as changes
 from chalicelib.commerce.orders.holding.queries import standing_now
 from chalicelib.commerce.orders.jobs import REFERRED_CLOSED
 from chalicelib.commerce.orders.payment import service as payment
+from chalicelib.commerce.orders.payment.rules import is_payable
 from chalicelib.commerce.orders.ports import groups
 from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.refusals import order_state
-from chalicelib.commerce.orders.rules import Order, closed, is_payable
+from chalicelib.commerce.orders.rules import Order, closed
 from chalicelib.core import clock, log
 from chalicelib.core.errors import Mismatch, OutsideError, unavailable
 from chalicelib.customers.members import queries as member_queries
@@ -82,10 +83,12 @@ def close_held(job: Job) -> None:
     """Close what a member had unpaid when they were blocked, and still are, so that the pieces and seats are free for
     others; a payment that was made is recorded. Where WeChat says nothing that decides it, the order's watch goes on.
     """
-    since = member_queries.blocked_at(job.key)
+    blocked = member_queries.resolved(job.key)
+    since = member_queries.blocked_at(blocked)
     if since is None:
         return
-    for hold in standing_now(job.key).holds:
+    # Who was merged into another since may still hold something: it is the other's.
+    for hold in [hold for one in dict.fromkeys((job.key, blocked)) for hold in standing_now(one).holds]:
         found = order_queries.find(hold.order_id)
         is_held = found.value.state == "awaiting_payment" and found.value.created_at <= since
         try:

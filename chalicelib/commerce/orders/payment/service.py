@@ -20,18 +20,26 @@ from chalicelib.commerce.orders.accounting.rules import sold
 from chalicelib.commerce.orders.holding.queries import limits_again, standing_now
 from chalicelib.commerce.orders.holding.service import count_pieces
 from chalicelib.commerce.orders.jobs import CONFIRMED, PAID, REFERRED_CONFIRMED
+from chalicelib.commerce.orders.payment.rules import paid_from
 from chalicelib.commerce.orders.ports import groups
 from chalicelib.commerce.orders.redemption import queries as redemption_queries
 from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.refunds.issue import owe_push, refund_id, refund_in_full
 from chalicelib.commerce.orders.refunds.rules import with_refund
-from chalicelib.commerce.orders.refusals import PAY_TIME_OVER, PAYMENT_REFUSED, order_state
+from chalicelib.commerce.orders.refusals import (
+    PAY_TIME_OVER,
+    PAYMENT_BEGUN_ELSEWHERE,
+    PAYMENT_REFUSED,
+    order_state,
+)
 from chalicelib.commerce.orders.rules import PAY_MARGIN, Order, OrderLine, Refund, noted, step
 from chalicelib.commerce.orders.views import PaymentView
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError, Mismatch
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members.rules import openid_of
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.rules import Sale
@@ -50,12 +58,13 @@ LOBBY_OVER = "拼团已结束，支付款项原路退回"
 PAID_WORDS = frozenset({"SUCCESS", "REFUND"})
 
 
-def start(order_id: str, member_id: str, token: Token | None = None) -> PaymentView:
+def start(order_id: str, member_id: str, token: Token | None = None, subject: str = "") -> PaymentView:
     """Begin the payment of this order at WeChat Pay; beginning it again is the same payment, in the same words. An
     order that is paid already says so.
 
     Where it cannot be begun, WeChat is asked first, and a payment that it has is recorded. The member is admitted by
-    what is read with the order, where they called with a `token`.
+    what is read with the order, where they called with a `token`. Who pays is the login by which the session was
+    opened, of the `subject`: WeChat takes it of the first who begins, and refuses another account of the same person's.
     Raises `unauthenticated`, `not_found`, `order_state`, `pay_time_over`, `lobby_over`, `payment_refused`,
     `unavailable`.
     """
@@ -71,6 +80,7 @@ def start(order_id: str, member_id: str, token: Token | None = None) -> PaymentV
         return _not_begun(order)
     if order.group is not None:
         groups().check_open(order)
+    payer = _payer(order, member_id, subject or member_id)
     from chalicelib.gateways.wechat import pay as wechat  # 150 ms that no other call has to pay at a cold start
     from chalicelib.gateways.wechat.errors import WechatError
 
@@ -82,14 +92,14 @@ def start(order_id: str, member_id: str, token: Token | None = None) -> PaymentV
                 # What is paid after our deadline is caught when the order closes.
                 time_expire=order.time_expire,
                 total_fen=order.payable_fen,
-                openid=order.openid,
+                openid=payer,
                 notify_to=order.notify_to,
             )
         )
     except WechatError as fault:
         if fault.passing:
             raise MallError("unavailable", retry_after=2) from fault
-        return _not_begun(order, fault.code)
+        return _not_begun(order, fault.code, payer)
     params = wechat.pay_params(prepay_id)
     return PaymentView(
         timeStamp=params.timeStamp, nonceStr=params.nonceStr, package=params.package, signType=params.signType,
@@ -97,15 +107,22 @@ def start(order_id: str, member_id: str, token: Token | None = None) -> PaymentV
     )  # fmt: skip
 
 
+def _payer(order: Order, member_id: str, subject: str) -> str:
+    """Give the openid that pays: the order's own, or of another login of its member's. Raises `unauthenticated`."""
+    if subject == order.placed_by:
+        return order.openid
+    return openid_of(member_queries.profile(member_id), subject)
+
+
 def _is_paid(order: Order) -> bool:
     """Whether the order was paid and stands; one that was closed is not to be paid."""
     return order.paid_at is not None and order.state != "closed"
 
 
-def _not_begun(order: Order, code: str = "") -> PaymentView:
-    """Say what becomes of a payment that WeChat refused with this code, or whose time is over, as WeChat tells of it
-    now: one that it has is recorded, and the order is paid. Raises `order_state`, `pay_time_over`, `payment_refused`,
-    WechatError."""
+def _not_begun(order: Order, code: str = "", payer: str = "") -> PaymentView:
+    """Say what becomes of a payment that WeChat refused to this `payer` with this code, or whose time is over, as WeChat
+    tells of it now: one that it has is recorded, and the order is paid. Raises `order_state`, `pay_time_over`,
+    `payment_refused`, WechatError."""
     word = ask(order.order_id)
     if word in PAID_WORDS:
         after = order_queries.load(order.order_id)
@@ -114,6 +131,8 @@ def _not_begun(order: Order, code: str = "") -> PaymentView:
         return PaymentView(paid=True)
     if word == "CLOSED" or not code:
         raise _pay_time_over()
+    if word is not None and (order.placed_as or payer != order.openid):
+        raise MallError("payment_refused", errors=(PAYMENT_BEGUN_ELSEWHERE.at("order_id"),))
     log.error("prepay_refused", order_id=order.order_id, reason=code)
     raise MallError("payment_refused", errors=(PAYMENT_REFUSED.at("order_id"),))
 
@@ -172,6 +191,7 @@ def record(trade: Trade, by: str = "wechat") -> Order:
             raise Mismatch(order.order_id)
         if order.transaction_id:
             return order
+        order = paid_from(order, trade.openid)
         tx.after_commit(metrics.add, Metric.ORDERS_PAID)
         tx.after_commit(metrics.add, Metric.PAID_FEN, order.payable_fen)
         if order.state != "closed":

@@ -48,7 +48,8 @@ from chalicelib.commerce.pricing.queries import PriceList
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
-from chalicelib.customers.members.rules import Address, check_admitted
+from chalicelib.customers.members.queries import current
+from chalicelib.customers.members.rules import Address, Profile, check_admitted, is_settled
 from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import addresses_key, profile_key
 from chalicelib.platform.store import cache
@@ -128,7 +129,7 @@ def _checkout(
     profile = found[profile_key(member_id)].profile
     assert selection.address is not None  # an order names one
     return Checkout(
-        purchase=_purchase(member_id, asked, selection, coupons, prices, standing),
+        purchase=_purchase(member_id, asked, selection, coupons, prices, standing, profile),
         profile=profile,
         address=selection.address,
         places=places,
@@ -264,10 +265,10 @@ def _counted(selection: Selection) -> dict[str, Mapping[str, int] | None]:
 
 def _purchase(
     member_id: str, asked: QuoteInput | OrderInput, selection: Selection, coupons: Sequence[Held],
-    prices: PriceList, standing: Standing | None = None,
+    prices: PriceList, standing: Standing | None = None, profile: Profile | None = None,
 ) -> Purchase:  # fmt: skip
     """Add to the selection what its price follows from, for a member who has these coupons, at the prices for them;
-    their `standing` is read where it matters and was not."""
+    their `standing` and `profile` are read where they matter and were not."""
     promotions = prices.promotions if selection.deal is None else {}
     forest = category_queries.remembered() if coupons or promotions else None
     now = clock.now()
@@ -283,7 +284,14 @@ def _purchase(
             coupons=coupons,
             chosen=asked.coupon_ids,
             new_customer=new_customer_matters(promotions, selection.offers_bought, now)
-            and is_new(member_id, standing or standing_now(member_id)),
+            and is_new(member_id, standing or standing_now(member_id))
+            and _all_is_known(member_id, profile),
             floor_bp=pricing_settings.PRICING.current().floor_bp,
         ),
     )
+
+
+def _all_is_known(member_id: str, profile: Profile | None) -> bool:
+    """Tell whether what those ordered who were merged into the member is among the member's orders by now."""
+    found = profile or current(member_id)
+    return found is None or is_settled(found)

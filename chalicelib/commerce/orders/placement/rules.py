@@ -25,7 +25,7 @@ from chalicelib.core import ids
 from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import FEN_MAX
 from chalicelib.core.refusals import NAMED_TWICE, NO_SUCH
-from chalicelib.customers.members.rules import Address, Addresses, Profile
+from chalicelib.customers.members.rules import Address, Addresses, Profile, openid_of
 
 
 class Deal(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,13 +273,16 @@ def estimate(purchase: Purchase, address_named: bool) -> tuple[Purchase, pricing
         return estimate(msgspec.structs.replace(purchase, selection=selection, benefits=benefits), True)
 
 
-def new_order(order_id: str, digest: str, asked: OrderInput, checkout: Checkout, quote: pricing.Quote) -> Order:
-    """Make the order of what was gathered, at this price; `digest` is that of the request."""
+def new_order(
+    order_id: str, digest: str, asked: OrderInput, checkout: Checkout, quote: pricing.Quote, subject: str = ""
+) -> Order:
+    """Make the order of what was gathered, at this price; `digest` is that of the request, which came from a session of
+    the `subject`: the member, or one who was merged into them."""
     benefits, deal = checkout.purchase.benefits, checkout.deal
     return Order(
         order_id=order_id,
         member_id=checkout.profile.member_id,
-        openid=checkout.profile.openid,
+        openid=openid_of(checkout.profile, subject),
         state="awaiting_payment",
         body_digest=digest,
         lines=[_order_line(line, checkout) for line in quote.lines],

@@ -12,6 +12,7 @@ from chalicelib.commerce.catalogue.stock import pools, shards
 from chalicelib.commerce.catalogue.stock.pools import take_stock
 from chalicelib.commerce.catalogue.stock.rules import OWN, SCATTERED
 from chalicelib.commerce.catalogue.tables import shards_of
+from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.commerce.orders.holding.queries import bought_pieces
 from chalicelib.commerce.orders.holding.rules import OverLimit, over_limit
 from chalicelib.commerce.orders.holding.service import count_pieces, count_placed, forget_stale
@@ -26,6 +27,7 @@ from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.commerce.orders.tables import Orders, item
 from chalicelib.core import ids, metrics
 from chalicelib.core.metrics import Metric
+from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cache, read
@@ -50,9 +52,10 @@ def quote(member_id: str, asked: QuoteInput, token: Token | None = None) -> Quot
     return quote_view(purchase, price, asked.from_cart)
 
 
-def place(member_id: str, key: str, asked: OrderInput, token: Token | None = None) -> Order:
+def place(member_id: str, key: str, asked: OrderInput, token: Token | None = None, subject: str = "") -> Order:
     """Place the order that this member's Idempotency-Key stands for; a repetition finds it placed. The member is
-    admitted by what is read for it, where they called with a `token`.
+    admitted by what is read for it, where they called with a `token`. The `subject` is whom the session's token was
+    made for, where that is one who was merged into the member since: the key is theirs.
 
     Stock is reserved, the cart's lines are taken out, the seat is held, the deadline is set: one transaction, at the
     price that the shopper saw. Raises `idempotency_key_reused`, `cart_empty`, `not_found`, `product_unavailable`,
@@ -60,18 +63,29 @@ def place(member_id: str, key: str, asked: OrderInput, token: Token | None = Non
     `too_many_unpaid`, `purchase_limit`, `conflict`, `member_blocked`, `unauthenticated` for a member who is gone or a
     token that was called in, and what the deal of a group raises.
     """
-    order_id = ids.derived("o", member_id, key)
+    subject = subject or member_id
+    order_id = _order_id(subject, key)
     digest = ids.digest(msgspec.json.encode(asked))
     return create_once(
-        lambda: _place_once(member_id, order_id, digest, asked, token),
+        lambda: _place_once(member_id, subject, key, digest, asked, token),
         lambda: _find(order_id, token),
         lambda order: order.body_digest == digest,
         TRIES,
     )
 
 
-def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput, token: Token | None) -> Order:
-    checkout = _consolidated(queries.gather_order(member_id, order_id, asked, token))
+def _order_id(subject: str, key: str) -> str:
+    return ids.derived("o", subject, key)
+
+
+def _place_once(
+    member_id: str, subject: str, key: str, digest: str, asked: OrderInput, token: Token | None
+) -> Order:  # fmt: skip
+    order_id = _order_id(subject, key)
+    checkout = queries.gather_order(member_id, order_id, asked, token)
+    if (placed := _by_another_login(checkout.profile, subject, key, digest)) is not None:
+        return placed
+    checkout = _consolidated(checkout)
     purchase = checkout.purchase
     price = rules.price(purchase)
     if price.payable_fen != asked.expected_payable_fen:
@@ -79,7 +93,16 @@ def _place_once(member_id: str, order_id: str, digest: str, asked: OrderInput, t
             purchase = queries.gather_coupons(member_id, purchase)
             price = rules.price(purchase)
         raise price_changed(quote_view(purchase, price, asked.from_cart))
-    return _commit(rules.new_order(order_id, digest, asked, checkout, price), checkout)
+    return _commit(rules.new_order(order_id, digest, asked, checkout, price, subject), checkout)
+
+
+def _by_another_login(member: Profile, subject: str, key: str, digest: str) -> Order | None:
+    """Find the same order, placed by the same key in a session of another who is this member by now; None for none."""
+    if not member.absorbed:
+        return None
+    others = {member.member_id, *(one.member_id for one in member.absorbed)} - {subject}
+    found = order_queries.orders_of([_order_id(one, key) for one in sorted(others)])
+    return next((order for order in found if order.body_digest == digest), None)
 
 
 def _find(order_id: str, token: Token | None) -> Order | None:

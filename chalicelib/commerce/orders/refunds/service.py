@@ -38,18 +38,21 @@ from chalicelib.platform.store.versioned import Versioned
 
 
 def request(
-    order_id: str, member_id: str, key: str, asked: list[Pieces] | None, reason: str, pictures: Sequence[str] = ()
-) -> Refund:
+    order_id: str, member_id: str, key: str, asked: list[Pieces] | None, reason: str, pictures: Sequence[str] = (),
+    subject: str = "",
+) -> Refund:  # fmt: skip
     """Ask for these pieces' money back as a member, or for all of it; granted at once while none of them has been sent,
     and what stays meets the conditions of its prices. What an operator has made and no other agreed to is taken back.
 
     `pictures` are the addresses of the member's uploads for refunds, public from now on. The refund is the one that
-    this Idempotency-Key stands for; a repetition gets its first answer again.
+    this Idempotency-Key stands for; a repetition gets its first answer again. The `subject` is whom the session's token
+    was made for, where that is one who was merged into the member since: the key is theirs.
     Raises `not_found`, `idempotency_key_reused`, `order_state`, `refund_window_over`, `nothing_to_refund`,
     `refund_limit`, `invalid`.
     """
     found = order_queries.find_owned(order_id, member_id)
-    return _refund(found, refund_id(order_id, member_id, key), asked, reason, "member", pictures=pictures)
+    number = refund_id(order_id, subject or member_id, key)
+    return _refund(found, number, asked, reason, "member", pictures=pictures, uploader=member_id)
 
 
 def _published(member_id: str, pictures: Sequence[str]) -> list[Kept]:
@@ -87,12 +90,13 @@ def _refund(
     by: str,
     restock: bool = False,
     pictures: Sequence[str] = (),
+    uploader: str = "",
 ) -> Refund:
     by_mall = by != "member"
     told = (asked, reason, restock) if by_mall else (asked, reason, *([pictures] if pictures else ()))
     digest = ids.digest(msgspec.json.encode(told))
     is_known = found.value.refund(number) is not None  # then this is a repetition, and its pictures are public
-    published = [] if is_known else _published(found.value.member_id, pictures)
+    published = [] if is_known else _published(uploader, pictures)
 
     def decide(order: Order, tx: Transaction) -> Order:
         if (known := order.refund(number)) is not None:
