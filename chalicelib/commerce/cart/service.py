@@ -12,8 +12,8 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.commerce.cart.refusals import CART_FULL, NOT_FOR_THE_CART
-from chalicelib.commerce.cart.rules import CartLine
-from chalicelib.commerce.cart.tables import Carts, lines_of
+from chalicelib.commerce.cart.rules import LINES_MAX, CartLine, united
+from chalicelib.commerce.cart.tables import Carts, cart_key, lines_of, map_of
 from chalicelib.commerce.cart.views import CartView, cart_view
 from chalicelib.commerce.catalogue.offers import queries as offers
 from chalicelib.commerce.catalogue.offers.rules import Offer
@@ -26,10 +26,8 @@ from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save, write
-from chalicelib.platform.store.versioned import Conflict
+from chalicelib.platform.store.versioned import Conflict, commit, retry
 from chalicelib.platform.web.tokens import Token
-
-LINES_MAX = 50
 
 
 def put(member_id: str, sku_id: str, quantity: int, selected: bool | None, token: Token | None = None) -> CartView:
@@ -98,6 +96,31 @@ def take_out(tx: Transaction, member_id: str, taken: list[CartLine]) -> None:
         as_read = Carts.lines[line.sku_id]["quantity"] == line.quantity
         condition = as_read if condition is None else condition & as_read
     tx.update(Carts, (member_id,), [Carts.lines[line.sku_id].remove() for line in taken], condition, Conflict)
+
+
+def absorb(former: str, member_id: str, _position: str | None) -> None:
+    """Put what lies in the former member's cart into the member's, who is the same person. What there is no room for
+    stays where it is, and is shown with what is kept of the member; a later call finds room for it, if there is some.
+    Raises `conflict`, `unavailable`."""
+    retry(lambda: _absorb_once(former, member_id))
+
+
+def _absorb_once(former: str, member_id: str) -> None:
+    theirs, own = read.batch_get([cart_key(former), cart_key(member_id)])
+    if theirs is None:
+        return
+    before = lines_of(own)
+    after, left = united(before, lines_of(theirs))
+    tx = Transaction()
+    as_read = Carts.lines == theirs.lines
+    if left:
+        tx.update(Carts, (former,), [Carts.lines.set(map_of(left))], as_read, Conflict)
+    else:
+        tx.delete(Carts, (former,), as_read, Conflict)
+    if {line.sku_id: line for line in after} != {line.sku_id: line for line in before}:
+        unchanged = Carts.member_id.does_not_exist() if own is None else Carts.lines == own.lines
+        tx.put(Carts(member_id, lines=map_of(after)), unchanged, Conflict)
+    commit(tx)
 
 
 def _write(member_id: str, actions: Sequence[Action], condition: Any) -> Carts:
