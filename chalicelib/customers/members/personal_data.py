@@ -11,7 +11,7 @@ from chalicelib.customers.members.ports import DataOwner, absorbed_already
 from chalicelib.customers.members.queries import addresses, profile
 from chalicelib.customers.members.tables import MOVED, Members
 from chalicelib.mall.files import queries as files
-from chalicelib.mall.files.service import forget, hand_on
+from chalicelib.mall.files.service import absorb, forget, hand_on
 from chalicelib.mall.files.tables import owner_of
 from chalicelib.mall.files.views import own_upload
 from chalicelib.platform.store import read
@@ -44,8 +44,12 @@ def _hand_on_uploads(former: str, member_id: str) -> None:
     hand_on(owner_of(former), owner_of(member_id))
 
 
+def _absorb_uploads(former: str, member_id: str, _position: str | None) -> str | None:
+    return "" if absorb(owner_of(former), owner_of(member_id)) else None
+
+
 DATA_OWNERS = (
     DataOwner("profile", _person, absorbed_already),
     DataOwner("addresses", _address_book, absorb_addresses),
-    DataOwner("uploads", _uploads, absorbed_already, erase=_forget_uploads, hand_on=_hand_on_uploads),
+    DataOwner("uploads", _uploads, _absorb_uploads, erase=_forget_uploads, hand_on=_hand_on_uploads),
 )

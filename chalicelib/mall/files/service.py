@@ -36,7 +36,10 @@ from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction, save_new
-from chalicelib.platform.store.versioned import commit, retry
+from chalicelib.platform.store.versioned import Conflict, commit, retry
+
+#: So many uploads are moved in one step, each in a transaction.
+_MOVED = 20
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -162,3 +165,42 @@ def hand_on(former: str, owner: str) -> None:
     counted = read.get(Uploads, *day_key(former, today))
     if counted is not None:
         save_new(Uploads(*day_key(owner, today), times=counted.times, expires=counted.expires))
+
+
+def absorb(former: str, owner: str) -> bool:
+    """Have some of the former owner's uploads be the owner's, who is the same person, and with the last of them count
+    what they began today; whether there are more. Done again, it finds nothing. Raises `conflict`, `unavailable`."""
+    found, rest = queries.of_owner(former)
+    for upload in found[:_MOVED]:
+        retry(lambda one=upload: _absorb_upload(former, owner, one.upload_id))  # type: ignore[misc]
+    if rest is not None or len(found) > _MOVED:
+        return True
+    for item in queries.parts(former):
+        if not is_upload(item):
+            retry(lambda one=item.part: _absorb_day(former, owner, one))  # type: ignore[misc]
+    return False
+
+
+def _absorb_upload(former: str, owner: str, upload_id: str) -> None:
+    """Its end is owed for the new owner, whose it is from then on: of the former one it finds nothing to do."""
+    item = read.get(Uploads, *upload_key(former, upload_id))
+    if item is None:
+        return
+    upload = item.upload
+    tx = Transaction()
+    tx.delete(Uploads, upload_key(former, upload_id), Uploads.upload == upload, Conflict)
+    tx.create(Uploads(*upload_key(owner, upload_id), upload=upload), Conflict)
+    if upload.used_at is None or upload.expires_at > clock.now():
+        schedule(tx, END, upload_id, max(upload.expires_at, clock.now()), owner=owner)
+    commit(tx)
+
+
+def _absorb_day(former: str, owner: str, part: str) -> None:
+    """How many were begun on a day counts for the owner, beside their own."""
+    item = read.get(Uploads, former, part)
+    if item is None:
+        return
+    tx = Transaction()
+    tx.delete(Uploads, (former, part), Uploads.times == item.times, Conflict)
+    tx.update(Uploads, (owner, part), [Uploads.times.add(item.times), Uploads.expires.set(item.expires)])
+    commit(tx)

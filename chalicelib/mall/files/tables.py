@@ -6,6 +6,7 @@
 | use one | Get (owner, "upload:<id>"); Update it in the transaction of what uses it | 1 RRU, 2 WRU |
 | give one up, or end it unused | Delete it, owe the removal of its files, in one transaction | 4 WRU |
 | what goes on for who returns | Get today's number of the former, Put it | 1 RRU, 1 WRU |
+| one owner turns out to be another | Delete each and Put it there, owe its end | 6 WRU each |
 | all of an owner | Query owner | 0.5 RRU per 4 KB, some 20 of them |
 
 An owner is "member:<id>", or "operators": what the shop uploads is the shop's, whoever did it. So an upload is found
