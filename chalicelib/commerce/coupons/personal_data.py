@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from chalicelib.commerce.coupons.absorbing.service import absorb
 from chalicelib.commerce.coupons.rules import CouponState
 from chalicelib.commerce.coupons.sharing import service as sharing
 from chalicelib.commerce.coupons.sharing.rules import share_token
@@ -20,7 +21,8 @@ from chalicelib.commerce.coupons.tables import (
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.coupons.views import coupon_view
 from chalicelib.commerce.coupons.wallet import queries as wallet_queries
-from chalicelib.customers.members.ports import DataOwner, absorbed_already
+from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.queries import current
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import save_new
 
@@ -38,15 +40,24 @@ def _coupons(member_id: str, position: str | None) -> tuple[list[Any], str | Non
 
 
 def _shares(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
-    """The member's share tokens: at most one of each template, made of both."""
+    """The member's share tokens: at most one of each template and who they were, made of both."""
     templates, rest = template_queries.page(_PAGE, position)
-    tokens = [share_token(one.template_id, member_id) for one in templates]
+    member = current(member_id)
+    known_as = [member_id, *(() if member is None else (one.member_id for one in member.absorbed))]
+    tokens = [share_token(one.template_id, each) for one in templates for each in known_as]
     shown = [
         {"template_id": item.template_id, "share_token": token, "rewards": int(item.rewards or 0)}
         for token, item in zip(tokens, read.batch_get([share_key(token) for token in tokens]), strict=True)
         if item is not None
     ]
     return shown, rest
+
+
+def _absorb_shares(former: str, member_id: str, position: str | None) -> str | None:
+    """Have the former member's tokens be the member's, of a page of templates."""
+    templates, rest = template_queries.page(_PAGE, position)
+    sharing.absorb(former, member_id, [one.template_id for one in templates])
+    return rest
 
 
 def _hand_on(former: str, member_id: str) -> None:
@@ -62,6 +73,6 @@ def _hand_on(former: str, member_id: str) -> None:
 
 
 DATA_OWNERS = (
-    DataOwner("coupons", _coupons, absorbed_already, hand_on=_hand_on),
-    DataOwner("coupon_shares", _shares, absorbed_already),
+    DataOwner("coupons", _coupons, absorb, hand_on=_hand_on),
+    DataOwner("coupon_shares", _shares, _absorb_shares),
 )

@@ -281,6 +281,11 @@ class Guesses(msgspec.Struct, frozen=True):
         current = self.at(now)
         return Guesses(current.wrong_codes + 1, current.window_ends or now + GUESS_SECONDS)
 
+    def outweighs(self, other: Guesses, now: int) -> bool:
+        """Whether these hinder more than the other ones: there are more of them, or as many for longer."""
+        mine, others = self.at(now), other.at(now)
+        return (mine.wrong_codes, mine.window_ends) > (others.wrong_codes, others.window_ends)
+
     def is_spent(self, under_pressure: bool) -> bool:
         """Whether no more codes are looked at."""
         return self.wrong_codes >= (GUESSES_UNDER_PRESSURE if under_pressure else GUESSES_MAX)

@@ -19,6 +19,7 @@
 | a wrong one | Update (member, "guesses"), Update guesses#<window>#<shard> | 2 WRU |
 | are there many wrong ones (once a second in a process) | BatchGet guesses#<window>#<shard> | 4 RRU |
 | a right one | get a coupon, and Put code#<batch>.<serial>, check (member, "guesses") | 11 WRU |
+| a member is merged into another | Delete and Put each coupon, Update what both have got | 6 WRU each, 4 a template |
 | what counts on for who returns | Query, Get of the former member; BatchGet shares; Put each | 1 RRU per 4 KB, 1 WRU |
 | whose is this share token; one more for them | Get, Update share#<token> | 1 RRU, 2 WRU |
 | in which custom segments is a member, where one is named | BatchGet what the wing above names, with the rest | 1 RRU |
@@ -35,6 +36,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, TTLAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
@@ -359,3 +361,12 @@ def coupon_item(coupon: Coupon) -> Coupons:
         partition=open_partition(coupon.member_id),
         expires=coupon.valid_until + KEPT,
     )
+
+
+def moved_item(item: Coupons, member_id: str) -> Coupons:
+    """Make the item of another member's coupon, as this member has it from now on: who that is, and nothing else."""
+    moved = coupon_item(msgspec.structs.replace(item.coupon, member_id=member_id))
+    moved.state, moved.order_id, moved.expires = item.state, item.order_id, item.expires
+    if item.state == "used":
+        moved.partition = used_partition(member_id)
+    return moved

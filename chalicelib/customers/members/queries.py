@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib.core import clock
@@ -44,6 +45,12 @@ def resolved(member_id: str) -> str:
     not found."""
     item = read.get(Members, member_id, MOVED)
     return member_id if item is None else str(item.moved_to)
+
+
+def merged(member_ids: Sequence[str]) -> dict[str, str]:
+    """Find whom these members were merged into, of those who were. One BatchGet."""
+    items = read.batch_get([(Members, (member_id, MOVED)) for member_id in member_ids])
+    return {item.member_id: str(item.moved_to) for item in items if item is not None}
 
 
 def same_person(member_id: str, other: str) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from chalicelib.commerce.coupons.audiences import queries as audiences
 from chalicelib.commerce.coupons.bulk_issue import rules
 from chalicelib.commerce.coupons.bulk_issue.rules import Following, Part
+from chalicelib.commerce.coupons.issue.queries import keys_as_another
 from chalicelib.commerce.coupons.issue.rules import coupon_id
 from chalicelib.commerce.coupons.ports import audience_lists
 from chalicelib.commerce.coupons.refusals import NO_SUCH_GRANT
@@ -34,13 +35,16 @@ from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.rules import LifeCycleRules, Profile
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.platform.store import read
+from chalicelib.platform.store.read import Key
 
 
 class Candidates(msgspec.Struct, frozen=True):
-    """What a step is decided by: what is free in each shard of the stock, the members' profiles, how many coupons of
-    the template each has got, in which of the custom segments that matter each is, and the bounds of life cycle."""
+    """What a step is decided by: what is free in each shard of the stock; the bounds of life cycle; and of each listed
+    member who that is by now, who may have been merged into another since, with that one's profile, how many coupons of
+    the template they have got, and in which of the custom segments that matter they are."""
 
     frees: list[int]
+    persons: dict[str, str]
     profiles: dict[str, Profile | None]
     received: dict[str, int]
     within: dict[str, frozenset[str]]
@@ -133,24 +137,44 @@ def _listed(grant_id: str, start: int, at_most: int) -> list[str]:
 
 
 def candidates(template: Template, grant: Grant, member_ids: Sequence[str], now: datetime) -> Candidates:
-    """Read what a step to these members is decided by. One BatchGet; two where it depends on custom segments, too."""
+    """Read what a step to these members is decided by. One BatchGet; another two where some are not found."""
     stocks = stock_queries.keys(template)
     asked = rules.segments_asked(template, grant)
-    profiles = {each: profile_key(each) for each in member_ids}
-    received = {each: received_key(each, template.template_id) for each in member_ids}
-    of_segments = [key for each in member_ids for key in audiences.keys(each, asked)]
-    found = read.read_set([*stocks, *profiles.values(), *received.values(), *of_segments])
+    found = read.read_set([*stocks, *_keys(template, asked, member_ids)])
+    persons = {each: each for each in member_ids}
+    if missing := [each for each in member_ids if found[profile_key(each)] is None]:
+        merged = member_queries.merged(missing)
+        found |= read.read_set(_keys(template, asked, list(merged.values())))
+        persons |= merged
+    profiles = {each: found[profile_key(now_is)] for each, now_is in persons.items()}
     return Candidates(
         frees=stock_queries.frees(found.each(stocks)),
-        profiles={each: None if found[key] is None else found[key].profile for each, key in profiles.items()},
-        received={each: received_of(found[key]) for each, key in received.items()},
-        within={each: audiences.within(each, asked, found, now) for each in member_ids},
+        persons=persons,
+        profiles={each: None if item is None else item.profile for each, item in profiles.items()},
+        received={
+            each: received_of(found[received_key(now_is, template.template_id)]) for each, now_is in persons.items()
+        },
+        within={each: audiences.within(now_is, asked, found, now) for each, now_is in persons.items()},
         bounds=audiences.bounds(asked),
     )
 
 
-def reached_before(template: Template, grant_id: str, member_ids: Sequence[str]) -> set[str]:
-    """Find the members who have a coupon of this grant already. One BatchGet, and none for nobody."""
-    keys = [coupon_key(each, coupon_id(template, each, "grant", (grant_id,))) for each in member_ids]
-    items = read.batch_get(keys)
-    return {each for each, item in zip(member_ids, items, strict=True) if item is not None}
+def _keys(template: Template, asked: Sequence[str], member_ids: Sequence[str]) -> list[Key]:
+    """List what must be read of these members."""
+    own = [key for each in member_ids for key in (profile_key(each), received_key(each, template.template_id))]
+    return [*own, *(key for each in member_ids for key in audiences.keys(each, asked))]
+
+
+def reached_before(template: Template, grant_id: str, found: Candidates) -> set[str]:
+    """Find the listed members who have a coupon of this grant already, as who they are or were. One BatchGet, and none
+    where nobody may have one."""
+    cause = (grant_id,)
+    places: list[tuple[str, Key]] = []
+    for each in rules.with_room(template, list(found.persons), found.received):
+        person = found.persons[each]
+        places.append((each, coupon_key(person, coupon_id(template, person, "grant", cause))))
+    for each, profile in found.profiles.items():
+        if profile is not None:
+            places += [(each, key) for key in keys_as_another(profile, template, "grant", cause)]
+    items = read.batch_get([key for _, key in places])
+    return {each for (each, _), item in zip(places, items, strict=True) if item is not None}

@@ -105,3 +105,11 @@ def decide(
 def with_room(template: Template, members: Sequence[str], received: Mapping[str, int]) -> list[str]:
     """List the members who have got some of the template, and may have more: one of them may be of this very grant."""
     return [each for each in members if 0 < received[each] < template.limit_per_member]
+
+
+def each_once(members: Sequence[str], persons: Mapping[str, str]) -> list[str]:
+    """List the members, of those who are one person by now the first alone."""
+    first: dict[str, str] = {}
+    for each in members:
+        first.setdefault(persons[each], each)
+    return list(first.values())

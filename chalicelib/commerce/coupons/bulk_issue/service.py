@@ -199,19 +199,20 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
     following = queries.following(grant, part, rules.step_members(observer().follows(template_id)))
     found = queries.candidates(template, grant, following.members, now)
     received = found.received
-    had = queries.reached_before(template, grant_id, rules.with_room(template, following.members, received))
+    had = queries.reached_before(template, grant_id, found)
     wanted = [
         each
-        for each in following.members
+        for each in rules.each_once(following.members, found.persons)
         if each not in had
         and rules.may_have(template, grant, found.profiles[each], received[each], now, found.bounds, found.within[each])
     ]
     step = rules.decide(template, grant, part, following, wanted, found.frees)
     for shard, pieces in step.portions.items():
         stock.take(tx, template_id, shard, pieces, Conflict)
-    for member_id in step.given:
-        issue.count(tx, template, member_id, received[member_id], Conflict)
-        wallet.receive(tx, coupon_of(template, member_id, "grant", (grant_id,), now), Conflict)
+    for each in step.given:
+        person = found.persons[each]
+        issue.count(tx, template, person, received[each], Conflict)
+        wallet.receive(tx, coupon_of(template, person, "grant", (grant_id,), now), Conflict)
     return _move(tx, grant_id, part, step)
 
 

@@ -24,6 +24,7 @@ from chalicelib.commerce.coupons.tables import CouponCodes, batch_key, code_key,
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import clock, ids, spreadsheets
 from chalicelib.core.errors import MallError, Reason, invalid
+from chalicelib.customers.members.queries import same_person
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, commit, retry
@@ -97,7 +98,7 @@ def redeem(member_id: str, text: str) -> Held:
     if code is None or batch is None or code.serial >= batch.count or not code_text.is_true(code, batch.secret):
         raise guesses.count(member_id, wrong)
     if found[1] is not None:
-        raise _used(CODE_REDEEMED_BY_YOU if found[1].member_id == member_id else CODE_REDEEMED)
+        raise _used(CODE_REDEEMED_BY_YOU if same_person(found[1].member_id, member_id) else CODE_REDEEMED)
 
     def redeemed(tx: Transaction) -> None:
         used = CouponCodes(code_key(code.batch, code.serial)[1][0], member_id=member_id)

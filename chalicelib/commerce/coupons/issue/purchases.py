@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.commerce.coupons.issue.service import NO_COUPON_REASONS, give
+from chalicelib.commerce.coupons.issue.service import NO_COUPON_REASONS, give_owed
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.core import log
 from chalicelib.core.errors import MallError
@@ -13,7 +13,7 @@ def after_purchase(job: Job) -> None:
     """Give the member one of every template that is given after a purchase, once for each order: it is the cause."""
     for template in template_queries.offered("purchase"):
         try:
-            give(template, job.task.payload["member_id"], "purchase", (job.key,))
+            give_owed(template, job.task.payload["member_id"], "purchase", (job.key,))
         except MallError as fault:
             if fault.code not in NO_COUPON_REASONS:
                 raise

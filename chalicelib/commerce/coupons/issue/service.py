@@ -11,9 +11,10 @@ from collections.abc import Callable
 import msgspec
 
 from chalicelib.commerce.coupons.audiences import queries as audiences
+from chalicelib.commerce.coupons.issue.queries import had_as_another
 from chalicelib.commerce.coupons.issue.rules import claimed_as_friend, coupon_id, coupon_of, refused
 from chalicelib.commerce.coupons.jobs import AFTER_PURCHASE
-from chalicelib.commerce.coupons.refusals import NOT_OFFERED, SOLD_OUT, SOLD_OUT_FOR_CODES
+from chalicelib.commerce.coupons.refusals import NOT_OFFERED, OWN_SHARE, SOLD_OUT, SOLD_OUT_FOR_CODES
 from chalicelib.commerce.coupons.rules import Held, How, Template
 from chalicelib.commerce.coupons.stock import queries as stock_queries
 from chalicelib.commerce.coupons.stock import service as stock
@@ -22,7 +23,8 @@ from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.coupons.wallet import service as wallet
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.customers.members.rules import check_admitted
+from chalicelib.customers.members.queries import resolved
+from chalicelib.customers.members.rules import Profile, check_admitted
 from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.platform.jobs.queue import schedule
@@ -63,11 +65,14 @@ def give(
     cause: tuple[str, ...] | None = None,
     also: Callable[[Transaction], None] | None = None,
     token: Token | None = None,
+    sharer: str = "",
 ) -> Given:
-    """Give the coupon of this template that the member gets by `how` for this `cause`; the same cause gives it once.
+    """Give the coupon of this template that the member gets by `how` for this `cause`; the same cause gives it once,
+    also to who was merged into them.
 
     Without a cause each call gives one more. `also` adds actions to the transaction; it may be called again. The member
-    is admitted by what is read for it, where they called with a `token`.
+    is admitted by what is read for it, where they called with a `token`; and not given what they shared themselves, as
+    the `sharer` who was merged into them since.
     Raises `coupon_not_offered` while the template is not published or when it is over, `not_for_you`, `claim_limit`,
     `sold_out`, `unauthenticated` when there is no such member, `member_blocked`, `conflict`, `unavailable`, and what
     `also` is refused with.
@@ -76,13 +81,29 @@ def give(
     def once() -> Given:
         nonlocal template
         try:
-            return _give_once(template, member_id, how, cause, also, token)
+            return _give_once(template, member_id, how, cause, also, token, sharer)
         except _Empty as fault:
             template = template_queries.refreshed(template.template_id)
             stock_queries.remember_empty(template)
             raise Conflict from fault
 
     return retry(once, _TRIES)
+
+
+def give_owed(
+    template: Template,
+    member_id: str,
+    how: How,
+    cause: tuple[str, ...],
+    also: Callable[[Transaction], None] | None = None,
+) -> Given:
+    """Give what was owed to this member for the cause, as `give` does: to whom they were merged into, if they were."""
+    try:
+        return give(template, member_id, how, cause, also)
+    except MallError as fault:
+        if fault.code != "unauthenticated" or (now := resolved(member_id)) == member_id:
+            raise
+    return give(template, now, how, cause, also)
 
 
 def count(tx: Transaction, template: Template, member_id: str, received: int, on_failure: object) -> None:
@@ -100,6 +121,7 @@ def _give_once(
     cause: tuple[str, ...] | None,
     also: Callable[[Transaction], None] | None,
     token: Token | None,
+    sharer: str,
 ) -> Given:
     now = clock.now()
     field = "code" if how == "code" else "template_id"
@@ -116,13 +138,18 @@ def _give_once(
         raise MallError("unauthenticated")
     if how in ASKED_FOR:
         check_admitted(profile.profile)
+    member: Profile = profile.profile
+    if any(one.member_id == sharer for one in member.absorbed):
+        raise MallError("not_for_you", errors=(OWN_SHARE.at("share_token"),))
+    if cause is not None and (before := had_as_another(member, template, how, cause)) is not None:
+        return Given(before, False)
     if not template.is_offered(now):
         raise MallError("coupon_not_offered", errors=(NOT_OFFERED.at(field, name=template.name),))
     received = received_of(counted)
     within = audiences.within(member_id, asked, found, now)
-    refusal = refused(template, profile.profile, received, now, audiences.bounds(asked), within, field)
+    refusal = refused(template, member, received, now, audiences.bounds(asked), within, field)
     if refusal is None and cause == FRIEND:
-        refusal = claimed_as_friend(template, profile.profile, received)
+        refusal = claimed_as_friend(template, member, received)
     if refusal is not None:
         raise refusal
     shard = stock_queries.choose(template, member_id, field, SOLD_OUT_FOR_CODES if how == "code" else SOLD_OUT)

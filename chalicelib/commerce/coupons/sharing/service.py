@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chalicelib.commerce.coupons.centre.queries import offered
-from chalicelib.commerce.coupons.issue.service import FRIEND, NO_COUPON_REASONS, give
+from chalicelib.commerce.coupons.issue.service import FRIEND, NO_COUPON_REASONS, give, give_owed
 from chalicelib.commerce.coupons.jobs import REWARD_SHARER
 from chalicelib.commerce.coupons.refusals import LIMIT_REACHED, OWN_SHARE, SHARE_CLAIMED, SHARE_TOKEN_UNKNOWN
 from chalicelib.commerce.coupons.rules import Held, Template
@@ -22,6 +22,7 @@ from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, save_new
+from chalicelib.platform.store.versioned import Conflict, commit, retry
 from chalicelib.platform.web.tokens import Token
 
 
@@ -58,6 +59,33 @@ def hand_on(former: str, member_id: str, template_ids: Sequence[str]) -> None:
             save_new(shared)
 
 
+def absorb(former: str, member_id: str, template_ids: Sequence[str]) -> None:
+    """Have the former member's tokens for these templates be the member's, who is the same person, with what was got
+    for them: they stay good. Repeatable. Raises `conflict`, `unavailable`."""
+    tokens = {share_token(one, former): one for one in template_ids}
+    for token, item in zip(tokens, read.batch_get([share_key(token) for token in tokens]), strict=True):
+        if item is not None and item.member_id == former:
+            retry(lambda one=token: _absorb_token(one, former, member_id))  # type: ignore[misc]
+
+
+def _absorb_token(token: str, former: str, member_id: str) -> None:
+    """What both have got for friends counts at the member's own token from now on."""
+    item = read.get(CouponCodes, *share_key(token)[1])
+    if item is None or item.member_id != former:
+        return
+    rewards, own = int(item.rewards or 0), share_token(item.template_id, member_id)
+    as_read = (CouponCodes.member_id == former) & (CouponCodes.rewards == rewards)
+    tx = Transaction()
+    tx.update(*share_key(token), [CouponCodes.member_id.set(member_id), CouponCodes.rewards.set(0)], as_read, Conflict)
+    if read.get(CouponCodes, *share_key(own)[1]) is None:
+        tx.create(
+            CouponCodes(SHARE + own, template_id=item.template_id, member_id=member_id, rewards=rewards), Conflict
+        )
+    else:
+        tx.update(*share_key(own), [CouponCodes.rewards.add(rewards)], CouponCodes.member_id.exists(), Conflict)
+    commit(tx)
+
+
 def claim(member_id: str, template_id: str, token: str, caller: Token | None = None) -> Held:
     """Give a friend, who called with the token `caller`, their coupon, once for each template, whoever shared it; the
     sharer's follows.
@@ -76,7 +104,7 @@ def claim(member_id: str, template_id: str, token: str, caller: Token | None = N
         # the token is a secret of sorts: a job's key is logged, and shown to operators
         schedule(tx, REWARD_SHARER, f"{ids.digest(token.encode())}|{member_id}", None, token=token)
 
-    given = give(template, member_id, "share", FRIEND, owed, caller)
+    given = give(template, member_id, "share", FRIEND, owed, caller, sharer=item.member_id)
     if not given.is_new:
         raise MallError("claim_limit", errors=(SHARE_CLAIMED.at("template_id", name=template.name, limit=1),), limit=1)
     return given.held
@@ -91,15 +119,24 @@ def reward_sharer(job: Job) -> None:
     template = template_queries.remembered(item.template_id)
 
     def counted(tx: Transaction) -> None:
-        limit = template.share_limit
-        error = LIMIT_REACHED.at("template_id", name=template.name, limit=limit)
-        enough = MallError("claim_limit", errors=(error,), limit=limit)
-        fits = CouponCodes.rewards < limit
-        tx.update(*share_key(token), [CouponCodes.rewards.add(1)], fits, enough)
+        shared, limit = _counted_at(token), template.share_limit
+        if shared.rewards >= limit:
+            error = LIMIT_REACHED.at("template_id", name=template.name, limit=limit)
+            raise MallError("claim_limit", errors=(error,), limit=limit)
+        as_read = (CouponCodes.rewards == shared.rewards) & (CouponCodes.member_id == shared.member_id)
+        tx.update(CouponCodes, (shared.code,), [CouponCodes.rewards.add(1)], as_read, Conflict)
 
     try:
-        give(template, item.member_id, "share", ("for", friend_id), counted)
+        give_owed(template, item.member_id, "share", ("for", friend_id), counted)
     except MallError as fault:
         if fault.code not in NO_COUPON_REASONS:
             raise
         log.info("no_reward", template_id=item.template_id, reason=fault.code)
+
+
+def _counted_at(token: str) -> CouponCodes:
+    """Find where it is counted what is got by this token: there, or at that of whom its sharer was merged into."""
+    item = read.get(CouponCodes, *share_key(token)[1])
+    assert item is not None  # it is never removed
+    own = share_token(item.template_id, item.member_id)
+    return item if own == token else _counted_at(own)
