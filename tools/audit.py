@@ -292,6 +292,7 @@ def _terms(coupons: list[Held]) -> Terms:
     """What orders were placed under: every version of each promotion that was kept."""
     from chalicelib.commerce.pricing.settings import PRICING
     from chalicelib.commerce.pricing.tables import Pricing
+    from chalicelib.customers.members.tables import MOVED, Members
     from chalicelib.platform.store import tools
 
     kept: list[tuple[Any, Any]] = [(one.promotion, one.version) for one in tools.scan(Pricing)]
@@ -299,6 +300,7 @@ def _terms(coupons: list[Held]) -> Terms:
         coupons={one.coupon.coupon_id: one for one in coupons},
         promotions={(one.promotion_id, int(version)): one.promotion for one, version in kept if one and version},
         floor_bp=max(rules.floor_bp for rules, _ in PRICING.history().values()),
+        merged={one.member_id: one.moved_to for one in tools.scan(Members) if one.part == MOVED},
     )
 
 

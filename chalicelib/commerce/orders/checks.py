@@ -7,7 +7,7 @@ used, here or in the checks of the subjects, so that what a rule gets wrong is n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -31,11 +31,12 @@ _OF_ORDERS = frozenset({GOODS, FREIGHT, REFUNDS_OWED, SURPLUS, COMMISSIONS})
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What orders were placed under: coupons by id, promotions by id and version, and the highest floor that prices
-    ever had, in basis points."""
+    ever had, in basis points. `merged`: whom members were merged into; what was theirs is moved by and by."""
 
     coupons: Mapping[str, Held] = {}
     promotions: Mapping[tuple[str, int], Promotion] = {}
     floor_bp: int = 0
+    merged: Mapping[str, str] = {}
 
 
 class Stock(msgspec.Struct, frozen=True):
@@ -118,7 +119,7 @@ def _document_faults(order: Order, terms: Terms | None, now: datetime | None) ->
     yield from refund_faults(order)
     yield from state_faults(order)
     if terms is not None:
-        yield from coupon_faults(order, terms.coupons, terms.floor_bp)
+        yield from coupon_faults(order, terms.coupons, terms.floor_bp, terms.merged)
         yield from promotion_faults(order, terms.promotions)
     if now is not None:
         yield from overdue(order, now)
@@ -232,11 +233,12 @@ def _has_newcomer_price(order: Order) -> bool:
 
 
 def _newcomer_differences(orders: Iterable[Order]) -> list[Difference]:
-    """Find prices for new customers of members who had bought something: with such a price, or before."""
+    """Find prices for new customers of members who had bought something: with such a price, or before. Who turned out
+    to be one person later may each have had it."""
     by_member: dict[str, list[Order]] = {}
     for order in orders:
         if order.state != "closed":
-            by_member.setdefault(order.member_id, []).append(order)
+            by_member.setdefault(order.placed_as or order.member_id, []).append(order)
     found: list[Difference] = []
     for its in by_member.values():
         newcomers = [order for order in its if _has_newcomer_price(order)]
@@ -251,6 +253,16 @@ def _newcomer_differences(orders: Iterable[Order]) -> list[Difference]:
     return found
 
 
+def _right_newcomers(orders: Sequence[Order]) -> list[str]:
+    """List which order may be kept as a member's with the price for new customers, of all that have it: the one there
+    is; of several, as who were merged had one each, any, or none since one of them was closed."""
+    if not orders:
+        return [""]
+    if not any(order.placed_as for order in orders):
+        return [orders[-1].order_id]
+    return ["", *(order.order_id for order in orders)]
+
+
 def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
     """Compare what is counted of each member's orders with those there are; nothing is counted of who has left."""
     placed = list(orders)
@@ -259,15 +271,18 @@ def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) 
     for order in placed:
         by_member.setdefault(order.member_id, []).append(order)
     there = Counter(order.member_id for order in placed if order.state == "awaiting_payment")
-    first = {o.member_id: o.order_id for o in placed if _has_newcomer_price(o) and o.state != "closed"}
+    newcomers: dict[str, list[Order]] = {}
+    for order in placed:
+        if _has_newcomer_price(order) and order.state != "closed":
+            newcomers.setdefault(order.member_id, []).append(order)
     found: list[Difference] = []
-    for member_id in sorted((there.keys() | unpaid.keys() | first.keys()) - left):
+    for member_id in sorted((there.keys() | unpaid.keys() | newcomers.keys()) - left):
         counted = unpaid.get(member_id, Counted(0))
         if counted.orders != there[member_id]:
             what = f"{counted.orders} unpaid orders are counted, there are {there[member_id]}"
             found.append(Difference(member_id, what))
-        if counted.newcomer != first.get(member_id, ""):
-            what = f"{counted.newcomer} is kept as a new customer's, orders say {first.get(member_id, '')}"
+        if counted.newcomer not in (right := _right_newcomers(newcomers.get(member_id, []))):
+            what = f"{counted.newcomer} is kept as a new customer's, orders say {right[-1]}"
             found.append(Difference(member_id, what))
         if counted.kept is not None:
             told = holding_faults(counted.kept, by_member.get(member_id, []))

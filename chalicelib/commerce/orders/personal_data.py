@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.commerce.orders import service as changes
+from chalicelib.commerce.orders.absorbing.service import absorb, absorb_limited, absorb_regular
 from chalicelib.commerce.orders.erasure.rules import anonymous
 from chalicelib.commerce.orders.holding.queries import has_open, lets_go, standing_now
 from chalicelib.commerce.orders.holding.service import count_gone, forget_all_but_gone
@@ -15,7 +16,7 @@ from chalicelib.commerce.orders.tables import Orders, Purchases, UnpaidOrders
 from chalicelib.commerce.orders.views import view
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError
-from chalicelib.customers.members.ports import DataOwner, absorbed_already
+from chalicelib.customers.members.ports import DataOwner
 from chalicelib.customers.members.refusals import ORDERS_LET_GO, ORDERS_UNDER_WAY
 from chalicelib.customers.members.settings import MEMBERS
 from chalicelib.platform.store import read
@@ -100,16 +101,16 @@ def _no_new_customer(_former: str, member_id: str) -> None:
 
 
 DATA_OWNERS = (
-    DataOwner("orders", _orders, absorbed_already, _blocks_erasure, _erase, ORDERS_UNDER_WAY, _close),
+    DataOwner("orders", _orders, absorb, _blocks_erasure, _erase, ORDERS_UNDER_WAY, _close),
     # Else who leaves and comes back could let go of orders without end.
     DataOwner(
         "orders_of_late",
         _of_late,
-        absorbed_already,
+        absorb_regular,
         lets_go,
         forget_all_but_gone,
         ORDERS_LET_GO,
         hand_on=_no_new_customer,
     ),
-    DataOwner("limited_products", _limited, absorbed_already, erase=_forget_limited, hand_on=_hand_on_limited),
+    DataOwner("limited_products", _limited, absorb_limited, erase=_forget_limited, hand_on=_hand_on_limited),
 )

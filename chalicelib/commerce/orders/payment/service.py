@@ -120,7 +120,7 @@ def _is_paid(order: Order) -> bool:
 
 
 def _not_begun(order: Order, code: str = "", payer: str = "") -> PaymentView:
-    """Say what becomes of a payment that WeChat refused to this `payer` with this code, or whose time is over, as WeChat
+    """Say what becomes of a payment that WeChat refused to this payer with this code, or whose time is over, as WeChat
     tells of it now: one that it has is recorded, and the order is paid. Raises `order_state`, `pay_time_over`,
     `payment_refused`, WechatError."""
     word = ask(order.order_id)
@@ -239,6 +239,8 @@ def _pools_for_late(order: Order) -> dict[str, str] | None:
     if order.state != "closed" or order.transaction_id or order.group is None:
         return None
     if standing_now(order.member_id).gone:
+        if member_queries.resolved(order.member_id) != order.member_id:
+            raise Conflict  # it is being moved to whom they were merged into, where it may be seated
         return None
     pools = _in_stock(order)
     return pools if pools is not None and redemption_queries.all_unused(order) else None

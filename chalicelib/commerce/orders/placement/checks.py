@@ -80,9 +80,11 @@ def _promotion_faults(order: Order, off: Discount) -> Iterator[str]:
             yield f"{off.name} is for one piece, and takes off {off.discount_fen} fen"
 
 
-def coupon_faults(order: Order, coupons: Mapping[str, Held], floor_bp: int = 0) -> Iterator[str]:
+def coupon_faults(
+    order: Order, coupons: Mapping[str, Held], floor_bp: int = 0, merged: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Hold what each coupon of the order takes off against the coupon's own terms. `floor_bp`: the highest floor that
-    prices may have had, in basis points."""
+    prices may have had, in basis points. `merged`: whom members were merged into."""
     costs = _after_promotions(order)
     whole = _goods(order, costs, floor_bp)
     places: Counter[str] = Counter()
@@ -93,7 +95,7 @@ def coupon_faults(order: Order, coupons: Mapping[str, Held], floor_bp: int = 0) 
         terms = held.coupon.terms
         about = f"coupon {used.coupon_id}"
         places["freight" if terms.kind == "free_shipping" else terms.stacking] += 1
-        yield from (f"{about} {what}" for what in _document_faults(order, used, held))
+        yield from (f"{about} {what}" for what in _document_faults(order, used, held, merged or {}))
         if not meets_threshold(terms, whole):
             yield f"{about} is from {terms.threshold_fen} fen on"
         if terms.kind == "free_shipping":
@@ -109,9 +111,9 @@ def coupon_faults(order: Order, coupons: Mapping[str, Held], floor_bp: int = 0) 
     yield from (f"has {count} coupons of one place: {place}" for place, count in places.items() if count > 1)
 
 
-def _document_faults(order: Order, used: OrderCoupon, held: Held) -> Iterator[str]:
+def _document_faults(order: Order, used: OrderCoupon, held: Held, merged: Mapping[str, str]) -> Iterator[str]:
     coupon = held.coupon
-    if coupon.member_id != order.member_id:
+    if merged.get(coupon.member_id, coupon.member_id) != merged.get(order.member_id, order.member_id):
         yield f"is {coupon.member_id}'s"
     if (coupon.template_id, coupon.terms.returns) != (used.template_id, used.returns):
         yield "is of another template, or comes back otherwise"

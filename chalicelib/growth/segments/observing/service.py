@@ -67,14 +67,16 @@ class Orders:
     """Told of every change of an order."""
 
     def changed(self, tx: Transaction, before: Order, after: Order) -> None:
-        """Count what the order counts from now on, where that is something else than before."""
-        if counts_alike(before, after):
+        """Count what the order counts from now on, where that is something else than before; all of it for a member
+        whose it was not."""
+        is_new = before.member_id != after.member_id
+        if after.paid_at is None if is_new else counts_alike(before, after):
             return
         happens(
             tx,
             after.member_id,
             lambda traits, book, now: with_order(
-                traits, bought(before, book.needs.parts), bought(after, book.needs.parts), now
+                traits, None if is_new else bought(before, book.needs.parts), bought(after, book.needs.parts), now
             ),
         )
 

@@ -1,0 +1,1 @@
+"""Two members turn out to be one person: their orders."""
