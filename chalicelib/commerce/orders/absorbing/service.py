@@ -47,7 +47,12 @@ def absorb(former: str, member_id: str, position: str | None) -> str | None:
     left = list(dict.fromkeys([*newest, *(raw["order_id"]["S"] for raw in page)]))
     while left:
         left = retry(lambda: _move_some(former, member_id, left))  # noqa: B023 - it is called at once
-    return None if rest is None else rest["placed"]["S"]
+    if rest is not None:
+        return str(rest["placed"]["S"])
+    place_of_coupon: str | None = None
+    while (place_of_coupon := coupons.absorb(former, member_id, place_of_coupon)) is not None:
+        pass  # what orders gave back meanwhile, and empty counts of what went with them
+    return None
 
 
 def _move_some(former: str, member_id: str, order_ids: list[str]) -> list[str]:

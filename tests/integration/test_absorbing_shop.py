@@ -1,0 +1,464 @@
+"""Two members turn out to be one person: their orders, coupons, carts and what is counted of them become one's. At no
+moment do the books differ, nothing is lost or there twice, and what was begun as either goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from chalicelib.commerce.cart import queries as carts
+from chalicelib.commerce.cart.rules import LINES_MAX
+from chalicelib.commerce.cart.tables import Carts, map_of
+from chalicelib.commerce.catalogue.products import service as products
+from chalicelib.commerce.catalogue.products.inputs import SkuInput
+from chalicelib.commerce.coupons.issue import purchases
+from chalicelib.commerce.coupons.issue.service import FRIEND, give, give_owed
+from chalicelib.commerce.coupons.sharing import service as sharing
+from chalicelib.commerce.coupons.tables import Coupons, guesses_key
+from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders.closing import service as closing
+from chalicelib.commerce.orders.holding.queries import standing_now
+from chalicelib.commerce.orders.inputs import LineInput, OrderInput, QuoteInput
+from chalicelib.commerce.orders.payment import service as payment
+from chalicelib.commerce.orders.placement import service as placement
+from chalicelib.commerce.orders.rules import Order
+from chalicelib.core import clock
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members import queries as members
+from chalicelib.customers.members import service as members_service
+from chalicelib.mall.files import service as files
+from chalicelib.mall.files.queries import of_owner
+from chalicelib.mall.files.tables import Uploads, day_key, owner_of
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.store import read, tools
+from chalicelib.platform.store.transaction import Transaction
+from tests.support.bulk_issue import counts, ended, granted
+from tests.support.coupons import coupons_of, shopper, template, told
+from tests.support.distribution import bare_member
+from tests.support.own_tables import Snapshot, snapshot
+from tests.support.segment_mall import SegmentMall, opened
+from tests.support.shop_merges import absorb, kept, merge, redirect, settle, shop_differences, steps
+from tests.support.small_mall import DAY, SmallMall
+
+if TYPE_CHECKING:
+    from chalicelib.platform.jobs.job import Job
+
+LIMIT = 9
+
+
+@pytest.fixture(scope="module")
+def play(dynamodb: str) -> Iterator[SegmentMall]:
+    with opened("absorbing-shop") as mall:
+        limited = products.create(
+            {
+                "product_code": "few", "name": "few", "publish": True, "limit_per_member": LIMIT,
+                "skus": [SkuInput(sku_code="a", price_fen=1_000, stock=1000)],
+            }
+        ).product  # fmt: skip
+        assert limited is not None
+        mall.mall.skus["few"], mall.mall.products["few"] = limited.skus[0].sku_id, limited.product_id
+        yield mall
+
+
+@pytest.fixture
+def mall(play: SegmentMall) -> SmallMall:
+    return play.mall
+
+
+@pytest.fixture
+def two(play: SegmentMall) -> tuple[str, str]:
+    """Two members with an address each."""
+    return play.member(), play.member()
+
+
+def shops(mall: SmallMall, member_id: str) -> dict[str, Order]:
+    """The member has an order of each kind, and coupons in each state."""
+    mall.coupon(member_id)
+    found = {
+        "new": mall.buy(member_id, ("sample", 1)),
+        "paid": mall.buy(member_id, ("few", 2), ("cup", 1), coupons=(mall.coupon(member_id, "tenth"),)),
+        "back": mall.buy(member_id, ("pot", 1), coupons=(mall.coupon(member_id),)),
+        "done": mall.deliver(mall.buy(member_id, ("pot", 1))),
+        "let go": mall.place(member_id, ("few", 1)),
+        "unpaid": mall.place(member_id, ("few", 3), ("pot", 1), coupons=(mall.coupon(member_id),)),
+    }
+    mall.refund(found["back"])
+    mall.cancel(found["let go"])
+    return {name: mall.order(order) for name, order in found.items()}
+
+
+def changed(before: Snapshot, after: Snapshot) -> dict[Any, Any]:
+    """Every item that is another one after it."""
+    return {
+        (table.__name__, *key): (items.get(key), after[table].get(key))
+        for table, items in before.items()
+        for key in items.keys() | after[table].keys()
+        if items.get(key) != after[table].get(key)
+    }
+
+
+def sums(*member_ids: str) -> Counter[str]:
+    """How much of everything these have together, by what it is."""
+    found: Counter[str] = Counter()
+    for each in member_ids:
+        shown = kept(each)
+        for order in shown["orders"]:
+            found[f"orders {order.state}"] += 1
+            found["paid fen"] += order.paid_fen
+        for one in shown["coupons"]:
+            found[f"coupons {one.state}"] += 1
+        for one in shown["limited_products"]:
+            found[f"pieces of {one['product_id']}"] += one["pieces"]
+        for one in shown["orders_of_late"]:
+            found[one["what"]] += 1
+        found["unpaid"] += standing_now(each).orders
+    return found
+
+
+def test_at_every_moment_the_books_agree_and_in_the_end_one_has_what_two_had(
+    mall: SmallMall, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former, member = two
+    theirs, own = shops(mall, former), shops(mall, member)
+    assert shop_differences(mall) == []
+    before = sums(former, member)
+    assert before["orders awaiting_payment"] == before["coupons locked"] == 2
+
+    write = Transaction.commit
+    commits: list[list[str]] = []
+
+    def looked_at(tx: Transaction) -> None:
+        write(tx)
+        commits.append(shop_differences(mall))
+
+    monkeypatch.setattr(Transaction, "commit", looked_at)
+    merge(former, member)
+    monkeypatch.undo()
+    assert len(commits) > 4
+    assert [told_so for told_so in commits if told_so] == []
+
+    assert sums(former) == sums(bare_member())
+    assert sums(member) == before
+    for placed_as, orders in ((former, theirs), ("", own)):
+        for order in map(mall.order, orders.values()):
+            assert (order.member_id, order.placed_as) == (member, placed_as)
+    after = snapshot(tools.tables())
+    absorb(former, member)
+    assert changed(after, snapshot(tools.tables())) == {}, "a step that is done again changes nothing"
+    mall.wait(30 * DAY)
+    assert shop_differences(mall) == []
+
+
+def bears(mall: SmallMall, order: Order, end: str) -> Order:
+    if end == "pay":
+        return mall.pay(mall.order(order))
+    if end == "cancel":
+        mall.cancel(mall.order(order))
+    if end == "refund":
+        return mall.refund(mall.pay(mall.order(order)))
+    if end == "let go":
+        mall.wait(DAY)
+    return mall.order(order)
+
+
+@pytest.mark.parametrize("when", range(7))
+@pytest.mark.parametrize("end", ["pay", "cancel", "refund", "let go"])
+def test_an_unpaid_order_ends_well_wherever_its_move_is(
+    mall: SmallMall, two: tuple[str, str], end: str, when: int
+) -> None:
+    former, member = two
+    coupon = mall.coupon(former)
+    order = mall.place(former, ("pot", 1), ("few", 1), coupons=(coupon,))
+    mall.coupon(former)
+    redirect(former, member)
+    for number, _ in enumerate(steps(former, member)):
+        if number == when:
+            order = bears(mall, order, end)
+    absorb(former, member)
+    settle(member)
+    if when == number + 1:
+        order = bears(mall, order, end)
+    assert number < 6
+    (used,) = [one for one in coupons_of(member) if one.coupon.coupon_id == coupon]
+    assert (used.state, mall.order(order).member_id) == ("used" if end == "pay" else "unused", member)
+    assert len(coupons_of(member)) == 2
+    assert coupons_of(former) == []
+    assert shop_differences(mall) == []
+
+
+def body(mall: SmallMall, member_id: str, *lines: tuple[str, int]) -> OrderInput:
+    """What an order of these says, at the price of now."""
+    given: dict[str, Any] = {
+        "lines": [LineInput(mall.skus[name], pieces) for name, pieces in lines],
+        "address_id": mall.addresses[member_id],
+    }
+    price = placement.quote(member_id, QuoteInput(**given))
+    return OrderInput(**given, expected_payable_fen=price.payable_fen)
+
+
+def test_an_order_retried_with_the_old_token_is_the_same_order(mall: SmallMall, two: tuple[str, str]) -> None:
+    former, member = two
+    old, new = shopper(former), shopper(member)
+    asked = {
+        "lines": [{"sku_id": mall.skus["pot"], "quantity": 1}], "address_id": mall.addresses[former],
+        "expected_payable_fen": 10_800,
+    }  # fmt: skip
+    placed = old.post("/v1/orders", asked, key="once").ok(201)
+    redirect(former, member)
+    addresses = mall.addresses
+    for number, _ in enumerate(steps(former, member)):
+        again = old.post("/v1/orders", asked, key="once").ok(201)
+        assert again["order_id"] == placed["order_id"], number
+    settle(member)
+    same = asked | {"address_id": addresses[member]}
+    assert old.post("/v1/orders", same, key="once").refused(422, "idempotency_key_reused")
+    second = new.post("/v1/orders", same, key="another").ok(201)
+    assert old.post("/v1/orders", same, key="another").ok(201)["order_id"] == second["order_id"]
+    assert new.get(f"/v1/orders/{placed['order_id']}").ok()["order_id"] == placed["order_id"]
+    assert old.get(f"/v1/orders/{second['order_id']}").ok()["order_id"] == second["order_id"]
+    assert {one["order_id"] for one in old.items("/v1/orders")} == {placed["order_id"], second["order_id"]}
+    shopper(bare_member()).get(f"/v1/orders/{placed['order_id']}").refused(404, "not_found")
+    assert shop_differences(mall) == []
+
+
+def test_who_pays_is_the_login_of_the_session_and_the_order_keeps_who_paid(
+    mall: SmallMall, two: tuple[str, str]
+) -> None:
+    former, member = two
+    openids = {each: profile.openid for each in two if (profile := members.current(each)) is not None}
+    begun, fresh = mall.place(former, ("pot", 1)), mall.place(former, ("pot", 1))
+    payment.start(begun.order_id, former)
+    merge(former, member)
+    with pytest.raises(MallError) as refused:
+        payment.start(begun.order_id, member)
+    assert (refused.value.code, refused.value.errors[0].reason.code) == ("payment_refused", "payment_begun_elsewhere")
+    payment.start(begun.order_id, member, subject=former)
+    payment.start(fresh.order_id, member)
+    own = placement.place(member, mall.key(), body(mall, member, ("pot", 1)), subject=former)
+    payment.start(own.order_id, member, subject=former)
+    for order, payer in ((begun, former), (fresh, member), (own, former)):
+        mall.book.pay(order.order_id)
+        payment.record(mall.book.told(order.order_id))
+        assert mall.order(order).openid == mall.book.trades[order.order_id].body.openid == openids[payer]
+
+
+def test_nobody_has_the_price_for_new_customers_while_it_is_not_known_what_they_bought(
+    mall: SmallMall, play: SegmentMall
+) -> None:
+    for bought in (True, False):
+        former, member = play.member(), play.member()
+        if bought:
+            mall.buy(former, ("sample", 1))
+        redirect(former, member)
+        asked = QuoteInput(lines=[LineInput(mall.skus["sample"], 1)])
+        assert placement.quote(member, asked).discount_fen == 0
+        absorb(former, member)
+        assert placement.quote(member, asked).discount_fen == 0
+        settle(member)
+        assert bool(placement.quote(member, asked).discount_fen) == (not bought)
+    assert shop_differences(mall) == []
+
+
+def test_whoever_was_placing_an_order_has_it_as_who_they_are_by_now_or_not_at_all(
+    mall: SmallMall, two: tuple[str, str]
+) -> None:
+    former, member = two
+    asked = body(mall, former, ("few", 1))
+    made: list[str] = []
+
+    def places(number: int) -> None:
+        answer = told(lambda: placement.place(former, f"k{number}", asked))
+        if isinstance(answer, Order):
+            made.append(answer.order_id)
+        else:
+            assert answer in ("unauthenticated", "purchase_limit", "not_found")
+
+    with ThreadPoolExecutor(4) as pool:
+        waits = [pool.submit(places, number) for number in range(5)]
+        waits[0].result()
+        redirect(former, member)
+        waits += [pool.submit(places, number) for number in range(5, 8)]
+        told(lambda: absorb(former, member))
+        for each in waits:
+            each.result()
+    told(lambda: absorb(former, member))
+    assert made
+    assert standing_now(former).orders == 0
+    assert {hold.order_id for hold in standing_now(member).holds} == set(made)
+    assert {order_queries.load(one).member_id for one in made} == {member}
+    assert shop_differences(mall) == []
+
+
+def test_a_block_that_was_told_of_who_was_merged_closes_the_persons_orders(
+    mall: SmallMall, two: tuple[str, str]
+) -> None:
+    former, member = two
+    orders = [mall.place(each, ("pot", 1)) for each in two]
+    redirect(former, member)
+    mall.clock.advance(1)
+    members_service.block(member, "x")
+    closing.close_held(cast("Job", SimpleNamespace(key=former)))
+    assert [mall.order(order).state for order in orders] == ["closed", "closed"]
+    assert shop_differences(mall) == []
+
+
+def test_what_was_got_counts_on_and_further_claims_are_refused(mall: SmallMall, two: tuple[str, str]) -> None:
+    former, member = two
+    made = template(limit_per_member=2, total=100)
+    for each in two:
+        give(made, each, "claim")
+    give(made, former, "claim")
+    merge(former, member)
+    assert len(coupons_of(member)) == 3
+    with pytest.raises(MallError) as refused:
+        give(made, member, "claim")
+    assert refused.value.code == "claim_limit"
+    assert shop_differences(mall) == []
+
+
+def test_a_cause_gives_a_person_one_coupon_whoever_they_were(mall: SmallMall, two: tuple[str, str]) -> None:
+    former, member = two
+    made = template(how=["claim", "share"], limit_per_member=9, share_limit=9, total=100)
+    given = give(made, former, "grant", ("lottery", "o1"))
+    friend = give(made, former, "share", FRIEND)
+    redirect(former, member)
+    for _ in range(2):  # before it is moved, and after
+        assert give_owed(made, former, "grant", ("lottery", "o1")).held.coupon.coupon_id == given.held.coupon.coupon_id
+        assert not give(made, member, "share", FRIEND).is_new
+        absorb(former, member)
+    settle(member)
+    assert not give(made, member, "grant", ("lottery", "o1")).is_new
+    late = give_owed(made, former, "grant", ("lottery", "o2"))
+    assert (late.is_new, late.held.coupon.member_id) == (True, member)
+    assert {one.coupon.coupon_id for one in coupons_of(member)} == {
+        given.held.coupon.coupon_id, friend.held.coupon.coupon_id, late.held.coupon.coupon_id,
+    }  # fmt: skip
+    assert shop_differences(mall) == []
+
+
+def test_tokens_that_were_shared_stay_good_and_are_the_persons(mall: SmallMall, play: SegmentMall) -> None:
+    former, member, friends = play.member(), play.member(), [play.member() for _ in range(5)]
+    made = template(how=["share"], limit_per_member=50, share_limit=4, total=100)
+    old, own = (sharing.share(each, made.template_id).token for each in (former, member))
+    sharing.claim(friends[0], made.template_id, old)
+    sharing.claim(friends[1], made.template_id, own)
+    mall.work()
+    sharing.claim(friends[2], made.template_id, old)  # its reward is owed as the two become one
+    redirect(former, member)
+    with pytest.raises(MallError) as refused:
+        sharing.claim(member, made.template_id, old)
+    assert refused.value.code == "not_for_you"
+    mall.work()
+    for _ in range(2):
+        absorb(former, member)
+    settle(member)
+    for friend in friends[3:]:
+        sharing.claim(friend, made.template_id, old)
+    mall.work()
+    assert sharing.share(member, made.template_id).rewards == 4
+    assert len(coupons_of(member)) == 4
+    assert {one["share_token"]: one["rewards"] for one in kept(member)["coupon_shares"]} == {own: 4, old: 0}
+    assert shop_differences(mall) == []
+
+
+def test_a_purchase_gives_its_coupon_to_who_the_buyer_is_by_now(mall: SmallMall, two: tuple[str, str]) -> None:
+    former, member = two
+    made = template(how=["purchase"], limit_per_member=9, total=100)
+    redirect(former, member)
+    job = SimpleNamespace(key="o-1", task=SimpleNamespace(payload={"member_id": former}))
+    for _ in range(2):
+        purchases.after_purchase(cast("Job", job))
+        absorb(former, member)
+    assert [one.coupon.template_id for one in coupons_of(member)] == [made.template_id]
+
+
+@pytest.mark.parametrize("reached", [True, False], ids=["reached before", "under way"])
+def test_a_grant_gives_a_person_what_it_would_give_who_they_were(
+    mall: SmallMall, two: tuple[str, str], reached: bool
+) -> None:
+    former, member = two
+    made = template(how=["grant"], limit_per_member=9, total=100)
+    if reached:
+        assert counts(ended(made, granted(made, members=[former, member])))[2:] == (2, 0)
+        merge(former, member)
+        assert len(coupons_of(member)) == 2, "each had theirs"
+    else:
+        grant = granted(made, members=[former, member, former])
+        redirect(former, member)
+        assert counts(ended(made, grant))[2:] == (1, 1)
+        absorb(former, member)
+        assert len(coupons_of(member)) == 1
+    assert shop_differences(mall) == []
+
+
+def test_wrong_codes_count_on(mall: SmallMall, two: tuple[str, str]) -> None:
+    former, member = two
+    for each, times in ((former, 3), (member, 1)):
+        for _ in range(times):
+            shopper(each).post("/v1/coupon-codes/redeem", {"code": "WRNG-0000-0000-AAAA"}).refused(404, "code_unknown")
+    merge(former, member)
+    item = read.get(Coupons, *guesses_key(member)[1])
+    assert item is not None
+    assert int(item.wrong_codes) == 3
+    assert read.get(Coupons, *guesses_key(former)[1]) is None
+
+
+def test_carts_become_one_and_what_is_beyond_the_limit_is_shown_and_stays(two: tuple[str, str]) -> None:
+    former, member = two
+
+    def lay(each: str, lines: dict[str, tuple[int, bool]]) -> None:
+        made = [
+            carts.CartLine(sku, quantity, selected, number)
+            for number, (sku, (quantity, selected)) in enumerate(lines.items())
+        ]
+        Carts(each, lines=map_of(made)).save()
+
+    lay(member, {"a": (1, True), "b": (5, False), **{f"s{n}": (1, False) for n in range(LINES_MAX - 4)}})
+    lay(former, {"a": (3, False), "b": (2, True), **{f"n{n}": (1, True) for n in range(4)}})
+    redirect(former, member)
+    for _ in range(2):
+        absorb(former, member)
+        found = {line.sku_id: (line.quantity, line.selected) for line in carts.lines(member)}
+        assert len(found) == LINES_MAX
+        assert (found["a"], found["b"], found["n3"], found["n2"]) == ((3, True), (5, False), (1, True), (1, True))
+        assert {line.sku_id for line in carts.lines(former)} == {"n0", "n1"}
+    assert len(kept(member)["cart"]) == LINES_MAX + 2
+    Carts(member, lines={}).save()
+    absorb(former, member)
+    assert {line.sku_id for line in carts.lines(member)} == {"n0", "n1"}
+    assert read.get(Carts, former) is None
+
+
+def test_uploads_are_the_persons_and_end_in_their_time(mall: SmallMall, two: tuple[str, str]) -> None:
+    former, member = two
+    begun = [files.begin(owner_of(each), "refund", "image/png", 100)[0].upload_id for each in (former, former, member)]
+    assert not files.absorb(owner_of(former), owner_of(member))
+    after = snapshot([Uploads])
+    assert not files.absorb(owner_of(former), owner_of(member))
+    assert snapshot([Uploads]) == after
+    assert of_owner(owner_of(former)) == ([], None)
+    assert {one.upload_id for one in of_owner(owner_of(member))[0]} == set(begun)
+    today = read.get(Uploads, *day_key(owner_of(member), clock.day(clock.now()).isoformat()))
+    assert today is not None
+    assert int(today.times) == 3
+    mall.clock.advance(timedelta(days=2).total_seconds())
+    while worker.run_due():
+        pass
+    assert of_owner(owner_of(member)) == ([], None)
+
+
+def test_the_segments_of_the_person_follow_each_order(play: SegmentMall, mall: SmallMall) -> None:
+    former, member = play.member(), play.member()
+    thrice = play.live({"purchases": "count", "op": ">=", "value": 3})
+    for each, times in ((former, 2), (member, 1)):
+        for _ in range(times):
+            mall.buy(each, ("pot", 1))
+    merge(former, member)
+    mall.work()
+    assert play.is_in(thrice, member)

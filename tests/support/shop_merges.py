@@ -1,0 +1,119 @@
+"""Two members of a small mall become one person, as far as the shop goes: its steps, and what its books say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from chalicelib.commerce.cart import personal_data as cart
+from chalicelib.commerce.coupons import personal_data as coupons
+from chalicelib.commerce.coupons.checks import audit as audit_templates
+from chalicelib.commerce.orders import personal_data as orders
+from chalicelib.commerce.orders.checks import audit, audit_coupons, coupon_uses
+from chalicelib.core import clock
+from chalicelib.customers.members.identities.rules import Absorbed
+from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.queries import current, stored_profile
+from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.sessions.queries import CACHE
+from chalicelib.customers.members.tables import ADDRESSES, MOVED, PROFILE, Members
+from chalicelib.platform.store import cache
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, commit, retry
+from tests.support.small_mall import SmallMall
+
+#: The shop's keepers, in the order of their wings.
+OWNERS: tuple[DataOwner, ...] = (*coupons.DATA_OWNERS, *cart.DATA_OWNERS, *orders.DATA_OWNERS)
+
+
+def redirect(former: str, member_id: str) -> None:
+    """From now on the former member is the other one: what a merge does first, in one transaction."""
+    retry(lambda: _redirect_once(former, member_id))
+    cache.forget(CACHE)
+
+
+def _redirect_once(former: str, member_id: str) -> None:
+    other, found = current(former), stored_profile(member_id)
+    assert other is not None
+    absorbed = Absorbed(member_id=former, openid=other.openid, at=clock.now(), how="code", merge_id=former)
+    tx = Transaction()
+    _write(tx, found.value, found.version, [*found.value.absorbed, absorbed], other.orders_completed)
+    for part in (PROFILE, ADDRESSES):
+        tx.delete(Members, (former, part))
+    tx.put(Members(former, MOVED, moved_to=member_id, version=1))
+    commit(tx)
+
+
+def settle(member_id: str) -> None:
+    """All is moved: what a merge says last."""
+
+    def once() -> None:
+        found = stored_profile(member_id)
+        tx = Transaction()
+        settled = [msgspec.structs.replace(one, settled=True) for one in found.value.absorbed]
+        _write(tx, found.value, found.version, settled, 0)
+        commit(tx)
+
+    retry(once)
+
+
+def _write(tx: Transaction, profile: Profile, version: int, absorbed: list[Absorbed], completed: int) -> None:
+    after = msgspec.structs.replace(
+        profile, absorbed=absorbed, orders_completed=profile.orders_completed + completed
+    )  # fmt: skip
+    changes = [Members.profile.set(after), Members.version.set(version + 1)]
+    tx.update(Members, (profile.member_id, PROFILE), changes, Members.version == version, Conflict)
+
+
+def steps(former: str, member_id: str) -> Iterator[str]:
+    """Take the steps one by one, each of which gives the name of its keeper."""
+    for owner in OWNERS:
+        position: str | None = None
+        while True:
+            position = owner.absorb(former, member_id, position)
+            yield owner.name
+            if position is None:
+                break
+
+
+def absorb(former: str, member_id: str) -> None:
+    """Take all steps."""
+    for _ in steps(former, member_id):
+        pass
+
+
+def merge(former: str, member_id: str) -> None:
+    """The two become one, and all is moved."""
+    redirect(former, member_id)
+    absorb(former, member_id)
+    settle(member_id)
+
+
+def shop_differences(mall: SmallMall) -> list[str]:
+    """What the books of the shop say: orders, money, stock, what is counted of members, and coupons."""
+    books = mall.books()
+    uses = coupon_uses(books.orders, books.coupons)
+    found = [
+        *audit(
+            books.orders, books.entries, books.stocks, books.payments, books.refunds, books.unpaid, books.terms,
+            books.at,
+        ),
+        *audit_coupons(books.orders, books.coupons),
+        *audit_templates(books.templates, books.shards, books.received, books.coupons, uses),
+    ]  # fmt: skip
+    return [f"{one.about}: {one.what}" for one in found]
+
+
+def kept(member_id: str) -> dict[str, list[Any]]:
+    """All that the shop shows of what it keeps of a member."""
+    shown: dict[str, list[Any]] = {}
+    for owner in OWNERS:
+        position: str | None = None
+        while True:
+            page, position = owner.pages(member_id, position)
+            shown.setdefault(owner.name, []).extend(page)
+            if position is None:
+                break
+    return shown
