@@ -4,7 +4,7 @@ used, and what accounts are called is written here once more."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -30,8 +30,10 @@ GIVEN_UP = ("balances:waived", WRITTEN_OFF)
 _MEMBER = "member:"
 _KINDS = ("pending", "available", "withdrawing", "withdrawn")
 #: What makes more of what the mall owes a member in a month, and what makes less of it.
-_CAME = ("earned", "rewarded", "tax_returned")
+_CAME = ("earned", "rewarded", "tax_returned", "transferred")
 _WENT = ("reversed", "withdrawn", "written_off")
+#: How the cause of an entry begins by which what a member had moved to the one who they turned out to be.
+MERGED = "merge:"
 
 #: Fen by account, or by the kind of a member's account.
 Fen = Counter[str]
@@ -62,17 +64,23 @@ def of_members(entry: Entry) -> dict[str, Fen]:
 
 
 def audit_balances(
-    entries: Iterable[Entry], balances: Mapping[str, Balance], months: Mapping[str, Iterable[Month]]
+    entries: Iterable[Entry],
+    balances: Mapping[str, Balance],
+    months: Mapping[str, Iterable[Month]],
+    only: Collection[str] | None = None,
 ) -> list[Difference]:
-    """List every difference of members' balances and months, by member, from what their entries come to."""
+    """List every difference of members' balances and months, by member, from what their entries come to; of these
+    members `only`, where all entries of others are not there."""
     now: dict[str, Fen] = defaultdict(Counter)
     by_month: dict[tuple[str, str], Fen] = defaultdict(Counter)
     twice: list[Difference] = []
     for entry in entries:
         concerned = of_members(entry)
-        if len(concerned) > 1:
+        if len(concerned) > 1 and not _is_merge(entry, concerned):
             twice.append(Difference(entry.about, f"entry {entry.cause} concerns {len(concerned)} members"))
         for member_id, change in concerned.items():
+            if only is not None and member_id not in only:
+                continue
             now[member_id].update(change)
             if turnover := _turnover(entry, change):
                 by_month[member_id, clock.day(entry.at).isoformat()[:7]].update(turnover)
@@ -106,8 +114,17 @@ def of_statement(member_id: str, balance: Balance, months: Iterable[Month]) -> l
     return [Difference(member_id, f"statements close with {closing} fen, the balance is {owed}")]
 
 
+def _is_merge(entry: Entry, concerned: Mapping[str, Fen]) -> bool:
+    """Whether it moves to one member just what it takes from the other, of whom it is told, and nothing on its way."""
+    ours, theirs = concerned.get(entry.about, Counter()), [concerned[one] for one in concerned if one != entry.about]
+    mirrored = len(theirs) == 1 and all(theirs[0][kind] == -ours[kind] for kind in _KINDS)
+    return entry.cause.startswith(MERGED) and mirrored and not ours["withdrawing"]
+
+
 def _turnover(entry: Entry, change: Fen) -> Fen:
     """What an entry counts as in its member's month: commissions by their day, too."""
+    if entry.cause.startswith(MERGED):
+        return Counter(_nonzero(Counter(transferred=sum(change[kind] for kind in _KINDS[:3]))))
     commission, is_back = on(entry, COMMISSIONS), entry.cause == "failed"
     found: Fen = Counter(
         earned=max(commission, 0), reversed=max(-commission, 0), rewarded=on(entry, REWARDS),

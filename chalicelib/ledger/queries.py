@@ -10,7 +10,7 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
-from chalicelib.ledger.rules import Balance, Entry, Month, Turnover
+from chalicelib.ledger.rules import MERGE, Balance, Entry, Month, Turnover
 from chalicelib.ledger.tables import NOW, Balances, LedgerEntries, day_shard
 from chalicelib.platform.store import cursors, read
 
@@ -91,7 +91,14 @@ def all_of_member(member_id: str) -> list[Entry]:
         if len(keys) > ALL_MAX:
             raise MallError("too_many_entries", limit=ALL_MAX)
         if after is None:
-            return [item.entry for item in read.batch_get(keys)]
+            return transfers_from(member_id) + [item.entry for item in read.batch_get(keys)]
+
+
+def transfers_from(member_id: str) -> list[Entry]:
+    """Read the entries by which what the member had moved to the one who they turned out to be, newest first."""
+    where = LedgerEntries.cause.startswith(MERGE)
+    found = [item.entry for item in read.query_all(LedgerEntries, member_id, where=where, consistent=True)]
+    return sorted(found, key=lambda entry: entry.at, reverse=True)
 
 
 def balances(member_ids: Sequence[str]) -> dict[str, Balance]:

@@ -1,7 +1,7 @@
 """Journal entries, and the accounts of members and of the mall itself. Pure.
 
 Each entry sums to zero, is written once and never changed. Amounts are fen. An entry moves the account of one member at
-most: what the mall owes them, on its way to them, and paid.
+most: what the mall owes them, on its way to them, and paid; and of two where they turned out to be one person.
 """
 
 from __future__ import annotations
@@ -141,6 +141,10 @@ WRITTEN_OFF = "balances:written-off"
 WITH_NOTE = "written-off:"
 #: The cause of the entry by which who returns owes again what they owed.
 CHARGED = "charged"
+#: How the causes of those entries begin by which what a member has moves to the one who they turned out to be.
+MERGE = "merge:"
+#: What moves then: the stocks. Money on its way to its receiver ends in the account that it left.
+_MOVED = ("pending", "available", "withdrawn")
 _MEMBER = "member:"
 
 
@@ -161,8 +165,9 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
 class Turnover(msgspec.Struct, frozen=True, kw_only=True):
     """What came in and went out of a member's accounts, in fen.
 
-    What the mall owes afterwards is what it owed before + earned + rewarded + tax_returned - reversed - withdrawn
-    - written_off. Below zero may be `tax_returned`, where more is due, and `written_off`, of a debt.
+    What the mall owes afterwards is what it owed before + earned + rewarded + tax_returned + transferred - reversed
+    - withdrawn - written_off. Below zero may be `tax_returned`, where more is due, `written_off`, of a debt, and
+    `transferred`, which came from a member who turned out to be this one, or went there.
     """
 
     earned: int = 0
@@ -171,11 +176,12 @@ class Turnover(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn: int = 0
     tax_returned: int = 0
     written_off: int = 0
+    transferred: int = 0
 
     @property
     def net(self) -> int:
         """By how much it changed what the mall owes."""
-        came = self.earned + self.rewarded + self.tax_returned
+        came = self.earned + self.rewarded + self.tax_returned + self.transferred
         return came - self.reversed - self.withdrawn - self.written_off
 
     def plus(self, other: Turnover) -> Turnover:
@@ -192,7 +198,7 @@ class Month(msgspec.Struct, frozen=True):
 
 
 class BalanceChange(msgspec.Struct, frozen=True):
-    """What an entry does to the accounts of the one member it concerns."""
+    """What an entry does to the accounts of a member whom it concerns."""
 
     member_id: str
     change: Balance
@@ -205,18 +211,30 @@ def account(member_id: str, kind: str) -> str:
 
 
 def change_of(given: Entry) -> BalanceChange | None:
-    """Give what the entry does to a member's accounts; None when it concerns no member. Raises ValueError for two."""
-    change: dict[str, int] = {}
-    owners: set[str] = set()
+    """Give what the entry does to the accounts of the member among whose entries it stands; None when it concerns no
+    member. Raises ValueError as `changes_of` does."""
+    changes = changes_of(given)
+    return changes[-1] if changes else None
+
+
+def changes_of(given: Entry) -> list[BalanceChange]:
+    """Give what the entry does to the accounts of whom it concerns: of one member, or, where they turned out to be one
+    person, of two, the last of whom has it from then on. Raises ValueError for any other two."""
+    changes: dict[str, dict[str, int]] = {}
     for posting in given.postings:
         if posting.account.startswith(_MEMBER):
             _, owner, kind = posting.account.split(":")
-            owners.add(owner)
+            change = changes.setdefault(owner, {})
             change[kind] = change.get(kind, 0) - posting.amount_fen
-    if not owners:
-        return None
-    if len(owners) > 1:
+    if len(changes) == 2 and given.cause.startswith(MERGE):
+        moved = [(owner, Balance(**change)) for owner, change in changes.items()]
+        return [BalanceChange(owner, change, Turnover(transferred=change.owed)) for owner, change in moved]
+    if len(changes) > 1:
         raise ValueError(f"entry {given.cause} of {given.about} concerns two members")
+    return [_change_of(given, owner, change) for owner, change in changes.items()]
+
+
+def _change_of(given: Entry, owner: str, change: dict[str, int]) -> BalanceChange:
     commission, reward = _amount(given.postings, COMMISSIONS), _amount(given.postings, REWARDS)
     withdrawn, came_back = change.get("withdrawn", 0), "available" in change
     turnover = Turnover(
@@ -224,7 +242,7 @@ def change_of(given: Entry) -> BalanceChange | None:
         withdrawn=0 if came_back else withdrawn, tax_returned=-withdrawn if came_back else 0,
         written_off=-_amount(given.postings, WAIVED) - _amount(given.postings, WRITTEN_OFF),
     )  # fmt: skip
-    return BalanceChange(owners.pop(), Balance(**change), turnover)
+    return BalanceChange(owner, Balance(**change), turnover)
 
 
 def month(at: datetime) -> str:
@@ -280,6 +298,17 @@ def written_off(member_id: str, number: str, at: datetime, amount_fen: int, note
 def charged(member_id: str, at: datetime, amount_fen: int) -> Entry:
     """A member who returns as a distributor owes what was written off of a debt of theirs when they left."""
     return entry(CHARGED, member_id, at, (account(member_id, "available"), amount_fen), (WRITTEN_OFF, -amount_fen))
+
+
+def transferred(former: str, member_id: str, number: int, at: datetime, found: Balance) -> Entry | None:
+    """What a member has moves to the one who they turned out to be, debts too; None where there is nothing to move.
+    What is on its way to its receiver stays. `number`: which such entry it is, from 1 up."""
+    kinds = {kind: fen for kind in _MOVED if (fen := getattr(found, kind))}
+    if not kinds:
+        return None
+    cause = f"{MERGE}{former}" if number == 1 else f"{MERGE}{former}:{number}"
+    given = [(account(former, kind), fen) for kind, fen in kinds.items()]
+    return entry(cause, former, at, *given, *((account(member_id, kind), -fen) for kind, fen in kinds.items()))
 
 
 def withdrawal_failed(

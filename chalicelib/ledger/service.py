@@ -9,11 +9,22 @@ import msgspec
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.core import clock
-from chalicelib.ledger.rules import WITH_NOTE, Balance, BalanceChange, Entry, Turnover, change_of, check, month
+from chalicelib.ledger.queries import balance, transfers_from
+from chalicelib.ledger.rules import (
+    WITH_NOTE,
+    Balance,
+    BalanceChange,
+    Entry,
+    Turnover,
+    changes_of,
+    check,
+    month,
+    transferred,
+)
 from chalicelib.ledger.tables import NOW, Balances, LedgerEntries, day_attribute, item
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction, write
-from chalicelib.platform.store.versioned import Conflict
+from chalicelib.platform.store.versioned import Conflict, commit, retry
 
 #: What a transaction is told when the entry is there already: somebody else did the same work.
 POSTED = Conflict
@@ -24,15 +35,34 @@ def post(tx: Transaction, entry: Entry, short: object = None, found: Balance | N
 
     `tx` fails with POSTED when its cause was posted before; with `short`, where that is given, when an account of the
     member that the entry takes from does not hold so much; and with Conflict when the balance is not as it was `found`
-    any more. Without either a balance may fall below zero.
+    any more. Without either a balance may fall below zero. Of two members it is the first whose balance was found.
     """
     check(entry)
-    concerned = change_of(entry)
-    if concerned is not None:
-        _change_balance(tx, concerned, short, found)
+    changes = changes_of(entry)
+    for place, concerned in enumerate(changes):
+        _change_balance(tx, concerned, None if place else short, None if place else found)
         if concerned.turnover != Turnover():
             _count(tx, concerned, entry)
-    tx.create(item(entry, concerned.member_id if concerned else None), POSTED)
+    tx.create(item(entry, changes[-1].member_id if changes else None), POSTED)
+
+
+def absorb(former: str, member_id: str) -> bool:
+    """Move what a member's accounts stand at to the member who they turned out to be, by one entry; tell whether all is
+    moved: what is on its way to its receiver is left until it has ended. What came to the former one since is moved by
+    an entry of its own. Raises `conflict`, `unavailable`."""
+    return retry(lambda: _absorb_once(former, member_id))
+
+
+def _absorb_once(former: str, member_id: str) -> bool:
+    found = balance(former)
+    if found == Balance():
+        return True
+    entry = transferred(former, member_id, len(transfers_from(former)) + 1, clock.now(), found)
+    if entry is not None:
+        tx = Transaction()
+        post(tx, entry, found=found)
+        commit(tx)
+    return not found.withdrawing
 
 
 def hold(tx: Transaction, member_id: str, found: Balance) -> None:

@@ -10,6 +10,7 @@
 | a day's money at WeChat | Query by_day in each shard | 0.5 RRU per 4 KB, some 10 entries |
 | what a member has | Get (member, "now") | 1 RRU |
 | what came and went by month | Query member, up to the month | 1 RRU per 4 KB, some 20 months |
+| move all to who the member turned out to be | Get (member, "now"), Query about; post for both | 2 RRU, 11 WRU |
 
 The mall's own accounts have no stored balance: one item that every order changes would be the slowest thing in
 the mall. They are folded from the entries (`rules.balances`). A member's balance is changed by the entry's own
@@ -33,7 +34,8 @@ NOW = "now"
 
 
 class ByMember(GlobalSecondaryIndex["LedgerEntries"]):
-    """A member's entries by time; those that concern no member do not stand here."""
+    """A member's entries by time; those that concern no member do not stand here. One by which what a member had moved
+    to another stands among the entries of that one."""
 
     class Meta:
         index_name = "by_member"
@@ -91,6 +93,7 @@ class Balances(Table):
     rewarded = NumberAttribute(null=True)
     tax_returned = NumberAttribute(null=True)
     written_off = NumberAttribute(null=True)
+    transferred = NumberAttribute(null=True)
 
 
 def item(entry: Entry, member_id: str | None) -> LedgerEntries:

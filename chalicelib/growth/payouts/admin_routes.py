@@ -9,6 +9,7 @@ import msgspec
 from chalicelib.core import spreadsheets
 from chalicelib.core.errors import invalid
 from chalicelib.core.refusals import QUEUE_OR_MEMBER
+from chalicelib.customers.members.queries import resolved
 from chalicelib.growth.payouts import queries as withdrawal_queries
 from chalicelib.growth.payouts import service as withdrawals
 from chalicelib.growth.payouts.inputs import (
@@ -38,7 +39,7 @@ def search_withdrawals(query: AdminWithdrawalsQuery) -> Page[AdminWithdrawalView
     if query.member_id is not None:
         if query.queue is not None:
             raise invalid(QUEUE_OR_MEMBER.at("queue"))
-        found, next_cursor = withdrawals_of_member(query.member_id, query.limit, query.cursor)
+        found, next_cursor = withdrawals_of_member(resolved(query.member_id), query.limit, query.cursor)
     else:
         found, next_cursor = withdrawals_in_queue(query.queue or "reviewing", query.limit, query.cursor)
     return Page([admin_view(one) for one in found], next_cursor)

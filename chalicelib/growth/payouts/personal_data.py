@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.customers.members.ports import DataOwner, absorbed_already
+from chalicelib.customers.members.ports import DataOwner
+from chalicelib.growth.payouts.absorbing.service import absorb
 from chalicelib.growth.payouts.queries import find_allowance, withdrawals_of_member
 from chalicelib.growth.payouts.rules import Withdrawal
 from chalicelib.growth.payouts.service import change
@@ -53,4 +54,4 @@ def _hand_on(former: str, member_id: str) -> None:
         save_new(allowance_item(member_id, stored.value.handed_on(), 1))
 
 
-DATA_OWNERS = (DataOwner("withdrawals", _withdrawals, absorbed_already, erase=_erase, hand_on=_hand_on),)
+DATA_OWNERS = (DataOwner("withdrawals", _withdrawals, absorb, erase=_erase, hand_on=_hand_on),)

@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
+from chalicelib.customers.members.queries import same_person
 from chalicelib.growth.payouts.limits.rules import Allowance
 from chalicelib.growth.payouts.rules import Withdrawal
 from chalicelib.growth.payouts.tables import Withdrawals, allowance_key, quarter_shard, queue_shard, withdrawal_key
@@ -27,6 +28,14 @@ def withdrawals_of_member(member_id: str, limit: int, cursor: str | None) -> tup
         after=cursors.read(listing, cursor),
     )  # fmt: skip
     return _withdrawals([raw["withdrawal_id"]["S"] for raw in page]), cursors.write(listing, after)
+
+
+def page_of_member(member_id: str, limit: int, after: str | None) -> tuple[list[str], str | None]:
+    """List the ids of a page of the withdrawals that stand under the member, oldest first, behind that position, and
+    the position of the next (None: no more); one of this moment may be missing."""
+    where = None if after is None else Withdrawals.made > after
+    page, rest = read.query(Withdrawals, member_id, index=Withdrawals.by_member, where=where, limit=limit)
+    return [raw["withdrawal_id"]["S"] for raw in page], page[-1]["made"]["S"] if rest is not None else None
 
 
 def withdrawals_in_queue(queue: str, limit: int, cursor: str | None) -> tuple[list[Withdrawal], str | None]:
@@ -110,8 +119,9 @@ def load_if_there(withdrawal_id: str) -> Withdrawal | None:
 
 
 def owned(withdrawal_id: str, member_id: str) -> Withdrawal:
-    """Read the member's own withdrawal. Raises `not_found`, also for another member's."""
+    """Read the member's own withdrawal, also of who turned out to be them. Raises `not_found`, also for another
+    member's."""
     found = load(withdrawal_id)
-    if found.member_id != member_id:
+    if not same_person(found.member_id, member_id):
         raise MallError("not_found")
     return found

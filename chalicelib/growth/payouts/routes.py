@@ -20,7 +20,7 @@ from chalicelib.platform.web.types import Page, PageQuery
 )
 def withdraw(call: Call, body: WithdrawalInput) -> WithdrawalView:
     """Take commission out of the balance; WeChat pays it once the distributor has confirmed there."""
-    return view(withdrawals.request(call.caller, call.idempotency_key, body.amount_fen))
+    return view(withdrawals.request(call.caller, call.idempotency_key, body.amount_fen, call.subject))
 
 
 @endpoint("GET /v1/distributor/withdrawals", MEMBER, errors=("cursor_invalid",))

@@ -111,7 +111,8 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     and WeChat is to call it off. `sent_at`: when the last request was sent of which only queries follow, because WeChat
     refuses it or was asked to call it off. `package_info`: what lets the receiver confirm. `outcome`: WeChat's last
     word on why it failed or does not go on; `reason`: an operator's. `notify_to`: the mall's address that WeChat is
-    told, always the same.
+    told, always the same. `asked_as`: the member who asked for it, where they turned out to be this one since; it ends
+    in the account that it left.
     """
 
     withdrawal_id: str
@@ -134,6 +135,12 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     decided_by: str = ""
     notify_to: str = ""
+    asked_as: str = ""
+
+    @property
+    def account(self) -> str:
+        """Whose account it left, and comes back to where it fails."""
+        return self.asked_as or self.member_id
 
     @property
     def net_fen(self) -> int:

@@ -9,10 +9,13 @@ import msgspec
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
+from chalicelib.customers.members.queries import resolved
+from chalicelib.customers.members.rules import openid_of
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.distribution.tables import Distributors, distributor_key
 from chalicelib.growth.payouts.jobs import CANCEL_WITHDRAWAL, PUSH_WITHDRAWAL
 from chalicelib.growth.payouts.limits.rules import Allowance, new_withdrawal, tax_to_return
+from chalicelib.growth.payouts.limits.service import has_gathered, put_allowance
 from chalicelib.growth.payouts.queries import find, find_allowance, load_if_there, stored_allowance
 from chalicelib.growth.payouts.refusals import BALANCE_SHORT, money
 from chalicelib.growth.payouts.rules import (
@@ -27,7 +30,6 @@ from chalicelib.growth.payouts.rules import (
 from chalicelib.growth.payouts.settings import WITHDRAWALS
 from chalicelib.growth.payouts.tables import (
     Withdrawals,
-    allowance_item,
     allowance_key,
     withdrawal_item,
     withdrawal_key,
@@ -46,24 +48,26 @@ from chalicelib.platform.store.versioned import Conflict, Versioned
 Decision = Callable[[Withdrawal, Transaction], Withdrawal]
 
 
-def request(member_id: str, key: str, amount_fen: int) -> Withdrawal:
+def request(member_id: str, key: str, amount_fen: int, subject: str = "") -> Withdrawal:
     """Take this much out of a distributor's balance; by an operator's leave, where it is much or they are suspended. It
-    does not matter whether distribution is switched on.
+    does not matter whether distribution is switched on. It is sent to the login by which the session was opened, whose
+    token was made for this `subject` ("": the member).
 
     The withdrawal is the one that this Idempotency-Key stands for; a repetition gets its first answer again.
     Raises `not_found` for a member who is no distributor, `distributor_state` while they wait to be approved,
     `balance_short`, `withdrawal_limit`, `invalid`, `idempotency_key_reused`, `conflict`.
     """
-    number = ids.derived("w", member_id, key)
+    subject = subject or member_id
+    number = ids.derived("w", subject, key)
     made = versioned.create_once(
-        lambda: _request_once(member_id, number, amount_fen),
+        lambda: _request_once(member_id, subject, number, amount_fen),
         lambda: load_if_there(number),
         lambda withdrawal: withdrawal.amount_fen == amount_fen,
     )
     return made.at_first()
 
 
-def _request_once(member_id: str, number: str, amount_fen: int) -> Withdrawal:
+def _request_once(member_id: str, subject: str, number: str, amount_fen: int) -> Withdrawal:
     known, allowance, distributor, profile = read.batch_get(
         [withdrawal_key(number), allowance_key(member_id), distributor_key(member_id), profile_key(member_id)]
     )
@@ -71,10 +75,12 @@ def _request_once(member_id: str, number: str, amount_fen: int) -> Withdrawal:
         return known.withdrawal  # type: ignore[no-any-return]
     if distributor is None or profile is None:
         raise MallError("not_found")
+    if has_gathered(profile.profile):
+        raise Conflict
     now = clock.now()
     today, stored = clock.day(now), stored_allowance(allowance)
     before = Allowance(day=today) if stored is None else stored.value.on(today)
-    openid = profile.profile.openid
+    openid = openid_of(profile.profile, subject)
     section = WITHDRAWALS.versioned()
     made = new_withdrawal(
         number, amount_fen, distributor.distributor, openid, before, section.value, section.version, now
@@ -84,7 +90,7 @@ def _request_once(member_id: str, number: str, amount_fen: int) -> Withdrawal:
     tx.create(withdrawal_item(made, 1), Conflict)
     short = MallError("balance_short", errors=(BALANCE_SHORT.at("amount_fen", **money(amount=amount_fen)),))
     ledger.post(tx, entries.withdrawal_begun(number, member_id, now, amount_fen), short=short)
-    _put_allowance(tx, member_id, before.with_one(made, section.value.tax), stored)
+    put_allowance(tx, member_id, before.with_one(made, section.value.tax), stored)
     tx.check(*distributor_key(member_id), Distributors.version == int(distributor.version), Conflict)
     if made.state == "processing":
         schedule(tx, PUSH_WITHDRAWAL, number)
@@ -159,7 +165,7 @@ def conclude(withdrawal_id: str, paid: bool, reason: str, by: str) -> Withdrawal
 def succeeded(withdrawal: Withdrawal, tx: Transaction, **changes: str) -> Withdrawal:
     """End the withdrawal, whose receiver has the money, with the entry that says so in `tx`."""
     now = clock.now()
-    about = withdrawal.withdrawal_id, withdrawal.member_id, now
+    about = withdrawal.withdrawal_id, withdrawal.account, now
     ledger.post(tx, entries.withdrawal_paid(*about, withdrawal.amount_fen, withdrawal.tax_fen, withdrawal.fee_fen))
     return ended(withdrawal, "pay", now, **changes)
 
@@ -168,22 +174,17 @@ def failed(withdrawal: Withdrawal, tx: Transaction, event: WithdrawalEvent = "fa
     """End the withdrawal, which has finally failed: in `tx` its money and its part of the allowance are given back, and
     the tax that others of its month were kept back because of it."""
     now = clock.now()
-    stored = find_allowance(withdrawal.member_id)
+    member_id = withdrawal.member_id
+    stored = find_allowance(member_id)
+    if stored is None and (member_id := resolved(member_id)) != withdrawal.member_id:
+        stored = find_allowance(member_id)
     returned = 0 if stored is None else tax_to_return(withdrawal, stored.value)
     after = msgspec.structs.replace(ended(withdrawal, event, now, **changes), tax_returned_fen=returned)
-    about = withdrawal.withdrawal_id, withdrawal.member_id, now
+    about = withdrawal.withdrawal_id, withdrawal.account, now
     ledger.post(tx, entries.withdrawal_failed(*about, withdrawal.amount_fen, returned))
     if stored is not None and (left := stored.value.without(after)) != stored.value:
-        _put_allowance(tx, withdrawal.member_id, left, stored)
+        put_allowance(tx, member_id, left, stored)
     return after
-
-
-def _put_allowance(tx: Transaction, member_id: str, after: Allowance, stored: Versioned[Allowance] | None) -> None:
-    if stored is None:
-        tx.create(allowance_item(member_id, after, 1), Conflict)
-    else:
-        unchanged = Withdrawals.version == stored.version
-        tx.put(allowance_item(member_id, after, stored.version + 1), unchanged, Conflict)
 
 
 def change(

@@ -9,6 +9,7 @@
 | a member's, newest first | Query by_member, BatchGet the page | 0.5 RRU + 1 each |
 | operators: a queue, oldest first | Query by_queue in each shard, BatchGet the page | 0.5 RRU a shard + 1 each |
 | what goes on for who returns | Get allowance of the former, Put it | 1 RRU, 1 or 2 WRU |
+| the member turns out to be another | Get, Delete, Put allowances; Query by_member, Get, Put each | 4 + 8 WRU each |
 | who was paid what in a quarter | Query by_quarter, shard after shard, by member | 0.5 RRU per 4 KB, some 6 |
 
 A member's allowance ("allowance#<member>") is what they have withdrawn today, this month and this year: one item, so

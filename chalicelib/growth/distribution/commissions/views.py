@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from chalicelib.growth.distribution.rules import CommissionState
-from chalicelib.ledger.rules import CHARGED, BalanceChange, Entry, change_of
+from chalicelib.ledger.rules import CHARGED, MERGE, BalanceChange, Entry, change_of
 
 What = Literal[
     "commission_earned",
@@ -22,6 +22,7 @@ What = Literal[
     "withdrawal_paid",
     "written_off",
     "debt_charged",
+    "account_merged",
     "other",
 ]
 _WORDS: dict[What, tuple[str, str]] = {
@@ -39,6 +40,7 @@ _WORDS: dict[What, tuple[str, str]] = {
     "withdrawal_paid": ("提现成功", "Withdrawal paid"),
     "written_off": ("余额已核销", "Balance written off"),
     "debt_charged": ("注销前的欠款，重新计入", "What was owed when the account was deleted, charged again"),
+    "account_merged": ("账户合并转入", "Moved here from an account that was merged with this one"),
     "other": ("账户变动", "Change of the account"),
 }
 
@@ -67,9 +69,10 @@ class CommissionView(msgspec.Struct, kw_only=True):
 
 class Statement(msgspec.Struct, kw_only=True):
     """What the mall owed a distributor before and after a month (pending and held for withdrawals included), and what
-    came between, in fen: opening + earned + rewarded + tax_returned - reversed - withdrawn - written_off = closing.
-    `tax_returned_fen` was kept back for income tax and came back with a withdrawal that failed (below zero: more was
-    due); `written_off_fen` below zero is a debt. A month is `closed` a minute after its end."""
+    came between, in fen: opening + earned + rewarded + tax_returned + transferred - reversed - withdrawn - written_off
+    = closing. `tax_returned_fen` was kept back for income tax and came back with a withdrawal that failed (below zero:
+    more was due); `transferred_fen` came from an account that was merged with this one; `written_off_fen` below zero is
+    a debt. A month is `closed` a minute after its end."""
 
     month: str
     closed: bool
@@ -80,6 +83,7 @@ class Statement(msgspec.Struct, kw_only=True):
     withdrawn_fen: int
     tax_returned_fen: int
     written_off_fen: int
+    transferred_fen: int
     closing_fen: int
 
 
@@ -109,9 +113,11 @@ def ledger_line(entry: Entry, language: str) -> LedgerLine:
 
 
 def explained(entry: Entry, concerned: BalanceChange) -> What:
-    """Tell what an entry was, which its amounts say; of a debt that is charged again, its cause."""
+    """Tell what an entry was, which its amounts say; of a debt that is charged again, or a merger, its cause."""
     if entry.cause == CHARGED:
         return "debt_charged"
+    if entry.cause.startswith(MERGE):
+        return "account_merged"
     change, turnover = concerned.change, concerned.turnover
     signs = tuple((fen > 0) - (fen < 0) for fen in (change.pending, change.available, change.withdrawing))
     if turnover.withdrawn:

@@ -91,6 +91,23 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
         """Let it go on for the member whom the person becomes who has returned."""
         return msgspec.structs.replace(self, carried=msgspec.structs.replace(self, carried=None))
 
+    def plus(self, other: Allowance) -> Allowance:
+        """Add up what was withdrawn by these two up to the same day."""
+        added = ("count", "fen", "month_fen", "month_tax_fen", "year_fen", "year_tax_fen")
+        months = sorted({**self.earlier, **other.earlier})[-_MONTHS_KEPT:]
+        nothing = MonthSum(0, 0)
+        pairs = {name: (self.earlier.get(name, nothing), other.earlier.get(name, nothing)) for name in months}
+        firsts = [month for month in (self.first_month, other.first_month) if month]
+        before = (self.carried, other.carried)
+        return Allowance(
+            day=self.day,
+            **{field: getattr(self, field) + getattr(other, field) for field in added},
+            first_month=min(firsts, default=0),
+            earlier={name: MonthSum(a.fen + b.fen, a.tax_fen + b.tax_fen) for name, (a, b) in pairs.items()},
+            taxed_by=other.taxed_by if self.taxed_by == "none" else self.taxed_by,
+            carried=joined(*before) if None not in before else before[0] or before[1],  # type: ignore[arg-type]
+        )
+
     def month_of(self, withdrawal: Withdrawal) -> MonthSum | None:
         """Give what was withdrawn in the month of this withdrawal; None where that is not kept any more."""
         name = _month(clock.day(withdrawal.created_at))
@@ -115,6 +132,13 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
             taxed_by=self.taxed_by,
             carried=self.carried,
         )
+
+
+def joined(first: Allowance, second: Allowance) -> Allowance:
+    """Make one of what two members have withdrawn who turned out to be one person: their limits count both. What was
+    kept back of each stays; no tax is made up for that would have been due of both together."""
+    today = max(first.day, second.day)
+    return first.on(today).plus(second.on(today))
 
 
 def _month(day: date) -> str:

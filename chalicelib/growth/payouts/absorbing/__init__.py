@@ -1,0 +1,1 @@
+"""Withdrawals of a member who turned out to be another become that one's."""
