@@ -36,10 +36,12 @@ def audit(
     coupons: Mapping[str, Held] | None = None,
     drawings: Iterable[Drawing] | None = None,
     now: datetime | None = None,
+    moved: Mapping[str, str] | None = None,
 ) -> list[Difference]:
     """Find every difference between lobbies, their seats (each with its lobby's id) and the orders that sit in them.
 
-    Coupons by id, activities with their draws, and what is overdue `now`, are left out when None.
+    Coupons by id, activities with their draws, and what is overdue `now`, are left out when None. `moved`: who turned
+    out to be whom.
     """
     placed = list(orders)
     known = {lobby.terms.lobby_id: lobby for lobby in lobbies}
@@ -63,7 +65,7 @@ def audit(
             found += [Difference(lobby_id, what) for what in overdue(known[lobby_id], now)]
     for drawing in drawings or ():
         found += audit_draws(drawing, known.values(), placed)
-        found += _activity_differences(drawing, known.values(), placed, now)
+        found += _activity_differences(drawing, known.values(), placed, now, moved or {})
     return found
 
 
@@ -117,12 +119,12 @@ def _seat_faults(order: Order, seat: Seat, seats: list[SeatItem]) -> Iterator[st
     if item is None:
         if seat.state != "released":  # a member who gave a seat up may have sat down again with another order
             yield f"has a {seat.state} seat that the lobby does not know"
-    elif (item.state, item.member_id) != (seat.state, order.member_id):
+    elif (item.state, item.member_id) != (seat.state, order.placed_by):
         yield f"says {seat.state}, the lobby says {item.state}"
 
 
 def _activity_differences(
-    drawing: Drawing, lobbies: Iterable[Lobby], orders: Iterable[Order], now: datetime | None
+    drawing: Drawing, lobbies: Iterable[Lobby], orders: Iterable[Order], now: datetime | None, moved: Mapping[str, str]
 ) -> list[Difference]:
     """What members are counted to have bought in an activity, and whether it was wound up in time: a draw waits for
     lobbies that were open when the activity ended."""
@@ -130,9 +132,10 @@ def _activity_differences(
     about = activity.activity_id
     found: list[Difference] = []
     if activity.limit_per_member is not None or activity.new_customers_only:
-        low, high = _bought(drawing, orders)
-        for member_id in sorted(high.keys() | drawing.bought.keys()):
-            counted = drawing.bought.get(member_id, 0)
+        low, high = (_of_persons(pieces, moved) for pieces in _bought(drawing, orders))
+        bought = _of_persons(drawing.bought, moved)
+        for member_id in sorted(high.keys() | bought.keys()):
+            counted = bought[member_id]
             if not low[member_id] <= counted <= high[member_id]:
                 what = f"{member_id} is counted {counted} pieces, the orders say {high[member_id]}"
                 found.append(Difference(about, what))
@@ -147,6 +150,14 @@ def _activity_differences(
         for order in orders
         if order.group is not None and order.group.activity_id == about and order.state == "awaiting_group"
     ]
+
+
+def _of_persons(pieces: Mapping[str, int], moved: Mapping[str, str]) -> Counter[str]:
+    """Add up what is counted under the ids of one person."""
+    found: Counter[str] = Counter()
+    for member_id, count in pieces.items():
+        found[moved.get(member_id, member_id)] += count
+    return found
 
 
 def _bought(drawing: Drawing, orders: Iterable[Order]) -> tuple[Counter[str], Counter[str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.customers.members.ports import DataOwner, absorbed_already
+from chalicelib.customers.members.ports import DataOwner
+from chalicelib.growth.groupbuy.absorbing.service import absorb
 from chalicelib.growth.groupbuy.activities import queries as activities
 from chalicelib.growth.groupbuy.tables import bought_key, carried_item
 from chalicelib.platform.store import read
@@ -28,4 +29,4 @@ def _hand_on(former: str, member_id: str) -> None:
         save_new(carried_item(activity_id, member_id, pieces))
 
 
-DATA_OWNERS = (DataOwner("group_purchases", _bought, absorbed_already, hand_on=_hand_on),)
+DATA_OWNERS = (DataOwner("group_purchases", _bought, absorb, hand_on=_hand_on),)

@@ -7,6 +7,7 @@
 | which activity has such a request made, or changed, last | Get, Update ("body#<digest>", "body") | 1 RRU, 2 WRU |
 | how much has a member bought in it | Update (activity, "member#<member>") in the order's transaction | 2 WRU |
 | what counts on for who returns | Query by_end, BatchGet (activity, "member#<member>"), Put each | 1 RRU, 1 WRU each |
+| counts for who they turned out to be | the same; Delete, Update each | 1 RRU, 4 WRU each |
 | a refunded order's pieces count no more | Get lobby, Get and Update (activity, "member#<member>") | 2 RRU, 2 WRU |
 | who takes part in the draw of an activity | Query (activity, "entry#") | 1 RRU per 4 KB; once, by its draw |
 | a page of the proof of a draw | Get (activity, "activity"), (activity, "proof#<page>") | 0.5 RRU per 4 KB, 18 |
@@ -115,7 +116,8 @@ class ByPartition(GlobalSecondaryIndex["Lobbies"]):
 
 
 class Lobbies(Table):
-    """The parts of a lobby: "lobby", and a seat for each member."""
+    """The parts of a lobby: "lobby", and a seat for each member, under whom it was taken by: who turned out to be
+    another since keeps it there (`Order.placed_by`)."""
 
     class Meta(TableMeta):
         table_name = name("lobbies")

@@ -11,12 +11,16 @@ no transaction of its own. `tx.after_commit` is for those.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
+from pynamodb.expressions.condition import Condition
 
 from chalicelib.core.errors import MallError
+from chalicelib.platform.store.base import Table
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction
 
 _T = TypeVar("_T")
@@ -40,6 +44,15 @@ class Versioned(msgspec.Struct, Generic[_T], frozen=True):
 
     value: _T
     version: int
+
+
+def as_read(item: Table, *names: str) -> Condition:
+    """Hold that these numbers of an item are as they were read: counters, which change without its version."""
+    conditions: list[Condition] = []
+    for name in names:
+        attribute, value = getattr(type(item), name), getattr(item, name)
+        conditions.append(attribute.does_not_exist() if value is None else attribute == int(value))
+    return functools.reduce(operator.and_, conditions)
 
 
 def commit(tx: Transaction) -> None:

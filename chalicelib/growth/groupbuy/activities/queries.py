@@ -60,6 +60,14 @@ def running_ids() -> list[str]:
     ]
 
 
+def page_of_ids(limit: int, after: str | None) -> tuple[list[str], str | None]:
+    """List the ids of a page of all activities, those that end first at the top, behind that position; and the position
+    of the next page (None: no more)."""
+    where = None if after is None else GroupActivities.ends > after
+    page, rest = read.query(GroupActivities, ALL, index=GroupActivities.by_end, where=where, limit=limit)
+    return [raw["activity_id"]["S"] for raw in page], page[-1]["ends"]["S"] if rest is not None else None
+
+
 def every(limit: int, cursor: str | None) -> tuple[list[Activity], str | None]:
     """List a page of all activities, those that end last first: for operators."""
     return _page(limit, cursor, None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from chalicelib.commerce.orders.ports import CACHE
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.groupbuy import rules
 from chalicelib.growth.groupbuy.lobbies.views import LobbyCard, LobbyView, lobby_fields, lobby_member, shown_lobby
@@ -61,9 +63,22 @@ def lobby_view(lobby_id: str, member_id: str) -> LobbyView:
     lobby = next((lobby_of(item) for item in items if item.part == LOBBY), None)
     seats = [seat_of(item) for item in items if item.part.startswith(SEAT)]
     own = next((seat for seat in seats if seat.member_id == member_id), None)
+    paid = [seat.member_id for seat in seats if seat.paid]
+    asks = bool(member_id) and (own is None or own.state == "released")
+    people = people_of([*paid, *([member_id] if asks else ())])
+    if asks:
+        own = _own_seat(seats, own, people.get(member_id))
     if lobby is None or (lobby.expires_at is None and own is None):
         raise MallError("not_found")
-    return shown_lobby(lobby, seats, own, people_of([seat.member_id for seat in seats if seat.paid]))
+    return shown_lobby(lobby, seats, own, people)
+
+
+def _own_seat(seats: Sequence[SeatItem], own: SeatItem | None, profile: Profile | None) -> SeatItem | None:
+    """Find the seat of this member, who has their `own` or none: one of who turned out to be them, where that was not
+    given up; else their own."""
+    former = {one.member_id for one in (profile.absorbed if profile is not None else ())}
+    theirs = [seat for seat in seats if seat.member_id in former]
+    return next((seat for seat in theirs if seat.state != "released"), own or next(iter(theirs), None))
 
 
 def lobbies_of_activity(activity: Activity, limit: int, cursor: str | None) -> tuple[list[LobbyCard], str | None]:
@@ -153,7 +168,14 @@ def lobby_cards(lobbies: list[Lobby]) -> list[LobbyCard]:
 
 
 def people_of(member_ids: list[str]) -> dict[str, Any]:
-    """Read the profiles of these members, by id; erased members are not among them."""
-    keys = [profile_key(member_id) for member_id in dict.fromkeys(member_ids)]
-    found = read.batch_get(keys, consistent=False) if keys else []
-    return {item.member_id: item.profile for item in found if item is not None}
+    """Read the profiles of these members, by id, of one who turned out to be another that one's; erased members are not
+    among them."""
+    asked = list(dict.fromkeys(member_ids))
+    found = read.batch_get([profile_key(member_id) for member_id in asked], consistent=False) if asked else []
+    people = {item.member_id: item.profile for item in found if item is not None}
+    gone = [member_id for member_id in asked if member_id not in people]
+    now = {one: member for one in gone if (member := member_queries.resolved(one)) != one}
+    if now:
+        of_now = people_of(list(now.values()))
+        people |= {one: of_now[member] for one, member in now.items() if member in of_now}
+    return people

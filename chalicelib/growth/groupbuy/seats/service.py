@@ -22,6 +22,8 @@ from chalicelib.commerce.orders.rules import Order, Pieces, Refund, Seat
 from chalicelib.commerce.pricing.basket.rules import Lead
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members.identities.rules import Absorbed
+from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.groupbuy import rules
 from chalicelib.growth.groupbuy.jobs import RESOLVE_ORDERS, SETTLE_LOBBY
 from chalicelib.growth.groupbuy.lobbies.queries import load
@@ -81,8 +83,10 @@ class Seating:
         """The terms of the lobby, or of the one that this order opens."""
         standing = really_held(standing_of(found[standing_key(member_id)]))
         if asked.lobby_id is not None:
-            seat_found = found[seat_key(asked.lobby_id, member_id)]
-            terms, until = _joining(member_id, standing, found[lobby_key(asked.lobby_id)], seat_found)
+            former = _former(found, member_id)
+            seat_keys = [seat_key(asked.lobby_id, one.member_id) for one in former]
+            seats = [found[seat_key(asked.lobby_id, member_id)], *(read.batch_get(seat_keys) if former else ())]
+            terms, until = _joining(member_id, standing, found[lobby_key(asked.lobby_id)], seats, former)
         else:
             assert asked.activity_id is not None
             terms, until = _opening(member_id, order_id, asked.size, found[activity_key(asked.activity_id)])
@@ -108,7 +112,7 @@ class Seating:
             tx.create(lobby_item(rules.new_lobby(terms)), Conflict)
         else:
             _hold_free(tx, terms)
-        part = SEAT + order.member_id
+        part = SEAT + order.placed_by
         seat = Lobbies(terms.lobby_id, part, state="held", order_id=order.order_id, leader=basis.opens)
         left = (Lobbies.state == "released") & Lobbies.let_go.does_not_exist()
         tx.put(seat, Lobbies.state.does_not_exist() | left, Conflict)
@@ -132,7 +136,7 @@ class Seating:
         """Take a free seat for an order whose hold had ended, as part of `tx`: while the lobby is open and the member
         has no other seat in it. None, and nothing in `tx`, where that cannot be."""
         seat = _seat(order)
-        lobby_found, seat_found = read.batch_get([lobby_key(seat.lobby_id), seat_key(seat.lobby_id, order.member_id)])
+        lobby_found, seat_found = read.batch_get([lobby_key(seat.lobby_id), seat_key(seat.lobby_id, order.placed_by)])
         lobby = lobby_of(lobby_found)
         if not rules.is_open(lobby, clock.now()) or lobby.free < 1:
             return None
@@ -252,6 +256,8 @@ def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_fail
     key = bought_key(terms.activity_id, order.member_id)
     none = GroupActivities.bought.does_not_exist()
     if sign < 0:
+        if order.placed_as and _bought(terms, order.member_id) < pieces:
+            key = bought_key(terms.activity_id, order.placed_as)  # not moved to who they turned out to be yet
         tx.update(*key, [GroupActivities.bought.add(-pieces)], GroupActivities.bought >= pieces, Conflict)
     elif terms.new_customers_only and not _seat(order).leader:
         fits = none | (GroupActivities.bought == 0)
@@ -276,22 +282,33 @@ def move(tx: Transaction, order: Order, before: str, after: str) -> Seat:
     elif before == "released":
         actions.append(Lobbies.let_go.remove())
     same = (Lobbies.order_id == order.order_id) & (Lobbies.state == before)
-    tx.update(*seat_key(seat.lobby_id, order.member_id), actions, same, Conflict)
+    tx.update(*seat_key(seat.lobby_id, order.placed_by), actions, same, Conflict)
     return msgspec.structs.replace(seat, state=after, over=False)
 
 
-def _joining(member_id: str, standing: Standing, lobby_found: Any, seat_found: Any) -> tuple[Terms, Any]:
+def _former(found: ReadSet, member_id: str) -> list[Absorbed]:
+    """List who turned out to be the member, where their profile was read: for an order, not for a quote."""
+    key = profile_key(member_id)
+    return found[key].profile.absorbed if key in found and found[key] is not None else []
+
+
+def _joining(
+    member_id: str, standing: Standing, lobby_found: Any, seats: Sequence[Any], former: Sequence[Absorbed]
+) -> tuple[Terms, Any]:
+    """Give the terms of a lobby and its expiry. `seats`: what the member has there, and each of the `former` ones who
+    turned out to be them (None: nothing)."""
     if lobby_found is None:
         raise rules.no_such_lobby()
     lobby = lobby_of(lobby_found)
-    if seat_found is not None and seat_found.state in ("held", "taken"):
+    if any(seat is not None and seat.state in ("held", "taken") for seat in seats):
         raise _already_in_lobby()
-    if member_id == lobby.terms.leader_id:
+    if lobby.terms.leader_id in (member_id, *(one.member_id for one in former)):
         raise MallError("not_for_you", errors=(OWN_LOBBY.at("group.lobby_id"),))
     rules.check_joinable(lobby, clock.now())
-    if seat_found is not None and seat_found.let_go:
+    if any(seat is not None and seat.let_go for seat in seats):
         raise MallError("not_for_you", errors=(SEAT_LET_GO.at("group.lobby_id"),))
-    if lobby.terms.new_customers_only and has_bought(member_id, standing):
+    unsettled = [one for one in former if not one.settled]
+    if lobby.terms.new_customers_only and (unsettled or has_bought(member_id, standing)):
         raise _not_new()
     return lobby.terms, lobby.expires_at
 

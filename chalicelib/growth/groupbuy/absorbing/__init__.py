@@ -1,0 +1,1 @@
+"""What a member has bought in group-buys counts for who they turned out to be."""
