@@ -107,13 +107,14 @@ class Books(msgspec.Struct, frozen=True):
             self.orders, self.entries, self.stocks, self.payments, self.refunds, self.unpaid, self.terms, self.at
         )  # fmt: skip
         coupons = self.terms.coupons
-        seats = audit_lobbies(self.orders, self.lobbies, self.seats, coupons, self.drawings, self.at)
+        moved = self.distribution.moved
+        seats = audit_lobbies(self.orders, self.lobbies, self.seats, coupons, self.drawings, self.at, moved)
         uses = coupon_uses(self.orders, self.coupons)
         counted = audit_templates(self.templates, self.shards, self.received, self.coupons, uses)
         owed = audit_balances(self.entries, self.accounts.balances, self.accounts.months)
         commissions = audit_distribution(self.orders, self.entries, self.distribution)
         paid_out = audit_withdrawals(
-            self.withdrawals, self.entries, self.transfers, self.allowances, self.payouts, self.at
+            self.withdrawals, self.entries, self.transfers, self.allowances, self.payouts, self.at, moved
         )  # fmt: skip
         members = owed + commissions + paid_out
         return (

@@ -21,6 +21,14 @@ from chalicelib.growth.segments.definitions.rules import Definition
 from chalicelib.growth.segments.evaluation.checks import Person, words_of
 
 
+def moved() -> dict[str, str]:
+    """Read which members turned out to be others, and whom."""
+    from chalicelib.customers.members.tables import MOVED, Members
+    from chalicelib.platform.store import tools
+
+    return {item.member_id: str(item.moved_to) for item in tools.scan(Members) if item.part == MOVED}
+
+
 def distribution() -> Records:
     """Read what distribution keeps."""
     from chalicelib.growth.distribution.settings import DISTRIBUTION
@@ -57,6 +65,7 @@ def distribution() -> Records:
             if item.part.startswith(CUSTOMER) and item.carried
         ],
         sales=[monthly_sales(item) for item in items if item.part.startswith(MONTH)],
+        moved=moved(),
         rules={version: rules for version, (rules, _) in history.items()},
         since={version: since for version, (_, since) in history.items() if since is not None},
     )

@@ -7,7 +7,7 @@ Every difference is named. The caller has read the tables; what a job is still t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -33,7 +33,14 @@ from chalicelib.growth.distribution.distributors.checks import (
     rings,
     total_differences,
 )
-from chalicelib.growth.distribution.rules import Commission, DistributionRules, DistributorRecord, MonthlySales
+from chalicelib.growth.distribution.rules import (
+    Binding,
+    Commission,
+    DistributionRules,
+    DistributorRecord,
+    MonthlySales,
+    SalesTotals,
+)
 from chalicelib.ledger.checks import of_members
 from chalicelib.ledger.rules import Entry
 
@@ -50,9 +57,11 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     distributors: list[DistributorRecord] = []
     #: Who counts as a customer of whom: distributor and member.
     customers: list[tuple[str, str]] = []
-    #: Who counted as one before they left and returned, and is not counted again.
+    #: Who counted as one as somebody else, before they returned or turned out to be the same, and is not counted again.
     carried: list[tuple[str, str]] = []
     sales: list[MonthlySales] = []
+    #: Who turned out to be whom.
+    moved: Mapping[str, str] = {}
     rules: Mapping[int, DistributionRules | None] = {}
     since: Mapping[int, datetime] = {}
 
@@ -78,15 +87,52 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
         its = _missing(order, by_order[order.order_id], records)
         found += [Difference(order.order_id, what) for what in its]
     held = [rules for rules in records.rules.values() if rules is not None]
+    persons = _persons(records)
     return (
         found
         + rings(records.bindings)
-        + binding_differences(records.bindings, records.commissions)
-        + total_differences(records.distributors, records.customers, records.commissions, records.carried)
-        + board_differences(records.sales, records.commissions)
+        + binding_differences(persons.bindings, persons.commissions, frozenset(records.moved.values()))
+        + total_differences(persons.distributors, persons.customers, persons.commissions, persons.carried)
+        + board_differences(persons.sales, persons.commissions)
         + reward_differences(records.distributors, journal, held)
         + charge_differences(journal)
     )
+
+
+def _persons(records: Records) -> Records:
+    """Take all under the ids of members who turned out to be others for theirs: while it is moved, half is there."""
+
+    def who(member_id: str) -> str:
+        return records.moved.get(member_id, member_id)
+
+    if not records.moved:
+        return records
+    totals: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in records.distributors:
+        totals[who(one.distributor.member_id)].update(msgspec.structs.asdict(one.totals))
+    sales: Counter[tuple[str, str]] = Counter()
+    for sold in records.sales:
+        sales[who(sold.member_id), sold.month] += sold.sales_fen
+    return msgspec.structs.replace(
+        records,
+        commissions=[
+            msgspec.structs.replace(one, member_id=who(one.member_id), buyer_id=who(one.buyer_id))
+            for one in records.commissions
+        ],
+        bindings=[msgspec.structs.replace(one, binding=_of_persons(one.binding, who)) for one in records.bindings],
+        distributors=[
+            msgspec.structs.replace(one, totals=SalesTotals(**totals[one.distributor.member_id]))
+            for one in records.distributors
+            if who(one.distributor.member_id) == one.distributor.member_id
+        ],
+        customers=[(who(one), who(whose)) for one, whose in records.customers],
+        carried=[(who(one), who(whose)) for one, whose in records.carried],
+        sales=[MonthlySales(member_id, month, fen) for (member_id, month), fen in sales.items()],
+    )
+
+
+def _of_persons(binding: Binding, who: Callable[[str], str]) -> Binding:
+    return msgspec.structs.replace(binding, member_id=who(binding.member_id), inviter=who(binding.inviter))
 
 
 #: Fen by kind of account: pending, available.
@@ -110,18 +156,23 @@ def _order_faults(order: Order | None, made: Sequence[Commission], posted: _Stan
         return
     chain = dict(enumerate(order.chain, 1))
     for one in made:
-        if chain.get(one.level) != one.member_id:
+        if chain.get(one.level) != (one.earned_as or one.member_id):
             yield f"pays {one.member_id} on level {one.level}, who is not in its chain"
-    if len(set(order.chain)) < len(order.chain) or order.member_id in order.chain[1:]:
+    if len(set(order.chain)) < len(order.chain) or order.placed_by in order.chain[1:]:
         yield "has somebody twice in its chain"
     yield from cap_faults(made)
     yield from product_rate_faults(made)
     expected = {(one.member_id, one.level): one for one in made}
-    for key in sorted(expected.keys() | posted.keys()):
+    # Of one whom it was not made for: what was posted to them before, and whoever they were meanwhile.
+    passed_on = {one.level: one.member_id for one in made if one.earned_as}
+    came: _Standing = defaultdict(Counter)
+    for (member_id, level), fen in posted.items():
+        came[passed_on.get(level, member_id), level].update(fen)
+    for key in sorted(expected.keys() | came.keys()):
         ours = Counter[str]()
         if key in expected:
             ours["available" if expected[key].state == "available" else "pending"] = amount_of(expected[key])
-        theirs = posted.get(key, Counter())
+        theirs = came.get(key, Counter())
         if any(ours[kind] != theirs[kind] for kind in {*ours, *theirs}):
             what = f"pending {ours['pending']} available {ours['available']}"
             said = f"pending {theirs['pending']} available {theirs['available']}"
@@ -143,7 +194,10 @@ def _missing(order: Order, made: Sequence[Commission], records: Records) -> Iter
         and one.distributor.active_since < at
     }
     paid = {one.level for one in made}
-    for level, member_id in enumerate(order.chain, 1):
+    chain = [records.moved.get(one, one) for one in order.chain]
+    for level, member_id in enumerate(chain, 1):
+        if member_id in chain[: level - 1]:
+            continue  # they turned out to be one: paid once
         pays = bool(held) and all(pays_there(one, order.address.region_code) and level <= one.levels for one in held)
         if pays and member_id in active and level not in paid:
             yield f"pays {member_id} nothing on level {level}"

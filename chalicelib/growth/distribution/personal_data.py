@@ -8,9 +8,10 @@ import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError
-from chalicelib.customers.members.ports import DataOwner, absorbed_already
-from chalicelib.customers.members.queries import found
+from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.queries import current, found
 from chalicelib.customers.members.rules import stranger_name
+from chalicelib.growth.distribution.absorbing.service import absorb_account, absorb_distributor, absorb_links
 from chalicelib.growth.distribution.balances import service as balances
 from chalicelib.growth.distribution.distributors import service
 from chalicelib.growth.distribution.links.queries import links_of
@@ -25,6 +26,7 @@ from chalicelib.growth.distribution.tables import (
     debt_item,
     debt_key,
 )
+from chalicelib.growth.distribution.ties.service import absorb_tie
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.store import read
@@ -101,12 +103,22 @@ def _erase_account(member_id: str) -> None:
 
 
 def _account(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
-    return ledger_queries.page_of_member(member_id, _PAGE, position)
+    """Show the entries of the member, and then of each who turned out to be them."""
+    profile = current(member_id)
+    people = [member_id, *(one.member_id for one in (profile.absorbed if profile is not None else ()))]
+    place, _, cursor = (position or "0|").partition("|")
+    number = int(place)
+    if number >= len(people):
+        return [], None
+    entries, after = ledger_queries.page_of_member(people[number], _PAGE, cursor or None)
+    if after is not None:
+        return entries, f"{number}|{after}"
+    return entries, f"{number + 1}|" if number + 1 < len(people) else None
 
 
 DATA_OWNERS = (
-    DataOwner("bound_to", _binding, absorbed_already, hand_on=_hand_on_binding),
-    DataOwner("distributor", _distributor, absorbed_already, close=_close, hand_on=_hand_on_debt),
-    DataOwner("account", _account, absorbed_already, erase=_erase_account),
-    DataOwner("links", _links, absorbed_already, erase=_forget_links),
+    DataOwner("bound_to", _binding, absorb_tie, hand_on=_hand_on_binding),
+    DataOwner("distributor", _distributor, absorb_distributor, close=_close, hand_on=_hand_on_debt),
+    DataOwner("account", _account, absorb_account, erase=_erase_account),
+    DataOwner("links", _links, absorb_links, erase=_forget_links),
 )

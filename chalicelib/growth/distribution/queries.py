@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import invalid
+from chalicelib.customers.members.queries import resolved
 from chalicelib.growth.distribution.commissions.queries import records
 from chalicelib.growth.distribution.commissions.views import explained
 from chalicelib.growth.distribution.distributors import queries as distributor_queries
@@ -91,6 +92,7 @@ def detail(member_id: str) -> AdminDistributorDetail:
     """Show all that there is of a distributor. Raises `not_found` for a member who never applied."""
     record = distributor_queries.find(member_id).value
     distributor = record.distributor
+    member_id = distributor.member_id
     return AdminDistributorDetail(
         **_fields(record, nicknames([member_id], for_operators=True)[member_id], ledger_queries.balance(member_id)),
         invite_code=distributor.invite_code,
@@ -117,7 +119,7 @@ def explain(member_id: str, limit: int, cursor: str | None) -> tuple[list[AdminL
 
     Raises `not_found` for a member who never applied, `cursor_invalid`.
     """
-    distributor_queries.load(member_id)
+    member_id = distributor_queries.load(member_id).member_id
     entries, after = ledger_queries.page_of_member(member_id, limit, cursor)
     return [_line(entry) for entry in entries], after
 
@@ -135,11 +137,11 @@ def audit(member_id: str) -> AccountCheck:
     """Recompute a distributor's balance and months from their entries. What is posted meanwhile may show as different:
     then look again. Raises `not_found` for a member who never applied, `too_many_entries` for an account that takes too
     long."""
-    distributor_queries.load(member_id)
+    member_id = distributor_queries.load(member_id).member_id
     entries = ledger_queries.all_of_member(member_id)
     balances = {member_id: ledger_queries.balance(member_id)}
     months = {member_id: ledger_queries.months(member_id, clock.day(clock.now()))}
-    found = audit_balances(entries, balances, months)
+    found = audit_balances(entries, balances, months, only=balances.keys())
     return AccountCheck(len(entries), found)
 
 
@@ -159,6 +161,7 @@ def commissions(
     behind = cursors.read(listing, cursor)
     after: Any
     if member_id is not None:
+        member_id = resolved(member_id)
         by_member = Commissions.by_member
         page, after = read.query(Commissions, member_id, index=by_member, forward=False, limit=limit, after=behind)
     else:

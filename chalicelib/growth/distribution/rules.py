@@ -105,9 +105,10 @@ def check(rules: DistributionRules) -> None:
             raise invalid(TIER_ID.at(f"tiers[{index}].tier_id", reserved=STANDARD))
 
 
-class Binding(msgspec.Struct, frozen=True, kw_only=True):
+class Binding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """That a member is bound to a distributor, by a link, until an instant (None: for ever). `order_id`: by which order
-    it was made, and stands by while that one may still be paid; "" by none."""
+    it was made, and stands by while that one may still be paid; "" by none. `ended`: why it was over before its time.
+    """
 
     member_id: str
     inviter: str
@@ -115,6 +116,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     bound_at: datetime
     until: datetime | None
     order_id: str = ""
+    ended: Literal["", "merged"] = ""
 
     @property
     def held(self) -> bool:
@@ -162,6 +164,8 @@ class Distributor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     rewarded: list[str] = []
     #: Since when they are active without a break; None also for who became so before this was written down.
     active_since: datetime | None = None
+    #: The member who they turned out to be, where they did: that one is the distributor, and this only says so.
+    merged_into: str = ""
 
 
 class SalesTotals(msgspec.Struct, frozen=True):
@@ -233,6 +237,8 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `own_customer`: the buyer is one whom the distributor brought themselves; such an order counts for their tier, once
     it can be withdrawn and no member can give the order back any more (`uncounted`: it can be withdrawn, and they can).
+    `earned_as`: whom the order's chain names, where they turned out to be this member since.
+
     Of those settings it has the days until it can be withdrawn, and the order's cap (`cap_bp`, `cap_fen`), under which
     all levels together earned `order_earned_fen`.
     """
@@ -254,6 +260,7 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     own_customer: bool = False
     on_board: bool = False
     uncounted: bool = False
+    earned_as: str = ""
 
     @property
     def earned_fen(self) -> int:
@@ -272,11 +279,12 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Payee(msgspec.Struct, frozen=True):
-    """A distributor whom an order pays."""
+    """A distributor whom an order pays; `earned_as`: whom its chain names, where they turned out to be this one."""
 
     level: int
     member_id: str
     tier: str
+    earned_as: str = ""
 
 
 def commissions(
@@ -305,6 +313,7 @@ def commissions(
             tier=payee.tier, rules_version=version, lines=lines, state="pending", created_at=now,
             freeze_days=rules.freeze_days,
             cap_bp=rules.order_cap_bp, cap_fen=rules.order_cap_fen, order_earned_fen=sum(amounts),
+            earned_as=payee.earned_as,
         )
         for payee, lines in zip(payees, capped, strict=True)
     ]  # fmt: skip

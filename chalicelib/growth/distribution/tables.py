@@ -15,6 +15,7 @@
 | does the buyer count as a customer already | Get (distributor, "customer#<buyer>"), at a release | 1 RRU |
 | a distributor's commissions, newest first | Query by_member, BatchGet the page | 0.5 RRU + 0.5 each |
 | the commissions of a day, newest first | Query by_day in each shard, BatchGet the page | 0.5 RRU a shard + 0.5 each |
+| the member turns out to be another | see absorbing/ | 8 to 12 WRU a commission, customer, link |
 | what goes on for who returns | Get binding, debt, "customer#" of the former; Put each | 3 RRU, 1 or 2 WRU |
 | whose is this link | Get link | 0.5 RRU |
 | make a link | Get link, Query (member, "link#"); Put link and (member, "link#<token>") | 1 to 11 RRU, 4 WRU |
@@ -53,6 +54,7 @@ MONTH = "month#"
 CUSTOMER = "customer#"
 LINK = "link#"
 DEBT = "debt"
+MERGED = "merged"
 
 
 class ByInviter(GlobalSecondaryIndex["Distributors"]):
@@ -90,7 +92,8 @@ class BySales(GlobalSecondaryIndex["Distributors"]):
 
 class Distributors(Table):
     """The parts of a member in distribution: whom they are bound to ("binding"), that they are a distributor, and their
-    sales of a month ("month#2026-11") while there is a leaderboard; and what they owed as they left ("debt"). And,
+    sales of a month ("month#2026-11") while there is a leaderboard; and what they owed as they left ("debt"). Of who
+    turned out to be another member stay whose the distributor is, and the tie that ended with that ("merged"). And,
     under a distributor's id, each customer who counts for their tier ("customer#<member>"): there once, however often
     the two are bound."""
 
@@ -101,7 +104,7 @@ class Distributors(Table):
     part = UnicodeAttribute(range_key=True)
     version = NumberAttribute(null=True)
     since = UnicodeAttribute(null=True)
-    # part "binding": and what the member has bought since, by orders that paid the inviter something
+    # parts "binding", "merged": and what the member has bought since, by orders that paid the inviter something
     binding = Document(Binding, null=True)
     inviter = UnicodeAttribute(null=True)
     paid_fen = NumberAttribute(null=True)
@@ -221,10 +224,15 @@ def commission_key(order_id: str, level: int) -> Key:
 
 def binding_item(binding: Binding, version: int) -> Distributors:
     """Make the item of a new binding; the member has bought nothing yet."""
-    since = _since(binding.bound_at, binding.member_id)
+    since = since_of(binding.bound_at, binding.member_id)
     return Distributors(
         binding.member_id, BINDING, binding=binding, inviter=binding.inviter, since=since, version=version
     )
+
+
+def ended_item(former: str, binding: Binding) -> Distributors:
+    """Make the item of a tie that ended as its member, or the former one, turned out to be the other."""
+    return Distributors(former, MERGED, binding=binding, version=1)
 
 
 def customer_item(member_id: str, customer_id: str) -> Distributors:
@@ -242,7 +250,7 @@ def distributor_item(distributor: Distributor, version: int) -> Distributors:
         queue=queue_of(distributor),
         board=queue_of(distributor),
         sales_fen=0,
-        since=_since(distributor.applied_at, distributor.member_id),
+        since=since_of(distributor.applied_at, distributor.member_id),
     )
 
 
@@ -301,7 +309,8 @@ def day_shard(day: date, shard: int) -> str:
     return f"{day}#{shard}"
 
 
-def _since(instant: datetime, member_id: str) -> str:
+def since_of(instant: datetime, member_id: str) -> str:
+    """Give where something of a member stands in an index by time."""
     return f"{clock.stamp(instant)}|{member_id}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from chalicelib.commerce.orders.holding.queries import standing_now
 from chalicelib.commerce.orders.placement.rules import Referral
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
+from chalicelib.customers.members.queries import resolved
 from chalicelib.customers.members.rules import Invite, Profile
 from chalicelib.growth.distribution.rules import INVITE_DAYS, Binding, DistributionRules, new_binding
 from chalicelib.growth.distribution.settings import DISTRIBUTION
@@ -56,7 +58,8 @@ def bind_visitor(job: Job) -> None:
 
 
 def bind(member_id: str, token: str) -> Binding | None:
-    """Bind the member to the distributor whose link that is, unless they are bound; the new binding, or None.
+    """Bind the member, or who they turned out to be, to the distributor whose link that is, unless they are bound; the
+    new binding, or None.
 
     Never to themselves, to somebody who is no active distributor, or in a ring; and nobody while distribution is off.
     Raises `conflict` and `unavailable`.
@@ -68,6 +71,8 @@ def bind(member_id: str, token: str) -> Binding | None:
         plan = None if link is None else _plan(member_id, link, bound, own, rules)
         if plan is None:
             return None
+        if (now := resolved(member_id)) != member_id:
+            return bind(now, token)
         tx = Transaction()
         _write(tx, plan)
         commit(tx)
@@ -83,10 +88,13 @@ def _plan(member_id: str, link: Links, bound: Any, own: Any, rules: Distribution
         return None
     inviter_id = link.link.member_id
     inviter = None if inviter_id == member_id else read.get(Distributors, inviter_id, DISTRIBUTOR)
+    if inviter is not None and inviter.distributor.merged_into:
+        inviter_id = inviter.distributor.merged_into
+        inviter = None if inviter_id == member_id else read.get(Distributors, inviter_id, DISTRIBUTOR)
     if inviter is None or inviter.distributor.state != "active":
         return None
     leaf = own is None or not own.has_customers
-    above: list[tuple[str, int]] | None = [] if leaf else _above(inviter_id, member_id, now)
+    above: list[tuple[str, int]] | None = [] if leaf else ancestors(inviter_id, (member_id,), now)
     if above is None:
         return None
     return BindingPlan(
@@ -98,15 +106,17 @@ def _plan(member_id: str, link: Links, bound: Any, own: Any, rules: Distribution
     )
 
 
-def _above(inviter_id: str, member_id: str, now: datetime) -> list[tuple[str, int]] | None:
+def ancestors(
+    inviter_id: str, person: Collection[str], now: datetime, most: int = _ANCESTORS_MAX
+) -> list[tuple[str, int]] | None:
     """List the bindings from the inviter up, as pairs of a member and the version of their binding.
 
-    None when the member is among them, or there are too many.
+    None when one of these is among them who are the `person` below, or there are more than `most`.
     """
     found: list[tuple[str, int]] = []
     current = inviter_id
-    while len(found) < _ANCESTORS_MAX:
-        if current == member_id:
+    while len(found) < most:
+        if current in person:
             return None
         bound = read.get(Distributors, current, BINDING)
         found.append((current, 0 if bound is None else int(bound.version)))
@@ -121,10 +131,16 @@ def _write(tx: Transaction, plan: BindingPlan) -> None:
     tx.put(binding_item(binding, plan.version + 1), _version(plan.version), Conflict)
     if plan.leaf:
         tx.check(*distributor_key(binding.member_id), Distributors.has_customers.does_not_exist(), Conflict)
-    for member_id, version in plan.above:
-        tx.check(*binding_key(member_id), _version(version), Conflict)
+    hold_above(tx, plan.above)
     if plan.first:
         tx.update(*distributor_key(binding.inviter), [Distributors.has_customers.set(True)])
+
+
+def hold_above(tx: Transaction, above: Sequence[tuple[str, int]]) -> None:
+    """Have `tx` fail with Conflict where one of these bindings is not as it was any more: each of a member, by its
+    version."""
+    for member_id, version in above:
+        tx.check(*binding_key(member_id), _version(version), Conflict)
 
 
 def _version(version: int) -> Any:
@@ -139,12 +155,15 @@ def end_binding(job: Job) -> None:
 
 
 def _end_once(order: Order) -> None:
-    item = read.get(Distributors, order.member_id, BINDING)
+    member_id = order.member_id
+    item = read.get(Distributors, member_id, BINDING)
+    if item is None and (member_id := resolved(member_id)) != order.member_id:
+        item = read.get(Distributors, member_id, BINDING)
     if item is None or item.binding.order_id != order.order_id or order.paid_at is not None:
         return
     if item.orders:  # another one has earned its distributor something
         return
-    other = _standing(order, item.binding)
+    other = _standing(order, item.binding, member_id)
     unchanged = Distributors.version == int(item.version)
     changes = [Distributors.version.set(int(item.version) + 1)]
     if other is not None:
@@ -154,15 +173,17 @@ def _end_once(order: Order) -> None:
         changes += [Distributors.binding.set(over), Distributors.inviter.remove(), Distributors.since.remove()]
         unchanged &= Distributors.orders.does_not_exist()
     tx = Transaction()
-    tx.update(*binding_key(order.member_id), changes, unchanged, Conflict)
+    tx.update(*binding_key(member_id), changes, unchanged, Conflict)
     commit(tx)
 
 
-def _standing(order: Order, binding: Binding) -> str | None:
+def _standing(order: Order, binding: Binding, member_id: str) -> str | None:
     """Find another order of the member since they were bound that pays this distributor and is not closed unpaid. What
     waits for its payment, or was paid of late, is named by an item that is never behind; the rest by an index."""
-    latest = order_queries.orders_of(standing_now(order.member_id).order_ids)
-    found = [*latest, *order_queries.orders_of_member(order.member_id, [], _ORDERS_READ, None)[0]]
+    found: list[Order] = []
+    for whose in dict.fromkeys((order.member_id, member_id)):
+        latest = order_queries.orders_of(standing_now(whose).order_ids)
+        found += [*latest, *order_queries.orders_of_member(whose, [], _ORDERS_READ, None)[0]]
     return next(
         (
             one.order_id
@@ -184,7 +205,8 @@ class Referrals:
         return [binding_key(member_id), distributor_key(member_id)] if DISTRIBUTION.current().enabled else []
 
     def referral(self, profile: Profile, found: ReadSet) -> Referral:
-        """The distributors above the member; with self-purchase, and where they are one, the member first.
+        """The distributors above the member; with self-purchase, and where they are one, the member first. Nobody who
+        turned out to be the member is one of them, whom they may be bound to for a moment.
 
         A member who is not bound and was invited lately is bound by this order, by the latest invitation that can bind.
         """
@@ -203,7 +225,8 @@ class Referrals:
         chain = []
         if rules.self_purchase and own is not None and own.distributor.state == "active":
             chain.append(profile.member_id)
-        while inviter is not None and len(chain) < rules.levels:
+        selves = {profile.member_id, *(one.member_id for one in profile.absorbed)}
+        while inviter is not None and inviter not in selves and len(chain) < rules.levels:
             chain.append(inviter)
             inviter = _inviter(inviter, now) if len(chain) < rules.levels else None
         return Referral(chain, plan)

@@ -6,6 +6,7 @@ is due, until none is. Whatever happened, however often it is told and in whatev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from chalicelib.commerce.orders.refunds.issue import order_of
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.orders.tables import Orders
 from chalicelib.core import clock
+from chalicelib.customers.members.queries import resolved
 from chalicelib.growth.distribution.jobs import RAISE_TIER, RELEASE_COMMISSIONS
 from chalicelib.growth.distribution.rules import LEVELS_MAX, Commission, Payee, commissions, reduced
 from chalicelib.growth.distribution.settings import DISTRIBUTION
@@ -108,17 +110,16 @@ def _make(tx: Transaction, found: Versioned[Order]) -> None:
     bound, *people = read.batch_get(
         [binding_key(order.member_id), *(distributor_key(member_id) for member_id in chain)]
     )
-    payees = [
-        Payee(level, item.member_id, item.distributor.tier)
-        for level, item in enumerate(people, 1)
-        if item is not None and item.distributor.state == "active"
-    ]
+    payees = _payees(people)
     if not payees:
         return
     now = clock.now()
-    inviter = bound.inviter if bound is not None else ""
+    bound = bound or _bound_now(order.member_id)
+    inviter, buyer = ("", "") if bound is None else (bound.inviter, bound.member_id)
     made = [
-        msgspec.structs.replace(one, own_customer=True, on_board=rules.leaderboard) if one.member_id == inviter else one
+        msgspec.structs.replace(one, own_customer=True, on_board=rules.leaderboard)
+        if inviter and inviter in (one.member_id, one.earned_as)
+        else one
         for one in commissions(order, payees, _product_rates(order), rules, version, now)
     ]
     if not made[0].base_fen:  # all of it was given back before
@@ -132,8 +133,30 @@ def _make(tx: Transaction, found: Versioned[Order]) -> None:
             ledger.post(tx, entries.earned(*about, commission.amount_fen))
         if commission.own_customer:
             counts = [Distributors.orders.add(1), Distributors.paid_fen.add(commission.base_fen)]
-            tx.update(*binding_key(order.member_id), counts, Distributors.inviter == inviter, Conflict)
+            tx.update(*binding_key(buyer), counts, Distributors.inviter == inviter, Conflict)
             _count_on_board(tx, commission, commission.base_fen)
+
+
+def _payees(people: Sequence[Any]) -> list[Payee]:
+    """List whom an order pays, by who is found of its chain: who turned out to be another is paid as that one, and
+    nobody on two levels."""
+    payees: list[Payee] = []
+    for level, named in enumerate(people, 1):
+        item = named
+        if item is not None and item.distributor.merged_into:
+            item = read.get(Distributors, *distributor_key(item.distributor.merged_into)[1])
+        if item is None or item.distributor.state != "active":
+            continue
+        if all(one.member_id != item.member_id for one in payees):
+            earned_as = "" if item is named else named.member_id
+            payees.append(Payee(level, item.member_id, item.distributor.tier, earned_as))
+    return payees
+
+
+def _bound_now(member_id: str) -> Distributors | None:
+    """Read what a member is bound by who is not bound themselves: as who they turned out to be."""
+    now = resolved(member_id)
+    return None if now == member_id else read.get(Distributors, *binding_key(now)[1])
 
 
 def _product_rates(order: Order) -> dict[str, int | None]:
@@ -163,10 +186,10 @@ def _change(tx: Transaction, before: Versioned[Commission], all_levels: list[Com
         after = msgspec.structs.replace(commission, state="available", uncounted=commission.own_customer and not counts)
         _release(tx, after)
         if counts:
-            _count_for_tier(tx, after)
+            _count_for_tier(tx, after, order.member_id)
     elif commission.uncounted and order.state == "completed":
         after = msgspec.structs.replace(commission, uncounted=False)
-        _count_for_tier(tx, after)
+        _count_for_tier(tx, after, order.member_id)
     else:
         return False
     tx.put(commission_item(after, before.version + 1), Commissions.version == before.version, Conflict)
@@ -206,14 +229,16 @@ def _release(tx: Transaction, commission: Commission) -> None:
         ledger.post(tx, entries.released(*about, commission.amount_fen))
 
 
-def _count_for_tier(tx: Transaction, commission: Commission) -> None:
-    """Count an order that its member cannot give back any more for the distributor's tier."""
+def _count_for_tier(tx: Transaction, commission: Commission, buyer_id: str) -> None:
+    """Count an order that its member cannot give back any more for the distributor's tier. The buyer may be another by
+    now than as whom they placed it."""
     if not commission.own_customer or not commission.base_fen:
         return
     counts = [Distributors.sales_fen.add(commission.base_fen), Distributors.orders.add(1)]
-    customer = customer_item(commission.member_id, commission.buyer_id)
-    if read.get(Distributors, customer.member_id, customer.part) is None:  # once, however often they are bound
-        tx.create(customer, Conflict)
+    customers = [customer_item(commission.member_id, one) for one in (buyer_id, commission.buyer_id)]
+    known = read.batch_get([(Distributors, (one.member_id, one.part)) for one in customers])
+    if known == [None, None]:  # once, however often they are bound
+        tx.create(customers[0], Conflict)
         counts.append(Distributors.customers.add(1))
     tx.update(*distributor_key(commission.member_id), counts)
     if DISTRIBUTION.current().tiers:
@@ -222,10 +247,12 @@ def _count_for_tier(tx: Transaction, commission: Commission) -> None:
 
 def _count_for_binding(tx: Transaction, commission: Commission, base_fen: int) -> None:
     """Count what the buyer has paid for their inviter, unless they were bound to another since."""
-    bound = read.get(Distributors, commission.buyer_id, BINDING)
-    if bound is not None and bound.inviter == commission.member_id and bound.binding.bound_at <= commission.created_at:
+    bound = read.get(Distributors, commission.buyer_id, BINDING) or _bound_now(commission.buyer_id)
+    if bound is None or bound.binding.bound_at > commission.created_at:
+        return
+    if bound.inviter and bound.inviter in (commission.member_id, commission.earned_as):
         counts = [Distributors.paid_fen.add(base_fen)]
-        tx.update(*binding_key(commission.buyer_id), counts, Distributors.inviter == commission.member_id, Conflict)
+        tx.update(*binding_key(bound.member_id), counts, Distributors.inviter == bound.inviter, Conflict)
 
 
 def _count_on_board(tx: Transaction, commission: Commission, base_fen: int) -> None:

@@ -4,7 +4,7 @@ is used."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -53,8 +53,11 @@ def rings(bindings: Sequence[BindingRecord]) -> list[Difference]:
     return found
 
 
-def binding_differences(bindings: Iterable[BindingRecord], commissions: Iterable[Commission]) -> list[Difference]:
-    """Compare what customers have bought since they were bound with the commissions that counted it."""
+def binding_differences(
+    bindings: Iterable[BindingRecord], commissions: Iterable[Commission], merged: Collection[str] = frozenset()
+) -> list[Difference]:
+    """Compare what customers have bought since they were bound with the commissions that counted it. Of those who were
+    `merged` of two, what one bought for the other's inviter may count or not: at most what all of them say."""
     found: list[Difference] = []
     by_buyer: dict[tuple[str, str], list[Commission]] = defaultdict(list)
     for commission in commissions:
@@ -62,6 +65,12 @@ def binding_differences(bindings: Iterable[BindingRecord], commissions: Iterable
             by_buyer[commission.buyer_id, commission.member_id].append(commission)
     for one in bindings:
         binding = one.binding
+        if binding.ended:
+            continue  # nothing counts on it any more
+        if binding.member_id in merged:
+            if one.orders > len(by_buyer[binding.member_id, binding.inviter]):
+                found.append(Difference(binding.member_id, f"is counted {one.orders} orders, more than they paid for"))
+            continue
         counted = [c for c in by_buyer[binding.member_id, binding.inviter] if c.created_at >= binding.bound_at]
         orders, paid = len(counted), sum(map(base_of, counted))
         if (one.orders, one.paid_fen) != (orders, paid):

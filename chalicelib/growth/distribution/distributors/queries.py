@@ -173,9 +173,11 @@ def nicknames(member_ids: Sequence[str], *, for_operators: bool = False) -> dict
 
 
 def find(member_id: str) -> Versioned[DistributorRecord]:
-    """Read the distributor with what is counted of them, and their version. Raises `not_found` for a member who never
-    applied."""
+    """Read the distributor with what is counted of them, and their version; of one who turned out to be another, that
+    one. Raises `not_found` for a member who never applied."""
     item = read.get(Distributors, member_id, DISTRIBUTOR)
+    if item is not None and item.distributor.merged_into:
+        item = read.get(Distributors, item.distributor.merged_into, DISTRIBUTOR)
     if item is None:
         raise MallError("not_found")
     return Versioned(record_of(item), int(item.version))

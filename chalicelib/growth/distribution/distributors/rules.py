@@ -18,7 +18,7 @@ def risen(distributor: Distributor, totals: SalesTotals, tiers: Sequence[Tier]) 
     """
     known = distributor.rewarded
     if _is_removed(distributor.tier, tiers):
-        reached = tiers[: _place(distributor.tier, totals, tiers) + 1]
+        reached = tiers[: place(distributor.tier, totals, tiers) + 1]
         had = [tier.tier_id for tier in reached if tier.reward_fen and tier.tier_id not in known]
         return _put(distributor, reached[-1], had, 0) if reached else None
     tier = next_tier(distributor.tier, totals, tiers)
@@ -35,17 +35,17 @@ def _put(distributor: Distributor, tier: Tier, rewarded: list[str], reward_fen: 
 
 def next_tier(current: str, totals: SalesTotals, tiers: Sequence[Tier]) -> Tier | None:
     """Find the first tier above the current one that is reached with these totals; None when there is none."""
-    above = tiers[_place(current, totals, tiers) + 1 :]
+    above = tiers[place(current, totals, tiers) + 1 :]
     return next((tier for tier in above if totals.reach(tier)), None)
 
 
 def next_goal(current: str, totals: SalesTotals, tiers: Sequence[Tier]) -> Tier | None:
     """Find the next tier above the current one that is reached by sales; None when there is none."""
-    above = tiers[_place(current, totals, tiers) + 1 :]
+    above = tiers[place(current, totals, tiers) + 1 :]
     return next((tier for tier in above if tier.sales_fen or tier.orders or tier.customers), None)
 
 
-def _place(current: str, totals: SalesTotals, tiers: Sequence[Tier]) -> int:
+def place(current: str, totals: SalesTotals, tiers: Sequence[Tier]) -> int:
     """Find the place of the tier; of one that was removed, that of the highest that is reached; -1 below all."""
     if _is_removed(current, tiers):
         return max((number for number, tier in enumerate(tiers) if totals.reach(tier)), default=-1)

@@ -139,7 +139,7 @@ def _rise(member_id: str) -> bool:
     after, reward_fen = found
     tx = Transaction()
     if reward_fen:
-        ledger.post(tx, entries.rewarded(member_id, after.tier, clock.now(), reward_fen))
+        ledger.post(tx, entries.rewarded(after.member_id, after.tier, clock.now(), reward_fen))
     _write(tx, before, msgspec.structs.replace(before.value, distributor=after))
     versioned.commit(tx)
     return True
@@ -155,8 +155,9 @@ def _change(member_id: str, **fields: str) -> Distributor:
             return before
         if after.distributor.state == "active" != before.distributor.state:
             after = _with(after, active_since=clock.now())
-            tx.check(*profile_key(member_id), Members.version.exists(), MallError("not_found"))
-            schedule(tx, RAISE_TIER, member_id)  # what was sold meanwhile may have reached a tier
+            whose = after.distributor.member_id
+            tx.check(*profile_key(whose), Members.version.exists(), MallError("not_found"))
+            schedule(tx, RAISE_TIER, whose)  # what was sold meanwhile may have reached a tier
         return after
 
     return versioned.change(lambda: find(member_id), decide, _write).distributor

@@ -1,0 +1,1 @@
+"""A distributor, or a customer of one, turns out to be another member."""
