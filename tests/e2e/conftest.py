@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -73,3 +74,20 @@ def differences(mall: Mall) -> Callable[[], list[str]]:
         return done.stdout.split("\n")[:-1] if done.stdout.strip() else []
 
     return audit
+
+
+#: Two levels, and a week until a commission is settled.
+DISTRIBUTION = {"enabled": True, "levels": 2, "rates_bp": [1000, 500], "freeze_days": 7}
+
+
+@pytest.fixture
+def distribution(operator: Operator) -> Iterator[Callable[..., Any]]:
+    """Set the rules of distribution, which is switched off afterwards."""
+
+    def put(**more: Any) -> Any:
+        return operator.put("/v1/admin/settings/distribution", DISTRIBUTION | more).ok()
+
+    put()
+    yield put
+    operator.token = Operator.arrive(operator.send).token  # the days of a test may have outlived the login
+    put(enabled=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,24 +15,10 @@ from local.mall import Mall
 from tests.support.groups import agree
 
 DAY = 86400
-RULES = {"enabled": True, "levels": 2, "rates_bp": [1000, 500], "freeze_days": 7}
 
 
 @pytest.fixture
-def rules(operator: Operator) -> Iterator[Callable[..., Any]]:
-    """Set the rules of distribution, which is switched off afterwards."""
-
-    def put(**more: Any) -> Any:
-        return operator.put("/v1/admin/settings/distribution", RULES | more).ok()
-
-    put()
-    yield put
-    operator.token = Operator.arrive(operator.send).token  # the days of a test may have outlived the login
-    put(enabled=False)
-
-
-@pytest.fixture
-def people(rules: Callable[..., Any], mall: Mall, wechat: Sandbox, operator: Operator) -> list[Shopper]:
+def people(distribution: Callable[..., Any], mall: Mall, wechat: Sandbox, operator: Operator) -> list[Shopper]:
     """A, B whom A invited, and C whom B invited."""
     found: list[Shopper] = []
     code = ""
@@ -124,9 +110,9 @@ def test_three_lines_with_a_coupon_and_freight_pay_two_levels_and_a_refund_takes
 
 
 def test_below_the_cap_a_refund_of_one_line_takes_nothing_of_another(
-    people: list[Shopper], rules: Callable[..., Any], operator: Operator, differences: Callable[[], list[str]]
+    people: list[Shopper], distribution: Callable[..., Any], operator: Operator, differences: Callable[[], list[str]]
 ) -> None:
-    rules(rates_bp=[1500, 700])
+    distribution(rates_bp=[1500, 700])
     a, b, c = people
     kept, gone = (
         operator.product(price_fen=price, commission_bp=own)["skus"][0]["sku_id"]
@@ -143,10 +129,10 @@ def test_below_the_cap_a_refund_of_one_line_takes_nothing_of_another(
 
 
 def test_fifty_withdrawals_at_once_against_a_balance_for_one_are_one(
-    people: list[Shopper], rules: Callable[..., Any], operator: Operator, control: Control, wechat: Sandbox, mall: Mall,
-    differences: Callable[[], list[str]],
+    people: list[Shopper], distribution: Callable[..., Any], operator: Operator, control: Control, wechat: Sandbox,
+    mall: Mall, differences: Callable[[], list[str]],
 ) -> None:  # fmt: skip
-    rules(freeze_days=0)
+    distribution(freeze_days=0)
     _, b, c = people
     earn(b, c, operator, control, 20_000)
 
@@ -184,10 +170,10 @@ OUTCOMES = [
 
 
 def test_however_a_transfer_ends_the_balance_agrees_with_wechat(
-    people: list[Shopper], rules: Callable[..., Any], operator: Operator, control: Control, wechat: Sandbox,
+    people: list[Shopper], distribution: Callable[..., Any], operator: Operator, control: Control, wechat: Sandbox,
     differences: Callable[[], list[str]],
 ) -> None:  # fmt: skip
-    rules(freeze_days=0)
+    distribution(freeze_days=0)
     _, b, c = people
     earn(b, c, operator, control, 10_000 * len(OUTCOMES))
     left, gone = 1000 * len(OUTCOMES), 0
@@ -207,10 +193,10 @@ def test_however_a_transfer_ends_the_balance_agrees_with_wechat(
 
 
 def test_nobody_knows_for_an_hour_whether_the_money_was_sent_and_it_is_sent_once(
-    people: list[Shopper], rules: Callable[..., Any], operator: Operator, control: Control, wechat: Sandbox,
+    people: list[Shopper], distribution: Callable[..., Any], operator: Operator, control: Control, wechat: Sandbox,
     differences: Callable[[], list[str]],
 ) -> None:  # fmt: skip
-    rules(freeze_days=0)
+    distribution(freeze_days=0)
     _, b, c = people
     earn(b, c, operator, control, 10_000)
     wechat.fault("/v3/fund-app/mch-transfer/transfer-bills", "timeout_after_effect", seconds=5.2)

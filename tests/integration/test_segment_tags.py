@@ -14,9 +14,10 @@ from chalicelib.customers.members.logins import service as logins
 from chalicelib.customers.members.privacy import service as privacy
 from chalicelib.customers.members.tables import mini_identity
 from chalicelib.gateways.wechat import mini
+from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.tables import MemberTraits
-from chalicelib.growth.segments.traits.queries import stored
-from chalicelib.platform.store import read
+from chalicelib.growth.segments.traits.queries import book_for, stored
+from chalicelib.platform.store import cache, read
 from tests.support.bulk_issue import all_given_by, granted
 from tests.support.coupons import fresh, template, told
 from tests.support.distribution import bare_member
@@ -92,6 +93,24 @@ def test_a_tag_by_rule_stays_as_long_as_its_rule_holds_and_its_days_after(world:
     mall.wait(2 * DAY)
     assert profile_tags(member_id) == []
     assert not world.is_in(tagged, member_id)
+    world.check()
+
+
+def test_a_process_that_does_not_know_of_a_tag_yet_takes_it_from_nobody(
+    world: SegmentMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member_id = world.member()
+    world.built()
+    definitions.book()
+    before, remembered = definitions._made, cache.recall((definitions.CACHE,))
+    _, name = world.tag()
+    give(world, member_id, name)
+    monkeypatch.setattr(definitions, "_made", before)  # as another process has it for a moment more
+    cache.keep((definitions.CACHE,), remembered)
+    assert definitions.book().named(name) is None
+    assert book_for(traits_of(member_id)).named(name) is not None
+    world.mall.buy(member_id, ("cup", 1))
+    assert profile_tags(member_id) == [name]
     world.check()
 
 

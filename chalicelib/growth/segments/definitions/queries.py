@@ -36,12 +36,10 @@ def book() -> Book:
 
 
 def refreshed() -> Book:
-    """Give the book as it is now: somebody knows of a later generation than the one that is remembered."""
-    global _made
-    bounds = LIFE_CYCLE.current()
-    made, state = _read(bounds)
-    _made = (cache.keep((CACHE,), state), bounds), made
-    return made
+    """Give the book as it is now: somebody has what the remembered one does not know. Definitions are read again where
+    the book is another by now."""
+    cache.keep((CACHE,), _state(read.get(Segments, ALL, BOOK)))
+    return book()
 
 
 def forget() -> None:

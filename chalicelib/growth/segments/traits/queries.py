@@ -44,9 +44,12 @@ def of_item(item: Any) -> Stored | None:
 
 
 def book_for(traits: Traits) -> Book:
-    """Give the book by which the member is decided: one that is not behind what they were decided by before."""
+    """Give the book by which the member is decided: one that is not behind what they were decided by before, and knows
+    every segment and tag that they have. Of what another process has defined a moment ago nothing is taken away."""
     known = definitions.book()
-    return known if known.generation >= traits.generation else definitions.refreshed()
+    had = {*traits.inside, *(tag.of for tag in traits.tags.values())}
+    is_behind = known.generation < traits.generation or not had <= known.entries.keys()
+    return definitions.refreshed() if is_behind else known
 
 
 def as_of_now(found: Stored) -> Traits:

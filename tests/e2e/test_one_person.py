@@ -1,0 +1,192 @@
+"""One person has one member: what two had is what one has afterwards, and neither phone notices but by having more."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.client import SHANGHAI, Answer, Client, Control, Operator, Sandbox, Shopper, coupon_template, over_http, poll
+from local.mall import Mall
+from tests.support.groups import agree
+
+DAY = 86_400
+#: So soon everything is one person's.
+SECONDS = 60
+LIFE_CYCLE = ("new", "first_order", "repeat", "loyal", "silent")
+
+
+@pytest.fixture
+def other(arrive: Callable[[], Shopper]) -> Shopper:
+    return arrive()
+
+
+def balance(shopper: Shopper) -> int:
+    told = shopper.get("/v1/distributor").ok()
+    return sum(told[f"{kind}_fen"] for kind in ("pending", "available", "withdrawing"))
+
+
+def becomes_distributor(shopper: Shopper, operator: Operator, code: str = "") -> str:
+    """The shopper is a distributor, after they came by that code; their own."""
+    login = {"code": shopper.login_code()} | ({"source": {"inviter": code}} if code else {})
+    shopper.post("/v1/auth/login", login).ok()
+    told = shopper.post("/v1/distributor").ok()
+    operator.post(f"/v1/admin/distributors/{told['distributor_id']}/approve").ok()
+    own: str = told["invite_code"]
+    return own
+
+
+class Life:
+    """A shopper with everything: an unpaid order that holds a coupon, another coupon, an order that was received, a
+    seat in an open lobby, a cart, two addresses, an inviter, and a customer whose purchase brought a commission."""
+
+    def __init__(self, shopper: Shopper, arrive: Callable[[], Shopper], operator: Operator, mall: dict[str, Any]):
+        self.shopper, self.operator = shopper, operator
+        self.inviter = arrive()
+        self.invited_by = becomes_distributor(self.inviter, operator)
+        self.code = becomes_distributor(shopper, operator, self.invited_by)
+        customer = arrive()
+        login = {"code": customer.login_code(), "source": {"inviter": self.code}}
+        customer.post("/v1/auth/login", login).ok()
+        poll(lambda: shopper.get("/v1/distributor/customers?level=1").ok()["items"])
+        customer.buy([(mall["sku"], 2)])
+        self.customer = customer
+        shopper.post("/v1/me/addresses", {**mall["address"], "detail": secrets.token_hex(4)}).ok(201)
+        shopper.call("PUT", f"/v1/cart/lines/{mall['sku']}", {"quantity": mall["pieces"]}).ok()
+        for template in mall["templates"]:
+            shopper.post(f"/v1/coupon-templates/{template}/claim").ok(201)
+        bought = shopper.buy([(mall["sku"], 1)])
+        parcel = {"carrier": "SF", "tracking_no": f"SF{secrets.token_hex(5)}"}
+        operator.post(f"/v1/admin/orders/{bought}/ship", parcel).ok()
+        shopper.post(f"/v1/orders/{bought}/receive").ok()
+        self.seat = shopper.open_lobby(mall["activity"])
+        body = shopper.order_body([(mall["sku"], 3)])
+        (locked, *_) = (one["coupon_id"] for one in self.coupons("unused"))
+        body |= {"coupon_ids": [locked]}
+        body["expected_payable_fen"] = self._price(body)
+        self.key, self.body = secrets.token_hex(8), body
+        self.unpaid = shopper.post("/v1/orders", body, key=self.key).ok(201)["order_id"]
+
+    def _price(self, body: dict[str, Any]) -> int:
+        asked = {name: body[name] for name in ("lines", "address_id", "coupon_ids")}
+        payable: int = self.shopper.post("/v1/quotes", asked).ok()["payable_fen"]
+        return payable
+
+    def coupons(self, *states: str) -> list[dict[str, Any]]:
+        return [one for state in states for one in self.shopper.items(f"/v1/me/coupons?state={state}")]
+
+    def sums(self) -> Counter[str]:
+        """The table: what there is of each, and how much."""
+        found: Counter[str] = Counter()
+        for order in self.shopper.items("/v1/orders"):
+            found[f"orders {order['state']}"] += 1
+            found["payable fen"] += order["payable_fen"]
+        for one in self.coupons("unused", "locked", "used", "expired"):
+            found[f"coupons {one['state']}"] += 1
+        found["addresses"] = len(self.shopper.get("/v1/me/addresses").ok()["items"])
+        found["balance fen"] = balance(self.shopper)
+        found["customers"] = len(self.shopper.items("/v1/distributor/customers?level=1"))
+        return found
+
+
+def people(operator: Operator) -> int:
+    """How many members are in a segment of the life cycle."""
+    return sum(operator.get(f"/v1/admin/segments/{word}").ok()["count"] for word in LIFE_CYCLE)
+
+
+def within(seconds: float, control: Control, holds: Callable[[], bool]) -> None:
+    """It holds before so many seconds have passed, as what is due is done."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.3)
+        control.run_jobs()
+
+
+def test_two_full_shoppers_who_are_one_person_have_together_what_they_had(
+    distribution: Callable[..., Any], shopper: Shopper, other: Shopper, arrive: Callable[[], Shopper],
+    operator: Operator, control: Control, wechat: Sandbox, differences: Callable[[], list[str]],
+) -> None:  # fmt: skip
+    product = operator.product(price_fen=5_000, stock=200)
+    sku = product["skus"][0]["sku_id"]
+    templates = [
+        operator.post("/v1/admin/coupon-templates", coupon_template(name=name)).ok(201)["template_id"]
+        for name in ("五元", "另五元")
+    ]
+    for template in templates:
+        operator.post(f"/v1/admin/coupon-templates/{template}/publish").ok()
+    mall = {
+        "sku": sku, "pieces": 4, "templates": templates, "address": SHANGHAI | {"is_default": False},
+        "activity": operator.group_activity({3: 4_000}),
+    }  # fmt: skip
+    one, two = (Life(each, arrive, operator, mall) for each in (shopper, other))
+    other.call("PUT", f"/v1/cart/lines/{sku}", {"quantity": 7}).ok()
+    control.run_jobs()
+    before, counted = one.sums() + two.sums(), people(operator)
+
+    code = shopper.post("/v1/me/merge-codes").ok(201)["code"]
+    assert other.post("/v1/me/merges", {"code": code}).ok(202)["state"] == "moving"
+    member_id = shopper.get("/v1/me").ok()["member_id"]
+    assert other.get("/v1/me").ok()["member_id"] == member_id
+    for life in (one, two):  # at once, wherever it stands: the old token finds and pays what it placed
+        again = life.shopper.post("/v1/orders", life.body, key=life.key).ok(201)
+        assert again["order_id"] == life.unpaid
+        for each in (one, two):
+            assert each.shopper.order(life.unpaid)["order_id"] == life.unpaid
+        life.shopper.lobby(life.seat)
+
+    within(SECONDS, control, lambda: one.sums() == before)
+    assert two.sums() == before, (before, two.sums())
+    for life in (one, two):
+        assert [line["quantity"] for line in life.shopper.get("/v1/cart").ok()["lines"]] == [7]
+    within(SECONDS, control, lambda: people(operator) == counted - 1)
+    for life in (one, two):  # a token of either, and a new one of either
+        life.shopper.log_in()
+        assert life.shopper.member_id == member_id
+        assert life.shopper.post("/v1/orders", life.body, key=life.key).ok(201)["order_id"] == life.unpaid
+        life.shopper.pay(life.unpaid)
+    control.run_jobs(advance=61)
+    for life in (one, two):
+        assert {one["state"] for one in life.coupons("locked", "used", "unused")} == {"used", "unused"}
+    agree(differences)
+
+
+def test_a_follower_becomes_one_with_the_shopper_as_soon_as_the_unionid_appears(
+    mall: Mall, operator: Operator, wechat: Sandbox, control: Control, arrive: Callable[[], Shopper],
+    differences: Callable[[], list[str]],
+) -> None:  # fmt: skip
+    user = f"follower-{secrets.token_hex(6)}"
+    openid = wechat.post("oa/follow", {"user": user, "scene": "window-poster"})["openid"]
+    control.run_jobs()
+    found = operator.get(f"/v1/admin/members?identity=oa:{openid}").ok()["items"]
+    (follower,) = (one["member_id"] for one in found)
+    operator.post("/v1/admin/tags", {"name": f"茶友{user}"}).ok(201)
+    operator.post(f"/v1/admin/members/{follower}/tags", {"add": [f"茶友{user}"], "reason": "门店认识"}).ok()
+    template = operator.post("/v1/admin/coupon-templates", coupon_template(how=["grant"])).ok(201)["template_id"]
+    operator.post(f"/v1/admin/coupon-templates/{template}/publish").ok()
+    granted = operator.post(f"/v1/admin/coupon-templates/{template}/grants", {"members": [follower]}, key=user)
+    assert granted.status in (201, 202), granted
+    control.run_jobs()
+
+    shopper = Shopper(over_http(mall.api_url), wechat, user)
+
+    def log_in(**more: Any) -> Answer:
+        code = wechat.post("login", {"user": user, **more})["code"]
+        return Client(shopper.send).post("/v1/auth/login", {"code": code, "consent": {"version": "1"}})
+
+    first = log_in(unionid=None).ok()
+    shopper.token, member_id = first["token"], first["member"]["member_id"]
+    assert member_id != follower and shopper.items("/v1/me/coupons?state=unused") == []
+    second = log_in().ok()
+    assert second["member"]["member_id"] == member_id
+    within(SECONDS, control, lambda: len(shopper.items("/v1/me/coupons?state=unused")) == 1)
+    within(SECONDS, control, lambda: f"茶友{user}" in shopper.get("/v1/me").ok()["tags"])
+    told = operator.get(f"/v1/admin/members/{member_id}?purpose=service").ok()
+    assert {one["kind"] for one in told["identities"]} == {"mini", "oa", "union"}
+    assert operator.get(f"/v1/admin/members?q={follower}").ok()["items"][0]["member_id"] == member_id
+    assert [one["what"] for one in shopper.get("/v1/me/preferences").ok()["consents"]] == ["privacy"]
+    agree(differences)
