@@ -3,7 +3,6 @@ moment do the books differ, nothing is lost or there twice, and what was begun a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,11 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from bench.units.recorder import Recorder
 from chalicelib.commerce.cart import queries as carts
 from chalicelib.commerce.cart.rules import LINES_MAX
 from chalicelib.commerce.cart.tables import Carts, map_of
-from chalicelib.commerce.catalogue.products import service as products
-from chalicelib.commerce.catalogue.products.inputs import SkuInput
 from chalicelib.commerce.coupons.issue import purchases
 from chalicelib.commerce.coupons.issue.service import FRIEND, give, give_owed
 from chalicelib.commerce.coupons.sharing import service as sharing
@@ -32,6 +30,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as members
 from chalicelib.customers.members import service as members_service
+from chalicelib.gateways.objects import store
 from chalicelib.mall.files import service as files
 from chalicelib.mall.files.queries import of_owner
 from chalicelib.mall.files.tables import Uploads, day_key, owner_of
@@ -41,28 +40,31 @@ from chalicelib.platform.store.transaction import Transaction
 from tests.support.bulk_issue import counts, ended, granted
 from tests.support.coupons import coupons_of, shopper, template, told
 from tests.support.distribution import bare_member
-from tests.support.own_tables import Snapshot, snapshot
+from tests.support.own_tables import snapshot
 from tests.support.segment_mall import SegmentMall, opened
-from tests.support.shop_merges import absorb, kept, merge, redirect, settle, shop_differences, steps
+from tests.support.shop_merges import (
+    absorb,
+    changed,
+    kept,
+    merge,
+    redirect,
+    settle,
+    shop_differences,
+    shops,
+    steps,
+    sums,
+    with_limited,
+)
 from tests.support.small_mall import DAY, SmallMall
 
 if TYPE_CHECKING:
     from chalicelib.platform.jobs.job import Job
 
-LIMIT = 9
-
 
 @pytest.fixture(scope="module")
 def play(dynamodb: str) -> Iterator[SegmentMall]:
     with opened("absorbing-shop") as mall:
-        limited = products.create(
-            {
-                "product_code": "few", "name": "few", "publish": True, "limit_per_member": LIMIT,
-                "skus": [SkuInput(sku_code="a", price_fen=1_000, stock=1000)],
-            }
-        ).product  # fmt: skip
-        assert limited is not None
-        mall.mall.skus["few"], mall.mall.products["few"] = limited.skus[0].sku_id, limited.product_id
+        with_limited(mall.mall)
         yield mall
 
 
@@ -75,50 +77,6 @@ def mall(play: SegmentMall) -> SmallMall:
 def two(play: SegmentMall) -> tuple[str, str]:
     """Two members with an address each."""
     return play.member(), play.member()
-
-
-def shops(mall: SmallMall, member_id: str) -> dict[str, Order]:
-    """The member has an order of each kind, and coupons in each state."""
-    mall.coupon(member_id)
-    found = {
-        "new": mall.buy(member_id, ("sample", 1)),
-        "paid": mall.buy(member_id, ("few", 2), ("cup", 1), coupons=(mall.coupon(member_id, "tenth"),)),
-        "back": mall.buy(member_id, ("pot", 1), coupons=(mall.coupon(member_id),)),
-        "done": mall.deliver(mall.buy(member_id, ("pot", 1))),
-        "let go": mall.place(member_id, ("few", 1)),
-        "unpaid": mall.place(member_id, ("few", 3), ("pot", 1), coupons=(mall.coupon(member_id),)),
-    }
-    mall.refund(found["back"])
-    mall.cancel(found["let go"])
-    return {name: mall.order(order) for name, order in found.items()}
-
-
-def changed(before: Snapshot, after: Snapshot) -> dict[Any, Any]:
-    """Every item that is another one after it."""
-    return {
-        (table.__name__, *key): (items.get(key), after[table].get(key))
-        for table, items in before.items()
-        for key in items.keys() | after[table].keys()
-        if items.get(key) != after[table].get(key)
-    }
-
-
-def sums(*member_ids: str) -> Counter[str]:
-    """How much of everything these have together, by what it is."""
-    found: Counter[str] = Counter()
-    for each in member_ids:
-        shown = kept(each)
-        for order in shown["orders"]:
-            found[f"orders {order.state}"] += 1
-            found["paid fen"] += order.paid_fen
-        for one in shown["coupons"]:
-            found[f"coupons {one.state}"] += 1
-        for one in shown["limited_products"]:
-            found[f"pieces of {one['product_id']}"] += one["pieces"]
-        for one in shown["orders_of_late"]:
-            found[one["what"]] += 1
-        found["unpaid"] += standing_now(each).orders
-    return found
 
 
 def test_at_every_moment_the_books_agree_and_in_the_end_one_has_what_two_had(
@@ -200,6 +158,17 @@ def body(mall: SmallMall, member_id: str, *lines: tuple[str, int]) -> OrderInput
     }
     price = placement.quote(member_id, QuoteInput(**given))
     return OrderInput(**given, expected_payable_fen=price.payable_fen)
+
+
+def test_what_it_costs_to_move_many_orders(mall: SmallMall, two: tuple[str, str]) -> None:
+    former, member = two
+    for _ in range(12):
+        mall.buy(former, ("pot", 1))
+    redirect(former, member)
+    with Recorder().recording() as trips:
+        absorb(former, member)
+    writes = sum(touch.units.writes + touch.index_units for trip in trips for touch in trip.touches)
+    assert writes / 12 <= 9, "200 orders, and all else of a member, in 2,000"
 
 
 def test_an_order_retried_with_the_old_token_is_the_same_order(mall: SmallMall, two: tuple[str, str]) -> None:
@@ -435,8 +404,11 @@ def test_carts_become_one_and_what_is_beyond_the_limit_is_shown_and_stays(two: t
     assert read.get(Carts, former) is None
 
 
-def test_uploads_are_the_persons_and_end_in_their_time(mall: SmallMall, two: tuple[str, str]) -> None:
+def test_uploads_are_the_persons_and_end_in_their_time(
+    mall: SmallMall, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     former, member = two
+    monkeypatch.setattr(store, "remove", lambda _: None)  # nothing was ever sent there
     begun = [files.begin(owner_of(each), "refund", "image/png", 100)[0].upload_id for each in (former, former, member)]
     assert not files.absorb(owner_of(former), owner_of(member))
     after = snapshot([Uploads])
