@@ -54,7 +54,7 @@ def transaction(sandbox: Sandbox, order_id: str, **changed: Any) -> dict[str, An
     return {
         "appid": settings().wechat_appid, "mchid": settings().wechat_mchid, "out_trade_no": order_id,
         "transaction_id": payment["transaction_id"], "trade_state": "SUCCESS", "trade_state_desc": "支付成功",
-        "success_time": "2026-11-21T10:00:00+08:00", "payer": {"openid": "o"},
+        "success_time": "2026-11-21T10:00:00+08:00", "payer": {"openid": payment["openid"]},
         "amount": {"total": total, "payer_total": total, "currency": "CNY", "payer_currency": "CNY"},
     } | changed  # fmt: skip
 

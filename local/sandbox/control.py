@@ -265,8 +265,8 @@ def _add_views(control: flask.Blueprint, world: World) -> None:
         with world.store.transaction() as db:
             settle(world, db)
             rows = db.execute(
-                "SELECT out_trade_no, state, total_fen, transaction_id, time_expire AS expires_at, paid_at FROM trade"
-                " WHERE ? IS NULL OR out_trade_no = ? ORDER BY rowid",
+                "SELECT out_trade_no, state, total_fen, openid, transaction_id, time_expire AS expires_at, paid_at"
+                " FROM trade WHERE ? IS NULL OR out_trade_no = ? ORDER BY rowid",
                 (number, number),
             ).fetchall()
         return {"trades": [_told(row) for row in rows]}
