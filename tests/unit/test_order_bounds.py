@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chalicelib.commerce.orders.payment.rules import is_payable
 from chalicelib.commerce.orders.rules import (
     ITEM_BYTES,
     Event,
@@ -22,7 +23,6 @@ from chalicelib.commerce.orders.rules import (
     Shipment,
     as_placed,
     check_room,
-    is_payable,
     shipped,
 )
 from chalicelib.core.errors import MallError

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.commerce.orders.rules import PAY_MARGIN, is_payable
+from chalicelib.commerce.orders.payment.rules import is_payable
+from chalicelib.commerce.orders.rules import PAY_MARGIN
 from tests.support.orders import NOW, line, order
 
 UNPAID = msgspec.structs.replace(order(line("a", 1, 100), state="awaiting_payment"), pay_by=NOW)
