@@ -12,7 +12,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.commerce.catalogue.products.service import retract
 from chalicelib.commerce.catalogue.stock.pools import close_pool
-from chalicelib.commerce.coupons.issue.service import NO_COUPON_REASONS, give
+from chalicelib.commerce.coupons.issue.service import NO_COUPON_REASONS, give_owed
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.orders import queries as order_queries
 from chalicelib.core import clock, log, metrics
@@ -201,7 +201,7 @@ def give_consolation(job: Job) -> None:
     """Give the loser of a lottery a coupon, once for each order; none where the template has ended or has none left."""
     template = template_queries.load(job.task.payload["template_id"]).value
     try:
-        give(template, order_queries.load(job.key).member_id, "grant", ("lottery", job.key))
+        give_owed(template, order_queries.load(job.key).member_id, "grant", ("lottery", job.key))
     except MallError as fault:
         if fault.code not in NO_COUPON_REASONS:
             raise
