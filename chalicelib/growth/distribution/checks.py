@@ -7,7 +7,7 @@ Every difference is named. The caller has read the tables; what a job is still t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -34,7 +34,6 @@ from chalicelib.growth.distribution.distributors.checks import (
     total_differences,
 )
 from chalicelib.growth.distribution.rules import (
-    Binding,
     Commission,
     DistributionRules,
     DistributorRecord,
@@ -74,6 +73,7 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
     for commission in records.commissions:
         by_order[commission.order_id].append(commission)
     posted = _posted(journal)
+    moved = _moved(records)
     found: list[Difference] = []
     for order_id in sorted(by_order.keys() | posted.keys()):
         its = _order_faults(by_id.get(order_id), by_order[order_id], posted.get(order_id, {}))
@@ -84,14 +84,13 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
             found += commission_differences(commission, order, is_capped(its_order))
             found += version_differences(commission, order, records.rules.get(commission.rules_version))
     for order in by_id.values():
-        its = _missing(order, by_order[order.order_id], records)
+        its = _missing(order, by_order[order.order_id], records, moved)
         found += [Difference(order.order_id, what) for what in its]
     held = [rules for rules in records.rules.values() if rules is not None]
-    persons = _persons(records)
+    persons = _persons(records, moved)
     return (
         found
-        + rings(records.bindings)
-        + binding_differences(persons.bindings, persons.commissions, frozenset(records.moved.values()))
+        + _ties(records, moved)
         + total_differences(persons.distributors, persons.customers, persons.commissions, persons.carried)
         + board_differences(persons.sales, persons.commissions)
         + reward_differences(records.distributors, journal, held)
@@ -99,14 +98,38 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
     )
 
 
-def _persons(records: Records) -> Records:
+def _moved(records: Records) -> dict[str, str]:
+    """Who turned out to be whom: by members, and, of distributors, by what stayed of them."""
+    distributors = [one.distributor for one in records.distributors]
+    moved = {one.member_id: one.merged_into for one in distributors if one.merged_into} | dict(records.moved)
+    for former in moved:
+        while moved[former] in moved:
+            moved[former] = moved[moved[former]]
+    return moved
+
+
+def _ties(records: Records, moved: Mapping[str, str]) -> list[Difference]:
+    """Ties whose inviter turned out to be another count what was earned as either."""
+    bindings = [
+        msgspec.structs.replace(
+            one, binding=msgspec.structs.replace(one.binding, inviter=moved.get(whose := one.binding.inviter, whose))
+        )
+        for one in records.bindings
+    ]
+    paid = (
+        msgspec.structs.replace(one, member_id=moved.get(one.member_id, one.member_id)) for one in records.commissions
+    )
+    return rings(records.bindings) + binding_differences(bindings, paid)
+
+
+def _persons(records: Records, moved: Mapping[str, str]) -> Records:
     """Take all under the ids of members who turned out to be others for theirs: while it is moved, half is there."""
+    if not moved:
+        return records
 
     def who(member_id: str) -> str:
-        return records.moved.get(member_id, member_id)
+        return moved.get(member_id, member_id)
 
-    if not records.moved:
-        return records
     totals: dict[str, Counter[str]] = defaultdict(Counter)
     for one in records.distributors:
         totals[who(one.distributor.member_id)].update(msgspec.structs.asdict(one.totals))
@@ -119,7 +142,6 @@ def _persons(records: Records) -> Records:
             msgspec.structs.replace(one, member_id=who(one.member_id), buyer_id=who(one.buyer_id))
             for one in records.commissions
         ],
-        bindings=[msgspec.structs.replace(one, binding=_of_persons(one.binding, who)) for one in records.bindings],
         distributors=[
             msgspec.structs.replace(one, totals=SalesTotals(**totals[one.distributor.member_id]))
             for one in records.distributors
@@ -129,10 +151,6 @@ def _persons(records: Records) -> Records:
         carried=[(who(one), who(whose)) for one, whose in records.carried],
         sales=[MonthlySales(member_id, month, fen) for (member_id, month), fen in sales.items()],
     )
-
-
-def _of_persons(binding: Binding, who: Callable[[str], str]) -> Binding:
-    return msgspec.structs.replace(binding, member_id=who(binding.member_id), inviter=who(binding.inviter))
 
 
 #: Fen by kind of account: pending, available.
@@ -179,7 +197,7 @@ def _order_faults(order: Order | None, made: Sequence[Commission], posted: _Stan
             yield f"{key[0]} on level {key[1]}: {what}, the entries say {said}"
 
 
-def _missing(order: Order, made: Sequence[Commission], records: Records) -> Iterator[str]:
+def _missing(order: Order, made: Sequence[Commission], records: Records, moved: Mapping[str, str]) -> Iterator[str]:
     """Whom an order that counts as sold should pay, and does not: distributors of its chain who have been active since
     before, on levels that every version of the settings pays that may have held."""
     at = order.confirmed_at
@@ -194,7 +212,7 @@ def _missing(order: Order, made: Sequence[Commission], records: Records) -> Iter
         and one.distributor.active_since < at
     }
     paid = {one.level for one in made}
-    chain = [records.moved.get(one, one) for one in order.chain]
+    chain = [moved.get(one, one) for one in order.chain]
     for level, member_id in enumerate(chain, 1):
         if member_id in chain[: level - 1]:
             continue  # they turned out to be one: paid once

@@ -107,7 +107,8 @@ def check(rules: DistributionRules) -> None:
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """That a member is bound to a distributor, by a link, until an instant (None: for ever). `order_id`: by which order
-    it was made, and stands by while that one may still be paid; "" by none. `ended`: why it was over before its time.
+    it was made, and stands by while that one may still be paid; "" by none. `ended`: why it was over before its time;
+    `also`: as whom else the member bought what counts on it, before they turned out to be one.
     """
 
     member_id: str
@@ -117,6 +118,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     until: datetime | None
     order_id: str = ""
     ended: Literal["", "merged"] = ""
+    also: list[str] = []
 
     @property
     def held(self) -> bool:

@@ -15,6 +15,7 @@ from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.customers.members.queries import resolved
 from chalicelib.customers.members.rules import Invite, Profile
+from chalicelib.growth.distribution.distributors.queries import followed
 from chalicelib.growth.distribution.rules import INVITE_DAYS, Binding, DistributionRules, new_binding
 from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.distribution.tables import (
@@ -88,11 +89,10 @@ def _plan(member_id: str, link: Links, bound: Any, own: Any, rules: Distribution
         return None
     inviter_id = link.link.member_id
     inviter = None if inviter_id == member_id else read.get(Distributors, inviter_id, DISTRIBUTOR)
-    if inviter is not None and inviter.distributor.merged_into:
-        inviter_id = inviter.distributor.merged_into
-        inviter = None if inviter_id == member_id else read.get(Distributors, inviter_id, DISTRIBUTOR)
-    if inviter is None or inviter.distributor.state != "active":
+    inviter = followed(inviter)
+    if inviter is None or inviter.member_id == member_id or inviter.distributor.state != "active":
         return None
+    inviter_id = inviter.member_id
     leaf = own is None or not own.has_customers
     above: list[tuple[str, int]] | None = [] if leaf else ancestors(inviter_id, (member_id,), now)
     if above is None:

@@ -18,6 +18,7 @@ from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.orders.tables import Orders
 from chalicelib.core import clock
 from chalicelib.customers.members.queries import resolved
+from chalicelib.growth.distribution.distributors.queries import followed
 from chalicelib.growth.distribution.jobs import RAISE_TIER, RELEASE_COMMISSIONS
 from chalicelib.growth.distribution.rules import LEVELS_MAX, Commission, Payee, commissions, reduced
 from chalicelib.growth.distribution.settings import DISTRIBUTION
@@ -142,13 +143,11 @@ def _payees(people: Sequence[Any]) -> list[Payee]:
     nobody on two levels."""
     payees: list[Payee] = []
     for level, named in enumerate(people, 1):
-        item = named
-        if item is not None and item.distributor.merged_into:
-            item = read.get(Distributors, *distributor_key(item.distributor.merged_into)[1])
+        item = followed(named)
         if item is None or item.distributor.state != "active":
             continue
         if all(one.member_id != item.member_id for one in payees):
-            earned_as = "" if item is named else named.member_id
+            earned_as = "" if item.member_id == named.member_id else named.member_id
             payees.append(Payee(level, item.member_id, item.distributor.tier, earned_as))
     return payees
 
@@ -230,15 +229,17 @@ def _release(tx: Transaction, commission: Commission) -> None:
 
 
 def _count_for_tier(tx: Transaction, commission: Commission, buyer_id: str) -> None:
-    """Count an order that its member cannot give back any more for the distributor's tier. The buyer may be another by
-    now than as whom they placed it."""
+    """Count an order that its member cannot give back any more for the distributor's tier: under whom they placed it
+    as; who they turned out to be (`buyer_id`) is not counted once more."""
     if not commission.own_customer or not commission.base_fen:
         return
     counts = [Distributors.sales_fen.add(commission.base_fen), Distributors.orders.add(1)]
-    customers = [customer_item(commission.member_id, one) for one in (buyer_id, commission.buyer_id)]
+    customers = [customer_item(commission.member_id, one) for one in dict.fromkeys((commission.buyer_id, buyer_id))]
     known = read.batch_get([(Distributors, (one.member_id, one.part)) for one in customers])
-    if known == [None, None]:  # once, however often they are bound
-        tx.create(customers[0], Conflict)
+    if not any(known):  # once, however often they are bound
+        for number, customer in enumerate(customers):
+            customer.carried = True if number else None
+            tx.create(customer, Conflict)
         counts.append(Distributors.customers.add(1))
     tx.update(*distributor_key(commission.member_id), counts)
     if DISTRIBUTION.current().tiers:

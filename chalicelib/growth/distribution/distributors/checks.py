@@ -4,7 +4,7 @@ is used."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -53,11 +53,9 @@ def rings(bindings: Sequence[BindingRecord]) -> list[Difference]:
     return found
 
 
-def binding_differences(
-    bindings: Iterable[BindingRecord], commissions: Iterable[Commission], merged: Collection[str] = frozenset()
-) -> list[Difference]:
-    """Compare what customers have bought since they were bound with the commissions that counted it. Of those who were
-    `merged` of two, what one bought for the other's inviter may count or not: at most what all of them say."""
+def binding_differences(bindings: Iterable[BindingRecord], commissions: Iterable[Commission]) -> list[Difference]:
+    """Compare what customers have bought since they were bound with the commissions that counted it. Of one who turned
+    out to be another too, what either bought for the other's inviter may count or not: all of it at most."""
     found: list[Difference] = []
     by_buyer: dict[tuple[str, str], list[Commission]] = defaultdict(list)
     for commission in commissions:
@@ -67,8 +65,8 @@ def binding_differences(
         binding = one.binding
         if binding.ended:
             continue  # nothing counts on it any more
-        if binding.member_id in merged:
-            if one.orders > len(by_buyer[binding.member_id, binding.inviter]):
+        if binding.also:
+            if one.orders > sum(len(by_buyer[each, binding.inviter]) for each in (binding.member_id, *binding.also)):
                 found.append(Difference(binding.member_id, f"is counted {one.orders} orders, more than they paid for"))
             continue
         counted = [c for c in by_buyer[binding.member_id, binding.inviter] if c.created_at >= binding.bound_at]

@@ -175,12 +175,17 @@ def nicknames(member_ids: Sequence[str], *, for_operators: bool = False) -> dict
 def find(member_id: str) -> Versioned[DistributorRecord]:
     """Read the distributor with what is counted of them, and their version; of one who turned out to be another, that
     one. Raises `not_found` for a member who never applied."""
-    item = read.get(Distributors, member_id, DISTRIBUTOR)
-    if item is not None and item.distributor.merged_into:
-        item = read.get(Distributors, item.distributor.merged_into, DISTRIBUTOR)
+    item = followed(read.get(Distributors, member_id, DISTRIBUTOR))
     if item is None:
         raise MallError("not_found")
     return Versioned(record_of(item), int(item.version))
+
+
+def followed(item: Distributors | None) -> Distributors | None:
+    """Read on, where that distributor turned out to be another, to whose it is by now."""
+    while item is not None and item.distributor.merged_into:
+        item = read.get(Distributors, item.distributor.merged_into, DISTRIBUTOR)
+    return item
 
 
 def load(member_id: str) -> Distributor:

@@ -50,7 +50,7 @@ def _absorb_tie_once(former: str, member_id: str) -> None:
     assert kept is not None
     tx = Transaction()
     is_live = kept.binding.live(now)
-    stays = msgspec.structs.replace(kept, binding=msgspec.structs.replace(kept.binding, member_id=member_id))
+    stays = msgspec.structs.replace(kept, binding=_whose(kept.binding, ours, theirs, member_id))
     if stays != _tie(ours):
         _put_tie(tx, stays, ours, is_listed=is_live or not (kept.binding.ended or kept.binding.inviter in person))
     elif theirs is not None:
@@ -64,6 +64,14 @@ def _absorb_tie_once(former: str, member_id: str) -> None:
         hold_above(tx, above[kept.binding.inviter] or ())
     if len(tx):
         commit(tx)
+
+
+def _whose(kept: Binding, ours: Distributors | None, theirs: Distributors | None, member_id: str) -> Binding:
+    """Make the tie that stays the member's; as whom else they bought what is counted on it."""
+    same = theirs is not None and theirs.binding.inviter == kept.inviter
+    counts = [item.binding for item in (ours, theirs) if item is not None] if same else []
+    also = {one for binding in counts for one in (binding.member_id, *binding.also)} | {kept.member_id, *kept.also}
+    return msgspec.structs.replace(kept, member_id=member_id, also=sorted(also - {member_id}))
 
 
 def _tie(item: Distributors | None) -> Tie | None:
