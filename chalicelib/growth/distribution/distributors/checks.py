@@ -36,7 +36,8 @@ def rings(bindings: Sequence[BindingRecord]) -> list[Difference]:
     if not bindings:
         return []
     now = max(one.binding.bound_at for one in bindings)
-    bound = [one.binding for one in bindings if one.binding.until is None or now < one.binding.until]
+    held = [one.binding for one in bindings if not one.binding.ended]
+    bound = [one for one in held if one.until is None or now < one.until]
     above = {one.member_id: one.inviter for one in bound}
     found: list[Difference] = []
     done: set[str] = set()

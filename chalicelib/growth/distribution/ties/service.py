@@ -40,12 +40,11 @@ def _absorb_tie_once(former: str, member_id: str) -> None:
     if theirs is None and (ours is None or ours.inviter != former):
         return
     now, person = clock.now(), (former, member_id)
-    above = {
-        item.binding.inviter: ancestors(item.binding.inviter, person, now, _ABOVE_MAX)
-        for item in (theirs, ours)
-        if item is not None and item.binding.live(now)
-    }
-    barred = [inviter for inviter, chain in above.items() if chain is None]
+    # The member's own tie may lead to somebody whom the former one brought: that one is bound to nobody then.
+    barred, above = list(person), None
+    if theirs is not None and theirs.binding.live(now):
+        above = ancestors(theirs.binding.inviter, person, now, _ABOVE_MAX)
+        barred += [theirs.binding.inviter] if above is None else []
     kept, over = united(_tie(ours), _tie(theirs), barred, now)
     assert kept is not None
     tx = Transaction()
@@ -60,8 +59,8 @@ def _absorb_tie_once(former: str, member_id: str) -> None:
         _count_once(tx, theirs.binding.inviter, former, member_id)
     if over is not None:
         tx.put(ended_item(former, over.binding))
-    if is_live:
-        hold_above(tx, above[kept.binding.inviter] or ())
+    if is_live and theirs is not None and kept.binding.inviter == theirs.binding.inviter:
+        hold_above(tx, above or ())
     if len(tx):
         commit(tx)
 

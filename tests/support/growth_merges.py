@@ -1,0 +1,149 @@
+"""Two members of a small mall become one person, as far as growth goes: its steps, and what its books say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from chalicelib.commerce.orders import queries as order_queries
+from chalicelib.commerce.orders import service as orders
+from chalicelib.commerce.orders.rules import Order
+from chalicelib.core import clock
+from chalicelib.customers.members.merging import service as merging
+from chalicelib.customers.members.merging.rules import Merge
+from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.queries import stored_profile
+from chalicelib.customers.members.sessions.queries import CACHE
+from chalicelib.customers.members.tables import Members, profile_key
+from chalicelib.growth.distribution import personal_data as distribution
+from chalicelib.growth.distribution.checks import audit as audit_distribution
+from chalicelib.growth.distribution.distributors.queries import find
+from chalicelib.growth.distribution.rules import DistributorRecord
+from chalicelib.growth.distribution.tables import BINDING, Distributors
+from chalicelib.growth.groupbuy import personal_data as groupbuy
+from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
+from chalicelib.growth.payouts import personal_data as payouts
+from chalicelib.growth.payouts.checks import audit_withdrawals
+from chalicelib.ledger import queries as ledger_queries
+from chalicelib.ledger.checks import audit_balances
+from chalicelib.platform.jobs.job import RetryLater
+from chalicelib.platform.store import cache, read
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import Conflict, commit, retry
+from tests.support.small_mall import SmallMall
+
+#: The keepers of growth, in the order of their wings.
+OWNERS: tuple[DataOwner, ...] = (*groupbuy.DATA_OWNERS, *distribution.DATA_OWNERS, *payouts.DATA_OWNERS)
+
+
+def redirect(former: str, member_id: str) -> None:
+    """From now on the former member is the other one: what a merge does first, in one transaction."""
+
+    def once() -> None:
+        stays, goes = stored_profile(member_id), stored_profile(former)
+        merge = Merge(merge_id=former, former=former, survivor=member_id, how="code", state="moving", at=clock.now())
+        tx = Transaction()
+        versions = {member_id: stays.version, former: goes.version}
+        merging._redirect(tx, stays.value, goes.value, merge, versions)
+        commit(tx)
+
+    retry(once)
+    cache.forget(CACHE)
+
+
+def settle(member_id: str) -> None:
+    """All is moved: what a merge says last."""
+
+    def once() -> None:
+        found = stored_profile(member_id)
+        settled = [msgspec.structs.replace(one, settled=True) for one in found.value.absorbed]
+        changes = [
+            Members.profile.set(msgspec.structs.replace(found.value, absorbed=settled)),
+            Members.version.set(found.version + 1),
+        ]
+        tx = Transaction()
+        tx.update(*profile_key(member_id), changes, Members.version == found.version, Conflict)
+        commit(tx)
+
+    retry(once)
+
+
+def steps(former: str, member_id: str) -> Iterator[str]:
+    """Take the steps one by one, each of which gives the name of its keeper; one that must wait is left."""
+    for owner in OWNERS:
+        position: str | None = None
+        while True:
+            try:
+                position = owner.absorb(former, member_id, position)
+            except RetryLater:
+                position = None
+            yield owner.name
+            if position is None:
+                break
+
+
+def absorb(former: str, member_id: str) -> None:
+    """Take all steps."""
+    for _ in steps(former, member_id):
+        pass
+
+
+def merge(former: str, member_id: str) -> None:
+    """The two become one, and all is moved."""
+    redirect(former, member_id)
+    absorb(former, member_id)
+    settle(member_id)
+
+
+def move_order(order: Order, member_id: str) -> None:
+    """The order is moved, as the shop moves it."""
+
+    def decide(before: Order, _: Any) -> Order:
+        if before.member_id == member_id:
+            return before
+        return msgspec.structs.replace(before, member_id=member_id, placed_as=before.placed_by)
+
+    orders.change(order.order_id, decide)
+    assert order_queries.load(order.order_id).member_id == member_id
+
+
+def growth_differences(mall: SmallMall) -> list[str]:
+    """What the books of growth say: balances, commissions, ties, withdrawals, lobbies. Where a test lets somebody earn
+    something without an order, that is no difference."""
+    books = mall.books()
+    moved = books.distribution.moved
+    found = [
+        *audit_balances(books.entries, books.accounts.balances, books.accounts.months),
+        *audit_distribution(books.orders, books.entries, books.distribution),
+        *audit_withdrawals(
+            books.withdrawals, books.entries, books.transfers, books.allowances, books.payouts, books.at, moved
+        ),
+        *audit_lobbies(books.orders, books.lobbies, books.seats, books.terms.coupons, books.drawings, books.at, moved),
+    ]
+    assert sum(posting.amount_fen for entry in books.entries for posting in entry.postings) == 0
+    return [f"{one.about}: {one.what}" for one in found if one.what != "pays commissions, and is no order"]
+
+
+def has(*member_ids: str) -> tuple[int, int, int, int]:
+    """What these members have together: pending, available, on its way, withdrawn."""
+    sums = [msgspec.structs.astuple(ledger_queries.balance(member_id)) for member_id in member_ids]
+    pending, available, withdrawing, withdrawn = (sum(each) for each in zip(*sums, strict=True))
+    return pending, available, withdrawing, withdrawn
+
+
+def record(member_id: str) -> DistributorRecord:
+    """Them as a distributor, with what is counted."""
+    return find(member_id).value
+
+
+def tie(member_id: str) -> Any:
+    """What the member is bound by, live or not; None where there is nothing."""
+    return read.get(Distributors, member_id, BINDING)
+
+
+def inviter(member_id: str) -> str | None:
+    """Whom the member is bound to now."""
+    item = tie(member_id)
+    return item.binding.inviter if item is not None and item.binding.live(clock.now()) else None
