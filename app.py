@@ -31,7 +31,7 @@ gc.disable()  # imports leave no rubbish; looking for some is a tenth of a cold 
 #: Every wing, and what of the platform has rooms of a wing, from the ground up.
 WINGS = (
     "platform.web", "platform.jobs", "ledger", "mall.settings", "mall.operators", "mall.files",
-    "customers.members", "customers.events",
+    "customers.members", "customers.events", "customers.channels",
     "commerce.catalogue", "commerce.coupons", "commerce.pricing", "commerce.cart", "commerce.orders",
     "growth.groupbuy", "growth.distribution", "growth.payouts", "growth.segments", "insight.reconciliation",
     "insight.portraits",
@@ -73,12 +73,16 @@ def _register_ports() -> None:
     from chalicelib.commerce.catalogue import ports as catalogue
     from chalicelib.commerce.coupons import ports as coupons
     from chalicelib.commerce.orders import ports as orders
+    from chalicelib.commerce.orders.holding import queries as buyers
     from chalicelib.commerce.pricing.service import Templates
+    from chalicelib.customers.channels import ports as channels
+    from chalicelib.customers.channels.touches import service as touches
     from chalicelib.customers.events import ports as events
     from chalicelib.customers.members import ports as members
     from chalicelib.customers.members.sessions import queries as sessions
     from chalicelib.growth.distribution import ports as distribution
     from chalicelib.growth.distribution.bindings.service import Referrals
+    from chalicelib.growth.distribution.links import queries as links
     from chalicelib.growth.groupbuy.seats.service import Seating
     from chalicelib.growth.segments.asking import service as asking
     from chalicelib.growth.segments.observing import service as observing
@@ -89,6 +93,10 @@ def _register_ports() -> None:
     orders.register_groups(Seating())
     orders.register_referrers(Referrals())
     orders.register_observer(observing.Orders())
+    channels.register_links(links.is_known)
+    channels.register_buyers(buyers.has_bought_before)
+    members.register_visitors(touches.Visitors())
+    events.register_arrivals(touches.Arrivals())
     members.register_observer(observing.Members())
     members.register_segments(asking.Shown())
     events.register_observer(observing.Events())

@@ -1,5 +1,5 @@
-"""What members asks of the wings above: who keeps something of a person, who is told as a member joins or changes, and
-which segments a member sees.
+"""What members asks of the wings above: who keeps something of a person, who is told as a member joins or changes, who
+keeps the ways by which members come, and which segments a member sees.
 
 app.py registers them.
 """
@@ -13,7 +13,7 @@ import msgspec
 
 from chalicelib.core.errors import FieldError, Reason
 from chalicelib.customers.members.refusals import SOMETHING_OPEN
-from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.rules import Profile, Visit
 from chalicelib.platform.store.transaction import Transaction
 
 #: A page of what is kept of a member, from that position on (None: from the start), and where the next one starts.
@@ -113,6 +113,30 @@ def observer() -> MemberObserver:
     if _observer is None:
         raise RuntimeError("no wing has registered what it does as members change")
     return _observer
+
+
+class Visitors(Protocol):
+    """What the wing above keeps of the ways by which members come."""
+
+    def came(self, tx: Transaction, member: Profile, visit: Visit) -> bool:
+        """A member, who may be about to join, comes by; add to `tx` what is kept of it, and say whether that is
+        anything. Of who comes directly nothing is, and nothing is read. It may be called again, as what decides may."""
+
+
+_visitors: Visitors | None = None
+
+
+def register_visitors(visitors: Visitors) -> None:
+    """Tell these of visits from now on."""
+    global _visitors
+    _visitors = visitors
+
+
+def visitors() -> Visitors:
+    """The registered visitors. Raises RuntimeError when none were registered."""
+    if _visitors is None:
+        raise RuntimeError("no wing has registered what it keeps of visits")
+    return _visitors
 
 
 class ShownSegment(msgspec.Struct, frozen=True):

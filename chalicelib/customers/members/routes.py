@@ -21,11 +21,11 @@ from chalicelib.customers.members.inputs import (
     MemberLoginInput,
     PhoneInput,
     ProfileInput,
-    SourceInput,
+    VisitInput,
 )
 from chalicelib.customers.members.logins import service as logins
 from chalicelib.customers.members.privacy import service as privacy
-from chalicelib.customers.members.rules import Address, Source
+from chalicelib.customers.members.rules import Address, Visit
 from chalicelib.customers.members.views import AddressList, MemberSession, MemberView, PersonalData, member_view
 from chalicelib.platform.web.endpoint import MEMBER, PUBLIC, Call, endpoint
 
@@ -37,7 +37,7 @@ from chalicelib.platform.web.endpoint import MEMBER, PUBLIC, Call, endpoint
 )
 def login(body: MemberLoginInput) -> MemberSession:
     """Log in with a code of wx.login; a person who was never here joins."""
-    result = logins.login(body.code, _source(body.source))
+    result = logins.login(body.code, _visit(body.source))
     profile = result.profile
     if body.consent is not None:
         profile = consents.agree(profile, "privacy", body.consent.version)
@@ -61,9 +61,9 @@ def me(call: Call) -> MemberView:
 
 
 @endpoint("POST /v1/me/visits", MEMBER, errors=("conflict",), per_minute=60)
-def visit(call: Call, body: SourceInput) -> MemberView:
+def visit(call: Call, body: VisitInput) -> MemberView:
     """Note that I am here, and where the visit comes from (a shared link, say), while I am logged in already."""
-    return member_view(service.seen(call.caller, _source(body)))
+    return member_view(service.visited(call.caller, _visit(body)))
 
 
 @endpoint("PATCH /v1/me", MEMBER, errors=("invalid", "conflict"))
@@ -145,8 +145,9 @@ def remove_address(call: Call, address_id: str) -> None:
     service.remove_address(call.caller, address_id)
 
 
-def _source(given: SourceInput | None) -> Source | None:
-    return None if given is None else given.taken(clock.now())
+def _visit(given: VisitInput | None) -> Visit:
+    now = clock.now()
+    return Visit(at=now) if given is None else given.visit(now)
 
 
 def _address(address_id: str, body: AddressInput) -> Address:

@@ -66,6 +66,26 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime
 
 
+class AdClick(msgspec.Struct, frozen=True):
+    """A click on an advertisement: what its platform called it, as the landing page was told."""
+
+    click_id: str
+    platform: str = "tencent"
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """That somebody comes by at an instant, and all that the client tells of the way: a source, which the profile
+    keeps, and what only a touch of the wing above keeps (channels)."""
+
+    at: datetime
+    source: Source | None = None
+    staff: str | None = None
+    share_token: str | None = None
+    share_key: str | None = None
+    ad: AdClick | None = None
+    page: str | None = None
+
+
 class Invite(msgspec.Struct, frozen=True):
     """A link by which somebody invited the member, and when it was opened last."""
 
@@ -120,6 +140,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     phone: str | None = None
     tags: list[str] = []
     joined_at: datetime
+    #: By which way they came first and last, as their clients told it; the touches of the last 16 ways, by time, with
+    #: who says so, are kept by channels and are what orders are attributed by.
     first_source: Source | None = None
     last_source: Source | None = None
     #: The latest first, each link once.

@@ -13,7 +13,7 @@ from chalicelib.core.errors import MallError, Reason, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.content.rules import pictures
 from chalicelib.customers.members.jobs import BLOCKED, INVITED
-from chalicelib.customers.members.ports import observer
+from chalicelib.customers.members.ports import observer, visitors
 from chalicelib.customers.members.queries import profile, stored_addresses, stored_profile
 from chalicelib.customers.members.refusals import (
     BLOCKED_BY_WECHAT,
@@ -30,6 +30,7 @@ from chalicelib.customers.members.rules import (
     Block,
     Profile,
     Source,
+    Visit,
     openid_of,
     with_known,
     with_purchase,
@@ -68,16 +69,27 @@ _PHONE_REASONS = {
 }
 
 
+def visited(member_id: str, visit: Visit) -> Profile:
+    """Note that a member is here, as `seen` does, and by which way: whoever keeps the ways writes in the same
+    transaction. Raises `unauthenticated`, `conflict`, `unavailable`."""
+    return _seen(member_id, visit.source, visit)
+
+
 def seen(member_id: str, source: Source | None) -> Profile:
     """Note that a member is here, by whichever way the mall learns of it, and where they come from if that is known.
 
     Without a source it is written once for a day of Asia/Shanghai. A visit by a link of an inviter is told as event
     member.invited, once however often it is noted. Raises `unauthenticated`, `conflict`, `unavailable`.
     """
+    return _seen(member_id, source, None)
 
+
+def _seen(member_id: str, source: Source | None, visit: Visit | None) -> Profile:
     def touched(member: Profile, tx: Transaction) -> Profile:
         after = noted(member, source, clock.now())
         tell_invited(tx, member_id, source if after.last_source is source else None)
+        if visit is not None and visitors().came(tx, member, visit) and after is member:
+            after = msgspec.structs.replace(member)  # says nothing new itself, and is what the transaction hangs on
         return after
 
     return change_profile(member_id, touched)

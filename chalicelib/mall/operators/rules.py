@@ -28,6 +28,7 @@ PERMISSIONS: frozenset[str] = frozenset(
         "jobs.read", "jobs.retry",
         "members.read", "members.block", "members.tag", "members.merge",
         "segments.read", "segments.write",
+        "channels.read", "channels.write",
         "operators.read", "operators.write",
         "audit.read",
     }
@@ -53,6 +54,8 @@ ROLES: Mapping[str, frozenset[str]] = {
             "distributors.write",
             "segments.read",
             "segments.write",
+            "channels.read",
+            "channels.write",
         }
     ),
     "fulfilment": frozenset(
@@ -71,6 +74,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "members.tag",
             "members.merge",
             "segments.read",
+            "channels.read",
         }
     ),
     "finance": frozenset(

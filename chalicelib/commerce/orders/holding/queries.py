@@ -81,6 +81,11 @@ def has_bought(member_id: str, standing: Standing) -> bool:
     return standing.regular or _bought_stands(standing) or index_shows(member_id)
 
 
+def has_bought_before(member_id: str) -> bool:
+    """Tell whether the member has an order that is paid and not refunded whole."""
+    return has_bought(member_id, standing_now(member_id))
+
+
 def is_new(member_id: str, standing: Standing) -> bool:
     """Tell whether no order of the member stands, paid or not."""
     if standing.orders or standing.newcomer or standing.regular or _bought_stands(standing):

@@ -15,8 +15,8 @@ from chalicelib.customers.members.jobs import FOLLOWED
 from chalicelib.customers.members.logins.service import join
 from chalicelib.customers.members.returning import queries as returning_queries
 from chalicelib.customers.members.returning import service as returning
-from chalicelib.customers.members.rules import Profile, Source
-from chalicelib.customers.members.service import change_profile
+from chalicelib.customers.members.rules import Profile, Source, Visit
+from chalicelib.customers.members.service import change_profile, visited
 from chalicelib.customers.members.tables import oa_identity, union_identity
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
@@ -47,6 +47,8 @@ def followed(job: Job) -> None:
     source = _source(told["scene"], at)
     member = versioned.retry(lambda: _known(told["openid"], unionid, source, at, follows=follows))
     if member is not None:
+        if source is not None:
+            visited(member.member_id, Visit(at=at, source=source))
         identities.recognise(member, unionid, "follow")
 
 

@@ -13,13 +13,13 @@ from chalicelib.customers.members.content.rules import asks_now, is_due
 from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.identities.rules import Identity
 from chalicelib.customers.members.jobs import CHECK_CONTENT
-from chalicelib.customers.members.ports import observer
+from chalicelib.customers.members.ports import observer, visitors
 from chalicelib.customers.members.queries import stored_profile
 from chalicelib.customers.members.returning import queries as returning_queries
 from chalicelib.customers.members.returning import service as returning
 from chalicelib.customers.members.returning.rules import Before
-from chalicelib.customers.members.rules import Addresses, Profile, Source, invited
-from chalicelib.customers.members.service import LOGIN_REASONS, ask_wechat, seen, tell_invited, write_profile
+from chalicelib.customers.members.rules import Addresses, Profile, Source, Visit, invited
+from chalicelib.customers.members.service import LOGIN_REASONS, ask_wechat, tell_invited, visited, write_profile
 from chalicelib.customers.members.sessions import rules as sessions
 from chalicelib.customers.members.tables import (
     ADDRESSES,
@@ -56,15 +56,15 @@ class Found(msgspec.Struct, frozen=True):
     subject: str
 
 
-def login(code: str, source: Source | None) -> LoggedIn:
-    """Log in the shopper with this wx.login code; a person who was never here joins.
+def login(code: str, visit: Visit) -> LoggedIn:
+    """Log in the shopper with this wx.login code, who comes by this visit; a person who was never here joins.
 
     Raises `wechat_code_invalid`, `wechat_code_used`, `wechat_user_blocked`, `too_many_requests`, `unavailable`.
     """
     session = ask_wechat(lambda mini: mini.code2session(code), LOGIN_REASONS)
     identity = mini_identity(settings().wechat_appid, session.openid)
     limits.count_call("login", identity, LOGINS_PER_MINUTE)
-    found = versioned.retry(lambda: _found_or_joined(identity, session, source))
+    found = versioned.retry(lambda: _found_or_joined(identity, session, visit))
     member = identities.recognise(found.member, session.unionid)
     if is_due(member, "nickname") or asks_now(member, clock.now()):
         # WeChat looks at nothing of who was not there of late: now they are.
@@ -82,22 +82,22 @@ def _logged_in(member: Profile, found: Found) -> LoggedIn:
     return LoggedIn(token, expires_at, found.is_new, member)
 
 
-def _found_or_joined(identity: str, session: Any, source: Source | None) -> Found:
+def _found_or_joined(identity: str, session: Any, visit: Visit) -> Found:
     """Find who has the identity, or have them join. Who has followed the official account before, by whose unionid they
     are known, begins to log in as the member that they are."""
     item = read.get(Identities, identity)
     if item is not None:
-        return Found(seen(item.member_id, source), False, item.subject or item.member_id)
+        return Found(visited(item.member_id, visit), False, item.subject or item.member_id)
     before = returning_queries.before(identity)
     former = before.known(clock.now())
     follower = identities.owner_of_unionid(session.unionid)
     if follower is not None and not follower.openid and not follower.apart:
-        member = _begin(follower.member_id, identity, session.openid, source, before)
+        member = _begin(follower.member_id, identity, session.openid, visit, before)
         return Found(member, former is None, member.member_id)
-    member = _joining(identity, session, source, before, has_unionid=follower is None)
+    member = _joining(identity, session, visit.source, before, has_unionid=follower is None)
     if former is not None:
         returning.hand_on(former, member.member_id)
-    join(identity, member, before)
+    join(identity, member, before, visit)
     return Found(member, former is None, member.member_id)
 
 
@@ -119,7 +119,7 @@ def _joining(identity: str, session: Any, source: Source | None, before: Before,
     )
 
 
-def _begin(member_id: str, identity: str, openid: str, source: Source | None, before: Before) -> Profile:
+def _begin(member_id: str, identity: str, openid: str, visit: Visit, before: Before) -> Profile:
     """Have a follower log in for the first time. Raises Conflict where another login was quicker."""
     former = before.known(clock.now())
     if former is not None:
@@ -127,7 +127,7 @@ def _begin(member_id: str, identity: str, openid: str, source: Source | None, be
     found = stored_profile(member_id)
     if found.value.openid:
         raise Conflict
-    now = clock.now()
+    now, source = clock.now(), visit.source
     after = msgspec.structs.replace(
         found.value,
         openid=openid,
@@ -142,13 +142,14 @@ def _begin(member_id: str, identity: str, openid: str, source: Source | None, be
     tx.create(Identities(identity, member_id=member_id), Conflict)
     returning.forget(tx, identity, before)
     tell_invited(tx, member_id, source)
+    visitors().came(tx, after, visit)
     write_profile(tx, found, after)
     versioned.commit(tx)
     return after
 
 
-def join(identity: str, profile: Profile, before: Before) -> None:
-    """Write the identities, the profile and an empty address book together. Raises Conflict where another with one of
+def join(identity: str, profile: Profile, before: Before, visit: Visit | None = None) -> None:
+    """Write the identities, the profile and an empty address book together, and by which way they come. Raises Conflict where another with one of
     these identities was first: its member is this one."""
     tx = Transaction()
     for key in {identity, *(one.key for one in profile.identities)}:
@@ -157,5 +158,7 @@ def join(identity: str, profile: Profile, before: Before) -> None:
     tx.create(Members(profile.member_id, ADDRESSES, addresses=Addresses(), version=1), Conflict)
     returning.forget(tx, identity, before)
     tell_invited(tx, profile.member_id, profile.first_source)
+    if visit is not None:
+        visitors().came(tx, profile, visit)
     observer().joined(tx, profile)
     versioned.commit(tx)

@@ -38,6 +38,11 @@ def find(token: str) -> Link:
     return item.link
 
 
+def is_known(token: str) -> bool:
+    """Tell whether a token is a link's, or an invite code."""
+    return read.get(Links, token, consistent=False) is not None or read.get(Links, token) is not None
+
+
 def links_of(member_id: str) -> list[str]:
     """List the tokens of the links that the member has made."""
     where = Distributors.part.startswith(LINK)

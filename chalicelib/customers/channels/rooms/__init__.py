@@ -1,0 +1,1 @@
+"""Live rooms: who entered, who of them is a fan, what was bought."""

@@ -1,0 +1,1 @@
+"""The ways by which a member came, by time, and what an order keeps of them."""
