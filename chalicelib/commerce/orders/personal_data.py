@@ -13,7 +13,7 @@ from chalicelib.commerce.orders.holding.service import count_gone, forget_all_bu
 from chalicelib.commerce.orders.queries import OPEN, orders_of_member
 from chalicelib.commerce.orders.rules import Order, noted
 from chalicelib.commerce.orders.tables import Orders, Purchases, UnpaidOrders
-from chalicelib.commerce.orders.views import view
+from chalicelib.commerce.orders.views import own_order
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError
 from chalicelib.customers.members.ports import DataOwner
@@ -27,7 +27,7 @@ _PAGE = 50
 
 def _orders(member_id: str, position: str | None) -> tuple[list[Any], str | None]:
     found, position = orders_of_member(member_id, [], _PAGE, position)
-    return [view(order) for order in found], position
+    return [own_order(order) for order in found], position
 
 
 def _blocks_erasure(member_id: str) -> bool:

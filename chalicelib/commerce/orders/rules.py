@@ -20,6 +20,7 @@ from chalicelib.commerce.orders.refusals import FEWER_REMAIN, NOTHING_REMAINS, O
 from chalicelib.commerce.pricing.basket.rules import Discount
 from chalicelib.core.errors import FieldError, invalid
 from chalicelib.core.refusals import NAMED_TWICE
+from chalicelib.customers.channels.touches.rules import OrderSource
 
 State = Literal["awaiting_payment", "awaiting_group", "awaiting_shipment", "shipped", "received", "completed", "closed"]
 #: States of a seat. released: not paid in time, or given up; failed: the lobby failed; won, lost: of a lottery.
@@ -44,15 +45,13 @@ LINES_MAX = 50
 PARCELS_MAX = 15
 #: Pictures that a refund is asked for with.
 PICTURES_MAX = 9
-#: The largest item of DynamoDB, in bytes. What an order leaves free of it: for its other attributes and its end, for a
-#: refund of all that is left, for a parcel of all that is left, for what is still to be told of a refund, and for why
-#: an operator refuses one.
+#: The largest item of DynamoDB, in bytes. What an order leaves free of it: for its other attributes and its end, a refund
+#: and a parcel of all that is left, what is still to be told of a refund, and why an operator refuses one.
 ITEM_BYTES = 400 * 1024
 _END_BYTES = 2 * 1024
 _REFUND_BYTES = 8 * 1024
 _PARCEL_BYTES = 6 * 1024
-_OPEN_REFUND_BYTES = 1280
-_REFUSAL_BYTES = 1280
+_OPEN_REFUND_BYTES = _REFUSAL_BYTES = 1280
 #: How long before its deadline an order takes no new payment, so that none is under way when the order is closed.
 PAY_MARGIN = timedelta(seconds=10)
 #: How long after an order's deadline WeChat takes its payment: it does for at least a minute after it was begun.
@@ -64,8 +63,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunded before shipping and `returned` after; `restocked` of both (or of a closed order) are in stock again.
     `pool` is where set-aside pieces come from; by `reduced_fen` the price was lowered after payment. `floor_fen`: the
     least that a coupon brings a line of a group-buy to. `limited`: its pieces count against the product's limit per
-    member. `category_id` and `role` are the product's as the order was placed: "" where it had none, and of orders that
-    are older than they."""
+    member. `category_id`, `role` and `values` are the product's as the order was placed; older orders have none."""
 
     sku_id: str
     product_id: str
@@ -87,6 +85,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limited: bool = False
     category_id: str = ""
     role: str = ""
+    values: list[str] = []
 
     @property
     def to_ship(self) -> int:
@@ -275,11 +274,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     free_freight: dict[str, int] = {}
     #: The distributors who brought the member, whose commissions the order pays, from level 1 up.
     chain: list[str] = []
-    #: The mall's address that WeChat is told, as it was when the order was placed: a payment or refund that is asked
-    #: for again is asked for in the same words, whatever address the mall has by then.
+    #: The mall's address that WeChat is told, as it was then: what is asked for again is asked for in the same words.
     notify_to: str = ""
     #: The member who placed it, where they were merged into the one whose it is now; else "".
     placed_as: str = ""
+    #: By which ways its member came, and their segment of the life cycle, as it was placed; older orders have none.
+    source: OrderSource | None = None
+    segment: str = ""
 
     def refund(self, refund_id: str) -> Refund | None:
         """Find the refund of that id; None where the order has none such."""

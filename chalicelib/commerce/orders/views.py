@@ -25,6 +25,7 @@ from chalicelib.commerce.orders.rules import (
     State,
 )
 from chalicelib.commerce.pricing.basket.rules import Discount
+from chalicelib.customers.channels.touches.rules import OrderSource
 from chalicelib.customers.members.rules import masked
 from chalicelib.ledger.rules import Entry
 
@@ -132,7 +133,8 @@ class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
     digits and the region, and no long number of a remark, a reason or a note.
 
     `waits_for`: what WeChat said last of refunds that failed or wait, by refund_id (NOT_ENOUGH: the merchant's balance
-    there is too low). `chain`: the distributors whom it pays, from level 1 up.
+    there is too low). `chain`: the distributors whom it pays, from level 1 up. `source` and `segment`: by which ways
+    the member came, and in which segment of the life cycle they were, as it was placed; older orders have none.
     """
 
     member_id: str
@@ -140,6 +142,16 @@ class AdminOrderView(OrderView, kw_only=True, omit_defaults=True):
     refunds: list[AdminRefundView]  # type: ignore[assignment]  # says more than the member's
     waits_for: dict[str, str] = {}
     chain: list[str] = []
+    source: OrderSource | None = None
+    segment: str = ""
+
+
+class OwnOrder(OrderView, kw_only=True, omit_defaults=True):
+    """An order in what a member is given of themselves: with the ways by which they came, and their segment, as they
+    were kept with it."""
+
+    source: OrderSource | None = None
+    segment: str = ""
 
 
 def refund_view(refund: Refund) -> RefundView:
@@ -170,9 +182,20 @@ def _refund_fields(refund: Refund) -> dict[str, Any]:
 
 def view(order: Order) -> OrderView:
     """Show the order as its member sees it; of operators, only that it was one, and not what they have to agree on, nor
-    what role the merchant has for a product."""
+    what the merchant has a product for."""
+    return OrderView(**_member_fields(order))
+
+
+def own_order(order: Order) -> OwnOrder:
+    """Show the order as its member is given it with all else that is kept of them."""
+    return OwnOrder(**_member_fields(order), source=order.source, segment=order.segment)
+
+
+def _member_fields(order: Order) -> dict[str, Any]:
     fields = _fields(order)
-    fields["lines"] = [msgspec.structs.replace(line, role="") if line.role else line for line in order.lines]
+    fields["lines"] = [
+        msgspec.structs.replace(line, role="", values=[]) if line.role or line.values else line for line in order.lines
+    ]
     hidden = {refund.refund_id for refund in order.refunds if _is_among_operators(refund)}
     fields["history"] = [
         msgspec.structs.replace(event, by=event.by.partition(":")[0])
@@ -180,7 +203,7 @@ def view(order: Order) -> OrderView:
         if event.what not in _AMONG_OPERATORS and event.refund_id not in hidden
     ]
     fields["refunds"] = [refund_view(refund) for refund in order.refunds if refund.refund_id not in hidden]
-    return OrderView(**fields)
+    return fields
 
 
 def admin_view(order: Order, permissions: Collection[str]) -> AdminOrderView:
@@ -193,6 +216,8 @@ def admin_view(order: Order, permissions: Collection[str]) -> AdminOrderView:
         member_id=order.member_id,
         transaction_id=order.transaction_id,
         chain=order.chain,
+        source=order.source,
+        segment=order.segment,
         waits_for={refund.refund_id: refund.outcome for refund in order.refunds if refund.outcome},
     )
 

@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from chalicelib.commerce.orders.rules import Event, Order, Receiver, Refund
+from chalicelib.customers.channels.touches.rules import without_person
 
 #: What stands where a person's name was, and the words of a refund.
 NOBODY = "***"
@@ -23,6 +24,7 @@ def anonymous(order: Order) -> Order:
     )
     return msgspec.structs.replace(
         order, address=nobody, openid="", remark="",
+        source=None if order.source is None else without_person(order.source),
         refunds=[_without_words(refund) for refund in order.refunds],
         shipments=[msgspec.structs.replace(parcel, tracking_no="") for parcel in order.shipments],
         history=[_without_note(event) for event in order.history],

@@ -48,9 +48,14 @@ from chalicelib.commerce.pricing.queries import PriceList
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
+from chalicelib.customers.channels.queries import touches_of
+from chalicelib.customers.channels.settings import ATTRIBUTION
+from chalicelib.customers.channels.tables import touches_key
+from chalicelib.customers.channels.touches.rules import source_of
 from chalicelib.customers.members.queries import current
-from chalicelib.customers.members.rules import Address, Profile, check_admitted, is_settled
+from chalicelib.customers.members.rules import Address, Profile, check_admitted, is_settled, segment_of
 from chalicelib.customers.members.sessions import queries as sessions
+from chalicelib.customers.members.settings import LIFE_CYCLE
 from chalicelib.customers.members.tables import addresses_key, profile_key
 from chalicelib.platform.store import cache
 from chalicelib.platform.store.read import Key, ReadSet, read_set
@@ -87,7 +92,7 @@ def gather_order(member_id: str, order_id: str, asked: OrderInput, token: Token 
     `token` that was called in. That all is
     sold is said from memory, where this process has seen so: the product, which everybody else reads, too, is not read.
     """
-    own: list[Key] = [profile_key(member_id), standing_key(member_id)]
+    own: list[Key] = [profile_key(member_id), standing_key(member_id), touches_key(member_id)]
     own += [*_common_keys(member_id, asked), *referrers().keys(member_id)]
     found = read_set([*own, cart_key(member_id)]) if asked.from_cart else ReadSet()
     wanted = _wanted(asked, lines_of(found[cart_key(member_id)]) if asked.from_cart else [])
@@ -128,8 +133,11 @@ def _checkout(
         coupons = redemption.of_member(member_id, [])
     profile = found[profile_key(member_id)].profile
     assert selection.address is not None  # an order names one
+    purchase = _purchase(member_id, asked, selection, coupons, prices, standing, profile)
+    now = purchase.benefits.now
+    touches = touches_of(found[touches_key(member_id)]).items
     return Checkout(
-        purchase=_purchase(member_id, asked, selection, coupons, prices, standing, profile),
+        purchase=purchase,
         profile=profile,
         address=selection.address,
         places=places,
@@ -139,6 +147,8 @@ def _checkout(
         notify_to=settings().public_url,
         standing=standing,
         unpaid_max=room.orders,
+        source=source_of(touches, profile.first_source, now, ATTRIBUTION.current()),
+        segment=segment_of(profile, now, LIFE_CYCLE.current()),
     )
 
 

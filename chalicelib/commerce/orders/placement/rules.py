@@ -25,6 +25,7 @@ from chalicelib.core import ids
 from chalicelib.core.errors import FieldError, MallError, invalid
 from chalicelib.core.money import FEN_MAX
 from chalicelib.core.refusals import NAMED_TWICE, NO_SUCH
+from chalicelib.customers.channels.touches.rules import OrderSource
 from chalicelib.customers.members.rules import Address, Addresses, Profile, openid_of
 
 
@@ -96,6 +97,8 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     standing: Standing
     unpaid_max: int
     notify_to: str = ""
+    source: OrderSource = OrderSource()
+    segment: str = ""
 
     @property
     def deal(self) -> Deal | None:
@@ -301,6 +304,8 @@ def new_order(
         free_freight=_free_freight(checkout),
         chain=checkout.referral.chain,
         notify_to=checkout.notify_to,
+        source=checkout.source,
+        segment=checkout.segment,
     )  # fmt: skip
 
 
@@ -333,6 +338,7 @@ def _order_line(line: pricing.QuoteLine, checkout: Checkout) -> OrderLine:
         limited=offer.product.limit_per_member is not None,
         category_id=offer.product.category_id or "",
         role=offer.product.role,
+        values=offer.product.values,
     )
 
 

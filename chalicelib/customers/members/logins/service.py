@@ -149,8 +149,8 @@ def _begin(member_id: str, identity: str, openid: str, visit: Visit, before: Bef
 
 
 def join(identity: str, profile: Profile, before: Before, visit: Visit | None = None) -> None:
-    """Write the identities, the profile and an empty address book together, and by which way they come. Raises Conflict where another with one of
-    these identities was first: its member is this one."""
+    """Write the identities, the profile, an empty address book and by which way they come together. Raises Conflict
+    where another with one of these identities was first: its member is this one."""
     tx = Transaction()
     for key in {identity, *(one.key for one in profile.identities)}:
         tx.create(Identities(key, member_id=profile.member_id), Conflict)
