@@ -76,6 +76,7 @@ def _register_ports() -> None:
     from chalicelib.commerce.orders.holding import queries as buyers
     from chalicelib.commerce.pricing.service import Templates
     from chalicelib.customers.channels import ports as channels
+    from chalicelib.customers.channels.ads import service as ads
     from chalicelib.customers.channels.touches import service as touches
     from chalicelib.customers.events import ports as events
     from chalicelib.customers.members import ports as members
@@ -93,6 +94,7 @@ def _register_ports() -> None:
     orders.register_groups(Seating())
     orders.register_referrers(Referrals())
     orders.register_observer(observing.Orders())
+    channels.register_ad_report(ads.Tencent())
     channels.register_links(links.is_known)
     channels.register_buyers(buyers.has_bought_before)
     members.register_visitors(touches.Visitors())

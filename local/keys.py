@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import PublicFormat as Public
 _FILE = "keys.json"
 #: What the local mall calls its store of uploaded files, which the sandbox plays.
 BUCKET = "local"
+#: What the mall is known by to the advertisements that the sandbox plays.
+ADS_TOKEN = "local-ads-token"  # noqa: S105 (of a local mall)
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +87,8 @@ def mall_environment(keys: Keys, sandbox_url: str, api_url: str) -> dict[str, st
         "YUTANG_IDENTITY_KEY": keys.identity_key,
         "YUTANG_WECHAT_API_URL": sandbox_url,
         "YUTANG_WECHAT_PAY_URL": sandbox_url,
+        "YUTANG_ADS_API_URL": sandbox_url,
+        "YUTANG_ADS_TOKEN": ADS_TOKEN,
         "YUTANG_UPLOADS_BUCKET": BUCKET,
         "YUTANG_UPLOADS_URL": f"{sandbox_url}/_files",
         "YUTANG_WECHAT_APPID": keys.appid,

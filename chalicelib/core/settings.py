@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     wechat_api_url: str = "https://api.weixin.qq.com"
     wechat_pay_url: str = "https://api.mch.weixin.qq.com"
+    #: Tencent's advertisements, which are told of conversions where the merchant wants that.
+    ads_api_url: str = "https://api.e.qq.com"
     wechat_appid: str = ""
     #: The official account; "" where the merchant has none, or wants none to be known by it.
     wechat_oa_appid: str = ""
@@ -88,6 +90,7 @@ _SECRETS = {
     "wechat_oa_message_key": "EncodingAESKey of the official account's messages, 43 characters",
     "wechat_merchant_key": "PEM of the merchant's API private key",
     "wechat_apiv3_key": "APIv3 key, 32 ASCII characters",
+    "ads_token": "access token of Tencent's advertisements, where conversions are told",
     "wechat_pay_keys": "JSON object of WeChat Pay public keys: serial or PUB_KEY_ID -> PEM",
 }
 

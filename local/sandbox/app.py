@@ -10,7 +10,7 @@ import flask
 
 from local.doors import only_from_here
 from local.keys import Keys
-from local.sandbox import content, control, faults, files, mini, oa, pay
+from local.sandbox import ads, content, control, faults, files, mini, oa, pay
 from local.sandbox.files import Folder
 from local.sandbox.notifier import Notifier
 from local.sandbox.store import Store
@@ -53,6 +53,7 @@ def create_app(
     app.register_blueprint(mini.blueprint(world))
     app.register_blueprint(oa.blueprint(world))
     app.register_blueprint(content.blueprint(world))
+    app.register_blueprint(ads.blueprint(world))
     app.register_blueprint(files.blueprint(world, Folder(None if path is None else path.parent / "files")))
     app.register_blueprint(control.blueprint(world))
     app.extensions["store"] = world.store

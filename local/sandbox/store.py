@@ -54,6 +54,9 @@ CREATE TABLE IF NOT EXISTS content_rule (text TEXT PRIMARY KEY, suggest TEXT NOT
 CREATE TABLE IF NOT EXISTS media_check (
     trace_id TEXT PRIMARY KEY, openid TEXT NOT NULL, media_url TEXT NOT NULL, suggest TEXT NOT NULL,
     made_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS ad_action (
+    seq INTEGER PRIMARY KEY, number TEXT NOT NULL, action_set TEXT NOT NULL, body TEXT NOT NULL,
+    told INTEGER NOT NULL DEFAULT 1, UNIQUE (action_set, number));
 CREATE TABLE IF NOT EXISTS call_fault (
     seq INTEGER PRIMARY KEY, path TEXT NOT NULL, method TEXT, times INTEGER NOT NULL, kind TEXT NOT NULL,
     seconds REAL NOT NULL, status INTEGER, code TEXT);
@@ -62,7 +65,7 @@ CREATE TABLE IF NOT EXISTS call_fault (
 _TABLES = (
     "trade", "prepay", "refund", "refund_script", "transfer", "balance", "code", "token", "nonce", "shipping",
     "notification", "send", "call_fault", "bill_token", "bill_spoil",
-    "content_rule", "media_check", "unionid", "follower",
+    "content_rule", "media_check", "ad_action", "unionid", "follower",
 )  # fmt: skip
 
 

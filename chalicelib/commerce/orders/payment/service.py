@@ -38,6 +38,7 @@ from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError, Mismatch
 from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
+from chalicelib.customers.channels.ads import service as ads
 from chalicelib.customers.channels.rooms import service as rooms
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.rules import openid_of
@@ -313,6 +314,7 @@ def proceed(order: Order, tx: Transaction, what: str, note: str = "") -> Order:
 def _tell_paid(tx: Transaction, order: Order, now: datetime) -> None:
     emit(tx, PAID, order.order_id, member_id=order.member_id, at=clock.stamp(now))
     rooms.owe_sale(tx, order.source, order.order_id, order.member_id, order.payable_fen)
+    ads.owe_order(tx, order.source, order.order_id, order.member_id, order.payable_fen, now)
 
 
 def _to_ship(order: Order, tx: Transaction, now: datetime) -> Order:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chalicelib.customers.channels import ports, queries
+from chalicelib.customers.channels.ads import service as ads
 from chalicelib.customers.channels.rooms import service as rooms
 from chalicelib.customers.channels.rooms.rules import Entry
 from chalicelib.customers.channels.rules import LiveRoom
@@ -81,7 +82,8 @@ def _keep(
         return False
     entered = _Entered(member_id, whom)
     items = merged(before.value.items, [_judged(touch, entered) for touch in news])
-    write(tx, member_id, before, Touches(items, before.value.registered))
+    after = ads.registered(tx, Touches(items, before.value.registered), whom)
+    write(tx, member_id, before, after)
     for entry in entered.new.values():
         rooms.enter(tx, member_id, entry)
     return True

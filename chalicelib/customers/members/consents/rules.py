@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-Subject = Literal["privacy", "phone"]
+#: The texts that a member agrees to; `ads`: that another company is told of what an advertisement has brought.
+Subject = Literal["privacy", "phone", "ads"]
 #: How many consents are remembered: the latest.
 CONSENTS_MAX = 50
 

@@ -49,6 +49,17 @@ def agree(profile: Profile, what: Subject, version: str) -> Profile:
     return service.change_profile(profile.member_id, decide)
 
 
+def take_back(member_id: str, what: Subject) -> Profile:
+    """Note that the member takes back what they agreed to about this; where nothing holds, nothing is written. Raises
+    `unauthenticated`, `conflict`, `unavailable`."""
+
+    def decide(member: Profile, _: Transaction) -> Profile:
+        after = withdrawn(member.consents, what, clock.now())
+        return member if after is member.consents else msgspec.structs.replace(member, consents=after)
+
+    return service.change_profile(member_id, decide)
+
+
 def prefer(member_id: str, personalised: bool) -> Profile:
     """Keep whether offers may be chosen for the member by what they did. Raises `unauthenticated`, `conflict`."""
     return service.change_profile(

@@ -1,0 +1,1 @@
+"""Whether an ad platform may be told of a member: their own word."""
