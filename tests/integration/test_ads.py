@@ -29,7 +29,8 @@ def told(sandbox: str) -> Callable[[Shopper], list[dict[str, Any]]]:
     def of(who: Shopper) -> list[dict[str, Any]]:
         run_jobs()
         every = Sandbox(sandbox).get("ads")["actions"]
-        return [one for one in every if one["user_id"]["wechat_openid"] == who.user]
+        of_them = [one for one in every if one["user_id"]["wechat_openid"] == who.user]
+        return sorted(of_them, key=lambda one: str(one["action_type"]), reverse=True)  # jobs have no order
 
     return of
 

@@ -169,10 +169,12 @@ def arrive(operator: Operator, sandbox: Sandbox, planting: Planting) -> Shopper:
     user = f"zq-user-{secrets.token_hex(6)}"
     shopper = Shopper(operator.send, sandbox, user)
     code = sandbox.post("login", {"user": user})["code"]
-    source = ("source.channel", "source.inviter", "source.live_room", "consent.version")
-    login = planting.send(shopper, "POST", "/v1/auth/login", {"code": code}, *source).ok()
+    way = ("channel", "inviter", "live_room", "staff", "share_key", "ad.click_id", "ad.platform", "page")
+    source = [f"source.{part}" for part in (*way, "share_token")]
+    login = planting.send(shopper, "POST", "/v1/auth/login", {"code": code}, *source, "consent.version").ok()
     shopper.token, shopper.member_id = login["token"], login["member"]["member_id"]
-    planting.send(shopper, "POST", "/v1/me/visits", {}, "channel", "inviter", "live_room").ok()
+    planting.send(shopper, "POST", "/v1/me/visits", {}, *way).ok()
+    planting.send(shopper, "PUT", "/v1/me/consents/ads", {}, "version").ok(204)
     now = clock.now().isoformat()
     batch: dict[str, Any] = {
         "batch_id": f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-7abc-8abc-{secrets.token_hex(6)}", "sent_at": now,

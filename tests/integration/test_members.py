@@ -124,10 +124,10 @@ def test_the_loser_of_a_first_login_reads_the_winner_s(monkeypatch: pytest.Monke
     join = logins.join
     winner: list[Any] = []
 
-    def lose(identity: str, joining: Any, before: Any) -> None:
+    def lose(identity: str, joining: Any, before: Any, visit: Any) -> None:
         monkeypatch.setattr(logins, "join", join)
         winner.append(login(code).ok())
-        join(identity, joining, before)
+        join(identity, joining, before, visit)
 
     monkeypatch.setattr(logins, "join", lose)
     late = login(code, source=SOURCE).ok()

@@ -23,6 +23,7 @@ from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTempla
 from chalicelib.commerce.pricing.rules import Benefits
 from chalicelib.core.errors import MallError
 from chalicelib.core.money import FEN_MAX
+from chalicelib.customers.channels.touches.rules import OrderSource, Touch
 from chalicelib.customers.members.rules import Address, Profile
 from tests.support.pricing import NOW, held
 
@@ -30,6 +31,7 @@ HOME = Address(
     address_id="a1", name="林", phone="13800000000", region_code="310115", province="上海市", city="市辖区",
     district="浦东新区", detail="1 号", is_default=True,
 )  # fmt: skip
+SOURCE = OrderSource(last=Touch(at=NOW, channel="poster-1", kind="poster", trust="server"), assists=2)
 FREE = FreightTemplate(name="t", rules=[FreightRule(first_fen=800, free_from_fen=2000)])
 CHARGED = FreightTemplate(name="t", rules=[FreightRule(first_fen=500)])
 FOREST = Forest([Category(category_id="root", name="r"), Category(category_id="c1", name="c", parent_id="root")])
@@ -65,6 +67,7 @@ def placed(chosen: Selection, **of_purchase: Any) -> Order:
         profile=Profile(member_id="m1", openid="w1", joined_at=NOW), address=HOME,
         places={line.sku_id: f"{line.sku_id}~1" for line in chosen.lines}, referral=Referral(["m8"]), cart_lines=[],
         pay_minutes=15, standing=Standing(), unpaid_max=50, notify_to="https://mall",
+        source=SOURCE, segment="silent",
     )  # fmt: skip
     asked = OrderInput(address_id="a1", expected_payable_fen=0, remark="请放门口")
     return rules.new_order("o1", "digest", asked, checkout, rules.price(checkout.purchase))
@@ -154,7 +157,8 @@ def test_an_order_says_for_ever_what_it_was_placed_by() -> None:
             district="浦东新区", detail="1 号",
         ),
         history=[Event(NOW, "placed", "member")], remark="请放门口", chain=["m8"], notify_to="https://mall",
-        coupons=[OrderCoupon("k", "t", 300, False), OrderCoupon("x", "t", 100, True)], discounts=order.discounts,
+        source=SOURCE, segment="silent", discounts=order.discounts,
+        coupons=[OrderCoupon("k", "t", 300, False), OrderCoupon("x", "t", 100, True)],
     )  # fmt: skip
     assert [(off.source, off.id, off.discount_fen) for off in order.discounts] == [
         ("coupon", "k", 300), ("coupon", "x", 100),
@@ -162,10 +166,12 @@ def test_an_order_says_for_ever_what_it_was_placed_by() -> None:
 
 
 def test_a_line_remembers_the_category_and_the_role_of_its_product_and_only_operators_see_the_role() -> None:
-    offers = {"a": offer("a", category_id="c1", role="hit"), "b": offer("b")}
+    offers = {"a": offer("a", category_id="c1", role="hit", values=["practical", "added"]), "b": offer("b")}
     order = placed(selected({"a": 1, "b": 1}, offers))
     assert [(line.category_id, line.role) for line in order.lines] == [("c1", "hit"), ("", "")]
+    assert [line.values for line in order.lines] == [["practical", "added"], []]
     assert [(line.category_id, line.role) for line in view(order).lines] == [("c1", ""), ("", "")]
+    assert [line.values for line in view(order).lines] == [[], []]
     assert admin_view(order, []).lines == order.lines
     stored = msgspec.json.decode(msgspec.json.encode(order))["lines"]
     assert ["category_id" in line or "role" in line for line in stored] == [True, False]

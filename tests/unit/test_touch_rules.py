@@ -195,12 +195,23 @@ def test_each_kind_of_fan_is_told_apart() -> None:
     assert fans(False, True, ["h"], "h", True) == ["wecom_contact", "host_before", "bought_before"]
 
 
-def test_what_stays_of_a_source_is_nobody_s() -> None:
-    touch = Touch(at=NOW, channel="c", inviter="t", share_token="t", share_key="k", ad=AdClick("g"), kind="poster")
-    left = without_person(OrderSource(joined=Source(inviter="t", channel="c", at=NOW), first=touch, last=touch))
-    assert left.joined == Source(channel="c", at=NOW)
-    assert left.first == left.last == Touch(at=NOW, channel="c", kind="poster")
-    assert without_person(OrderSource(assists=2, live_room="r1")) == OrderSource(assists=2, live_room="r1")
+@pytest.mark.parametrize(("trust", "channel"), [("server", "c"), ("client", None)])
+def test_what_stays_of_a_source_is_nobody_s(trust: Any, channel: str | None) -> None:
+    touch = Touch(
+        at=NOW, scene="1047", channel="c", live_room="r1", staff="s", inviter="t", share_token="t", share_key="k",
+        ad=AdClick("g"), page="p", kind="poster", trust=trust,
+    )  # fmt: skip
+    left = without_person(
+        OrderSource(joined=Source(scene="张三", inviter="t", channel="c", at=NOW), first=touch, last=touch)
+    )
+    assert left.joined == Source(at=NOW)
+    assert left.first == left.last == Touch(at=NOW, scene="1047", channel=channel, kind="poster", trust=trust)
+    link = Touch(at=NOW, channel="c", inviter="t", kind="link", trust="server")
+    assert without_person(OrderSource(last=link)).last == Touch(at=NOW, kind="link", trust="server")
+    live = judged(Touch(at=NOW, live_room="r1"), Known(room=ROOM), ["host_before"])
+    assert without_person(OrderSource(last=live, assists=2, live_room="r1")) == OrderSource(
+        last=live, assists=2, live_room="r1"
+    )
 
 
 ENTRIES = st.builds(

@@ -45,8 +45,8 @@ LINES_MAX = 50
 PARCELS_MAX = 15
 #: Pictures that a refund is asked for with.
 PICTURES_MAX = 9
-#: The largest item of DynamoDB, in bytes. What an order leaves free of it: for other attributes and its end, a refund and
-#: a parcel of all that is left, what is still to be told of a refund, and why an operator refuses one.
+#: The largest item of DynamoDB, in bytes. What an order leaves free of it: for other attributes and its end, a refund
+#: and a parcel of all that is left, what is still to be told of a refund, and why an operator refuses one.
 ITEM_BYTES = 400 * 1024
 _END_BYTES = 2 * 1024
 _REFUND_BYTES = 8 * 1024

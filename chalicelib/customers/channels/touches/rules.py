@@ -207,10 +207,11 @@ def _without_page(touch: Touch) -> Touch:
 
 
 def without_person(source: OrderSource) -> OrderSource:
-    """Take out of an order's source what is the person's own: clicks, and the links of those who know them."""
+    """Take out of an order's source what is the person's own, and whatever their client wrote: what stays is what the
+    mall itself knows, its channels and live rooms, and WeChat's scenes."""
+    joined = None if source.joined is None else Source(scene=_scene(source.joined.scene), at=source.joined.at)
     return OrderSource(
-        joined=None if source.joined is None else msgspec.structs.replace(source.joined, inviter=None),
-        first=_anonymous(source.first), last=_anonymous(source.last), assists=source.assists,
+        joined=joined, first=_anonymous(source.first), last=_anonymous(source.last), assists=source.assists,
         live_room=source.live_room,
     )  # fmt: skip
 
@@ -218,4 +219,14 @@ def without_person(source: OrderSource) -> OrderSource:
 def _anonymous(touch: Touch | None) -> Touch | None:
     if touch is None:
         return None
-    return msgspec.structs.replace(touch, inviter=None, share_token=None, share_key=None, ad=None)
+    is_known = touch.trust == "server" and touch.kind != "link"
+    return Touch(
+        at=touch.at, scene=_scene(touch.scene), channel=touch.channel if is_known else None,
+        live_room=None if touch.host is None else touch.live_room, kind=touch.kind, trust=touch.trust, host=touch.host,
+        fan=touch.fan,
+    )  # fmt: skip
+
+
+def _scene(scene: str | None) -> str | None:
+    """Give a scene of WeChat's, which is a number; nothing else that was told as one."""
+    return scene if scene is not None and scene.isdecimal() else None
