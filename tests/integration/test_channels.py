@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,12 +16,17 @@ from chalicelib.commerce.orders import service as changes
 from chalicelib.core import clock
 from chalicelib.customers.channels import queries
 from chalicelib.customers.channels.tables import MemberTouches, touches_key
+from chalicelib.customers.members import service as members
+from chalicelib.customers.members.followers import service as followers
+from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.ports import data_owners
+from chalicelib.customers.members.tables import oa_identity
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import remove
 from local.client import Operator, Sandbox, Shopper
 from local.notices import payment_callback
 from tests.support.distribution import quick_distributor, quick_member, run_jobs, set_rules
+from tests.support.merging import merge_by_code
 from tests.support.operators import owner_token
 from tests.support.own_tables import own_tables
 
@@ -304,3 +310,75 @@ def test_two_who_are_one_person_have_one_s_touches_and_count_once(
     assert [operator.get(f"/v1/admin/live-rooms/{one}").ok()["entrants"] for one in (both, alone)] == [1, 1]
     assert {entry.room_id for entry in queries.entries(member.member_id)} == {both, alone}
     remove(*touches_key(member.member_id))
+
+
+def test_who_became_another_brings_their_touches_and_what_they_pay_late(
+    operator: Operator, shopper: Shopper, sandbox: str
+) -> None:
+    other = Shopper.arrive(operator.send, Sandbox(sandbox))
+    room_id = room(operator)
+    for who in (shopper, other):
+        visit(who, channel=f"of-{who.user}"[:60])
+        events(who, enters(room_id))
+    sku = operator.product()["skus"][0]["sku_id"]
+    orders = [who.place([(sku, 1)])["order_id"] for who in (shopper, other)]
+    merge_by_code(shopper, other)
+    for who, order_id in zip((shopper, other), orders, strict=True):
+        who.sandbox.pay(who.start_payment(order_id), "none")
+        who.send(*payment_callback(who.sandbox, order_id)).ok()
+    run_jobs()
+    stays = who.get("/v1/me").ok()["member_id"]
+    kept = operator.get(f"/v1/admin/members/{stays}/touches").ok()["items"]
+    assert {one["channel"] for one in kept if "channel" in one} == {f"of-{who.user}"[:60] for who in (shopper, other)}
+    shown = operator.get(f"/v1/admin/live-rooms/{room_id}").ok()
+    assert (shown["entrants"], shown["buyers"], shown["orders"]) == (1, 1, 2)
+
+
+def test_a_follower_comes_by_the_code_that_they_scanned(operator: Operator, sandbox: str) -> None:
+    code, now = channel(operator, "store"), clock.now()
+    openid: str = Sandbox(sandbox).post("oa/follow", {"user": f"u-{secrets.token_hex(6)}"})["openid"]
+    for _ in range(2):  # WeChat tells twice
+        followers.hear(openid, now, follows=True, scene=f"qrscene_{code}")
+        run_jobs()
+    owner = identities.owner_of(oa_identity(openid))
+    assert owner is not None
+    kept = operator.get(f"/v1/admin/members/{owner}/touches").ok()["items"]
+    assert [(one["channel"], one["kind"], one["trust"]) for one in kept] == [(code, "store", "server")]
+
+
+def test_who_follows_the_official_account_is_a_fan(operator: Operator, newcomer: Callable[[], Shopper]) -> None:
+    who, room_id = newcomer(), room(operator)
+    members.change_profile(who.member_id, lambda found, _: msgspec.structs.replace(found, follows_oa=True))
+    visit(who, live_room=room_id)
+    shown = operator.get(f"/v1/admin/live-rooms/{room_id}").ok()
+    assert (shown["entrants"], shown["fans"], shown["follows_oa"], shown["bought_before"]) == (1, 1, 1, 0)
+
+
+def test_ways_told_at_once_are_all_kept_and_a_room_is_entered_once(
+    operator: Operator, newcomer: Callable[[], Shopper]
+) -> None:
+    who, room_id, start = newcomer(), room(operator), clock.now()
+
+    def tells(number: int) -> None:
+        told = [launch(start - timedelta(seconds=number)), enters(room_id, start - timedelta(seconds=number))]
+        events(who, *told, source={"channel": f"way-{number}"})
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(tells, range(3)))
+    assert len(touches(operator, who)) == 6
+    assert operator.get(f"/v1/admin/live-rooms/{room_id}").ok()["entrants"] == 1
+
+
+def test_who_comes_directly_costs_no_read(
+    shopper: Shopper, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    def read_it(member_id: str) -> Any:
+        raise AssertionError(member_id)
+
+    monkeypatch.setattr(queries, "stored_touches", read_it)
+    shopper.log_in()
+    visit(shopper)
+    visit(shopper, scene=1104)
+    events(shopper, launch(clock.now(), scene=1001))
+    newly = Shopper(operator.send, shopper.sandbox, f"u-{secrets.token_hex(6)}")
+    newly.log_in()

@@ -77,6 +77,7 @@ def test_all_that_the_mall_knows(world: SegmentMall) -> None:
     assert {one["coupon_id"]: one["state"] for one in seen["coupons"]["items"]} == {unused: "unused", used: "used"}
     assert seen["touches"]["last"]["channel"] == "poster"
     assert [one["token"] for one in seen["touches"]["invites"]] == ["a-link"]
+    assert seen["touches"]["ways"] == []
     assert [one["name"] for one in seen["events"]] == ["cart_view"] * 3
     assert seen["consents"] == {"consents": [], "personalised": True}
     assert seen["distribution"] == {"tie": None, "distributor": None, "commissions": []}

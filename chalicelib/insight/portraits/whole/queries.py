@@ -2,7 +2,8 @@
 
 | part | how | units |
 |---|---|---|
-| person, identities, life cycle, touches, consents | Get profile | 1 RRU, 3 of who was merged into another |
+| person, identities, life cycle, consents | Get profile | 1 RRU, 3 of who was merged into another |
+| touches | Get | 1 RRU |
 | traits, segments with why, tags | Get traits | 1 RRU per 4 KB |
 | orders | Query by_member, BatchGet the latest 10 | 0.5 RRU per 25, at most 500; 0.5 each |
 | coupons | Query by_end, open and used ones | 0.5 RRU per 8, at most 100 of each |
@@ -24,6 +25,7 @@ from chalicelib.commerce.coupons.wallet import queries as wallet
 from chalicelib.commerce.orders import queries as orders
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.customers.channels import queries as channels
 from chalicelib.customers.events import queries as events
 from chalicelib.customers.events.rules import oldest
 from chalicelib.customers.events.views import EventView, event_view
@@ -125,9 +127,10 @@ def _distribution(member: Profile, traits: Traits) -> DistributionView:
 
 
 def _touches(member: Profile) -> TouchesView:
-    """Where the member came from, as the profile has it: what channels keep of each touch is added here."""
+    """Where the member came from, as the profile has it, and each way that channels keep, the latest first."""
+    ways = channels.stored_touches(member.member_id).value.items[::-1]
     first, last = member.first_source or msgspec.UNSET, member.last_source or msgspec.UNSET
-    return TouchesView(first=first, last=last, invites=member.invites)
+    return TouchesView(first=first, last=last, invites=member.invites, ways=ways)
 
 
 def _events(member: Profile) -> list[EventView]:

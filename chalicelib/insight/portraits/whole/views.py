@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from chalicelib.commerce.coupons.rules import CouponState, Held
 from chalicelib.commerce.coupons.views import CouponView, coupon_view
 from chalicelib.commerce.orders.rules import Order, State
+from chalicelib.customers.channels.touches.rules import Touch
 from chalicelib.customers.events.views import EventView
 from chalicelib.customers.members.consents.rules import Consent, standing
 from chalicelib.customers.members.identities.rules import Absorbed, Evidence, How, Kind, Trust, trust_of
@@ -126,11 +127,13 @@ class DistributionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TouchesView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where the member came from first and last, and the links that they were invited by, the latest first."""
+    """Where the member came from first and last, the links that they were invited by, and the last 16 ways by which
+    they came, with who vouches for each; both the latest first."""
 
     first: Source | UnsetType = UNSET
     last: Source | UnsetType = UNSET
     invites: list[Invite]
+    ways: list[Touch]
 
 
 class ConsentsView(msgspec.Struct, frozen=True, kw_only=True):
