@@ -70,6 +70,7 @@ def change_room(room_id: str, body: LiveRoomChangeInput) -> LiveRoom:
 )
 def list_touches(member_id: str) -> Page[Touch]:
     """By which ways a member came, the latest first: the last 16, each with who vouches for it."""
-    if member_queries.found(member_id) is None:
+    member = member_queries.found(member_id)
+    if member is None:
         raise MallError("not_found", errors=(NO_SUCH_MEMBER.at("member_id"),))
-    return Page(queries.stored_touches(member_id).value.items[::-1])
+    return Page(queries.stored_touches(member.member_id).value.items[::-1])
