@@ -15,17 +15,22 @@ from typing import Any
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members.tables import identity_id
 from chalicelib.platform.store import tools
 from local.client import Client, Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from tests.support.distribution import completed, distributor, pay, run_jobs, set_rules
+from tests.support.merging import merge_by_code
 from tests.support.returning import leave
 from tests.support.withdrawals import PLENTY_FEN, end, withdraw
 from tests.support.withdrawals import set_rules as set_withdrawal_rules
 
 DAY = 86400
 #: Operators' calls about members, what they ordered, and what they earned.
-ABOUT_PERSONS = ("/v1/admin/members/", "/v1/admin/orders/", "/v1/admin/distributors/", "/v1/admin/withdrawals/")
+ABOUT_PERSONS = tuple(
+    f"/v1/admin/{what}" for what in ("members/", "merges", "orders/", "distributors/", "withdrawals/")
+)
 
 _AN_ID = "an id: something of that id is looked for, and nothing is kept where there is none"
 _A_CODE = "WeChat's or the mall's own code: it is looked up, and not kept"
@@ -42,6 +47,9 @@ LISTED = {
     "region_code": "six digits that say a region; they stay, for what is sold where",
     "code": _A_CODE,
     "share_token": _A_CODE,
+    "from": _AN_ID,
+    "to": _AN_ID,
+    "identity": _AN_ID,
     "address_id": _AN_ID,
     "product_id": _AN_ID,
     "template_id": _AN_ID,
@@ -263,6 +271,24 @@ def sell(operator: Operator, shopper: Shopper, planting: Planting, mall_clock: L
     planting.send(operator, "POST", path, {}, "reason", member_id=shopper.member_id).ok()
 
 
+def same_person(operator: Operator, shopper: Shopper, planting: Planting, mall_clock: LocalClock) -> None:
+    """What operators write as they hold the shopper and others for one person, or not, or no more."""
+    asked = {"from": shopper.member_id, "force": True}
+    first, second = (Shopper.arrive(shopper.send, shopper.sandbox) for _ in range(2))
+    merges, decide = "/v1/admin/merges", "/v1/admin/merges/{merge_id}/decide"
+    said = {"decision": "reject"}
+    proposed = planting.send(operator, "POST", merges, asked | {"to": first.member_id}, "reason").ok(202)
+    planting.send(operator, "POST", decide, said, "reason", merge_id=proposed["merge_id"]).ok()
+    planting.send(operator, "POST", merges, asked | {"to": second.member_id}, "reason").ok(202)
+    merge_by_code(shopper, second)
+    mall_clock.advance(61)
+    run_jobs()
+    profile = member_queries.profile(shopper.member_id)
+    theirs = {"identity": next(identity_id(one.key) for one in profile.identities if one.kind == "mini")}
+    detach = "/v1/admin/members/{member_id}/detach"
+    planting.send(operator, "POST", detach, theirs, "reason", member_id=shopper.member_id).ok(201)
+
+
 def found_in(marks: list[str]) -> dict[str, list[str]]:
     """The tables where any of these stands, with what stands there."""
     found: dict[str, list[str]] = {}
@@ -289,6 +315,7 @@ def test_nothing_that_a_person_or_an_operator_about_them_wrote_is_left(
         tag_id = operator.post("/v1/admin/tags", {"name": "茶友"}).ok(201)["tag_id"]
         tags = "/v1/admin/members/{member_id}/tags"
         planting.send(operator, "POST", tags, {"add": ["茶友"]}, "reason", member_id=shopper.member_id).ok()
+        same_person(operator, shopper, planting, mall_clock)
         block = "/v1/admin/members/{member_id}/block"
         planting.send(operator, "POST", block, {}, "reason", member_id=shopper.member_id).ok()
         assert planting.planted == every_text(operator)

@@ -64,9 +64,9 @@ def called_in(request: pytest.FixtureRequest, mall: SpiedMall) -> str:
             members.log_out_member(member_id)
         case "on 21 devices":
             for device in range(21):
-                members.log_out(read(token_of(member_id, 2 + device)), False)
+                members.log_out(member_id, read(token_of(member_id, 2 + device)), False)
         case fate:
-            members.log_out(read(token), everywhere=fate == "logged out everywhere")
+            members.log_out(member_id, read(token), everywhere=fate == "logged out everywhere")
     return token
 
 

@@ -7,6 +7,9 @@ from typing import Any
 import msgspec
 
 from chalicelib.customers.members.absorbing.service import absorb_addresses
+from chalicelib.customers.members.merging.queries import merges_of
+from chalicelib.customers.members.merging.tables import Merges
+from chalicelib.customers.members.merging.views import OwnMergeData
 from chalicelib.customers.members.ports import DataOwner, absorbed_already
 from chalicelib.customers.members.queries import addresses, profile
 from chalicelib.customers.members.tables import MOVED, Members
@@ -15,6 +18,7 @@ from chalicelib.mall.files.service import absorb, forget, hand_on
 from chalicelib.mall.files.tables import owner_of
 from chalicelib.mall.files.views import own_upload
 from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import remove
 
 
 def _person(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
@@ -48,8 +52,18 @@ def _absorb_uploads(former: str, member_id: str, _position: str | None) -> str |
     return "" if absorb(owner_of(former), owner_of(member_id)) else None
 
 
+def _merges(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
+    return [OwnMergeData(one.merge_id, one.state, one.how, one.at, one.reason) for one in merges_of(member_id)], None
+
+
+def _forget_merges(member_id: str) -> None:
+    for one in merges_of(member_id):
+        remove(Merges, (one.merge_id,))
+
+
 DATA_OWNERS = (
     DataOwner("profile", _person, absorbed_already),
     DataOwner("addresses", _address_book, absorb_addresses),
+    DataOwner("merges", _merges, absorbed_already, erase=_forget_merges),
     DataOwner("uploads", _uploads, _absorb_uploads, erase=_forget_uploads, hand_on=_hand_on_uploads),
 )

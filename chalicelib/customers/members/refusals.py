@@ -84,7 +84,7 @@ TWO_LOGINS = Reason(
     "both log in to the mini-program, so they may be two people; if not, send force true, and another operator agrees",
 )
 ANOTHER_OPERATOR_MERGES = Reason(
-    "another_operator", "须由另一位运营人员同意这次合并", "another operator has to agree to this merge"
+    "another_operator_merges", "须由另一位运营人员同意这次合并", "another operator has to agree to this merge"
 )
 ALREADY_DECIDED = Reason("already_decided", "这次合并已处理", "this merge was decided before")
 NO_SUCH_IDENTITY = Reason("no_such_identity", "该会员没有这个身份标识", "the member has no such identity")
@@ -133,6 +133,11 @@ BALANCE_LEFT = Reason(
 )
 
 FIELDS: Labels = {
+    "decision": ("是否合并", "whether they are one"),
+    "force": ("确认合并两个登录", "that two logins are one person"),
+    "identity": ("身份标识", "identity"),
+    "merge_id": ("合并记录", "merge"),
+    "merge_on_phone": ("手机号相同即合并", "merging by the phone number"),
     "everywhere": ("退出所有设备", "logging out everywhere"),
     "returning_days": ("注销后保留识别的天数", "days that who left is known"),
     "waive_balance": ("放弃余额", "giving up the balance"),

@@ -12,7 +12,9 @@ from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.identities.rules import Absorbed, Identity
+from chalicelib.customers.members.merging.queries import stored
 from chalicelib.customers.members.merging.rules import detachable
+from chalicelib.customers.members.merging.tables import Merges, merge_item
 from chalicelib.customers.members.ports import observer
 from chalicelib.customers.members.refusals import LAST_LOGIN, NO_SUCH_IDENTITY, NO_SUCH_MEMBER, TOO_LATE_TO_DETACH
 from chalicelib.customers.members.rules import Addresses, Profile, is_settled
@@ -31,17 +33,17 @@ from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, Versioned, commit, retry
 
 
-def detach(member_id: str, identity: str) -> Profile:
+def detach(member_id: str, identity: str, reason: str) -> Profile:
     """Make a new member of the identity, which the member is known by (`identity_id`), within days of the merge by
     which it came to them; the new member. Tokens of that login are the new member's.
 
     Raises `not_found`, `merge_refused` where it is too late, is all that they have, or is still being merged;
     `conflict`, `unavailable`.
     """
-    return retry(lambda: _detach_once(member_id, identity))
+    return retry(lambda: _detach_once(member_id, identity, reason))
 
 
-def _detach_once(member_id: str, identity: str) -> Profile:
+def _detach_once(member_id: str, identity: str, reason: str) -> Profile:
     try:
         found = member_queries.stored_profile(member_id)
     except MallError as fault:
@@ -58,7 +60,7 @@ def _detach_once(member_id: str, identity: str) -> Profile:
     now = clock.now()
     if entry is None or not detachable(entry, now) or not is_settled(member):
         raise MallError("merge_refused", errors=(TOO_LATE_TO_DETACH.at("identity"),))
-    return _written(found.version, member, key, entry)
+    return _written(found.version, member, key, entry, reason)
 
 
 def _merged_with(member: Profile, key: str) -> Absorbed | None:
@@ -71,7 +73,7 @@ def _merged_with(member: Profile, key: str) -> Absorbed | None:
     return next(by_login, came)
 
 
-def _written(version: int, member: Profile, key: str, entry: Absorbed) -> Profile:
+def _written(version: int, member: Profile, key: str, entry: Absorbed, reason: str) -> Profile:
     now = clock.now()
     is_mini = bool(entry.openid) and key == mini_identity(settings().wechat_appid, entry.openid)
     begins = Profile(
@@ -100,6 +102,10 @@ def _written(version: int, member: Profile, key: str, entry: Absorbed) -> Profil
     if is_mini:
         tx.update(Members, (entry.member_id, MOVED), [Members.moved_to.set(begins.member_id)], None, Conflict)
         tx.after_commit(remember_moved, entry.member_id, begins.member_id)
+    merge = stored(entry.merge_id)
+    if merge is not None:
+        noted = msgspec.structs.replace(merge.value, detached_at=now, detached_because=reason)
+        tx.put(merge_item(noted, merge.version + 1), Merges.version == merge.version, Conflict)
     observer().joined(tx, begins)
     tx.after_commit(log.info, "identity_detached", kind=key.partition(":")[0])
     commit(tx)

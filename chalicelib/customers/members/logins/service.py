@@ -14,7 +14,7 @@ from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.identities.rules import Identity
 from chalicelib.customers.members.jobs import CHECK_CONTENT
 from chalicelib.customers.members.ports import observer, visitors
-from chalicelib.customers.members.queries import stored_profile
+from chalicelib.customers.members.queries import current, stored_profile
 from chalicelib.customers.members.returning import queries as returning_queries
 from chalicelib.customers.members.returning import service as returning
 from chalicelib.customers.members.returning.rules import Before
@@ -88,13 +88,14 @@ def _found_or_joined(identity: str, session: Any, visit: Visit) -> Found:
     item = read.get(Identities, identity)
     if item is not None:
         return Found(visited(item.member_id, visit), False, item.subject or item.member_id)
-    before = returning_queries.before(identity)
+    union = None if session.unionid is None else union_identity(session.unionid)
+    before, owner = returning_queries.before_and_owner(identity, union)
     former = before.known(clock.now())
-    follower = identities.owner_of_unionid(session.unionid)
+    follower = None if owner is None else current(owner)
     if follower is not None and not follower.openid and not follower.apart:
         member = _begin(follower.member_id, identity, session.openid, visit, before)
         return Found(member, former is None, member.member_id)
-    member = _joining(identity, session, visit.source, before, has_unionid=follower is None)
+    member = _joining(identity, session, visit.source, before, has_unionid=owner is None)
     if former is not None:
         returning.hand_on(former, member.member_id)
     join(identity, member, before, visit)

@@ -22,7 +22,7 @@ def list_merges(query: MergesQuery) -> Page[MergeView]:
     return Page([merge_view(one) for one in found], cursor)
 
 
-@endpoint("POST /v1/admin/merges", OPERATOR, permission=_MERGES, status=202, errors=_ERRORS)
+@endpoint("POST /v1/admin/merges", OPERATOR, permission=_MERGES, status=202, errors=("not_found", *_ERRORS))
 def propose(call: Call, body: OperatorsMergeInput) -> MergeView:
     """Say that two members are one person. Who of the two stays follows from what they have, whatever is `from`.
 
@@ -45,8 +45,7 @@ def decide(call: Call, merge_id: str, body: DecisionInput) -> MergeView:
     status=201,
     errors=("merge_refused", "conflict"),
 )
-def detach(call: Call, member_id: str, body: DetachInput) -> Detached:
+def detach(member_id: str, body: DetachInput) -> Detached:
     """Take an identity out of a member again, within 30 days of the merge that brought it: it begins anew, as somebody
     else. What was bought and agreed stays with the member."""
-    call.outcome["reason"] = body.reason
-    return Detached(detaching.detach(member_id, body.identity).member_id)
+    return Detached(detaching.detach(member_id, body.identity, body.reason).member_id)

@@ -24,6 +24,16 @@ def load(merge_id: str) -> Versioned[Merge]:
     return found
 
 
+def merges_of(member_id: str) -> list[Merge]:
+    """Find the merges that name the member; from an index: one of the last moment may be missing."""
+    keys = [
+        (Merges, (raw["merge_id"]["S"],))
+        for index in (Merges.by_former, Merges.by_survivor)
+        for raw in read.query_all_raw(Merges, member_id, index=index)
+    ]
+    return [item.merge for item in read.batch_get(keys) if item is not None]
+
+
 def page(state: State, limit: int, cursor: str | None) -> tuple[list[Merge], str | None]:
     """Read a page of the merges in this state, newest first. Raises `cursor_invalid`."""
     listing = f"merges:{state}"

@@ -27,7 +27,8 @@ _SUBJECTS: tuple[Subject, ...] = ("privacy", "phone")
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """That two members are one person, or may be: `former` becomes, or is, the other. `how` it is known, `by` which
-    operator and for which `reason`; `wings` says of each kind of thing whether all of it is moved."""
+    operator and for which `reason`; `wings` says of each kind of thing whether all of it is moved; `detached_because`
+    why an identity was taken out of the member again."""
 
     merge_id: str
     former: str
@@ -39,6 +40,8 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     proposed_by: str | None = None
     ended_at: datetime | None = None
+    detached_at: datetime | None = None
+    detached_because: str | None = None
     wings: dict[str, bool] = {}
 
 

@@ -4,6 +4,7 @@
 |---|---|---|
 | two become one | Update identities, profile, who moved; Put merge, jobs; in one transaction | some 40 WRU |
 | one merge | Get merge | 1 RRU |
+| merges of a member | Query by_former, by_survivor, BatchGet | 0.5 RRU each, 1 each |
 | merges in a state, newest first | Query by_state | 0.5 RRU per 4 KB |
 | note that two may be one person | Put merge, must not exist | 2 WRU |
 | a code by which a member becomes one with another | Get, Put "code#<digits>" | 1 RRU, 1 WRU |
@@ -17,7 +18,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pynamodb.attributes import NumberAttribute, TTLAttribute, UnicodeAttribute
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
 from chalicelib.customers.members.merging.rules import Merge
@@ -39,6 +40,26 @@ class ByState(GlobalSecondaryIndex["Merges"]):
     since = UnicodeAttribute(range_key=True)
 
 
+class ByFormer(GlobalSecondaryIndex["Merges"]):
+    """Merges by who becomes another."""
+
+    class Meta:
+        index_name = "by_former"
+        projection = KeysOnlyProjection()
+
+    former = UnicodeAttribute(hash_key=True)
+
+
+class BySurvivor(GlobalSecondaryIndex["Merges"]):
+    """Merges by who stays."""
+
+    class Meta:
+        index_name = "by_survivor"
+        projection = KeysOnlyProjection()
+
+    survivor = UnicodeAttribute(hash_key=True)
+
+
 class Merges(Table):
     """A merge; or a code of six digits that a member shows to themselves on another phone."""
 
@@ -50,6 +71,8 @@ class Merges(Table):
     version = NumberAttribute(null=True)
     state = UnicodeAttribute(null=True)
     since = UnicodeAttribute(null=True)
+    former = UnicodeAttribute(null=True)
+    survivor = UnicodeAttribute(null=True)
     # of a code: whose it is, until when it is good (Unix milliseconds), and what came of it
     member_id = UnicodeAttribute(null=True)
     good_until = NumberAttribute(null=True)
@@ -57,6 +80,8 @@ class Merges(Table):
     expires = TTLAttribute(null=True)
 
     by_state = ByState()
+    by_former = ByFormer()
+    by_survivor = BySurvivor()
 
 
 def merge_of(one: str, other: str) -> str:
@@ -72,6 +97,8 @@ def merge_item(merge: Merge, version: int) -> Merges:
         version=version,
         state=merge.state,
         since=f"{clock.stamp(merge.at)}|{merge.merge_id}",
+        former=merge.former,
+        survivor=merge.survivor,
         expires=None if merge.state in _OPEN else clock.now() + KEPT,
     )
 

@@ -17,6 +17,17 @@ class OwnMerge(msgspec.Struct):
     state: State
 
 
+class OwnMergeData(msgspec.Struct, omit_defaults=True):
+    """That the mall has held the member and another account for one person, or may; how that is known, and what an
+    operator has written of it."""
+
+    merge_id: str
+    state: State
+    how: How
+    at: datetime
+    reason: str | None = None
+
+
 class MergeView(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
     """That two members are one person, or may be: who becomes whom, how that is known, who decided and why, and of what
     all is moved."""
@@ -31,6 +42,8 @@ class MergeView(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
     proposed_by: str | None
     reason: str | None
     ended_at: datetime | None
+    detached_at: datetime | None
+    detached_because: str | None
     wings: dict[str, bool]
 
 
@@ -53,5 +66,7 @@ def merge_view(merge: Merge) -> MergeView:
         proposed_by=merge.proposed_by,
         reason=merge.reason,
         ended_at=merge.ended_at,
+        detached_at=merge.detached_at,
+        detached_because=merge.detached_because,
         wings=merge.wings,
     )

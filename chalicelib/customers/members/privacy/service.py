@@ -13,7 +13,6 @@ from chalicelib.core import clock
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.core.refusals import BAD_CURSOR
 from chalicelib.customers.members.jobs import ERASE
-from chalicelib.customers.members.merging.tables import Merges
 from chalicelib.customers.members.ports import data_owners
 from chalicelib.customers.members.queries import profile
 from chalicelib.customers.members.refusals import MERGE_UNDER_WAY
@@ -97,7 +96,6 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
         tx.delete(Identities, (identity,))
     for one in person.absorbed:
         tx.delete(Members, (one.member_id, MOVED))
-        tx.delete(Merges, (one.merge_id,))
     returning.remember(tx, person)
     for whose in (member_id, *(one.member_id for one in person.absorbed)):
         tx.put(Members(whose, GONE, version=1))
