@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 
 from chalicelib.core import clock, ids
@@ -20,9 +21,12 @@ from chalicelib.growth.distribution.bindings.service import bind
 from chalicelib.growth.distribution.commissions import queries as commission_queries
 from chalicelib.growth.distribution.distributors import queries as distributor_queries
 from chalicelib.growth.distribution.distributors import service as distributors
+from chalicelib.growth.distribution.leaderboard import queries as leaderboards
 from chalicelib.growth.distribution.links import queries as link_queries
 from chalicelib.growth.distribution.links import service as links
 from chalicelib.growth.distribution.personal_data import DATA_OWNERS
+from chalicelib.growth.distribution.rules import DistributionRules
+from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.distribution.tables import (
     CUSTOMER,
     DEBT,
@@ -34,10 +38,11 @@ from chalicelib.growth.distribution.tables import (
 )
 from chalicelib.growth.distribution.ties.service import absorb_tie
 from chalicelib.growth.groupbuy.lobbies import queries as lobbies
+from chalicelib.growth.groupbuy.rules import Lottery
 from chalicelib.growth.groupbuy.tables import GroupActivities, bought_key
 from chalicelib.growth.payouts import queries as payout_queries
 from chalicelib.growth.payouts import service as payouts
-from chalicelib.growth.payouts.rules import WithdrawalRules
+from chalicelib.growth.payouts.rules import WithdrawalRules, quarter_of
 from chalicelib.growth.payouts.settings import WITHDRAWALS
 from chalicelib.growth.payouts.tables import Withdrawals, allowance_key
 from chalicelib.insight.reconciliation.ledger_checks.service import differences as book_differences
@@ -245,8 +250,6 @@ def test_a_customer_of_this_moment_is_bound_by_the_later_run(mall: SmallMall) ->
 
 
 def _bound_to(binding: Any, whom: str) -> Any:
-    import msgspec
-
     return msgspec.structs.replace(binding, inviter=whom)
 
 
@@ -294,6 +297,24 @@ def test_a_debt_goes_on_with_who_sells_nothing_yet(mall: SmallMall) -> None:
     distributors.apply(member_id)
     assert has(member_id)[1] == -70
     assert growth_differences(mall) == []
+
+
+def test_the_best_of_a_month_have_what_both_sold(mall: SmallMall) -> None:
+    held = DISTRIBUTION.fresh()
+    DISTRIBUTION.change(msgspec.structs.replace(held, leaderboard=True))
+    try:
+        (former, theirs), (member_id, ours) = seller(mall, brings=1), seller(mall, brings=1)
+        orders = [mall.buy(customer, ("pot", 1)) for customer in (*theirs, *ours)]
+        redirect(former, member_id)
+        for name in steps(former, member_id):
+            assert (name, growth_differences(mall)) == (name, [])
+        board = leaderboards.leaderboard(member_id, None)
+        assert (board.mine.sales_fen, board.mine.rank, len(board.items)) == (20_000, 1, 1)
+        mall.refund(orders[0])
+        assert leaderboards.leaderboard(member_id, None).mine.sales_fen == 10_000
+        assert growth_differences(mall) == []
+    finally:
+        DISTRIBUTION.change(held)
 
 
 # Ties
@@ -403,9 +424,6 @@ def test_a_visit_of_the_former_member_binds_the_one(mall: SmallMall) -> None:
 
 
 def test_an_unpaid_order_by_which_they_were_bound_lets_go_of_the_one(mall: SmallMall) -> None:
-    from chalicelib.growth.distribution.rules import DistributionRules
-    from chalicelib.growth.distribution.settings import DISTRIBUTION
-
     held = DISTRIBUTION.fresh()
     DISTRIBUTION.change(DistributionRules(enabled=True, bind_on="first_order"))
     try:
@@ -579,8 +597,6 @@ def _earn(member_id: str, fen: int) -> None:
 
 
 def _tax_rows() -> list[Any]:
-    from chalicelib.growth.payouts.rules import quarter_of
-
     return payout_queries.tax_rows(quarter_of(clock.now()), None)[0]
 
 
@@ -634,6 +650,23 @@ def test_a_seat_of_the_former_member_is_the_ones_to_see_to_leave_and_to_pay(mall
     assert growth_differences(mall) == []
 
 
+@pytest.mark.parametrize("moved", [False, True], ids=["orders as they were", "orders moved"])
+def test_a_draw_goes_by_orders_and_what_is_won_or_lost_is_the_ones(moved: bool, mall: SmallMall) -> None:
+    former, member_id = mall.customers[:2]
+    lottery = Lottery(winners=1, per="lobby")
+    activity = mall.activity("lottery", {2: 6_000}, lottery=lottery)
+    first = mall.buy(former, ("group", 1), group=mall.opens(activity))
+    merge(former, member_id)
+    if moved:
+        move_order(first, member_id)
+    # Somebody who is not them takes the last seat.
+    second = mall.buy(mall.customers[2], ("group", 1), group=mall.joins(first))
+    states = [mall.order(order).group.state for order in (first, second)]  # type: ignore[union-attr]
+    assert sorted(states) == ["lost", "won"]
+    assert mall.right_winners([first, second])
+    assert growth_differences(mall) == []
+
+
 def test_the_former_leader_is_shown_as_who_they_are_and_joins_no_lobby_of_their_own(mall: SmallMall) -> None:
     former, member_id = mall.customers[:2]
     activity = mall.activity("fixed", {3: 6_000})
@@ -648,8 +681,6 @@ def test_the_former_leader_is_shown_as_who_they_are_and_joins_no_lobby_of_their_
 
 
 def _named(profile: Any) -> Any:
-    import msgspec
-
     return msgspec.structs.replace(profile, nickname="林小茶", shown_nickname="林小茶")
 
 

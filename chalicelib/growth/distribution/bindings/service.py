@@ -213,11 +213,13 @@ class Referrals:
         if binding_key(profile.member_id) not in found:
             return Referral()
         rules, now = DISTRIBUTION.current(), clock.now()
+        selves = {profile.member_id, *(one.member_id for one in profile.absorbed)}
         bound, own = found[binding_key(profile.member_id)], found[distributor_key(profile.member_id)]
         plan = None
         if bound is None or not bound.binding.live(now):
             links = read.batch_get([(Links, (invite.token,)) for invite in _open(profile, bound, now)])
-            ways = (_plan(profile.member_id, link, bound, own, rules) for link in links if link is not None)
+            others = (link for link in links if link is not None and link.link.member_id not in selves)
+            ways = (_plan(profile.member_id, link, bound, own, rules) for link in others)
             plan = next((way for way in ways if way is not None), None)
             inviter = None if plan is None else plan.binding.inviter
         else:
@@ -225,7 +227,6 @@ class Referrals:
         chain = []
         if rules.self_purchase and own is not None and own.distributor.state == "active":
             chain.append(profile.member_id)
-        selves = {profile.member_id, *(one.member_id for one in profile.absorbed)}
         while inviter is not None and inviter not in selves and len(chain) < rules.levels:
             chain.append(inviter)
             inviter = _inviter(inviter, now) if len(chain) < rules.levels else None
