@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.ledger import rules as ledger
+from chalicelib.ledger.checks import audit_balances
 from chalicelib.ledger.rules import Balance, BalanceChange, Entry, Posting, Sale, Turnover
 
 AT = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -144,6 +145,38 @@ def test_an_entry_of_two_members_is_no_change_of_one() -> None:
     made = ledger.entry("c", "o", AT, ("member:a:available", 5), ("member:b:available", -5))
     with pytest.raises(ValueError, match="entry c of o concerns two members"):
         ledger.change_of(made)
+
+
+@given(st.integers(-9, 9), st.integers(-9, 9), st.integers(0, 9), st.integers(0, 9), st.integers(1, 3))
+def test_what_a_member_has_moves_to_who_they_turned_out_to_be_but_not_what_is_on_its_way(
+    pending: int, available: int, withdrawing: int, withdrawn: int, number: int
+) -> None:
+    found = Balance(pending=pending, available=available, withdrawing=withdrawing, withdrawn=withdrawn)
+    made = ledger.transferred("a", "b", number, AT, found)
+    if not (pending or available or withdrawn):
+        assert made is None
+        return
+    assert made is not None
+    assert (made.about, made.cause) == ("a", "merge:a" if number == 1 else f"merge:a:{number}")
+    given_, got = ledger.changes_of(made)
+    assert (given_.member_id, got.member_id) == ("a", "b")
+    assert got.change == Balance(pending=pending, available=available, withdrawn=withdrawn)
+    assert ledger.change_of(made) == got
+    assert got.turnover == Turnover(transferred=pending + available)
+    assert given_.turnover == Turnover(transferred=-pending - available)
+    assert got.turnover.net == got.change.owed
+    kept = {"a": Balance(withdrawing=withdrawing), "b": got.change}
+    legs = [(f"member:a:{kind}", -getattr(found, kind)) for kind in KINDS]
+    before = ledger.entry("begun", "w", AT, *legs, ("x", -sum(fen for _, fen in legs)))
+    months = {
+        one.member_id: [ledger.Month("2026-11", one.turnover, {})] for one in (given_, got) if one.turnover.transferred
+    }
+    told = audit_balances([before, made], kept, months)
+    assert [one for one in told if "statements" not in one.what] == []
+    for other in (("member:b:withdrawing", 1), ("member:c:pending", 1)):
+        moved = [(one.account, one.amount_fen) for one in made.postings]
+        wrong = ledger.entry(made.cause, "a", AT, *moved, other, ("x", -1))
+        assert any("concerns" in one.what for one in audit_balances([wrong], kept, months))
 
 
 # What all of it comes to

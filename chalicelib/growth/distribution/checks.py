@@ -176,7 +176,7 @@ def _order_faults(order: Order | None, made: Sequence[Commission], posted: _Stan
     for one in made:
         if chain.get(one.level) != (one.earned_as or one.member_id):
             yield f"pays {one.member_id} on level {one.level}, who is not in its chain"
-    if len(set(order.chain)) < len(order.chain) or order.placed_by in order.chain[1:]:
+    if len(set(order.chain)) < len(order.chain) or (order.placed_as or order.member_id) in order.chain[1:]:
         yield "has somebody twice in its chain"
     yield from cap_faults(made)
     yield from product_rate_faults(made)

@@ -119,7 +119,7 @@ def _seat_faults(order: Order, seat: Seat, seats: list[SeatItem]) -> Iterator[st
     if item is None:
         if seat.state != "released":  # a member who gave a seat up may have sat down again with another order
             yield f"has a {seat.state} seat that the lobby does not know"
-    elif (item.state, item.member_id) != (seat.state, order.placed_by):
+    elif (item.state, item.member_id) != (seat.state, order.placed_as or order.member_id):
         yield f"says {seat.state}, the lobby says {item.state}"
 
 

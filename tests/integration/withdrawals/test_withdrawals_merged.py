@@ -35,7 +35,7 @@ def test_the_old_token_goes_on_and_each_login_is_paid_what_it_asked_for(
         begun: openid, again: openid, own: profile(shopper.member_id).openid,
     }  # fmt: skip
     former.post(PATH, {"amount_fen": 100}, key="four").refused(422, "withdrawal_limit")
-    for number, outcome in ((begun, "SUCCESS"), (again, "FAIL"), (own, "SUCCESS")):
+    for number, outcome in ((begun, "confirm"), (again, "fail"), (own, "confirm")):
         end(wechat, number, outcome)
     run_jobs(mall_clock, 700)
     absorb(former.member_id, shopper.member_id)

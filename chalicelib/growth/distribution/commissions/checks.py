@@ -67,7 +67,7 @@ def commission_differences(commission: Commission, order: Order, is_capped: bool
     above their cap."""
     about = f"{commission.order_id} level {commission.level}"
     found: list[Difference] = []
-    if commission.buyer_id not in (order.placed_by, order.member_id):
+    if commission.buyer_id not in (order.placed_as, order.member_id):
         found.append(Difference(about, f"the buyer is {order.member_id}, not {commission.buyer_id}"))
     if [line.sku_id for line in commission.lines] != [line.sku_id for line in order.lines]:
         return [*found, Difference(about, "its lines are not those of the order")]
