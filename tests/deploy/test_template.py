@@ -19,7 +19,6 @@ from bench.cost import traffic
 from chalicelib.core.metrics import NAMESPACE, Metric
 from chalicelib.core.settings import settings
 from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, Lane
-from chalicelib.platform.store import tools
 from infra import alarms, functions, package, permissions, sam, tables
 from infra.functions import FUNCTIONS
 
@@ -216,7 +215,7 @@ def test_no_stream_has_more_readers_than_dynamodb_serves(resources: Json) -> Non
 
 def test_every_table_is_kept_and_guarded(resources: Json) -> None:
     prefix = settings().table_prefix
-    for table in tools.tables():
+    for table in tables.every_table():
         resource = resources[tables.logical_id(table)]
         properties = resource["Properties"]
         assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
@@ -249,8 +248,8 @@ def test_the_tables_are_made_as_the_code_says_them(template: Json, resources: Js
         client = boto3.client("dynamodb", **where)
         made = {name: client.describe_table(TableName=name)["Table"] for name in client.list_tables()["TableNames"]}
     prefix = settings().table_prefix
-    assert len(made) == len(tools.tables()) > 20
-    for table in tools.tables():
+    assert len(made) == len(tables.every_table()) > 20
+    for table in tables.every_table():
         name = "yutang-" + table.Meta.table_name.removeprefix(prefix)
         told, schema = made[name], table._get_schema()
         assert keys(told["KeySchema"]) == keys(schema["key_schema"])
