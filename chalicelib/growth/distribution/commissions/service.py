@@ -116,7 +116,9 @@ def _make(tx: Transaction, found: Versioned[Order]) -> None:
         return
     now = clock.now()
     bound = bound or _bound_now(order.member_id)
-    inviter, buyer = ("", "") if bound is None else (bound.inviter, bound.member_id)
+    inviter, buyer = (
+        ("", "") if bound is None or not _counts(bound, order.member_id) else (bound.inviter, bound.member_id)
+    )
     made = [
         msgspec.structs.replace(one, own_customer=True, on_board=rules.leaderboard)
         if inviter and inviter in (one.member_id, one.earned_as)
@@ -249,11 +251,16 @@ def _count_for_tier(tx: Transaction, commission: Commission, buyer_id: str) -> N
 def _count_for_binding(tx: Transaction, commission: Commission, base_fen: int) -> None:
     """Count what the buyer has paid for their inviter, unless they were bound to another since."""
     bound = read.get(Distributors, commission.buyer_id, BINDING) or _bound_now(commission.buyer_id)
-    if bound is None or bound.binding.bound_at > commission.created_at:
+    if bound is None or not _counts(bound, commission.buyer_id) or bound.binding.bound_at > commission.created_at:
         return
     if bound.inviter and bound.inviter in (commission.member_id, commission.earned_as):
         counts = [Distributors.paid_fen.add(base_fen)]
         tx.update(*binding_key(bound.member_id), counts, Distributors.inviter == bound.inviter, Conflict)
+
+
+def _counts(bound: Distributors, buyer_id: str) -> bool:
+    """Tell whether it counts on the tie what was bought by that member, who may be another by now."""
+    return buyer_id == bound.member_id or buyer_id in bound.binding.also
 
 
 def _count_on_board(tx: Transaction, commission: Commission, base_fen: int) -> None:
