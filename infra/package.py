@@ -43,6 +43,8 @@ _PARAMETERS = {
     "YUTANG_WECHAT_APPID": "WechatAppid",
     "YUTANG_WECHAT_MCHID": "WechatMchid",
     "YUTANG_WECHAT_MERCHANT_SERIAL": "WechatMerchantSerial",
+    "YUTANG_WECHAT_OA_APPID": "WechatOaAppid",
+    "YUTANG_WECHAT_OPEN_PLATFORM": "WechatOpenPlatform",
     "YUTANG_UPLOADS_BUCKET": uploads.BUCKET,
     "YUTANG_PICTURES_URL": "PicturesUrl",
     "YUTANG_CDN_SECONDS": "CdnSeconds",

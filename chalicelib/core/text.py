@@ -35,9 +35,8 @@ _JOINED = (
 )
 _SEEN = rf"(?:[^{_FORBIDDEN}]|{_JOINED})*$(?!\n)"
 
-#: A name, as a pattern of msgspec and OpenAPI; and one that may be left empty.
-NAME = rf"^(?=.*[^{BLANK}]){_SEEN}"
-NAME_OR_EMPTY = rf"^(?:$|(?=.*[^{BLANK}])){_SEEN}"
+#: A name, as a pattern of msgspec and OpenAPI, or nothing: where there must be one, the least length says so.
+NAME = rf"^(?:$|(?=.*[^{BLANK}])){_SEEN}"
 
 
 def normal(text: str) -> str:
@@ -76,7 +75,7 @@ def _normal(value: Any) -> Any:
 
 def is_name(text: str) -> bool:
     """Say whether others may be shown this as a name."""
-    return re.match(NAME, text) is not None
+    return bool(text) and re.match(NAME, text) is not None
 
 
 #: Hangul's syllables, as Unicode's annex 29 tells their parts apart.

@@ -17,7 +17,6 @@ from chalicelib.core.settings import settings
 from chalicelib.customers.members.consents import service
 from chalicelib.customers.members.content import service as content
 from chalicelib.customers.members.content.rules import verdict_of
-from chalicelib.customers.members.followers import service as followers
 from chalicelib.platform.web.endpoint import CALLBACK, Call, Reply, endpoint
 from chalicelib.platform.web.types import Answer
 
@@ -84,12 +83,18 @@ def _checked(message: dict[str, Any], _at: datetime) -> None:
     content.take_verdict(str(message.get("trace_id") or ""), verdict_of(message))
 
 
+def _hear_of_follower(openid: str, at: datetime, *, follows: bool, scene: str = "") -> None:
+    from chalicelib.customers.members.followers import service as followers  # no shopper waits for it
+
+    followers.hear(openid, at, follows=follows, scene=scene)
+
+
 def _followed(message: dict[str, Any], at: datetime) -> None:
-    followers.hear(_openid(message), at, follows=True, scene=str(message.get("EventKey") or ""))
+    _hear_of_follower(_openid(message), at, follows=True, scene=str(message.get("EventKey") or ""))
 
 
 def _unfollowed(message: dict[str, Any], at: datetime) -> None:
-    followers.hear(_openid(message), at, follows=False)
+    _hear_of_follower(_openid(message), at, follows=False)
 
 
 #: What is done about an event of the official account's.

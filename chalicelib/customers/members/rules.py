@@ -34,7 +34,7 @@ Segment = Literal["new", "first_order", "repeat", "loyal", "silent"]
 #: What people write, in any script, on one line: no control characters, no line end after it either.
 _TEXT = r"^[^\x00-\x1f\x7f]*$(?!\n)"
 #: May be empty: who has none is shown as NAMELESS.
-Nickname = Annotated[str, Meta(max_length=32, pattern=text.NAME_OR_EMPTY)]
+Nickname = Annotated[str, Meta(max_length=32, pattern=text.NAME)]
 Name = ShortText
 #: Parts of an address, on one line however they were pasted. Some cities have no districts.
 Place = Annotated[Line64, Meta(min_length=1)]

@@ -98,8 +98,8 @@ _BOUNDS: dict[str, Reason] = {
 _LENGTH = r"^Expected `(?P<kind>\w+)` of length (?P<sign>>=|<=) (?P<limit>\d+)$"
 _BOUND = r"^Expected `\w+` (?P<sign>>=|<=|>|<) (?P<limit>\S+)$"
 _EXPECTED = r"^Expected `(?P<kind>[^`]*)`(?:, got `[^`]*`)?$"
-#: The patterns of names, as msgspec shows them.
-_NAMES = (repr(text.NAME), repr(text.NAME_OR_EMPTY))
+#: The pattern of names, as msgspec shows it.
+_NAME = repr(text.NAME)
 _PLAIN: dict[str, Reason] = {
     r"^Expected `\w+` matching regex ": refusals.WRONG_FORMAT,
     r"^Invalid enum value ": refusals.NOT_A_CHOICE,
@@ -134,7 +134,7 @@ def _error(what: str, field: str) -> FieldError:
         return _LENGTHS[of_text, match["sign"]].at(field, limit=limit)
     if match := re.match(_BOUND, what):
         return _BOUNDS[match["sign"]].at(field, limit=_number(match["limit"]))
-    if what.endswith(_NAMES):
+    if what.endswith(_NAME):
         return refusals.NOT_A_NAME.at(field)
     for pattern, reason in _PLAIN.items():
         if re.match(pattern, what):

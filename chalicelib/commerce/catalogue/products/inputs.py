@@ -21,7 +21,7 @@ OrderLimit = Quantity
 LongText = Annotated[str, Meta(max_length=60_000)]
 #: Bytes of a product as it comes in: room for a long detail, however its characters are written.
 BODY_MAX = 1024 * 1024
-Unit = Annotated[str, Meta(max_length=16, pattern=text.NAME_OR_EMPTY)]
+Unit = Annotated[str, Meta(max_length=16, pattern=text.NAME)]
 Role = Literal["", "traffic", "hit", "profit", "new", "image"]
 Value = Literal["practical", "experience", "added", "other"]
 Values = Annotated[list[Value], Meta(max_length=4)]

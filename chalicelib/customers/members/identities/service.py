@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,6 @@ from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.consents.rules import agreed, withdrawn
 from chalicelib.customers.members.identities.rules import Evidence, Identity, kind_of
 from chalicelib.customers.members.merging import rules as merging_rules
-from chalicelib.customers.members.merging import service as merging
 from chalicelib.customers.members.rules import Profile, without_login
 from chalicelib.customers.members.service import change_profile, given_phone
 from chalicelib.customers.members.sessions import rules as sessions
@@ -59,10 +59,17 @@ def recognise(member: Profile, unionid: str | None, evidence: Evidence = "login"
         return other
     if not merging_rules.may_by_itself(member, other):
         metrics.add(Metric.IDENTITY_CONFLICTS)
-        merging.suggest(member.member_id, other.member_id, "unionid")
+        _merging().suggest(member.member_id, other.member_id, "unionid")
         return member
-    merge = merging.unite(member.member_id, other.member_id, "unionid")
+    merge = _merging().unite(member.member_id, other.member_id, "unionid")
     return member_queries.profile(merge.survivor)
+
+
+def _merging() -> Any:
+    """What makes two members one: imported by the few logins at which that is so."""
+    from chalicelib.customers.members.merging import service
+
+    return service
 
 
 def _known_by(member: Profile, unionid: str) -> Profile:
@@ -115,8 +122,8 @@ def set_phone(member_id: str, subject: str, code: str, version: str) -> Profile:
     if other is None:
         return member
     if MERGING.current().merge_on_phone and merging_rules.may_by_itself(member, other):
-        return member_queries.profile(merging.unite(member_id, owner, "phone").survivor)
-    merging.suggest(member_id, owner, "phone")
+        return member_queries.profile(_merging().unite(member_id, owner, "phone").survivor)
+    _merging().suggest(member_id, owner, "phone")
     return member
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import msgspec
-
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
@@ -17,6 +15,7 @@ from chalicelib.customers.members.merging import service as merging
 from chalicelib.customers.members.merging.queries import stored
 from chalicelib.customers.members.merging.rules import Merge
 from chalicelib.customers.members.merging.tables import Merges, code_key
+from chalicelib.customers.members.merging.views import MergeCode
 from chalicelib.customers.members.refusals import CODE_NOT_GOOD, OWN_CODE
 from chalicelib.customers.members.rules import check_admitted
 from chalicelib.platform.store import read
@@ -31,13 +30,6 @@ _TRIES = 5
 _WRONG_OF_ALL = 60
 #: How often another code is drawn where somebody has that one.
 _DRAWS = 5
-
-
-class MergeCode(msgspec.Struct, frozen=True):
-    """Six digits to be entered in the other login, and until when they are good."""
-
-    code: str
-    expires_at: datetime
 
 
 def issue(member_id: str) -> MergeCode:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.customers.members.merge_codes import service as codes
-from chalicelib.customers.members.merge_codes.service import MergeCode
 from chalicelib.customers.members.merging.inputs import MergeInput
-from chalicelib.customers.members.merging.views import OwnMerge
+from chalicelib.customers.members.merging.views import MergeCode, OwnMerge
 from chalicelib.platform.web.endpoint import MEMBER, Call, endpoint
 
 
@@ -16,6 +14,8 @@ def issue_code(call: Call) -> MergeCode:
     They are good for five minutes, and for one merge. Who else enters them has my orders and my balance: they are for
     nobody's eyes but mine.
     """
+    from chalicelib.customers.members.merge_codes import service as codes  # only those who merge pay for it
+
     return codes.issue(call.caller)
 
 
@@ -31,5 +31,7 @@ def merge(call: Call, body: MergeInput) -> OwnMerge:
     Both stay logged in. What was both's is together within a minute or so; a coupon that an unpaid order holds, and a
     withdrawal, when they have ended. The same code again gives what came of it.
     """
+    from chalicelib.customers.members.merge_codes import service as codes
+
     made = codes.redeem(call.caller, body.code)
     return OwnMerge(made.merge_id, made.state)

@@ -10,6 +10,13 @@ from chalicelib.customers.members.identities.rules import How
 from chalicelib.customers.members.merging.rules import Merge, State
 
 
+class MergeCode(msgspec.Struct):
+    """Six digits to be entered in the other login, and until when they are good."""
+
+    code: str
+    expires_at: datetime
+
+
 class OwnMerge(msgspec.Struct):
     """What became of the two logins of a member."""
 
