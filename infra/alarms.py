@@ -101,6 +101,10 @@ def alarms(stage: str, workers: int) -> dict[str, Alarm]:
         "BooksDiffer": own(
             "An order, a withdrawal or a balance and its entries in the journal do not agree", Metric.BOOKS_DIFFER, 1
         ),
+        "IdentityConflicts": own(
+            "Ten logins in an hour had a unionid of another who logs in, too: is the mini-program bound to another "
+            "account at the open platform?", Metric.IDENTITY_CONFLICTS, 10, seconds=60 * _MINUTE,
+        ),
         "DefinitionsUnreadable": own(
             "A segment or tag cannot be read by this version of the mall, and is not decided",
             Metric.DEFINITIONS_UNREADABLE, 1,
