@@ -1,5 +1,5 @@
 """`make audit`: read all of a mall (orders, entries, balances, stock, coupons, commissions, lobbies, withdrawals,
-segments) and compare it.
+segments, members) and compare it.
 
     python -m tools.audit                                     the mall that `make run` opened, and the sandbox's books
     python -m tools.audit --tables PREFIX --region REGION     a deployed mall, or a copy that was restored
@@ -41,6 +41,8 @@ from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock, settings
 from chalicelib.core.difference import Difference
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members.checks import Records as MemberRecords
+from chalicelib.customers.members.checks import audit as audit_members
 from chalicelib.growth.distribution.checks import Records
 from chalicelib.growth.distribution.checks import audit as audit_distribution
 from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
@@ -92,6 +94,7 @@ class Books(msgspec.Struct, frozen=True):
     distribution: Records
     drawings: list[Drawing]
     segments: SegmentRecords
+    members: MemberRecords
     terms: Terms
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
@@ -124,6 +127,7 @@ class Books(msgspec.Struct, frozen=True):
             + counted
             + members
             + audit_segments(self.segments, self.at)
+            + audit_members(self.members)
             + (self.jobs if self.at else [])
         )
 
@@ -237,6 +241,7 @@ def read(sandbox_url: str | None) -> Books:
         distribution=growth_books.distribution(),
         drawings=growth_books.drawings(),
         segments=growth_books.segments(coupons, orders),
+        members=growth_books.members(),
         terms=_terms(coupons),
         payouts={version: rules for version, (rules, _) in WITHDRAWALS.history().items()},
         jobs=_jobs(),
@@ -293,7 +298,6 @@ def _terms(coupons: list[Held]) -> Terms:
     """What orders were placed under: every version of each promotion that was kept."""
     from chalicelib.commerce.pricing.settings import PRICING
     from chalicelib.commerce.pricing.tables import Pricing
-    from chalicelib.customers.members.tables import MOVED, Members
     from chalicelib.platform.store import tools
 
     kept: list[tuple[Any, Any]] = [(one.promotion, one.version) for one in tools.scan(Pricing)]
@@ -301,7 +305,7 @@ def _terms(coupons: list[Held]) -> Terms:
         coupons={one.coupon.coupon_id: one for one in coupons},
         promotions={(one.promotion_id, int(version)): one.promotion for one, version in kept if one and version},
         floor_bp=max(rules.floor_bp for rules, _ in PRICING.history().values()),
-        merged={one.member_id: one.moved_to for one in tools.scan(Members) if one.part == MOVED},
+        merged=growth_books.moved(),
     )
 
 

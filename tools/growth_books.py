@@ -11,6 +11,8 @@ from chalicelib.commerce.coupons.rules import Held
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.customers.events.rules import Event
+from chalicelib.customers.members.checks import Person as Member
+from chalicelib.customers.members.checks import Records as MemberRecords
 from chalicelib.customers.members.rules import Profile
 from chalicelib.growth.distribution.checks import Records
 from chalicelib.growth.distribution.distributors.checks import BindingRecord
@@ -27,6 +29,26 @@ def moved() -> dict[str, str]:
     from chalicelib.platform.store import tools
 
     return {item.member_id: str(item.moved_to) for item in tools.scan(Members) if item.part == MOVED}
+
+
+def members() -> MemberRecords:
+    """Read who is there, by which identities, and who became whom."""
+    from chalicelib.customers.members.tables import PROFILE, Identities, Members
+    from chalicelib.platform.store import tools
+
+    people = [item.profile for item in tools.scan(Members) if item.part == PROFILE]
+    return MemberRecords(
+        persons={
+            one.member_id: Member([each.key for each in one.identities], [each.member_id for each in one.absorbed])
+            for one in people
+        },
+        identities={
+            item.identity: item.member_id
+            for item in tools.scan(Identities)
+            if item.member_id and not item.identity.startswith(("left:", "blocked:"))
+        },
+        moved=moved(),
+    )
 
 
 def distribution() -> Records:
