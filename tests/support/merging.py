@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.customers.members import queries
 from local.client import Shopper
 
 
@@ -10,3 +11,9 @@ def merge_by_code(one: Shopper, other: Shopper) -> str:
     code = one.post("/v1/me/merge-codes").ok(201)["code"]
     made: str = other.post("/v1/me/merges", {"code": code}).ok(202)["merge_id"]
     return made
+
+
+def sorted_out(one: Shopper, other: Shopper) -> tuple[Shopper, Shopper]:
+    """Tell who stays, and who became them."""
+    stays = queries.resolved(one.member_id)
+    return (one, other) if stays == one.member_id else (other, one)

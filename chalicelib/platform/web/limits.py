@@ -38,19 +38,29 @@ def count_call(what: str, who: str, most: int, seconds: int = MINUTE) -> None:
     Raises `too_many_requests` beyond so many in it; `retry_after` is when the next one begins, in seconds.
     """
     now = clock.unix()
-    key = (f"{what}#{ids.digest(who.encode())}#{now // seconds}",)
-    ends = clock.now() + timedelta(seconds=seconds) + _KEPT
-    after = write(Limits, key, [Limits.times.add(1), Limits.expires.set(ends)])
-    if int(after["times"]["N"]) > most:
+    if _counted(what, who, now // seconds, seconds) > most:
         raise MallError("too_many_requests", retry_after=seconds - now % seconds)
 
 
-def check_calls(what: str, who: str, most: int, seconds: int) -> None:
-    """Raise `too_many_requests` where `count_call` has counted so many in the time that runs; nothing is counted."""
+def count_strictly(what: str, who: str, most: int, seconds: int) -> None:
+    """Count one call as `count_call` does, and those of the time before this one with it: whenever so many seconds
+    begin, there are no more in them. For what is guessed at."""
     now = clock.unix()
-    item = read.get(Limits, f"{what}#{ids.digest(who.encode())}#{now // seconds}")
-    if item is not None and item.times >= most:
+    times = _counted(what, who, now // seconds, seconds)
+    before = read.get(Limits, _key(what, who, now // seconds - 1))
+    if times + (0 if before is None else int(before.times)) > most:
         raise MallError("too_many_requests", retry_after=seconds - now % seconds)
+
+
+def _counted(what: str, who: str, number: int, seconds: int) -> int:
+    """Count one call in this time; how many there are in it then."""
+    ends = clock.now() + timedelta(seconds=seconds) + _KEPT
+    after = write(Limits, (_key(what, who, number),), [Limits.times.add(1), Limits.expires.set(ends)])
+    return int(after["times"]["N"])
+
+
+def _key(what: str, who: str, number: int) -> str:
+    return f"{what}#{ids.digest(who.encode())}#{number}"
 
 
 class _Minute:

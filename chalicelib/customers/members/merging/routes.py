@@ -11,12 +11,13 @@ from chalicelib.platform.web.endpoint import MEMBER, Call, endpoint
 def issue_code(call: Call) -> MergeCode:
     """Give me six digits that I enter where I am logged in with my other WeChat account: then the two are one member.
 
-    They are good for five minutes, and for one merge. Who else enters them has my orders and my balance: they are for
-    nobody's eyes but mine.
+    They are good for five minutes, for one merge, and while I am logged in here. Who else enters them has my orders and
+    my balance: they are for nobody's eyes but mine.
     """
     from chalicelib.customers.members.merge_codes import service as codes  # only those who merge pay for it
 
-    return codes.issue(call.caller)
+    assert call.token is not None
+    return codes.issue(call.caller, call.token)
 
 
 @endpoint(

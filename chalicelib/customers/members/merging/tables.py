@@ -73,8 +73,11 @@ class Merges(Table):
     since = UnicodeAttribute(null=True)
     former = UnicodeAttribute(null=True)
     survivor = UnicodeAttribute(null=True)
-    # of a code: whose it is, until when it is good (Unix milliseconds), and what came of it
+    # of a code: whose it is, by which token of theirs it was asked for (whom that was made for, and when), until when
+    # it is good (Unix milliseconds), and what came of it
     member_id = UnicodeAttribute(null=True)
+    subject = UnicodeAttribute(null=True)
+    issued_at = UnicodeAttribute(null=True)
     good_until = NumberAttribute(null=True)
     used_for = UnicodeAttribute(null=True)
     expires = TTLAttribute(null=True)
