@@ -23,6 +23,8 @@ from chalicelib.platform.store.versioned import Conflict
 
 #: How long what waits for something else to end waits, in seconds.
 _WAIT_SECONDS = 60.0
+#: And until it is looked again who somebody is, who became another in this moment.
+_AGAIN_SECONDS = 1.0
 
 
 def absorb(job: Job) -> None:
@@ -35,6 +37,8 @@ def absorb(job: Job) -> None:
     former = job.task.payload["former"]
     member_id = member_queries.resolved(job.task.payload["survivor"])
     if member_queries.current(member_id) is None:
+        if member_queries.resolved(member_id) != member_id:
+            raise RetryLater(_AGAIN_SECONDS)  # they became another between the two reads: nobody has left
         for owner in data_owners():
             owner.erase(former)
         return
@@ -43,7 +47,7 @@ def absorb(job: Job) -> None:
     if not all(wings.values()):
         raise RetryLater(_WAIT_SECONDS)
     if which != "first":
-        _settle(member_id, former)
+        _settle(member_queries.resolved(member_id), former)
 
 
 def _moved(owner: DataOwner, former: str, member_id: str) -> bool:

@@ -14,7 +14,7 @@ from chalicelib.core.errors import FieldError, MallError
 from chalicelib.core.refusals import BAD_CURSOR
 from chalicelib.customers.members.jobs import ERASE
 from chalicelib.customers.members.ports import data_owners
-from chalicelib.customers.members.queries import profile
+from chalicelib.customers.members.queries import stored_profile
 from chalicelib.customers.members.refusals import MERGE_UNDER_WAY
 from chalicelib.customers.members.returning import service as returning
 from chalicelib.customers.members.rules import is_settled
@@ -34,7 +34,7 @@ from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import cursors
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import commit, retry
+from chalicelib.platform.store.versioned import Conflict, commit, retry
 
 #: How many things one part of the document has, before the page that reaches it.
 _ITEMS_MAX = 200
@@ -78,7 +78,8 @@ def erase(member_id: str, waive_balance: bool = False) -> None:
 
 
 def _erase_once(member_id: str, waive_balance: bool) -> None:
-    person = profile(member_id)
+    known = stored_profile(member_id)
+    person = known.value
     tx = Transaction()
     hindrances: dict[str, FieldError] = {}
     if not is_settled(person):
@@ -90,7 +91,8 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
             hindrances[owner.name] = error
     if hindrances:
         raise MallError("account_open", errors=tuple(hindrances.values()), hindrances=list(hindrances))
-    tx.delete(Members, (member_id, PROFILE), Members.version.exists(), MallError("unauthenticated"))
+    # Whoever was merged into them in this moment has to be erased with them, or to be there for what is theirs.
+    tx.delete(Members, (member_id, PROFILE), Members.version == known.version, Conflict)
     tx.delete(Members, (member_id, ADDRESSES))
     for identity in identities_of(person):
         tx.delete(Identities, (identity,))

@@ -1,0 +1,122 @@
+"""Two members become one in the very moment in which one of them becomes a third, or leaves: nobody is lost, and
+nothing of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chalicelib.commerce.cart import queries as cart
+from chalicelib.commerce.cart.service import put
+from chalicelib.core.errors import MallError
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members.absorbing import service as absorbing
+from chalicelib.customers.members.merging.service import unite
+from chalicelib.customers.members.ports import DataOwner, data_owners
+from chalicelib.customers.members.privacy import service as privacy
+from chalicelib.customers.members.rules import is_settled
+from chalicelib.customers.members.tables import Identities, identities_of
+from chalicelib.platform.store import read
+from tests.support.growth_merges import person
+from tests.support.small_mall import SmallMall, opened
+
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def open_mall(dynamodb: str) -> Iterator[SmallMall]:
+    with opened("merged-meanwhile") as mall:
+        yield mall
+
+
+@pytest.fixture
+def mall(open_mall: SmallMall) -> SmallMall:
+    open_mall.reopen()
+    return open_mall
+
+
+def becomes(former: str, survivor: str) -> str:
+    """The one becomes the other, who joined before; the one who stays."""
+    made = unite(former, survivor, "code")
+    assert (made.former, made.survivor) == (former, survivor)
+    return made.survivor
+
+
+def once(what: Callable[[], object]) -> Callable[[], None]:
+    """Do it the first time."""
+    left = [what]
+
+    def do() -> None:
+        if left:
+            left.pop()()
+
+    return do
+
+
+def people(mall: SmallMall, count: int) -> list[str]:
+    """So many people, of whom each joined a moment after the one before."""
+    found = []
+    for _ in range(count):
+        mall.clock.advance(1)
+        found.append(person(mall))
+    return found
+
+
+def test_who_leaves_as_another_becomes_them_does_not_leave_that_one_behind(
+    mall: SmallMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member_id, former = people(mall, 2)
+    login = identities_of(member_queries.profile(former))[0]
+    meanwhile = once(lambda: becomes(former, member_id))
+
+    def owners() -> list[DataOwner]:
+        meanwhile()
+        return list(data_owners())
+
+    monkeypatch.setattr(privacy, "data_owners", owners)
+    with pytest.raises(MallError, match="account_open"):
+        privacy.erase(member_id)
+    mall.wait(DAY + 120)
+    assert member_queries.current(read.get(Identities, login).member_id) is not None
+    privacy.erase(member_id)
+    assert read.get(Identities, login) is None
+
+
+def test_what_was_anothers_is_not_erased_as_who_has_it_becomes_a_third(
+    mall: SmallMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, member_id, former = people(mall, 3)
+    put(former, mall.skus["pot"], 3, None)
+    becomes(former, member_id)
+    resolved = member_queries.resolved
+    meanwhile = once(lambda: becomes(member_id, last))
+
+    def told(of: str) -> str:
+        found = resolved(of)
+        if of == member_id:
+            meanwhile()
+        return found
+
+    monkeypatch.setattr(absorbing.member_queries, "resolved", told)
+    mall.wait(DAY + 120)
+    assert [(line.sku_id, line.quantity) for line in cart.lines(last)] == [(mall.skus["pot"], 3)]
+    assert is_settled(member_queries.profile(last))
+
+
+def test_all_is_known_to_be_moved_minutes_after_who_moved_it_became_a_third(
+    mall: SmallMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, member_id, former = people(mall, 3)
+    becomes(former, member_id)
+    mall.wait(30)
+    meanwhile = once(lambda: becomes(member_id, last))
+
+    def owners() -> list[DataOwner]:
+        meanwhile()
+        return list(data_owners())
+
+    monkeypatch.setattr(absorbing, "data_owners", owners)
+    mall.wait(120)
+    assert member_queries.resolved(former) == last
+    assert is_settled(member_queries.profile(last))
