@@ -23,8 +23,9 @@ def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", o
     """A distributor with that much to withdraw, as an order would have left them; they have a profile and a token.
     WeChat knows them, unless another `openid` is given."""
     from chalicelib.core import clock, ids
+    from chalicelib.core.settings import settings
     from chalicelib.customers.members.rules import Addresses, Profile
-    from chalicelib.customers.members.tables import ADDRESSES, Members, profile_item
+    from chalicelib.customers.members.tables import ADDRESSES, Identities, Members, mini_identity, profile_item
     from chalicelib.gateways.wechat import mini
     from chalicelib.growth.distribution.rules import Distributor
     from chalicelib.growth.distribution.tables import distributor_item
@@ -39,6 +40,7 @@ def earner(send: Transport, sandbox: Sandbox, fen: int, state: str = "active", o
     openid = openid or mini.code2session(sandbox.post("login", {"user": user})["code"]).openid
     tx.create(profile_item(Profile(member_id=member_id, openid=openid, joined_at=now)))
     tx.create(Members(member_id, ADDRESSES, addresses=Addresses(), version=1))
+    tx.put(Identities(mini_identity(settings().wechat_appid, openid), member_id=member_id))
     tx.create(distributor_item(known, 1))
     tx.commit()
     token = tokens.issue("member", member_id, now + timedelta(days=36500))
