@@ -19,6 +19,7 @@ from chalicelib.growth.distribution.distributors import service as distributors
 from chalicelib.growth.distribution.leaderboard import queries as leaderboards
 from chalicelib.growth.distribution.links import queries as link_queries
 from chalicelib.growth.distribution.links import service as links
+from chalicelib.growth.distribution.rules import STANDARD, Tier
 from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.distribution.tables import (
     CUSTOMER,
@@ -148,6 +149,28 @@ def test_one_who_bought_from_both_counts_once(mall: SmallMall) -> None:
         tx.commit()
     merge(former, member_id)
     assert record(member_id).totals.customers == has_parts(member_id, CUSTOMER) == 1
+
+
+def test_no_tier_is_reached_by_a_customer_who_counts_twice_for_a_moment(mall: SmallMall) -> None:
+    held = DISTRIBUTION.fresh()
+    crowd = Tier(tier_id="crowd", name="人气", customers=2, reward_fen=900)
+    DISTRIBUTION.change(msgspec.structs.replace(held, tiers=[crowd]))
+    try:
+        (former, _), (member_id, _), customer = seller(mall), seller(mall), person(mall)
+        for whose in (former, member_id):
+            save(Distributors(whose, CUSTOMER + customer))
+            tx = Transaction()
+            tx.update(Distributors, (whose, "distributor"), [Distributors.customers.add(1)])
+            tx.commit()
+        redirect(former, member_id)
+        for _ in steps(former, member_id):
+            mall.wait(20)
+        settle(member_id)
+        mall.wait(20)
+        assert record(member_id).totals.customers == 1
+        assert (record(member_id).distributor.tier, has(member_id)[1]) == (STANDARD, 0)
+    finally:
+        DISTRIBUTION.change(held)
 
 
 def test_links_and_both_invite_codes_lead_to_the_one(mall: SmallMall) -> None:

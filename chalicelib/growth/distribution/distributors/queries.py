@@ -8,12 +8,13 @@ from typing import Any
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members.queries import current
 from chalicelib.customers.members.rules import NAMELESS, Profile, masked
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.distribution.refusals import distributor_state
 from chalicelib.growth.distribution.rules import Distributor, DistributorRecord, DistributorState, rate
 from chalicelib.growth.distribution.settings import DISTRIBUTION
-from chalicelib.growth.distribution.tables import DISTRIBUTOR, Distributors, distributor_key, record_of
+from chalicelib.growth.distribution.tables import CUSTOMER, DISTRIBUTOR, Distributors, distributor_key, record_of
 from chalicelib.growth.distribution.views import (
     CustomerView,
     DistributionTerms,
@@ -186,6 +187,15 @@ def followed(item: Distributors | None) -> Distributors | None:
     while item is not None and item.distributor.merged_into:
         item = read.get(Distributors, item.distributor.merged_into, DISTRIBUTOR)
     return item
+
+
+def counts_twice(member_id: str) -> bool:
+    """Tell whether somebody may count twice as a customer of this distributor: where customers are still to be moved of
+    one who turned out to be them, and who counts as both is taken off with that."""
+    member = current(member_id)
+    former = [] if member is None else [one.member_id for one in member.absorbed if not one.settled]
+    where = Distributors.part.startswith(CUSTOMER)
+    return any(read.query(Distributors, one, where=where, limit=1, consistent=True)[0] for one in former)
 
 
 def load(member_id: str) -> Distributor:

@@ -7,7 +7,7 @@ import msgspec
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.customers.members.tables import Members, profile_key
-from chalicelib.growth.distribution.distributors.queries import find
+from chalicelib.growth.distribution.distributors.queries import counts_twice, find
 from chalicelib.growth.distribution.distributors.rules import risen
 from chalicelib.growth.distribution.jobs import RAISE_TIER
 from chalicelib.growth.distribution.ports import observer
@@ -33,13 +33,15 @@ from chalicelib.growth.distribution.tables import (
 )
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
-from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, Versioned
 
 _CODE_LENGTH = 10
+#: How long a tier waits, in seconds, until it is known how many customers there are of two who turned out to be one.
+_COUNTED_SECONDS = 10.0
 
 
 def switch(on: bool) -> DistributionRules:
@@ -121,7 +123,8 @@ def raise_tier(job: Job) -> None:
     """Put a distributor into the highest tier that is reached by now, one after the other.
 
     Each tier on the way rewards a distributor once for ever. Nobody is ever put lower; but who stands in a
-    tier that was removed, into the highest that they have reached.
+    tier that was removed, into the highest that they have reached. Raises RetryLater while customers of theirs are
+    counted twice.
     """
     while versioned.retry(lambda: _rise(job.key)):
         pass
@@ -136,6 +139,8 @@ def _rise(member_id: str) -> bool:
     found = risen(distributor, before.value.totals, rules.tiers)
     if found is None or distributor.state != "active" or not rules.enabled:
         return False
+    if counts_twice(distributor.member_id):
+        raise RetryLater(_COUNTED_SECONDS)
     after, reward_fen = found
     tx = Transaction()
     if reward_fen:
