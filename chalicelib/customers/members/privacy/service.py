@@ -99,16 +99,20 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
     for one in person.absorbed:
         tx.delete(Members, (one.member_id, MOVED))
     returning.remember(tx, person)
-    for whose in (member_id, *(one.member_id for one in person.absorbed)):
+    former = [one.member_id for one in person.absorbed]
+    for whose in (member_id, *former):
         tx.put(Members(whose, GONE, version=1))
-        schedule(tx, ERASE, whose)
-        # Once more, for what was being written in this very moment, or was not in an index yet.
-        schedule(tx, ERASE, whose, clock.now() + timedelta(days=1))
         tx.after_commit(remember_gone, whose)
+    schedule(tx, ERASE, member_id, former=",".join(former))
+    # Once more, for what was being written in this very moment, or was not in an index yet.
+    schedule(tx, ERASE, member_id, clock.now() + timedelta(days=1), former=",".join(former))
     commit(tx)
 
 
 def erase_elsewhere(job: Job) -> None:
-    """Have every wing forget the person, one after the other; again from the start when one of them fails."""
-    for owner in data_owners():
-        owner.erase(job.key)
+    """Have every wing forget the person, one after the other, also as whoever turned out to be them; again from the
+    start when one of them fails."""
+    former = job.task.payload.get("former")
+    for whose in (job.key, *(former.split(",") if former else ())):
+        for owner in data_owners():
+            owner.erase(whose)
