@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction, remove, save_new, write
+from chalicelib.platform.store.versioned import Conflict, commit
 
 _PAGE = 100
 
@@ -92,10 +94,16 @@ def _hand_on_binding(former: str, member_id: str) -> None:
 
 
 def _hand_on_debt(former: str, member_id: str) -> None:
-    """What they owed as they left, and have not been charged since."""
+    """What they owed as they left, and have not been charged since. It is owed once, whoever they become: who comes
+    again by each of several logins is several members."""
     owed = read.get(Distributors, *debt_key(former)[1])
-    if owed is not None and owed.debt_fen:
-        save_new(debt_item(member_id, int(owed.debt_fen)))
+    if owed is None or not owed.debt_fen:
+        return
+    tx = Transaction()
+    tx.create(debt_item(member_id, int(owed.debt_fen)), Conflict)
+    tx.put(debt_item(former, 0), Distributors.debt_fen == int(owed.debt_fen), Conflict)
+    with contextlib.suppress(Conflict):  # what is there already stays as it is
+        commit(tx)
 
 
 def _erase_account(member_id: str) -> None:

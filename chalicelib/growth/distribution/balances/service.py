@@ -6,12 +6,14 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import FieldError
 from chalicelib.customers.members.refusals import BALANCE_LEFT, COMMISSIONS_UNSETTLED
 from chalicelib.growth.distribution.distributors import queries as distributor_queries
-from chalicelib.growth.distribution.tables import debt_item
+from chalicelib.growth.distribution.tables import Distributors, debt_item, debt_key
 from chalicelib.ledger import queries as ledger_queries
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
+from chalicelib.ledger.rules import Balance
+from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import commit, retry
+from chalicelib.platform.store.versioned import Conflict, commit, retry
 
 
 def close(member_id: str, waive_balance: bool, tx: Transaction) -> FieldError | None:
@@ -21,6 +23,8 @@ def close(member_id: str, waive_balance: bool, tx: Transaction) -> FieldError | 
     Give what the member must do first: wait for what is pending or on its way; withdraw the rest, or give it up.
     """
     found = ledger_queries.balance(member_id)
+    if found.available < 0:
+        found = _with_debt(member_id, found)
     if found.pending or found.withdrawing:
         return COMMISSIONS_UNSETTLED.at("member_id")
     fen, now = found.available, clock.now()
@@ -34,6 +38,20 @@ def close(member_id: str, waive_balance: bool, tx: Transaction) -> FieldError | 
     else:
         ledger.hold(tx, member_id, found)
     return None
+
+
+def _with_debt(member_id: str, found: Balance) -> Balance:
+    """Charge to an account that stands below zero what its member, who sells nothing, owed from before; the account
+    after that. So has one who turned out to be another, who owed something, too. Raises Conflict."""
+    owed = read.get(Distributors, *debt_key(member_id)[1])
+    if owed is None or not owed.debt_fen:
+        return found
+    fen = int(owed.debt_fen)
+    tx = Transaction()
+    tx.put(debt_item(member_id, 0), Distributors.debt_fen == fen, Conflict)
+    ledger.post(tx, entries.charged(member_id, clock.now(), fen), found=found)
+    commit(tx)
+    return ledger_queries.balance(member_id)
 
 
 def write_off(member_id: str, reason: str) -> None:
