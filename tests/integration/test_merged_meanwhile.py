@@ -12,11 +12,12 @@ from chalicelib.commerce.cart.service import put
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.absorbing import service as absorbing
+from chalicelib.customers.members.detaching.service import detach
 from chalicelib.customers.members.merging.service import unite
 from chalicelib.customers.members.ports import DataOwner, data_owners
 from chalicelib.customers.members.privacy import service as privacy
-from chalicelib.customers.members.rules import is_settled
-from chalicelib.customers.members.tables import Identities, identities_of
+from chalicelib.customers.members.rules import is_settled, openid_of
+from chalicelib.customers.members.tables import GONE, MOVED, Identities, Members, identities_of, identity_id
 from chalicelib.platform.store import read
 from tests.support.growth_merges import person
 from tests.support.small_mall import SmallMall, opened
@@ -120,3 +121,25 @@ def test_all_is_known_to_be_moved_minutes_after_who_moved_it_became_a_third(
     mall.wait(120)
     assert member_queries.resolved(former) == last
     assert is_settled(member_queries.profile(last))
+
+
+def test_who_is_taken_out_and_becomes_the_same_again_is_known_by_all_that_they_were(mall: SmallMall) -> None:
+    member_id, former = people(mall, 2)
+    own = identities_of(member_queries.profile(former))[0]
+    openid = member_queries.profile(former).openid
+    becomes(former, member_id)
+    news = []
+    for _ in range(3):
+        mall.wait(20 * DAY)  # each is taken out within days of that merge, if not of the first
+        news.append(detach(member_id, identity_id(own), "两个人").member_id)
+        assert {member_queries.resolved(one) for one in (former, *news)} == {news[-1]}
+        becomes(news[-1], member_id)
+        profile = member_queries.profile(member_id)
+        assert {member_queries.resolved(one) for one in (former, *news)} == {member_id}
+        assert {openid_of(profile, one) for one in (former, *news)} == {openid}
+    mall.wait(DAY + 120)
+    last = detach(member_id, identity_id(own), "两个人").member_id
+    privacy.erase(last)
+    for one in (former, *news, last):
+        assert read.get(Members, one, MOVED) is None and read.get(Members, one, GONE) is not None
+    assert member_queries.profile(member_id).absorbed == []

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from chalicelib.core import clock
-from chalicelib.customers.members.identities.rules import How
+from chalicelib.customers.members.identities.rules import Absorbed, How
 from chalicelib.customers.members.ports import ShownSegment, segments
 from chalicelib.customers.members.rules import Address, Birthday, Block, Profile, Segment, segment_of
 from chalicelib.customers.members.settings import LIFE_CYCLE
@@ -68,8 +68,15 @@ def member_view(profile: Profile) -> MemberView:
         segments=shown,
         tags=tags,
         joined_at=profile.joined_at,
-        merged=[MergedAccount(one.at, one.how) for one in profile.absorbed],
+        merged=[
+            MergedAccount(one.at, one.how) for one in profile.absorbed if one.openid != profile.openid or not one.openid
+        ],
     )
+
+
+def _is_another(one: Absorbed, profile: Profile) -> bool:
+    """Whether that was another account, and not the member's own login, as who it was before it was taken out again."""
+    return not one.openid or one.openid != profile.openid
 
 
 class BlockView(msgspec.Struct):

@@ -64,9 +64,10 @@ def _detach_once(member_id: str, identity: str, reason: str) -> Profile:
 
 
 def _merged_with(member: Profile, key: str) -> Absorbed | None:
-    """Find the merge by which the identity came to the member: that of its login, else the latest of who had none."""
+    """Find the merge by which the identity came to the member: the latest of its login, else of who had none."""
     appid = settings().wechat_appid
-    by_login = (one for one in member.absorbed if one.openid and mini_identity(appid, one.openid) == key)
+    latest = reversed(member.absorbed)
+    by_login = (one for one in latest if one.openid and mini_identity(appid, one.openid) == key)
     without = [one for one in member.absorbed if not one.openid]
     kept = next((one for one in member.identities if one.key == key), None)
     came = next((one for one in reversed(without) if kept is not None and kept.at <= one.at), None)
@@ -76,6 +77,8 @@ def _merged_with(member: Profile, key: str) -> Absorbed | None:
 def _written(version: int, member: Profile, key: str, entry: Absorbed, reason: str) -> Profile:
     now = clock.now()
     is_mini = bool(entry.openid) and key == mini_identity(settings().wechat_appid, entry.openid)
+    # Whoever the login was the member of before, and was merged as: they are the new member from now on.
+    theirs = [one for one in member.absorbed if is_mini and one.openid == entry.openid]
     begins = Profile(
         member_id=ids.new("m"),
         openid=entry.openid if is_mini else "",
@@ -84,13 +87,14 @@ def _written(version: int, member: Profile, key: str, entry: Absorbed, reason: s
         blocked=member.blocked,
         returned=True,
         identities=[] if is_mini else [Identity(key=key, evidence="operator", at=now)],
+        absorbed=theirs,
         follows_oa=member.follows_oa if key.startswith("oa:") else False,
         apart=True,
     )
     stays = msgspec.structs.replace(
         member,
         identities=[one for one in member.identities if one.key != key],
-        absorbed=[one for one in member.absorbed if one is not entry] if is_mini else member.absorbed,
+        absorbed=[one for one in member.absorbed if one not in theirs],
         follows_oa=member.follows_oa and not key.startswith("oa:"),
     )
     tx = Transaction()
@@ -99,9 +103,9 @@ def _written(version: int, member: Profile, key: str, entry: Absorbed, reason: s
     write_profile(tx, Versioned(member, version), stays)
     tx.create(profile_item(begins), Conflict)
     tx.create(Members(begins.member_id, ADDRESSES, addresses=Addresses(), version=1), Conflict)
-    if is_mini:
-        tx.update(Members, (entry.member_id, MOVED), [Members.moved_to.set(begins.member_id)], None, Conflict)
-        tx.after_commit(remember_moved, entry.member_id, begins.member_id)
+    for one in theirs:
+        tx.update(Members, (one.member_id, MOVED), [Members.moved_to.set(begins.member_id)], None, Conflict)
+        tx.after_commit(remember_moved, one.member_id, begins.member_id)
     merge = stored(entry.merge_id)
     if merge is not None:
         noted = msgspec.structs.replace(merge.value, detached_at=now, detached_because=reason)
