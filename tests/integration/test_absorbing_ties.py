@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.customers.members import service as members
 from chalicelib.customers.members.rules import Source
@@ -39,7 +40,7 @@ from tests.support.growth_merges import (
     steps,
     tie,
 )
-from tests.support.small_mall import SmallMall, opened
+from tests.support.small_mall import DAY, SmallMall, opened
 
 
 @pytest.fixture(scope="module")
@@ -171,4 +172,53 @@ def test_an_unpaid_order_by_which_they_were_bound_lets_go_of_the_one(mall: Small
         assert inviter(member_id) is None
     finally:
         DISTRIBUTION.change(held)
+    assert growth_differences(mall) == []
+
+
+def invited_order(mall: SmallMall, member_id: str, distributor: str) -> Order:
+    """An order by which its member is bound to who has invited them."""
+    code = record(distributor).distributor.invite_code
+    members.seen(member_id, Source(inviter=code, at=clock.now()))
+    return mall.place(member_id, ("pot", 1))
+
+
+def test_a_tie_ends_with_its_order_that_is_moved_before_it(mall: SmallMall) -> None:
+    (one, _), former, member_id = seller(mall), person(mall), person(mall)
+    order = invited_order(mall, former, one)
+    assert inviter(former) == one
+    redirect(former, member_id)
+    move_order(order, member_id)
+    mall.cancel(mall.order(order))
+    assert inviter(former) is None
+    absorb(former, member_id)
+    assert inviter(member_id) is None
+    assert growth_differences(mall) == []
+
+
+def test_a_tie_stays_by_another_order_whose_distributor_turned_out_to_be_a_second(mall: SmallMall) -> None:
+    (one, _), (other, _), customer = seller(mall), seller(mall), person(mall)
+    first, second = invited_order(mall, customer, one), mall.place(customer, ("cup", 1))
+    assert first.chain == second.chain == [one]
+    merge(one, other)
+    mall.cancel(first)
+    assert inviter(customer) == other
+    mall.cancel(second)
+    assert inviter(customer) is None
+    assert growth_differences(mall) == []
+
+
+def test_an_order_that_is_moved_before_its_tie_counts_for_who_brought_its_member(mall: SmallMall) -> None:
+    (one, customers), member_id = seller(mall, brings=1), person(mall)
+    [former] = customers
+    order = mall.place(former, ("pot", 1))
+    redirect(former, member_id)
+    move_order(order, member_id)
+    mall.pay(mall.order(order))
+    assert growth_differences(mall) == []
+    absorb(former, member_id)
+    settle(member_id)
+    mall.deliver(mall.order(order))
+    mall.wait(8 * DAY)
+    totals = record(one).totals
+    assert (totals.orders, totals.customers, tie(member_id).orders) == (1, 1, 1)
     assert growth_differences(mall) == []

@@ -13,7 +13,7 @@ from chalicelib.commerce.orders.holding.queries import standing_now
 from chalicelib.commerce.orders.placement.rules import Referral
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
-from chalicelib.customers.members.queries import resolved
+from chalicelib.customers.members.queries import resolved, same_person
 from chalicelib.customers.members.rules import Invite, Profile
 from chalicelib.growth.distribution.distributors.queries import followed
 from chalicelib.growth.distribution.rules import INVITE_DAYS, Binding, DistributionRules, new_binding
@@ -155,14 +155,12 @@ def end_binding(job: Job) -> None:
 
 
 def _end_once(order: Order) -> None:
-    member_id = order.member_id
-    item = read.get(Distributors, member_id, BINDING)
-    if item is None and (member_id := resolved(member_id)) != order.member_id:
-        item = read.get(Distributors, member_id, BINDING)
-    if item is None or item.binding.order_id != order.order_id or order.paid_at is not None:
+    item = _made_by(order)
+    if item is None or order.paid_at is not None:
         return
     if item.orders:  # another one has earned its distributor something
         return
+    member_id = item.member_id
     other = _standing(order, item.binding, member_id)
     unchanged = Distributors.version == int(item.version)
     changes = [Distributors.version.set(int(item.version) + 1)]
@@ -175,6 +173,16 @@ def _end_once(order: Order) -> None:
     tx = Transaction()
     tx.update(*binding_key(member_id), changes, unchanged, Conflict)
     commit(tx)
+
+
+def _made_by(order: Order) -> Any:
+    """Find the tie that the order made. It is moved after its member, who may be another by now, and not together with
+    the order: so it is looked for first where it was first."""
+    for who in (lambda: order.placed_by, lambda: order.member_id, lambda: resolved(order.member_id)):
+        item = read.get(Distributors, who(), BINDING)
+        if item is not None and item.binding.order_id == order.order_id:
+            return item
+    return None
 
 
 def _standing(order: Order, binding: Binding, member_id: str) -> str | None:
@@ -190,7 +198,7 @@ def _standing(order: Order, binding: Binding, member_id: str) -> str | None:
             for one in found
             if one.order_id != order.order_id
             and one.created_at >= binding.bound_at
-            and binding.inviter in one.chain
+            and any(same_person(paid, binding.inviter) for paid in one.chain)
             and (one.state != "closed" or one.paid_at is not None)
         ),
         None,

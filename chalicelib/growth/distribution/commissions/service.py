@@ -109,13 +109,15 @@ def _make(tx: Transaction, found: Versioned[Order]) -> None:
         return
     chain = order.chain[: rules.levels]
     bound, *people = read.batch_get(
-        [binding_key(order.member_id), *(distributor_key(member_id) for member_id in chain)]
+        [binding_key(order.placed_by), *(distributor_key(member_id) for member_id in chain)]
     )
     payees = _payees(people)
     if not payees:
         return
     now = clock.now()
-    bound = bound or _bound_now(order.member_id)
+    bound = bound or _bound_later(order)
+    if bound is not None and bound.member_id == order.placed_as:
+        order = msgspec.structs.replace(order, member_id=bound.member_id)  # the tie is not moved yet
     inviter, buyer = (
         ("", "") if bound is None or not _counts(bound, order.member_id) else (bound.inviter, bound.member_id)
     )
@@ -152,6 +154,13 @@ def _payees(people: Sequence[Any]) -> list[Payee]:
             earned_as = "" if item.member_id == named.member_id else named.member_id
             payees.append(Payee(level, item.member_id, item.distributor.tier, earned_as))
     return payees
+
+
+def _bound_later(order: Order) -> Distributors | None:
+    """Read what the member of an order is bound by, where who placed it is not bound: the order may be moved to who
+    they turned out to be before the tie, or after it."""
+    moved = read.get(Distributors, *binding_key(order.member_id)[1]) if order.placed_as else None
+    return moved or _bound_now(order.member_id)
 
 
 def _bound_now(member_id: str) -> Distributors | None:
