@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 
 from chalicelib.commerce.cart import queries as cart
@@ -18,8 +19,10 @@ from chalicelib.customers.members.ports import DataOwner, data_owners
 from chalicelib.customers.members.privacy import service as privacy
 from chalicelib.customers.members.rules import is_settled, openid_of
 from chalicelib.customers.members.tables import GONE, MOVED, Identities, Members, identities_of, identity_id
+from chalicelib.growth.payouts import service as payouts
+from chalicelib.growth.payouts.settings import WITHDRAWALS
 from chalicelib.platform.store import read
-from tests.support.growth_merges import person
+from tests.support.growth_merges import earn, has, person, seller
 from tests.support.small_mall import SmallMall, opened
 
 DAY = 86_400
@@ -143,3 +146,22 @@ def test_who_is_taken_out_and_becomes_the_same_again_is_known_by_all_that_they_w
     for one in (former, *news, last):
         assert read.get(Members, one, MOVED) is None and read.get(Members, one, GONE) is not None
     assert member_queries.profile(member_id).absorbed == []
+
+
+def test_what_waits_for_days_is_asked_for_ever_more_seldom(mall: SmallMall, monkeypatch: pytest.MonkeyPatch) -> None:
+    member_id, _ = seller(mall)
+    mall.clock.advance(1)
+    former, _ = seller(mall)
+    earn(former, 10_000)
+    WITHDRAWALS.edit(lambda rules: msgspec.structs.replace(rules, review_from_fen=5_000))
+    made = mall.withdraw(former, 5_000)
+    becomes(former, member_id)
+    absorb, runs = absorbing.absorb, []
+    monkeypatch.setattr(absorbing, "absorb", lambda job: (runs.append(job), absorb(job))[1])
+    mall.wait(6 * 3600)
+    assert (has(former), has(member_id)) == ((0, 0, 5_000, 0), (0, 5_000, 0, 0))
+    assert len(runs) < 150
+    payouts.reject(made, "查无此人", "operator:op")
+    mall.wait(2 * 3600)
+    assert (has(former), has(member_id)) == ((0, 0, 0, 0), (0, 10_000, 0, 0))
+    assert is_settled(member_queries.profile(member_id))

@@ -5,6 +5,8 @@ Each owner moves what is left, so that all may be begun again whenever something
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from chalicelib.core import clock
@@ -21,8 +23,10 @@ from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
 
-#: How long what waits for something else to end waits, in seconds.
-_WAIT_SECONDS = 60.0
+#: How long what waits for something else to end waits, in seconds, from and to: a tenth of what it has waited. A
+#: withdrawal may stand open for weeks, and each time all owners are asked.
+_WAIT_SECONDS, _WAIT_SECONDS_MAX = 60.0, 3600.0
+_WAIT_PART = 10
 #: And until it is looked again who somebody is, who became another in this moment.
 _AGAIN_SECONDS = 1.0
 
@@ -43,9 +47,9 @@ def absorb(job: Job) -> None:
             owner.erase(former)
         return
     wings = {owner.name: _moved(owner, former, member_id) for owner in data_owners()}
-    _note(merge_id, wings, which != "first")
+    since = _note(merge_id, wings, which != "first")
     if not all(wings.values()):
-        raise RetryLater(_WAIT_SECONDS)
+        raise RetryLater(_pause(since))
     if which != "first":
         _settle(member_queries.resolved(member_id), former)
 
@@ -61,14 +65,20 @@ def _moved(owner: DataOwner, former: str, member_id: str) -> bool:
     return True
 
 
-def _note(merge_id: str, wings: dict[str, bool], is_last: bool) -> None:
-    """Note how far a merge is; nothing where it is forgotten by now."""
+def _pause(since: datetime | None) -> float:
+    """Say how long to wait until all is tried again, of a merge of that time (None: it is forgotten), in seconds."""
+    waited = (clock.now() - since).total_seconds() / _WAIT_PART if since is not None else _WAIT_SECONDS_MAX
+    return min(max(waited, _WAIT_SECONDS), _WAIT_SECONDS_MAX)
+
+
+def _note(merge_id: str, wings: dict[str, bool], is_last: bool) -> datetime | None:
+    """Note how far a merge is; nothing where it is forgotten by now. Give when it was made."""
     done = is_last and all(wings.values())
 
-    def once() -> None:
+    def once() -> datetime | None:
         known = stored(merge_id)
         if known is None or known.value.state == "done":
-            return
+            return None if known is None else known.value.at
         after = msgspec.structs.replace(
             known.value,
             wings=wings,
@@ -78,8 +88,9 @@ def _note(merge_id: str, wings: dict[str, bool], is_last: bool) -> None:
         tx = Transaction()
         tx.put(merge_item(after, known.version + 1), Merges.version == known.version, Conflict)
         versioned.commit(tx)
+        return after.at
 
-    versioned.retry(once)
+    return versioned.retry(once)
 
 
 def _settle(member_id: str, former: str) -> None:
