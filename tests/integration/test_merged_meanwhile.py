@@ -10,20 +10,23 @@ import pytest
 
 from chalicelib.commerce.cart import queries as cart
 from chalicelib.commerce.cart.service import put
+from chalicelib.core import ids
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members import service as members
 from chalicelib.customers.members.absorbing import service as absorbing
 from chalicelib.customers.members.detaching.service import detach
 from chalicelib.customers.members.merging.service import unite
 from chalicelib.customers.members.ports import DataOwner, data_owners
 from chalicelib.customers.members.privacy import service as privacy
-from chalicelib.customers.members.rules import is_settled, openid_of
+from chalicelib.customers.members.rules import Address, is_settled, openid_of
 from chalicelib.customers.members.tables import GONE, MOVED, Identities, Members, identities_of, identity_id
 from chalicelib.growth.payouts import service as payouts
 from chalicelib.growth.payouts.settings import WITHDRAWALS
 from chalicelib.platform.store import read
+from local.client import SHANGHAI
 from tests.support.growth_merges import earn, has, person, seller
-from tests.support.small_mall import SmallMall, opened
+from tests.support.small_mall import FREIGHT_FEN, PRICES, WELCOME_FEN, SmallMall, opened
 
 DAY = 86_400
 
@@ -165,3 +168,19 @@ def test_what_waits_for_days_is_asked_for_ever_more_seldom(mall: SmallMall, monk
     mall.wait(2 * 3600)
     assert (has(former), has(member_id)) == ((0, 0, 0, 0), (0, 10_000, 0, 0))
     assert is_settled(member_queries.profile(member_id))
+
+
+def test_who_is_taken_out_again_is_no_new_customer(mall: SmallMall) -> None:
+    member_id, former = people(mall, 2)
+    first = mall.buy(former, ("sample", 1))
+    assert first.payable_fen == WELCOME_FEN + FREIGHT_FEN
+    mall.clock.advance(1)
+    stays = unite(former, member_id, "code").survivor
+    mall.wait(120)
+    profile = member_queries.profile(stays)
+    taken = next(one.key for one in profile.identities if one.kind == "mini")
+    new = detach(stays, identity_id(taken), "两个人").member_id
+    mall.addresses[new] = members.add_address(new, Address(address_id=ids.new("a"), **SHANGHAI)).address_id
+    for one in (stays, new):
+        assert mall.place(one, ("sample", 1)).payable_fen == PRICES["sample"] + FREIGHT_FEN
+    assert mall.told() == []

@@ -17,6 +17,7 @@ from chalicelib.customers.members.merging.rules import detachable
 from chalicelib.customers.members.merging.tables import Merges, merge_item
 from chalicelib.customers.members.ports import observer
 from chalicelib.customers.members.refusals import LAST_LOGIN, NO_SUCH_IDENTITY, NO_SUCH_MEMBER, TOO_LATE_TO_DETACH
+from chalicelib.customers.members.returning import service as returning
 from chalicelib.customers.members.rules import Addresses, Profile, is_settled
 from chalicelib.customers.members.service import write_profile
 from chalicelib.customers.members.sessions.queries import remember_moved
@@ -35,7 +36,7 @@ from chalicelib.platform.store.versioned import Conflict, Versioned, commit, ret
 
 def detach(member_id: str, identity: str, reason: str) -> Profile:
     """Make a new member of the identity, which the member is known by (`identity_id`), within days of the merge by
-    which it came to them; the new member. Tokens of that login are the new member's.
+    which it came to them; the new member, who is no new customer. Tokens of that login are the new member's.
 
     Raises `not_found`, `merge_refused` where it is too late, is all that they have, or is still being merged;
     `conflict`, `unavailable`.
@@ -97,6 +98,7 @@ def _written(version: int, member: Profile, key: str, entry: Absorbed, reason: s
         absorbed=[one for one in member.absorbed if one not in theirs],
         follows_oa=member.follows_oa and not key.startswith("oa:"),
     )
+    returning.hand_on(entry.member_id, begins.member_id)
     tx = Transaction()
     changes = [Identities.member_id.set(begins.member_id), Identities.subject.remove()]
     tx.update(Identities, (key,), changes, Identities.member_id == member.member_id, Conflict)
