@@ -30,6 +30,7 @@ from chalicelib.customers.members.tables import (
     mini_identity,
     profile_item,
 )
+from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, Versioned, commit, retry
 
@@ -86,6 +87,7 @@ def _written(version: int, member: Profile, key: str, entry: Absorbed, reason: s
         joined_at=now,
         last_seen=now,
         blocked=member.blocked,
+        called_in=member.called_in,
         returned=True,
         identities=[] if is_mini else [Identity(key=key, evidence="operator", at=now)],
         absorbed=theirs,
@@ -104,10 +106,8 @@ def _written(version: int, member: Profile, key: str, entry: Absorbed, reason: s
     tx.update(Identities, (key,), changes, Identities.member_id == member.member_id, Conflict)
     write_profile(tx, Versioned(member, version), stays)
     tx.create(profile_item(begins), Conflict)
-    tx.create(Members(begins.member_id, ADDRESSES, addresses=Addresses(), version=1), Conflict)
-    for one in theirs:
-        tx.update(Members, (one.member_id, MOVED), [Members.moved_to.set(begins.member_id)], None, Conflict)
-        tx.after_commit(remember_moved, one.member_id, begins.member_id)
+    book = _taken_along(tx, entry, begins) if is_mini else Addresses()
+    tx.create(Members(begins.member_id, ADDRESSES, addresses=book, called_in=begins.called_in, version=1), Conflict)
     merge = stored(entry.merge_id)
     if merge is not None:
         noted = msgspec.structs.replace(merge.value, detached_at=now, detached_because=reason)
@@ -116,3 +116,19 @@ def _written(version: int, member: Profile, key: str, entry: Absorbed, reason: s
     tx.after_commit(log.info, "identity_detached", kind=key.partition(":")[0])
     commit(tx)
     return begins
+
+
+def _taken_along(tx: Transaction, entry: Absorbed, begins: Profile) -> Addresses:
+    """Have tokens of who had been merged lead to the new member, as part of `tx`; their addresses for which the
+    other's book had no room."""
+    moved = read.get(Members, entry.member_id, MOVED)
+    if moved is None:
+        raise Conflict
+    changes = [
+        Members.moved_to.set(begins.member_id),
+        Members.addresses.remove(),
+        Members.version.set(moved.version + 1),
+    ]
+    tx.update(Members, (entry.member_id, MOVED), changes, Members.version == moved.version, Conflict)
+    tx.after_commit(remember_moved, entry.member_id, begins.member_id)
+    return Addresses() if moved.addresses is None else Addresses().with_those_of(moved.addresses)[0]
