@@ -5,6 +5,7 @@ Source: docs/identity.md.
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
@@ -14,7 +15,7 @@ import msgspec
 from chalicelib.customers.members.consents.rules import CONSENTS_MAX, Consent, Subject
 from chalicelib.customers.members.identities.rules import ABSORBED_MAX, Absorbed, How, Identity
 from chalicelib.customers.members.rules import INVITES_MAX, Invite, Profile
-from chalicelib.customers.members.sessions.rules import CALLED_IN_MAX, CalledIn
+from chalicelib.customers.members.sessions.rules import CALLED_IN_MAX, CalledIn, all_until
 
 #: A merge is a `candidate` until somebody decides, `proposed` when one operator has, `moving` while what was the former
 #: member's is being moved, and `done`.
@@ -22,7 +23,7 @@ State = Literal["candidate", "proposed", "moving", "done", "rejected"]
 #: For so long a login or another identity can be taken out of a member again.
 DETACH_DAYS = 30
 _HEARD_MAX = 8
-_SUBJECTS: tuple[Subject, ...] = ("privacy", "phone")
+_SUBJECTS: tuple[Subject, ...] = typing.get_args(Subject)
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,7 +80,7 @@ def merged(stays: Profile, goes: Profile, entry: Absorbed, identities: Iterable[
     consents = _consents(stays.consents, goes.consents)
     named = stays if stays.nickname else goes
     pictured = stays if stays.avatar_url else goes
-    phone = stays.phone or goes.phone
+    phone = None if _took_back(consents, "phone") else stays.phone or goes.phone
     return msgspec.structs.replace(
         stays,
         unionid=stays.unionid or goes.unionid,
@@ -89,7 +90,7 @@ def merged(stays: Profile, goes: Profile, entry: Absorbed, identities: Iterable[
         shown_avatar_url=pictured.shown_avatar_url,
         refused=[part for part, whose in (("nickname", named), ("avatar_url", pictured)) if part in whose.refused],
         picture_check=pictured.picture_check,
-        phone=None if _took_back(consents, "phone") else phone,
+        phone=phone,
         birthday=stays.birthday or goes.birthday,
         tags=sorted({*stays.tags, *goes.tags}),
         joined_at=min(one.joined_at for one in both),
@@ -104,7 +105,7 @@ def merged(stays: Profile, goes: Profile, entry: Absorbed, identities: Iterable[
         personalised=stays.personalised and goes.personalised,
         heard=[*goes.heard, *stays.heard][-_HEARD_MAX:],
         closed_at_wechat=_closed(stays, goes),
-        called_in=_called_in(stays.called_in, goes.called_in),
+        called_in=_called_in(stays.called_in, goes.called_in, entry.at),
         returned=stays.returned or goes.returned,
         identities=[*stays.identities, *identities],
         absorbed=[*stays.absorbed, *goes.absorbed, entry],
@@ -137,13 +138,21 @@ def _invites(both: list[Invite]) -> list[Invite]:
     return sorted(latest.values(), key=lambda one: one.at, reverse=True)[:INVITES_MAX]
 
 
-def _called_in(one: CalledIn | None, other: CalledIn | None) -> CalledIn | None:
-    """What of either's tokens is void stays so; where one was logged out everywhere, both are, up to then."""
+def with_phone(profile: Profile, key: str | None) -> Profile:
+    """Have the member be known by no phone but theirs, whose identity has this key (None: they have none)."""
+    kept = [one for one in profile.identities if one.kind != "phone" or one.key == key]
+    return profile if kept == profile.identities else msgspec.structs.replace(profile, identities=kept)
+
+
+def _called_in(one: CalledIn | None, other: CalledIn | None, at: datetime) -> CalledIn | None:
+    """What of either's tokens is void stays so; where one was logged out everywhere, both are, up to then; and where
+    there are too many to keep, all are up to now."""
     if one is None or other is None:
         return one or other
     since = [known.tokens_from for known in (one, other) if known.tokens_from is not None]
-    ending_last = sorted({**one.tokens, **other.tokens}.items(), key=lambda token: token[1])[-CALLED_IN_MAX:]
-    return CalledIn(max(since, default=None), dict(ending_last))
+    living = {token: ends for token, ends in {**one.tokens, **other.tokens}.items() if ends > at.timestamp()}
+    both = CalledIn(max(since, default=None), living)
+    return all_until(both, at) if len(living) > CALLED_IN_MAX else both
 
 
 def _took_back(consents: Iterable[Consent], what: str) -> bool:

@@ -31,6 +31,7 @@ from chalicelib.customers.members.tables import (
     Members,
     addresses_key,
     mini_identity,
+    phone_identity,
     profile_key,
 )
 from chalicelib.platform.jobs.queue import schedule
@@ -118,15 +119,20 @@ def _redirect(tx: Transaction, stays: Profile, goes: Profile, merge: Merge, vers
     theirs = list(goes.identities)
     if goes.openid:
         theirs.append(Identity(key=mini_identity(settings().wechat_appid, goes.openid), evidence="login", at=at))
+    both = rules.merged(stays, goes, entry, theirs)
+    after = rules.with_phone(both, None if both.phone is None else phone_identity(both.phone))
     for identity in theirs:
         mine = Identities.member_id == goes.member_id
+        if identity not in after.identities:
+            tx.delete(Identities, (identity.key,), mine, Conflict)
+            continue
         changes = [
             Identities.member_id.set(stays.member_id),
             Identities.subject.set(Identities.subject | goes.member_id),
         ]
         tx.update(Identities, (identity.key,), changes, mine, Conflict)
     before = Versioned(stays, versions[stays.member_id])
-    members.write_profile(tx, before, rules.merged(stays, goes, entry, theirs))
+    members.write_profile(tx, before, after)
     book = read.get(Members, *addresses_key(goes.member_id)[1])
     if book is None:
         raise Conflict
