@@ -27,10 +27,6 @@ def propose(one: str, other: str, operator: str, reason: str, force: bool) -> Me
 
     Raises `not_found` for who is not there, `two_logins` without force, and what `unite` and `decide` raise.
     """
-    merge_id = merge_of(one, other)
-    known = stored(merge_id)
-    if known is not None and known.value.state in ("candidate", "proposed"):
-        return decide(merge_id, True, operator, reason, force)
     pair = [member_queries.current(member_queries.resolved(member_id)) for member_id in (one, other)]
     for member, field in zip(pair, ("from", "to"), strict=True):
         if member is None:
@@ -38,6 +34,10 @@ def propose(one: str, other: str, operator: str, reason: str, force: bool) -> Me
     stays, goes = rules.survivor(*(member for member in pair if member is not None))
     if stays.member_id == goes.member_id:
         raise MallError("already_merged")
+    merge_id = merge_of(stays.member_id, goes.member_id)
+    known = stored(merge_id)
+    if known is not None and known.value.state in ("candidate", "proposed"):
+        return decide(merge_id, True, operator, reason, force)
     merge = Merge(
         merge_id=merge_id, former=goes.member_id, survivor=stays.member_id, how="operator", state="candidate",
         at=clock.now(), reason=reason,
@@ -72,13 +72,15 @@ def _decide_once(merge_id: str, is_one: bool, operator: str, reason: str, force:
     if not is_one:
         return _rewritten(known, state="rejected", by=operator, reason=reason, ended_at=clock.now())
     former, survivor = (found(member_queries.resolved(member_id)).value for member_id in (merge.former, merge.survivor))
+    if former.member_id == survivor.member_id:  # they have become one otherwise: nothing is left to be asked
+        return _rewritten(known, state="done", by=operator, reason=reason, ended_at=clock.now())
     if rules.two_logins(former, survivor):
         if merge.state == "candidate":
             _check_logins(former, survivor, force)
             return _rewritten(known, state="proposed", proposed_by=operator, reason=reason)
         if merge.proposed_by == operator:
             raise MallError("second_operator", errors=(ANOTHER_OPERATOR_MERGES.at("merge_id"),))
-    return unite_once(merge.former, merge.survivor, "operator", operator, None)
+    return unite_once(merge.former, merge.survivor, "operator", operator, None, reason)
 
 
 def _check_logins(one: Profile, other: Profile, force: bool) -> None:

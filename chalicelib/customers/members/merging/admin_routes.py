@@ -34,7 +34,8 @@ def propose(call: Call, body: OperatorsMergeInput) -> MergeView:
 
 @endpoint("POST /v1/admin/merges/{merge_id}/decide", OPERATOR, permission=_MERGES, errors=_ERRORS)
 def decide(call: Call, merge_id: str, body: DecisionInput) -> MergeView:
-    """Decide whether the two are one person. What one operator has proposed, another decides."""
+    """Decide whether the two are one person. What one operator has proposed, another decides; two who have become one
+    otherwise meanwhile are `done`."""
     return merge_view(queue.decide(merge_id, body.decision == "merge", call.caller, body.reason, body.force))
 
 

@@ -55,9 +55,10 @@ def unite(
 
 
 def unite_once(
-    one: str, other: str, how: How, by: str | None, also: Callable[[Transaction, Merge], None] | None
+    one: str, other: str, how: How, by: str | None, also: Callable[[Transaction, Merge], None] | None, reason: str = ""
 ) -> Merge:
-    """As `unite`, once: raises Conflict where another writer was quicker."""
+    """As `unite`, once, and for this reason, where nobody has given one in proposing it: raises Conflict where another
+    writer was quicker."""
     pair = [found(member_queries.resolved(member_id)) for member_id in (one, other)]
     stays, goes = rules.survivor(pair[0].value, pair[1].value)
     if stays.member_id == goes.member_id:
@@ -67,10 +68,11 @@ def unite_once(
     versions = {one.value.member_id: one.version for one in pair}
     merge_id = merge_of(one, other)
     known = stored(merge_id)
+    proposal = known.value if known is not None and by is not None else None
     merge = Merge(
         merge_id=merge_id, former=goes.member_id, survivor=stays.member_id, how=how, state="moving", at=clock.now(),
-        by=by, reason=None if known is None else known.value.reason,
-        proposed_by=None if known is None else known.value.proposed_by,
+        by=by, reason=(None if proposal is None else proposal.reason) or reason or None,
+        proposed_by=None if proposal is None else proposal.proposed_by,
     )  # fmt: skip
     tx = Transaction()
     _redirect(tx, stays, goes, merge, versions)

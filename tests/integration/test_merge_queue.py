@@ -1,0 +1,133 @@
+"""The operators' queue of members who may be one person: each entry is decided, whatever has become of its members."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock
+from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members.followers import service as followers
+from chalicelib.customers.members.identities import service as identities
+from chalicelib.customers.members.merging import service as merging
+from chalicelib.customers.members.tables import oa_identity
+from local.client import Operator, Sandbox, Shopper
+from tests.support.distribution import quick_member, run_jobs
+from tests.support.merging import merge_by_code, sorted_out
+from tests.support.operators import second_token
+
+pytestmark = pytest.mark.usefixtures("no_jobs")
+YES = {"decision": "merge", "reason": "门店核实为同一人"}
+NO = {"decision": "reject", "reason": "一家人共用手机"}
+Newcomer = Callable[[], Shopper]
+
+
+@pytest.fixture
+def newcomer(operator: Operator, sandbox: str) -> Newcomer:
+    return lambda: quick_member(operator.send, Sandbox(sandbox))
+
+
+@pytest.fixture
+def second(operator: Operator) -> Operator:
+    return Operator(operator.send, second_token())
+
+
+def follower(who: Shopper) -> str:
+    """Somebody else, who follows the official account and never logged in; their id."""
+    openid: str = who.sandbox.post("oa/follow", {"user": f"user-{secrets.token_hex(6)}"})["openid"]
+    followers.hear(openid, clock.now(), follows=True)
+    run_jobs()
+    return identities.owner_of(oa_identity(openid)) or ""
+
+
+def of(operator: Operator, *who: Shopper) -> list[dict[str, Any]]:
+    """What is in the queue of these."""
+    ids = {one.member_id for one in who}
+    every = [one for state in ("candidate", "proposed") for one in operator.items(f"/v1/admin/merges?state={state}")]
+    return [one for one in every if ids & {one["from"], one["to"]}]
+
+
+def decide(operator: Operator, merge: dict[str, Any], decision: dict[str, Any]) -> Any:
+    return operator.post(f"/v1/admin/merges/{merge['merge_id']}/decide", decision)
+
+
+def test_two_who_became_one_otherwise_are_no_question_any_more(operator: Operator, newcomer: Newcomer) -> None:
+    first, one, two = newcomer(), newcomer(), newcomer()
+    merging.suggest(one.member_id, two.member_id, "phone")
+    merge_by_code(first, one)
+    merge_by_code(first, two)
+    assert member_queries.resolved(one.member_id) == member_queries.resolved(two.member_id)
+    (asked,) = of(operator, one, two)
+    told = decide(operator, asked, YES).ok()
+    assert (told["state"], told["reason"]) == ("done", YES["reason"]) and told["ended_at"]
+    assert of(operator, one, two) == []
+    decide(operator, asked, NO).refused(409, "already_merged")
+
+
+def test_one_of_two_who_became_another_is_asked_about_as_that_one(operator: Operator, newcomer: Newcomer) -> None:
+    one, third = newcomer(), newcomer()
+    merge_by_code(one, third)
+    stays, former = sorted_out(one, third)
+    asked = {"from": former.member_id, "to": follower(one), "reason": "核实"}
+    told = operator.post("/v1/admin/merges", asked).ok(202)
+    assert (told["state"], told["from"], told["to"]) == ("moving", asked["to"], stays.member_id)
+    assert of(operator, one, third) == []
+
+
+def test_who_is_proposed_under_a_former_id_leaves_nothing_in_the_queue(
+    operator: Operator, second: Operator, newcomer: Newcomer
+) -> None:
+    one, third, other = newcomer(), newcomer(), newcomer()
+    merge_by_code(one, third)
+    stays, former = sorted_out(one, third)
+    asked = {"from": former.member_id, "to": other.member_id, "reason": "核实", "force": True}
+    proposed = operator.post("/v1/admin/merges", asked).ok(202)
+    assert {proposed["from"], proposed["to"]} == {stays.member_id, other.member_id}
+    again = operator.post("/v1/admin/merges", asked | {"from": stays.member_id})
+    again.refused(409, "second_operator")
+    assert decide(second, proposed, YES).ok()["state"] == "moving"
+    assert of(operator, one, third, other) == []
+
+
+def test_a_question_about_who_has_left_goes_with_them(operator: Operator, shopper: Shopper, newcomer: Newcomer) -> None:
+    other = newcomer()
+    merging.suggest(shopper.member_id, other.member_id, "phone")
+    (asked,) = of(operator, other)
+    shopper.leave().ok(204)
+    decide(operator, asked, YES).refused(409, "merge_conflict")
+    run_jobs()
+    assert of(operator, other) == []
+
+
+def test_why_an_operator_decides_is_kept(operator: Operator, second: Operator, newcomer: Newcomer) -> None:
+    one, two = newcomer(), newcomer()
+    merging.suggest(one.member_id, two.member_id, "phone")
+    (asked,) = of(operator, one)
+    assert decide(operator, asked, NO).ok()["reason"] == NO["reason"]
+    merge_by_code(one, two)
+    (moving,) = [m for m in operator.items("/v1/admin/merges?state=moving") if m["merge_id"] == asked["merge_id"]]
+    assert (moving["evidence"], moving["reason"], moving["by"], moving["proposed_by"]) == ("code", None, None, None)
+    third = newcomer()
+    merging.suggest(third.member_id, follower(third), "phone")
+    (asked,) = of(operator, third)
+    done = decide(operator, asked, YES).ok()
+    assert (done["state"], done["evidence"], done["reason"]) == ("moving", "operator", YES["reason"])
+
+
+@pytest.mark.parametrize("other_says", [YES, NO])
+def test_two_operators_who_decide_at_once(
+    operator: Operator, second: Operator, newcomer: Newcomer, other_says: dict[str, Any]
+) -> None:
+    one, two = newcomer(), newcomer()
+    merging.suggest(one.member_id, two.member_id, "phone")
+    (asked,) = of(operator, one)
+    says = [(operator, YES | {"force": True}), (second, other_says | {"force": True})]
+    with ThreadPoolExecutor(2) as together:
+        answers = list(together.map(lambda each: decide(each[0], asked, each[1]), says))
+    assert {answer.status for answer in answers} <= {200, 409}
+    merged = member_queries.resolved(one.member_id) == member_queries.resolved(two.member_id)
+    assert merged == (other_says is YES)
