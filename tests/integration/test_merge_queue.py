@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 
 from chalicelib.core import clock
@@ -15,10 +16,11 @@ from chalicelib.customers.members.followers import service as followers
 from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.merging import service as merging
 from chalicelib.customers.members.tables import oa_identity
+from chalicelib.mall.operators.audit import queries as audit
 from local.client import Operator, Sandbox, Shopper
 from tests.support.distribution import quick_member, run_jobs
 from tests.support.merging import merge_by_code, sorted_out
-from tests.support.operators import second_token
+from tests.support.operators import SECOND, second_token
 
 pytestmark = pytest.mark.usefixtures("no_jobs")
 YES = {"decision": "merge", "reason": "门店核实为同一人"}
@@ -131,3 +133,20 @@ def test_two_operators_who_decide_at_once(
     assert {answer.status for answer in answers} <= {200, 409}
     merged = member_queries.resolved(one.member_id) == member_queries.resolved(two.member_id)
     assert merged == (other_says is YES)
+
+
+def test_the_log_names_whom_an_operator_holds_for_one_and_not_why(
+    second: Operator, newcomer: Newcomer, later: Callable[[float], None]
+) -> None:
+    one, two = newcomer(), newcomer()
+    asked = {"from": one.member_id, "to": two.member_id, "reason": "母亲与女儿", "force": True}
+    merge = second.post("/v1/admin/merges", asked).ok(202)
+    later(1)
+    decide(second, merge, NO).ok()
+    later(1)
+    second.get("/v1/admin/merges?state=rejected").ok()
+    entries, _ = audit.page(clock.day(clock.now()), SECOND, 10, None)
+    told = [msgspec.json.decode(one.outcome) for one in entries]
+    of_it = {"merge_id": merge["merge_id"], "former": merge["from"], "survivor": merge["to"]}
+    assert told[1:] == [of_it | {"state": "rejected"}, of_it | {"state": "proposed"}] and told[0]["shown"] >= 1
+    assert asked["reason"] not in str(entries) and NO["reason"] not in str(entries)
