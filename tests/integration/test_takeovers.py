@@ -12,8 +12,10 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.customers.members import queries as member_queries
+from chalicelib.customers.members.followers import service as followers
+from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.merge_codes import service as codes
-from chalicelib.customers.members.tables import Members, identity_id
+from chalicelib.customers.members.tables import Members, identity_id, oa_identity
 from chalicelib.platform.store import tools
 from local.client import SHANGHAI, Operator, Sandbox, Shopper
 from tests.support.distribution import quick_member, run_jobs
@@ -40,6 +42,18 @@ def wrong() -> dict[str, str]:
         digits = f"{secrets.randbelow(10**6):06d}"
         if codes.read.get(codes.Merges, codes.code_key(digits)) is None:
             return {"code": digits}
+
+
+def known_by(member_id: str, kind: str) -> list[str]:
+    return [one.key for one in member_queries.profile(member_id).identities if one.kind == kind]
+
+
+def follow(who: Shopper) -> str:
+    """They follow the official account; which member that is."""
+    openid: str = who.sandbox.post("oa/follow", {"user": who.user})["openid"]
+    followers.hear(openid, clock.now(), follows=True)
+    run_jobs()
+    return identities.owner_of(oa_identity(openid)) or ""
 
 
 def taken_out(operator: Operator, stays: Shopper) -> str:
@@ -160,3 +174,45 @@ def test_an_address_that_had_no_room_goes_with_who_is_taken_out_again(
     former.leave().ok(204)
     run_jobs()
     assert streets[former.member_id] not in str([item.serialize() for item in tools.scan(Members)])
+
+
+def test_who_is_taken_out_again_takes_the_whole_wechat_account_with_them(
+    shopper: Shopper, other: Shopper, operator: Operator, advance: Callable[[float], None]
+) -> None:
+    keys = {one.member_id: known_by(one.member_id, "union") for one in (shopper, other)}
+    follow(other)
+    keys[other.member_id] += known_by(other.member_id, "oa")
+    merge_by_code(shopper, other)
+    stays, former = sorted_out(shopper, other)
+    advance(61)
+    run_jobs()
+    new = taken_out(operator, stays)
+    assert {identities.owner_of(key) for key in keys[former.member_id]} == {new}
+    assert {identities.owner_of(key) for key in keys[stays.member_id]} == {stays.member_id}
+    for who in (former, stays):
+        who.log_in()
+        follow(who)
+    assert all(known_by(one, kind) for one in (new, stays.member_id) for kind in ("union", "oa"))
+    waiting = operator.items("/v1/admin/merges?state=candidate")
+    assert [one for one in waiting if new in (one["from"], one["to"])] == []
+
+
+def test_what_no_merge_has_brought_is_not_taken_out(
+    shopper: Shopper, operator: Operator, advance: Callable[[float], None]
+) -> None:
+    (own,) = known_by(shopper.member_id, "union")
+    stranger = Shopper(shopper.send, shopper.sandbox, f"user-{secrets.token_hex(6)}")
+    follower = follow(stranger)
+    asked = {"from": follower, "to": shopper.member_id, "reason": "核实"}
+    operator.post("/v1/admin/merges", asked).ok(202)
+    theirs = [key for kind in ("union", "oa") for key in known_by(shopper.member_id, kind) if key != own]
+    assert len(theirs) == 2
+    advance(61)
+    run_jobs()
+    detach = f"/v1/admin/members/{shopper.member_id}/detach"
+    operator.post(detach, {"identity": identity_id(own), "reason": "两个人"}).refused(422, "merge_refused")
+    oa = next(key for key in theirs if key.startswith("oa:"))
+    new = operator.post(detach, {"identity": identity_id(oa), "reason": "两个人"}).ok(201)["member_id"]
+    assert {identities.owner_of(key) for key in theirs} == {new}
+    assert identities.owner_of(own) == shopper.member_id
+    assert follow(stranger) == new

@@ -93,10 +93,15 @@ LAST_LOGIN = Reason(
     "这是会员自己的登录，不能拆出；请拆出合并进来的那一个",
     "this is the member's own login; take out the one that was merged into it",
 )
+PHONE_STAYS = Reason(
+    "phone_stays",
+    "手机号不是账号，不能拆出；会员可以自己更换或删除",
+    "a phone is no account, and is not taken out; the member may change it or take it back",
+)
 TOO_LATE_TO_DETACH = Reason(
     "too_late_to_detach",
-    "只能在合并后 30 天内、且合并完成后拆出",
-    "it can be taken out within 30 days of the merge, when that is done",
+    "只能拆出由合并带入的身份，且须在合并后 30 天内、合并完成之后",
+    "what a merge has brought can be taken out within 30 days of it, when that is done",
 )
 MERGED_TOO_OFTEN = Reason(
     "merged_too_often", "合并到同一会员的账号已达上限", "as many as may be were merged into this member"

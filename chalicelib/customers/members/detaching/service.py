@@ -5,19 +5,26 @@ What was ever bought, paid or agreed stays where it is; what is wrong in it is p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as member_queries
-from chalicelib.customers.members.identities.rules import Absorbed, Identity
+from chalicelib.customers.members.identities.rules import Absorbed, Identity, kind_of
 from chalicelib.customers.members.merging.queries import stored
 from chalicelib.customers.members.merging.rules import detachable
 from chalicelib.customers.members.merging.tables import Merges, merge_item
 from chalicelib.customers.members.ports import observer
-from chalicelib.customers.members.refusals import LAST_LOGIN, NO_SUCH_IDENTITY, NO_SUCH_MEMBER, TOO_LATE_TO_DETACH
-from chalicelib.customers.members.returning import service as returning
+from chalicelib.customers.members.refusals import (
+    LAST_LOGIN,
+    NO_SUCH_IDENTITY,
+    NO_SUCH_MEMBER,
+    PHONE_STAYS,
+    TOO_LATE_TO_DETACH,
+)
 from chalicelib.customers.members.rules import Addresses, Profile, is_settled
 from chalicelib.customers.members.service import write_profile
 from chalicelib.customers.members.sessions.queries import remember_moved
@@ -37,10 +44,11 @@ from chalicelib.platform.store.versioned import Conflict, Versioned, commit, ret
 
 def detach(member_id: str, identity: str, reason: str) -> Profile:
     """Make a new member of the identity, which the member is known by (`identity_id`), within days of the merge by
-    which it came to them; the new member, who is no new customer. Tokens of that login are the new member's.
+    which it came to them, and of what else that account at WeChat is known by; the new member. Tokens of that login are
+    the new member's.
 
-    Raises `not_found`, `merge_refused` where it is too late, is all that they have, or is still being merged;
-    `conflict`, `unavailable`.
+    Raises `not_found`, `merge_refused` where it is too late, came by no merge, is all that they have, or is still being
+    merged; `conflict`, `unavailable`.
     """
     return retry(lambda: _detach_once(member_id, identity, reason))
 
@@ -58,62 +66,71 @@ def _detach_once(member_id: str, identity: str, reason: str) -> Profile:
         own = mini_identity(settings().wechat_appid, member.openid)
         what = LAST_LOGIN if identity_id(own) == identity else NO_SUCH_IDENTITY
         raise MallError("merge_refused" if what is LAST_LOGIN else "not_found", errors=(what.at("identity"),))
-    entry = _merged_with(member, key)
-    now = clock.now()
-    if entry is None or not detachable(entry, now) or not is_settled(member):
+    if kind_of(key) == "phone":
+        raise MallError("merge_refused", errors=(PHONE_STAYS.at("identity"),))
+    brought = _brought(member)
+    entry = next((one for one in member.absorbed if one.member_id == brought.get(key)), None)
+    if entry is None or not detachable(entry, clock.now()) or not is_settled(member):
         raise MallError("merge_refused", errors=(TOO_LATE_TO_DETACH.at("identity"),))
-    return _written(found.version, member, key, entry, reason)
+    theirs = [one for one in member.identities if brought.get(one.key) == entry.member_id]
+    return _written(found, _of_account(theirs, key, entry), entry, reason)
 
 
-def _merged_with(member: Profile, key: str) -> Absorbed | None:
-    """Find the merge by which the identity came to the member: the latest of its login, else of who had none."""
-    appid = settings().wechat_appid
-    latest = reversed(member.absorbed)
-    by_login = (one for one in latest if one.openid and mini_identity(appid, one.openid) == key)
-    without = [one for one in member.absorbed if not one.openid]
-    kept = next((one for one in member.identities if one.key == key), None)
-    came = next((one for one in reversed(without) if kept is not None and kept.at <= one.at), None)
-    return next(by_login, came)
+def _brought(member: Profile) -> dict[str, str]:
+    """Find which identities came to the member by a merge, and whose each was before."""
+    items = read.batch_get([(Identities, (one.key,)) for one in member.identities])
+    return {item.identity: item.subject for item in items if item is not None and item.subject}
 
 
-def _written(version: int, member: Profile, key: str, entry: Absorbed, reason: str) -> Profile:
-    now = clock.now()
-    is_mini = bool(entry.openid) and key == mini_identity(settings().wechat_appid, entry.openid)
-    # Whoever the login was the member of before, and was merged as: they are the new member from now on.
-    theirs = [one for one in member.absorbed if is_mini and one.openid == entry.openid]
+def _of_account(theirs: Sequence[Identity], key: str, entry: Absorbed) -> list[Identity]:
+    """List what goes with this identity, of those that came by the same merge: with a login all by which its account is
+    known at WeChat; with what else is somebody's, the unionid, unless that is how it was known that they are one."""
+    if kind_of(key) == "mini":
+        return [one for one in theirs if one.kind != "phone"]
+    with_unionid = not entry.openid and entry.how != "unionid"
+    return [one for one in theirs if one.key == key or (with_unionid and one.kind == "union")]
+
+
+def _written(found: Versioned[Profile], taken: Sequence[Identity], entry: Absorbed, reason: str) -> Profile:
+    member, now = found.value, clock.now()
+    kinds = {one.kind for one in taken}
+    left = [one for one in member.identities if one not in taken]
+    unionid = next((one.key.rpartition(":")[2] for one in taken if one.kind == "union"), None)
     begins = Profile(
         member_id=ids.new("m"),
-        openid=entry.openid if is_mini else "",
+        openid=entry.openid if "mini" in kinds else "",
+        unionid=unionid,
         joined_at=now,
         last_seen=now,
         blocked=member.blocked,
         called_in=member.called_in,
         returned=True,
-        identities=[] if is_mini else [Identity(key=key, evidence="operator", at=now)],
-        absorbed=theirs,
-        follows_oa=member.follows_oa if key.startswith("oa:") else False,
+        identities=[msgspec.structs.replace(one, evidence="operator", at=now) for one in taken if one.kind != "mini"],
+        follows_oa=member.follows_oa and "oa" in kinds,
         apart=True,
     )
     stays = msgspec.structs.replace(
         member,
-        identities=[one for one in member.identities if one.key != key],
-        absorbed=[one for one in member.absorbed if one not in theirs],
-        follows_oa=member.follows_oa and not key.startswith("oa:"),
+        unionid=None if member.unionid == unionid else member.unionid,
+        identities=left,
+        absorbed=[one for one in member.absorbed if one is not entry] if "mini" in kinds else member.absorbed,
+        follows_oa=member.follows_oa and ("oa" not in kinds or any(one.kind == "oa" for one in left)),
     )
     returning.hand_on(entry.member_id, begins.member_id)
     tx = Transaction()
     changes = [Identities.member_id.set(begins.member_id), Identities.subject.remove()]
-    tx.update(Identities, (key,), changes, Identities.member_id == member.member_id, Conflict)
-    write_profile(tx, Versioned(member, version), stays)
+    for one in taken:
+        tx.update(Identities, (one.key,), changes, Identities.member_id == member.member_id, Conflict)
+    write_profile(tx, Versioned(member, found.version), stays)
     tx.create(profile_item(begins), Conflict)
-    book = _taken_along(tx, entry, begins) if is_mini else Addresses()
+    book = _taken_along(tx, entry, begins) if "mini" in kinds else Addresses()
     tx.create(Members(begins.member_id, ADDRESSES, addresses=book, called_in=begins.called_in, version=1), Conflict)
     merge = stored(entry.merge_id)
     if merge is not None:
         noted = msgspec.structs.replace(merge.value, detached_at=now, detached_because=reason)
         tx.put(merge_item(noted, merge.version + 1), Merges.version == merge.version, Conflict)
     observer().joined(tx, begins)
-    tx.after_commit(log.info, "identity_detached", kind=key.partition(":")[0])
+    tx.after_commit(log.info, "identity_detached", kind=",".join(sorted(kinds)))
     commit(tx)
     return begins
 

@@ -63,7 +63,8 @@ def _told(call: Call, merge: Merge) -> MergeView:
 )
 def detach(call: Call, member_id: str, body: DetachInput) -> Detached:
     """Take an identity out of a member again, within 30 days of the merge that brought it: it begins anew, as somebody
-    else. What was bought and agreed stays with the member."""
+    else; with a login goes all by which that WeChat account is known. What was bought and agreed stays with the
+    member."""
     new = detaching.detach(member_id, body.identity, body.reason)
     call.outcome["member_id"] = new.member_id
     return Detached(new.member_id)
