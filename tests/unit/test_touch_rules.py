@@ -173,6 +173,8 @@ def test_the_same_way_within_a_session_is_one_visit() -> None:
         ({"inviter": "t"}, Known(link=True), ("link", "server")),
         ({"share_token": "t", "share_key": "k"}, Known(), ("link", "wechat")),
         ({"share_key": "k", "scene": "1177"}, Known(), ("scene", "wechat")),
+        ({"share_key": "k"}, Known(), ("scene", "wechat")),
+        ({"scene": "wechat-moments"}, Known(), ("scene", "client")),
         ({"ad": AdClick("g")}, Known(), ("ad", "client")),
         ({"ad": AdClick("g"), "channel": "c"}, Known(channel=channel("ad")), ("ad", "server")),
         ({"live_room": "r1"}, Known(room=ROOM), ("live", "client")),

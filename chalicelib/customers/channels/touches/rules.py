@@ -175,7 +175,7 @@ def _judged(touch: Touch, known: Known) -> tuple[Kind, Trust]:
         return "link", "server" if known.link else by_key
     if touch.channel is not None:
         return "channel", by_key
-    return "scene", "wechat"
+    return "scene", "wechat" if _scene(touch.scene) is not None else by_key
 
 
 def fans(follows_oa: bool, is_contact: bool, hosts_before: Iterable[str], host: str, bought: bool) -> list[Fan]:
