@@ -161,3 +161,23 @@ def test_who_leaves_is_known_by_none_of_their_ids(shopper: Shopper) -> None:
     back = follows(shopper, user)
     assert back not in ("", follower) and member_queries.profile(back).returned
     assert logs_in(shopper, user)["is_new"] is False
+
+
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_one_phone_of_a_follower_and_a_shopper_is_one_person_where_the_merchant_says_so(
+    operator: Operator, shopper: Shopper, by_itself: bool
+) -> None:
+    phone = f"139{secrets.randbelow(10**8):08d}"
+    follower = follows(shopper, name())
+    identities.attach(follower, phone_identity(phone), "wecom", lambda member: member)
+    operator.put("/v1/admin/settings/merge", {"merge_on_phone": by_itself}).ok()
+    try:
+        told = gives_phone(shopper, phone)
+    finally:
+        operator.put("/v1/admin/settings/merge", {}).ok()
+    assert (told["member_id"], told["phone"]) == (shopper.member_id, phone)
+    assert (member_queries.resolved(follower) == shopper.member_id) is by_itself
+    assert [one["evidence"] for one in waiting(operator, follower)] == ([] if by_itself else ["phone"])
+    assert identities.owner_of(phone_identity(phone)) == (shopper.member_id if by_itself else follower)
+    shopper.delete("/v1/me/phone").ok(204)
+    assert identities.owner_of(phone_identity(phone)) == (None if by_itself else follower)
