@@ -13,7 +13,7 @@ from chalicelib.core import clock
 from chalicelib.customers.events.rules import Event
 from chalicelib.customers.members.checks import Person as Member
 from chalicelib.customers.members.checks import Records as MemberRecords
-from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.rules import Profile, former_ids
 from chalicelib.growth.distribution.checks import Records
 from chalicelib.growth.distribution.distributors.checks import BindingRecord
 from chalicelib.growth.groupbuy.lottery.checks import Drawing
@@ -38,10 +38,7 @@ def members() -> MemberRecords:
 
     people = [item.profile for item in tools.scan(Members) if item.part == PROFILE]
     return MemberRecords(
-        persons={
-            one.member_id: Member([each.key for each in one.identities], [each.member_id for each in one.absorbed])
-            for one in people
-        },
+        persons={one.member_id: Member([each.key for each in one.identities], former_ids(one)) for one in people},
         identities={
             item.identity: item.member_id
             for item in tools.scan(Identities)

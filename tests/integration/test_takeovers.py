@@ -15,7 +15,8 @@ from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.followers import service as followers
 from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.merge_codes import service as codes
-from chalicelib.customers.members.tables import Members, identity_id, oa_identity
+from chalicelib.customers.members.rules import openid_of
+from chalicelib.customers.members.tables import GONE, Members, identity_id, oa_identity
 from chalicelib.platform.store import tools
 from local.client import SHANGHAI, Operator, Sandbox, Shopper
 from tests.support.distribution import quick_member, run_jobs
@@ -216,3 +217,33 @@ def test_what_no_merge_has_brought_is_not_taken_out(
     assert {identities.owner_of(key) for key in theirs} == {new}
     assert identities.owner_of(own) == shopper.member_id
     assert follow(stranger) == new
+
+
+def test_the_tokens_of_who_was_taken_out_lead_to_them_wherever_they_go(
+    shopper: Shopper, other: Shopper, operator: Operator, sandbox: str, advance: Callable[[float], None]
+) -> None:
+    merge_by_code(shopper, other)
+    stays, former = sorted_out(shopper, other)
+    token = former.token
+    advance(61)
+    run_jobs()
+    first = taken_out(operator, stays)
+    openid = member_queries.profile(first).openid
+    merge_by_code(stays, former)
+    assert former.get("/v1/me").ok()["member_id"] == stays.member_id
+    assert member_queries.resolved(former.member_id) == stays.member_id
+    assert openid_of(member_queries.profile(stays.member_id), former.member_id) == openid
+    advance(61)
+    run_jobs()
+    second = taken_out(operator, stays)
+    assert len({first, second, stays.member_id}) == 3
+    assert former.get("/v1/me").ok()["member_id"] == second
+    ids = {former.member_id, first, second}
+    assert {member_queries.resolved(one) for one in ids} == {second}
+    former.log_in()
+    former.leave().ok(204)
+    run_jobs()
+    left = [item for item in tools.scan(Members) if item.member_id in ids or item.moved_to in ids]
+    assert {(item.member_id, item.part) for item in left} >= {(second, GONE), (first, GONE)}
+    assert {item.part for item in left} == {GONE}
+    Shopper(former.send, former.sandbox, former.user, token).get("/v1/me").refused(401, "unauthenticated")

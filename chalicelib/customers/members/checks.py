@@ -10,7 +10,7 @@ from chalicelib.core.difference import Difference
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Of a member: the keys of the identities that the profile names, and the ids of who became them."""
+    """Of a member: the keys of the identities that the profile names, and the ids that lead to them."""
 
     identities: list[str]
     absorbed: list[str]

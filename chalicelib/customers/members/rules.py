@@ -172,6 +172,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     identities: list[Identity] = []
     #: Members who turned out to be this one, the latest last.
     absorbed: list[Absorbed] = []
+    #: Ids that tokens of theirs were made for before an operator took them out of another member.
+    formerly: list[str] = []
     #: Whether they follow the official account.
     follows_oa: bool = False
     #: An operator has found that this is somebody else: never made one with another by what WeChat says.
@@ -181,8 +183,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def openid_of(profile: Profile, subject: str) -> str:
     """Give the openid of the login that a session was opened by, whose token was made for this `subject`: the member's
     own, or that of one who was merged into them. What WeChat asks of who holds the phone needs that one."""
-    former = (one.openid for one in profile.absorbed if one.member_id == subject and one.openid)
+    former = (one.openid for one in profile.absorbed if subject in (one.member_id, *one.formerly) and one.openid)
     return next(former, profile.openid)
+
+
+def former_ids(profile: Profile) -> list[str]:
+    """List all ids that lead to the member, other than their own: nobody else has any of them."""
+    return [*profile.formerly, *(each for one in profile.absorbed for each in (one.member_id, *one.formerly))]
 
 
 def without_login(profile: Profile, openid: str, key: str, called_in: CalledIn) -> Profile:

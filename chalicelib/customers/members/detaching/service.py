@@ -107,6 +107,7 @@ def _written(found: Versioned[Profile], taken: Sequence[Identity], entry: Absorb
         returned=True,
         identities=[msgspec.structs.replace(one, evidence="operator", at=now) for one in taken if one.kind != "mini"],
         follows_oa=member.follows_oa and "oa" in kinds,
+        formerly=[entry.member_id, *entry.formerly] if "mini" in kinds else [],
         apart=True,
     )
     stays = msgspec.structs.replace(
@@ -147,5 +148,9 @@ def _taken_along(tx: Transaction, entry: Absorbed, begins: Profile) -> Addresses
         Members.version.set(moved.version + 1),
     ]
     tx.update(Members, (entry.member_id, MOVED), changes, Members.version == moved.version, Conflict)
-    tx.after_commit(remember_moved, entry.member_id, begins.member_id)
-    return Addresses() if moved.addresses is None else Addresses().with_those_of(moved.addresses)[0]
+    for former in entry.formerly:
+        tx.update(Members, (former, MOVED), changes[:1], Members.version.exists(), Conflict)
+    for former in begins.formerly:
+        tx.after_commit(remember_moved, former, begins.member_id)
+    theirs: Addresses | None = moved.addresses  # of who has been taken out before there are none
+    return Addresses() if theirs is None else Addresses().with_those_of(theirs)[0]

@@ -60,7 +60,8 @@ def is_login(key: str) -> bool:
 
 class Absorbed(msgspec.Struct, frozen=True, kw_only=True):
     """A member who turned out to be this one: the id that they had, the openid of their own login ("" of one who never
-    logged in to the mini-program), when and how they became one, and whether all that was theirs is moved."""
+    logged in to the mini-program), when and how they became one, and whether all that was theirs is moved; `formerly`
+    are the ids that had led to them, who had been taken out of another."""
 
     member_id: str
     openid: str
@@ -68,6 +69,7 @@ class Absorbed(msgspec.Struct, frozen=True, kw_only=True):
     how: How
     merge_id: str
     settled: bool = False
+    formerly: list[str] = []
 
 
 #: How many members may ever be merged into one: a telephone of a shop's staff joins strangers.

@@ -23,7 +23,7 @@ from chalicelib.customers.members.merging.queries import stored
 from chalicelib.customers.members.merging.rules import Merge
 from chalicelib.customers.members.merging.tables import Merges, merge_item, merge_of
 from chalicelib.customers.members.refusals import MERGED_TOO_OFTEN
-from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.rules import Profile, former_ids
 from chalicelib.customers.members.sessions.queries import remember_moved
 from chalicelib.customers.members.tables import (
     MOVED,
@@ -117,7 +117,10 @@ def found(member_id: str) -> Versioned[Profile]:
 def _redirect(tx: Transaction, stays: Profile, goes: Profile, merge: Merge, versions: dict[str, int]) -> None:
     """Make the former member the other, as part of `tx`: identities, profile, and where tokens lead."""
     at = merge.at
-    entry = Absorbed(member_id=goes.member_id, openid=goes.openid, at=at, how=merge.how, merge_id=merge.merge_id)
+    entry = Absorbed(
+        member_id=goes.member_id, openid=goes.openid, at=at, how=merge.how, merge_id=merge.merge_id,
+        formerly=goes.formerly,
+    )  # fmt: skip
     theirs = list(goes.identities)
     if goes.openid:
         theirs.append(Identity(key=mini_identity(settings().wechat_appid, goes.openid), evidence="login", at=at))
@@ -141,7 +144,7 @@ def _redirect(tx: Transaction, stays: Profile, goes: Profile, merge: Merge, vers
     tx.delete(*profile_key(goes.member_id), Members.version == versions[goes.member_id], Conflict)
     tx.delete(*addresses_key(goes.member_id), Members.version == book.version, Conflict)
     tx.put(Members(goes.member_id, MOVED, moved_to=stays.member_id, addresses=book.addresses, version=1))
-    for former in goes.absorbed:
+    for former in former_ids(goes):
         to = [Members.moved_to.set(stays.member_id)]
-        tx.update(Members, (former.member_id, MOVED), to, Members.version.exists(), Conflict)
+        tx.update(Members, (former, MOVED), to, Members.version.exists(), Conflict)
     tx.after_commit(remember_moved, goes.member_id, stays.member_id)

@@ -17,7 +17,7 @@ from chalicelib.customers.members.ports import data_owners
 from chalicelib.customers.members.queries import stored_profile
 from chalicelib.customers.members.refusals import MERGE_UNDER_WAY
 from chalicelib.customers.members.returning import service as returning
-from chalicelib.customers.members.rules import is_settled
+from chalicelib.customers.members.rules import former_ids, is_settled
 from chalicelib.customers.members.service import prove
 from chalicelib.customers.members.sessions.queries import remember_gone
 from chalicelib.customers.members.tables import (
@@ -96,10 +96,10 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
     tx.delete(Members, (member_id, ADDRESSES))
     for identity in identities_of(person):
         tx.delete(Identities, (identity,))
-    for one in person.absorbed:
-        tx.delete(Members, (one.member_id, MOVED))
+    former = former_ids(person)
+    for one in former:
+        tx.delete(Members, (one, MOVED))
     returning.remember(tx, person)
-    former = [one.member_id for one in person.absorbed]
     for whose in (member_id, *former):
         tx.put(Members(whose, GONE, version=1))
         tx.after_commit(remember_gone, whose)
