@@ -150,3 +150,26 @@ def test_the_log_names_whom_an_operator_holds_for_one_and_not_why(
     of_it = {"merge_id": merge["merge_id"], "former": merge["from"], "survivor": merge["to"]}
     assert told[1:] == [of_it | {"state": "rejected"}, of_it | {"state": "proposed"}] and told[0]["shown"] >= 1
     assert asked["reason"] not in str(entries) and NO["reason"] not in str(entries)
+
+
+def test_whatever_operators_write_of_two_is_in_what_they_export(
+    operator: Operator, newcomer: Newcomer, advance: Callable[[float], None]
+) -> None:
+    one, two, third = newcomer(), newcomer(), newcomer()
+    merging.suggest(two.member_id, third.member_id, "phone")
+    (asked,) = of(operator, third)
+    decide(operator, asked, NO).ok()
+    merge_by_code(one, two)
+    stays, former = sorted_out(one, two)
+    assert former is two
+    advance(61)
+    run_jobs()
+    exported = stays.get("/v1/me/export").ok()["sections"]["merges"]
+    assert sorted(one["state"] for one in exported) == ["done", "rejected"]
+    assert NO["reason"] in [one.get("reason") for one in exported]
+    told = operator.get(f"/v1/admin/members/{stays.member_id}?purpose=service").ok()
+    login = next(each["identity"] for each in told["identities"][1:] if each["kind"] == "mini")
+    asked = {"identity": login, "reason": "其实是婆婆的微信"}
+    operator.post(f"/v1/admin/members/{stays.member_id}/detach", asked).ok(201)
+    exported = stays.get("/v1/me/export").ok()["sections"]["merges"]
+    assert [one.get("detached_because") for one in exported] == [asked["reason"]]

@@ -25,14 +25,20 @@ class OwnMerge(msgspec.Struct):
 
 
 class OwnMergeData(msgspec.Struct, omit_defaults=True):
-    """That the mall has held the member and another account for one person, or may; how that is known, and what an
-    operator has written of it."""
+    """That the mall has held the member and another account for one person, or may; how that is known, and what
+    operators have written of it, and of taking the other out again."""
 
     merge_id: str
     state: State
     how: How
     at: datetime
     reason: str | None = None
+    detached_because: str | None = None
+
+
+def own_merge_data(merge: Merge) -> OwnMergeData:
+    """Show a merge to the member who exports it, who is not shown whom the other account was."""
+    return OwnMergeData(merge.merge_id, merge.state, merge.how, merge.at, merge.reason, merge.detached_because)
 
 
 class MergeView(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
