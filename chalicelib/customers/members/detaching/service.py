@@ -25,6 +25,7 @@ from chalicelib.customers.members.refusals import (
     PHONE_STAYS,
     TOO_LATE_TO_DETACH,
 )
+from chalicelib.customers.members.returning import service as returning
 from chalicelib.customers.members.rules import Addresses, Profile, is_settled
 from chalicelib.customers.members.service import write_profile
 from chalicelib.customers.members.sessions.queries import remember_moved

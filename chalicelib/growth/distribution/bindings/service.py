@@ -178,11 +178,12 @@ def _end_once(order: Order) -> None:
 def _made_by(order: Order) -> Any:
     """Find the tie that the order made. It is moved after its member, who may be another by now, and not together with
     the order: so it is looked for first where it was first."""
-    for who in (lambda: order.placed_by, lambda: order.member_id, lambda: resolved(order.member_id)):
-        item = read.get(Distributors, who(), BINDING)
-        if item is not None and item.binding.order_id == order.order_id:
-            return item
-    return None
+
+    def of(member_id: str) -> Any:
+        item = read.get(Distributors, member_id, BINDING)
+        return item if item is not None and item.binding.order_id == order.order_id else None
+
+    return of(order.placed_by) or of(order.member_id) or of(resolved(order.member_id))
 
 
 def _standing(order: Order, binding: Binding, member_id: str) -> str | None:
