@@ -9,12 +9,13 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.customers.members.privacy.service import erase
 from chalicelib.customers.members.returning.service import hand_on
+from chalicelib.growth.distribution.balances.service import write_off
 from chalicelib.growth.distribution.distributors import service as distributors
 from chalicelib.growth.distribution.tables import debt_item
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.store.transaction import Transaction
-from tests.support.growth_merges import growth_differences, has, merge, person
+from tests.support.growth_merges import earn, growth_differences, has, merge, person, seller
 from tests.support.small_mall import SmallMall, opened
 
 
@@ -67,4 +68,14 @@ def test_of_two_debts_both_go_on_with_who_leaves_without_having_sold_anything(ma
     again = person(mall)
     hand_on(member_id, again)
     assert sells(again) == -500
+    assert growth_differences(mall) == []
+
+
+@pytest.mark.parametrize("as_whom", ["former", "member"])
+def test_an_operator_writes_off_what_the_one_owes_by_either_id(as_whom: str, mall: SmallMall) -> None:
+    (former, _), (member_id, _) = seller(mall), seller(mall)
+    earn(former, 500)
+    merge(former, member_id)
+    write_off(former if as_whom == "former" else member_id, "停业")
+    assert has(member_id)[1] == 0
     assert growth_differences(mall) == []

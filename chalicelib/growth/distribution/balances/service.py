@@ -55,12 +55,13 @@ def _with_debt(member_id: str, found: Balance) -> Balance:
 
 
 def write_off(member_id: str, reason: str) -> None:
-    """Write off what a distributor could withdraw, or what they owe; where that is nothing, nothing changes.
+    """Write off what a distributor could withdraw, or what they owe; where that is nothing, nothing changes. Of one who
+    turned out to be another it is that one's.
 
     What is pending or on its way stays theirs. Raises `not_found` for a member who never applied, `conflict`.
     """
-    distributor_queries.load(member_id)
-    retry(lambda: _write_off_once(member_id, reason))
+    now_is = distributor_queries.load(member_id).member_id
+    retry(lambda: _write_off_once(now_is, reason))
 
 
 def _write_off_once(member_id: str, reason: str) -> None:
