@@ -247,3 +247,17 @@ def test_the_tokens_of_who_was_taken_out_lead_to_them_wherever_they_go(
     assert {(item.member_id, item.part) for item in left} >= {(second, GONE), (first, GONE)}
     assert {item.part for item in left} == {GONE}
     Shopper(former.send, former.sandbox, former.user, token).get("/v1/me").refused(401, "unauthenticated")
+
+
+@pytest.mark.usefixtures("fresh_window")
+def test_nobody_has_many_codes_that_others_mistype_into(
+    shopper: Shopper, other: Shopper, advance: Callable[[float], None]
+) -> None:
+    given = list[str]()
+    for _ in range(4):
+        answers = [shopper.post("/v1/me/merge-codes") for _ in range(5)]
+        given += [answer.json["code"] for answer in answers if answer.status == 201]
+        assert {answer.status for answer in answers} <= {201, 429}
+        advance(61)
+    assert len(given) == 5
+    other.post("/v1/me/merges", {"code": given[-1]}).ok(202)

@@ -31,14 +31,17 @@ _CODES = 1_000_000
 #: How often a member may enter a code while one is good, and how often everybody together may.
 _TRIES = 5
 _TRIES_OF_ALL = 60
+#: How many codes a member may have that are good: who mistypes their own is not to meet those of one who has very many.
+_CODES_EACH = 5
 #: How often another code is drawn where somebody has that one.
 _DRAWS = 5
 
 
 def issue(member_id: str, token: Token) -> MergeCode:
     """Give the member, who calls with this token, a code for another login of theirs. Raises `member_blocked`,
-    `conflict`, `unavailable`."""
+    `too_many_requests`, `conflict`, `unavailable`."""
     check_admitted(member_queries.profile(member_id))
+    limits.count_strictly("merge_code_given", member_id, _CODES_EACH, _SECONDS)
     now = clock.now()
     until = now + timedelta(seconds=_SECONDS)
     for _ in range(_DRAWS):
