@@ -160,3 +160,20 @@ def test_a_platform_that_breaks_off_is_told_again(
     advance(120)
     assert [(one["action_type"], one["told"]) for one in told(who)] == [("REGISTER", 1)]
     forget_all()
+
+
+def test_a_platform_that_took_it_and_did_not_answer_counts_it_once(
+    operator: Operator, on: None, newcomer: Callable[[], Shopper], told: Told, sandbox: str, short_time_outs: None,
+    advance: Callable[[float], None],
+) -> None:  # fmt: skip
+    who = newcomer()
+    agrees(who)
+    clicks(who)
+    assert len(told(who)) == 1
+    Sandbox(sandbox).fault("/v3.0/user_actions/add", "timeout_after_effect")
+    order = bought(operator, who)
+    told(who)
+    advance(120)
+    (again,) = [one for one in told(who) if one["action_type"] == "COMPLETE_ORDER"]
+    assert (again["outer_action_id"], again["told"]) == (order["order_id"], 2)
+    forget_all()
