@@ -74,6 +74,18 @@ def test_what_was_got_counts_on_and_further_claims_are_refused(mall: SmallMall, 
     assert shop_differences(mall) == []
 
 
+def test_a_coupon_that_one_order_let_go_moves_with_the_other_that_has_it(
+    mall: SmallMall, two: tuple[str, str]
+) -> None:  # fmt: skip
+    former, member = two
+    coupon = mall.coupon(former)
+    mall.cancel(mall.place(former, ("pot", 1), coupons=(coupon,)))
+    order = mall.place(former, ("pot", 1), coupons=(coupon,))
+    merge(former, member)
+    assert [(one.coupon.coupon_id, one.order_id) for one in coupons_of(member)] == [(coupon, order.order_id)]
+    assert shop_differences(mall) == []
+
+
 def test_a_cause_gives_a_person_one_coupon_whoever_they_were(mall: SmallMall, two: tuple[str, str]) -> None:
     former, member = two
     made = template(how=["claim", "share"], limit_per_member=9, share_limit=9, total=100)

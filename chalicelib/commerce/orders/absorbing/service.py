@@ -64,7 +64,9 @@ def _move_some(former: str, member_id: str, order_ids: list[str]) -> list[str]:
     orders: list[Order] = [one.order for one in theirs[:_TOGETHER]]
     fits = rules.fitting(orders, ACTIONS_MAX - 2 - OBSERVED_MAX, _BYTES)
     standing = standing_now(former)
-    used = read.batch_get([coupon_key(former, one.coupon_id) for order in orders[:fits] for one in order.coupons])
+    # One that an order has let go may be with another of them.
+    coupon_ids = dict.fromkeys(one.coupon_id for order in orders[:fits] for one in order.coupons)
+    used = read.batch_get([coupon_key(former, coupon_id) for coupon_id in coupon_ids])
     tx = Transaction()
     _move(tx, theirs[:fits], member_id, standing, used)
     commit(tx)
