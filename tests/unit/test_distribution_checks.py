@@ -182,3 +182,11 @@ def test_rules_that_were_changed_since_are_not_held_against_what_was_earned_befo
     books = agreeing()
     rules_by(books, 3, replace(RULES, order_cap_fen=1, freeze_days=1, rates_bp=[1, 1]))
     assert books.differences() == []
+
+
+def test_a_buyer_who_turned_out_to_be_another_and_that_one_another_is_the_buyer() -> None:
+    books = agreeing()
+    change(books, 0, buyer_id="former")
+    assert [one for one in books.differences() if "the buyer is" in one]
+    books.records = replace(books.records, moved={"former": "between", "between": "buyer"})
+    assert [one for one in books.differences() if "the buyer is" in one] == []

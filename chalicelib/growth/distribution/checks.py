@@ -81,7 +81,7 @@ def audit(orders: Iterable[Order], entries: Iterable[Entry], records: Records) -
     for commission in records.commissions:
         if commission.order_id in by_id:
             order, its_order = by_id[commission.order_id], by_order[commission.order_id]
-            found += commission_differences(commission, order, is_capped(its_order))
+            found += commission_differences(commission, order, is_capped(its_order), moved)
             found += version_differences(commission, order, records.rules.get(commission.rules_version))
     for order in by_id.values():
         its = _missing(order, by_order[order.order_id], records, moved)

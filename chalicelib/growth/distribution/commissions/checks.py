@@ -7,7 +7,8 @@ is left; what is above the cap is taken off in proportion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from chalicelib.commerce.orders.refunds.checks import left_of
 from chalicelib.commerce.orders.rules import Order
@@ -15,6 +16,7 @@ from chalicelib.core.difference import Difference
 from chalicelib.growth.distribution.rules import Commission, CommissionLine, DistributionRules, Tier
 
 _WHOLE_BP = 10_000
+_NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
 def base_of(commission: Commission) -> int:
@@ -62,12 +64,15 @@ def _share_faults(one: Commission, most: int, whole: int) -> Iterator[str]:
             yield f"{one.level} {line.sku_id}: {line.amount_fen} fen are left, by the rule {round(share / whole)}"
 
 
-def commission_differences(commission: Commission, order: Order, is_capped: bool) -> list[Difference]:
+def commission_differences(
+    commission: Commission, order: Order, is_capped: bool, moved: Mapping[str, str] = _NOBODY
+) -> list[Difference]:
     """Recompute one commission from what was paid for each line and not given back. `is_capped`: all of its order are
-    above their cap."""
+    above their cap; `moved`: who turned out to be whom, as the buyer may have more than once."""
     about = f"{commission.order_id} level {commission.level}"
     found: list[Difference] = []
-    if commission.buyer_id not in (order.placed_as, order.member_id):
+    buyer = moved.get(commission.buyer_id, commission.buyer_id)
+    if buyer not in {moved.get(one, one) for one in (order.placed_as, order.member_id) if one}:
         found.append(Difference(about, f"the buyer is {order.member_id}, not {commission.buyer_id}"))
     if [line.sku_id for line in commission.lines] != [line.sku_id for line in order.lines]:
         return [*found, Difference(about, "its lines are not those of the order")]
