@@ -28,7 +28,7 @@ def moved() -> dict[str, str]:
     from chalicelib.customers.members.tables import MOVED, Members
     from chalicelib.platform.store import tools
 
-    return {item.member_id: str(item.moved_to) for item in tools.scan(Members) if item.part == MOVED}
+    return {item.member_id: str(item.moved_to) for item in tools.scan(Members) if item.part == MOVED and item.moved_to}
 
 
 def members() -> MemberRecords:

@@ -25,6 +25,7 @@ from chalicelib.customers.members.identities.service import owner_of
 from chalicelib.customers.members.merge_codes import service as merge_codes
 from chalicelib.customers.members.merging.tables import Merges
 from chalicelib.customers.members.privacy import service as privacy
+from chalicelib.customers.members.sessions.queries import CACHE, known
 from chalicelib.customers.members.tables import (
     MOVED,
     Identities,
@@ -35,11 +36,12 @@ from chalicelib.customers.members.tables import (
     oa_identity,
 )
 from chalicelib.ledger.tables import LedgerEntries
-from chalicelib.platform.store import read, tools
+from chalicelib.platform.store import cache, read, tools
 from local.client import Operator, Sandbox
 from local.clock import LocalClock
 from local.jobs import forget_all
 from tests.support import merge_world as world_of
+from tests.support.merging import code_of
 from tests.support.operators import second_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
 from tests.support.own_tables import Snapshot, put_back, snapshot
@@ -134,7 +136,7 @@ class Play(World):
         """A code of one login is entered in the other; unless they are one already."""
         one, other = (members.resolved(self.people[who]) for who in (MINE, THEIRS))
         if one != other:
-            merge_codes.redeem(other, merge_codes.issue(one).code)
+            merge_codes.redeem(other, code_of(one))
         self._moved()
 
     def told_at_login(self) -> None:
@@ -227,7 +229,9 @@ def _apart_again(play: Play) -> None:
     assert new is not None
     assert members.profile(new).apart
     assert [one.member_id for one in tools.scan(Members) if one.moved_to is not None] == [_former(play)]
-    assert members.resolved(_former(play)) == new
+    assert members.resolved(_former(play)) == kept
+    cache.forget(CACHE)
+    assert known(_former(play)).moved_to == new
     assert world_of.sums(kept) == play.scenes["one"].left_alone["both"]
     assert world_of.sums(new).keys() <= {"traits"}
 

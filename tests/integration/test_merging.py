@@ -3,6 +3,7 @@ holds as the stricter does, and who was made one by mistake is taken out again."
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.consents import service as consents
+from chalicelib.customers.members.sessions.queries import CACHE
 from chalicelib.customers.members.tables import GONE, MOVED, Identities, Members, identities_of, identity_id
-from chalicelib.platform.store import read, tools
+from chalicelib.platform.store import cache, read, tools
 from local.client import SHANGHAI, Client, Operator, Sandbox, Shopper
 from local.notices import message
 from tests.support.distribution import run_jobs
@@ -221,6 +223,35 @@ def test_who_was_made_one_by_mistake_is_taken_out_again(
     run_jobs()
     assert len(stays.get("/v1/me/addresses").ok()["items"]) == 2
     assert len(former.get("/v1/me/addresses").ok()["items"]) == 1
+
+
+def test_what_was_theirs_until_they_were_taken_out_stays_with_the_other(
+    shopper: Shopper, other: Shopper, operator: Operator, advance: Callable[[float], None]
+) -> None:
+    sku = operator.product(price_fen=2_000)["skus"][0]["sku_id"]
+    key, body, placed = secrets.token_hex(8), {}, {}
+    for login in (shopper, other):
+        body[login.user] = login.order_body([(sku, 1)])
+        placed[login.user] = login.post("/v1/orders", body[login.user], key=key).ok(201)["order_id"]
+    merge_by_code(shopper, other)
+    advance(61)
+    run_jobs()
+    stays, former = sorted_out(shopper, other)
+    theirs = next(one for one in member_queries.profile(stays.member_id).identities if one.kind == "mini")
+    asked = {"identity": identity_id(theirs.key), "reason": "两个人"}
+    new = operator.post(f"/v1/admin/members/{stays.member_id}/detach", asked).ok(201)["member_id"]
+    assert stays.get("/v1/me").ok().get("merged", []) == []
+    # Their token is the new member's, what they had is the other's: also of those whom an old key or a job names.
+    former.get(f"/v1/orders/{placed[former.user]}").refused(404, "not_found")
+    former.post("/v1/orders", body[former.user], key=key).refused(422, "idempotency_key_reused")
+    assert stays.order(placed[former.user])["order_id"] == placed[former.user]
+    assert member_queries.resolved(former.member_id) == stays.member_id
+    cache.forget(CACHE)  # as any other process
+    assert former.get("/v1/me").ok()["member_id"] == new
+    advance(DAY)
+    run_jobs()
+    assert {one["order_id"] for one in stays.items("/v1/orders")} == set(placed.values())
+    assert former.items("/v1/orders") == []
 
 
 def test_a_month_later_nobody_is_taken_out(

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from chalicelib.core import clock
 from chalicelib.customers.members import queries
+from chalicelib.customers.members.merge_codes import service as merge_codes
+from chalicelib.platform.web.tokens import Token
 from local.client import Shopper
+
+
+def code_of(member_id: str, subject: str = "") -> str:
+    """The member asks for a code, by a token that was made for them or for this subject; in this process."""
+    now = clock.now()
+    token = Token(subject or member_id, now, now + timedelta(days=1))
+    return merge_codes.issue(member_id, token).code
 
 
 def merge_by_code(one: Shopper, other: Shopper) -> str:

@@ -44,19 +44,25 @@ def resolved(member_id: str) -> str:
     """Tell who a member is by now: whom they were merged into, or themselves. One read unit; asked where a member is
     not found."""
     item = read.get(Members, member_id, MOVED)
-    return member_id if item is None else str(item.moved_to)
+    return member_id if item is None or not item.moved_to else str(item.moved_to)
 
 
 def merged(member_ids: Sequence[str]) -> dict[str, str]:
     """Find whom these members were merged into, of those who were. One BatchGet."""
     items = read.batch_get([(Members, (member_id, MOVED)) for member_id in member_ids])
-    return {item.member_id: str(item.moved_to) for item in items if item is not None}
+    return {item.member_id: str(item.moved_to) for item in items if item is not None and item.moved_to}
 
 
 def same_person(member_id: str, other: str) -> bool:
     """Tell whether the first member is the other, or was merged into them: what was theirs is the other's, also before
     it is moved. Read only where they differ."""
     return member_id == other or (bool(other) and resolved(member_id) == other)
+
+
+def is_theirs(owner: str, caller: str) -> bool:
+    """Tell whether what is the owner's is the caller's, as `same_person`; also where the caller was merged this very
+    moment. Read only where they differ."""
+    return owner == caller or same_person(owner, resolved(caller))
 
 
 def admit(member_id: str) -> None:

@@ -188,8 +188,14 @@ def openid_of(profile: Profile, subject: str) -> str:
 
 
 def former_ids(profile: Profile) -> list[str]:
-    """List all ids that lead to the member, other than their own: nobody else has any of them."""
-    return [*profile.formerly, *(each for one in profile.absorbed for each in (one.member_id, *one.formerly))]
+    """List the ids of all who were merged into the member: what was theirs is the member's."""
+    return [one.member_id for one in profile.absorbed]
+
+
+def login_ids(profile: Profile) -> list[str]:
+    """List the ids that logins of the member's had gone by which were taken out of another: their tokens are the
+    member's, and nothing else."""
+    return [*profile.formerly, *(each for one in profile.absorbed for each in one.formerly)]
 
 
 def without_login(profile: Profile, openid: str, key: str, called_in: CalledIn) -> Profile:

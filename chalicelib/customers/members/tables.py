@@ -98,6 +98,8 @@ class Members(Table):
     called_in = Document(CalledIn, null=True)
     # part "moved": whom they were merged into; never one who was merged themselves
     moved_to = UnicodeAttribute(null=True)
+    #: And whose the tokens of their login are, where it was taken out again; what was theirs stays with the other.
+    login_to = UnicodeAttribute(null=True)
     # part "profile"
     roster = UnicodeAttribute(null=True)
     joined = UnicodeAttribute(null=True)

@@ -68,9 +68,7 @@ def member_view(profile: Profile) -> MemberView:
         segments=shown,
         tags=tags,
         joined_at=profile.joined_at,
-        merged=[
-            MergedAccount(one.at, one.how) for one in profile.absorbed if one.openid != profile.openid or not one.openid
-        ],
+        merged=[MergedAccount(one.at, one.how) for one in profile.absorbed if not one.detached],
     )
 
 

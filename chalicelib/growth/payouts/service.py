@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.core import clock, ids, log
 from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
-from chalicelib.customers.members.queries import resolved
+from chalicelib.customers.members.queries import is_theirs, resolved
 from chalicelib.customers.members.rules import openid_of
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.distribution.tables import Distributors, distributor_key
@@ -62,7 +62,7 @@ def request(member_id: str, key: str, amount_fen: int, subject: str = "") -> Wit
     made = versioned.create_once(
         lambda: _request_once(member_id, subject, number, amount_fen),
         lambda: load_if_there(number),
-        lambda withdrawal: withdrawal.amount_fen == amount_fen,
+        lambda withdrawal: withdrawal.amount_fen == amount_fen and is_theirs(withdrawal.member_id, member_id),
     )
     return made.at_first()
 

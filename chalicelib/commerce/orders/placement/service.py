@@ -26,7 +26,9 @@ from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.rules import Order, OrderLine
 from chalicelib.commerce.orders.tables import Orders, item
 from chalicelib.core import ids, metrics
+from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
+from chalicelib.customers.members.queries import is_theirs
 from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.platform.jobs.queue import schedule
@@ -68,7 +70,7 @@ def place(member_id: str, key: str, asked: OrderInput, token: Token | None = Non
     digest = ids.digest(msgspec.json.encode(asked))
     return create_once(
         lambda: _place_once(member_id, subject, key, digest, asked, token),
-        lambda: _find(order_id, token),
+        lambda: _find(order_id, member_id, token),
         lambda order: order.body_digest == digest,
         TRIES,
     )
@@ -105,13 +107,18 @@ def _by_another_login(member: Profile, subject: str, key: str, digest: str) -> O
     return next((order for order in found if order.body_digest == digest), None)
 
 
-def _find(order_id: str, token: Token | None) -> Order | None:
+def _find(order_id: str, member_id: str, token: Token | None) -> Order | None:
+    """Find the order where it is there. Raises `idempotency_key_reused` where it is somebody else's: of the member whom
+    a login was taken out of, that has placed it before."""
     found = read.get(Orders, order_id)
     if found is None:
         return None
     if token is not None:  # what refused the order may have done so before it had read the member
-        sessions.admit(token)
-    return found.order
+        member_id = sessions.admit(token)
+    if not is_theirs(found.order.member_id, member_id):
+        raise MallError("idempotency_key_reused")
+    order: Order = found.order
+    return order
 
 
 def _consolidated(checkout: Checkout) -> Checkout:

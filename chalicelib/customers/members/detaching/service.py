@@ -115,7 +115,7 @@ def _written(found: Versioned[Profile], taken: Sequence[Identity], entry: Absorb
         member,
         unionid=None if member.unionid == unionid else member.unionid,
         identities=left,
-        absorbed=[one for one in member.absorbed if one is not entry] if "mini" in kinds else member.absorbed,
+        absorbed=[_without_login(one) if "mini" in kinds and one is entry else one for one in member.absorbed],
         follows_oa=member.follows_oa and ("oa" not in kinds or any(one.kind == "oa" for one in left)),
     )
     returning.hand_on(entry.member_id, begins.member_id)
@@ -137,6 +137,10 @@ def _written(found: Versioned[Profile], taken: Sequence[Identity], entry: Absorb
     return begins
 
 
+def _without_login(entry: Absorbed) -> Absorbed:
+    return msgspec.structs.replace(entry, openid="", detached=True, formerly=[])
+
+
 def _taken_along(tx: Transaction, entry: Absorbed, begins: Profile) -> Addresses:
     """Have tokens of who had been merged lead to the new member, as part of `tx`; their addresses for which the
     other's book had no room."""
@@ -144,7 +148,7 @@ def _taken_along(tx: Transaction, entry: Absorbed, begins: Profile) -> Addresses
     if moved is None:
         raise Conflict
     changes = [
-        Members.moved_to.set(begins.member_id),
+        Members.login_to.set(begins.member_id),
         Members.addresses.remove(),
         Members.version.set(moved.version + 1),
     ]

@@ -60,8 +60,9 @@ def is_login(key: str) -> bool:
 
 class Absorbed(msgspec.Struct, frozen=True, kw_only=True):
     """A member who turned out to be this one: the id that they had, the openid of their own login ("" of one who never
-    logged in to the mini-program), when and how they became one, and whether all that was theirs is moved; `formerly`
-    are the ids that had led to them, who had been taken out of another."""
+    logged in to the mini-program, or has that login no more), when and how they became one, whether all that was theirs
+    is moved, and whether their login was taken out again: what was theirs until then stays. `formerly` are the ids by
+    which that login had gone before, as one that was taken out of another."""
 
     member_id: str
     openid: str
@@ -69,6 +70,7 @@ class Absorbed(msgspec.Struct, frozen=True, kw_only=True):
     how: How
     merge_id: str
     settled: bool = False
+    detached: bool = False
     formerly: list[str] = []
 
 

@@ -23,7 +23,7 @@ from chalicelib.customers.members.merging.queries import stored
 from chalicelib.customers.members.merging.rules import Merge
 from chalicelib.customers.members.merging.tables import Merges, merge_item, merge_of
 from chalicelib.customers.members.refusals import MERGED_TOO_OFTEN
-from chalicelib.customers.members.rules import Profile, former_ids
+from chalicelib.customers.members.rules import Profile, former_ids, login_ids
 from chalicelib.customers.members.sessions.queries import remember_moved
 from chalicelib.customers.members.tables import (
     MOVED,
@@ -144,7 +144,12 @@ def _redirect(tx: Transaction, stays: Profile, goes: Profile, merge: Merge, vers
     tx.delete(*profile_key(goes.member_id), Members.version == versions[goes.member_id], Conflict)
     tx.delete(*addresses_key(goes.member_id), Members.version == book.version, Conflict)
     tx.put(Members(goes.member_id, MOVED, moved_to=stays.member_id, addresses=book.addresses, version=1))
-    for former in former_ids(goes):
-        to = [Members.moved_to.set(stays.member_id)]
+    logins, formers = login_ids(goes), former_ids(goes)
+    for former in dict.fromkeys([*formers, *logins]):
+        to = [
+            attribute.set(stays.member_id)
+            for attribute, led in ((Members.moved_to, formers), (Members.login_to, logins))
+            if former in led
+        ]
         tx.update(Members, (former, MOVED), to, Members.version.exists(), Conflict)
     tx.after_commit(remember_moved, goes.member_id, stays.member_id)

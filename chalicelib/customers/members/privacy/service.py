@@ -97,10 +97,13 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
     for identity in identities_of(person):
         tx.delete(Identities, (identity,))
     former = former_ids(person)
-    for one in former:
-        tx.delete(Members, (one, MOVED))
+    for one in person.absorbed:
+        if one.detached:  # whose tokens are somebody else's, who is there
+            tx.update(Members, (one.member_id, MOVED), [Members.moved_to.remove()], Members.version.exists(), Conflict)
+        else:
+            tx.delete(Members, (one.member_id, MOVED))
     returning.remember(tx, person)
-    for whose in (member_id, *former):
+    for whose in (member_id, *(one.member_id for one in person.absorbed if not one.detached)):
         tx.put(Members(whose, GONE, version=1))
         tx.after_commit(remember_gone, whose)
     schedule(tx, ERASE, member_id, former=",".join(former))

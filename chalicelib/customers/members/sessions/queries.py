@@ -110,7 +110,7 @@ def _read(member_id: str) -> Known:
     if item is None:
         item, moved = read.batch_get([profile_key(member_id), (Members, (member_id, MOVED))])
         if item is None:
-            return Known(gone=True) if moved is None else Known(moved_to=moved.moved_to)
+            return Known(gone=True) if moved is None else Known(moved_to=moved.login_to or moved.moved_to)
     return remember(item.profile)
 
 
