@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from chalicelib.commerce.coupons.issue.service import give
 from chalicelib.commerce.coupons.templates import queries as template_queries
 from chalicelib.commerce.orders.closing import service as closing
@@ -55,7 +57,7 @@ def order_of(
     best = play.chance.random() < 0.2
     wallet = [
         ticket
-        for ticket in play.tickets.get(member, {}).values()
+        for ticket in wallet_of(play, play.caller(member))
         if ticket.begins <= clock.now() < ticket.until and play.ticket_state(ticket.coupon_id) == "unused"
     ]
     coupons = _some(play, member, lines, wallet, offer)
@@ -87,7 +89,7 @@ def order_of(
         if order is not None:
             check_placed(play, order)
         if told != "price_changed":
-            check_refused(play, member, lines, offer, told)
+            check_refused(play, play.caller(member), lines, offer, told)
             return told, order
     return "price_changed", None
 
@@ -106,10 +108,13 @@ class _Known:
 def _place(
     play: Play, key: str, asked: OrderInput, known: _Known, codes: tuple[str, ...]
 ) -> tuple[str, Order | None]:  # fmt: skip
-    at = clock.now()
-    allowed = (*_PLACE, *codes, "price_changed", *(("coupon_unusable", "coupon_taken") if play.crossed else ()))
-    told, order = play.attempt(f"place {asked}", lambda: placement.place(known.member, key, asked), allowed)
-    if told == "price_changed" and not play.crossed:
+    at, member = clock.now(), play.caller(known.member)
+    unsure = play.crossed or play.unsettled(member)
+    allowed = (*_PLACE, *codes, "price_changed", *(("coupon_unusable", "coupon_taken", "not_found") if unsure else ()))
+    allowed += ("unauthenticated",) if play.crossed and play.became else ()
+    act = functools.partial(placement.place, member, key, asked, None, known.member)
+    told, order = play.attempt(f"place {asked}", act, allowed)
+    if told == "price_changed" and not unsure:
         told, order = _at_its_price(play, key, asked, known)
     if order is None:
         return told, None
@@ -121,9 +126,10 @@ def _place(
             known.lines, known.promotions, coupons, new=known.new, now=at, lenient=True
         )  # fmt: skip
     leader = asked.group is not None and asked.group.lobby_id is None
+    pays = order.chain if play.became else chain(play.mall, known.member)
     play.placed[order.order_id] = Placed(
-        known.member, known.lines, coupons, known.promotions, known.new, at, known.price,
-        chain(play.mall, known.member), known.offer, known.size, leader,
+        member, known.lines, coupons, known.promotions, known.new, at, known.price, pays, known.offer, known.size,
+        leader, (known.member, key, asked),
     )  # fmt: skip
     return f"{order.order_id[:5]} {order.payable_fen}", order
 
@@ -132,7 +138,7 @@ def _at_its_price(play: Play, key: str, asked: OrderInput, known: _Known) -> tup
     """Nobody came between, so the price is wrong, or the formula is; go on with the mall's."""
     fen = 0
     try:
-        placement.place(known.member, key, asked)
+        placement.place(play.caller(known.member), key, asked, None, known.member)
     except MallError as fault:
         quote = fault.data.get("quote")
         fen = 0 if quote is None else quote.payable_fen
@@ -143,12 +149,23 @@ def _at_its_price(play: Play, key: str, asked: OrderInput, known: _Known) -> tup
     again = OrderInput(
         lines=asked.lines, address_id=ADDRESS, expected_payable_fen=fen, coupon_ids=asked.coupon_ids, group=asked.group
     )
-    return play.attempt("place again", lambda: placement.place(known.member, key, again), _PLACE)
+    act = functools.partial(placement.place, play.caller(known.member), key, again, None, known.member)
+    return play.attempt("place again", act, _PLACE)
 
 
 def is_new(play: Play, member: str) -> bool:
-    """Whether no order of the member stands, paid or not."""
-    return all(order.member_id != member or order.state == "closed" for order in play.orders.values())
+    """Whether no order of who logs in so stands, paid or not, and all of them are known."""
+    caller = play.caller(member)
+    mine = [order for order in play.orders.values() if play.person(order.member_id) == caller]
+    return all(order.state == "closed" for order in mine) and not play.unsettled(caller)
+
+
+def wallet_of(play: Play, member_id: str) -> list[Ticket]:
+    """The coupons that the member has, or had as somebody else."""
+    found: dict[str, Ticket] = {}
+    for whose, tickets in play.tickets.items():
+        found |= tickets if play.person(whose) == member_id else {}
+    return list(found.values())
 
 
 def _some(play: Play, member: str, lines: list[Bought], wallet: list[Ticket], offer: Offer | None) -> list[Ticket]:
@@ -171,7 +188,8 @@ def go_on(play: Play, order: Order, surely: bool = False) -> str:
     """The shopper begins to pay, pays, and WeChat tells the mall; or stops on the way, unless they pay `surely`."""
     if (far := 1.0 if surely else play.chance.random()) < 0.12:
         return "ordered"
-    told, begun = play.attempt("begin", lambda: payments.start(order.order_id, order.member_id), _BEGIN)
+    member = play.person(order.member_id)
+    told, begun = play.attempt("begin", lambda: payments.start(order.order_id, member, None, order.placed_by), _BEGIN)
     if begun is None or begun.paid or far < 0.2 or order.order_id not in play.wechat.payable():
         return told or "begun"
     play.wechat.pay(order.order_id)
@@ -209,7 +227,9 @@ def cancel(play: Play) -> str:
     if not found:
         return nobody(play)
     order = play.pick(found)
-    told, _ = play.attempt("cancel", lambda: closing.cancel(order.order_id, order.member_id), ("order_state",))
+    told, _ = play.attempt(
+        "cancel", lambda: closing.cancel(order.order_id, play.person(order.member_id)), ("order_state",)
+    )
     return told or f"cancelled {order.order_id[:5]}"
 
 
@@ -218,7 +238,9 @@ def claim_coupon(play: Play) -> str:
     member, template_id = play.chance.choice(MEMBERS), play.chance.choice(sorted(play.mall.templates))
     fields = play.mall.templates[template_id]
     template = template_queries.load(template_id).value
-    told, given = play.attempt("claim", lambda: give(template, member, "claim"), ("sold_out", "claim_limit"))
+    told, given = play.attempt(
+        "claim", lambda: give(template, play.caller(member), "claim"), ("sold_out", "claim_limit")
+    )
     if given is None:
         return told
     play.claimed[template_id] += 1
@@ -254,7 +276,8 @@ def receive(play: Play) -> str:
     if not play.in_state("shipped"):
         return nobody(play)
     order = play.pick(play.in_state("shipped"))
-    told, _ = play.attempt("receive", lambda: delivery.receive(order.order_id, order.member_id), ("order_state",))
+    member = play.person(order.member_id)
+    told, _ = play.attempt("receive", lambda: delivery.receive(order.order_id, member), ("order_state",))
     return told or f"received {order.order_id[:5]}"
 
 
@@ -269,7 +292,7 @@ def ask_back(play: Play) -> str:
     if play.chance.random() < 0.7:
         lines = play.chance.sample(order.lines, play.chance.randint(1, len(order.lines)))
         asked = [Pieces(line.sku_id, play.chance.randint(1, min(3, line.quantity))) for line in lines]
-    by = "operator" if play.chance.random() < 0.3 else order.member_id
+    by = "operator" if play.chance.random() < 0.3 else play.person(order.member_id)
     refund, told = _ask(play, order, by, asked)
     if refund is None:
         return f"{told} {order.order_id[:5]} by {by} {asked}"

@@ -119,8 +119,9 @@ def _join(play: Play, leader: Order, surely: bool) -> str:
     assert leader.group is not None
     placed, lobby_id = play.placed[leader.order_id], leader.group.lobby_id
     assert placed.offer is not None
-    inside = [o.member_id for o in play.orders.values() if o.group is not None and o.group.lobby_id == lobby_id]
-    outside = [member for member in MEMBERS if member not in inside] or list(MEMBERS)
+    seats = [o for o in play.orders.values() if o.group is not None and o.group.lobby_id == lobby_id]
+    inside = {play.person(order.member_id) for order in seats}
+    outside = [member for member in MEMBERS if play.caller(member) not in inside] or list(MEMBERS)
     member = play.chance.choice(outside if surely or play.chance.random() < 0.85 else list(MEMBERS))
     told, order = _sit(play, member, placed.offer, placed.size, GroupInput(lobby_id=lobby_id), _JOIN)
     return f"{told} {lobby_id[:6]}" if order is None else f"{told} {lobby_id[:6]} {go_on(play, order, surely)}"
@@ -242,7 +243,7 @@ def _check_order(play: Play, offer: Offer, lobby: Lobby, order: Order) -> None:
 def _check_limit(play: Play, offer: Offer) -> None:
     if offer.limit is None:
         return
-    for member in MEMBERS:
+    for member in set(MEMBERS) - set(play.became.values()):  # two together may have had more
         mine = [order for order in play.orders.values() if order.member_id == member and _is_of(order, offer)]
         has = sum(x.quantity - x.cancelled - x.returned for o in mine if o.state != "closed" for x in o.lines)
         if has > offer.limit:

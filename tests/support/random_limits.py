@@ -25,6 +25,8 @@ def check_now(play: Play) -> None:
     has: Counter[tuple[str, str]] = Counter()
     for order in play.orders.values():
         unpaid = order.state == "awaiting_payment"
+        if play.person(order.member_id) in play.became.values():
+            continue  # two together may have more; what they buy then is looked at as they do
         seats[order.member_id] += unpaid and order.group is not None
         for line in order.lines:
             held[order.member_id, line.sku_id] += line.quantity if unpaid else 0
@@ -44,9 +46,10 @@ def check_now(play: Play) -> None:
 
 def check_placed(play: Play, order: Order) -> None:
     """The member of an order that was just placed let few go, and none in this lobby; nor have they led it."""
-    if play.crossed:
+    if play.crossed or play.unsettled(order.member_id):
         return
-    mine = [one for one in play.orders.values() if one.member_id == order.member_id]
+    mine = [one for one in play.orders.values() if play.person(one.member_id) == order.member_id]
+    _check_bounds(play, order, mine)
     paid = max((one.paid_at for one in mine if one.paid_at is not None and one.paid_fen), default=order.created_at)
     paid = paid if any(one.paid_fen for one in mine) else order.created_at - _LATELY
     begin = max(paid, clock.now() - _LATELY + timedelta(seconds=1))
@@ -69,12 +72,13 @@ def check_placed(play: Play, order: Order) -> None:
 
 def check_refused(play: Play, member: str, lines: Sequence[Bought], offer: Offer | None, code: str) -> None:
     """Somebody was refused for a limit: they have reached one."""
-    if play.crossed or code not in ("purchase_limit", "too_many_unpaid"):
+    if play.crossed or play.unsettled(member) or code not in ("purchase_limit", "too_many_unpaid"):
         return
-    mine = [order for order in play.orders.values() if order.member_id == member]
+    mine = [order for order in play.orders.values() if play.person(order.member_id) == member]
     unpaid = [order for order in mine if order.state == "awaiting_payment"]
     if code == "too_many_unpaid":
-        lately = [at for at in play.let_go.get(member, ()) if at > clock.now() - _LATELY]
+        let_go = [at for whose, all_of in play.let_go.items() if play.person(whose) == member for at in all_of]
+        lately = [at for at in let_go if at > clock.now() - _LATELY]
         seats = sum(order.group is not None for order in unpaid)
         if len(unpaid) < _unpaid_max(len(lately)) and not (offer is not None and seats >= SEATS):
             play.differs(f"{member} is refused", f"{code} with {len(unpaid)} unpaid and {len(lately)} let go")
@@ -91,6 +95,18 @@ def check_refused(play: Play, member: str, lines: Sequence[Bought], offer: Offer
             if _has(there, line.sku_id) + line.quantity > offer.limit:
                 return
     play.differs(f"{member} is refused", f"{code} for {[(line.sku_id[-6:], line.quantity) for line in lines]}")
+
+
+def _check_bounds(play: Play, order: Order, mine: Sequence[Order]) -> None:
+    """With this order its member holds no more unpaid, and has bought no more, than they may."""
+    for line in order.lines:
+        unpaid = [one for one in mine if one.state == "awaiting_payment"]
+        held = sum(x.quantity for one in unpaid for x in one.lines if x.sku_id == line.sku_id)
+        limit = play.mall.skus[line.sku_id].limit
+        if held > HOLD:
+            play.differs("pieces held unpaid", f"{order.member_id} has {held} of {line.sku_id[-6:]} by another order")
+        if limit is not None and _has(mine, line.sku_id) > limit:
+            play.differs("pieces in all", f"{order.member_id} has more than {limit} of {line.sku_id[-6:]}")
 
 
 def _has(orders: Sequence[Order], sku_id: str) -> int:

@@ -18,10 +18,12 @@ import msgspec
 
 from chalicelib.commerce.coupons.rules import Coupon
 from chalicelib.commerce.orders.delivery import service as delivery
+from chalicelib.commerce.orders.inputs import OrderInput
 from chalicelib.commerce.orders.refunds import service as refunds
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError, OutsideError
+from chalicelib.customers.members import queries as members
 from chalicelib.growth.payouts import queries as withdrawals
 from chalicelib.growth.payouts import service as payouts
 from chalicelib.platform.jobs import worker
@@ -77,6 +79,8 @@ class Placed:
     offer: Offer | None = None
     size: int = 0
     leader: bool = False
+    #: As it was asked for: the login, its Idempotency-Key, and what was sent.
+    asked: tuple[str, str, OrderInput] | None = None
 
 
 @dataclass
@@ -115,6 +119,11 @@ class Play:
     let_go: dict[str, list[datetime]] = field(default_factory=dict)
     #: Withdrawals by number: who took out how much.
     withdrawn: dict[str, tuple[str, int]] = field(default_factory=dict)
+    #: Who turned out to be whom; and whom logins lead to that were taken out again.
+    became: dict[str, str] = field(default_factory=dict)
+    detached: dict[str, str] = field(default_factory=dict)
+    #: How many commits of a deed another one may wait for.
+    commits: Sequence[int] = (0, 0, 0, 1, 2)
     _known: set[tuple[str, str]] = field(default_factory=set)
     _keys: int = 0
     _meanwhile: Meanwhile = field(default_factory=Meanwhile)
@@ -138,6 +147,23 @@ class Play:
         """One of them, mostly of the latest."""
         found = list(some)
         return found[-1 - min(len(found) - 1, int(self.chance.expovariate(0.25)))]
+
+    def person(self, member_id: str) -> str:
+        """Who the member turned out to be, or themself: what they had is that one's."""
+        while member_id in self.became:
+            member_id = self.became[member_id]
+        return member_id
+
+    def caller(self, login: str) -> str:
+        """Which member calls by the token of this login."""
+        return self.person(self.detached.get(login, login))
+
+    def unsettled(self, member_id: str) -> bool:
+        """Whether something is still to be moved to the member, so that what they have may be missing."""
+        if member_id not in self.became.values():
+            return False
+        found = members.current(member_id)
+        return found is None or not all(one.settled for one in found.absorbed)
 
     def in_state(self, *states: str) -> list[Order]:
         """The orders in these states."""
@@ -179,7 +205,7 @@ class Play:
         """Do the second whole between what the first reads and what it commits, or after some commits of it."""
         during: list[str] = []
         self.crossed = True
-        self._meanwhile.plan(self.chance.choice([0, 0, 0, 1, 2]), lambda: during.append(self.do(*second)))
+        self._meanwhile.plan(self.chance.choice(self.commits), lambda: during.append(self.do(*second)))
         told = self.do(*first)
         late = self._meanwhile.make_up()
         self.log.append(f"{self.clock.seconds:.0f} {told} <{'after' if late else 'during'}> {' '.join(during)}")
@@ -187,6 +213,8 @@ class Play:
     def _committed(self, actions: list[dict[str, Any]]) -> None:
         for action in actions:
             item = action.get("Put", {}).get("Item", {})
+            if "moved_to" in item:
+                self.became[item["member_id"]["S"]] = item["moved_to"]["S"]
             if "order" in item and "placed" in item:
                 order = msgspec.json.decode(item["order"]["S"], type=Order)
                 before = self.orders.get(order.order_id)

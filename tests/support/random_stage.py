@@ -29,7 +29,7 @@ from chalicelib.commerce.pricing.promotions.rules import Promotion
 from chalicelib.commerce.pricing.settings import PRICING, PricingRules
 from chalicelib.core import clock, ids, settings
 from chalicelib.customers.members.rules import Address, Addresses, Profile
-from chalicelib.customers.members.tables import ADDRESSES, PROFILE, Members
+from chalicelib.customers.members.tables import ADDRESSES, PROFILE, Identities, Members, mini_identity
 from chalicelib.growth.distribution.bindings.service import bind
 from chalicelib.growth.distribution.distributors import service as distributors
 from chalicelib.growth.distribution.rules import DistributionRules
@@ -265,16 +265,22 @@ def _coupons(mall: Drawn, chance: random.Random) -> None:
         mall.templates[template.template_id] = fields
 
 
-def _people(mall: Drawn) -> None:
-    address = Address(
+def home() -> Address:
+    """Where everybody lives."""
+    return Address(
         address_id=ADDRESS, name="林", phone="13800000000", region_code="310115", province="上海市", city="市辖区",
         district="浦东新区", detail="世纪大道 1 号", is_default=True,
     )  # fmt: skip
+
+
+def _people(mall: Drawn) -> None:
+    address = home()
     for member_id in MEMBERS:
         tx = Transaction()
         profile = Profile(member_id=member_id, openid=f"o-{member_id}", joined_at=clock.now())
         tx.create(Members(member_id, PROFILE, profile=profile, version=1))
         tx.create(Members(member_id, ADDRESSES, addresses=Addresses([address]), version=1))
+        tx.create(Identities(mini_identity(settings.settings().wechat_appid, profile.openid), member_id=member_id))
         tx.commit()
     codes = {member_id: distributors.apply(member_id).invite_code for member_id in SELLERS}
     for member_id, inviter in INVITED.items():

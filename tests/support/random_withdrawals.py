@@ -18,10 +18,12 @@ _NO_WITHDRAWAL = ("balance_short", "withdrawal_limit", "invalid")
 
 def withdraw(play: Play) -> str:
     """A distributor takes money out, all or some; who has too little is refused."""
-    member = play.chance.choice(SELLERS)
+    login = play.chance.choice(SELLERS)
+    member = play.caller(login)
     has = ledger.balance(member).available
     fen = has if play.chance.random() < 0.5 else play.chance.randint(30, max(100, has))
-    told, made = play.attempt("withdraw", lambda: payouts.request(member, play.key(), fen), _NO_WITHDRAWAL)
+    codes = (*_NO_WITHDRAWAL, *(("not_found",) if login in play.detached else ()))
+    told, made = play.attempt("withdraw", lambda: payouts.request(member, play.key(), fen, login), codes)
     if made is None:
         return told
     if has < fen and not play.crossed:
@@ -63,7 +65,7 @@ def review(play: Play) -> str:
 def taken_out(play: Play, member_id: str) -> int:
     """What a member has taken out, by what WeChat has paid."""
     paid = {number for number, bill in play.wechat.bills.items() if bill.state == "SUCCESS"}
-    return sum(fen for number, (member, fen) in play.withdrawn.items() if member == member_id and number in paid)
+    return sum(fen for number, (who, fen) in play.withdrawn.items() if play.person(who) == member_id and number in paid)
 
 
 def check_withdrawals(play: Play) -> None:
