@@ -84,6 +84,21 @@ def test_a_seat_of_the_former_member_is_the_ones_to_see_to_leave_and_to_pay(mall
     assert growth_differences(mall) == []
 
 
+def test_what_is_given_back_before_it_is_moved_counts_no_more(mall: SmallMall) -> None:
+    former, member_id, other = mall.customers[:3]
+    activity = mall.activity("fixed", {2: 6_000}, limit_per_member=4)
+    orders = mall.lobby(activity, former, other, pieces=3)
+    own = mall.lobby(activity, member_id, mall.customers[3])
+    redirect(former, member_id)
+    move_order(orders[0], member_id)
+    mall.refund(mall.order(orders[0]), ("group", 2))
+    absorb(former, member_id)
+    assert _bought(activity, member_id) == 2
+    mall.refund(mall.order(own[0]))
+    assert _bought(activity, member_id) == 1
+    assert growth_differences(mall) == []
+
+
 @pytest.mark.parametrize("moved", [False, True], ids=["orders as they were", "orders moved"])
 def test_a_draw_goes_by_orders_and_what_is_won_or_lost_is_the_ones(moved: bool, mall: SmallMall) -> None:
     former, member_id = mall.customers[:2]

@@ -189,13 +189,11 @@ class Seating:
         terms = load(_seat(order).lobby_id).terms
         if not _counts(terms):
             return
-        bought = _bought(terms, order.member_id)
-        pieces = min(bought, sum(line.quantity for line in refund.lines))
+        whose = _counted_as(terms, order)
+        pieces = min(_bought(terms, whose), sum(line.quantity for line in refund.lines))
         if pieces:
             actions = [GroupActivities.bought.add(-pieces)]
-            tx.update(
-                *bought_key(terms.activity_id, order.member_id), actions, GroupActivities.bought >= pieces, Conflict
-            )
+            tx.update(*bought_key(terms.activity_id, whose), actions, GroupActivities.bought >= pieces, Conflict)
 
 
 def write_event(tx: Transaction, before: Lobby, event: LobbyEvent, after: Lobby, same: Condition | None = None) -> None:
@@ -256,8 +254,7 @@ def count_bought(tx: Transaction, terms: Terms, order: Order, sign: int, on_fail
     key = bought_key(terms.activity_id, order.member_id)
     none = GroupActivities.bought.does_not_exist()
     if sign < 0:
-        if order.placed_as and _bought(terms, order.member_id) < pieces:
-            key = bought_key(terms.activity_id, order.placed_as)  # not moved to who they turned out to be yet
+        key = bought_key(terms.activity_id, _counted_as(terms, order))
         tx.update(*key, [GroupActivities.bought.add(-pieces)], GroupActivities.bought >= pieces, Conflict)
     elif terms.new_customers_only and not _seat(order).leader:
         fits = none | (GroupActivities.bought == 0)
@@ -387,6 +384,12 @@ def _pieces(order: Order) -> int:
 def _counts(terms: Terms) -> bool:
     """Tell whether it is counted what a member has bought in the activity."""
     return terms.limit_per_member is not None or terms.new_customers_only
+
+
+def _counted_as(terms: Terms, order: Order) -> str:
+    """Say as whom the member has most: what who placed the order has bought is moved after the order itself."""
+    known_as = (order.member_id, order.placed_as)
+    return max(known_as, key=lambda one: _bought(terms, one)) if order.placed_as else order.member_id
 
 
 def _bought(terms: Terms, member_id: str) -> int:
