@@ -18,7 +18,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.consents.rules import agreed, withdrawn
-from chalicelib.customers.members.identities.rules import Evidence, Identity, kind_of
+from chalicelib.customers.members.identities.rules import Evidence, How, Identity, kind_of
 from chalicelib.customers.members.merging import rules as merging_rules
 from chalicelib.customers.members.rules import Profile, without_login
 from chalicelib.customers.members.service import change_profile, given_phone
@@ -61,8 +61,18 @@ def recognise(member: Profile, unionid: str | None, evidence: Evidence = "login"
         metrics.add(Metric.IDENTITY_CONFLICTS)
         _merging().suggest(member.member_id, other.member_id, "unionid")
         return member
-    merge = _merging().unite(member.member_id, other.member_id, "unionid")
-    return member_queries.profile(merge.survivor)
+    return _united(member, other, "unionid")
+
+
+def _united(member: Profile, other: Profile, how: How) -> Profile:
+    """Make the two one; who the member is then. Where that was done in this very moment, or cannot be any more, there
+    is nothing to do. Raises `unauthenticated` where the member has left, `conflict`, `unavailable`."""
+    try:
+        _merging().unite(member.member_id, other.member_id, how)
+    except MallError as fault:
+        if fault.code not in ("already_merged", "merge_conflict", "merge_refused"):
+            raise
+    return member_queries.profile(member_queries.resolved(member.member_id))
 
 
 def _merging() -> Any:
@@ -122,7 +132,7 @@ def set_phone(member_id: str, subject: str, code: str, version: str) -> Profile:
     if other is None:
         return member
     if MERGING.current().merge_on_phone and merging_rules.may_by_itself(member, other):
-        return member_queries.profile(_merging().unite(member_id, owner, "phone").survivor)
+        return _united(member, other, "phone")
     _merging().suggest(member_id, owner, "phone")
     return member
 

@@ -59,7 +59,7 @@ def unite_once(
 ) -> Merge:
     """As `unite`, once, and for this reason, where nobody has given one in proposing it: raises Conflict where another
     writer was quicker."""
-    pair = [found(member_queries.resolved(member_id)) for member_id in (one, other)]
+    pair = [_as_now(member_id) for member_id in (one, other)]
     stays, goes = rules.survivor(pair[0].value, pair[1].value)
     if stays.member_id == goes.member_id:
         raise MallError("already_merged")
@@ -90,11 +90,13 @@ def unite_once(
 
 
 def suggest(one: str, other: str, how: How) -> None:
-    """Have an operator look whether these two are one person; nothing where that was asked before."""
+    """Have an operator look whether these two are one person; nothing where that was asked before, or one of them has
+    left or become another meanwhile."""
     merge_id = merge_of(one, other)
-    if stored(merge_id) is not None:
+    pair = member_queries.current(one), member_queries.current(other)
+    if pair[0] is None or pair[1] is None or stored(merge_id) is not None:
         return
-    stays, goes = rules.survivor(found(one).value, found(other).value)
+    stays, goes = rules.survivor(pair[0], pair[1])
     merge = Merge(
         merge_id=merge_id, former=goes.member_id, survivor=stays.member_id, how=how, state="candidate", at=clock.now()
     )
@@ -112,6 +114,17 @@ def found(member_id: str) -> Versioned[Profile]:
         if fault.code != "unauthenticated":
             raise
         raise MallError("merge_conflict") from fault
+
+
+def _as_now(member_id: str) -> Versioned[Profile]:
+    """Find who the member is by now. Raises Conflict where they become another this moment, else as `found` does."""
+    now = member_queries.resolved(member_id)
+    try:
+        return found(now)
+    except MallError as fault:
+        if member_queries.resolved(now) == now:
+            raise
+        raise Conflict from fault
 
 
 def _redirect(tx: Transaction, stays: Profile, goes: Profile, merge: Merge, versions: dict[str, int]) -> None:
