@@ -4,13 +4,14 @@ nothing of theirs."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from chalicelib.commerce.cart import queries as cart
 from chalicelib.commerce.cart.service import put
-from chalicelib.core import ids
+from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service as members
@@ -20,10 +21,12 @@ from chalicelib.customers.members.merging.service import unite
 from chalicelib.customers.members.ports import DataOwner, data_owners
 from chalicelib.customers.members.privacy import service as privacy
 from chalicelib.customers.members.rules import Address, is_settled, openid_of
+from chalicelib.customers.members.sessions.queries import admit
 from chalicelib.customers.members.tables import GONE, MOVED, Identities, Members, identities_of, identity_id
 from chalicelib.growth.payouts import service as payouts
 from chalicelib.growth.payouts.settings import WITHDRAWALS
 from chalicelib.platform.store import read
+from chalicelib.platform.web.tokens import Token
 from local.client import SHANGHAI
 from tests.support.growth_merges import earn, has, person, seller
 from tests.support.small_mall import FREIGHT_FEN, PRICES, WELCOME_FEN, SmallMall, opened
@@ -138,17 +141,27 @@ def test_who_is_taken_out_and_becomes_the_same_again_is_known_by_all_that_they_w
     for _ in range(3):
         mall.wait(20 * DAY)  # each is taken out within days of that merge, if not of the first
         news.append(detach(member_id, identity_id(own), "两个人").member_id)
-        assert {member_queries.resolved(one) for one in (former, *news)} == {news[-1]}
+        assert {member_of_token(one) for one in (former, *news)} == {news[-1]}
         becomes(news[-1], member_id)
         profile = member_queries.profile(member_id)
         assert {member_queries.resolved(one) for one in (former, *news)} == {member_id}
+        assert {member_of_token(one) for one in (former, *news)} == {member_id}
         assert {openid_of(profile, one) for one in (former, *news)} == {openid}
     mall.wait(DAY + 120)
     last = detach(member_id, identity_id(own), "两个人").member_id
     privacy.erase(last)
+    assert read.get(Members, last, MOVED) is None and read.get(Members, last, GONE) is not None
     for one in (former, *news, last):
-        assert read.get(Members, one, MOVED) is None and read.get(Members, one, GONE) is not None
-    assert member_queries.profile(member_id).absorbed == []
+        with pytest.raises(MallError, match="unauthenticated"):
+            member_of_token(one)
+    assert {member_queries.resolved(one) for one in (former, *news)} == {member_id}  # what was theirs stays
+    assert all(one.detached for one in member_queries.profile(member_id).absorbed)
+
+
+def member_of_token(subject: str) -> str:
+    """Whose a token is that was made for this id."""
+    now = clock.now()
+    return admit(Token(subject, now, now + timedelta(days=1)))
 
 
 def test_what_waits_for_days_is_asked_for_ever_more_seldom(mall: SmallMall, monkeypatch: pytest.MonkeyPatch) -> None:

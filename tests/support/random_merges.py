@@ -130,7 +130,7 @@ def detach(play: Play) -> str:
 def check_merges(play: Play) -> None:
     """All is settled; who became another has nothing; and everything is whose it was, or became."""
     for item in tools.scan(Merges):
-        if item.merge is not None and item.merge.state == "moving":
+        if item.state == "moving":
             play.differs(f"merge {item.merge_id}", f"never ended: {item.merge.wings}")
     for member_id in play.became:
         if ledger.balance(member_id) != Balance():

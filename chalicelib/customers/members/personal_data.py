@@ -12,7 +12,6 @@ from chalicelib.customers.members.merging.tables import Merges
 from chalicelib.customers.members.merging.views import own_merge_data
 from chalicelib.customers.members.ports import DataOwner, absorbed_already
 from chalicelib.customers.members.queries import addresses, profile
-from chalicelib.customers.members.rules import former_ids, login_ids
 from chalicelib.customers.members.tables import MOVED, Members
 from chalicelib.mall.files import queries as files
 from chalicelib.mall.files.service import absorb, forget, hand_on
@@ -55,7 +54,7 @@ def _absorb_uploads(former: str, member_id: str, _position: str | None) -> str |
 
 def _merges(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:
     person = profile(member_id)
-    known_as = [member_id, *former_ids(person), *login_ids(person)]
+    known_as = [member_id, *person.formerly, *(one.member_id for one in person.absorbed if not one.detached)]
     found = {one.merge_id: one for each in known_as for one in merges_of(each)}
     return [own_merge_data(one) for one in found.values()], None
 

@@ -13,11 +13,13 @@ from chalicelib.core import clock
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.core.refusals import BAD_CURSOR
 from chalicelib.customers.members.jobs import ERASE
+from chalicelib.customers.members.merging.queries import merges_of
+from chalicelib.customers.members.merging.tables import Merges
 from chalicelib.customers.members.ports import data_owners
 from chalicelib.customers.members.queries import stored_profile
 from chalicelib.customers.members.refusals import MERGE_UNDER_WAY
 from chalicelib.customers.members.returning import service as returning
-from chalicelib.customers.members.rules import former_ids, is_settled
+from chalicelib.customers.members.rules import former_ids, is_settled, login_ids
 from chalicelib.customers.members.service import prove
 from chalicelib.customers.members.sessions.queries import remember_gone
 from chalicelib.customers.members.tables import (
@@ -102,6 +104,8 @@ def _erase_once(member_id: str, waive_balance: bool) -> None:
             tx.update(Members, (one.member_id, MOVED), [Members.moved_to.remove()], Members.version.exists(), Conflict)
         else:
             tx.delete(Members, (one.member_id, MOVED))
+    for merge in (merge for one in login_ids(person) for merge in merges_of(one)):
+        tx.delete(Merges, (merge.merge_id,))
     returning.remember(tx, person)
     for whose in (member_id, *(one.member_id for one in person.absorbed if not one.detached)):
         tx.put(Members(whose, GONE, version=1))
