@@ -1,7 +1,9 @@
 """The crash sweep over two members who become one, from their own act or WeChat's word to the last look of a day later;
 over who is taken out again, who closes one of two accounts at WeChat, and who leaves after they became one.
 
-Each with a fault at its k-th call that may change something, for every k, and once with every call failing at first.
+Each with a fault at its k-th call that may change something, for every k, and once with every call failing at first:
+all that moves is struck at a login, and owner by owner in the sweeps of the wings (test_absorbing_sweep.py,
+test_growth_merge_sweep.py).
 Then what is owed is done: all wings' books agree, and what both had is what one has.
 """
 
@@ -137,7 +139,6 @@ class Play(World):
         one, other = (members.resolved(self.people[who]) for who in (MINE, THEIRS))
         if one != other:
             merge_codes.redeem(other, code_of(one))
-        self._moved()
 
     def told_at_login(self) -> None:
         """A login tells by which unionid WeChat knows a shopper, who was known to follow already."""
@@ -179,9 +180,7 @@ class Play(World):
             privacy.erase(self.people["both"], waive_balance=True)
         except MallError as fault:
             assert fault.code in ("unauthenticated", "unavailable"), fault.data
-        for later in (0.0, DAY + 1.0):
-            self.clock.advance(later)
-            self.work("members.erase", "segments.")
+        self.work("members.erase", "segments.")
 
     def _moved(self) -> None:
         for later in (0.0, _MINUTE, float(DAY)):

@@ -35,7 +35,7 @@ from tests.support.growth_merges import growth_differences, has, person, record
 from tests.support.small_mall import DAY, SmallMall, opened
 from tests.support.sweep import dead_jobs
 
-WORLDS = int(os.environ.get("WORLDS", "3"))
+WORLDS = int(os.environ.get("WORLDS", "2"))
 SEED = int(os.environ.get("WORLDS_SEED") or random.SystemRandom().randrange(10**6))
 DEEDS = 60
 

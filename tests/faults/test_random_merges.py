@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.random_play import Play
 
-MALLS = int(os.environ.get("MERGED_MALLS", "4"))
+MALLS = int(os.environ.get("MERGED_MALLS", "2"))
 DEEDS = int(os.environ.get("DEEDS", "100"))
 FIRST = int(os.environ.get("FIRST_MALL", "0"))
 SEED = int(os.environ.get("MALL_SEED") or random.SystemRandom().randrange(10**6))
