@@ -293,3 +293,19 @@ def test_at_most_eight_are_merged_into_one(shopper: Shopper, sandbox: str, advan
 def test_nobody_who_is_not_logged_in_makes_anybody_one(shopper: Shopper) -> None:
     Client(shopper.send).post("/v1/me/merge-codes").refused(401, "unauthenticated")
     Client(shopper.send).post("/v1/me/merges", {"code": "123456"}).refused(401, "unauthenticated")
+
+
+def test_who_becomes_one_with_a_blocked_member_holds_nothing_any_more(
+    shopper: Shopper, other: Shopper, operator: Operator, second: Operator
+) -> None:
+    sku = operator.product()["skus"][0]["sku_id"]
+    orders = {one.member_id: one.place([(sku, 1)])["order_id"] for one in (shopper, other)}
+    asked = {"from": shopper.member_id, "to": other.member_id, "reason": "同一人", "force": True}
+    merge_id = operator.post("/v1/admin/merges", asked).ok(202)["merge_id"]
+    operator.post(f"/v1/admin/members/{other.member_id}/block", {"reason": "刷单"}).ok()
+    second.post(f"/v1/admin/merges/{merge_id}/decide", {"decision": "merge", "reason": "同一人"}).ok()
+    run_jobs()
+    told = [operator.get(f"/v1/admin/orders/{order_id}").ok()["state"] for order_id in orders.values()]
+    assert told == ["closed", "closed"]
+    shopper.log_in()
+    shopper.post("/v1/me/merge-codes").refused(403, "member_blocked")

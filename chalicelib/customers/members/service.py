@@ -14,7 +14,7 @@ from chalicelib.core.settings import settings
 from chalicelib.customers.members.content.rules import pictures
 from chalicelib.customers.members.jobs import BLOCKED, INVITED
 from chalicelib.customers.members.ports import observer, visitors
-from chalicelib.customers.members.queries import profile, stored_addresses, stored_profile
+from chalicelib.customers.members.queries import profile, resolved, stored_addresses, stored_profile
 from chalicelib.customers.members.refusals import (
     BLOCKED_BY_WECHAT,
     LOGIN_CODE_INVALID,
@@ -215,7 +215,7 @@ def count_purchase(job: Job) -> None:
     def once() -> None:
         tx = Transaction()
         at = clock.from_stamp(job.task.payload["at"])
-        _count(tx, job.task.payload["member_id"], lambda member: with_purchase(member, at))
+        _count(tx, resolved(job.task.payload["member_id"]), lambda member: with_purchase(member, at))
         job.finish(tx)
         versioned.commit(tx)
 

@@ -17,7 +17,7 @@ from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service as members
 from chalicelib.customers.members.identities.rules import Absorbed, How, Identity
-from chalicelib.customers.members.jobs import MERGE
+from chalicelib.customers.members.jobs import BLOCKED, MERGE
 from chalicelib.customers.members.merging import rules
 from chalicelib.customers.members.merging.queries import stored
 from chalicelib.customers.members.merging.rules import Merge
@@ -34,6 +34,7 @@ from chalicelib.customers.members.tables import (
     phone_identity,
     profile_key,
 )
+from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import Transaction
@@ -151,6 +152,8 @@ def _redirect(tx: Transaction, stays: Profile, goes: Profile, merge: Merge, vers
         tx.update(Identities, (identity.key,), changes, mine, Conflict)
     before = Versioned(stays, versions[stays.member_id])
     members.write_profile(tx, before, after)
+    if after.blocked is not None and stays.blocked is None:
+        emit(tx, BLOCKED, stays.member_id)  # what they hold is let go, as of any other who is blocked
     book = read.get(Members, *addresses_key(goes.member_id)[1])
     if book is None:
         raise Conflict
