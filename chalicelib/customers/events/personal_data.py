@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.customers.events import queries
-from chalicelib.customers.events.tables import BATCH, MemberEvents, batch_key, moved
+from chalicelib.customers.events.tables import BATCH, MemberEvents, moved
 from chalicelib.customers.events.views import event_view
 from chalicelib.customers.members.ports import DataOwner
-from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import Transaction, remove
+from chalicelib.platform.store.transaction import remove, save_new
 
 #: A batch has 50 events and 64 KB at most, and all of an answer has to fit into 6 MB.
 _BATCHES = 10
@@ -26,18 +25,13 @@ def _erase(member_id: str) -> None:
 
 
 def _absorb(former: str, member_id: str, _position: str | None) -> str | None:
-    """Move some batches; what is moved is not found again, so that each step begins at the start."""
+    """Move some batches; what is moved is not found again, so that each step begins at the start. Each is written, and
+    then removed, by itself: in a transaction it would cost twice as much, and one that is there twice counts once."""
     items = queries.batches_of(former, _BATCHES)
-    there = read.batch_get([batch_key(member_id, item.part.removeprefix(BATCH)) for item in items])
-    tx = Transaction()
-    for item, known in zip(items, there, strict=True):
-        if known is None:
-            tx.put(moved(item, member_id))
-        tx.delete(MemberEvents, (former, item.part))
-    if not items:
-        return None
-    tx.commit()
-    return BATCH
+    for item in items:
+        save_new(moved(item, member_id))
+        remove(MemberEvents, (former, item.part))
+    return BATCH if items else None
 
 
 # Nothing is handed on to who returns: what somebody did is forgotten with them, and no offer is limited by it.

@@ -27,7 +27,7 @@ from chalicelib.platform.store.versioned import Conflict, commit, retry
 
 #: So many orders are looked at in a step, and moved in a transaction at most; of so many bytes together, of four MB.
 _PAGE = 20
-_TOGETHER = 10
+_TOGETHER = 20
 _BYTES = 1 << 20
 
 
