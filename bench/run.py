@@ -16,7 +16,7 @@ from bench import report
 from bench.load import server
 from bench.load.http import Measured
 from bench.package import cold, stack
-from bench.units import lobbies, scenario, segments
+from bench.units import lobbies, merges, scenario, segments
 from bench.units.costs import Cost, costs
 from bench.units.figures import Lives, Segments
 from bench.units.purchase import Purchase, forget_catalogue, forget_everything
@@ -58,6 +58,8 @@ def run(folder: Path, places: Places) -> report.Results:
     print("request units ...", flush=True)
     with in_this_process(folder, places) as (send, sandbox, mall_clock):
         found, whole, groups, moved = _units(send, sandbox, mall_clock)
+        print("members who become one ...", flush=True)
+        merged = merges.Bench(send, sandbox, mall_clock).run()
     print("the server's CPU ...", flush=True)
     for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS", "YUTANG_JOB_SHARDS", "YUTANG_MANY_SHARDS"):
         os.environ.pop(name, None)  # as in any mall, and an engine of its own
@@ -67,7 +69,7 @@ def run(folder: Path, places: Places) -> report.Results:
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
     return report.Results(
         machine=machine, quick=QUICK, products=_PRODUCTS, sizes=sizes, stack=parts, cold=started, costs=found,
-        lives=whole, groups=groups, segments=moved, cpu=cpu, http=loaded,
+        lives=whole, groups=groups, segments=moved, merge=merged, cpu=cpu, http=loaded,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import msgspec
 from bench.cost import traffic
 from bench.package.cold import Cold
 from bench.package.stack import Stack
-from bench.units.figures import Life, Lives, Segments, Step
+from bench.units.figures import Life, Lives, Merged, Segments, Step
 from infra import alarms, firewall, permissions
 from infra.functions import FUNCTIONS
 
@@ -48,6 +48,7 @@ class Measured(msgspec.Struct, kw_only=True):
     stack: Stack
     lives: Lives
     segments: Segments
+    merge: Merged
 
 
 class Price(msgspec.Struct, kw_only=True):

@@ -152,3 +152,16 @@ class Segments(msgspec.Struct, frozen=True, kw_only=True):
     build: Looked
     tried: Looked
     at_once: AtOnce
+
+
+class Merged(msgspec.Struct, frozen=True, kw_only=True):
+    """Two members who became one, the former with so many orders, commissions and batches of events: round trips, read
+    units, and write units with those of indexes, by step and by table."""
+
+    orders: int
+    commissions: int
+    batches: int
+    trips: int
+    reads: float
+    writes: dict[str, float]
+    written: dict[str, float]
