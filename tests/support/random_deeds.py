@@ -145,7 +145,10 @@ def _at_its_price(play: Play, key: str, asked: OrderInput, known: _Known) -> tup
         told = [] if quote is None else [(one.kind, one.id[:5], one.discount_fen) for one in quote.discounts]
         goods = [(line.quantity, line.unit, line.leader_off) for line in known.lines]
         mine = (known.price.promotions, known.price.coupons, known.price.freight, known.new)
-        play.differs(f"price of {goods}", f"{asked.expected_payable_fen} by {mine}; the mall says {fen} by {told}")
+        play.differs(
+            f"price of {goods} for {play.caller(known.member)}",
+            f"{asked.expected_payable_fen} by {mine}; the mall says {fen} by {told}",
+        )
     again = OrderInput(
         lines=asked.lines, address_id=ADDRESS, expected_payable_fen=fen, coupon_ids=asked.coupon_ids, group=asked.group
     )
@@ -157,6 +160,8 @@ def is_new(play: Play, member: str) -> bool:
     """Whether no order of who logs in so stands, paid or not, and all of them are known."""
     caller = play.caller(member)
     mine = [order for order in play.orders.values() if play.person(order.member_id) == caller]
+    if any(play.person(one) == caller for one in play.taken_out):
+        return False  # who was taken out of another has been here before
     return all(order.state == "closed" for order in mine) and not play.unsettled(caller)
 
 

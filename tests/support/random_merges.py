@@ -120,6 +120,7 @@ def detach(play: Play) -> str:
     if new is None:
         return told
     play.detached[login] = new.member_id
+    play.taken_out.add(new.member_id)
     service.add_address(new.member_id, home())
     return f"{login} is {new.member_id}"
 
@@ -142,4 +143,4 @@ def check_merges(play: Play) -> None:
         if play.orders[order_id].member_id != play.person(placed.member_id):
             whose = play.orders[order_id].member_id
             play.differs(f"order {order_id}", f"is {whose}'s, not {play.person(placed.member_id)}'s")
-    play.told.update(Counter({"members who became another": len(play.became), "taken out": len(play.detached)}))
+    play.told.update(Counter({"members who became another": len(play.became), "taken out": len(play.taken_out)}))

@@ -122,6 +122,8 @@ class Play:
     #: Who turned out to be whom; and whom logins lead to that were taken out again.
     became: dict[str, str] = field(default_factory=dict)
     detached: dict[str, str] = field(default_factory=dict)
+    #: All who ever began anew so.
+    taken_out: set[str] = field(default_factory=set)
     #: How many commits of a deed another one may wait for.
     commits: Sequence[int] = (0, 0, 0, 1, 2)
     _known: set[tuple[str, str]] = field(default_factory=set)
