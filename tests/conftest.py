@@ -26,8 +26,9 @@ from tests.support import permissions
 
 #: Files that take longest (--durations=0), longest first.
 _LONGEST = (
-    "test_group_machine", "test_group_sweep", "test_merge_sweep", "test_openapi", "test_refund_sweep", "test_commission_sweep",
-    "test_crash_sweep", "test_package", "test_withdrawal_sweep", "test_template", "test_random_malls", "test_random_merges",
+    "test_group_machine", "test_group_sweep", "test_merge_sweep", "test_openapi", "test_refund_sweep",
+    "test_commission_sweep", "test_absorbing_sweep", "test_growth_merge_sweep", "test_crash_sweep", "test_package",
+    "test_withdrawal_sweep", "test_template", "test_random_malls", "test_random_merges",
     "test_bulk_issue", "test_withdrawals_faults", "test_mixed_load", "test_shard_sweep", "test_sound_malls",
     "test_group_draw", "test_pricing", "test_bindings_machine", "test_drill", "test_group_late", "test_bench",
     "test_distribution", "test_group_races", "test_unknown_words", "test_audit", "test_group_leaving", "test_refunds",
