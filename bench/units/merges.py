@@ -114,7 +114,7 @@ class Bench:
     def _make_up(self, member_id: str, orders: int, commissions: int, batches: int) -> None:
         """More of each kind, as the first of each is."""
         (raw,) = read.query_all_raw(Orders, member_id, index=Orders.by_member)
-        order: Order = read.get(Orders, raw["order_id"]["S"]).order
+        order: Order = Orders.get(raw["order_id"]["S"]).order
         (coupon,) = (one for one in read.query_all(Coupons, member_id) if one.part.startswith(COUPON))
         batch = next(one for one in read.query_all(MemberEvents, member_id) if one.part.startswith(BATCH))
         (earned, *_) = read.query_all(Commissions, order.order_id)
