@@ -57,6 +57,7 @@ _DROPPED = re.compile(
     r"""
     (^|/)__pycache__/ | \.py[ci]$ | \.c$ | (^|/)py\.typed$
     | ^[^/]+\.(dist-info|data)/ | ^[^/]+-stubs/ | (^|/)(tests?|examples)/ | ^(cffi|pycparser)/ | ^typing_extensions\.py$
+    | ^dateutil/zoneinfo/.*\.tar\.gz$
     | ^boto3/data/ | ^botocore/data/.*/(examples|paginators|waiters)-\d+\.json | ^botocore/data/[^/]*/2011-12-05/
     """,
     re.VERBOSE,

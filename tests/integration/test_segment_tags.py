@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib.commerce.coupons.centre import service as centre
+from chalicelib.core import clock
 from chalicelib.core.settings import settings
 from chalicelib.customers.members import queries as members
 from chalicelib.customers.members.logins import service as logins
 from chalicelib.customers.members.privacy import service as privacy
+from chalicelib.customers.members.rules import Visit
 from chalicelib.customers.members.tables import mini_identity
 from chalicelib.gateways.wechat import mini
 from chalicelib.growth.segments.definitions import queries as definitions
@@ -211,7 +213,7 @@ def test_who_comes_back_is_known_anew(world: SegmentMall) -> None:
     privacy.erase(member_id)
     mall.wait(2 * DAY)
     again = logins._found_or_joined(
-        mini_identity(settings().wechat_appid, openid), mini.Session(openid=openid, unionid=None), None
+        mini_identity(settings().wechat_appid, openid), mini.Session(openid=openid, unionid=None), Visit(at=clock.now())
     ).member.member_id
     assert again != member_id
     assert (world.word(again), profile_tags(again), traits_of(again).bought) == ("silent", [], [])

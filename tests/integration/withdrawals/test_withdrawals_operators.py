@@ -29,6 +29,9 @@ from tests.support.withdrawals import (
     withdraw,
 )
 
+#: The tax report is of all that was withdrawn in a quarter.
+pytestmark = pytest.mark.usefixtures("own_tables")
+
 # --- review ----------------------------------------------------------------------------------------
 
 
