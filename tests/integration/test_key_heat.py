@@ -11,7 +11,7 @@ from tests.support.operators import owner_token
 
 
 def test_an_order_touches_what_the_simulation_of_a_rush_takes_from_the_file(
-    own_tables: None, sandbox: str, mall_clock: LocalClock
+    own_tables: None, sandbox: str, mall_clock: LocalClock, one_instant: None
 ) -> None:
     send = in_process()
     measured = Measurement(send, Sandbox(sandbox), Operator(send, owner_token())).run()
