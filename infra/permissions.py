@@ -137,14 +137,19 @@ def statements(grant: Grant, secrets: Mapping[str, str]) -> list[Json]:
     if any("GetObject" in allowed for allowed in grant.files.values()):
         # Else S3 says of a file that is not there that it is forbidden.
         found.append(_allow(["s3:ListBucket"], uploads.arn()))
-    return found + [_secret(secrets[name]) for name in grant.secrets]
+    kept: dict[str, list[Json]] = {}
+    for name in grant.secrets:
+        action, arn = _secret(secrets[name])
+        kept.setdefault(action, []).append(arn)
+    return found + [_allow([action], arns) for action, arns in kept.items()]
 
 
 def _allow(actions: list[str], resource: Any) -> Json:
     return {"Effect": "Allow", "Action": actions, "Resource": resource}
 
 
-def _secret(kept: str) -> Json:
+def _secret(kept: str) -> tuple[str, Json]:
+    """The action that reads a secret, and the ARN of where it is kept."""
     store, _, where = kept.partition(":")
     if store == "ssm":
         action, what = "ssm:GetParameter", f"parameter/{where.removeprefix('/')}"
@@ -152,7 +157,7 @@ def _secret(kept: str) -> Json:
         # Secrets Manager ends a secret's ARN with six characters of its own.
         action, what = "secretsmanager:GetSecretValue", f"secret:{where}-??????"
     arn = f"arn:${{AWS::Partition}}:{store}:${{AWS::Region}}:${{AWS::AccountId}}:{what}"
-    return {"Effect": "Allow", "Action": [action], "Resource": {"Fn::Sub": arn}}
+    return action, {"Fn::Sub": arn}
 
 
 def table_arn(name: str) -> Json:

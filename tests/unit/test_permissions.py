@@ -87,7 +87,8 @@ def test_the_shops_function_can_do_nothing_that_is_only_for_operators() -> None:
 
 def test_the_operators_function_is_nobody_elses_either() -> None:
     office = DECLARED["operators"]
-    assert not {"carts", "identities", "links", "link_pictures"} & set(office.tables)
+    assert not {"carts", "links", "link_pictures"} & set(office.tables)
+    assert "PutItem" not in office.tables["identities"], "who is one person is said here, and nobody joins"
     assert not {"wechat_secret", "wechat_apiv3_key"} & set(office.secrets), "no shopper logs in here, no notice comes"
 
 
