@@ -13,10 +13,12 @@ import pytest
 from local.client import SHANGHAI, Answer, Client, Control, Operator, Sandbox, Shopper, coupon_template, over_http, poll
 from local.mall import Mall
 from tests.support.groups import agree
+from tests.support.uploads import begin
 
 DAY = 86_400
 #: So soon everything is one person's.
 SECONDS = 60
+WITHDRAWN = 200
 LIFE_CYCLE = ("new", "first_order", "repeat", "loyal", "silent")
 
 
@@ -45,7 +47,7 @@ class Life:
     seat in an open lobby, a cart, two addresses, an inviter, and a customer whose purchase brought a commission."""
 
     def __init__(self, shopper: Shopper, arrive: Callable[[], Shopper], operator: Operator, mall: dict[str, Any]):
-        self.shopper, self.operator = shopper, operator
+        self.shopper, self.operator, self.member_id = shopper, operator, shopper.member_id
         self.inviter = arrive()
         self.invited_by = becomes_distributor(self.inviter, operator)
         self.code = becomes_distributor(shopper, operator, self.invited_by)
@@ -53,16 +55,15 @@ class Life:
         login = {"code": customer.login_code(), "source": {"inviter": self.code}}
         customer.post("/v1/auth/login", login).ok()
         poll(lambda: shopper.get("/v1/distributor/customers?level=1").ok()["items"])
-        customer.buy([(mall["sku"], 2)])
-        self.customer = customer
+        self._received(customer, customer.buy([(mall["sku"], 2)]))
+        self._sells(mall)
+        self._does(mall)
         shopper.post("/v1/me/addresses", {**mall["address"], "detail": secrets.token_hex(4)}).ok(201)
         shopper.call("PUT", f"/v1/cart/lines/{mall['sku']}", {"quantity": mall["pieces"]}).ok()
         for template in mall["templates"]:
             shopper.post(f"/v1/coupon-templates/{template}/claim").ok(201)
-        bought = shopper.buy([(mall["sku"], 1)])
-        parcel = {"carrier": "SF", "tracking_no": f"SF{secrets.token_hex(5)}"}
-        operator.post(f"/v1/admin/orders/{bought}/ship", parcel).ok()
-        shopper.post(f"/v1/orders/{bought}/receive").ok()
+        self._received(shopper, shopper.buy([(mall["sku"], 1)]))
+        shopper.buy([(mall["few"], 2)])
         self.seat = shopper.open_lobby(mall["activity"])
         body = shopper.order_body([(mall["sku"], 3)])
         (locked, *_) = (one["coupon_id"] for one in self.coupons("unused"))
@@ -70,6 +71,41 @@ class Life:
         body["expected_payable_fen"] = self._price(body)
         self.key, self.body = secrets.token_hex(8), body
         self.unpaid = shopper.post("/v1/orders", body, key=self.key).ok(201)["order_id"]
+
+    def _received(self, customer: Shopper, order_id: str) -> None:
+        parcel = {"carrier": "SF", "tracking_no": f"SF{secrets.token_hex(5)}"}
+        self.operator.post(f"/v1/admin/orders/{order_id}/ship", parcel).ok()
+        customer.post(f"/v1/orders/{order_id}/receive").ok()
+
+    def _sells(self, mall: dict[str, Any]) -> None:
+        """They share a link, and take a part of what they earned out."""
+        self.shopper.post("/v1/distributor/links", {"product_id": mall["product"]}).ok()
+        mall["run"](1)
+        poll(lambda: self.shopper.get("/v1/distributor").ok()["available_fen"] > WITHDRAWN)
+        asked = {"amount_fen": WITHDRAWN}
+        number = self.shopper.post("/v1/distributor/withdrawals", asked, key=secrets.token_hex(8)).ok(201)
+        poll(lambda: self._withdrawal(number["withdrawal_id"]) == "awaiting_confirmation")
+        self.shopper.sandbox.post(f"transfers/{number['withdrawal_id']}", {"outcome": "confirm"})
+        poll(lambda: self._withdrawal(number["withdrawal_id"]) == "succeeded")
+
+    def _withdrawal(self, number: str) -> str:
+        state: str = self.shopper.get(f"/v1/distributor/withdrawals/{number}").ok()["state"]
+        return state
+
+    def _does(self, mall: dict[str, Any]) -> None:
+        """They come by a channel and to a live room, look at something, begin an upload, share a coupon, and mistype a
+        code."""
+        shopper = self.shopper
+        for way in ({"channel": "window"}, {"live_room": mall["room"]}):
+            shopper.post("/v1/me/visits", way).ok()
+        now = mall["now"]()
+        text = f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-7abc-8abc-{secrets.token_hex(6)}"
+        viewed = {"event_id": "e1", "name": "product_view", "at": now,
+                  "props": {"product_id": mall["product"], "from": "home"}}  # fmt: skip
+        shopper.post("/v1/me/events", {"batch_id": text, "sent_at": now, "events": [viewed]}).ok(202)
+        begin(shopper)
+        shopper.post("/v1/me/coupons/share", {"template_id": mall["shared"]}).ok()
+        shopper.post("/v1/coupon-codes/redeem", {"code": secrets.token_hex(8).upper()}).refused(404, "code_unknown")
 
     def _price(self, body: dict[str, Any]) -> int:
         asked = {name: body[name] for name in ("lines", "address_id", "coupon_ids")}
@@ -89,8 +125,19 @@ class Life:
             found[f"coupons {one['state']}"] += 1
         found["addresses"] = len(self.shopper.get("/v1/me/addresses").ok()["items"])
         found["balance fen"] = balance(self.shopper)
+        told = self.shopper.get("/v1/distributor").ok()
+        found["withdrawn fen"] = told["withdrawn_fen"]
         found["customers"] = len(self.shopper.items("/v1/distributor/customers?level=1"))
         return found
+
+
+def live_room(operator: Operator, control: Control) -> str:
+    """A live room that is on the air."""
+    room = f"room-{secrets.token_hex(4)}"
+    asked = {"room_id": room, "kind": "channels", "host": "小鱼", "title": "春茶", "starts_at": control.at(-60),
+             "ends_at": control.at(DAY)}  # fmt: skip
+    operator.post("/v1/admin/live-rooms", asked).ok(201)
+    return room
 
 
 def people(operator: Operator) -> int:
@@ -111,17 +158,23 @@ def test_two_full_shoppers_who_are_one_person_have_together_what_they_had(
     distribution: Callable[..., Any], shopper: Shopper, other: Shopper, arrive: Callable[[], Shopper],
     operator: Operator, control: Control, wechat: Sandbox, differences: Callable[[], list[str]],
 ) -> None:  # fmt: skip
+    distribution(freeze_days=0)
     product = operator.product(price_fen=5_000, stock=200)
+    few = operator.product(price_fen=1_000, limit_per_member=6)
     sku = product["skus"][0]["sku_id"]
     templates = [
         operator.post("/v1/admin/coupon-templates", coupon_template(name=name)).ok(201)["template_id"]
         for name in ("五元", "另五元")
     ]
-    for template in templates:
+    shared = coupon_template(how=["share"], limit_per_member=3, share_limit=2)
+    share = operator.post("/v1/admin/coupon-templates", shared).ok(201)["template_id"]
+    for template in (*templates, share):
         operator.post(f"/v1/admin/coupon-templates/{template}/publish").ok()
     mall = {
         "sku": sku, "pieces": 4, "templates": templates, "address": SHANGHAI | {"is_default": False},
-        "activity": operator.group_activity({3: 4_000}),
+        "activity": operator.group_activity({3: 4_000}), "few": few["skus"][0]["sku_id"], "shared": share,
+        "product": product["product_id"], "room": live_room(operator, control), "now": lambda: control.status()["now"],
+        "run": control.run_jobs,
     }  # fmt: skip
     one, two = (Life(each, arrive, operator, mall) for each in (shopper, other))
     other.call("PUT", f"/v1/cart/lines/{sku}", {"quantity": 7}).ok()
@@ -153,6 +206,21 @@ def test_two_full_shoppers_who_are_one_person_have_together_what_they_had(
     for life in (one, two):
         assert {one["state"] for one in life.coupons("locked", "used", "unused")} == {"used", "unused"}
     agree(differences)
+    apart(operator, member_id, next(life for life in (one, two) if life.member_id != member_id), templates[0])
+    control.run_jobs(advance=DAY)
+    agree(differences)
+
+
+def apart(operator: Operator, member_id: str, former: Life, template: str) -> None:
+    """An operator finds that the login is somebody else's: they begin anew, with nothing that was the one's."""
+    told = operator.get(f"/v1/admin/members/{member_id}?purpose=risk").ok()
+    login = [one["identity"] for one in told["identities"] if one["kind"] == "mini"][1]
+    asked = {"identity": login, "reason": "两个人"}
+    new = operator.post(f"/v1/admin/members/{member_id}/detach", asked).ok(201)["member_id"]
+    shopper = former.shopper
+    assert shopper.get("/v1/me").ok()["member_id"] == shopper.log_in()["member"]["member_id"] == new
+    assert shopper.items("/v1/orders") == [] and former.coupons("unused", "used") == []
+    shopper.post(f"/v1/coupon-templates/{template}/claim").ok(201)
 
 
 def test_a_follower_becomes_one_with_the_shopper_as_soon_as_the_unionid_appears(
