@@ -10,28 +10,17 @@ import pytest
 
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.identities import service as identities
-from chalicelib.customers.members.tables import Identities, oa_identity, phone_identity, union_identity
+from chalicelib.customers.members.tables import Identities, phone_identity, union_identity
 from chalicelib.platform.store import tools
 from local.client import Client, Operator, Sandbox, Shopper
-from local.notices import follower_message
 from tests.support.distribution import run_jobs
+from tests.support.followers import follows
 
 pytestmark = pytest.mark.usefixtures("no_jobs")
 
 
 def name() -> str:
     return f"user-{secrets.token_hex(6)}"
-
-
-def follows(shopper: Shopper, user: str, event: str = "follow", ago: float = 0, **more: Any) -> str:
-    """The user follows the official account, or ceases to; which member that is, when the mall has worked on it."""
-    told = shopper.sandbox.post(f"oa/{event}", {"user": user, **more})
-    scene = f"qrscene_{more['scene']}" if "scene" in more else ""
-    names = {"follow": "subscribe", "unfollow": "unsubscribe"}
-    answer = shopper.send(*follower_message(told["openid"], names[event], ago, EventKey=scene))
-    assert (answer.status, answer.body) == (200, b"success")
-    run_jobs()
-    return identities.owner_of(oa_identity(told["openid"])) or ""
 
 
 def logs_in(shopper: Shopper, user: str, **more: Any) -> dict[str, Any]:

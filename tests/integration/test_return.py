@@ -18,7 +18,7 @@ from local.client import Operator, Sandbox, Shopper, coupon_template
 from local.clock import LocalClock
 from tests.support.coupons import at_once, fresh
 from tests.support.distribution import come_by, complete, deliver, distributor, inviter_of, pay, run_jobs, set_rules
-from tests.support.returning import back, leave, lives, log_in
+from tests.support.returning import after_following, back, leave, lives, log_in
 from tests.support.uploads import begin
 from tests.support.withdrawals import balance, earns, owes
 from tools import audit
@@ -28,6 +28,16 @@ pytestmark = pytest.mark.usefixtures("own_tables")
 DAY = 86400
 LIVES = 12
 TEMPLATES = "/v1/admin/coupon-templates"
+
+
+#: Who returns logs in at once; or follows the official account first, as they did before they left.
+BOTH_WAYS = pytest.mark.parametrize("way", ["login", "follow"], indirect=True)
+
+
+@pytest.fixture
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "follow":
+        after_following(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +83,8 @@ def seat(shopper: Shopper, sku: str, **group: Any) -> Any:
     return placed
 
 
-def test_twelve_lives_get_one_coupon(operator: Operator, shopper: Shopper, agree: None) -> None:
+@BOTH_WAYS
+def test_twelve_lives_get_one_coupon(way: None, operator: Operator, shopper: Shopper, agree: None) -> None:
     once, two = template(operator), template(operator, limit_per_member=2)
     welcome = template(operator, audience={"new_customers": True}, limit_per_member=9)
     newly = template(operator, audience={"segments": ["new"]}, limit_per_member=9)
@@ -81,7 +92,8 @@ def test_twelve_lives_get_one_coupon(operator: Operator, shopper: Shopper, agree
     assert told == [[201, 201, 201, 201], [409, 201, 422, 422], *[[409, 409, 422, 422]] * (LIVES - 2)]
 
 
-def test_twelve_lives_have_ten_guesses(operator: Operator, shopper: Shopper) -> None:
+@BOTH_WAYS
+def test_twelve_lives_have_ten_guesses(way: None, operator: Operator, shopper: Shopper) -> None:
     told = [
         shopper.post("/v1/coupon-codes/redeem", {"code": f"WRNG-{number:04}-{life:04}-AAAA"}).status
         for life, shopper in enumerate(lives(shopper, LIVES))
@@ -102,8 +114,9 @@ def test_a_friend_of_twelve_lives_brings_one_reward(
     assert sharer.post("/v1/me/coupons/share", {"template_id": shared}).ok()["rewards"] == 1
 
 
+@BOTH_WAYS
 def test_a_sharer_of_several_lives_has_no_more_rewards_than_the_template_says(
-    operator: Operator, shopper: Shopper, others: Callable[[], Shopper], agree: None
+    way: None, operator: Operator, shopper: Shopper, others: Callable[[], Shopper], agree: None
 ) -> None:
     shared = template(operator, how=["share"], limit_per_member=50, share_limit=3)
     rewards = []
@@ -138,8 +151,9 @@ def test_who_returns_has_the_price_for_new_customers_no_more(
         operator.delete(promotion).ok(204)
 
 
+@BOTH_WAYS
 def test_pieces_of_limited_products_and_group_buys_count_on(
-    operator: Operator, shopper: Shopper, others: Callable[[], Shopper], agree: None
+    way: None, operator: Operator, shopper: Shopper, others: Callable[[], Shopper], agree: None
 ) -> None:
     product = operator.product(limit_per_member=3)
     sku = product["skus"][0]["sku_id"]
@@ -167,8 +181,9 @@ def test_pieces_of_limited_products_and_group_buys_count_on(
     had(operator, life, [(sku, 1)])
 
 
+@BOTH_WAYS
 def test_a_binding_for_ever_outlasts_the_account(
-    operator: Operator, shopper: Shopper, others: Callable[[], Shopper], agree: None
+    way: None, operator: Operator, shopper: Shopper, others: Callable[[], Shopper], agree: None
 ) -> None:
     set_rules(operator, protection_days=0, bind_on="first_visit")
     try:
@@ -193,7 +208,8 @@ def test_a_binding_for_ever_outlasts_the_account(
         set_rules(operator, enabled=False)
 
 
-def test_a_debt_is_charged_to_who_returns_as_a_distributor(operator: Operator, shopper: Shopper) -> None:
+@BOTH_WAYS
+def test_a_debt_is_charged_to_who_returns_as_a_distributor(way: None, operator: Operator, shopper: Shopper) -> None:
     set_rules(operator)
     try:
         distributor(operator, shopper)
@@ -249,7 +265,10 @@ def test_a_debt_is_charged_once_however_late_it_is_handed_on(
         set_rules(operator, enabled=False)
 
 
-def test_uploads_of_a_day_are_those_of_the_person(operator: Operator, shopper: Shopper, mall_clock: LocalClock) -> None:
+@BOTH_WAYS
+def test_uploads_of_a_day_are_those_of_the_person(
+    way: None, operator: Operator, shopper: Shopper, mall_clock: LocalClock
+) -> None:
     body = {"purpose": "review", "content_type": "image/png", "size": 1}
     for number, life in enumerate(lives(shopper, 4)):
         if number == 3:
