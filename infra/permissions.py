@@ -126,7 +126,7 @@ def _lines(grant: Grant) -> set[str]:
 def statements(grant: Grant, secrets: Mapping[str, str]) -> list[Json]:
     """The grant as statements of a policy. `secrets` says where each is kept: secretsmanager:NAME or ssm:NAME."""
     by_actions: dict[tuple[str, ...], list[Json]] = {}
-    for name, allowed in grant.tables.items():
+    for name, allowed in _together(grant.tables).items():
         by_actions.setdefault(tuple(allowed), []).append(table_arn(name))
     found: list[Json] = [
         {"Effect": "Allow", "Action": [f"dynamodb:{action}" for action in allowed], "Resource": resources}
@@ -142,6 +142,20 @@ def statements(grant: Grant, secrets: Mapping[str, str]) -> list[Json]:
         action, arn = _secret(secrets[name])
         kept.setdefault(action, []).append(arn)
     return found + [_allow([action], arns) for action, arns in kept.items()]
+
+
+def _together(granted: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The same rights, those on all indexes of a table as one: a policy has room for so many characters."""
+    from infra.tables import indexes_of_tables
+
+    found = dict(granted)
+    for table, names in indexes_of_tables().items():
+        each = [granted.get(f"{table}/{name}") for name in names]
+        if len(names) > 1 and each[0] and all(allowed == each[0] for allowed in each):
+            for name in names:
+                del found[f"{table}/{name}"]
+            found[f"{table}/*"] = each[0]
+    return found
 
 
 def _allow(actions: list[str], resource: Any) -> Json:

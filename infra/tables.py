@@ -37,6 +37,18 @@ def every_table() -> list[type[Table]]:
     return tools.tables()
 
 
+def indexes_of_tables() -> dict[str, list[str]]:
+    """Name the indexes of each table that has some, by the table's name without a prefix."""
+    prefix = settings().table_prefix
+    return {
+        table.Meta.table_name.removeprefix(prefix): sorted(
+            index["index_name"] for index in table._get_schema()["global_secondary_indexes"]
+        )
+        for table in every_table()
+        if table._get_schema()["global_secondary_indexes"]
+    }
+
+
 def kept(template: Json, prefix: str) -> Json:
     """The tables of a template that is deployed, for an older version of the code to be deployed with.
 

@@ -13,6 +13,7 @@ import pytest
 
 from infra import permissions, sam
 from infra.functions import FUNCTIONS, Function
+from infra.tables import indexes_of_tables
 
 pytestmark = pytest.mark.slow
 
@@ -72,10 +73,20 @@ def rights(role: str, statement: Json, condition: str = "") -> Iterator[Right]:
     elif statement.keys() == {"Effect", "Action", "Resource"}:
         told = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
         for action in statement["Action"]:
-            for resource in told:
+            for resource in (each for one in told for each in _each(one)):
                 yield role, statement["Effect"], action, text(resource), condition
     else:
         yield role, "?", text(statement), "", condition
+
+
+def _each(resource: Any) -> list[Any]:
+    """All indexes of a table, one by one, where it is all of them that are meant; else the resource."""
+    told = resource.get("Fn::Sub") if isinstance(resource, dict) else None
+    whole = re.fullmatch(r"\$\{(\w+Table)\.Arn\}/index/\*", told) if isinstance(told, str) else None
+    if whole is None:
+        return [resource]
+    by_table = {permissions.logical_id(table): names for table, names in indexes_of_tables().items()}
+    return [{"Fn::Sub": f"${{{whole[1]}.Arn}}/index/{name}"} for name in by_table[whole[1]]]
 
 
 def expected(function: Function) -> set[Right]:
