@@ -13,14 +13,12 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members import service as members
-from chalicelib.customers.members.jobs import ERASE
 from chalicelib.customers.members.merging.queries import stored
 from chalicelib.customers.members.merging.tables import Merges, merge_item
 from chalicelib.customers.members.ports import DataOwner, data_owners
 from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.tables import MOVED, Members, addresses_key
 from chalicelib.platform.jobs.job import Job, RetryLater
-from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store import read, versioned
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
@@ -45,9 +43,8 @@ def absorb(job: Job) -> None:
     if member_queries.current(member_id) is None:
         if member_queries.resolved(member_id) != member_id:
             raise RetryLater(_AGAIN_SECONDS)  # they became another between the two reads: nobody has left
-        tx = Transaction()
-        schedule(tx, ERASE, former)  # by the job that erases, and the function that may
-        tx.commit()
+        for owner in data_owners():
+            owner.erase(former)
         return
     wings = {owner.name: _moved(owner, former, member_id) for owner in data_owners()}
     since = _note(merge_id, wings, which != "first")
