@@ -24,10 +24,11 @@ from chalicelib.platform.store import read, tools
 from local.client import Sandbox
 from local.clock import LocalClock
 from tests.support.coupons import template
+from tests.support.merging import redirect
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
 from tests.support.own_tables import snapshot
 from tests.support.segment_mall import SegmentMall, opened
-from tests.support.shop_merges import absorb, kept, redirect, shop_differences, shops, sums, with_limited
+from tests.support.shop_merges import absorb, kept, shop_differences, shops, sums, with_limited
 from tests.support.sweep import Steps, Sweep, World, dead_jobs
 
 

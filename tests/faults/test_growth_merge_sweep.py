@@ -32,7 +32,8 @@ from local.client import SHANGHAI, Operator, Sandbox, in_process
 from local.clock import LocalClock
 from local.jobs import forget_all
 from tests.support.distribution import bare_member
-from tests.support.growth_merges import OWNERS, absorb, growth_differences, has, inviter, record, redirect, settle, tie
+from tests.support.growth_merges import OWNERS, absorb, growth_differences, has, inviter, record, tie
+from tests.support.merging import redirect, settle
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
 from tests.support.own_tables import Snapshot, put_back, snapshot

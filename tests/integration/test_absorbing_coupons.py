@@ -27,16 +27,10 @@ from chalicelib.platform.jobs import worker
 from chalicelib.platform.store import read
 from tests.support.bulk_issue import counts, ended, granted
 from tests.support.coupons import coupons_of, shopper, template
+from tests.support.merging import redirect, settle
 from tests.support.own_tables import snapshot
 from tests.support.segment_mall import SegmentMall, opened
-from tests.support.shop_merges import (
-    absorb,
-    kept,
-    merge,
-    redirect,
-    settle,
-    shop_differences,
-)
+from tests.support.shop_merges import absorb, kept, merge, shop_differences
 from tests.support.small_mall import SmallMall
 
 if TYPE_CHECKING:

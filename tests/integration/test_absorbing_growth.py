@@ -45,13 +45,12 @@ from tests.support.growth_merges import (
     merge,
     person,
     record,
-    redirect,
     same_again,
     seller,
-    settle,
     steps,
     tie,
 )
+from tests.support.merging import redirect, settle
 from tests.support.small_mall import DAY, SmallMall, opened
 
 

@@ -27,19 +27,8 @@ from chalicelib.ledger.checks import audit_balances
 from chalicelib.platform.jobs.job import RetryLater
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
-from tests.support.growth_merges import (
-    OWNERS,
-    absorb,
-    earn,
-    growth_differences,
-    has,
-    merge,
-    person,
-    redirect,
-    same_again,
-    seller,
-    settle,
-)
+from tests.support.growth_merges import OWNERS, absorb, earn, growth_differences, has, merge, person, same_again, seller
+from tests.support.merging import redirect, settle
 from tests.support.small_mall import DAY, SmallMall, opened
 
 

@@ -14,14 +14,8 @@ from chalicelib.growth.groupbuy.lobbies import queries as lobbies
 from chalicelib.growth.groupbuy.rules import Lottery
 from chalicelib.growth.groupbuy.tables import GroupActivities, bought_key
 from chalicelib.platform.store import read
-from tests.support.growth_merges import (
-    absorb,
-    growth_differences,
-    merge,
-    move_order,
-    redirect,
-    settle,
-)
+from tests.support.growth_merges import absorb, growth_differences, merge, move_order
+from tests.support.merging import redirect, settle
 from tests.support.small_mall import DAY, SmallMall, opened
 
 

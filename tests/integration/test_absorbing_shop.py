@@ -25,20 +25,10 @@ from chalicelib.platform.store import tools
 from chalicelib.platform.store.transaction import Transaction
 from tests.support.coupons import coupons_of, shopper, told
 from tests.support.distribution import bare_member
+from tests.support.merging import redirect, settle
 from tests.support.own_tables import snapshot
 from tests.support.segment_mall import SegmentMall, opened
-from tests.support.shop_merges import (
-    absorb,
-    changed,
-    merge,
-    redirect,
-    settle,
-    shop_differences,
-    shops,
-    steps,
-    sums,
-    with_limited,
-)
+from tests.support.shop_merges import absorb, changed, merge, shop_differences, shops, steps, sums, with_limited
 from tests.support.small_mall import DAY, SmallMall
 
 if TYPE_CHECKING:

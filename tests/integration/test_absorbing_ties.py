@@ -33,13 +33,12 @@ from tests.support.growth_merges import (
     move_order,
     person,
     record,
-    redirect,
     same_again,
     seller,
-    settle,
     steps,
     tie,
 )
+from tests.support.merging import redirect, settle
 from tests.support.small_mall import DAY, SmallMall, opened
 
 

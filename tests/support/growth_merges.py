@@ -12,13 +12,8 @@ from chalicelib.commerce.orders import service as orders
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock, ids
 from chalicelib.customers.members import service as members
-from chalicelib.customers.members.merging import service as merging
-from chalicelib.customers.members.merging.rules import Merge
 from chalicelib.customers.members.ports import DataOwner
-from chalicelib.customers.members.queries import stored_profile
 from chalicelib.customers.members.rules import Address
-from chalicelib.customers.members.sessions.queries import CACHE
-from chalicelib.customers.members.tables import Members, profile_key
 from chalicelib.growth.distribution import personal_data as distribution
 from chalicelib.growth.distribution.bindings.service import bind
 from chalicelib.growth.distribution.checks import audit as audit_distribution
@@ -35,47 +30,15 @@ from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.ledger.checks import audit_balances
 from chalicelib.platform.jobs.job import RetryLater
-from chalicelib.platform.store import cache, read
+from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import Conflict, commit, retry
 from local.client import SHANGHAI
 from tests.support.distribution import bare_member
+from tests.support.merging import redirect, settle
 from tests.support.small_mall import DAY, SmallMall
 
 #: The keepers of growth, in the order of their wings.
 OWNERS: tuple[DataOwner, ...] = (*groupbuy.DATA_OWNERS, *distribution.DATA_OWNERS, *payouts.DATA_OWNERS)
-
-
-def redirect(former: str, member_id: str) -> None:
-    """From now on the former member is the other one: what a merge does first, in one transaction."""
-
-    def once() -> None:
-        stays, goes = stored_profile(member_id), stored_profile(former)
-        merge = Merge(merge_id=former, former=former, survivor=member_id, how="code", state="moving", at=clock.now())
-        tx = Transaction()
-        versions = {member_id: stays.version, former: goes.version}
-        merging._redirect(tx, stays.value, goes.value, merge, versions)
-        commit(tx)
-
-    retry(once)
-    cache.forget(CACHE)
-
-
-def settle(member_id: str) -> None:
-    """All is moved: what a merge says last."""
-
-    def once() -> None:
-        found = stored_profile(member_id)
-        settled = [msgspec.structs.replace(one, settled=True) for one in found.value.absorbed]
-        changes = [
-            Members.profile.set(msgspec.structs.replace(found.value, absorbed=settled)),
-            Members.version.set(found.version + 1),
-        ]
-        tx = Transaction()
-        tx.update(*profile_key(member_id), changes, Members.version == found.version, Conflict)
-        commit(tx)
-
-    retry(once)
 
 
 def steps(former: str, member_id: str) -> Iterator[str]:

@@ -4,11 +4,46 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from chalicelib.core import clock
 from chalicelib.customers.members import queries
 from chalicelib.customers.members.merge_codes import service as merge_codes
+from chalicelib.customers.members.merging import service as merging
+from chalicelib.customers.members.merging.rules import Merge
+from chalicelib.customers.members.rules import Profile
+from chalicelib.customers.members.service import change_profile
+from chalicelib.customers.members.sessions.queries import CACHE
+from chalicelib.platform.store import cache
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import commit, retry
 from chalicelib.platform.web.tokens import Token
 from local.client import Shopper
+
+
+def redirect(former: str, member_id: str) -> None:
+    """From now on the former member is the other one: what a merge does first, in one transaction."""
+
+    def once() -> None:
+        stays, goes = queries.stored_profile(member_id), queries.stored_profile(former)
+        merge = Merge(merge_id=former, former=former, survivor=member_id, how="code", state="moving", at=clock.now())
+        tx = Transaction()
+        versions = {member_id: stays.version, former: goes.version}
+        merging._redirect(tx, stays.value, goes.value, merge, versions)
+        commit(tx)
+
+    retry(once)
+    cache.forget(CACHE)
+
+
+def settle(member_id: str) -> None:
+    """All is moved: what a merge says last."""
+
+    def decide(member: Profile, _: Transaction) -> Profile:
+        settled = [msgspec.structs.replace(one, settled=True) for one in member.absorbed]
+        return msgspec.structs.replace(member, absorbed=settled)
+
+    change_profile(member_id, decide)
 
 
 def code_of(member_id: str, subject: str = "") -> str:

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from chalicelib.commerce.cart import personal_data as cart
 from chalicelib.commerce.catalogue.products import service as products
 from chalicelib.commerce.catalogue.products.inputs import SkuInput
@@ -17,16 +15,8 @@ from chalicelib.commerce.orders import personal_data as orders
 from chalicelib.commerce.orders.checks import audit, audit_coupons, coupon_uses
 from chalicelib.commerce.orders.holding.queries import standing_now
 from chalicelib.commerce.orders.rules import Order
-from chalicelib.core import clock
-from chalicelib.customers.members.identities.rules import Absorbed
 from chalicelib.customers.members.ports import DataOwner
-from chalicelib.customers.members.queries import current, stored_profile
-from chalicelib.customers.members.rules import Profile
-from chalicelib.customers.members.sessions.queries import CACHE
-from chalicelib.customers.members.tables import ADDRESSES, MOVED, PROFILE, Members
-from chalicelib.platform.store import cache
-from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import Conflict, commit, retry
+from tests.support.merging import redirect, settle
 from tests.support.own_tables import Snapshot
 from tests.support.small_mall import SmallMall
 
@@ -34,45 +24,6 @@ from tests.support.small_mall import SmallMall
 LIMIT = 9
 #: The shop's keepers, in the order of their wings.
 OWNERS: tuple[DataOwner, ...] = (*coupons.DATA_OWNERS, *cart.DATA_OWNERS, *orders.DATA_OWNERS)
-
-
-def redirect(former: str, member_id: str) -> None:
-    """From now on the former member is the other one: what a merge does first, in one transaction."""
-    retry(lambda: _redirect_once(former, member_id))
-    cache.forget(CACHE)
-
-
-def _redirect_once(former: str, member_id: str) -> None:
-    other, found = current(former), stored_profile(member_id)
-    assert other is not None
-    absorbed = Absorbed(member_id=former, openid=other.openid, at=clock.now(), how="code", merge_id=former)
-    tx = Transaction()
-    _write(tx, found.value, found.version, [*found.value.absorbed, absorbed], other.orders_completed)
-    for part in (PROFILE, ADDRESSES):
-        tx.delete(Members, (former, part))
-    tx.put(Members(former, MOVED, moved_to=member_id, version=1))
-    commit(tx)
-
-
-def settle(member_id: str) -> None:
-    """All is moved: what a merge says last."""
-
-    def once() -> None:
-        found = stored_profile(member_id)
-        tx = Transaction()
-        settled = [msgspec.structs.replace(one, settled=True) for one in found.value.absorbed]
-        _write(tx, found.value, found.version, settled, 0)
-        commit(tx)
-
-    retry(once)
-
-
-def _write(tx: Transaction, profile: Profile, version: int, absorbed: list[Absorbed], completed: int) -> None:
-    after = msgspec.structs.replace(
-        profile, absorbed=absorbed, orders_completed=profile.orders_completed + completed
-    )  # fmt: skip
-    changes = [Members.profile.set(after), Members.version.set(version + 1)]
-    tx.update(Members, (profile.member_id, PROFILE), changes, Members.version == version, Conflict)
 
 
 def steps(former: str, member_id: str) -> Iterator[str]:
