@@ -12,9 +12,8 @@ from chalicelib.core.errors import unavailable
 from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.identities.rules import Identity
 from chalicelib.customers.members.jobs import FOLLOWED
-from chalicelib.customers.members.logins.service import join
+from chalicelib.customers.members.logins.service import begins, join
 from chalicelib.customers.members.returning import queries as returning_queries
-from chalicelib.customers.members.returning import service as returning
 from chalicelib.customers.members.rules import Profile, Source, Visit
 from chalicelib.customers.members.service import change_profile, visited
 from chalicelib.customers.members.tables import oa_identity, union_identity
@@ -106,25 +105,9 @@ def _noted(member: Profile, key: str, source: Source | None, at: datetime, *, fo
 
 def _join(key: str, unionid: str | None, source: Source | None, at: datetime) -> Profile:
     before = returning_queries.before(key)
-    now = clock.now()
-    former = before.known(now)
     known_by = [Identity(key=key, evidence="follow", at=at)]
     if unionid is not None:
-        known_by.append(Identity(key=union_identity(unionid), evidence="follow", at=now))
-    member = Profile(
-        member_id=returning.next_member(key, before),
-        openid="",
-        unionid=unionid,
-        joined_at=now,
-        first_source=source,
-        last_source=source,
-        last_seen=now,
-        blocked=before.blocked,
-        returned=former is not None,
-        identities=known_by,
-        follows_oa=True,
-    )
-    if former is not None:
-        returning.hand_on(former, member.member_id)
+        known_by.append(Identity(key=union_identity(unionid), evidence="follow", at=clock.now()))
+    member = begins(key, before, source, openid="", unionid=unionid, identities=known_by, follows_oa=True)
     join(key, member, before)
     return member

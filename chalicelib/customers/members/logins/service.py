@@ -95,28 +95,33 @@ def _found_or_joined(identity: str, session: Any, visit: Visit) -> Found:
     if follower is not None and not follower.openid and not follower.apart:
         member = _begin(follower.member_id, identity, session.openid, visit, before)
         return Found(member, former is None, member.member_id)
-    member = _joining(identity, session, visit.source, before, has_unionid=owner is None)
-    if former is not None:
-        returning.hand_on(former, member.member_id)
+    known_by = [] if union is None or owner is not None else [Identity(key=union, evidence="login", at=clock.now())]
+    unionid = session.unionid if known_by else None
+    member = begins(
+        identity, before, visit.source, openid=session.openid, unionid=unionid, identities=known_by,
+        invites=invited([], visit.source),
+    )  # fmt: skip
     join(identity, member, before, visit)
     return Found(member, former is None, member.member_id)
 
 
-def _joining(identity: str, session: Any, source: Source | None, before: Before, *, has_unionid: bool) -> Profile:
+def begins(identity: str, before: Before, source: Source | None, **told: Any) -> Profile:
+    """Make the profile of who is about to join with this identity, with what else is told of them. What counts on of
+    whom they were before is handed on to it."""
     now = clock.now()
-    union = session.unionid if has_unionid else None
+    former = before.known(now)
+    member_id = returning.next_member(identity, before)
+    if former is not None:
+        returning.hand_on(former, member_id)
     return Profile(
-        member_id=returning.next_member(identity, before),
-        openid=session.openid,
-        unionid=union,
+        member_id=member_id,
         joined_at=now,
         first_source=source,
         last_source=source,
         last_seen=now,
-        invites=invited([], source),
         blocked=before.blocked,
-        returned=before.known(now) is not None,
-        identities=[] if union is None else [Identity(key=union_identity(union), evidence="login", at=now)],
+        returned=former is not None,
+        **told,
     )
 
 
