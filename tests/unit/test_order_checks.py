@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from chalicelib.commerce.coupons.rules import Held, Scope, Terms
 from chalicelib.commerce.orders.checks import Terms as Placed
-from chalicelib.commerce.orders.checks import audit
+from chalicelib.commerce.orders.checks import _right_newcomers, audit
 from chalicelib.commerce.orders.holding.checks import Kept, holding_faults
 from chalicelib.commerce.orders.holding.rules import bought_of, hold_of, let_go_of
 from chalicelib.commerce.orders.placement.checks import coupon_faults, price_faults, promotion_faults
@@ -250,3 +251,12 @@ def test_what_is_kept_of_a_member_is_held_against_their_orders() -> None:
     assert list(holding_faults(replace(kept, let_go=bought), orders)) == ["is said to have let go o3, and has not"]
     assert list(holding_faults(replace(kept, bought=gone), orders)) == ["is said to have bought o2, and has not"]
     assert list(holding_faults(replace(kept, pieces={}), orders)) == ["has 0 pieces of p1 counted, orders say 2"]
+
+
+def test_of_two_who_had_the_price_for_new_customers_each_none_may_be_kept_once_one_is_closed() -> None:
+    own, theirs = (SimpleNamespace(order_id=who, placed_as=None, state="shipped") for who in ("own", "theirs"))
+    assert _right_newcomers([own]) == ["own"]
+    theirs.placed_as, theirs.state = "former", "closed"
+    assert _right_newcomers([own, theirs]) == ["", "own"]
+    own.state = "closed"
+    assert _right_newcomers([own, theirs]) == [""]

@@ -254,13 +254,12 @@ def _newcomer_differences(orders: Iterable[Order]) -> list[Difference]:
 
 
 def _right_newcomers(orders: Sequence[Order]) -> list[str]:
-    """List which order may be kept as a member's with the price for new customers, of all that have it: the one there
-    is; of several, as who were merged had one each, any, or none since one of them was closed."""
-    if not orders:
-        return [""]
-    if not any(order.placed_as for order in orders):
-        return [orders[-1].order_id]
-    return ["", *(order.order_id for order in orders)]
+    """List which order may be kept as a member's with the price for new customers, of all that have or had it: the one
+    that stands; of several, as who were merged had one each, any that stands, or none since one of them was closed."""
+    standing = [order.order_id for order in orders if order.state != "closed"]
+    if standing and any(order.placed_as for order in orders):
+        return ["", *standing]
+    return standing[-1:] or [""]
 
 
 def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) -> list[Difference]:
@@ -273,7 +272,7 @@ def _unpaid_differences(orders: Iterable[Order], unpaid: Mapping[str, Counted]) 
     there = Counter(order.member_id for order in placed if order.state == "awaiting_payment")
     newcomers: dict[str, list[Order]] = {}
     for order in placed:
-        if _has_newcomer_price(order) and order.state != "closed":
+        if _has_newcomer_price(order):
             newcomers.setdefault(order.member_id, []).append(order)
     found: list[Difference] = []
     for member_id in sorted((there.keys() | unpaid.keys() | newcomers.keys()) - left):
