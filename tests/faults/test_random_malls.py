@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import os
 import random
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.own_tables import own_tables
+from tests.support.random_malls import play_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,17 +33,7 @@ LOG = os.environ.get("MALL_LOG")
 
 
 def test_no_mall_differs_from_what_independent_formulas_say(dynamodb: str) -> None:
-    told: Counter[str] = Counter()
-    failed = []
-    with own_tables("random"):
-        for number in range(FIRST, FIRST + MALLS):
-            play = _played(number)
-            told.update(play.told)
-            if play.differences:
-                failed.append(_told(number, play))
-                print(failed[-1], flush=True)
-            print(f"mall {number}: {len(play.differences)} differences", flush=True)
-    print(", ".join(f"{what} {times}" for what, times in sorted(told.items())))
+    failed = play_all("random", range(FIRST, FIRST + MALLS), _played, _told)
     assert not failed, f"{len(failed)} of {MALLS} malls differ: MALL_SEED={SEED}"
     print("no difference")
 

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.support.own_tables import own_tables
+from tests.support.random_malls import play_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,17 +28,7 @@ SEED = int(os.environ.get("MALL_SEED") or random.SystemRandom().randrange(10**6)
 
 
 def test_wherever_two_become_one_no_book_differs(dynamodb: str) -> None:
-    told: Counter[str] = Counter()
-    failed = []
-    with own_tables("random-merges"):
-        for number in range(FIRST, FIRST + MALLS):
-            play = _played(number)
-            told.update(play.told)
-            if play.differences:
-                failed.append(_told(number, play))
-                print(failed[-1], flush=True)
-            print(f"mall {number}: {len(play.differences)} differences", flush=True)
-    print(", ".join(f"{what} {times}" for what, times in sorted(told.items())))
+    failed = play_all("random-merges", range(FIRST, FIRST + MALLS), _played, _told)
     assert not failed, f"{len(failed)} of {MALLS} malls differ: MALL_SEED={SEED}"
     print("no difference")
 
