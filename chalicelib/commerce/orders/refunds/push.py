@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +17,7 @@ from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import Mismatch
 from chalicelib.core.metrics import Metric
 from chalicelib.gateways.outbound import ask_again_seconds, is_late, next_step
-from chalicelib.gateways.patience import REFUNDS, REFUNDS_APART, REFUNDS_CLEAR
+from chalicelib.gateways.patience import REFUNDS, REFUNDS_APART, REFUNDS_CLEAR, SIGNATURE_SECONDS
 from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.jobs.job import Job, RetryLater
@@ -138,7 +138,7 @@ def _wait_unless_refused(job: Job, order: Order, refund: Refund, fault: WechatEr
     for another refund of the order that was asked for just before."""
     step = next_step(REFUNDS, fault, job.task.attempts)
     if step.action == "refused":
-        others = [other.sent_at or other.created_at for other in _others(order, refund)]
+        others = [_on_its_way_until(other, refund) for other in _others(order, refund)]
         _wait_until(max(others) + REFUNDS_CLEAR if others else None)
         return
     if step.is_shown:
@@ -147,6 +147,15 @@ def _wait_unless_refused(job: Job, order: Order, refund: Refund, fault: WechatEr
         log.warning("refund_waits", refund_id=refund.refund_id, reason=fault.code)
         raise RetryLater(REFUNDS.park_seconds) from fault
     raise fault
+
+
+def _on_its_way_until(other: Refund, refund: Refund) -> datetime:
+    """Tell when the other refund came to WeChat at the latest. One that has no answer yet may have been asked for until
+    this one was there (from then on it is written down), and arrives as long as its signature is good."""
+    asked = other.sent_at or other.created_at
+    if other.state != "approved":
+        return asked
+    return max(asked, refund.created_at) + timedelta(seconds=SIGNATURE_SECONDS)
 
 
 def _since(job: Job, refund: Refund) -> datetime:
