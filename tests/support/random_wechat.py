@@ -135,8 +135,9 @@ class Wechat:
     #: From when on refunds end well, whatever comes up.
     calm: bool = False
     _weather: tuple[str, frozenset[str], datetime] | None = None
-    #: What is on its way here, and when it arrives.
+    #: What is on its way here, and when it arrives; and when that was which arrives now.
     _late: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
+    _arrived: datetime | None = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -161,11 +162,17 @@ class Wechat:
 
     def arrive(self) -> None:
         """What was on its way arrives, if it is time."""
-        due = [act for at, act in self._late if at <= clock.now()]
-        self._late = [(at, act) for at, act in self._late if at > clock.now()]
-        for act in due:
+        now = clock.now()
+        due = sorted((one for one in self._late if one[0] <= now), key=lambda one: one[0])
+        self._late = [one for one in self._late if one[0] > now]
+        for self._arrived, act in due:
             with contextlib.suppress(Refused):
                 act()
+        self._arrived = None
+
+    def _now(self) -> datetime:
+        """When it is that what WeChat does now is done: what was on its way arrived at its own time."""
+        return self._arrived or clock.now()
 
     def unconfirmed(self) -> list[str]:
         """The transfers that their receivers may confirm."""
@@ -267,7 +274,7 @@ class Wechat:
         trade = self.trades.get(number)
         if trade is None:
             expire = datetime.fromisoformat(given["time_expire"])
-            if (expire - clock.now()).total_seconds() < 60:
+            if (expire - self._now()).total_seconds() < 60:
                 raise Refused(400, "PARAM_ERROR")
             self.trades[number] = Trade(given, expire, given["amount"]["total"])
         elif trade.state != "NOTPAY":
@@ -310,7 +317,7 @@ class Wechat:
         return self._query_refund(number, {})
 
     def _new_payout(self, given: dict[str, Any]) -> Payout:
-        of, fen, now = given["out_trade_no"], given["amount"]["refund"], clock.now()
+        of, fen, now = given["out_trade_no"], given["amount"]["refund"], self._now()
         trade = self.trades.get(of)
         if trade is None or trade.paid_at is None:
             raise Refused(404, "RESOURCE_NOT_EXISTS")
@@ -338,7 +345,7 @@ class Wechat:
     def _transfer(self, number: str, given: dict[str, Any]) -> dict[str, Any]:
         known = self.bills.get(number)
         if known is None:
-            self.bills[number] = Bill(given, given["transfer_amount"], clock.now())
+            self.bills[number] = Bill(given, given["transfer_amount"], self._now())
         elif known.body != given:
             raise Refused(400, "INVALID_REQUEST")
         return self._query_transfer(number, {}) | {"package_info": f"package {number}"}
