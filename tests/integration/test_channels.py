@@ -126,10 +126,12 @@ def test_operators_keep_channels_and_delete_none(operator: Operator) -> None:
 
 def test_live_rooms_end_after_they_start_and_the_last_is_first(operator: Operator) -> None:
     first, last = room(operator), room(operator)
-    body = {"kind": "mini", "host": "h", "title": "t", "starts_at": "2035-01-02T00:00:00Z"}
-    refused = operator.put(f"/v1/admin/live-rooms/{first}", body | {"ends_at": "2035-01-02T00:00:00Z"})
+    later = clock.now() + timedelta(days=30)
+    body = {"kind": "mini", "host": "h", "title": "t", "starts_at": later.isoformat()}
+    refused = operator.put(f"/v1/admin/live-rooms/{first}", body | {"ends_at": later.isoformat()})
     assert refused.refused(422, "invalid")["errors"][0]["field"] == "ends_at"
-    operator.put(f"/v1/admin/live-rooms/{first}", body | {"ends_at": "2035-01-02T00:00:01Z"}).ok()
+    ends_at = (later + timedelta(seconds=1)).isoformat()
+    operator.put(f"/v1/admin/live-rooms/{first}", body | {"ends_at": ends_at}).ok()
     listed = [one["room_id"] for one in operator.items("/v1/admin/live-rooms", limit=1)]
     assert listed.index(first) < listed.index(last)
     operator.get("/v1/admin/live-rooms/none").refused(404, "not_found")
