@@ -132,9 +132,9 @@ def test_every_use_case_finds_its_modules(unpacked: Path) -> None:
     assert {"requests", "cryptography", "chalicelib.gateways.wechat.pay"} <= set(modules)
 
 
-#: How many times the CPU time of the floor the first answer may take. Six rounds together measured 1.53 to 1.60 on a
-#: machine with two processors and up to three other processes, and 1.53 to 1.76 beside tests that fill both; a library
-#: too many (cryptography: 150 ms) is 0.5 more.
+#: How many times the CPU time of the floor the first answer may take. Six rounds together measured 1.53 to 1.65 on a
+#: machine with two processors where nothing else ran, and up to 1.79 beside tests that fill both: every file costs more
+#: then. A library too many (cryptography: 150 ms) is 0.5 more.
 TO_FLOOR = 1.7
 
 
@@ -142,7 +142,7 @@ def test_the_first_answer_is_near_the_floor_and_far_below_what_chalice_ships(
     built: Path, unpacked: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     plain = cold.unpack(built / "chalice.zip", tmp_path)
-    for _ in range(3):  # others may have the processor: what counts is what it needs when nobody has
+    for _ in range(8):  # others may have the processor: what counts is what it needs when nobody has
         first = cold.measure_first(unpacked, plain, rounds=6)
         if first.to_floor <= TO_FLOOR:
             break
