@@ -4,11 +4,9 @@ At no moment do the books differ; what is done again changes nothing."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import pytest
 
 from chalicelib.core import clock
 from chalicelib.growth.distribution import queries as operator_queries
@@ -51,19 +49,7 @@ from tests.support.growth_merges import (
     tie,
 )
 from tests.support.merging import redirect, settle
-from tests.support.small_mall import DAY, SmallMall, opened
-
-
-@pytest.fixture(scope="module")
-def open_mall(dynamodb: str) -> Iterator[SmallMall]:
-    with opened("absorbing-growth") as mall:
-        yield mall
-
-
-@pytest.fixture
-def mall(open_mall: SmallMall) -> SmallMall:
-    open_mall.reopen()
-    return open_mall
+from tests.support.small_mall import DAY, SmallMall
 
 
 def test_two_distributors_become_one_with_all_they_earned_and_at_every_step_the_books_agree(mall: SmallMall) -> None:

@@ -3,7 +3,6 @@ counts half of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,19 +28,7 @@ from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
 from tests.support.growth_merges import OWNERS, absorb, earn, growth_differences, has, merge, person, same_again, seller
 from tests.support.merging import redirect, settle
-from tests.support.small_mall import DAY, SmallMall, opened
-
-
-@pytest.fixture(scope="module")
-def open_mall(dynamodb: str) -> Iterator[SmallMall]:
-    with opened("absorbing-money") as mall:
-        yield mall
-
-
-@pytest.fixture
-def mall(open_mall: SmallMall) -> SmallMall:
-    open_mall.reopen()
-    return open_mall
+from tests.support.small_mall import DAY, SmallMall
 
 
 def test_what_comes_to_the_former_account_later_is_moved_by_an_entry_of_its_own(mall: SmallMall) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -16,19 +15,7 @@ from chalicelib.growth.groupbuy.tables import GroupActivities, bought_key
 from chalicelib.platform.store import read
 from tests.support.growth_merges import absorb, growth_differences, merge, move_order
 from tests.support.merging import redirect, settle
-from tests.support.small_mall import DAY, SmallMall, opened
-
-
-@pytest.fixture(scope="module")
-def open_mall(dynamodb: str) -> Iterator[SmallMall]:
-    with opened("absorbing-seats") as mall:
-        yield mall
-
-
-@pytest.fixture
-def mall(open_mall: SmallMall) -> SmallMall:
-    open_mall.reopen()
-    return open_mall
+from tests.support.small_mall import DAY, SmallMall
 
 
 @pytest.mark.parametrize("moved", [False, True], ids=["orders as they were", "orders moved"])

@@ -4,7 +4,6 @@ themselves, and each counts once."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -39,19 +38,7 @@ from tests.support.growth_merges import (
     tie,
 )
 from tests.support.merging import redirect, settle
-from tests.support.small_mall import DAY, SmallMall, opened
-
-
-@pytest.fixture(scope="module")
-def open_mall(dynamodb: str) -> Iterator[SmallMall]:
-    with opened("absorbing-ties") as mall:
-        yield mall
-
-
-@pytest.fixture
-def mall(open_mall: SmallMall) -> SmallMall:
-    open_mall.reopen()
-    return open_mall
+from tests.support.small_mall import DAY, SmallMall
 
 
 @pytest.mark.parametrize("first", ["former", "member"])

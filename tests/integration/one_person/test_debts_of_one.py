@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from chalicelib.core import clock
@@ -16,19 +14,7 @@ from chalicelib.ledger import rules as entries
 from chalicelib.ledger import service as ledger
 from chalicelib.platform.store.transaction import Transaction
 from tests.support.growth_merges import earn, growth_differences, has, merge, person, seller
-from tests.support.small_mall import SmallMall, opened
-
-
-@pytest.fixture(scope="module")
-def open_mall(dynamodb: str) -> Iterator[SmallMall]:
-    with opened("debts-of-one") as mall:
-        yield mall
-
-
-@pytest.fixture
-def mall(open_mall: SmallMall) -> SmallMall:
-    open_mall.reopen()
-    return open_mall
+from tests.support.small_mall import SmallMall
 
 
 def owes(member_id: str, fen: int) -> str:

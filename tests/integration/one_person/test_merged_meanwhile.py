@@ -3,7 +3,7 @@ nothing of theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
@@ -29,21 +29,9 @@ from chalicelib.platform.store import read
 from chalicelib.platform.web.tokens import Token
 from local.client import SHANGHAI
 from tests.support.growth_merges import earn, has, person, seller
-from tests.support.small_mall import FREIGHT_FEN, PRICES, WELCOME_FEN, SmallMall, opened
+from tests.support.small_mall import FREIGHT_FEN, PRICES, WELCOME_FEN, SmallMall
 
 DAY = 86_400
-
-
-@pytest.fixture(scope="module")
-def open_mall(dynamodb: str) -> Iterator[SmallMall]:
-    with opened("merged-meanwhile") as mall:
-        yield mall
-
-
-@pytest.fixture
-def mall(open_mall: SmallMall) -> SmallMall:
-    open_mall.reopen()
-    return open_mall
 
 
 def becomes(former: str, survivor: str) -> str:
