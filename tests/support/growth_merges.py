@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
 from typing import Any
 
 import msgspec
@@ -33,39 +33,18 @@ from chalicelib.platform.jobs.job import RetryLater
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
 from local.client import SHANGHAI
+from tests.support import merging
 from tests.support.distribution import bare_member
-from tests.support.merging import redirect, settle
 from tests.support.small_mall import DAY, SmallMall
 
 #: The keepers of growth, in the order of their wings.
 OWNERS: tuple[DataOwner, ...] = (*groupbuy.DATA_OWNERS, *distribution.DATA_OWNERS, *payouts.DATA_OWNERS)
 
 
-def steps(former: str, member_id: str) -> Iterator[str]:
-    """Take the steps one by one, each of which gives the name of its keeper; one that must wait is left."""
-    for owner in OWNERS:
-        position: str | None = None
-        while True:
-            try:
-                position = owner.absorb(former, member_id, position)
-            except RetryLater:
-                position = None
-            yield owner.name
-            if position is None:
-                break
-
-
-def absorb(former: str, member_id: str) -> None:
-    """Take all steps."""
-    for _ in steps(former, member_id):
-        pass
-
-
-def merge(former: str, member_id: str) -> None:
-    """The two become one, and all is moved."""
-    redirect(former, member_id)
-    absorb(former, member_id)
-    settle(member_id)
+#: A step that must wait for a withdrawal to end is left.
+steps = functools.partial(merging.steps, OWNERS, waits=(RetryLater,))
+absorb = functools.partial(merging.absorb, OWNERS, waits=(RetryLater,))
+merge = functools.partial(merging.merge, OWNERS, waits=(RetryLater,))
 
 
 def move_order(order: Order, member_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -11,6 +12,7 @@ from chalicelib.customers.members import queries
 from chalicelib.customers.members.merge_codes import service as merge_codes
 from chalicelib.customers.members.merging import service as merging
 from chalicelib.customers.members.merging.rules import Merge
+from chalicelib.customers.members.ports import DataOwner
 from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.service import change_profile
 from chalicelib.customers.members.sessions.queries import CACHE
@@ -44,6 +46,36 @@ def settle(member_id: str) -> None:
         return msgspec.structs.replace(member, absorbed=settled)
 
     change_profile(member_id, decide)
+
+
+def steps(
+    owners: Sequence[DataOwner], former: str, member_id: str, waits: tuple[type[Exception], ...] = ()
+) -> Iterator[str]:
+    """Take the steps of these keepers one by one, each of which gives the name of its keeper. One that raises what
+    `waits` names must wait, and is left."""
+    for owner in owners:
+        position: str | None = None
+        while True:
+            try:
+                position = owner.absorb(former, member_id, position)
+            except waits:
+                position = None
+            yield owner.name
+            if position is None:
+                break
+
+
+def absorb(owners: Sequence[DataOwner], former: str, member_id: str, waits: tuple[type[Exception], ...] = ()) -> None:
+    """Take all steps of these keepers."""
+    for _ in steps(owners, former, member_id, waits):
+        pass
+
+
+def merge(owners: Sequence[DataOwner], former: str, member_id: str, waits: tuple[type[Exception], ...] = ()) -> None:
+    """The two become one, and all that these keepers have is moved."""
+    redirect(former, member_id)
+    absorb(owners, former, member_id, waits)
+    settle(member_id)
 
 
 def code_of(member_id: str, subject: str = "") -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.commerce.cart import personal_data as cart
@@ -16,7 +16,7 @@ from chalicelib.commerce.orders.checks import audit, audit_coupons, coupon_uses
 from chalicelib.commerce.orders.holding.queries import standing_now
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.customers.members.ports import DataOwner
-from tests.support.merging import redirect, settle
+from tests.support import merging
 from tests.support.own_tables import Snapshot
 from tests.support.small_mall import SmallMall
 
@@ -26,28 +26,9 @@ LIMIT = 9
 OWNERS: tuple[DataOwner, ...] = (*coupons.DATA_OWNERS, *cart.DATA_OWNERS, *orders.DATA_OWNERS)
 
 
-def steps(former: str, member_id: str) -> Iterator[str]:
-    """Take the steps one by one, each of which gives the name of its keeper."""
-    for owner in OWNERS:
-        position: str | None = None
-        while True:
-            position = owner.absorb(former, member_id, position)
-            yield owner.name
-            if position is None:
-                break
-
-
-def absorb(former: str, member_id: str) -> None:
-    """Take all steps."""
-    for _ in steps(former, member_id):
-        pass
-
-
-def merge(former: str, member_id: str) -> None:
-    """The two become one, and all is moved."""
-    redirect(former, member_id)
-    absorb(former, member_id)
-    settle(member_id)
+steps = functools.partial(merging.steps, OWNERS)
+absorb = functools.partial(merging.absorb, OWNERS)
+merge = functools.partial(merging.merge, OWNERS)
 
 
 def shop_differences(mall: SmallMall) -> list[str]:

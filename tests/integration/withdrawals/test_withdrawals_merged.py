@@ -8,7 +8,8 @@ from chalicelib.core.settings import settings
 from chalicelib.customers.members.queries import profile
 from chalicelib.customers.members.tables import Identities, mini_identity
 from chalicelib.platform.store.transaction import save
-from tests.support.growth_merges import absorb, redirect, settle
+from tests.support.growth_merges import absorb
+from tests.support.merging import redirect, settle
 from tests.support.withdrawals import PATH, balance, bill, differences, earner, end, mine, run_jobs, withdraw
 
 if TYPE_CHECKING:
