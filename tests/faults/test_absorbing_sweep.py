@@ -25,11 +25,11 @@ from local.client import Sandbox
 from local.clock import LocalClock
 from tests.support.coupons import template
 from tests.support.merging import redirect
-from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
+from tests.support.outside import Outside, may_change
 from tests.support.own_tables import snapshot
 from tests.support.segment_mall import SegmentMall, opened
 from tests.support.shop_merges import absorb, kept, shop_differences, shops, sums, with_limited
-from tests.support.sweep import Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs, struck_again_and_again, struck_once
 
 
 @dataclass
@@ -121,17 +121,5 @@ def sweep(world: SegmentMall, outside: Outside) -> Sweep[Flow, Play]:
     return Sweep(outside, new_world, check, may_change)
 
 
-@pytest.mark.parametrize("mode", POINTS)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_wherever_a_step_dies_it_ends_alike(
-    flow: Flow, mode: Mode, sweep: Sweep[Flow, Play], record_property: Callable[[str, object], None]
-) -> None:
-    points = sweep.at_every_point(flow, mode)
-    assert points
-    record_property("crash points", points)
-
-
-@pytest.mark.parametrize("mode", WEATHER)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_when_every_call_fails_at_first_it_ends_alike(flow: Flow, mode: Mode, sweep: Sweep[Flow, Play]) -> None:
-    assert sweep.play(flow, mode, None)
+test_wherever_a_step_dies_it_ends_alike = struck_once(FLOWS)
+test_when_every_call_fails_at_first_it_ends_alike = struck_again_and_again(FLOWS)

@@ -7,7 +7,7 @@ then what is owed is done, and every balance must be what the rule says, and wha
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -27,8 +27,8 @@ from tests.support.distribution import (
     set_rules,
 )
 from tests.support.operators import owner_token
-from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, World, dead_jobs
+from tests.support.outside import Outside, may_change
+from tests.support.sweep import Steps, Sweep, World, dead_jobs, struck_again_and_again, struck_once
 
 PRICE, DAY = 1990, 86400
 #: Of two pieces: the seller's part, and that of who brought the seller.
@@ -189,20 +189,5 @@ def _check(flow: Flow, world: Trade) -> None:
     assert balance_differences(world.seller.member_id, world.above.member_id) == []
 
 
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-@pytest.mark.parametrize("mode", POINTS)
-def test_it_heals_wherever_it_was_struck(
-    flow: Flow,
-    mode: Mode,
-    sweep: Sweep[Flow, Trade],
-    record_property: Callable[[str, object], None],
-) -> None:
-    points = sweep.at_every_point(flow, mode)
-    assert points
-    record_property("crash points", points)
-
-
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-@pytest.mark.parametrize("mode", WEATHER)
-def test_it_heals_when_every_second_call_fails(flow: Flow, mode: Mode, sweep: Sweep[Flow, Trade]) -> None:
-    assert sweep.play(flow, mode, None)
+test_it_heals_wherever_it_was_struck = struck_once(FLOWS)
+test_it_heals_when_every_second_call_fails = struck_again_and_again(FLOWS)

@@ -10,12 +10,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-import pytest
-
 from local.notices import payment_callback
-from tests.support.outside import POINTS, WEATHER, Mode
 from tests.support.purchases import TO_SHIP, TOTAL, Flow, Purchase
-from tests.support.sweep import Sweep
+from tests.support.sweep import struck_again_and_again, struck_once
 
 
 def _prepare_order(world: Purchase) -> None:
@@ -182,22 +179,5 @@ FLOWS = [
 ]
 
 
-@pytest.mark.parametrize("mode", POINTS)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_wherever_it_is_struck_the_mall_heals(
-    flow: Flow,
-    mode: Mode,
-    purchase_sweep: Sweep[Flow, Purchase],
-    record_property: Callable[[str, object], None],
-) -> None:
-    points = purchase_sweep.at_every_point(flow, mode)
-    assert points
-    record_property("crash points", points)
-
-
-@pytest.mark.parametrize("mode", WEATHER)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_when_every_call_fails_at_first_the_mall_copes(
-    flow: Flow, mode: Mode, purchase_sweep: Sweep[Flow, Purchase]
-) -> None:
-    assert purchase_sweep.play(flow, mode, None)
+test_wherever_it_is_struck_the_mall_heals = struck_once(FLOWS, "purchase_sweep")
+test_when_every_call_fails_at_first_the_mall_copes = struck_again_and_again(FLOWS, "purchase_sweep")

@@ -35,10 +35,10 @@ from tests.support.distribution import bare_member
 from tests.support.growth_merges import OWNERS, absorb, growth_differences, has, inviter, record, tie
 from tests.support.merging import redirect, settle
 from tests.support.operators import owner_token
-from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
+from tests.support.outside import Outside, may_change
 from tests.support.own_tables import Snapshot, put_back, snapshot
 from tests.support.small_mall import DAY, REWARD_FEN, SmallMall, opened
-from tests.support.sweep import Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs, struck_again_and_again, struck_once
 
 KEEPERS = [owner.name for owner in OWNERS]
 
@@ -172,17 +172,5 @@ def sweep(world: SmallMall, outside: Outside) -> Sweep[Flow, Play]:
     return Sweep(outside, new_world, _check, may_change)
 
 
-@pytest.mark.parametrize("mode", POINTS)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_wherever_it_is_struck_all_is_moved_once(
-    flow: Flow, mode: Mode, sweep: Sweep[Flow, Play], record_property: Callable[[str, object], None]
-) -> None:
-    points = sweep.at_every_point(flow, mode)
-    assert points
-    record_property("crash points", points)
-
-
-@pytest.mark.parametrize("mode", WEATHER)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_when_every_call_fails_at_first_it_ends_alike(flow: Flow, mode: Mode, sweep: Sweep[Flow, Play]) -> None:
-    assert sweep.play(flow, mode, None)
+test_wherever_it_is_struck_all_is_moved_once = struck_once(FLOWS)
+test_when_every_call_fails_at_first_it_ends_alike = struck_again_and_again(FLOWS)

@@ -6,7 +6,7 @@ In the end the balance is nothing, by one entry, and the books agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -15,8 +15,8 @@ from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
 from local.jobs import forget_all
 from tests.support.operators import owner_token
-from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, World, dead_jobs
+from tests.support.outside import Outside, may_change
+from tests.support.sweep import Steps, Sweep, World, dead_jobs, struck_again_and_again, struck_once
 from tests.support.withdrawals import balance, differences, earner, owes
 
 DUST = 50
@@ -84,17 +84,5 @@ def _check(flow: Flow, world: Account) -> None:
     assert dead_jobs() == []
 
 
-@pytest.mark.parametrize("mode", POINTS)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_wherever_it_is_struck_the_balance_ends_by_one_entry(
-    flow: Flow, mode: Mode, sweep: Sweep[Flow, Account], record_property: Callable[[str, object], None]
-) -> None:
-    points = sweep.at_every_point(flow, mode)
-    assert points
-    record_property("crash points", points)
-
-
-@pytest.mark.parametrize("mode", WEATHER)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_when_every_call_fails_at_first_it_ends_alike(flow: Flow, mode: Mode, sweep: Sweep[Flow, Account]) -> None:
-    assert sweep.play(flow, mode, None)
+test_wherever_it_is_struck_the_balance_ends_by_one_entry = struck_once(FLOWS)
+test_when_every_call_fails_at_first_it_ends_alike = struck_again_and_again(FLOWS)

@@ -45,10 +45,10 @@ from local.jobs import forget_all
 from tests.support import merge_world as world_of
 from tests.support.merging import code_of
 from tests.support.operators import second_token
-from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
+from tests.support.outside import Outside, may_change
 from tests.support.own_tables import Snapshot, put_back, snapshot
 from tests.support.segment_mall import DAY, SegmentMall, opened
-from tests.support.sweep import Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs, struck_again_and_again, struck_once
 
 #: When all that was begun in a scene has come to its end.
 _OVER = 5 * DAY
@@ -299,17 +299,5 @@ def sweep(world: tuple[SegmentMall, dict[str, Scene], dict[str, str]], outside: 
     return Sweep(outside, new_world, check, may_change)
 
 
-@pytest.mark.parametrize("mode", POINTS)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_wherever_it_is_struck_two_are_one_and_have_what_both_had(
-    flow: Flow, mode: Mode, sweep: Sweep[Flow, Play], record_property: Callable[[str, object], None]
-) -> None:
-    points = sweep.at_every_point(flow, mode)
-    assert points
-    record_property("crash points", points)
-
-
-@pytest.mark.parametrize("mode", WEATHER)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_when_every_call_fails_at_first_it_ends_alike(flow: Flow, mode: Mode, sweep: Sweep[Flow, Play]) -> None:
-    assert sweep.play(flow, mode, None)
+test_wherever_it_is_struck_two_are_one_and_have_what_both_had = struck_once(FLOWS)
+test_when_every_call_fails_at_first_it_ends_alike = struck_again_and_again(FLOWS)

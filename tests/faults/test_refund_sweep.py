@@ -7,13 +7,10 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from local.client import Client
 from tests.support.operators import second_token
-from tests.support.outside import POINTS, WEATHER, Mode
 from tests.support.purchases import DEAR_TOTAL, LOST, SIX, TO_SHIP, TOTAL, Flow, Purchase
-from tests.support.sweep import Sweep
+from tests.support.sweep import struck_again_and_again, struck_once
 
 
 def _refund(lines: list[int] | None) -> Callable[[Purchase], None]:
@@ -174,22 +171,5 @@ FLOWS = [
 ]
 
 
-@pytest.mark.parametrize("mode", POINTS)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_wherever_a_refund_is_struck_the_mall_heals(
-    flow: Flow,
-    mode: Mode,
-    purchase_sweep: Sweep[Flow, Purchase],
-    record_property: Callable[[str, object], None],
-) -> None:
-    points = purchase_sweep.at_every_point(flow, mode)
-    assert points
-    record_property("crash points", points)
-
-
-@pytest.mark.parametrize("mode", WEATHER)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_when_every_call_fails_at_first_the_refund_comes(
-    flow: Flow, mode: Mode, purchase_sweep: Sweep[Flow, Purchase]
-) -> None:
-    assert purchase_sweep.play(flow, mode, None)
+test_wherever_a_refund_is_struck_the_mall_heals = struck_once(FLOWS, "purchase_sweep")
+test_when_every_call_fails_at_first_the_refund_comes = struck_again_and_again(FLOWS, "purchase_sweep")

@@ -26,9 +26,9 @@ from chalicelib.growth.segments.definitions.rules import FENCE_MS
 from chalicelib.growth.segments.traits.queries import stored
 from local.client import Sandbox
 from local.clock import LocalClock
-from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
+from tests.support.outside import Outside, may_change
 from tests.support.segment_mall import SegmentMall, batch, opened, traits_of
-from tests.support.sweep import Steps, Sweep, World, dead_jobs
+from tests.support.sweep import Steps, Sweep, World, dead_jobs, struck_again_and_again, struck_once
 
 VIEW = {"product_id": "p1", "from": "home"}
 #: After so many seconds an event of now has left the window of the rule, and the look at it is due.
@@ -190,20 +190,8 @@ def sweep(world: SegmentMall, named: tuple[str, str, str], outside: Outside) -> 
     return Sweep(outside, new_world, check, may_change)
 
 
-@pytest.mark.parametrize("mode", POINTS)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_wherever_it_is_struck_it_counts_once_and_lists_agree(
-    flow: Flow, mode: Mode, sweep: Sweep[Flow, Play], record_property: Callable[[str, object], None]
-) -> None:
-    points = sweep.at_every_point(flow, mode)
-    assert points
-    record_property("crash points", points)
-
-
-@pytest.mark.parametrize("mode", WEATHER)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_when_every_call_fails_at_first_it_ends_alike(flow: Flow, mode: Mode, sweep: Sweep[Flow, Play]) -> None:
-    assert sweep.play(flow, mode, None)
+test_wherever_it_is_struck_it_counts_once_and_lists_agree = struck_once(FLOWS)
+test_when_every_call_fails_at_first_it_ends_alike = struck_again_and_again(FLOWS)
 
 
 def test_in_a_storm_of_throttles_and_conflicts_everything_ends_alike(

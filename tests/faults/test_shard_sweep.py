@@ -13,8 +13,8 @@ from local.client import Operator, Sandbox, Shopper, in_process
 from local.clock import LocalClock
 from local.jobs import forget_all
 from tests.support.operators import owner_token
-from tests.support.outside import POINTS, WEATHER, Mode, Outside, may_change
-from tests.support.sweep import Steps, Sweep, World, dead_jobs
+from tests.support.outside import Outside, may_change
+from tests.support.sweep import Steps, Sweep, World, dead_jobs, struck_again_and_again, struck_once
 
 STOCK, PRICE = 10, 500
 
@@ -117,20 +117,8 @@ FLOWS = [
 ]
 
 
-@pytest.mark.parametrize("mode", POINTS)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_wherever_it_is_struck_no_piece_is_lost(
-    flow: Flow, mode: Mode, sweep: Sweep[Flow, Rush], record_property: Callable[[str, object], None]
-) -> None:
-    points = sweep.at_every_point(flow, mode)
-    assert points
-    record_property("crash points", points)
-
-
-@pytest.mark.parametrize("mode", WEATHER)
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_when_every_call_fails_at_first_no_piece_is_lost(flow: Flow, mode: Mode, sweep: Sweep[Flow, Rush]) -> None:
-    assert sweep.play(flow, mode, None)
+test_wherever_it_is_struck_no_piece_is_lost = struck_once(FLOWS)
+test_when_every_call_fails_at_first_no_piece_is_lost = struck_again_and_again(FLOWS)
 
 
 def _check(flow: Flow, world: Rush) -> None:

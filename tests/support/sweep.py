@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+import pytest
 
 from chalicelib.commerce.orders.checks import PaidRefund, Payment
 from chalicelib.core import clock
@@ -23,7 +24,7 @@ from chalicelib.platform.jobs.tables import DEAD, Jobs
 from local.client import Operator, Sandbox, Transport
 from local.clock import LocalClock
 from local.jobs import all_jobs
-from tests.support.outside import Crash, Mode, Outside, may_change
+from tests.support.outside import POINTS, WEATHER, Crash, Mode, Outside, may_change
 
 #: In so many rounds of running what is due, or letting time pass where nothing is, a healthy mall comes to rest.
 _ROUNDS_MAX = 40
@@ -156,3 +157,36 @@ class Sweep(Generic[_F, _W]):
             fault.add_note(f"{flow.name}: {mode} at call {at} of {calls}; to play it alone: {ALONE}={at}")
             raise
         return True
+
+
+def struck_once(flows: Sequence[Steps[Any]], sweep: str = "sweep") -> Callable[..., None]:
+    """Make the test that strikes each flow at every call that counts, in each way; `sweep` names the fixture that plays
+    them."""
+
+    @pytest.mark.parametrize("mode", POINTS)
+    @_each(flows)
+    def test(
+        flow: Steps[Any], mode: Mode, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+    ) -> None:
+        points = request.getfixturevalue(sweep).at_every_point(flow, mode)
+        assert points, "it makes no call that counts"
+        record_property("crash points", points)
+
+    made: Callable[..., None] = test
+    return made
+
+
+def struck_again_and_again(flows: Sequence[Steps[Any]], sweep: str = "sweep") -> Callable[..., None]:
+    """Make the test that has every call of each flow fail at first, in each way."""
+
+    @pytest.mark.parametrize("mode", WEATHER)
+    @_each(flows)
+    def test(flow: Steps[Any], mode: Mode, request: pytest.FixtureRequest) -> None:
+        assert request.getfixturevalue(sweep).play(flow, mode, None), "it makes no call"
+
+    made: Callable[..., None] = test
+    return made
+
+
+def _each(flows: Sequence[Steps[Any]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("flow", flows, ids=lambda flow: flow.name)
