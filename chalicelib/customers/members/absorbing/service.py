@@ -33,7 +33,7 @@ _AGAIN_SECONDS = 1.0
 
 def absorb(job: Job) -> None:
     """Move what is the former member's to whom they are now, owner after owner; again from the start when one of them
-    fails, as each moves what is left. Of who has left meanwhile it is erased.
+    fails, as each moves what is left. Of who has left meanwhile nothing is: `erase_elsewhere` takes it.
 
     Raises RetryLater while something must end before it can be moved.
     """
@@ -43,9 +43,7 @@ def absorb(job: Job) -> None:
     if member_queries.current(member_id) is None:
         if member_queries.resolved(member_id) != member_id:
             raise RetryLater(_AGAIN_SECONDS)  # they became another between the two reads: nobody has left
-        for owner in data_owners():
-            owner.erase(former)
-        return
+        return  # they could leave only once the first two looks were done, and are erased as the former, too
     wings = {owner.name: _moved(owner, former, member_id) for owner in data_owners()}
     since = _note(merge_id, wings, which != "first")
     if not all(wings.values()):
