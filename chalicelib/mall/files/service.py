@@ -8,6 +8,7 @@ when nobody who had found it before is at work any more.
 
 from __future__ import annotations
 
+import functools
 from datetime import timedelta
 
 import msgspec
@@ -172,12 +173,12 @@ def absorb(former: str, owner: str) -> bool:
     what they began today; whether there are more. Done again, it finds nothing. Raises `conflict`, `unavailable`."""
     found, rest = queries.of_owner(former)
     for upload in found[:_MOVED]:
-        retry(lambda one=upload: _absorb_upload(former, owner, one.upload_id))  # type: ignore[misc]
+        retry(functools.partial(_absorb_upload, former, owner, upload.upload_id))
     if rest is not None or len(found) > _MOVED:
         return True
     for item in queries.parts(former):
         if not is_upload(item):
-            retry(lambda one=item.part: _absorb_day(former, owner, one))  # type: ignore[misc]
+            retry(functools.partial(_absorb_day, former, owner, item.part))
     return False
 
 

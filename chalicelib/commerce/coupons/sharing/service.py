@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Sequence
 
 import msgspec
@@ -65,7 +66,7 @@ def absorb(former: str, member_id: str, template_ids: Sequence[str]) -> None:
     tokens = {share_token(one, former): one for one in template_ids}
     for token, item in zip(tokens, read.batch_get([share_key(token) for token in tokens]), strict=True):
         if item is not None and item.member_id == former:
-            retry(lambda one=token: _absorb_token(one, former, member_id))  # type: ignore[misc]
+            retry(functools.partial(_absorb_token, token, former, member_id))
 
 
 def _absorb_token(token: str, former: str, member_id: str) -> None:

@@ -7,6 +7,7 @@ member is what their orders say. Each step moves what is left; done again, it fi
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -46,7 +47,7 @@ def absorb(former: str, member_id: str, position: str | None) -> str | None:
     page, rest = read.query(Orders, former, index=Orders.by_member, forward=False, limit=_PAGE, after=after)
     left = list(dict.fromkeys([*newest, *(raw["order_id"]["S"] for raw in page)]))
     while left:
-        left = retry(lambda: _move_some(former, member_id, left))  # noqa: B023 - it is called at once
+        left = retry(functools.partial(_move_some, former, member_id, left))
     if rest is not None:
         return str(rest["placed"]["S"])
     place_of_coupon: str | None = None
@@ -142,7 +143,7 @@ def absorb_limited(former: str, member_id: str, _position: str | None) -> None:
     """Have pieces that the former member bought before they returned count on for the member, and forget what counts no
     order any more: the pieces of orders go with them. Raises `conflict`, `unavailable`."""
     for found in read.query_all(Purchases, former, consistent=True):
-        retry(lambda one=found.product_id: _absorb_product(former, member_id, one))  # type: ignore[misc]
+        retry(functools.partial(_absorb_product, former, member_id, found.product_id))
 
 
 def _absorb_product(former: str, member_id: str, product_id: str) -> None:
