@@ -43,12 +43,20 @@ def batch_get(keys: Sequence[Key], consistent: bool = True, behind: Collection[t
     One round trip for up to 100 keys; what DynamoDB leaves over is asked for again. Of the tables in `behind` they may
     be a second old all the same, at half the price.
     """
-    found: dict[tuple[str, ...], Any] = {}
+    found = batch_get_raw(keys, consistent, behind)
+    return [raw and table.from_raw_data(raw) for (table, _), raw in zip(keys, found, strict=True)]
+
+
+def batch_get_raw(
+    keys: Sequence[Key], consistent: bool = True, behind: Collection[type[Table]] = ()
+) -> list[Raw | None]:
+    """Read what `batch_get` does, as raw attributes."""
+    found: dict[tuple[str, ...], Raw] = {}
     # DynamoDB refuses a key that is named twice; and nothing is at an empty one.
     asked = list(dict.fromkeys(key for key in keys if all(key[1])))
     for start in range(0, len(asked), BATCH_MAX):
         for table, raw in _batch(asked[start : start + BATCH_MAX], consistent, behind):
-            found[(table.Meta.table_name, *_key_of(table, raw))] = table.from_raw_data(raw)
+            found[(table.Meta.table_name, *_key_of(table, raw))] = raw
     return [found.get((table.Meta.table_name, *key)) for table, key in keys]
 
 
