@@ -29,6 +29,9 @@ PERMISSIONS: frozenset[str] = frozenset(
         "members.read", "members.block", "members.tag", "members.merge",
         "segments.read", "segments.write",
         "channels.read", "channels.write",
+        "messages.read", "messages.write",
+        "journeys.read", "journeys.write",
+        "tasks.read", "tasks.write",
         "operators.read", "operators.write",
         "audit.read",
     }
@@ -56,6 +59,11 @@ ROLES: Mapping[str, frozenset[str]] = {
             "segments.write",
             "channels.read",
             "channels.write",
+            "messages.read",
+            "messages.write",
+            "journeys.read",
+            "journeys.write",
+            "tasks.read",
         }
     ),
     "fulfilment": frozenset(
@@ -75,6 +83,9 @@ ROLES: Mapping[str, frozenset[str]] = {
             "members.merge",
             "segments.read",
             "channels.read",
+            "messages.read",
+            "tasks.read",
+            "tasks.write",
         }
     ),
     "finance": frozenset(
