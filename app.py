@@ -33,8 +33,8 @@ WINGS = (
     "platform.web", "platform.jobs", "ledger", "mall.settings", "mall.operators", "mall.files",
     "customers.members", "customers.events", "customers.channels",
     "commerce.catalogue", "commerce.coupons", "commerce.pricing", "commerce.cart", "commerce.orders",
-    "growth.groupbuy", "growth.distribution", "growth.payouts", "growth.segments", "insight.reconciliation",
-    "insight.portraits",
+    "growth.groupbuy", "growth.distribution", "growth.payouts", "growth.segments", "growth.messaging",
+    "insight.reconciliation", "insight.portraits",
 )  # fmt: skip
 #: File names of what shoppers and other servers call, and of what operators call: no shopper waits for the latter.
 SHOP_ROUTES = ("routes", "callbacks")

@@ -1,0 +1,1 @@
+"""Messages: the right word to the right person, once, by the medium that may carry it."""

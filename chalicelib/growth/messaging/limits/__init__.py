@@ -1,0 +1,1 @@
+"""How often, when and by what media members may be written to: settings of the merchant."""

@@ -1,0 +1,1 @@
+"""What is asked to be sent, and put where it is sent from."""

@@ -1,0 +1,34 @@
+"""Putting messages where they are sent from, in the transaction of what they follow from."""
+
+from __future__ import annotations
+
+from chalicelib.core import clock
+from chalicelib.growth.messaging import queries
+from chalicelib.growth.messaging.jobs import PUSH, PUSH_NOTICE
+from chalicelib.growth.messaging.rules import Asked, asked_as
+from chalicelib.growth.messaging.tables import Messages, message_item
+from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.store.transaction import Transaction
+
+#: What a message is in the transaction that queues it: itself, and its job.
+ACTIONS = 2
+
+
+def queue(tx: Transaction, asked: Asked) -> None:
+    """Queue a message as part of `tx`, with the job that sends it, at once or not before its time: two actions.
+
+    What is there already under its id stays as it is, whatever became of it. Its template is read from memory. Raises
+    `not_found` where there is no such template.
+    """
+    template = queries.template(asked.template_id)
+    message = asked_as(asked, template.purpose, clock.now())
+    item = message_item(message, 1)
+    kept = [
+        getattr(Messages, field).set(getattr(Messages, field) | value)
+        for field, value in item.attribute_values.items()
+        if field != "message_id"
+    ]
+    tx.update(Messages, (message.message_id,), kept)
+    kind = PUSH_NOTICE if message.purpose == "transactional" else PUSH
+    run_at = asked.not_before if asked.not_before is not None and asked.not_before > clock.now() else None
+    schedule(tx, kind, message.message_id, run_at)
