@@ -1,0 +1,46 @@
+"""What counts for the goal of a journey: that it is reached, once a run, and what is paid while it counts. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chalicelib.growth.journeys.language.rules import Goal, matches
+from chalicelib.growth.journeys.runs.rules import CONTROL, ENTERED, LEFT, Heard, Run, arms_of
+
+
+class Reckoned(msgspec.Struct, frozen=True):
+    """What is another of the run, and what is counted of the journey."""
+
+    changes: dict[str, Any]
+    counts: dict[str, int]
+
+
+def reckoned(goal: Goal | None, run: Run, fact: Heard) -> Reckoned | None:
+    """Count what a fact is for the goal; None where it is nothing. Windows are inclusive."""
+    if goal is None or run.goal_until is None or fact.at > run.goal_until:
+        return None
+    changes: dict[str, Any] = {}
+    counts: dict[str, int] = {}
+    if fact.paid_fen:
+        before, after = run.revenue_fen, run.revenue_fen + fact.paid_fen
+        changes["revenue_fen"] = after
+        for arm in arms_of(run):
+            counts[f"gmv|{arm}"] = fact.paid_fen
+            counts[f"gmv2|{arm}"] = after**2 - before**2
+    if run.converted_at is None and meant(fact, goal.event, goal.where):
+        changes["converted_at"] = fact.at
+        counts[f"goal|{run.step or CONTROL}"] = 1
+        counts |= {f"conv|{arm}": 1 for arm in arms_of(run)}
+    return Reckoned(changes, counts) if changes else None
+
+
+def meant(
+    fact: Heard, event: str | None, where: dict[str, Any], segment: str | None = None, left: str | None = None
+) -> bool:
+    """Say whether a fact is this event with these properties, or that the member came into this segment or left it."""
+    if fact.segment:
+        named = segment if fact.event == ENTERED else left if fact.event == LEFT else None
+        return named == fact.segment
+    return event == fact.event and matches(where, fact.props)

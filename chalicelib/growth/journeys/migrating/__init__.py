@@ -1,0 +1,1 @@
+"""Runs that are taken over into another version of their journey."""

@@ -1,0 +1,1 @@
+"""How long the waits of a journey are."""
