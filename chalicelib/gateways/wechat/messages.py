@@ -28,6 +28,10 @@ from chalicelib.gateways.wechat.errors import CallbackRejected
 #: How far a message's time may be from ours, in seconds: an old one that somebody kept is not taken.
 _WINDOW_SECONDS = 300
 _BLOCK = 32
+#: In XML, where the items of an event lie that has several.
+_FLOORS = ("SubscribeMsgPopupEvent", "SubscribeMsgChangeEvent", "SubscribeMsgSentEvent")
+#: What users send; anything else is an event.
+_WRITTEN = frozenset({"text", "image", "voice", "video", "shortvideo", "location", "link", "miniprogrampage"})
 #: Random bytes before a message, and the four of its length.
 _RANDOM, _LENGTH = 16, 4
 
@@ -37,6 +41,24 @@ class Message(msgspec.Struct, frozen=True):
 
     appid: str
     fields: dict[str, Any]
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What a user said when they were asked for a subscribe message of this template, or later in WeChat's settings.
+    One event may have several of one template: `index` tells them apart, from 0."""
+
+    template_id: str
+    accepts: bool
+    index: int
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """What became of a message that WeChat had taken: `number` is WeChat's own. `code` says why it was not delivered,
+    "" where it was: an errcode of a subscribe message, `user block` or `system failed` of a template message."""
+
+    number: str
+    template_id: str
+    code: str
 
 
 class _Account(msgspec.Struct, frozen=True):
@@ -66,6 +88,46 @@ def read_message(query: Mapping[str, str], body: bytes) -> Message:
         raise CallbackRejected("malformed")
     account = _sender(query, query.get("msg_signature", ""), encrypted)
     return Message(account.appid, _fields(_opened(encrypted, account)))
+
+
+def choices(fields: Mapping[str, Any]) -> list[Choice]:
+    """Read an event subscribe_msg_popup_event or subscribe_msg_change_event, in its order; what is no choice of a
+    template is left out."""
+    said = [(str(one.get("TemplateId") or ""), one.get("SubscribeStatusString")) for one in _items(fields)]
+    return [
+        Choice(template_id, status == "accept", index)
+        for index, (template_id, status) in enumerate(said)
+        if template_id and status in ("accept", "reject")
+    ]
+
+
+def sent(fields: Mapping[str, Any]) -> list[Ended]:
+    """Read an event subscribe_msg_sent_event of the mini-program's, or the official account's
+    TEMPLATESENDJOBFINISH."""
+    if fields.get("Event") == "TEMPLATESENDJOBFINISH":
+        status = str(fields.get("Status") or "")
+        return [Ended(_number(fields), "", "" if status == "success" else status.removeprefix("failed:").strip())]
+    found = []
+    for one in _items(fields):
+        code = str(one.get("ErrorCode") or "0")
+        found.append(Ended(_number(one), str(one.get("TemplateId") or ""), "" if code == "0" else code))
+    return found
+
+
+def opens_window(fields: Mapping[str, Any]) -> bool:
+    """Tell whether the user has written to the account, which opens customer service's 48 hours."""
+    return fields.get("MsgType") in _WRITTEN
+
+
+def _items(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The items of an event that has several: in XML they lie one floor deeper, and one alone is no list."""
+    inside = next((fields[name] for name in _FLOORS if isinstance(fields.get(name), dict)), fields)
+    items = inside.get("List")
+    return [one for one in (items if isinstance(items, list) else [items]) if isinstance(one, dict)]
+
+
+def _number(fields: Mapping[str, Any]) -> str:
+    return str(fields.get("MsgID") or fields.get("MsgId") or "")
 
 
 def signature(token: str, *parts: str) -> str:
@@ -116,10 +178,24 @@ def _fields(text: bytes) -> dict[str, Any]:
         # WeChat sends none of these, and they are how a parser is attacked; in UTF-16 they would look otherwise.
         if b"\0" in text or b"<!DOCTYPE" in text or b"<!ENTITY" in text:
             raise CallbackRejected("malformed")
-        return {child.tag: _value(child) for child in ET.fromstring(text)}  # noqa: S314
+        return _children(ET.fromstring(text))  # noqa: S314
     except (msgspec.MsgspecError, ET.ParseError, UnicodeDecodeError, RecursionError):
         raise CallbackRejected("malformed") from None
 
 
 def _value(element: ET.Element) -> Any:
-    return {child.tag: _value(child) for child in element} if len(element) else element.text or ""
+    return _children(element) if len(element) else element.text or ""
+
+
+def _children(element: ET.Element) -> dict[str, Any]:
+    """What is inside, by its tag; of a tag that comes several times, all of them."""
+    found: dict[str, Any] = {}
+    for child in element:
+        value = _value(child)
+        if child.tag not in found:
+            found[child.tag] = value
+        elif isinstance(found[child.tag], list):
+            found[child.tag].append(value)
+        else:
+            found[child.tag] = [found[child.tag], value]
+    return found

@@ -24,8 +24,9 @@ _T = TypeVar("_T")
 _TOKEN_MARGIN_SECONDS = 300
 _STALE_TOKEN = {40001, 42001}
 TOO_OFTEN = 45011
-#: Busy, too often, and "payment order not found", which a payment is for a moment after it was made.
-_RETRYABLE = {-1, TOO_OFTEN, 10060001, 10060012, 10060019}
+#: Busy, too often, another message is just on its way to the same user, and "payment order not found", which a payment
+#: is for a moment after it was made.
+_RETRYABLE = {-1, TOO_OFTEN, 43108, 10060001, 10060012, 10060019}
 
 
 class _Status(msgspec.Struct):
@@ -86,6 +87,30 @@ class Account:
         if not is_other(answer) and errcode(answer) in _STALE_TOKEN:
             self.forget()
             answer = send(method, path, {"access_token": self.access_token(), **query}, body)
+        return answer
+
+    def post_once(self, path: str, body: dict[str, Any]) -> bytes:
+        """Post what must not be done twice; the answer. Raises WechatError, retryable only where nothing was done: a
+        token that cannot be had is such, and a lost answer is not."""
+        answer = self._posted(path, body)
+        if errcode(answer) in _STALE_TOKEN:
+            self.forget()
+            answer = self._posted(path, body)
+        refuse(answer)
+        return answer
+
+    def _posted(self, path: str, body: dict[str, Any]) -> bytes:
+        try:
+            token = self.access_token()
+        except WechatError as error:
+            error.outcome_unknown = False  # of the token nothing depends
+            raise
+        try:
+            answer = send("POST", path, {"access_token": token}, body)
+            errcode(answer)
+        except WechatError as error:
+            error.retryable = error.retryable and not error.outcome_unknown
+            raise
         return answer
 
 
