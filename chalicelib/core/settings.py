@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -78,6 +79,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wechat_connect_seconds: float = 2.0
     wechat_read_seconds: float = 5.0
 
+    #: Whose server sends SMS; "": nobody's, and no SMS is sent.
+    sms_vendor: Literal["", "tencent", "aliyun"] = ""
+    #: Where that server is, without a slash at its end; "": the vendor's own address.
+    sms_url: str = ""
+    #: The id of the key at the vendor: SecretId at Tencent, AccessKeyId at Aliyun.
+    sms_key_id: str = ""
+    #: The approved sign (签名) that stands before every text.
+    sms_sign: str = ""
+    #: Tencent's SmsSdkAppId, and the region of its server.
+    sms_app_id: str = ""
+    sms_region: str = "ap-guangzhou"
+    #: Seconds to connect and to read, as WeChat's.
+    sms_connect_seconds: float = 2.0
+    sms_read_seconds: float = 5.0
+
 
 _SECRETS = {
     "token_keys": "JSON list of keys that sign tokens and cursors; the last signs, all are accepted",
@@ -91,6 +107,8 @@ _SECRETS = {
     "wechat_merchant_key": "PEM of the merchant's API private key",
     "wechat_apiv3_key": "APIv3 key, 32 ASCII characters",
     "ads_token": "access token of Tencent's advertisements, where conversions are told",
+    "sms_key": "key at the vendor of SMS: SecretKey at Tencent, AccessKeySecret at Aliyun",
+    "sms_callback_token": "token in the query of the addresses to which the vendor of SMS sends receipts and replies",
     "wechat_pay_keys": "JSON object of WeChat Pay public keys: serial or PUB_KEY_ID -> PEM",
 }
 

@@ -1,0 +1,4 @@
+"""SMS by the server of one vendor, Tencent Cloud or Aliyun: `service` sends, `reports` reads receipts and replies.
+
+Imported by who needs them.
+"""
