@@ -20,6 +20,10 @@ _FILE = "keys.json"
 BUCKET = "local"
 #: What the mall is known by to the advertisements that the sandbox plays.
 ADS_TOKEN = "local-ads-token"  # noqa: S105 (of a local mall)
+#: The sign (签名) of its SMS that the vendors played by the sandbox have approved.
+SMS_SIGN = "雨棠"
+#: The vendor that sends a local mall's SMS; the sandbox plays both.
+SMS_VENDOR = "aliyun"
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +51,11 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     oa_message_token: str
     oa_message_key: str
     open_platform: str
+    #: Of SMS: the key at the vendor, Tencent's SmsSdkAppId, and the token of the addresses that it tells.
+    sms_key_id: str
+    sms_key: str
+    sms_app_id: str
+    sms_callback_token: str
 
 
 def load_or_make(directory: Path) -> Keys:
@@ -104,7 +113,21 @@ def mall_environment(keys: Keys, sandbox_url: str, api_url: str) -> dict[str, st
         "YUTANG_WECHAT_OA_MESSAGE_TOKEN": keys.oa_message_token,
         "YUTANG_WECHAT_OA_MESSAGE_KEY": keys.oa_message_key,
         "YUTANG_WECHAT_OPEN_PLATFORM": keys.open_platform,
+        **sms_environment(keys, sandbox_url, SMS_VENDOR),
         "YUTANG_WECHAT_PAY_KEYS": msgspec.json.encode({keys.wechat_key_id: public_pem(keys.wechat_key)}).decode(),
+    }
+
+
+def sms_environment(keys: Keys, sandbox_url: str, vendor: str) -> dict[str, str]:
+    """The variables that tell the mall to send SMS by the vendor `tencent` or `aliyun`, as the sandbox plays it."""
+    return {
+        "YUTANG_SMS_VENDOR": vendor,
+        "YUTANG_SMS_URL": f"{sandbox_url}/sms/{vendor}",
+        "YUTANG_SMS_SIGN": SMS_SIGN,
+        "YUTANG_SMS_KEY_ID": keys.sms_key_id,
+        "YUTANG_SMS_KEY": keys.sms_key,
+        "YUTANG_SMS_APP_ID": keys.sms_app_id,
+        "YUTANG_SMS_CALLBACK_TOKEN": keys.sms_callback_token,
     }
 
 
@@ -133,6 +156,10 @@ def _make() -> Keys:
         oa_message_token=secrets.token_hex(16),
         oa_message_key=_message_key(),
         open_platform="wx" + secrets.token_hex(8),
+        sms_key_id="AKID" + secrets.token_hex(16),
+        sms_key=secrets.token_urlsafe(24),
+        sms_app_id="14" + _digits(8),
+        sms_callback_token=secrets.token_hex(16),
     )
 
 

@@ -141,9 +141,12 @@ class Mall:
 
     def _launch(self, name: str) -> None:
         clock = ("--clock", str(self.clock_file))
-        messages = ("--messages", f"{self.api_url}/v1/callbacks/wechat/messages")
+        told = (
+            *("--messages", f"{self.api_url}/v1/callbacks/wechat/messages"),
+            *("--sms", f"{self.api_url}/v1/callbacks/sms"),
+        )
         module, port, arguments = {
-            "sandbox": ("local.sandbox", self.ports.sandbox, ("--data", str(self.data / "sandbox"), *messages, *clock)),
+            "sandbox": ("local.sandbox", self.ports.sandbox, ("--data", str(self.data / "sandbox"), *told, *clock)),
             "api": ("local.serve", self.ports.api, clock),
             "worker": ("local.worker", self.ports.control, clock),
         }[name]

@@ -83,3 +83,19 @@ def follower_message(
     told = {"FromUserName": openid, **fields, "Event": event}
     query, body = push(of_oa(keys), told, clock.now().timestamp() - seconds_ago)
     return "POST", f"{MESSAGES}?{query}", {"Content-Type": "application/json"}, body
+
+
+def sms_callback(vendor: str, body: Any, token: str | None = None) -> tuple[str, str, dict[str, str], bytes]:
+    """The request with which a vendor of SMS tells of this, which the sandbox's control answers, as a transport takes
+    it; with another token than the mall's where one is given."""
+    keys = load_or_make(Path(os.environ["YUTANG_TEST_KEYS"]))
+    path = f"/v1/callbacks/sms/{vendor}?token={keys.sms_callback_token if token is None else token}"
+    return "POST", path, {"Content-Type": "application/json"}, json.dumps(body).encode()
+
+
+def oa_text(openid: str, text: str, **fields: Any) -> tuple[str, str, dict[str, str], bytes]:
+    """The request with which WeChat tells what a follower wrote to the official account, as a transport takes it."""
+    keys = load_or_make(Path(os.environ["YUTANG_TEST_KEYS"]))
+    told = {"FromUserName": openid, "MsgType": "text", "Content": text, "MsgId": 1, **fields}
+    query, body = push(of_oa(keys), told, clock.now().timestamp())
+    return "POST", f"{MESSAGES}?{query}", {"Content-Type": "application/json"}, body

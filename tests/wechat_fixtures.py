@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +40,7 @@ class Merchant:
 
     url: str = ""
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     wait_seconds: float = 0.0
 
@@ -98,6 +99,7 @@ class Wechat:
         """As new, for the next test; the clock stays where it is."""
         self.control("reset", {})
         self.merchant.calls.clear()
+        self.merchant.paths.clear()
         self.merchant.answers.clear()
         self.merchant.wait_seconds = 0.0
 
@@ -126,10 +128,14 @@ def a_transfer(**changes: Any) -> transfers.TransferRequest:
 
 
 @contextmanager
-def wechat(folder: Path) -> Iterator[Wechat]:
-    """A sandbox whose merchant is this process: chalicelib's settings and clock are those of its mall."""
+def wechat(folder: Path, told: bool = False) -> Iterator[Wechat]:
+    """A sandbox whose merchant is this process: chalicelib's settings and clock are those of its mall. Where `told`,
+    the merchant's server hears of messages and of SMS by itself."""
     keys, mall_clock = load_or_make(folder), LocalClock(folder / "clock")
-    with merchant_server() as merchant, serving(create_app(keys, None, mall_clock)) as url:
+    with ExitStack() as stack:
+        merchant = stack.enter_context(merchant_server())
+        addresses = (f"{merchant.url}/messages", f"{merchant.url}/sms") if told else ()
+        url = stack.enter_context(serving(create_app(keys, None, mall_clock, *addresses)))
         environment_before, clock_before = settings._environment, clock._seconds
         settings.use({**os.environ, **mall_environment(keys, url, merchant.url)})
         clock.use(mall_clock)
@@ -164,6 +170,7 @@ def merchant_server() -> Iterator[Merchant]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            merchant.paths.append(self.path)
             merchant.calls.append((dict(self.headers.items()), body))
             time.sleep(merchant.wait_seconds)
             self.send_response(merchant.answers.pop(0) if merchant.answers else 204)

@@ -20,9 +20,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="directory of the keys and the state")
     parser.add_argument("--clock", type=Path, help="file of the mall's clock (default: DIR/clock)")
     parser.add_argument("--messages", help="address at which the mall hears messages")
+    parser.add_argument("--sms", help="address at which the mall hears of SMS, before the vendor's name")
     given = parser.parse_args()
     clock = LocalClock(given.clock or given.data / "clock")
-    app = create_app(load_or_make(given.data), given.data / "sandbox.db", clock, given.messages)
+    app = create_app(load_or_make(given.data), given.data / "sandbox.db", clock, given.messages, given.sms)
     waitress.serve(app, host="127.0.0.1", port=given.port, threads=THREADS, ident="sandbox", **ROOM)
 
 

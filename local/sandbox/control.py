@@ -6,13 +6,12 @@ Bad input is a 400, a number that nothing has a 404, and what the world's state 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import sqlite3
 import time
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from datetime import date
+from typing import Annotated, Any, Literal
 
 import flask
 import msgspec
@@ -20,33 +19,25 @@ import requests
 from msgspec import Meta
 
 from local.sandbox import faults, messages
+from local.sandbox.asked import Denied, Name, denial, read, shown
 from local.sandbox.pay import new_transaction_id, trade_json
-from local.sandbox.people import OWN, give, openid_of
+from local.sandbox.people import OWN, give, international, know, openid_of, phone_of
 from local.sandbox.transfers import bill_of
 from local.sandbox.world import World, balance_fen, end_transfer, notify, settle
 
-_T = TypeVar("_T")
-
 _PREPAY_SECONDS = 7200
-_Name = Annotated[str, Meta(min_length=1, max_length=128)]
 _Seconds = Annotated[float, Meta(ge=0, le=86400 * 30)]
-
-
-class _Denied(Exception):
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status, self.reason = status, reason
 
 
 class _Login(msgspec.Struct, forbid_unknown_fields=True):
     """Who logs in, and which unionid WeChat gives of them from then on (null: none)."""
 
-    user: _Name
+    user: Name
     unionid: str | None = OWN
 
 
 class _Phone(msgspec.Struct, forbid_unknown_fields=True):
-    user: _Name
+    user: Name
     phone: Annotated[str, Meta(pattern=r"\A\+?[0-9]{5,17}\Z")] | None = None
 
 
@@ -54,8 +45,8 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True):
     """An event of that user's for the mini-program's server, sent once to `url`, with these fields beside the usual."""
 
     url: Annotated[str, Meta(pattern=r"\Ahttps?://")]
-    user: _Name
-    event: _Name
+    user: Name
+    event: Name
     fields: dict[str, Any] = {}
 
 
@@ -98,14 +89,15 @@ _OUTCOMES: dict[str, tuple[tuple[str, ...], str, str | None]] = {
 
 class _Fault(msgspec.Struct, forbid_unknown_fields=True):
     """What becomes of the next calls of a path, or of one method of it. An `error` is WeChat's system error, or a
-    refusal with this `code` and `status` (400), which WeChat itself may never have used."""
+    refusal with this `code` and `status` (400), which WeChat itself may never have used; of calls that are always
+    answered 200, an errcode or a vendor's word."""
 
     path: Annotated[str, Meta(min_length=1)]
     kind: Literal["error", "timeout", "timeout_after_effect", "bad_signature", "slow", "not_enough", "accepted"]
     times: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     seconds: Annotated[float, Meta(ge=0, le=60)] | None = None
     method: Literal["GET", "POST"] | None = None
-    code: Annotated[str, Meta(pattern=r"\A[A-Z0-9_]{1,64}\Z")] | None = None
+    code: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.]{1,64}\Z")] | None = None
     status: Annotated[int, Meta(ge=400, le=599)] | None = None
 
     def __post_init__(self) -> None:
@@ -124,11 +116,11 @@ class _Spoil(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     kind: Literal["drop", "add", "amount", "state", "summary", "hash", "truncate", "creating", "nothing"]
     bill: Literal["trade", "fund_flow"] = "trade"
-    number: _Name | None = None
+    number: Name | None = None
     amount_fen: Annotated[int, Meta(ge=0, le=100_000_000_000)] | None = None
     state: Annotated[str, Meta(pattern=r"\A[A-Z]{1,32}\Z")] | None = None
     #: The payment's number, where the line to be added is a refund.
-    refund_of: _Name | None = None
+    refund_of: Name | None = None
 
     def __post_init__(self) -> None:
         wanted = {
@@ -150,29 +142,34 @@ class _Outcome(msgspec.Struct, forbid_unknown_fields=True):
 def blueprint(world: World) -> flask.Blueprint:
     """The calls under /_control."""
     control = flask.Blueprint("control", __name__, url_prefix="/_control")
-    control.register_error_handler(_Denied, lambda denied: ({"reason": denied.reason}, denied.status))
+    control.register_error_handler(Denied, denial)
 
     @control.post("/login")
     def login() -> dict[str, str]:
-        body = _read(_Login)
+        body = read(_Login)
+        openid = openid_of(world.keys.appid, body.user)
         with world.store.transaction() as db:
-            give(world, db, openid_of(world.keys.appid, body.user), body.user, body.unionid)
+            give(world, db, openid, body.user, body.unionid)
+            know(db, openid, world.keys.appid, body.user)
         return {"code": _new_code(world, "login", body.user, None)}
 
     @control.post("/phone")
     def phone() -> dict[str, str]:
-        body = _read(_Phone)
-        return {"code": _new_code(world, "phone", body.user, body.phone or _phone_of(body.user))}
+        body = read(_Phone)
+        number = body.phone or phone_of(body.user)
+        with world.store.transaction() as db:
+            know(db, international(number), "", body.user)
+        return {"code": _new_code(world, "phone", body.user, number)}
 
-    control.add_url_rule("/messages", "messages", lambda: _tell(world, _read(_Message)), methods=["POST"])
+    control.add_url_rule("/messages", "messages", lambda: _tell(world, read(_Message)), methods=["POST"])
 
     @control.post("/pay")
     def pay() -> dict[str, str]:
-        return _pay(world, _read(_Pay))
+        return _pay(world, read(_Pay))
 
     @control.post("/faults")
     def fault() -> dict[str, Any]:
-        body = _read(_Fault)
+        body = read(_Fault)
         seconds = faults.SLOW_SECONDS if body.kind == "slow" else faults.TIMEOUT_SECONDS
         with world.store.transaction() as db:
             db.execute(
@@ -198,21 +195,21 @@ def blueprint(world: World) -> flask.Blueprint:
 
     @control.post("/balance")
     def balance() -> dict[str, int]:
-        return {"available_fen": _set_balance(world, _read(_Balance).available_fen)}
+        return {"available_fen": _set_balance(world, read(_Balance).available_fen)}
 
     @control.post("/refunds/<out_refund_no>")
     def script_refund(out_refund_no: str) -> dict[str, Any]:
-        _script_refund(world, out_refund_no, _read(_Outcome).outcome)
+        _script_refund(world, out_refund_no, read(_Outcome).outcome)
         return {}
 
     @control.post("/transfers/<out_bill_no>")
     def end_a_transfer(out_bill_no: str) -> dict[str, Any]:
-        _end_transfer(world, out_bill_no, _read(_Transfer))
+        _end_transfer(world, out_bill_no, read(_Transfer))
         return {}
 
     @control.post("/bills/<day>")
     def spoil_bill(day: str) -> dict[str, Any]:
-        _spoil_bill(world, day, _read(_Spoil))
+        _spoil_bill(world, day, read(_Spoil))
         return {}
 
     @control.post("/reset")
@@ -254,9 +251,9 @@ def _add_views(control: flask.Blueprint, world: World) -> None:
                 (everything, json.dumps(bills)),
             ).fetchall()
         return {
-            "payments": [_told(row) for row in payments],
-            "refunds": [_told(row) for row in refunds],
-            "transfers": [_told(row) for row in transfers],
+            "payments": [shown(row) for row in payments],
+            "refunds": [shown(row) for row in refunds],
+            "transfers": [shown(row) for row in transfers],
         }
 
     @control.get("/trades")
@@ -269,7 +266,7 @@ def _add_views(control: flask.Blueprint, world: World) -> None:
                 " FROM trade WHERE ? IS NULL OR out_trade_no = ? ORDER BY rowid",
                 (number, number),
             ).fetchall()
-        return {"trades": [_told(row) for row in rows]}
+        return {"trades": [shown(row) for row in rows]}
 
     control.add_url_rule("/shipping", "shipping", lambda: {"parcels": _parcels(world)})
 
@@ -283,30 +280,13 @@ def _add_views(control: flask.Blueprint, world: World) -> None:
             sends = db.execute(
                 "SELECT notification_id, at AS sent_at, attempt, defect, status FROM send ORDER BY seq"
             ).fetchall()
-        told: dict[str, dict[str, Any]] = {row["id"]: {**_told(row), "sends": []} for row in rows}
+        told: dict[str, dict[str, Any]] = {row["id"]: {**shown(row), "sends": []} for row in rows}
         for row in sends:
-            send = _told(row)
+            send = shown(row)
             number = send.pop("notification_id")
             if number in told:
                 told[number]["sends"].append(send)
         return {"notifications": list(told.values())}
-
-
-def _read(shape: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(flask.request.get_data(), type=shape)
-    except msgspec.MsgspecError as error:
-        raise _Denied(400, str(error)) from None
-
-
-def _told(row: sqlite3.Row) -> dict[str, Any]:
-    """A row as JSON has it: instants, which are named `*_at`, in UTC."""
-    return {
-        name: datetime.fromtimestamp(row[name], UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        if name.endswith("_at") and row[name] is not None
-        else row[name]
-        for name in row.keys()  # noqa: SIM118 - a Row iterates over its values
-    }
 
 
 def _tell(world: World, asked: _Message) -> dict[str, Any]:
@@ -316,7 +296,7 @@ def _tell(world: World, asked: _Message) -> dict[str, Any]:
     try:
         answer = messages.tell(messages.of_mini(world.keys), asked.url, told, world.clock())
     except requests.RequestException as fault:
-        raise _Denied(409, f"the mall did not answer: {type(fault).__name__}") from None
+        raise Denied(409, f"the mall did not answer: {type(fault).__name__}") from None
     return {"status": answer.status_code, "answer": answer.text}
 
 
@@ -335,10 +315,6 @@ def _new_code(world: World, kind: str, user: str, phone: str | None) -> str:
             (code, kind, openid_of(world.keys.appid, user), phone, world.clock()),
         )
     return code
-
-
-def _phone_of(user: str) -> str:
-    return f"138{int.from_bytes(hashlib.sha256(user.encode()).digest()[:4], 'big') % 10**8:08d}"
 
 
 def _pay(world: World, body: _Pay) -> dict[str, str]:
@@ -368,13 +344,13 @@ def _pay(world: World, body: _Pay) -> dict[str, str]:
 
 def _check_payable(row: sqlite3.Row | None, now: float) -> None:
     if row is None:
-        raise _Denied(400, "no such prepay_id")
+        raise Denied(400, "no such prepay_id")
     if row["transaction_id"] is not None:
-        raise _Denied(409, "already paid")
+        raise Denied(409, "already paid")
     if row["time_expire"] <= now or row["made_at"] + _PREPAY_SECONDS <= now:
-        raise _Denied(409, "expired")
+        raise Denied(409, "expired")
     if row["state"] == "CLOSED":
-        raise _Denied(409, "closed")
+        raise Denied(409, "closed")
 
 
 def _set_balance(world: World, available_fen: int | None) -> int:
@@ -391,7 +367,7 @@ def _script_refund(world: World, out_refund_no: str, outcome: str) -> None:
         settle(world, db)
         row = db.execute("SELECT state FROM refund WHERE out_refund_no = ?", (out_refund_no,)).fetchone()
         if row is not None and row["state"] != "PROCESSING":
-            raise _Denied(409, f"the refund is over: {row['state']}")
+            raise Denied(409, f"the refund is over: {row['state']}")
         db.execute("INSERT OR REPLACE INTO refund_script VALUES (?, ?)", (out_refund_no, outcome))
 
 
@@ -400,7 +376,7 @@ def _spoil_bill(world: World, day: str, body: _Spoil) -> None:
     try:
         told = date.fromisoformat(day).isoformat()
     except ValueError:
-        raise _Denied(400, "the day is written 2026-11-21") from None
+        raise Denied(400, "the day is written 2026-11-21") from None
     with world.store.transaction() as db:
         if body.kind == "nothing":
             db.execute("DELETE FROM bill_spoil WHERE day = ? AND bill = ?", (told, body.bill))
@@ -419,10 +395,10 @@ def _end_transfer(world: World, out_bill_no: str, body: _Transfer) -> None:
         now = settle(world, db)
         bill = bill_of(db, "out_bill_no", out_bill_no)
         if bill is None:
-            raise _Denied(404, "no such out_bill_no")
+            raise Denied(404, "no such out_bill_no")
         may_be, state, reason = _OUTCOMES[body.outcome]
         if bill["state"] not in may_be:
-            raise _Denied(409, f"the transfer is {bill['state']}")
+            raise Denied(409, f"the transfer is {bill['state']}")
         mode = "none" if state == "TRANSFERING" else body.notify  # WeChat tells of ends only
         reason = body.fail_reason or reason
         end_transfer(world, db, bill, state, now, fail_reason=reason, mode=mode, delay_seconds=body.after_seconds)

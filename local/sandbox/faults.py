@@ -9,6 +9,8 @@ import flask
 
 from local.sandbox.world import World
 
+#: Where a refusal is an errcode, with a 200.
+_ERRCODES = ("/cgi-bin/", "/wxa/", "/sns/")
 #: A little more than the mall waits for a reply.
 TIMEOUT_SECONDS = 5.5
 SLOW_SECONDS = 1.5
@@ -53,7 +55,19 @@ def _take(world: World, request: flask.Request) -> sqlite3.Row | None:
 
 def _refusal(status: int, code: str) -> tuple[dict[str, object], int]:
     """A refusal in words that the sandbox itself does not know."""
+    path = flask.request.path
+    if path.startswith("/sms/"):
+        return vendor_fault(path, code), 200
+    if path.startswith(_ERRCODES) and code.isdecimal():
+        return {"errcode": int(code), "errmsg": "refused"}, 200
     return {"code": code, "message": "请求被拒绝"}, status
+
+
+def vendor_fault(path: str, code: str) -> dict[str, object]:
+    """How the vendor of SMS at this path says that it refuses."""
+    if path.startswith("/sms/tencent"):
+        return {"Response": {"Error": {"Code": code, "Message": "refused"}, "RequestId": "sandbox"}}
+    return {"Code": code, "Message": "refused", "RequestId": "sandbox"}
 
 
 def _system_error() -> tuple[dict[str, object], int]:
@@ -61,4 +75,7 @@ def _system_error() -> tuple[dict[str, object], int]:
         return {"code": "SYSTEM_ERROR", "message": "系统异常，请稍后重试"}, 500
     if flask.request.path.startswith("/_files/"):
         return {"Code": "SlowDown"}, 503
+    if flask.request.path.startswith("/sms/"):
+        tencent = flask.request.path.startswith("/sms/tencent")
+        return vendor_fault(flask.request.path, "RequestLimitExceeded" if tencent else "isp.SYSTEM_ERROR"), 200
     return {"errcode": -1, "errmsg": "system error"}, 200

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 import requests
 
+from local.sandbox import pushes
 from local.sandbox.world import World, rfc3339, settle
 
 #: Seconds of the mall's clock between one try and the next: 15 repeats within 24 hours and 4 minutes.
@@ -62,6 +63,8 @@ class Notifier:
         while not self._stopping.is_set():
             for row in self._due():
                 self._senders.submit(self._attempt, row)
+            for row in pushes.due(self._world):
+                self._senders.submit(pushes.attempt, self._world, row)
             self._world.wake.wait(_TICK_SECONDS)
             self._world.wake.clear()
 

@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from local.sandbox import messages
 from local.sandbox.mini import Failed, check_token, failure
-from local.sandbox.people import OWN, give, given, openid_of
+from local.sandbox.people import OWN, give, given, know, openid_of
+from local.sandbox.windows import open_window
 from local.sandbox.world import World
 
 _NOT_ITS_USER = 46004
@@ -67,6 +68,9 @@ def _told(world: World, event: str) -> Any:
     openid = openid_of(world.keys.oa_appid, body.user)
     with world.store.transaction() as db:
         db.execute("INSERT OR REPLACE INTO follower VALUES (?, ?)", (openid, follows))
+        know(db, openid, world.keys.oa_appid, body.user)
+        if follows:
+            open_window(db, openid, "follow", world.clock())
         if follows:
             give(world, db, openid, body.user, body.unionid)
     url = body.url or world.messages_url

@@ -57,6 +57,32 @@ CREATE TABLE IF NOT EXISTS media_check (
 CREATE TABLE IF NOT EXISTS ad_action (
     seq INTEGER PRIMARY KEY, number TEXT NOT NULL, action_set TEXT NOT NULL, body TEXT NOT NULL,
     told INTEGER NOT NULL DEFAULT 1, UNIQUE (action_set, number));
+CREATE TABLE IF NOT EXISTS person (address TEXT PRIMARY KEY, appid TEXT NOT NULL, user TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS person_user ON person (user);
+CREATE TABLE IF NOT EXISTS template (
+    medium TEXT NOT NULL, template_id TEXT NOT NULL, content TEXT NOT NULL, kind TEXT NOT NULL,
+    PRIMARY KEY (medium, template_id));
+CREATE TABLE IF NOT EXISTS allowance (
+    openid TEXT NOT NULL, template_id TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (openid, template_id));
+CREATE TABLE IF NOT EXISTS reply_window (
+    openid TEXT NOT NULL, kind TEXT NOT NULL, ends_at REAL NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (openid, kind));
+CREATE TABLE IF NOT EXISTS outbox (
+    seq INTEGER PRIMARY KEY, at REAL NOT NULL, medium TEXT NOT NULL, address TEXT NOT NULL, purpose TEXT NOT NULL,
+    template_id TEXT NOT NULL, text TEXT NOT NULL, message_id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS oa_message (
+    openid TEXT NOT NULL, client_msg_id TEXT NOT NULL, msgid INTEGER NOT NULL, made_at REAL NOT NULL,
+    PRIMARY KEY (openid, client_msg_id));
+CREATE TABLE IF NOT EXISTS sms (
+    ref TEXT PRIMARY KEY, vendor TEXT NOT NULL, message_id TEXT NOT NULL, phone TEXT NOT NULL, kind TEXT NOT NULL,
+    text TEXT NOT NULL, made_at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS sms_phone ON sms (phone, made_at);
+CREATE INDEX IF NOT EXISTS sms_message ON sms (message_id);
+CREATE TABLE IF NOT EXISTS sms_network (phone TEXT PRIMARY KEY, delivered INTEGER, code TEXT);
+CREATE TABLE IF NOT EXISTS push (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, number TEXT NOT NULL, url TEXT NOT NULL, body TEXT NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0, next_at REAL);
+CREATE INDEX IF NOT EXISTS push_due ON push (next_at) WHERE next_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS call_fault (
     seq INTEGER PRIMARY KEY, path TEXT NOT NULL, method TEXT, times INTEGER NOT NULL, kind TEXT NOT NULL,
     seconds REAL NOT NULL, status INTEGER, code TEXT);
@@ -66,6 +92,7 @@ _TABLES = (
     "trade", "prepay", "refund", "refund_script", "transfer", "balance", "code", "token", "nonce", "shipping",
     "notification", "send", "call_fault", "bill_token", "bill_spoil",
     "content_rule", "media_check", "ad_action", "unionid", "follower",
+    "person", "template", "allowance", "reply_window", "outbox", "oa_message", "sms", "sms_network", "push",
 )  # fmt: skip
 
 

@@ -46,6 +46,8 @@ class World:
     sending: set[str] = field(default_factory=set)
     #: Where the mall hears messages; None where nobody has entered it in the console.
     messages_url: str | None = None
+    #: Where it hears of SMS: before the vendor's name. None where nobody has entered it there.
+    sms_url: str | None = None
     #: What else is forgotten with everything.
     resets: list[Callable[[], None]] = field(default_factory=list)
 
