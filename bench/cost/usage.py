@@ -30,8 +30,12 @@ _MB_PER_GB = 1024
 DAY_SECONDS = 86400
 DAY_MINUTES = 1440
 MONTH_HOURS = traffic.DAYS * 24
-#: Secrets that are there where a merchant has an official account, or tells an advertising platform: not in the bill.
-OPTIONAL_SECRETS = ("wechat_oa_secret", "wechat_oa_message_token", "wechat_oa_message_key", "ads_token")
+#: Secrets that are there where a merchant has an official account, tells an advertising platform, or sends SMS: not in
+#: the bill.
+OPTIONAL_SECRETS = (
+    "wechat_oa_secret", "wechat_oa_message_token", "wechat_oa_message_key", "ads_token", "sms_key",
+    "sms_callback_token",
+)  # fmt: skip
 #: For so long a worker inside looks ahead (docs/decisions/0009-lanes-and-the-second.md), and so long are its naps.
 WINDOW_SECONDS = 65.0
 NAP_SECONDS = 2.0
