@@ -36,11 +36,11 @@ TRANSFERS = "/v3/fund-app/mch-transfer/transfer-bills"
 
 @dataclass
 class Merchant:
-    """What arrived at the merchant's server, and the statuses it answers next (then 204 for ever)."""
+    """What arrived at the merchant's server (the path among the headers, as `:path`), and the statuses it answers next
+    (then 204 for ever)."""
 
     url: str = ""
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     wait_seconds: float = 0.0
 
@@ -99,7 +99,6 @@ class Wechat:
         """As new, for the next test; the clock stays where it is."""
         self.control("reset", {})
         self.merchant.calls.clear()
-        self.merchant.paths.clear()
         self.merchant.answers.clear()
         self.merchant.wait_seconds = 0.0
 
@@ -170,8 +169,7 @@ def merchant_server() -> Iterator[Merchant]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            merchant.paths.append(self.path)
-            merchant.calls.append((dict(self.headers.items()), body))
+            merchant.calls.append(({**dict(self.headers.items()), ":path": self.path}, body))
             time.sleep(merchant.wait_seconds)
             self.send_response(merchant.answers.pop(0) if merchant.answers else 204)
             self.end_headers()

@@ -69,13 +69,15 @@ class _Custom(msgspec.Struct):
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Who was asked for one message of this template, by name or by openid, and what they said; where the mall is told,
-    if not where the sandbox always tells it."""
+    """Who was asked for one message of this template, by name or by openid, and what they said; or what they changed in
+    WeChat's settings, where a no takes back all that they agreed to. Where the mall is told, if not where the sandbox
+    always tells it."""
 
     template_id: Name
     accept: bool
     user: Name | None = None
     openid: Name | None = None
+    in_settings: bool = False
     url: str | None = None
 
     def __post_init__(self) -> None:
@@ -231,16 +233,23 @@ def _answer_popup(world: World, body: _Asked) -> dict[str, Any]:
             raise Denied(404, "no such template")
         if body.user is not None or not is_known(db, openid, world.keys.appid):
             know(db, openid, world.keys.appid, body.user or openid)
-        if body.accept:
-            db.execute(
-                "INSERT INTO allowance VALUES (?, ?, 1)"
-                " ON CONFLICT (openid, template_id) DO UPDATE SET count = count + 1",
-                (openid, body.template_id),
-            )
+        _count(db, openid, body)
     said = "accept" if body.accept else "reject"
     item = {"TemplateId": body.template_id, "SubscribeStatusString": said, "PopupScene": "0"}
-    event = {"FromUserName": openid, "Event": "subscribe_msg_popup_event", "List": item}
-    return _told(world, messages.of_mini(world.keys), body.url, openid, event)
+    event = "subscribe_msg_change_event" if body.in_settings else "subscribe_msg_popup_event"
+    told = {"FromUserName": openid, "Event": event, "List": item}
+    return _told(world, messages.of_mini(world.keys), body.url, openid, told)
+
+
+def _count(db: sqlite3.Connection, openid: str, body: _Asked) -> None:
+    """One message more, or none any more."""
+    if body.accept and not body.in_settings:
+        db.execute(
+            "INSERT INTO allowance VALUES (?, ?, 1) ON CONFLICT (openid, template_id) DO UPDATE SET count = count + 1",
+            (openid, body.template_id),
+        )
+    elif body.in_settings and not body.accept:
+        db.execute("DELETE FROM allowance WHERE openid = ? AND template_id = ?", (openid, body.template_id))
 
 
 def _write(world: World, is_oa: bool, body: _Written) -> dict[str, Any]:

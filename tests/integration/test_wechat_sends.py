@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,8 +52,8 @@ def outbox(wechat: Wechat) -> list[dict[str, Any]]:
 def heard(wechat: Wechat) -> list[Message]:
     """What the merchant's server was told, read by the mall's own client."""
     found = []
-    for path, (_, body) in zip(wechat.merchant.paths, wechat.merchant.calls, strict=True):
-        query = dict(part.split("=", 1) for part in path.partition("?")[2].split("&"))
+    for headers, body in wechat.merchant.calls:
+        query = dict(part.split("=", 1) for part in headers[":path"].partition("?")[2].split("&"))
         found.append(messages.read_message(query, body))
     return found
 
@@ -105,8 +106,22 @@ def test_what_wechat_does_not_take(wechat: Wechat) -> None:
     assert refusal(lambda: send_group(openid, template_id="made-up")) == ("40037", *FINAL)
     assert refusal(lambda: send_group(openid, template_id="oa-group")) == ("40037", *FINAL)
     for data in ({}, GROUP | {"thing1": ""}, GROUP | {"thing4": "x"}, GROUP | {"phrase2": "六个汉字太长"}):
-        assert refusal(lambda data=data: send_group(openid, data=data)) == ("47003", *FINAL)
+        assert refusal(partial(send_group, openid, data=data)) == ("47003", *FINAL)
     send_group(openid)  # a refusal has used nothing up
+
+
+def test_who_takes_it_back_in_wechats_settings_gets_none(wechat: Wechat) -> None:
+    openid = agrees(wechat)
+    changed = {"user": "anna", "template_id": "sub-group", "accept": False, "in_settings": True}
+    wechat.control("subscribe", changed)
+    assert refusal(lambda: send_group(openid)) == ("43101", *FINAL)
+    wechat.control("subscribe", {**changed, "accept": True})
+    assert refusal(lambda: send_group(openid)) == ("43101", *FINAL)  # to be asked again, not to have agreed
+    assert [(one.fields["Event"], messages.choices(one.fields)[0].accepts) for one in heard(wechat)] == [
+        ("subscribe_msg_popup_event", True),
+        ("subscribe_msg_change_event", False),
+        ("subscribe_msg_change_event", True),
+    ]
 
 
 def test_an_openid_of_whom_the_sandbox_has_not_heard_may_be_named(wechat: Wechat) -> None:
@@ -155,7 +170,7 @@ def test_a_field_takes_what_its_type_says(wechat: Wechat, field: str, taken: lis
     wechat.control("templates", template)
     openid = agrees(wechat, template_id="one")
     for value in not_taken:
-        assert refusal(lambda value=value: send_group(openid, template_id="one", data={field: value}))[0] == "47003"
+        assert refusal(partial(send_group, openid, template_id="one", data={field: value}))[0] == "47003"
     for value in taken:
         send_group(openid, template_id="one", data={field: value})
         agrees(wechat, template_id="one")
