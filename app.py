@@ -18,7 +18,7 @@ from chalicelib.core.entry import entry
 from chalicelib.core.settings import settings
 from chalicelib.platform import wings
 from chalicelib.platform.jobs import daily, worker
-from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE
+from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, SENDS
 from chalicelib.platform.jobs.tables import Jobs
 from chalicelib.platform.store import base
 
@@ -169,6 +169,17 @@ def run_due_many(event: Any) -> None:
         log.info("jobs_ran", jobs=ran)
 
 
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="run-due-sends")
+def run_due_sends(event: Any) -> None:
+    """Every minute, for a minute: hand what is to be sent to very many members to the stream's readers at its second.
+
+    A few it sends itself, and what nobody was woken for.
+    """
+    with entry("run-due-sends", event.context) as left:
+        ran = worker.run_due(left(), [SENDS], ahead=True, part=event.detail.get("part", 0), streamed=True)
+        log.info("jobs_ran", jobs=ran)
+
+
 # A stream is named by infra/, which knows the tables; what is said here is replaced when the mall is packaged.
 @app.on_dynamodb_record(stream_arn="jobs-table-stream", batch_size=25, name="run-owed-jobs")
 def run_owed_jobs(event: Any) -> dict[str, Any]:
@@ -186,6 +197,13 @@ def run_owed_calls(event: Any) -> dict[str, Any]:
 def run_owed_many(event: Any) -> dict[str, Any]:
     """As they are written: run the jobs that are owed at once and to very many members."""
     return _run_owed("run-owed-many", event)
+
+
+# Of a few at a time: all of them can be tried in the time that there is, though each call be as slow as it may.
+@app.on_dynamodb_record(stream_arn="jobs-of-many-table-stream", batch_size=5, name="run-owed-sends")
+def run_owed_sends(event: Any) -> dict[str, Any]:
+    """As they are written: run the jobs that are owed at once and send very many members something."""
+    return _run_owed("run-owed-sends", event)
 
 
 def _run_owed(name: str, event: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE
+from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, SENDS
 from infra import uploads
 
 Json = dict[str, Any]
@@ -35,6 +35,7 @@ _WORKERS = {
     INSIDE: ("run-due-jobs", "run-owed-jobs"),
     OUTSIDE: ("run-due-calls", "run-owed-calls"),
     MANY: ("run-due-many", "run-owed-many"),
+    SENDS: ("run-due-sends", "run-owed-sends"),
 }
 
 

@@ -44,7 +44,8 @@ _JOBS = """
 ## Jobs
 
 `INSIDE` only touches DynamoDB and runs at its second; `OUTSIDE` calls other people's servers, or takes long; `MANY` is
-owed to very many members at once, touches DynamoDB alone, and lies in a table of its own.
+owed to very many members at once, touches DynamoDB alone, and lies in a table of its own, as does `SENDS`, which calls
+other people's servers for them.
 
 | kind | lane | handler | what it does |
 |---|---|---|---|

@@ -234,11 +234,12 @@ def _waiting(mall: Mall, listed: Prices) -> str:
     reads = {name: step.reads for name, step in looks.items()}
     return f"""## Waiting for the second
 
-Three schedules look once a minute ([decisions 9](decisions/0009-lanes-and-the-second.md) and
-[38](decisions/0038-a-lane-for-the-many.md)): `run-due-jobs` with {reads["run-due-jobs"]:g} RRU, `run-due-calls` with
-{reads["run-due-calls"]:g} and `run-due-many` with {reads["run-due-many"]:g}, when nothing is due. The one inside stays
-awake until the last job that is due in its {WINDOW_SECONDS:g} seconds; so does the one of what is owed to very many.
-The cost is that of all three in a month, naps and reads included, but not that of the jobs: where they fill the minute,
+Four schedules look once a minute ([decisions 9](decisions/0009-lanes-and-the-second.md),
+[38](decisions/0038-a-lane-for-the-many.md) and [43](decisions/0043-a-lane-for-sends.md)): `run-due-jobs` with
+{reads["run-due-jobs"]:g} RRU, `run-due-calls` with {reads["run-due-calls"]:g}, `run-due-many` and `run-due-sends` with
+{reads["run-due-many"]:g} each, when nothing is due. The one inside stays awake until the last job that is due in its
+{WINDOW_SECONDS:g} seconds; so do those of what is owed, and sent, to very many.
+The cost is that of all four in a month, naps and reads included, but not that of the jobs: where they fill the minute,
 there are no naps to pay.
 
 {table(("orders a day", "due inside, a minute", "awake, s a minute", "a month"), rows)}"""

@@ -69,7 +69,7 @@ LINE_BYTES = Taken(26, "what CloudWatch adds to each line (its pricing page)")
 HEADER_BYTES = Taken(600, "status line and headers of an answer")
 LOG_MONTHS = Taken(6, "LogDays is 180 by default (infra/template.json)")
 LOG_COMPRESSED = Taken(0.2, "kept logs are counted as compressed")
-METRICS = Taken(41, "custom metrics with their dimensions: some 13 of the mall, the rest by kind of refusal and of job")
+METRICS = Taken(42, "custom metrics with their dimensions: some 14 of the mall, the rest by kind of refusal and of job")
 TRACED_SHARE = Taken(0.01, "of requests, by the mall's own rule: TracedShare (infra/template.json)")
 TRACED_DEFAULT = Taken(
     0.05, "X-Ray's default rule, the workers': the first of each second, and one in twenty of others"

@@ -205,7 +205,7 @@ def _readings(played: Sequence[Sequence[Sample]]) -> list[Reading]:
 
 def family(partition: str) -> str:
     """A partition's key without what tells its shards, and the same one on other days, apart."""
-    return re.sub(r"(#|^[socrm])\d+$", rf"\1{_SHARD}", re.sub(r"\d{4}-\d\d(-\d\d(T[\d:.]+Z)?)?", "<day>", partition))
+    return re.sub(r"(#|^[socrmp])\d+$", rf"\1{_SHARD}", re.sub(r"\d{4}-\d\d(-\d\d(T[\d:.]+Z)?)?", "<day>", partition))
 
 
 def _stored() -> Counter[str]:

@@ -14,7 +14,7 @@ from werkzeug.test import Client as WsgiClient
 
 from chalicelib.core.clock import now
 from chalicelib.platform.jobs import queue
-from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, Lane
+from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, SENDS, Lane
 from chalicelib.platform.jobs.tables import JobsOfMany, Task, table_of
 from chalicelib.platform.jobs.worker import BACKOFF_SECONDS_MAX
 from chalicelib.platform.store import read
@@ -31,8 +31,8 @@ from tests.support.operators import owner_token
 pytestmark = pytest.mark.slow
 
 HANDLERS = (
-    "app", "operators", "run_due_jobs", "run_due_calls", "run_due_many", "run_owed_jobs", "run_owed_calls",
-    "run_owed_many",
+    "app", "operators", "run_due_jobs", "run_due_calls", "run_due_many", "run_due_sends",
+    "run_owed_jobs", "run_owed_calls", "run_owed_many", "run_owed_sends",
 )  # fmt: skip
 
 
@@ -174,15 +174,16 @@ def test_whatever_a_function_writes_is_a_line_of_json_that_lambda_hands_on(funct
     assert [one for one in told if "_aws" in one], "the metrics are among them"
 
 
+@pytest.mark.parametrize(("lane", "owed"), [(MANY, "run_owed_many"), (SENDS, "run_owed_sends")])
 def test_what_is_owed_to_very_many_has_functions_of_its_own(
-    functions: dict[str, Function], mall_clock: LocalClock
+    lane: Lane, owed: str, functions: dict[str, Function], mall_clock: LocalClock
 ) -> None:
     """A job of a kind that this version does not know is put back where it lay, by whom it came to."""
     forget_all()
-    save(queue.item(Task("test.unknown", "a"), MANY, now(), at_once=True))
-    assert functions["run_owed_many"](stream_event(owed_at_once(MANY)), seconds=58) == {"batchItemFailures": []}
+    save(queue.item(Task("test.unknown", "a"), lane, now(), at_once=True))
+    assert functions[owed](stream_event(owed_at_once(lane)), seconds=58) == {"batchItemFailures": []}
     mall_clock.advance(BACKOFF_SECONDS_MAX)
-    for function in ("run_due_jobs", "run_due_calls", "run_due_many"):
+    for function in ("run_due_jobs", "run_due_calls", "run_due_many", "run_due_sends"):
         functions[function](schedule_event(), seconds=19)
     (job,) = [job for job in all_jobs() if job.task.kind == "test.unknown"]
-    assert (type(job), job.shard[0], job.at_once, job.task.attempts) == (JobsOfMany, MANY, None, 2)
+    assert (type(job), job.shard[0], job.at_once, job.task.attempts) == (JobsOfMany, lane, None, 2)

@@ -14,7 +14,10 @@ import pytest
 from local.processes import ROOT
 
 #: The functions that run jobs, of app.py.
-WORKERS = ["run_due_jobs", "run_due_calls", "run_due_many", "run_owed_jobs", "run_owed_calls", "run_owed_many"]
+WORKERS = [
+    "run_due_jobs", "run_due_calls", "run_due_many", "run_due_sends",
+    "run_owed_jobs", "run_owed_calls", "run_owed_many", "run_owed_sends",
+]  # fmt: skip
 #: What a process of this handler knows. Handlers by name: two processes do not share functions.
 _KNOWN = """
 import json, sys

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 Json = dict[str, Any]
 NOTHING = {"Ref": "AWS::NoValue"}
 #: Who calls from the fixed address, by what the parameter says.
-CALLS = {"RunDueCalls", "RunOwedCalls"}
+CALLS = {"RunDueCalls", "RunDueSends", "RunOwedCalls", "RunOwedSends"}
 EVERYTHING = CALLS | {"APIHandler", "Operators"}
 #: The route out, that it holds in both subnets, what the gateway itself needs to get out, and DynamoDB past it.
 WAYS_OUT = {

@@ -22,7 +22,10 @@ pytestmark = pytest.mark.slow
 
 BYTES_MAX = 13_000_000
 #: The functions that run jobs, of app.py.
-WORKERS = ["run_due_jobs", "run_due_calls", "run_due_many", "run_owed_jobs", "run_owed_calls", "run_owed_many"]
+WORKERS = [
+    "run_due_jobs", "run_due_calls", "run_due_many", "run_due_sends",
+    "run_owed_jobs", "run_owed_calls", "run_owed_many", "run_owed_sends",
+]  # fmt: skip
 #: Nobody pays for these at a cold start; the use case that needs one imports it.
 LAZY = ("requests", "cryptography", "boto3", "aws_xray_sdk", "flask", "wechatpayv3", "chalicelib.gateways.wechat")
 #: Every use case's imports and clients work without what was left out.

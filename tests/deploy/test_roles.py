@@ -34,11 +34,17 @@ VPC = (
 STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 #: What DynamoDB asks of who uses a table that is encrypted by a key of the account's own, and of nobody else.
 KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
-FIXED = {"api": "AllFixed", "operators": "AllFixed", "run-due-calls": "CallsFixed", "run-owed-calls": "CallsFixed"}
+FIXED = {
+    "api": "AllFixed", "operators": "AllFixed", "run-due-calls": "CallsFixed", "run-owed-calls": "CallsFixed",
+    "run-due-sends": "CallsFixed", "run-owed-sends": "CallsFixed",
+}  # fmt: skip
 #: What DynamoDB asks of who exports a table (its developer guide: requesting a table export).
 EXPORTS_EVENTS = {"run-due-calls", "run-owed-calls"}
 TO_S3 = ("s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectAcl")
-READS_THE_STREAM_OF = {"run-owed-jobs": "JobsTable", "run-owed-calls": "JobsTable", "run-owed-many": "JobsOfManyTable"}
+READS_THE_STREAM_OF = {
+    "run-owed-jobs": "JobsTable", "run-owed-calls": "JobsTable",
+    "run-owed-many": "JobsOfManyTable", "run-owed-sends": "JobsOfManyTable",
+}  # fmt: skip
 NOTHING = {"Ref": "AWS::NoValue"}
 SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:yutang/prod/%s-??????"
 
@@ -165,6 +171,7 @@ def test_only_the_api_and_the_schedules_may_wake_a_function(template: Json) -> N
         ("RunDueJobs", "events.amazonaws.com", "lambda:InvokeFunction"),
         ("RunDueCalls", "events.amazonaws.com", "lambda:InvokeFunction"),
         ("RunDueMany", "events.amazonaws.com", "lambda:InvokeFunction"),
+        ("RunDueSends", "events.amazonaws.com", "lambda:InvokeFunction"),
     }
     others = len(woken) + len(["ApiLogsRole"])
     assert sum(one["Type"].startswith(("AWS::Lambda::Perm", "AWS::IAM")) for one in made.values()) == others + len(

@@ -18,7 +18,7 @@ from moto import mock_aws
 from bench.cost import traffic
 from chalicelib.core.metrics import NAMESPACE, Metric
 from chalicelib.core.settings import settings
-from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, Lane
+from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, SENDS, Lane
 from infra import alarms, functions, package, permissions, sam, tables
 from infra.functions import FUNCTIONS
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 REGIONS = ("cn-north-1", "ap-southeast-1")
 NAMES = [function.logical_id for function in FUNCTIONS]
-SCHEDULES = ["RunDueJobs", "RunDueCalls", "RunDueMany"]
+SCHEDULES = ["RunDueJobs", "RunDueCalls", "RunDueMany", "RunDueSends"]
 SECRETS = ("TOKEN_KEYS", "IDENTITY_KEY", "WECHAT_SECRET", "WECHAT_MERCHANT_KEY", "WECHAT_APIV3_KEY", "WECHAT_PAY_KEYS")
 
 Json = dict[str, Any]
@@ -110,7 +110,9 @@ def test_each_function_is_its_own(resources: Json) -> None:
     assert handlers == {
         "APIHandler": "app.app", "Operators": "app.operators",
         "RunDueJobs": "app.run_due_jobs", "RunDueCalls": "app.run_due_calls", "RunDueMany": "app.run_due_many",
+        "RunDueSends": "app.run_due_sends",
         "RunOwedJobs": "app.run_owed_jobs", "RunOwedCalls": "app.run_owed_calls", "RunOwedMany": "app.run_owed_many",
+        "RunOwedSends": "app.run_owed_sends",
     }  # fmt: skip
     sizes = {
         name: (resources[name]["Properties"]["MemorySize"], resources[name]["Properties"]["Timeout"]) for name in NAMES
@@ -118,7 +120,9 @@ def test_each_function_is_its_own(resources: Json) -> None:
     assert sizes == {
         "APIHandler": (512, 29), "Operators": (1024, 29),
         "RunDueJobs": (512, 83), "RunDueCalls": (512, 83), "RunDueMany": (512, 83),
+        "RunDueSends": (512, 83),
         "RunOwedJobs": (512, 58), "RunOwedCalls": (512, 58), "RunOwedMany": (512, 58),
+        "RunOwedSends": (512, 58),
     }  # fmt: skip
     for name in NAMES:
         properties = resources[name]["Properties"]
@@ -160,7 +164,7 @@ def test_a_worker_that_is_not_woken_any_more_is_missed(workers: int) -> None:
         assert 5 * (workers - 1) + 1 < alarm.at <= 5 * workers - 1
 
 
-@pytest.mark.parametrize(("lane", "seconds"), [("Inside", 300), ("Outside", 300), ("Many", 60)])
+@pytest.mark.parametrize(("lane", "seconds"), [("Inside", 300), ("Outside", 300), ("Many", 60), ("Sends", 1800)])
 def test_what_waits_too_long_rings_and_a_minute_that_was_missed_does_not(lane: str, seconds: int) -> None:
     """Where no worker is woken in a minute, that is silent, and what was due in it is late to the next one's: what is
     said of that lies in the minutes in which it, and the one that it meets, end. Three in a row."""
@@ -179,19 +183,19 @@ def test_there_are_workers_and_no_more_of_them_than_shards() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "lane", "table", "at_once"),
-    [("RunOwedJobs", INSIDE, "JobsTable", 10), ("RunOwedCalls", OUTSIDE, "JobsTable", 3),
-     ("RunOwedMany", MANY, "JobsOfManyTable", 10)],
+    ("name", "lane", "table", "at_once", "records"),
+    [("RunOwedJobs", INSIDE, "JobsTable", 10, 25), ("RunOwedCalls", OUTSIDE, "JobsTable", 3, 25),
+     ("RunOwedMany", MANY, "JobsOfManyTable", 10, 25), ("RunOwedSends", SENDS, "JobsOfManyTable", 4, 5)],
 )  # fmt: skip
 def test_a_stream_wakes_a_worker_for_each_lanes_jobs_owed_at_once(
-    name: str, lane: Lane, table: str, at_once: int, resources: Json
+    name: str, lane: Lane, table: str, at_once: int, records: int, resources: Json
 ) -> None:
     (source,) = resources[name]["Properties"]["Events"].values()
     properties = source["Properties"]
     assert properties["Stream"] == {"Fn::GetAtt": [table, "StreamArn"]}
     assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert properties["BisectBatchOnFunctionError"] is True
-    assert properties["ParallelizationFactor"] == at_once
+    assert (properties["ParallelizationFactor"], properties["BatchSize"]) == (at_once, records)
     assert 0 < properties["MaximumRetryAttempts"] < 10
     failed = {"Type": "SQS", "Destination": {"Fn::GetAtt": ["UnreadJobs", "Arn"]}}
     assert properties["DestinationConfig"] == {"OnFailure": failed}
@@ -210,7 +214,7 @@ def test_no_stream_has_more_readers_than_dynamodb_serves(resources: Json) -> Non
         for source in resources[name]["Properties"].get("Events", {}).values()
         if "Stream" in source["Properties"]
     ]
-    assert Counter(sources) == {"JobsTable": 2, "JobsOfManyTable": 1}
+    assert Counter(sources) == {"JobsTable": 2, "JobsOfManyTable": 2}
 
 
 def test_every_table_is_kept_and_guarded(resources: Json) -> None:

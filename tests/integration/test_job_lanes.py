@@ -17,7 +17,7 @@ from chalicelib.core import clock
 from chalicelib.core import settings as core
 from chalicelib.core.errors import MallError
 from chalicelib.platform.jobs import queue, worker
-from chalicelib.platform.jobs.declarations import INSIDE, LANES, MANY, OUTSIDE, Event, Kind, Lane
+from chalicelib.platform.jobs.declarations import INSIDE, LANES, MANY, OUTSIDE, SENDS, Event, Kind, Lane
 from chalicelib.platform.jobs.events import emit
 from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
@@ -43,19 +43,22 @@ def test_a_kind_has_the_lane_that_its_handler_declares() -> None:
     Work().owe("a", run_at=later(1))
     Work(lane=OUTSIDE).owe("a", run_at=later(2))
     Work(lane=MANY).owe("a", run_at=later(3))
-    assert lanes() == [INSIDE, OUTSIDE, MANY]
-    assert [type(job) for job in stored()] == [Jobs, Jobs, JobsOfMany]
-    assert counts() == (0, 3, 0)
+    Work(lane=SENDS).owe("a", run_at=later(4))
+    assert lanes() == [INSIDE, OUTSIDE, MANY, SENDS]
+    assert [type(job) for job in stored()] == [Jobs, Jobs, JobsOfMany, JobsOfMany]
+    assert counts() == (0, 4, 0)
 
 
-def test_what_is_owed_to_very_many_lies_in_as_many_shards_as_are_set_for_it() -> None:
+@pytest.mark.parametrize("lane", [MANY, SENDS])
+def test_what_is_owed_to_very_many_lies_in_as_many_shards_as_are_set_for_it(lane: Lane) -> None:
     """However few those of the orders are; and a job's shard is the same for ever."""
     core.use(dict(os.environ) | {"YUTANG_MANY_SHARDS": "16"})
     try:
-        Work(lane=MANY).owe(*(f"{number}" for number in range(200)))
+        Work(lane=lane).owe(*(f"{number}" for number in range(200)))
         Work().owe(*(f"{number}" for number in range(200)))
-        assert {job.shard for job in stored()} == {*(f"m{number}" for number in range(16)), "s0", "s1"}
-        assert (queue.shards([MANY], 0.99)[:2], worker.run_due(), counts()) == (["m15", "m0"], 400, (0, 0, 0))
+        assert {job.shard for job in stored()} == {*(f"{lane}{number}" for number in range(16)), "s0", "s1"}
+        first = [f"{lane}15", f"{lane}0"]
+        assert (queue.shards([lane], 0.99)[:2], worker.run_due(), counts()) == (first, 400, (0, 0, 0))
     finally:
         core.use(os.environ)
 
@@ -86,10 +89,10 @@ def test_a_worker_runs_only_the_lanes_that_it_works_on_and_all_unless_told_insid
         assert order == list(LANES[:number])
     order.clear()
     owe()
-    assert (worker.run_due(), order) == (3, [INSIDE, OUTSIDE, MANY])
+    assert (worker.run_due(), order) == (4, [INSIDE, OUTSIDE, MANY, SENDS])
 
 
-@pytest.mark.parametrize("slow", [OUTSIDE, MANY])
+@pytest.mark.parametrize("slow", [OUTSIDE, MANY, SENDS])
 def test_while_wechat_does_not_answer_or_very_many_wait_the_other_lanes_are_worked(slow: Lane) -> None:
     begun, answered = threading.Event(), threading.Event()
 
@@ -115,13 +118,12 @@ def test_one_that_failed_or_asked_for_later_comes_again_in_its_lane() -> None:
     def not_yet(_: Job) -> None:
         raise RetryLater(30)
 
-    Work(fail, OUTSIDE).owe("a")
-    Work(not_yet, OUTSIDE).owe("a")
-    Work(fail, MANY).owe("a")
-    Work(not_yet, MANY).owe("a")
+    for lane in (OUTSIDE, MANY, SENDS):
+        Work(fail, lane).owe("a")
+        Work(not_yet, lane).owe("a")
     Work(fail).owe("a")
-    assert worker.run_due() == 5
-    assert (sorted(lanes()), counts()) == ([MANY, MANY, OUTSIDE, OUTSIDE, INSIDE], (0, 5, 0))
+    assert worker.run_due() == 7
+    assert (sorted(lanes()), counts()) == ([MANY, MANY, OUTSIDE, OUTSIDE, SENDS, SENDS, INSIDE], (0, 7, 0))
 
 
 @pytest.mark.parametrize(("was", "becomes"), list(itertools.permutations(LANES, 2)))
@@ -157,7 +159,7 @@ def tell(event: Event) -> None:
     tx.commit()
 
 
-@pytest.mark.parametrize("lane", [OUTSIDE, MANY])
+@pytest.mark.parametrize("lane", [OUTSIDE, MANY, SENDS])
 def test_an_event_is_told_inside_by_its_own_job_to_the_only_one_inside_and_by_another_to_one_elsewhere(
     lane: Lane,
 ) -> None:
@@ -177,17 +179,19 @@ def test_an_event_is_shared_out_to_the_lanes_of_several() -> None:
     event, told = new_event(), list[str]()
     hears(event, "test.many", lambda _: told.append("many"), MANY)
     hears(event, "test.outside", lambda _: told.append("outside"), OUTSIDE)
+    hears(event, "test.sends", lambda _: told.append("sends"), SENDS)
     hears(event, "test.inside", lambda _: told.append("inside"))
     tell(event)
     assert lanes() == [INSIDE]
-    assert (worker.run_due(lanes=[INSIDE]), told, sorted(lanes())) == (2, ["inside"], [MANY, OUTSIDE])
-    assert (worker.run_due(lanes=[OUTSIDE, MANY]), told, counts()) == (2, ["inside", "outside", "many"], (0, 0, 0))
+    assert (worker.run_due(lanes=[INSIDE]), told, sorted(lanes())) == (2, ["inside"], [MANY, OUTSIDE, SENDS])
+    assert (worker.run_due(lanes=[OUTSIDE, MANY, SENDS]), counts()) == (3, (0, 0, 0))
+    assert told == ["inside", "outside", "many", "sends"]
 
 
 # The look ahead.
 
 
-@pytest.mark.parametrize("lane", [INSIDE, MANY])
+@pytest.mark.parametrize("lane", [INSIDE, MANY, SENDS])
 def test_who_looks_ahead_runs_each_job_at_its_second(lane: Lane, naps: list[float]) -> None:
     at: dict[str, datetime] = {}
 

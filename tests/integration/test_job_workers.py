@@ -17,7 +17,7 @@ import app
 from chalicelib.core import clock
 from chalicelib.core import settings as core
 from chalicelib.platform.jobs import queue, worker
-from chalicelib.platform.jobs.declarations import INSIDE, LANES, MANY, OUTSIDE, Lane
+from chalicelib.platform.jobs.declarations import INSIDE, LANES, MANY, OUTSIDE, SENDS, Lane
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.tables import Jobs
 from chalicelib.platform.store import read
@@ -39,8 +39,9 @@ MINUTE = {
 
 @pytest.mark.parametrize(
     ("schedule", "lane", "looks_ahead"),
-    [(app.run_due_jobs, INSIDE, True), (app.run_due_calls, OUTSIDE, False), (app.run_due_many, MANY, True)],
-)
+    [(app.run_due_jobs, INSIDE, True), (app.run_due_calls, OUTSIDE, False), (app.run_due_many, MANY, True),
+     (app.run_due_sends, SENDS, True)],
+)  # fmt: skip
 def test_each_schedule_runs_its_lane_and_only_the_one_outside_does_not_look_ahead(
     schedule: Any, lane: Lane, looks_ahead: bool, naps: list[float]
 ) -> None:
@@ -51,14 +52,15 @@ def test_each_schedule_runs_its_lane_and_only_the_one_outside_does_not_look_ahea
         work.owe("in the next window", run_at=later(75))
     schedule(MINUTE, CONTEXT)
     assert works.pop(lane).ran == ({"now": 1, "soon": 1} if looks_ahead else {"now": 1})
-    assert [work.ran for work in works.values()] == [{}, {}]
+    assert [work.ran for work in works.values()] == [{}, {}, {}]
     assert 19 <= sum(naps) <= 20 if looks_ahead else naps == []
 
 
 def test_a_stream_handler_runs_what_was_written_many_at_a_time_wherever_it_lies() -> None:
     keys = [f"{number}" for number in range(30)]
     works = {lane: Work(lane=lane) for lane in LANES}
-    for lane, handler in ((INSIDE, app.run_owed_jobs), (OUTSIDE, app.run_owed_calls), (MANY, app.run_owed_many)):
+    handlers = (app.run_owed_jobs, app.run_owed_calls, app.run_owed_many, app.run_owed_sends)
+    for lane, handler in zip(LANES, handlers, strict=True):
         works[lane].owe(*keys)
         images = [job.serialize() for job in stored()]
         assert {(image["shard"]["S"][0], image["at_once"]["BOOL"]) for image in images} == {(lane, True)}
@@ -66,7 +68,7 @@ def test_a_stream_handler_runs_what_was_written_many_at_a_time_wherever_it_lies(
         assert (works[lane].ran, counts()) == (dict.fromkeys(keys, 1), (0, 0, 0))
 
 
-@pytest.mark.parametrize("schedule", [app.run_due_jobs, app.run_due_calls, app.run_due_many])
+@pytest.mark.parametrize("schedule", [app.run_due_jobs, app.run_due_calls, app.run_due_many, app.run_due_sends])
 def test_what_is_owed_at_once_a_schedule_leaves_to_the_stream_for_ten_seconds(
     schedule: Any, mall_clock: LocalClock
 ) -> None:
@@ -76,7 +78,7 @@ def test_what_is_owed_at_once_a_schedule_leaves_to_the_stream_for_ten_seconds(
         work.owe("now")
     mall_clock.advance(worker.STREAM_SECONDS - 1)
     schedule(MINUTE, CONTEXT)
-    assert [work.ran for work in works] == [{}, {}, {}]
+    assert [work.ran for work in works] == [{}, {}, {}, {}]
     mall_clock.advance(1.1)
     schedule(MINUTE, CONTEXT)
     assert sum(work.ran["now"] for work in works) == 1
@@ -118,10 +120,13 @@ def workers(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 6], indirect=True)
-def test_several_workers_of_a_lane_share_its_shards(workers: int, naps: list[float]) -> None:
+def test_several_workers_of_a_lane_share_its_shards(
+    workers: int, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As the template wakes them: no job is left out, and each worker has some."""
+    monkeypatch.setattr(worker, "_KEPT_MAX", 60)  # what they hand to the stream counts as nobody's here
     works = [Work(lane=lane) for lane in LANES]
-    for number in range(24):
+    for number in range(60):
         for work in works:
             work.owe(f"{number}", run_at=later(0))
     kept = {name: f"ssm:/{name}" for grant in permissions.declared().values() for name in grant.secrets}
@@ -130,15 +135,15 @@ def test_several_workers_of_a_lane_share_its_shards(workers: int, naps: list[flo
     assert len(told) == workers
     for event in told:
         before = [len(work.ran) for work in works]
-        for wake in (app.run_due_jobs, app.run_due_calls, app.run_due_many):
+        for wake in (app.run_due_jobs, app.run_due_calls, app.run_due_many, app.run_due_sends):
             wake(event, CONTEXT)
         busy = [event["detail"].get("part", 0) < queue.shard_count(lane) for lane in LANES]
         assert [len(work.ran) > count for work, count in zip(works, before, strict=True)] == busy
-    every = {f"{number}": 1 for number in range(24)}
-    assert ([work.ran for work in works], counts()[0]) == ([every] * 3, 0)
+    every = {f"{number}": 1 for number in range(60)}
+    assert ([work.ran for work in works], counts()[0]) == ([every] * 4, 0)
 
 
-@pytest.mark.parametrize("slow", [OUTSIDE, MANY])
+@pytest.mark.parametrize("slow", [OUTSIDE, MANY, SENDS])
 def test_the_local_worker_runs_one_lane_while_another_waits(slow: Lane, mall_clock: LocalClock) -> None:
     begun, answered = threading.Event(), threading.Event()
 
@@ -159,10 +164,12 @@ def test_the_local_worker_runs_one_lane_while_another_waits(slow: Lane, mall_clo
         assert waiting.result(30) == 1
 
 
+@pytest.mark.parametrize(("lane", "of_orders"), [(MANY, INSIDE), (SENDS, INSIDE), (SENDS, OUTSIDE)])
 def test_a_thousand_owed_to_very_many_delay_no_job_of_an_order(
-    mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
+    lane: Lane, of_orders: Lane, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten lobbies end while they are worked off: each at its second, and read at no more cost than without them."""
+    """Ten lobbies end, or refunds are pushed, while they are worked off: each at its second, and read at no more cost
+    than without them."""
     begun, asked = threading.Event(), Counter[str]()
     send = read.call
 
@@ -175,16 +182,16 @@ def test_a_thousand_owed_to_very_many_delay_no_job_of_an_order(
     def end(job: Job) -> None:
         waited.append((clock.now() - clock.from_stamp(job.key)).total_seconds())
 
-    local, many, lobbies = Worker(), Work(lambda _: begun.set(), MANY, leased=False), Work(end)
+    local, many, orders = Worker(), Work(lambda _: begun.set(), lane, leased=False), Work(end, of_orders)
     many.owe(*(f"{number}" for number in range(1000)))
     with ThreadPoolExecutor(1, "many") as thread:
-        worked = thread.submit(local.run_lane, MANY)
+        worked = thread.submit(local.run_lane, lane)
         assert begun.wait(30)
         monkeypatch.setattr(read, "call", counted)
         for _ in range(10):
             moment = clock.now()
-            lobbies.owe(clock.stamp(moment), run_at=moment)
-            assert local.run_lane(INSIDE) == 1
+            orders.owe(clock.stamp(moment), run_at=moment)
+            assert local.run_lane(of_orders) == 1
         assert (sum(many.ran.values()) < 1000, worked.done()) == (True, False), "they were still being worked off"
         forget_all()
         worked.result(30)
@@ -196,13 +203,14 @@ def test_a_thousand_owed_to_very_many_delay_no_job_of_an_order(
 
 
 def test_the_local_control_runs_what_the_lanes_owe_each_other(mall_clock: LocalClock) -> None:
-    inside, outside, many = (Work(lane=lane) for lane in LANES)
+    inside, outside, many, sends = (Work(lane=lane) for lane in LANES)
     inside.act = lambda job: outside.owe("b") if job.key == "a" else None
     outside.act = lambda _: many.owe("c")
-    many.act = lambda _: inside.owe("d")
+    many.act = lambda _: sends.owe("d")
+    sends.act = lambda _: inside.owe("e")
     asked = control(Worker(), mall_clock).test_client()
     inside.owe("a")
     assert asked.get("/status").get_json()["jobs"] == {"due": 1, "later": 0, "dead": 0}
-    assert asked.post("/jobs/run").get_json() == {"ran": 4}
-    assert (inside.ran, outside.ran, many.ran) == ({"a": 1, "d": 1}, {"b": 1}, {"c": 1})
+    assert asked.post("/jobs/run").get_json() == {"ran": 5}
+    assert (inside.ran, outside.ran, many.ran, sends.ran) == ({"a": 1, "e": 1}, {"b": 1}, {"c": 1}, {"d": 1})
     assert asked.get("/status").get_json()["jobs"] == {"due": 0, "later": 0, "dead": 0}

@@ -123,6 +123,7 @@ def test_who_does_what() -> None:
         Seen("job", "GetItem", "stock", "INSIDE"),
         Seen("job", "secret", "wechat_secret", "OUTSIDE"),
         Seen("job", "UpdateItem", "segments", "MANY"),
+        Seen("job", "secret", "wechat_oa_secret", "SENDS"),
     ]
     by_key = ["BatchGetItem", "GetItem"]  # one right, of one item or of many
     assert permissions.needed(seen) == {
@@ -134,6 +135,8 @@ def test_who_does_what() -> None:
         "run-owed-calls": Grant({}, ["wechat_secret"]),
         "run-due-many": Grant({"jobs_of_many": ["Query"], "segments": ["UpdateItem"]}),
         "run-owed-many": Grant({"segments": ["UpdateItem"]}),
+        "run-due-sends": Grant({"jobs_of_many": ["Query"]}, ["wechat_oa_secret"]),
+        "run-owed-sends": Grant({}, ["wechat_oa_secret"]),
     }
 
 

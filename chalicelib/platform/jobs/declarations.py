@@ -36,16 +36,24 @@ class Lane(StrEnum):
     OUTSIDE = "o"
     #: They are owed to very many members at once, and only touch DynamoDB.
     MANY = "m"
+    #: They call other people's servers for what is sent to very many members at once.
+    SENDS = "p"
 
     @property
     def table(self) -> str:
         """The name of the table in which the lane's jobs lie; each table has a number of shards of its own."""
         return "jobs_of_many" if self in _OF_MANY else "jobs"
 
+    @property
+    def is_handed_on(self) -> bool:
+        """Whether a schedule owes anew, at once, what has come due of it, so that the stream's many readers run it: a
+        call takes a fifth of a second, and thousands may be due at one time."""
+        return self is SENDS
 
-INSIDE, OUTSIDE, MANY = LANES = tuple(Lane)
+
+INSIDE, OUTSIDE, MANY, SENDS = LANES = tuple(Lane)
 #: The lanes of the second table: its partitions, and its stream, are no others'.
-_OF_MANY = (MANY,)
+_OF_MANY = (MANY, SENDS)
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -77,7 +85,7 @@ _daily: dict[Kind, time] = {}
 
 def handles(name: str, handler: str, lane: Lane = INSIDE, *, leased: bool = True) -> Kind:
     """Declare a kind of job, "<wing>.<verb>", its lane (OUTSIDE when the handler calls WeChat, MANY when very many are
-    owed at once), and whether a worker takes a lease for it.
+    owed at once, SENDS when it is both), and whether a worker takes a lease for it.
 
     Raises ValueError when the kind has a handler.
     """

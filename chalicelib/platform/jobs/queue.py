@@ -4,7 +4,8 @@
     tx.commit()
 
 Kinds that call WeChat have a lane of their own, so that those that only touch DynamoDB never wait for WeChat; and so
-have those that are owed to very many members at once, for which no order waits. What runs the jobs is in `worker`.
+have those that are owed to very many members at once, for which no order waits, and those that send them something, for
+which no refund does. What runs the jobs is in `worker`.
 """
 
 from __future__ import annotations

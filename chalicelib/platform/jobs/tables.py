@@ -1,6 +1,6 @@
 """Jobs. Two tables of one shape, so that what is owed to very many members at once fills no partition and no stream of
 the others: `jobs` has the shards s0, s1, ... of the lane INSIDE, o0, o1, ... of OUTSIDE, and the dead of all lanes;
-`jobs_of_many` has m0, m1, ... of MANY.
+`jobs_of_many` has m0, m1, ... of MANY, and p0, p1, ... of SENDS.
 
 | who asks | how | units |
 |---|---|---|

@@ -31,9 +31,13 @@ BACKOFF_SECONDS = 5
 BACKOFF_SECONDS_MAX = 600
 #: What is owed at once the stream wakes a worker for: a schedule leaves it alone for so long, or two would run it.
 STREAM_SECONDS = 10.0
-_BATCH = 25
+#: Of the due jobs of a shard so many are read at once, and handed on in one transaction.
+BATCH = 25
 #: Where a page has nothing for this worker the next one is four times as large, up to this.
 _PAGE_MAX = 1600
+#: So many of a shard's due jobs a worker runs itself where it hands others on (`Lane.is_handed_on`): for these the way
+#: through the stream costs more than they wait for each other.
+_KEPT_MAX = 4
 #: After this many rounds a worker gives way to the next minute's, however much is due.
 _ROUNDS_MAX = 400
 #: How long a worker that looks ahead sleeps at most, in seconds, before it sees what was scheduled meanwhile: less
@@ -57,11 +61,11 @@ def run_due(
     part: int | None = None,
     streamed: bool = False,
 ) -> int:
-    """Run what is due in these lanes until nothing is, or for about `seconds`; how many jobs were run.
+    """Run what is due in these lanes until nothing is, or for about `seconds`; how many jobs were run, or handed on.
 
     With `ahead` it then sleeps until the next job is due, if that is within the `seconds`, and runs it at its second.
     One of several workers (`job_workers`) looks after its `part` of the shards. Where a stream wakes others for what is
-    owed at once (`streamed`), that is left to them for STREAM_SECONDS.
+    owed at once (`streamed`), that is left to them for STREAM_SECONDS; and of some lanes what has come due, too.
     The cost grows with what is due: each shard is asked for its oldest jobs, and never read beyond the next one, but
     over what the stream's workers have before them.
     """
@@ -87,18 +91,44 @@ def _sweep(order: list[str], end: float, streamed: bool) -> int:
     for _ in range(_ROUNDS_MAX):
         ran_before = ran
         for shard in order:
-            for raw in _due(shard, streamed):
+            due = [Jobs.from_raw_data(raw) for raw in _due(shard, streamed)]
+            if streamed and due and clock.monotonic() <= end:
+                handed, due = _hand_on(Lane(shard[0]), due)
+                ran += handed
+            for found in due:
                 if clock.monotonic() > end:
                     return ran
-                metrics.maximum(Metric.JOB_LAG, _waited(raw["due"]["S"]), Lane=Lane(shard[0]).name)
-                ran += run_one(Jobs.from_raw_data(raw))
+                _note_lag(found)
+                ran += run_one(found)
         if ran == ran_before:
             break
     return ran
 
 
-def _waited(due: str) -> float:
-    return (clock.now() - clock.from_stamp(due.partition("|")[0])).total_seconds()
+def _note_lag(found: Jobs) -> None:
+    waited = clock.now() - clock.from_stamp(found.due.partition("|")[0])
+    metrics.maximum(Metric.JOB_LAG, waited.total_seconds(), Lane=Lane(found.shard[0]).name)
+
+
+def _hand_on(lane: Lane, due: list[Jobs]) -> tuple[int, list[Jobs]]:
+    """Owe at once what has come due of a lane that is handed on, for the stream to wake its readers; how many jobs that
+    were, and which this worker runs itself: a few, and what the stream has had before it."""
+    came = [found for found in due if not found.at_once]
+    if not lane.is_handed_on or len(came) <= _KEPT_MAX:
+        return 0, due
+    tx, handed = Transaction(), 0
+    for found in came:
+        again = item(found.task, lane_of(found.task.kind, otherwise=lane), clock.now(), at_once=True)
+        if not tx.concerns(type(again), (again.shard, again.due)):  # else the same job, which was owed for two times
+            tx.create(again)
+            Job(found.shard, found.due, found.task).finish(tx)
+            handed += 1
+    try:
+        tx.commit()
+    except ConditionFailed:
+        return 0, due  # another worker has one of them, or the stream such a one before it: so each by itself
+    _note_lag(came[0])
+    return handed, [found for found in due if found.at_once]
 
 
 def _next_due(order: list[str], since: datetime, end: float) -> float | None:
@@ -127,8 +157,8 @@ def _due(shard: str, streamed: bool) -> list[read.Raw]:
     others = clock.stamp(now - timedelta(seconds=STREAM_SECONDS))
     items: list[read.Raw] = []
     after: read.Raw | None = None
-    limit = _BATCH
-    while len(items) < _BATCH:
+    limit = BATCH
+    while len(items) < BATCH:
         page, after = read.query(table, shard, where=where, keep=keep, limit=limit, after=after, consistent=True)
         # (A filter of DynamoDB's may not look at keys.)
         own = [raw for raw in page if not (streamed and "at_once" in raw and raw["due"]["S"] > others)]
