@@ -109,7 +109,7 @@ def expected(function: Function) -> set[Right]:
     if function.name in FIXED:
         found |= allow(VPC, "*", FIXED[function.name])
     if function.name in EXPORTS_EVENTS:
-        table = {"Fn::GetAtt": ["MemberEventsTable", "Arn"]}
+        table = {"Fn::Sub": "${MemberEventsTable.Arn}"}
         found |= allow(("dynamodb:ExportTableToPointInTime",), table, "HasEventsBucket")
         found |= allow(
             TO_S3, {"Fn::Sub": "arn:${AWS::Partition}:s3:::${EventsBucket}/member_events/*"}, "HasEventsBucket"
@@ -120,7 +120,7 @@ def expected(function: Function) -> set[Right]:
     for name, actions in declared.tables.items():
         table, _, index = name.partition("/")
         logical = re.sub(r"(?:^|[-_])(\w)", lambda match: match[1].upper(), table) + "Table"
-        arn = {"Fn::Sub": f"${{{logical}.Arn}}/index/{index}"} if index else {"Fn::GetAtt": [logical, "Arn"]}
+        arn = {"Fn::Sub": f"${{{logical}.Arn}}/index/{index}" if index else f"${{{logical}.Arn}}"}
         found |= allow(tuple(f"dynamodb:{action}" for action in actions), arn)
     for where, actions in declared.files.items():
         found |= allow(tuple(f"s3:{action}" for action in actions), {"Fn::Sub": f"${{UploadsBucket.Arn}}/{where}*"})
@@ -226,7 +226,7 @@ SPARE = [
     ("ssm:PutParameter", "*"),
     ("iam:PassRole", "*"),
     ("ec2:TerminateInstances", "*"),
-    ("dynamodb:Scan", {"Fn::GetAtt": ["OrdersTable", "Arn"]}),
+    ("dynamodb:Scan", {"Fn::Sub": "${OrdersTable.Arn}"}),
     ("dynamodb:DeleteTable", "*"),
     ("secretsmanager:PutSecretValue", "*"),
     ("logs:*", "*"),
@@ -279,5 +279,5 @@ def test_a_role_is_within_what_iam_takes(role: str, resources: Json) -> None:
         return f"arn:aws-cn:dynamodb:cn-northwest-1:123456789012:table/{names[match[0]]}"
 
     policy = json.dumps(resources[role]["Properties"]["Policies"][0]["PolicyDocument"], separators=(",", ":"))
-    policy = re.sub(r'\{"Fn::GetAtt":\["(\w+Table)","Arn"\]\}', r'"${\1.Arn}"', policy)
+    policy = re.sub(r'\{"Fn::Sub":("\$\{\w+Table\.Arn\}")\}', r"\1", policy)
     assert len(re.sub(r"\$\{\w+Table\.Arn\}", arn, policy)) < POLICY_MAX * 0.9

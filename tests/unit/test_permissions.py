@@ -144,7 +144,7 @@ def test_an_index_and_a_secret_in_a_policy() -> None:
     grant = Grant({"group_activities": ["GetItem"], "orders/by_member": ["Query"]}, ["one", "two"])
     told = permissions.statements(grant, {"one": "secretsmanager:mall/one", "two": "ssm:/mall/two"})
     assert [statement["Resource"] for statement in told[:2]] == [
-        [{"Fn::GetAtt": ["GroupActivitiesTable", "Arn"]}],
+        [{"Fn::Sub": "${GroupActivitiesTable.Arn}"}],
         [{"Fn::Sub": "${OrdersTable.Arn}/index/by_member"}],
     ]
     assert "secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:mall/one-??????" in json.dumps(told[2])

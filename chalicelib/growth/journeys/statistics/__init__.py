@@ -1,0 +1,1 @@
+"""Whether a journey helped: its arms held against each other."""
