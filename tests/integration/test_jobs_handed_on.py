@@ -3,16 +3,19 @@ it is sent side by side, and each once."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from typing import Any
 
 import pytest
 
 import app
 from chalicelib.core import clock
+from chalicelib.core.errors import MallError
 from chalicelib.core.settings import settings
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import MANY, SENDS
-from chalicelib.platform.jobs.job import RetryLater
+from chalicelib.platform.jobs.job import LEASE_SECONDS, RetryLater
 from chalicelib.platform.jobs.tables import Jobs, Task
 from chalicelib.platform.store import transaction
 from chalicelib.platform.store.transaction import save
@@ -20,6 +23,7 @@ from local.clock import LocalClock
 from tests.integration.test_job_workers import CONTEXT
 from tests.support.functions import stream_event
 from tests.support.jobs import Work, counts, fail, later, stored, taken
+from tests.support.outside import POINTS, WEATHER, Crash, Mode, boundary, may_change
 
 pytestmark = pytest.mark.usefixtures("no_jobs")
 
@@ -162,3 +166,26 @@ def test_a_page_is_one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     shards = len({job.shard for job in stored()})
     assert by_schedule() == 100
     assert calls.count("TransactWriteItems") <= 100 / worker.BATCH + shards
+
+
+@pytest.mark.parametrize("mode", [*POINTS, *WEATHER])
+def test_whatever_happens_to_who_hands_on_none_is_lost_and_none_sent_twice(mode: Mode, mall_clock: LocalClock) -> None:
+    """Struck at each call in turn that may change something. What it runs itself it may have run as it died."""
+    work = Work(lane=SENDS)
+    for number in itertools.count(1):
+        work.ran.clear()
+        owe_at_one_time(work, 40)
+        with boundary() as outside:
+            outside.arm(number, mode, may_change)
+            with contextlib.suppress(Crash, MallError):
+                by_schedule()
+            struck, died_with = outside.struck, set(work.ran)
+            outside.disarm()
+            mall_clock.advance(LEASE_SECONDS + 1)
+            by_schedule()
+            by_stream()
+        assert counts() == (0, 0, 0)
+        assert set(work.ran) == {f"{key}" for key in range(40)}
+        assert {key for key, times in work.ran.items() if times > 1} <= died_with
+        if mode in WEATHER or not struck:
+            return
