@@ -29,7 +29,7 @@ def reckoned(goal: Goal | None, run: Run, fact: Heard) -> Reckoned | None:
         for arm in arms_of(run):
             counts[f"gmv|{arm}"] = fact.paid_fen
             counts[f"gmv2|{arm}"] = after**2 - before**2
-    if run.converted_at is None and meant(fact, goal.event, goal.where):
+    if run.converted_at is None and meant(run, fact, goal.event, goal.where):
         changes["converted_at"] = fact.at
         counts[f"goal|{run.step or CONTROL}"] = 1
         counts |= {f"conv|{arm}": 1 for arm in arms_of(run)}
@@ -37,10 +37,22 @@ def reckoned(goal: Goal | None, run: Run, fact: Heard) -> Reckoned | None:
 
 
 def meant(
-    fact: Heard, event: str | None, where: dict[str, Any], segment: str | None = None, left: str | None = None
+    run: Run, fact: Heard, event: str | None, where: dict[str, Any], segment: str | None = None, left: str | None = None
 ) -> bool:
-    """Say whether a fact is this event with these properties, or that the member came into this segment or left it."""
+    """Say whether a fact is this event with these properties, as they are for the run, or that the member came into
+    this segment or left it."""
     if fact.segment:
         named = segment if fact.event == ENTERED else left if fact.event == LEFT else None
         return named == fact.segment
-    return event == fact.event and matches(where, fact.props)
+    return event == fact.event and matches(for_run(where, run), fact.props)
+
+
+def for_run(where: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Put in what the event by which the run began says, where properties name that as "{name}"."""
+    return {name: _said(value, run) for name, value in where.items()}
+
+
+def _said(value: Any, run: Run) -> Any:
+    if isinstance(value, str) and value.startswith("{") and value.endswith("}"):
+        return run.entered_with.get(value[1:-1])
+    return value

@@ -135,8 +135,8 @@ class Definition(_Part, frozen=True, kw_only=True):
     goal: Goal | None = None
     control_percent: Annotated[int, Meta(ge=0, le=50)] = 0
     priority: Annotated[int, Meta(ge=0, le=100)] = 50
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
+    starts_at: Annotated[datetime, Meta(tz=True)] | None = None
+    ends_at: Annotated[datetime, Meta(tz=True)] | None = None
     note: Line256 = ""
     built_in: Line64 = ""
 
@@ -240,10 +240,11 @@ def _check_parts(step: Step, path: str) -> None:
 
 
 def _check_span(span: Span, path: str, at_least: int) -> None:
-    named = [span.minutes, span.hours, span.days, span.between_days, getattr(span, "until_date", None)]
+    named: list[object] = [span.minutes, span.hours, span.days, span.between_days]
+    named += [getattr(span, "until_date", None), getattr(span, "before", None)]
     count = sum(one is not None for one in named)
     if not at_least <= count <= 1:
-        raise _malformed(ONE_OF.at(path, names="minutes, hours, days, between_days"))
+        raise _malformed(ONE_OF.at(path, names="minutes, hours, days, between_days, until_date, before"))
     if span.between_days is not None and span.between_days[0] > span.between_days[1]:
         raise _malformed(SPAN_ORDER.at(f"{path}.between_days"))
 

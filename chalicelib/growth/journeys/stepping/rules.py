@@ -351,7 +351,7 @@ def heard(plan: Plan, run: Run, now: datetime, holds: Holds, fact: Heard, paused
 def _moved(going: Going, fact: Heard) -> bool:
     """Let the run end, or go on, where that is what has happened."""
     plan, run = going.plan, going.run
-    out = next((one for one in plan.exits if meant(fact, one.event, one.where, one.segment, one.left)), None)
+    out = next((one for one in plan.exits if meant(run, fact, one.event, one.where, one.segment, one.left)), None)
     if out is not None:
         going.leave()
         going.end(out.reason)
@@ -362,19 +362,19 @@ def _moved(going: Going, fact: Heard) -> bool:
         going.leave()
         going.arrive(step.wait_for.then, fact.event)
         return True
-    may_be = any(isinstance(one, WaitFor) and _is_meant_by(one.wait_for, fact) for one in plan.steps.values())
+    may_be = any(isinstance(one, WaitFor) and _is_meant_by(run, one.wait_for, fact) for one in plan.steps.values())
     if may_be:
         going.set(recent=[*run.recent, fact][-RECENT_MAX:])
     return may_be
 
 
-def _is_meant_by(awaited: Awaited, fact: Heard) -> bool:
-    return meant(fact, awaited.event, awaited.where, awaited.segment)
+def _is_meant_by(run: Run, awaited: Awaited, fact: Heard) -> bool:
+    return meant(run, fact, awaited.event, awaited.where, awaited.segment)
 
 
 def _is_awaited(run: Run, awaited: Awaited, fact: Heard) -> bool:
     """Whether this is what the run waits for at such a step, and not from before it began to."""
-    return fact.at >= (run.listens_from or run.at) and _is_meant_by(awaited, fact)
+    return fact.at >= (run.listens_from or run.at) and _is_meant_by(run, awaited, fact)
 
 
 def _what(awaited: Awaited) -> str:

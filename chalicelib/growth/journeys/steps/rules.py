@@ -24,6 +24,7 @@ StepId = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9_]+$
 #: Why a run ends: a word of the merchant's own, for the report.
 Word = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9_]+$(?!\n)")]
 ClockTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
+#: Properties that an event must have. A text of "{name}" stands for what the event by which the run began says there.
 Where = Annotated[dict[Label, Annotated[str, Meta(max_length=256)] | int | bool], Meta(max_length=5)]
 Days = Annotated[int, Meta(ge=1, le=DAYS_MAX)]
 
@@ -52,11 +53,20 @@ class Span(Part, frozen=True, kw_only=True):
     between_days: Annotated[list[Days], Meta(min_length=2, max_length=2)] | None = None
 
 
+class Before(Part, frozen=True, kw_only=True):
+    """So many hours before an instant that the event by which the member came in says of itself, such as the end of a
+    coupon (`valid_until`)."""
+
+    prop: Label
+    hours: Annotated[int, Meta(ge=0, le=24 * 30)] = 0
+
+
 class Pause(Span, frozen=True, kw_only=True):
-    """How long a `wait` is: a time, or until the beginning of a day of Asia/Shanghai; and after that, where `until` is
-    given, until a clock shows that."""
+    """How long a `wait` is: a time, or until the beginning of a day of Asia/Shanghai, or until so long `before` an
+    instant; and after that, where `until` is given, until a clock shows that."""
 
     until_date: date | None = None
+    before: Before | None = None
     until: Until | None = None
 
 

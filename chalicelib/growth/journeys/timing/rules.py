@@ -25,10 +25,21 @@ def wakes_at(pause: Pause, run: Run, step_id: str, now: datetime) -> datetime:
     at = now + length(pause, run, step_id)
     if pause.until_date is not None:
         at = max(now, datetime.combine(pause.until_date, time(), clock.SHANGHAI).astimezone(UTC))
+    if pause.before is not None:
+        at = max(now, (_named(run, pause.before.prop) or now) - timedelta(hours=pause.before.hours))
     if pause.until is None:
         return at
     spread = ids.shard(f"{run.run_id}|{step_id}|spread", SPREAD_SECONDS)
     return next_time(pause.until, at) + timedelta(seconds=spread)
+
+
+def _named(run: Run, prop: str) -> datetime | None:
+    """The instant that the event by which the run began says there; None where it says none."""
+    try:
+        named = datetime.fromisoformat(str(run.entered_with.get(prop, "")))
+    except ValueError:
+        return None
+    return named if named.tzinfo is not None else None
 
 
 def next_time(until: Until, after: datetime) -> datetime:
