@@ -12,7 +12,7 @@ import pytest
 from chalicelib.commerce.coupons import ports
 from chalicelib.commerce.coupons.bulk_issue.rules import STEP_MEMBERS, STEP_MEMBERS_OBSERVED
 from chalicelib.commerce.coupons.centre import service as centre
-from chalicelib.commerce.coupons.rules import Template
+from chalicelib.commerce.coupons.rules import Coupon, Template
 from chalicelib.commerce.coupons.tables import Coupons, coupon_key
 from chalicelib.commerce.orders.closing import service as closing
 from chalicelib.commerce.orders.refunds import service as refunds
@@ -24,7 +24,7 @@ from local.client import Operator, Shopper
 from local.notices import payment_callback
 from tests.support.bulk_issue import counts, ended, granted
 from tests.support.coupons import coupons_of, crowd, template
-from tests.support.registered import registered
+from tests.support.registered import observing
 
 
 class Kept:
@@ -46,9 +46,14 @@ class Observer:
 
     def __init__(self) -> None:
         self.followed: set[str] = set()
+        self.new: list[str] = []
 
     def follows(self, template_id: str) -> bool:
         return template_id in self.followed
+
+    def got(self, tx: Transaction, coupon: Coupon) -> None:
+        assert coupon.template_id in self.followed
+        tx.after_commit(self.new.append, coupon.coupon_id)
 
     def changed(
         self, tx: Transaction, member_id: str, template_id: str, coupon_id: str, ends_at: datetime | None
@@ -60,7 +65,7 @@ class Observer:
 
 @pytest.fixture
 def observer(dynamodb: str) -> Iterator[Observer]:
-    with registered(ports.register_observer, ports.observer, Observer()) as stand_in:
+    with observing(ports, Observer()) as stand_in:
         yield stand_in
 
 
@@ -104,6 +109,7 @@ def test_a_coupon_of_an_order_comes_and_goes_as_it_is_told(
     coupon_id = centre.claim(member_id, made.template_id).coupon.coupon_id
     until = clock.stamp(coupons_of(member_id)[0].coupon.valid_until)
     assert told(member_id) == {coupon_id: until}
+    assert observer.new == [coupon_id]
 
     unpaid = bought(shopper, sku, coupon_id)
     assert told(member_id) == {coupon_id: "gone"}
@@ -117,6 +123,7 @@ def test_a_coupon_of_an_order_comes_and_goes_as_it_is_told(
     refunds.refund_by_operator(order_id, "k", None, "why", False, "x")
     assert told(member_id) == {coupon_id: until}
     assert is_true(member_id)
+    assert observer.new == [coupon_id]  # it came back, and is not another
 
 
 def test_of_other_templates_nothing_is_told(observer: Observer, operator: Operator, shopper: Shopper) -> None:

@@ -25,6 +25,7 @@ from chalicelib.platform.store.versioned import Conflict
 from local.client import Client, Operator, in_process
 from tests.support.operators import owner_token
 from tests.support.outside import POINTS, Crash, Mode, boundary, may_change
+from tests.support.registered import observing
 
 VIEW = {"product_id": "p1", "from": "home"}
 
@@ -51,10 +52,8 @@ class Hearer:
 
 @pytest.fixture
 def hearer() -> Iterator[Hearer]:
-    hearer, usual = Hearer(), ports.observer()
-    ports.register_observer(hearer)
-    yield hearer
-    ports.register_observer(usual)
+    with observing(ports, Hearer()) as hearer:
+        yield hearer
 
 
 def member() -> tuple[Client, str]:

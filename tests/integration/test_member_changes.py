@@ -18,6 +18,7 @@ from chalicelib.customers.members.settings import LIFE_CYCLE
 from chalicelib.gateways.wechat import mini
 from chalicelib.platform.store.transaction import Transaction
 from local.client import Client, in_process
+from tests.support.registered import observing
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +51,8 @@ class Told:
 
     @contextlib.contextmanager
     def instead(self) -> Iterator[None]:
-        usual = ports.observer()
-        ports.register_observer(self)
-        yield
-        ports.register_observer(usual)
+        with observing(ports, self):
+            yield
 
 
 def test_a_birthday_is_kept_with_its_calendar_and_taken_away_by_null() -> None:

@@ -17,17 +17,18 @@ from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
 from local.client import Operator, Shopper
 from local.notices import payment_callback
-from tests.support.registered import registered
+from tests.support.registered import observing
 
 
 class Observer:
-    """Notes the states that each change led from and to, and writes them beside the member."""
+    """Notes the states that each change led from and to, and writes them beside the member, under a name of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "test") -> None:
+        self.name = name
         self.refuses = False
 
     def changed(self, tx: Transaction, before: Order, after: Order) -> None:
-        part = f"test#{len(after.history):03}"
+        part = f"{self.name}#{len(after.history):03}"
         if self.refuses:
             tx.check(Members, (after.member_id, part), Members.part.exists(), MallError("invalid"))
             return
@@ -37,7 +38,7 @@ class Observer:
 
 @pytest.fixture
 def observer() -> Iterator[Observer]:
-    with registered(ports.register_observer, ports.observer, Observer()) as stand_in:
+    with observing(ports, Observer()) as stand_in:
         yield stand_in
 
 
@@ -47,8 +48,8 @@ def sku(operator: Operator) -> str:
     return sku_id
 
 
-def noted(shopper: Shopper) -> list[str]:
-    items = read.query_all(Members, shopper.member_id, where=Members.part.startswith("test#"), consistent=True)
+def noted(shopper: Shopper, name: str = "test") -> list[str]:
+    items = read.query_all(Members, shopper.member_id, where=Members.part.startswith(f"{name}#"), consistent=True)
     return [item.roster for item in items]
 
 
@@ -71,3 +72,16 @@ def test_what_it_adds_is_written_with_the_order_or_not_at_all(observer: Observer
     observer.refuses = False
     closing.cancel(order_id, shopper.member_id)
     assert noted(shopper) == ["awaiting_payment closed"]
+
+
+def test_of_several_each_is_told_and_each_may_refuse(shopper: Shopper, sku: str) -> None:
+    one, other = Observer("one"), Observer("other")
+    with observing(ports, one, other):
+        order_id = shopper.place([(sku, 1)])["order_id"]
+        other.refuses = True
+        with pytest.raises(MallError, match="invalid"):
+            closing.cancel(order_id, shopper.member_id)
+        assert noted(shopper, "one") == []
+        other.refuses = False
+        closing.cancel(order_id, shopper.member_id)
+    assert noted(shopper, "one") == noted(shopper, "other") == ["awaiting_payment closed"]

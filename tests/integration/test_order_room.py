@@ -17,7 +17,7 @@ from chalicelib.customers.members.tables import Members
 from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction
 from local.client import Operator, Shopper
 from local.notices import payment_callback
-from tests.support.registered import registered
+from tests.support.registered import observing
 
 PRICE = 1000
 
@@ -36,7 +36,7 @@ def sizes(dynamodb: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]
     found: list[int] = []
     commit = Transaction.commit
     monkeypatch.setattr(Transaction, "commit", lambda tx: (found.append(len(tx)), commit(tx))[1])
-    with registered(ports.register_observer, ports.observer, Observer()):
+    with observing(ports, Observer()):
         yield found
 
 

@@ -18,3 +18,14 @@ def registered(register: Callable[[Any], None], registered_now: Callable[[], Any
         yield stand_in
     finally:
         register(before)
+
+
+@contextlib.contextmanager
+def observing(ports: Any, stand_in: _T, *others: object) -> Iterator[_T]:
+    """These ports tell this one alone meanwhile, or `others` behind it; and afterwards all those that they told."""
+    before = ports.observers()
+    ports.register_observers(stand_in, *others)
+    try:
+        yield stand_in
+    finally:
+        ports.register_observers(*before)

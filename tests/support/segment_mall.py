@@ -29,7 +29,7 @@ from local.client import SHANGHAI, Client, Operator, in_process
 from tests.support.coupons import shopper
 from tests.support.distribution import bare_member
 from tests.support.operators import owner_token
-from tests.support.registered import registered
+from tests.support.registered import observing
 from tests.support.small_mall import DAY, SmallMall
 from tests.support.small_mall import opened as small_mall
 from tools import growth_books
@@ -124,7 +124,7 @@ def before_segments() -> Iterator[None]:
     """What happens meanwhile happened before the mall had segments."""
     with contextlib.ExitStack() as stack:
         for ports in (member_ports, event_ports, order_ports, coupon_ports, distribution_ports):
-            stack.enter_context(registered(ports.register_observer, ports.observer, Nobody()))
+            stack.enter_context(observing(ports, Nobody()))
         yield
 
 

@@ -1,7 +1,7 @@
-"""What coupons ask of the wing above, and what they tell it (segments): in which segments a member is, who is on an
-audience's list; and which members have a coupon that a rule looks at.
+"""What coupons ask of the wings above, and what they tell them: in which segments a member is, who is on an audience's
+list; and which members have a coupon that a rule looks at, or get one that somebody hears of.
 
-Each port is implemented by that wing and registered in app.py. What an observer adds goes into the transaction that it
+Each port is implemented by its wing and registered in app.py. What an observer adds goes into the transaction that it
 is given, so that a coupon and what is known of its member never disagree.
 """
 
@@ -11,40 +11,51 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
+from chalicelib.commerce.coupons.rules import Coupon
 from chalicelib.platform.store.read import Key, ReadSet
 from chalicelib.platform.store.transaction import Transaction
 
 
 class CouponObserver(Protocol):
-    """What the wing above keeps of the coupons that members have unused."""
+    """What a wing above makes of the coupons that members have unused."""
 
     def follows(self, template_id: str) -> bool:
         """Tell, from memory, whether it wants to know of the coupons of this template."""
 
+    def got(self, tx: Transaction, coupon: Coupon) -> None:
+        """The member gets this coupon, which they have never had before: add to `tx` what follows beside what `changed`
+        adds, which is told of it too. It may be called again, as what decides may."""
+
     def changed(
         self, tx: Transaction, member_id: str, template_id: str, coupon_id: str, ends_at: datetime | None
     ) -> None:
-        """The member has this coupon unused, good until then, or (None) no more: add to `tx` what follows,
-        OBSERVED_MAX actions a member at most. It may be called again, as what decides may."""
+        """The member has this coupon unused, good until then, or (None) no more: add to `tx` what follows. It may be
+        called again, as what decides may."""
 
 
-#: How many actions an observer adds for a member to the transaction of a coupon at most.
-OBSERVED_MAX = 4
+#: How many actions all observers together add for a member to the transaction of a coupon at most: what is known of
+#: them with the jobs that follow from it, and for a coupon that is new a job of each of those who send and act.
+OBSERVED_MAX = 6
 
-_observer: CouponObserver | None = None
-
-
-def register_observer(observer: CouponObserver) -> None:
-    """Tell this observer from now on."""
-    global _observer
-    _observer = observer
+_observers: tuple[CouponObserver, ...] | None = None
 
 
-def observer() -> CouponObserver:
-    """The registered observer."""
-    if _observer is None:
-        raise RuntimeError("no wing has registered its observer of coupons")
-    return _observer
+def register_observers(*observers: CouponObserver) -> None:
+    """Tell these observers from now on, in this order, and no others."""
+    global _observers
+    _observers = observers
+
+
+def observers() -> tuple[CouponObserver, ...]:
+    """The registered observers. Raises RuntimeError when none were registered."""
+    if _observers is None:
+        raise RuntimeError("no wing has registered its observers of coupons")
+    return _observers
+
+
+def following(template_id: str) -> list[CouponObserver]:
+    """The observers who want to know of the coupons of this template."""
+    return [each for each in observers() if each.follows(template_id)]
 
 
 class Segments(Protocol):

@@ -1,5 +1,5 @@
 """What orders ask of the wings above: seats of lobbies (group-buy) and who brought the member (distribution); and whom
-they tell of every change of an order (segments).
+they tell of every change of an order (segments, messaging, journeys).
 
 Each port is implemented by its wing and registered in app.py. Everything that an implementation does goes into the
 order's own transaction, so that an order and its seat, or its chain of commissions, never disagree. What happens to the
@@ -108,27 +108,28 @@ def groups() -> Groups:
 
 
 class OrderObserver(Protocol):
-    """What the wing above keeps of what a member's orders say of them."""
+    """What a wing above makes of what a member's orders say of them."""
 
     def changed(self, tx: Transaction, before: Order, after: Order) -> None:
-        """An order changes: add to `tx` what follows for its member, mostly nothing, and OBSERVED_MAX actions at most.
-        It may be called again, as what decides may."""
+        """An order changes: add to `tx` what follows for its member, mostly nothing. It may be called again, as what
+        decides may."""
 
 
-#: How many actions an observer adds to the transaction of an order at most, also where it is told of coupons in it.
-OBSERVED_MAX = 4
+#: How many actions all observers together add to the transaction of an order at most, also where they are told of
+#: coupons in it: what is known of the member with the jobs that follow from it, and a job of each who sends or acts.
+OBSERVED_MAX = 6
 
-_observer: OrderObserver | None = None
-
-
-def register_observer(observer: OrderObserver) -> None:
-    """Tell this observer from now on."""
-    global _observer
-    _observer = observer
+_observers: tuple[OrderObserver, ...] | None = None
 
 
-def observer() -> OrderObserver:
-    """The registered observer."""
-    if _observer is None:
-        raise RuntimeError("no wing has registered its observer of orders")
-    return _observer
+def register_observers(*observers: OrderObserver) -> None:
+    """Tell these observers from now on, in this order, and no others."""
+    global _observers
+    _observers = observers
+
+
+def observers() -> tuple[OrderObserver, ...]:
+    """The registered observers. Raises RuntimeError when none were registered."""
+    if _observers is None:
+        raise RuntimeError("no wing has registered its observers of orders")
+    return _observers

@@ -11,7 +11,7 @@ from chalicelib.commerce.catalogue.stock.pools import return_stock
 from chalicelib.commerce.orders.holding.rules import counted
 from chalicelib.commerce.orders.holding.service import count_changed
 from chalicelib.commerce.orders.jobs import STOCK_RETURNED
-from chalicelib.commerce.orders.ports import CACHE, OBSERVED_MAX, observer
+from chalicelib.commerce.orders.ports import CACHE, OBSERVED_MAX, observers
 from chalicelib.commerce.orders.queries import find
 from chalicelib.commerce.orders.rules import Order, Pieces
 from chalicelib.commerce.orders.tables import Orders, item
@@ -39,10 +39,11 @@ def change(order_id: str, decide: Decision, job: Job | None = None, found: Versi
 
 def write(tx: Transaction, before: Versioned[Order], after: Order, job: Job | None = None) -> None:
     """Add the changed order to `tx`, under the version that was read, with what is counted of its member, what its
-    observer adds, and the end of `job`."""
+    observers add, and the end of `job`."""
     tx.put(item(after, before.version + 1), Orders.version == before.version, Conflict)
     count_changed(tx, before.value, after)
-    observer().changed(tx, before.value, after)
+    for each in observers():
+        each.changed(tx, before.value, after)
     if job is not None:
         job.finish(tx)
     if after.group is not None:
@@ -51,7 +52,7 @@ def write(tx: Transaction, before: Versioned[Order], after: Order, job: Job | No
 
 def actions_max(before: Order) -> int:
     """Count how many actions `write` adds at most to a change of this order, without the end of a job: the order, what
-    its member holds and has bought of what is limited, and the observer's."""
+    its member holds and has bought of what is limited, and the observers'."""
     return 2 + len(counted(before)) + OBSERVED_MAX
 
 

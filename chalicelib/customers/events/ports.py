@@ -22,20 +22,20 @@ class EventObserver(Protocol):
         """The member did this, in the order of time, as part of `tx`; the events of one batch, at least one."""
 
 
-_observer: EventObserver | None = None
+_observers: tuple[EventObserver, ...] | None = None
 
 
-def register_observer(observer: EventObserver) -> None:
-    """Let this one hear from now on."""
-    global _observer
-    _observer = observer
+def register_observers(*observers: EventObserver) -> None:
+    """Tell these observers from now on, in this order, and no others."""
+    global _observers
+    _observers = observers
 
 
-def observer() -> EventObserver:
-    """The registered observer. Raises RuntimeError when none was registered."""
-    if _observer is None:
-        raise RuntimeError("no wing has registered what it does as events are taken")
-    return _observer
+def observers() -> tuple[EventObserver, ...]:
+    """The registered observers. Raises RuntimeError when none were registered."""
+    if _observers is None:
+        raise RuntimeError("no wing has registered its observers of events")
+    return _observers
 
 
 class Arrivals(Protocol):

@@ -11,7 +11,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.customers.events import queries
 from chalicelib.customers.events.inputs import EventBatchInput, SessionInput
 from chalicelib.customers.events.plan.rules import LAUNCH
-from chalicelib.customers.events.ports import arrivals, observer
+from chalicelib.customers.events.ports import arrivals, observers
 from chalicelib.customers.events.rules import (
     DAY_BYTES_MAX,
     Batch,
@@ -51,7 +51,8 @@ def take(member_id: str, given: EventBatchInput) -> Batch:
         tx.create(_item(member_id, given.batch_id, batch, events), Created)
         _count(tx, member_id, len(said), now)
         if events:
-            observer().heard(tx, member_id, events)
+            for each in observers():
+                each.heard(tx, member_id, events)
             arrivals().came(tx, member_id, batch.source, events)
         commit(tx)
         return batch

@@ -99,20 +99,20 @@ class MemberObserver(Protocol):
         """The profile becomes another one, as part of `tx`, which holds that it is still the one before."""
 
 
-_observer: MemberObserver | None = None
+_observers: tuple[MemberObserver, ...] | None = None
 
 
-def register_observer(observer: MemberObserver) -> None:
-    """Let this one be told from now on."""
-    global _observer
-    _observer = observer
+def register_observers(*observers: MemberObserver) -> None:
+    """Tell these observers from now on, in this order, and no others."""
+    global _observers
+    _observers = observers
 
 
-def observer() -> MemberObserver:
-    """The registered observer. Raises RuntimeError when none was registered."""
-    if _observer is None:
-        raise RuntimeError("no wing has registered what it does as members change")
-    return _observer
+def observers() -> tuple[MemberObserver, ...]:
+    """The registered observers. Raises RuntimeError when none were registered."""
+    if _observers is None:
+        raise RuntimeError("no wing has registered its observers of members")
+    return _observers
 
 
 class Visitors(Protocol):

@@ -13,7 +13,7 @@ from chalicelib.core.errors import MallError, Reason, unavailable
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.content.rules import pictures
 from chalicelib.customers.members.jobs import BLOCKED, INVITED
-from chalicelib.customers.members.ports import observer, visitors
+from chalicelib.customers.members.ports import observers, visitors
 from chalicelib.customers.members.queries import profile, resolved, stored_addresses, stored_profile
 from chalicelib.customers.members.refusals import (
     BLOCKED_BY_WECHAT,
@@ -125,7 +125,8 @@ def write_profile(tx: Transaction, before: Versioned[Profile], after: Profile) -
         same = [Members.called_in.set(after.called_in)]
         tx.update(*addresses_key(after.member_id), same, Members.version.exists(), Conflict)
     if after != before.value:
-        observer().changed(tx, before.value, after)
+        for each in observers():
+            each.changed(tx, before.value, after)
     tx.after_commit(remember, after)
 
 

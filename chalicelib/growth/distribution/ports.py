@@ -20,17 +20,17 @@ class DistributorObserver(Protocol):
         It may be called again, as what decides may."""
 
 
-_observer: DistributorObserver | None = None
+_observers: tuple[DistributorObserver, ...] | None = None
 
 
-def register_observer(observer: DistributorObserver) -> None:
-    """Tell this observer from now on."""
-    global _observer
-    _observer = observer
+def register_observers(*observers: DistributorObserver) -> None:
+    """Tell these observers from now on, in this order, and no others."""
+    global _observers
+    _observers = observers
 
 
-def observer() -> DistributorObserver:
-    """The registered observer."""
-    if _observer is None:
-        raise RuntimeError("no wing has registered its observer of distributors")
-    return _observer
+def observers() -> tuple[DistributorObserver, ...]:
+    """The registered observers. Raises RuntimeError when none were registered."""
+    if _observers is None:
+        raise RuntimeError("no wing has registered its observers of distributors")
+    return _observers

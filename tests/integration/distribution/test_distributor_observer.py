@@ -16,7 +16,7 @@ from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
 from local.client import Operator, Shopper
 from tests.support.distribution import set_rules
-from tests.support.registered import registered
+from tests.support.registered import observing
 
 
 class Observer:
@@ -32,7 +32,7 @@ class Observer:
 
 @pytest.fixture
 def observer(dynamodb: str) -> Iterator[Observer]:
-    with registered(ports.register_observer, ports.observer, Observer()) as stand_in:
+    with observing(ports, Observer()) as stand_in:
         yield stand_in
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from chalicelib.commerce.coupons.ports import observer
+from chalicelib.commerce.coupons.ports import following
 from chalicelib.commerce.coupons.tables import (
     COUPON,
     RECEIVED,
@@ -29,7 +29,7 @@ from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, commit, retry
 
-#: So many coupons are moved in one transaction: two actions each, two for each of their templates, and the observer's.
+#: So many coupons are moved in one transaction: two actions each, two for each of their templates, and the observers'.
 _PAGE = 20
 
 
@@ -59,7 +59,7 @@ def _move_unused(keys: Sequence[read.Key], member_id: str) -> None:
 
 def move(tx: Transaction, items: Sequence[Coupons], member_id: str) -> None:
     """Move these coupons of one member to another as part of `tx`, as they are, with how many the two have got; it
-    fails with Conflict where one is not any more as it was read. At most four actions each, and the observer's."""
+    fails with Conflict where one is not any more as it was read. At most four actions each, and the observers'."""
     got = Counter((item.member_id, item.coupon.template_id) for item in items)
     for item in items:
         as_read = Coupons.state == item.state
@@ -67,8 +67,8 @@ def move(tx: Transaction, items: Sequence[Coupons], member_id: str) -> None:
         tx.delete(Coupons, (item.member_id, item.part), as_read, Conflict)
         tx.create(moved_item(item, member_id), Conflict)
         coupon = item.coupon
-        if item.state == "unused" and observer().follows(coupon.template_id):
-            observer().changed(tx, member_id, coupon.template_id, coupon.coupon_id, coupon.valid_until)
+        for each in following(coupon.template_id) if item.state == "unused" else ():
+            each.changed(tx, member_id, coupon.template_id, coupon.coupon_id, coupon.valid_until)
     for (former, template_id), count in got.items():
         tx.update(*received_key(former, template_id), [Coupons.received.add(-count)])
         tx.update(*received_key(member_id, template_id), [Coupons.received.add(count)])

@@ -18,9 +18,9 @@ State = Literal["running", "done", "sold_out", "over"]
 _BY_WEIGHT: tuple[State, ...] = ("running", "sold_out", "over", "done")
 
 #: How many members one step takes: two actions of its transaction each, beside up to 32 for the stock and one for the
-#: part; and how many where somebody observes the template's coupons, who adds up to four for each.
+#: part; and how many where somebody observes the template's coupons: up to six more are added for each.
 STEP_MEMBERS = 30
-STEP_MEMBERS_OBSERVED = 11
+STEP_MEMBERS_OBSERVED = 8
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from chalicelib.commerce.coupons.bulk_issue.views import GrantMoreView, GrantVie
 from chalicelib.commerce.coupons.issue import service as issue
 from chalicelib.commerce.coupons.issue.rules import coupon_of
 from chalicelib.commerce.coupons.jobs import BULK_ISSUE
-from chalicelib.commerce.coupons.ports import audience_lists, observer
+from chalicelib.commerce.coupons.ports import audience_lists, following
 from chalicelib.commerce.coupons.refusals import GRANT_WITHOUT_LIST, NOT_FOR_GRANTS, NOT_PUBLISHED, WHO_GETS_THEM
 from chalicelib.commerce.coupons.rules import Grant, ListedMembers, Template
 from chalicelib.commerce.coupons.stock import service as stock
@@ -196,17 +196,17 @@ def _step(template_id: str, grant_id: str, number: int) -> bool:
         raise RetryLater(PAUSED_SECONDS)
     if grant.audience is not None and grant.audience.tags and not audiences.tags_give(grant.audience):
         raise RetryLater(PAUSED_SECONDS)  # until an operator makes the rule of the tag one that proves something
-    following = queries.following(grant, part, rules.step_members(observer().follows(template_id)))
-    found = queries.candidates(template, grant, following.members, now)
+    next_ones = queries.following(grant, part, rules.step_members(bool(following(template_id))))
+    found = queries.candidates(template, grant, next_ones.members, now)
     received = found.received
     had = queries.reached_before(template, grant_id, found)
     wanted = [
         each
-        for each in rules.each_once(following.members, found.persons)
+        for each in rules.each_once(next_ones.members, found.persons)
         if each not in had
         and rules.may_have(template, grant, found.profiles[each], received[each], now, found.bounds, found.within[each])
     ]
-    step = rules.decide(template, grant, part, following, wanted, found.frees)
+    step = rules.decide(template, grant, part, next_ones, wanted, found.frees)
     for shard, pieces in step.portions.items():
         stock.take(tx, template_id, shard, pieces, Conflict)
     for each in step.given:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.commerce.coupons.ports import observer
+from chalicelib.commerce.coupons.ports import following
 from chalicelib.commerce.coupons.rules import Coupon
 from chalicelib.commerce.coupons.tables import Coupons, coupon_item, coupon_key, open_partition, used_partition
 from chalicelib.core import clock
@@ -18,8 +18,9 @@ from chalicelib.platform.store.transaction import Transaction
 def receive(tx: Transaction, coupon: Coupon, on_failure: object) -> None:
     """Give the member the coupon, which they must not have yet: unused."""
     tx.create(coupon_item(coupon), on_failure)
-    if observer().follows(coupon.template_id):
-        observer().changed(tx, coupon.member_id, coupon.template_id, coupon.coupon_id, coupon.valid_until)
+    for each in following(coupon.template_id):
+        each.changed(tx, coupon.member_id, coupon.template_id, coupon.coupon_id, coupon.valid_until)
+        each.got(tx, coupon)
 
 
 def lock(
@@ -77,13 +78,14 @@ def _held_by(order_id: str, state: str) -> Condition:
 
 
 def _tell_gone(tx: Transaction, member_id: str, template_id: str, coupon_id: str) -> None:
-    if observer().follows(template_id):
-        observer().changed(tx, member_id, template_id, coupon_id, None)
+    for each in following(template_id):
+        each.changed(tx, member_id, template_id, coupon_id, None)
 
 
 def _tell_there(tx: Transaction, member_id: str, template_id: str, coupon_id: str) -> None:
     """Tell that the member has the coupon again. Until when it is good never changes: it is read only for who asks."""
-    if observer().follows(template_id):
-        item = read.get(Coupons, *coupon_key(member_id, coupon_id)[1])
-        if item is not None:
-            observer().changed(tx, member_id, template_id, coupon_id, item.coupon.valid_until)
+    told = following(template_id)
+    item = read.get(Coupons, *coupon_key(member_id, coupon_id)[1]) if told else None
+    if item is not None:
+        for each in told:
+            each.changed(tx, member_id, template_id, coupon_id, item.coupon.valid_until)

@@ -19,7 +19,7 @@ from chalicelib.commerce.coupons.tables import Coupons, coupon_key
 from chalicelib.commerce.orders.absorbing import rules
 from chalicelib.commerce.orders.holding.queries import standing_now
 from chalicelib.commerce.orders.holding.rules import Standing, counted
-from chalicelib.commerce.orders.ports import CACHE, OBSERVED_MAX, observer
+from chalicelib.commerce.orders.ports import CACHE, OBSERVED_MAX, observers
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.commerce.orders.tables import Orders, Purchases, UnpaidOrders, item
 from chalicelib.platform.store import cache, read
@@ -83,7 +83,8 @@ def _move(
         after = rules.moved(one.order, member_id)
         version = int(one.version)
         tx.put(item(after, version + 1), Orders.version == version, Conflict)
-        observer().changed(tx, one.order, after)
+        for each in observers():
+            each.changed(tx, one.order, after)
     former = orders[0].member_id
     _count_moved(tx, former, member_id, orders, rules.kept_of(standing, orders))
     pieces: Counter[str] = Counter()

@@ -17,7 +17,7 @@ from chalicelib.customers.members.identities.rules import Absorbed, Identity, ki
 from chalicelib.customers.members.merging.queries import stored
 from chalicelib.customers.members.merging.rules import detachable
 from chalicelib.customers.members.merging.tables import Merges, merge_item
-from chalicelib.customers.members.ports import observer
+from chalicelib.customers.members.ports import observers
 from chalicelib.customers.members.refusals import (
     LAST_LOGIN,
     NO_SUCH_IDENTITY,
@@ -131,7 +131,8 @@ def _written(found: Versioned[Profile], taken: Sequence[Identity], entry: Absorb
     if merge is not None:
         noted = msgspec.structs.replace(merge.value, detached_at=now, detached_because=reason)
         tx.put(merge_item(noted, merge.version + 1), Merges.version == merge.version, Conflict)
-    observer().joined(tx, begins)
+    for each in observers():
+        each.joined(tx, begins)
     tx.after_commit(log.info, "identity_detached", kind=",".join(sorted(kinds)))
     commit(tx)
     return begins

@@ -13,7 +13,7 @@ from chalicelib.customers.members.content.rules import asks_now, is_due
 from chalicelib.customers.members.identities import service as identities
 from chalicelib.customers.members.identities.rules import Identity
 from chalicelib.customers.members.jobs import CHECK_CONTENT
-from chalicelib.customers.members.ports import observer, visitors
+from chalicelib.customers.members.ports import observers, visitors
 from chalicelib.customers.members.queries import current, stored_profile
 from chalicelib.customers.members.returning import queries as returning_queries
 from chalicelib.customers.members.returning import service as returning
@@ -166,5 +166,6 @@ def join(identity: str, profile: Profile, before: Before, visit: Visit | None = 
     tell_invited(tx, profile.member_id, profile.first_source)
     if visit is not None:
         visitors().came(tx, profile, visit)
-    observer().joined(tx, profile)
+    for each in observers():
+        each.joined(tx, profile)
     versioned.commit(tx)

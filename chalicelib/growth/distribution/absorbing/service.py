@@ -17,7 +17,7 @@ from pynamodb.expressions.condition import Condition
 from chalicelib.core import clock
 from chalicelib.growth.distribution.absorbing.rules import moved_on, one_distributor
 from chalicelib.growth.distribution.jobs import RAISE_TIER
-from chalicelib.growth.distribution.ports import observer
+from chalicelib.growth.distribution.ports import observers
 from chalicelib.growth.distribution.rules import SalesTotals
 from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.distribution.tables import (
@@ -131,7 +131,8 @@ def _move_record(tx: Transaction, theirs: Distributors, ours: Distributors | Non
     link = read.get(Links, former.invite_code)
     if link is not None:
         tx.put(Links(former.invite_code, link=msgspec.structs.replace(link.link, member_id=member_id)))
-    observer().changed(tx, member_id, after.state)
+    for each in observers():
+        each.changed(tx, member_id, after.state)
     if tiers:
         schedule(tx, RAISE_TIER, member_id)
 

@@ -10,7 +10,7 @@ from chalicelib.customers.members.tables import Members, profile_key
 from chalicelib.growth.distribution.distributors.queries import counts_twice, find
 from chalicelib.growth.distribution.distributors.rules import risen
 from chalicelib.growth.distribution.jobs import RAISE_TIER
-from chalicelib.growth.distribution.ports import observer
+from chalicelib.growth.distribution.ports import observers
 from chalicelib.growth.distribution.refusals import NO_SUCH_TIER
 from chalicelib.growth.distribution.rules import (
     STANDARD,
@@ -78,7 +78,8 @@ def _apply(member_id: str) -> Distributor:
     tx.check(*profile_key(member_id), Members.version.exists(), MallError("unauthenticated"))
     tx.create(distributor_item(distributor, 1), Conflict)
     tx.put(Links(code, link=Link(member_id=member_id, made_at=now)))
-    observer().changed(tx, member_id, state)
+    for each in observers():
+        each.changed(tx, member_id, state)
     if owed is not None and owed.debt_fen:
         # It stays at nothing: a hand-on that comes late must not write it once more.
         tx.put(debt_item(member_id, 0), Distributors.debt_fen == owed.debt_fen, Conflict)
@@ -109,7 +110,8 @@ def leave(tx: Transaction, member_id: str) -> None:
     if read.get(Distributors, member_id, DISTRIBUTOR) is not None:
         before = find(member_id)
         _store(tx, before, _with(before.value, state="suspended"))
-        observer().changed(tx, member_id, None)
+        for each in observers():
+            each.changed(tx, member_id, None)
 
 
 def set_tier(member_id: str, tier: str) -> Distributor:
@@ -177,7 +179,8 @@ def _write(tx: Transaction, before: Versioned[DistributorRecord], after: Distrib
     _store(tx, before, after)
     distributor = after.distributor
     if distributor.state != before.value.distributor.state:
-        observer().changed(tx, distributor.member_id, distributor.state)
+        for each in observers():
+            each.changed(tx, distributor.member_id, distributor.state)
 
 
 def _store(tx: Transaction, before: Versioned[DistributorRecord], after: DistributorRecord) -> None:

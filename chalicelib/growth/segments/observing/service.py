@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from chalicelib.commerce.coupons.rules import Coupon
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.customers.events.rules import Event
@@ -87,6 +88,9 @@ class Coupons:
     def follows(self, template_id: str) -> bool:
         """Whether a rule in force names the template."""
         return template_id in definitions.book().needs.templates
+
+    def got(self, tx: Transaction, coupon: Coupon) -> None:
+        """Nothing: that the member has it is noted as `changed` tells it."""
 
     def changed(
         self, tx: Transaction, member_id: str, template_id: str, coupon_id: str, ends_at: datetime | None
