@@ -28,6 +28,7 @@ from chalicelib.growth.groupbuy import rules
 from chalicelib.growth.groupbuy.jobs import RESOLVE_ORDERS, SETTLE_LOBBY
 from chalicelib.growth.groupbuy.lobbies.queries import load
 from chalicelib.growth.groupbuy.lottery import rules as draw
+from chalicelib.growth.groupbuy.ports import tell
 from chalicelib.growth.groupbuy.refusals import (
     ALREADY_IN_LOBBY,
     DRAW_IS_MADE,
@@ -223,6 +224,7 @@ def write_event(tx: Transaction, before: Lobby, event: LobbyEvent, after: Lobby,
     if position is not None and position != position_of(before):
         actions.append(Lobbies.position.set(position))
     tx.update(*lobby_key(terms.lobby_id), actions, condition if same is None else condition & same, Conflict)
+    tell(tx, before, after)
 
 
 def _hold_free(tx: Transaction, terms: Terms) -> None:
@@ -352,11 +354,11 @@ def _pay(tx: Transaction, lobby: Lobby, event: LobbyEvent, order: Order) -> None
     terms = lobby.terms
     after = _after(lobby, event, order)
     if after.state == "succeeded":
-        same = Lobbies.taken == lobby.taken
         schedule(tx, RESOLVE_ORDERS, terms.lobby_id)
-    else:
-        # Not the last, whoever else pays in this instant: so that they need not wait for each other.
-        same = Lobbies.taken <= terms.size - 2
+    # The last, and the one before it, are told of; no other becomes one of them, whoever else pays in this instant: so
+    # that they need not wait for each other.
+    is_told = after.taken >= terms.size - 1
+    same = Lobbies.taken == lobby.taken if is_told else Lobbies.taken <= terms.size - 3
     if lobby.state == "opening":
         schedule(tx, SETTLE_LOBBY, terms.lobby_id, after.expires_at)
     write_event(tx, lobby, event, after, same)
