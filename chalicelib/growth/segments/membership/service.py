@@ -25,6 +25,7 @@ from chalicelib.growth.segments.definitions.rules import TAG_IDS, Book
 from chalicelib.growth.segments.jobs import PASS_ON, SETTLE
 from chalicelib.growth.segments.membership import queries
 from chalicelib.growth.segments.membership.rules import Move, Moved, portion
+from chalicelib.growth.segments.ports import OBSERVED_MAX, observers
 from chalicelib.growth.segments.restoring.queries import completed, known
 from chalicelib.growth.segments.tables import HISTORY, MemberTraits, SegmentMembers, count_shard, place_of, stamp
 from chalicelib.growth.segments.timers.service import timers_of
@@ -63,7 +64,7 @@ class Following(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def actions(self) -> int:
         """Count the actions that it is in a transaction at most."""
-        return 6 + 2 * len(self.net)
+        return 6 + 2 * len(self.net) + (OBSERVED_MAX if self.net else 0)
 
 
 def following(found: Stored, book: Book) -> Following | None:
@@ -86,6 +87,7 @@ def follow(tx: Transaction, step: Following) -> None:
     traits, before = step.traits, step.found.traits
     put(tx, step.found, traits, step.due)
     list_moves(tx, traits.member_id, step.net, traits.inside)
+    _tell(tx, traits.member_id, step.net)
     if step.moves:
         part = f"{HISTORY}{stamp(step.moves[-1][0])}|{step.found.version + 1:08}"
         moved = Moved([Move(*one) for one in step.moves])
@@ -98,6 +100,13 @@ def follow(tx: Transaction, step: Following) -> None:
         members.stays(tx, traits.member_id)
     if traits.moves:
         schedule(tx, SETTLE, traits.member_id)
+
+
+def _tell(tx: Transaction, member_id: str, net: Mapping[str, bool]) -> None:
+    entered = [segment_id for segment_id, came in net.items() if came]
+    left = [segment_id for segment_id, came in net.items() if not came]
+    for each in observers() if net else ():
+        each.moved(tx, member_id, entered, left)
 
 
 def list_moves(tx: Transaction, member_id: str, net: Mapping[str, bool], since: Mapping[str, int]) -> None:
