@@ -34,6 +34,7 @@ WINGS = (
     "customers.members", "customers.events", "customers.channels",
     "commerce.catalogue", "commerce.coupons", "commerce.pricing", "commerce.cart", "commerce.orders",
     "growth.groupbuy", "growth.distribution", "growth.payouts", "growth.segments", "growth.messaging",
+    "growth.journeys",
     "insight.reconciliation", "insight.portraits",
 )  # fmt: skip
 #: File names of what shoppers and other servers call, and of what operators call: no shopper waits for the latter.

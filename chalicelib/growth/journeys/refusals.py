@@ -12,4 +12,10 @@ SPAN_ORDER = Reason(
     "the first number of between_days may not be above the second",
 )
 
-FIELDS: Labels = {"entry": ("入口", "entry"), "steps": ("步骤", "steps")}
+NO_SUCH_JOURNEY = Reason("no_such_journey", "没有这个旅程", "there is no such journey")
+
+FIELDS: Labels = {
+    "entry": ("入口", "entry"),
+    "steps": ("步骤", "steps"),
+    "journey_id": ("旅程", "journey"),
+}

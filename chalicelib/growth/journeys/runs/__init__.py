@@ -1,1 +1,1 @@
-"""The way of one member through a journey."""
+"""Runs: the way of one member through one version of a journey."""

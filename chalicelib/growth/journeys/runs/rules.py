@@ -73,6 +73,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     awaits: str = ""
     arms: dict[str, str] = {}
     control: bool = False
+    #: It is only looked at because the person is held out of all journeys.
+    held_out: bool = False
     #: What the event by which it began said, and what the last grant, message or task came to.
     entered_with: dict[str, str | int | bool] = {}
     last: str = ""
@@ -86,6 +88,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     heard: list[str] = []
     #: What it was told of and did not wait for at that moment, and may wait for next.
     recent: list[Heard] = []
+
+
+class Guard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which run of a journey is the member's active or parked one ("": none), how often they came in, and when they
+    left last."""
+
+    run_id: str = ""
+    entries: int = 0
+    left_at: datetime | None = None
 
 
 ENTERED, LEFT = "segment_entered", "segment_left"

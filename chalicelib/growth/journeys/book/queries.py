@@ -1,0 +1,98 @@
+"""Reads of journeys: the book and what it listens to, remembered for a moment; versions, remembered for ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.core.errors import MallError
+from chalicelib.growth.journeys.book import rules
+from chalicelib.growth.journeys.book.rules import Book, Known, Listens
+from chalicelib.growth.journeys.language.rules import Plan, plan_of
+from chalicelib.growth.journeys.refusals import NO_SUCH_JOURNEY
+from chalicelib.growth.journeys.rules import Journey, Version
+from chalicelib.growth.journeys.tables import ALL, BOOK, DEFINITION, Journeys, version_part
+from chalicelib.platform.store import cache, read
+
+CACHE = "journeys"
+#: So many versions a process remembers.
+_PLANS_MAX = 500
+
+#: The book that this process has put together last.
+_made: Book | None = None
+_plans: dict[tuple[str, int], Plan] = {}
+
+
+def listened() -> Listens:
+    """Say what any journey listens to, possibly `cache_seconds` old: one item. Raises `unavailable`."""
+    found: Listens = _book_item()[1]
+    return found
+
+
+def book() -> Book:
+    """Give the book, possibly `cache_seconds` old. Drafts in it may be older. Raises `unavailable`."""
+    global _made
+    if _made is None or _made.mark != _book_item()[0]:
+        _made = fresh()
+        cache.keep((CACHE,), (_made.mark, rules.listened(_made)))
+    return _made
+
+
+def forget() -> None:
+    """Forget the book, because this process has changed it; other processes see that a moment later."""
+    global _made
+    _made = None
+    cache.forget(CACHE)
+
+
+def fresh() -> Book:
+    """Read the book as it is now. Raises `unavailable`."""
+    where = Journeys.part.between(BOOK, DEFINITION + "~")
+    items = list(read.query_all(Journeys, ALL, where=where, consistent=True))
+    mark = next((item.mark for item in items if item.part == BOOK), "")
+    known = [_known(item) for item in items if item.part != BOOK]
+    return Book(journeys={one.journey.journey_id: one for one in known}, mark=mark)
+
+
+def find(journey_id: str) -> Known:
+    """Find a journey as it is now. Raises `not_found`."""
+    item = None if "#" in journey_id else read.get(Journeys, ALL, DEFINITION + journey_id)
+    if item is None:
+        raise MallError("not_found", errors=(NO_SUCH_JOURNEY.at("journey_id"),))
+    return _known(item)
+
+
+def version(journey_id: str, number: int) -> Version | None:
+    """Read a version; None where there is none of this number."""
+    item = None if "#" in journey_id else read.get(Journeys, ALL, version_part(journey_id, number))
+    return None if item is None else item.kept
+
+
+def plan(journey_id: str, number: int) -> Plan:
+    """Give the plan of a version, which never changes. Raises `not_found`."""
+    found = _plans.get((journey_id, number))
+    if found is None:
+        kept = version(journey_id, number)
+        if kept is None:
+            raise MallError("not_found", errors=(NO_SUCH_JOURNEY.at("journey_id"),))
+        if len(_plans) >= _PLANS_MAX:
+            _plans.clear()
+        found = _plans[journey_id, number] = plan_of(journey_id, number, kept.definition)
+    return found
+
+
+def plan_now(journey: Journey) -> Plan:
+    """Give the plan of the version that holds. Raises `not_found` where none does yet."""
+    return plan(journey.journey_id, journey.version)
+
+
+def _known(item: Any) -> Known:
+    return Known(journey=item.journey, changes=int(item.changes), listens=item.listens or Listens())
+
+
+def _book_item() -> tuple[str, Listens]:
+    def load() -> tuple[str, Listens]:
+        item = read.get(Journeys, ALL, BOOK, consistent=False)
+        return ("", Listens()) if item is None else (item.mark, item.listens)
+
+    found: tuple[str, Listens] = cache.remember((CACHE,), load)
+    return found

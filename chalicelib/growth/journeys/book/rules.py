@@ -1,0 +1,79 @@
+"""What the book says of journeys. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from chalicelib.growth.journeys.language.rules import OnEvent, Plan
+from chalicelib.growth.journeys.rules import Journey
+
+#: Journeys at most, drafts and those that have ended with them.
+JOURNEYS_MAX = 200
+
+
+class Listens(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What matters to somebody's run: events of these names, and coming into these segments or leaving them."""
+
+    events: list[str] = []
+    segments: list[str] = []
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A journey as it is, how often it was changed (0: it is not kept yet), and what any of its versions listens to."""
+
+    journey: Journey
+    changes: int = 0
+    listens: Listens = Listens()
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """All journeys by their ids; `mark` is another at every change of what the mall goes by."""
+
+    journeys: dict[str, Known] = {}
+    mark: str = ""
+
+    def live(self) -> list[Journey]:
+        """List the journeys into which members come."""
+        return [known.journey for known in self.journeys.values() if known.journey.state == "live"]
+
+    def listening_to(self, event: str) -> list[str]:
+        """Name the journeys one of whose runs may have to do with an event of this name."""
+        return [one for one, known in self.journeys.items() if event in known.listens.events]
+
+    def following(self, segment_id: str) -> list[str]:
+        """Name the journeys one of whose runs may have to do with this segment."""
+        return [one for one, known in self.journeys.items() if segment_id in known.listens.segments]
+
+
+def listens_of(plan: Plan) -> Listens:
+    """Say what a version listens to."""
+    return Listens(sorted(set(plan.events())), sorted(set(plan.segments())))
+
+
+def united(several: Iterable[Listens]) -> Listens:
+    """Say what any of these listens to."""
+    several = list(several)
+    return Listens(
+        sorted({name for one in several for name in one.events}),
+        sorted({segment_id for one in several for segment_id in one.segments}),
+    )
+
+
+def listened(book: Book) -> Listens:
+    """Say what any journey listens to: also one that has ended, for the goals of those who were in it count on."""
+    return united(known.listens for known in book.journeys.values())
+
+
+def enters_by(plan: Plan, event: str) -> OnEvent | None:
+    """Give the entry of a version by which an event of this name leads into it; None where it does not."""
+    return plan.entry if isinstance(plan.entry, OnEvent) and plan.entry.event == event else None
+
+
+def is_open(journey: Journey, plan: Plan, now: datetime) -> bool:
+    """Say whether members come into the journey at `now`, which has this plan."""
+    starts_at, ends_at = plan.definition.starts_at, plan.definition.ends_at
+    begun = starts_at is None or starts_at <= now
+    return journey.state == "live" and begun and (ends_at is None or now < ends_at)

@@ -1,0 +1,1 @@
+"""How much of journeys' coupons one person gets."""

@@ -1,0 +1,90 @@
+"""Reads of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib.core import clock
+from chalicelib.customers.members.queries import resolved
+from chalicelib.growth.journeys.runs.rules import Run
+from chalicelib.growth.journeys.tables import (
+    ACTIVE,
+    JOURNEY_SHARDS,
+    RUN,
+    JourneyCounts,
+    JourneyRuns,
+    count_keys,
+    place_of,
+    run_part,
+)
+from chalicelib.platform.store import read, tallies
+
+#: Which run it is: its member as they were when somebody noted it, its journey, and its own id.
+Which = tuple[str, str, str]
+
+
+def named(which: Which) -> str:
+    """Write down which run it is, as jobs and messages name it."""
+    return "|".join(which)
+
+
+def read_name(text: str) -> Which:
+    """Read which run it is; what else stands behind it is not read."""
+    member_id, journey_id, run_id, *_ = text.split("|")
+    return member_id, journey_id, run_id
+
+
+def find(member_id: str, journey_id: str, run_id: str) -> Run | None:
+    """Find a run as it is now, also of who was merged into another; None where there is none."""
+    item = read.get(JourneyRuns, member_id, run_part(journey_id, run_id))
+    if item is None and (now := resolved(member_id)) != member_id:
+        item = read.get(JourneyRuns, now, run_part(journey_id, run_id))
+    return None if item is None else item.run
+
+
+def runs_of(member_id: str, journey_id: str = "", consistent: bool = True) -> list[Run]:
+    """List the runs of a member, or those of one journey: active and parked ones, and the ended of the last months."""
+    prefix = f"{RUN}{journey_id}#" if journey_id else RUN
+    where = JourneyRuns.part.startswith(prefix)
+    return [item.run for item in read.query_all(JourneyRuns, member_id, where=where, consistent=consistent)]
+
+
+def of_keys(keys: Sequence[tuple[str, str]]) -> list[Run]:
+    """Read the runs at these keys, as an index names them, that are there."""
+    return [item.run for item in read.batch_get([(JourneyRuns, key) for key in keys]) if item is not None]
+
+
+def due_in(shard: int, limit: int, after: Any) -> tuple[list[tuple[str, str]], Any]:
+    """List keys of runs of one of the WAKE_SHARDS whose wait is over, the first of them at the front, and where the
+    next page starts (None: no more). From an index: what was written in this moment may be as it was."""
+    where = JourneyRuns.wake_at <= clock.stamp(clock.now())
+    items, rest = read.query(JourneyRuns, str(shard), index=JourneyRuns.by_wake, where=where, limit=limit, after=after)
+    return [_key(raw) for raw in items], rest
+
+
+def inside(journey_id: str, shard: int, limit: int, after: Any) -> tuple[list[tuple[str, str]], Any]:
+    """List keys of the active and parked runs of one of the JOURNEY_SHARDS of a journey, and where the next page starts
+    (None: no more). From an index, as `due_in` is."""
+    assert shard < JOURNEY_SHARDS
+    items, rest = read.query(
+        JourneyRuns, place_of(journey_id, shard), index=JourneyRuns.by_journey, limit=limit, after=after
+    )  # fmt: skip
+    return [_key(raw) for raw in items], rest
+
+
+def _key(raw: read.Raw) -> tuple[str, str]:
+    return raw["member_id"]["S"], raw["part"]["S"]
+
+
+def counts(journey_id: str, version: int, consistent: bool = False) -> dict[str, int]:
+    """Sum what is counted of a version: `entered`, `parked`, `ended|<reason>`, `in|<step>`, `out|<step>`, `n|<arm>`,
+    `conv|<arm>`, `gmv|<arm>`, `gmv2|<arm>`, `goal|<step>`, `grants|<outcome>`, `holdout`."""
+    found = tallies.read(JourneyCounts, count_keys(journey_id, version), consistent)
+    return {name: n for name, n in found.items() if n}
+
+
+def guards_of(member_id: str) -> list[JourneyRuns]:
+    """List the guards of a member."""
+    where = JourneyRuns.part.startswith(ACTIVE)
+    return list(read.query_all(JourneyRuns, member_id, where=where, consistent=True))
