@@ -16,11 +16,11 @@ from chalicelib.core import clock, ids
 from chalicelib.growth.segments.counts.queries import totals
 from chalicelib.growth.segments.jobs import PASS, PASS_ON
 from chalicelib.growth.segments.tables import due_shard, traits_item
-from chalicelib.growth.segments.timers.service import GRAIN_MS
 from chalicelib.growth.segments.traits.rules import ms
 from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.declarations import INSIDE, MANY, OUTSIDE, Lane
 from chalicelib.platform.jobs.tables import Jobs
+from chalicelib.platform.jobs.timers import GRAIN_MS
 from local.client import Operator, Sandbox, Shopper, Transport
 from local.clock import LocalClock
 from local.jobs import forget_all

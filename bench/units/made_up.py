@@ -14,7 +14,7 @@ from chalicelib.growth.segments.assessment.rules import assess
 from chalicelib.growth.segments.birthdays.queries import around
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.tables import due_shard
-from chalicelib.growth.segments.timers.service import timers_of
+from chalicelib.growth.segments.timers import service as timers
 from chalicelib.growth.segments.traits.rules import DAY_MS, Bought, Came, Person, Traits, ms
 from chalicelib.platform.jobs import queue
 from chalicelib.platform.jobs.declarations import Kind
@@ -81,7 +81,7 @@ def item_bytes(item: Table) -> int:
 def owe_look(member_id: str, due: int) -> None:
     """Owe the look at a member when that instant has come."""
     tx = Transaction()
-    timers_of(tx).add(member_id, due)
+    timers.owe_look(tx, member_id, due)
     tx.commit()
 
 

@@ -30,7 +30,7 @@ def test_a_look_that_was_lost_is_made_up_for_by_night(world: SegmentMall) -> Non
     member_id = world.member()
     world.mall.work()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(membership, "_pass", lambda *_: False)  # its job ends, and nothing is done
+        patch.setattr(membership, "_look", lambda *_: None)  # its job ends, and nothing is done
         world.mall.wait(31 * DAY)
     assert member_id in world.listed("new")
     building.look_after(Job("m0", "x", Task("segments.look_after", "")))

@@ -21,12 +21,13 @@ from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import FENCE_MS
 from chalicelib.growth.segments.jobs import BUILD, PASS, SETTLE
 from chalicelib.growth.segments.membership import queries as membership
-from chalicelib.growth.segments.membership.service import RUN_SECONDS, apart, settle_all
+from chalicelib.growth.segments.membership.service import apart, settle_all
 from chalicelib.growth.segments.restoring.queries import restored
 from chalicelib.growth.segments.tables import ALL, BOOK, COUNT_SHARDS, DUE_SHARDS, PART, Segments, count_shard
 from chalicelib.growth.segments.traits.queries import Stored, stored_of
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
+from chalicelib.platform.jobs.timers import RUN_SECONDS
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, write
 from chalicelib.platform.store.versioned import Conflict, commit, retry

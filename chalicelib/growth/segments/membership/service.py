@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,10 +28,11 @@ from chalicelib.growth.segments.membership.rules import Move, Moved, portion
 from chalicelib.growth.segments.ports import OBSERVED_MAX, observers
 from chalicelib.growth.segments.restoring.queries import completed, known
 from chalicelib.growth.segments.tables import HISTORY, MemberTraits, SegmentMembers, count_shard, place_of, stamp
-from chalicelib.growth.segments.timers.service import timers_of
+from chalicelib.growth.segments.timers.service import looks_owed
 from chalicelib.growth.segments.traits.queries import Stored, book_for, stored, stored_of
 from chalicelib.growth.segments.traits.rules import Traits, ms
 from chalicelib.growth.segments.traits.service import put
+from chalicelib.platform.jobs import timers
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import ACTIONS_MAX, Transaction
@@ -41,8 +42,6 @@ from chalicelib.platform.store.versioned import commit, retry
 HISTORY_DAYS = 400
 #: How many members are read, and looked at in one transaction where it has room for them.
 MEMBERS_AT_ONCE = 20
-#: How long one job goes on, in seconds; what is left it owes to the next.
-RUN_SECONDS = 2.0
 #: What a transaction has for members: beside them is what its job does with itself.
 _ROOM = ACTIONS_MAX - 4
 
@@ -193,41 +192,23 @@ def _follows(found: Stored) -> Following | None:
 
 
 def _size(tx: Transaction) -> int:
-    return len(tx) + len(counts_of(tx)) + len(timers_of(tx))
+    return len(tx) + len(counts_of(tx)) + looks_owed(tx)
 
 
 def pass_due(job: Job) -> None:
-    """Look at the members of a shard whom time may have changed by now: at the first of them here, at the rest in jobs
-    of their own, so that those of many shards go on side by side."""
-    if _pass(int(job.key), clock.monotonic()):
-        _owe_rest(job, job.key)
+    """Look at the members of a shard whom time may have changed by now."""
+    timers.pass_due(job, PASS_ON, _look)
 
 
 def pass_on(job: Job) -> None:
     """Go on with the members of a shard whom time may have changed."""
-    shard = job.key.partition("|")[0]
-    if _pass(int(shard), clock.monotonic() + RUN_SECONDS):
-        _owe_rest(job, shard)
+    timers.pass_on(job, PASS_ON, _look)
 
 
-def _owe_rest(job: Job, shard: str) -> None:
-    tx = Transaction()
-    schedule(tx, PASS_ON, f"{shard}|{clock.stamp(clock.now())}")
-    job.finish(tx)
-    commit(tx)
-
-
-def _pass(shard: int, end: float) -> bool:
-    """Look at members of the shard until nobody is due, or until `end` (of the machine's seconds); whether some may be
-    left. Who was looked at may stand in the index for a moment more, and is passed over; for whom it failed stays due.
-    """
-    after = None
-    while True:
-        member_ids, after = queries.due_in(shard, MEMBERS_AT_ONCE, after)
-        now = ms(clock.now())
-        found = [one for one in stored_of(member_ids) if one is not None and one.due is not None and one.due <= now]
-        settle_all(found)
-        if after is None:
-            return False
-        if clock.monotonic() >= end:
-            return True
+def _look(shard: int, after: Any) -> Any:
+    """Look at a page of members of the shard, and say where the next one starts. Who was looked at may stand in the
+    index for a moment more, and is passed over; for whom it failed stays due."""
+    member_ids, after = queries.due_in(shard, MEMBERS_AT_ONCE, after)
+    now = ms(clock.now())
+    settle_all([one for one in stored_of(member_ids) if one is not None and one.due is not None and one.due <= now])
+    return after

@@ -18,7 +18,7 @@ from chalicelib.growth.segments.definitions.rules import Book
 from chalicelib.growth.segments.jobs import SETTLE
 from chalicelib.growth.segments.restoring.queries import known
 from chalicelib.growth.segments.tables import MemberTraits, traits_item
-from chalicelib.growth.segments.timers.service import timers_of
+from chalicelib.growth.segments.timers.service import owe_look
 from chalicelib.growth.segments.traits import queries
 from chalicelib.growth.segments.traits.queries import Stored
 from chalicelib.growth.segments.traits.rules import Traits, ms, within_needs, without_over
@@ -102,4 +102,4 @@ def put(tx: Transaction, before: Stored, traits: Traits, due: int | None) -> Non
     else:
         tx.create(item, Conflict)
     if due is not None and due != before.due:
-        timers_of(tx).add(traits.member_id, due)
+        owe_look(tx, traits.member_id, due)
