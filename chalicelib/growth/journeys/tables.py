@@ -1,10 +1,7 @@
-"""Journeys. Tables `journeys`, `journey_runs`, `journey_counts`.
+"""Runs of journeys. Tables `journey_runs`, `journey_counts`; `journeys` itself stands in listening/tables.py.
 
 | who asks | how | units |
 |---|---|---|
-| what any journey listens to | Get (ALL, "book"), remembered for a second | 0.5 RRU |
-| all journeys | Query (ALL, "book".."def#"), where the mark is another than the remembered | 1 RRU per 4 KB |
-| a version | Get (ALL, "v#"), remembered for ever | 1 RRU |
 | let 20 members come in | BatchGet profile, guard and run of each; Put run and guard of each, a counter, a look | 60 RRU, some 160 WRU |
 | go on with those of a shard whose time has come | Query by_wake, BatchGet run and profile of each; Put each | 0.5 RRU, 2 each; 4 WRU each |
 | a run's change | Put under its `seq`, with by_wake; a counter for all of a transaction | 2 WRU per KB, 1 or 2, 2 |
@@ -27,17 +24,11 @@ from pynamodb.attributes import NumberAttribute, TTLAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
-from chalicelib.growth.journeys.book.rules import Listens
 from chalicelib.growth.journeys.limits.rules import Received
-from chalicelib.growth.journeys.rules import Journey, Version
 from chalicelib.growth.journeys.runs.rules import Guard, Run
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.read import Key
 
-ALL = "all"
-BOOK = "book"
-DEFINITION = "def#"
-VERSION = "v#"
 RUN = "run#"
 ACTIVE = "active#"
 GRANTS = "grants"
@@ -75,23 +66,6 @@ class ByJourney(GlobalSecondaryIndex["JourneyRuns"]):
     part = UnicodeAttribute(range_key=True)
 
 
-class Journeys(Table):
-    """Journeys ("def#<id>"), their versions ("v#<id>#<number>"), and what all of them listen to ("book")."""
-
-    class Meta(TableMeta):
-        table_name = name("journeys")
-
-    partition = UnicodeAttribute(hash_key=True)
-    part = UnicodeAttribute(range_key=True)
-    journey = Document(Journey, null=True)
-    #: How often it was changed.
-    changes = NumberAttribute(null=True)
-    kept = Document(Version, null=True)
-    listens = Document(Listens, null=True)
-    #: Of the book: another at every change of what the mall goes by.
-    mark = UnicodeAttribute(null=True)
-
-
 class JourneyRuns(Table):
     """A member's runs ("run#<journey>#<run>"), for each journey and key which of them is active ("active#.."), and what
     the member got of journeys ("grants")."""
@@ -124,11 +98,6 @@ class JourneyCounts(Table):
 
     journey = UnicodeAttribute(hash_key=True)
     part = UnicodeAttribute(range_key=True)
-
-
-def version_part(journey_id: str, number: int) -> str:
-    """Name the part that keeps a version of a journey for ever."""
-    return f"{VERSION}{journey_id}#{number:06}"
 
 
 def run_part(journey_id: str, run_id: str) -> str:

@@ -1,19 +1,22 @@
-"""Reads of journeys: the book and what it listens to, remembered for a moment; versions, remembered for ever."""
+"""Reads of journeys: the book, remembered for a moment; versions, remembered for ever."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from chalicelib.core.errors import MallError
 from chalicelib.growth.journeys.book import rules
-from chalicelib.growth.journeys.book.rules import Book, Known, Listens
+from chalicelib.growth.journeys.book.rules import Book, Known
 from chalicelib.growth.journeys.language.rules import Plan, plan_of
+from chalicelib.growth.journeys.listening.queries import CACHE, heads
+from chalicelib.growth.journeys.listening.rules import Listens
+from chalicelib.growth.journeys.listening.tables import ALL, BOOK, DEFINITION, Journeys, version_part
 from chalicelib.growth.journeys.refusals import NO_SUCH_JOURNEY
 from chalicelib.growth.journeys.rules import Journey, Version
-from chalicelib.growth.journeys.tables import ALL, BOOK, DEFINITION, Journeys, version_part
 from chalicelib.platform.store import cache, read
 
-CACHE = "journeys"
 #: So many versions a process remembers.
 _PLANS_MAX = 500
 
@@ -22,16 +25,10 @@ _made: Book | None = None
 _plans: dict[tuple[str, int], Plan] = {}
 
 
-def listened() -> Listens:
-    """Say what any journey listens to, possibly `cache_seconds` old: one item. Raises `unavailable`."""
-    found: Listens = _book_item()[1]
-    return found
-
-
 def book() -> Book:
     """Give the book, possibly `cache_seconds` old. Drafts in it may be older. Raises `unavailable`."""
     global _made
-    if _made is None or _made.mark != _book_item()[0]:
+    if _made is None or _made.mark != heads()[0]:
         _made = fresh()
         cache.keep((CACHE,), (_made.mark, rules.listened(_made)))
     return _made
@@ -64,7 +61,7 @@ def find(journey_id: str) -> Known:
 def version(journey_id: str, number: int) -> Version | None:
     """Read a version; None where there is none of this number."""
     item = None if "#" in journey_id else read.get(Journeys, ALL, version_part(journey_id, number))
-    return None if item is None else item.kept
+    return None if item is None else msgspec.json.decode(item.document, type=Version)
 
 
 def plan(journey_id: str, number: int) -> Plan:
@@ -86,13 +83,8 @@ def plan_now(journey: Journey) -> Plan:
 
 
 def _known(item: Any) -> Known:
-    return Known(journey=item.journey, changes=int(item.changes), listens=item.listens or Listens())
-
-
-def _book_item() -> tuple[str, Listens]:
-    def load() -> tuple[str, Listens]:
-        item = read.get(Journeys, ALL, BOOK, consistent=False)
-        return ("", Listens()) if item is None else (item.mark, item.listens)
-
-    found: tuple[str, Listens] = cache.remember((CACHE,), load)
-    return found
+    return Known(
+        journey=msgspec.json.decode(item.document, type=Journey),
+        changes=int(item.changes),
+        listens=item.listens or Listens(),
+    )

@@ -8,17 +8,11 @@ from datetime import datetime
 import msgspec
 
 from chalicelib.growth.journeys.language.rules import OnEvent, Plan
+from chalicelib.growth.journeys.listening.rules import Listens
 from chalicelib.growth.journeys.rules import Journey
 
 #: Journeys at most, drafts and those that have ended with them.
 JOURNEYS_MAX = 200
-
-
-class Listens(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What matters to somebody's run: events of these names, and coming into these segments or leaving them."""
-
-    events: list[str] = []
-    segments: list[str] = []
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,10 +6,11 @@ import msgspec
 
 from chalicelib.core import ids
 from chalicelib.growth.journeys.book import queries
-from chalicelib.growth.journeys.book.rules import Book, Known, Listens, listened, listens_of, united
+from chalicelib.growth.journeys.book.rules import Book, Known, listened, listens_of, united
 from chalicelib.growth.journeys.language.rules import Plan
+from chalicelib.growth.journeys.listening.rules import Listens
+from chalicelib.growth.journeys.listening.tables import ALL, BOOK, DEFINITION, Journeys, version_part
 from chalicelib.growth.journeys.rules import Journey, Version
-from chalicelib.growth.journeys.tables import ALL, BOOK, DEFINITION, Journeys, version_part
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict
 
@@ -19,7 +20,8 @@ def write(tx: Transaction, before: Known | None, after: Journey, listens: Listen
     draft, a name); `write_book` writes all else."""
     changes = 0 if before is None else before.changes
     known = Listens() if before is None else before.listens
-    item = Journeys(ALL, DEFINITION + after.journey_id, journey=after, changes=changes + 1, listens=listens or known)
+    item = Journeys(ALL, DEFINITION + after.journey_id, document=_text(after), changes=changes + 1)
+    item.listens = listens or known
     if before is None:
         tx.create(item, Conflict)
     else:
@@ -42,4 +44,8 @@ def write_book(tx: Transaction, book: Book, after: Journey, plan: Plan | None = 
 
 def keep_version(tx: Transaction, version: Version) -> None:
     """Keep a version for ever as part of `tx`: one action."""
-    tx.create(Journeys(ALL, version_part(version.journey_id, version.version), kept=version), Conflict)
+    tx.create(Journeys(ALL, version_part(version.journey_id, version.version), document=_text(version)), Conflict)
+
+
+def _text(document: msgspec.Struct) -> str:
+    return msgspec.json.encode(document).decode()

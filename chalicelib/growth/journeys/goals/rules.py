@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from chalicelib.growth.journeys.language.rules import Goal, matches
-from chalicelib.growth.journeys.runs.rules import CONTROL, ENTERED, LEFT, Heard, Run, arms_of
+from chalicelib.growth.journeys.listening.rules import ENTERED, LEFT, Heard
+from chalicelib.growth.journeys.runs.rules import CONTROL, Run, arms_of
 
 
 class Reckoned(msgspec.Struct, frozen=True):
@@ -18,12 +19,13 @@ class Reckoned(msgspec.Struct, frozen=True):
 
 
 def reckoned(goal: Goal | None, run: Run, fact: Heard) -> Reckoned | None:
-    """Count what a fact is for the goal; None where it is nothing. Windows are inclusive."""
+    """Count what a fact is for the goal; None where it is nothing. Windows are inclusive. What is given back of what was
+    paid before the run began is nothing."""
     if goal is None or run.goal_until is None or fact.at > run.goal_until:
         return None
     changes: dict[str, Any] = {}
     counts: dict[str, int] = {}
-    if fact.paid_fen:
+    if fact.paid_fen and (fact.paid_at is None or fact.paid_at >= (run.hears_from or run.entered_at)):
         before, after = run.revenue_fen, run.revenue_fen + fact.paid_fen
         changes["revenue_fen"] = after
         for arm in arms_of(run):

@@ -62,6 +62,8 @@ def _left_by(run: Run) -> dict[str, int]:
     counts = {"entered": -1}
     if run.state == "parked":
         counts["parked"] = -1
+    if run.held_out:
+        counts["holdout"] = -1
     for arm in arms_of(run):
         counts[f"n|{arm}"] = -1
         if run.converted_at is not None:

@@ -7,12 +7,14 @@ from typing import Literal
 
 import msgspec
 
+from chalicelib.growth.journeys.listening.rules import Heard
+
 State = Literal["active", "parked", "ended"]
 #: By what a run began.
 By = Literal["event", "segment", "schedule", "date", "api", "enter"]
 #: How many steps a run remembers having passed, and how many facts having heard: the latest.
 PASSED_MAX = 64
-HEARD_MAX = 16
+HEARD_MAX = 32
 RECENT_MAX = 4
 #: The arms of every journey; those of a split are "<step>:<arm>".
 CONTROL, TREATED = "control", "treated"
@@ -25,21 +27,6 @@ class Passed(msgspec.Struct, frozen=True, omit_defaults=True):
     at: datetime
     why: str = ""
     done: str = ""
-
-
-class Heard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """That a member did something: `cause` names this very happening, however often it is told. Of coming into a
-    segment and leaving it the event is `segment_entered` or `segment_left`, and `segment` says which.
-
-    `paid_fen`: what was paid by it, or (below 0) given back.
-    """
-
-    cause: str
-    event: str
-    at: datetime
-    props: dict[str, str | int | bool] = {}
-    segment: str = ""
-    paid_fen: int = 0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,6 +49,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     arriving: bool = False
     entered_at: datetime
     entered_by: By
+    #: When that happened by which it began, where that was before: what followed it counts, however late it is told.
+    hears_from: datetime | None = None
     #: Since when it stands at its step.
     at: datetime
     #: What it waits for, or waited for last, and since when: who waits for the same again has never stopped, whatever
@@ -97,9 +86,6 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     run_id: str = ""
     entries: int = 0
     left_at: datetime | None = None
-
-
-ENTERED, LEFT = "segment_entered", "segment_left"
 
 
 def arms_of(run: Run) -> list[str]:

@@ -14,16 +14,17 @@ from typing import Any
 import msgspec
 
 from chalicelib.core import ids
+from chalicelib.growth.journeys.effects.rules import Ask, Effect, Enter, Say, Tag
 from chalicelib.growth.journeys.goals import rules as goals
 from chalicelib.growth.journeys.goals.rules import meant
-from chalicelib.growth.journeys.language.rules import Plan
+from chalicelib.growth.journeys.language.rules import Plan, matches
+from chalicelib.growth.journeys.listening.rules import Heard
 from chalicelib.growth.journeys.runs.rules import (
     CONTROL,
     HEARD_MAX,
     PASSED_MAX,
     RECENT_MAX,
     TREATED,
-    Heard,
     Passed,
     Run,
 )
@@ -35,7 +36,6 @@ from chalicelib.growth.journeys.steps.rules import (
     GrantStep,
     If,
     MessageStep,
-    Said,
     Split,
     Step,
     TagStep,
@@ -43,7 +43,6 @@ from chalicelib.growth.journeys.steps.rules import (
     UntagStep,
     Wait,
     WaitFor,
-    Work,
 )
 from chalicelib.growth.journeys.timing.rules import length, wakes_at
 
@@ -55,40 +54,7 @@ _MESSAGE_SETTLED = timedelta(hours=1)
 _DONE = "done"
 
 
-class Tag(msgspec.Struct, frozen=True):
-    """Give the member a tag, or take it agoing."""
-
-    name: str
-    given: bool
-
-
-class Say(msgspec.Struct, frozen=True):
-    """Send a message; `awaited`: the run waits for what becomes of it."""
-
-    message_id: str
-    said: Said
-    expires_at: datetime
-    awaited: bool
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """Give the staff a task."""
-
-    task_id: str
-    work: Work
-    due_at: datetime
-    awaited: bool
-
-
-class Enter(msgspec.Struct, frozen=True):
-    """Let the member come into another journey."""
-
-    journey_id: str
-    cause: str
-
-
-Effect = Tag | Say | Ask | Enter
-#: Says whether a condition holds for the member now.
+#: Says whether a condition that asks for the member holds for them now.
 Holds = Callable[[If], bool]
 
 
@@ -148,6 +114,8 @@ class Going:
             full = passed == PASSED_AT_ONCE_MAX or len(self.effects) >= EFFECTS_MAX
             if isinstance(step, GrantStep) or full or self.paused:
                 self.set(step=step_id, at=self.now, wake=self.now, awaits="", arriving=True)
+                if isinstance(step, WaitFor):
+                    self._listens(step.wait_for)
                 return
             self.count(f"in|{step_id}")
             following = self._begin(step_id, step, why)
@@ -176,7 +144,7 @@ class Going:
             case WaitFor():
                 following = self._listen(step_id, step.wait_for, why)
             case Branch():
-                way = next((way for way in step.branch if self.holds(way.if_) is not way.if_.negated), None)
+                way = next((way for way in step.branch if self._holds(way.if_) is not way.if_.negated), None)
                 following = (step.else_ if way is None else way.next,)
             case Split():
                 following, done = self._drawn(step_id, step)
@@ -193,6 +161,7 @@ class Going:
                 self.effects.append(Enter(step.enter.journey, cause))
                 following, done = (step.next,), "enter"
             case ExitStep():
+                self.note(step_id, why)
                 self.end(step.exit.reason)
                 return (None,)
             case _:
@@ -201,11 +170,17 @@ class Going:
             self.note(step_id, why, done)
         return following
 
+    def _holds(self, condition: If) -> bool:
+        """Whether a condition holds now, before it is turned round: what the run says itself nobody else is asked."""
+        if condition.last is not None:
+            return self.run.last == condition.last
+        if condition.entered_with is not None:
+            return matches(condition.entered_with, self.run.entered_with)
+        return self.holds(condition)
+
     def _listen(self, step_id: str, awaited: Awaited, why: str) -> tuple[str | None] | None:
         """Wait for something, unless the run was told of it already since it began to wait for the same."""
-        what = _what(awaited)
-        if self.run.listening != what:
-            self.set(listening=what, listens_from=self.now)
+        self._listens(awaited)
         found = next((fact for fact in self.run.recent if _is_awaited(self.run, awaited, fact)), None)
         if found is not None:
             self.take(found)
@@ -213,6 +188,12 @@ class Going:
         self.note(step_id, why)
         self.stand(step_id, self.now + length(awaited.timeout, self.run, step_id))
         return None
+
+    def _listens(self, awaited: Awaited) -> None:
+        """Listen to this from now on, unless the run does already."""
+        what = _what(awaited)
+        if self.run.listening != what:
+            self.set(listening=what, listens_from=self.now)
 
     def take(self, fact: Heard) -> None:
         """Take the fact for what was waited for: it is so once, and what comes after it may be waited for next."""
@@ -274,6 +255,8 @@ def begun(plan: Plan, run: Run, now: datetime, holds: Holds) -> Advanced:
     arm = CONTROL if run.control else TREATED
     going.count("entered")
     going.count(f"n|{arm}")
+    if run.held_out:
+        going.count("holdout")
     if plan.goal is not None:
         going.set(goal_until=now + timedelta(days=plan.goal.within_days))
     if not run.control:
@@ -301,9 +284,9 @@ def woken(plan: Plan, run: Run, now: datetime, holds: Holds, paused: bool = Fals
     return going.advanced()
 
 
-def granted(plan: Plan, run: Run, now: datetime, holds: Holds, outcome: str) -> Advanced:
+def granted(plan: Plan, run: Run, now: datetime, holds: Holds, outcome: str, paused: bool = False) -> Advanced:
     """Go on with a run that was to be given a coupon: `outcome` is "given", or the code of why it was not."""
-    going = Going(plan, run, now, holds)
+    going = Going(plan, run, now, holds, paused)
     step = plan.steps[run.step]
     going.set(last=outcome)
     going.note(run.step, "", outcome)
@@ -334,7 +317,7 @@ def settled(
 def heard(plan: Plan, run: Run, now: datetime, holds: Holds, fact: Heard, paused: bool = False) -> Advanced | None:
     """Go on with a run whose member did that: it may end, what it waits for may have come, its goal may be reached.
     None where it does not matter to the run, or where it was told of it before."""
-    if fact.cause in run.heard or fact.at < run.entered_at:
+    if fact.cause in run.heard or fact.at < (run.hears_from or run.entered_at):
         return None
     going = Going(plan, run, now, holds, paused)
     reckoned = goals.reckoned(plan.goal, run, fact)

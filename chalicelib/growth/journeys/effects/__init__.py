@@ -1,0 +1,1 @@
+"""What is done with a member as a run goes on."""
