@@ -226,6 +226,9 @@ CODES: dict[str, Meaning] = {
         "该账户分录超过 {limit} 条，请用命令核对全部账目：见 docs/operations.md",
         "More than {limit} entries; audit all accounts with the command in docs/operations.md",
     ),
+    # messages
+    "task_closed": Meaning(409, "该任务已结束", "This task has ended"),
+    "send_recalled": Meaning(409, "这次群发已撤回", "This send was recalled"),
     # reconciliation
     "rule_invalid": Meaning(422, "规则引用了不存在的内容", "The rule names something that there is not"),
     "rule_too_large": Meaning(422, "规则过大", "The rule is too large"),

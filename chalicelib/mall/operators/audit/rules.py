@@ -28,7 +28,7 @@ _SECRET = ("password", "phone", "secret", "token", "totp")
 _TOLD = frozenset({"reason", "note", "remark", "tracking_no"})
 #: The first words of the permissions of calls that are about persons: of their bodies only words of the mall's own are
 #: kept, which are those in these fields, and the ids.
-_ABOUT_PERSONS = frozenset({"orders", "members", "withdrawals", "distributors"})
+_ABOUT_PERSONS = frozenset({"orders", "members", "withdrawals", "distributors", "tasks"})
 _WORDS = frozenset({"carrier", "kind", "outcome", "state", "tier"})
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: Parameters by which persons are looked for: a nickname, the end of a phone, an openid; or a member's id.

@@ -1,0 +1,1 @@
+"""What platforms tell by themselves: what became of messages, what members chose, and what they write back."""

@@ -1,0 +1,1 @@
+"""What staff are asked to do for a member: a call, mostly."""
