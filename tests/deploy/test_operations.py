@@ -32,6 +32,10 @@ def commands(*start: str) -> list[list[str]]:
     return [each for each in words if each[: len(start)] == list(start)]
 
 
+#: As AWS's commands write a template, indented, to what is deployed: the file without the spaces.
+COMPACT = {words[4]: words[5] for words in commands(".venv/bin/python", "-m", "json.tool", "--compact")}
+
+
 def parameters() -> dict[str, str]:
     """The documented parameters.txt."""
     return dict(line.split("=", 1) for line in LINES if re.match(r"[A-Z][A-Za-z]+=\S+$", line))
@@ -40,12 +44,16 @@ def parameters() -> dict[str, str]:
 def test_what_is_deployed_goes_through_a_bucket(built: Path, template: Json) -> None:
     deployments = commands("aws", "cloudformation", "deploy")
     assert len(deployments) == 3
-    as_packaged = len(json.dumps(template, indent=4))  # what `aws cloudformation package` writes
-    assert IN_A_REQUEST < (built / "sam.json").stat().st_size < as_packaged < IN_A_BUCKET * 0.75
+    compact = len(json.dumps(template, separators=(",", ":")))  # what `python -m json.tool --compact` writes
+    assert IN_A_REQUEST < compact < (built / "sam.json").stat().st_size < IN_A_BUCKET * 0.75
     for words in deployments:
         assert "--s3-bucket" in words
+        assert words[words.index("--template-file") + 1] in COMPACT.values()
         assert words[words.index("--capabilities") + 1] == "CAPABILITY_IAM"
     (taken_in,) = commands("aws", "cloudformation", "create-change-set")
+    (put,) = commands("aws", "s3", "cp")
+    assert put[3] in COMPACT.values()
+    assert taken_in[taken_in.index("--template-url") + 1].endswith("/" + Path(put[4]).name)
     assert {"--template-url", "--import-existing-resources", "CAPABILITY_IAM"} < set(taken_in)
     assert "--template-body" not in taken_in
 
@@ -54,9 +62,11 @@ def test_what_is_deployed_can_be_read_back_as_json() -> None:
     (packaged,) = commands("aws", "cloudformation", "package")
     assert "--use-json" in packaged
     assert packaged[packaged.index("--template-file") + 1] == "build/package/sam.json"
+    assert packaged[packaged.index("--output-template-file") + 1] in COMPACT
     for words in commands("aws", "cloudformation", "get-template"):
         assert words[words.index("--template-stage") + 1] == "Original"
         assert words[words.index("--output") + 1] == "json"
+        assert words[words.index(">") + 1] in COMPACT
 
 
 def test_the_parameters_are_the_templates(template: Json) -> None:
@@ -82,7 +92,7 @@ def test_the_tables_can_be_taken_in_by_name(resources: Json) -> None:
 def test_the_commands_are_run_where_they_are_found() -> None:
     assert not [line for line in LINES if line.startswith(("cd ", "python"))]
     modules = re.findall(r"(\S*)python -m ([\w.]+)", "\n".join(LINES))
-    assert {"infra.restore", "tools.operator"} == {name for _, name in modules}
+    assert {"infra.restore", "json.tool", "tools.operator"} == {name for _, name in modules}
     for where, name in modules:
         assert where == ".venv/bin/"
         assert importlib.util.find_spec(name)
