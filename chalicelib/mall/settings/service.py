@@ -94,7 +94,7 @@ class Section(Generic[_S]):
     def parse(self, item: SettingsSections | None) -> _S:
         """Read the settings in an item: fields that this code does not know are left out, missing ones get defaults."""
         stored: dict[str, Any] = {} if item is None else msgspec.json.decode(item.document)
-        known = {field: stored[field] for field in self.struct.__struct_fields__ if field in stored}
+        known = {field: stored[field] for field in self.struct.__struct_encode_fields__ if field in stored}
         return msgspec.convert(known, self.struct)
 
     def _write(self, tx: Transaction, before: Versioned[_S], after: _S) -> None:
