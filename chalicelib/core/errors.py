@@ -229,6 +229,11 @@ CODES: dict[str, Meaning] = {
     # messages
     "task_closed": Meaning(409, "该任务已结束", "This task has ended"),
     "send_recalled": Meaning(409, "这次群发已撤回", "This send was recalled"),
+    "medium_off": Meaning(422, "该触达方式不能用于此用途", "This medium may not be used for that"),
+    "message_state": Meaning(409, "消息已发出或正在发送，不能撤回", "The message has gone out, or is just going"),
+    "source_is_push": Meaning(
+        409, "订阅次数以微信推送为准，无需上报", "WeChat itself tells what users let through; no report counts"
+    ),
     # reconciliation
     "rule_invalid": Meaning(422, "规则引用了不存在的内容", "The rule names something that there is not"),
     "rule_too_large": Meaning(422, "规则过大", "The rule is too large"),

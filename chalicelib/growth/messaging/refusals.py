@@ -6,7 +6,42 @@ from chalicelib.core.errors import Labels, Reason
 
 # templates
 NO_SUCH_TEMPLATE = Reason("no_such_message_template", "没有这个消息模板", "there is no such message template")
+MEDIUM_OR_MEDIA = Reason("medium_or_media", "请在 medium 与 media 中写且只写一项", "give medium or media, and not both")
+NOT_BY_MEDIUM = Reason(
+    "not_by_medium",
+    "营销内容不能通过 {medium} 发送（微信不允许）",
+    "what sells may not go by {medium}: WeChat forbids it",
+)
+NO_SUCH_VAR = Reason(
+    "no_such_var", "文案用到的变量 {var} 没有列在 vars 里", "the text names {var}, which is not in vars"
+)
+VAR_UNUSED = Reason("var_unused", "变量 {var} 没有用到", "nothing names the variable {var}")
+STRAY_BRACE = Reason("stray_brace", "花括号里只能写变量名", "braces are for the names of variables alone")
+UNSUBSCRIBE_MISSING = Reason("unsubscribe_missing", "营销短信须写明“{words}”", "an SMS that sells must say {words}")
+FORM_OF_NO_MEDIUM = Reason(
+    "form_of_no_medium",
+    "没有选择 {medium}，不能填写它的格式",
+    "there is a form of {medium}, which is not among the media",
+)
+NO_SUCH_FIELD = Reason(
+    "no_such_wechat_field",
+    "微信模板没有 {name} 这样的字段，应形如 thing1、time2",
+    "WeChat's templates have no field {name}; they are called thing1 or time2",
+)
+FIELD_TOO_LONG = Reason(
+    "wechat_field_too_long", "字段 {name} 最多 {limit} 个字", "the field {name} takes at most {limit} characters"
+)
+PURPOSE_STAYS = Reason(
+    "purpose_stays", "模板的用途不能修改，请新建一个", "what a template is for does not change; make another one"
+)
+
+# messages
 NO_SUCH_MESSAGE = Reason("no_such_message", "没有这条消息", "there is no such message")
+
+# when and how often
+NO_HOURS_LEFT = Reason(
+    "no_hours_left", "免打扰时段过长，每天至少要留一小时", "the quiet hours leave less than an hour of the day"
+)
 
 # tasks
 NO_SUCH_TASK = Reason("no_such_task", "没有这个任务", "there is no such task")
@@ -58,4 +93,35 @@ FIELDS: Labels = {
     "task_id": ("任务", "task"),
     "outcome": ("结果", "outcome"),
     "note": ("备注", "note"),
+    "medium": ("触达方式", "medium"),
+    "media": ("触达方式", "media"),
+    "text": ("文案", "text"),
+    "vars": ("变量", "variables"),
+    "forms": ("各方式的格式", "forms of the media"),
+    "fields": ("模板字段", "fields of the template"),
+    "page": ("打开的页面", "page that it opens"),
+    "journey": ("旅程", "journey"),
+    "source": ("来源", "source"),
+    "marketing": ("营销消息", "whether offers are wanted"),
+    "personalised": ("个性化推荐", "whether offers are chosen personally"),
+    "quiet": ("免打扰时段", "quiet hours"),
+    "quiet.from": ("开始时间", "when they begin"),
+    "from": ("开始时间", "when they begin"),
+    "until": ("结束时间", "when they end"),
+    "marketing_sms_from": ("营销短信免打扰开始时间", "from when on no SMS sells"),
+    "results": ("订阅结果", "results"),
+    "result": ("订阅结果", "result"),
+    "caps": ("频次上限", "caps"),
+    "purposes": ("用途", "purposes"),
+    "max": ("上限", "the most"),
+    "per": ("周期", "the period"),
+    "subscribe": ("订阅消息", "subscribe messages"),
+    "oa": ("公众号", "official account"),
+    "sms": ("短信", "SMS"),
+    "call": ("电话", "telephone"),
+    "wecom": ("企业微信", "WeCom"),
+    "sms_fen": ("短信单价（分）", "price of an SMS in fen"),
+    "sms_daily_budget_fen": ("短信日预算（分）", "budget of a day's SMS in fen"),
+    "allowances_from": ("订阅次数来源", "whose word counts for subscriptions"),
+    "resend_unknown": ("结果未知时重发", "whether unknown sends are repeated"),
 }

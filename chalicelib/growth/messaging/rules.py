@@ -36,9 +36,10 @@ LOG_MAX = 64
 
 #: From which states a message goes into which. What is given back after a call that surely had no effect is queued
 #: again; what a platform tells late makes of `sent` and `unknown` what it was, and may be there before the call's end.
+#: A call by staff is sent at once: as a task.
 TRANSITIONS: dict[State, tuple[State, ...]] = {
-    "queued": ("held", "sending", "dropped"),
-    "held": ("held", "sending", "dropped"),
+    "queued": ("held", "sending", "sent", "dropped"),
+    "held": ("held", "sending", "sent", "dropped"),
     "sending": ("queued", "sent", "delivered", "failed", "unknown", "dropped"),
     "sent": ("delivered", "failed"),
     "unknown": ("delivered", "failed"),
@@ -109,11 +110,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 class Reserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message has taken before its call, to be given back where that surely had no effect: a place in the log of
-    this member's, an allowance of this openid for a platform's template, a text within the account's window, and money
-    of a day's budget, in one of its shards."""
+    this member's, an allowance of this openid for a platform's template (kept under `holder`), a text within the
+    account's window, and money of a day's budget, in one of its shards."""
 
     member_id: str
     openid: str = ""
+    holder: str = ""
     template_id: str = ""
     window: str = ""
     day: str = ""
@@ -151,7 +153,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost_fen: int = 0
     sent_at: datetime | None = None
     ended_at: datetime | None = None
-    #: The platform's own id of it.
+    #: The platform's own id of it; "" where it gives none.
     ref: str = ""
     opened_at: datetime | None = None
 
@@ -186,8 +188,9 @@ class Logged(msgspec.Struct, frozen=True):
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Until when an account may write to the member, and how often still, because they have written to it."""
+    """Until when an account may write to this openid of the member's, and how often still: they have written to it."""
 
+    openid: str
     until: datetime
     left: int
 
@@ -203,14 +206,20 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     heard: list[str] = []
 
 
-class Allowance(msgspec.Struct, frozen=True, kw_only=True):
-    """How many subscribe messages of a platform's template its user has let through, and which events said so."""
+class Allowance(msgspec.Struct, frozen=True):
+    """How many subscribe messages of WeChat's template the user of this openid has let through, and not got yet;
+    `member_id` is under whom it is kept."""
 
     member_id: str
     openid: str
     template_id: str
-    left: int = 0
-    heard: list[str] = []
+    left: int
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """The latest events of a platform that are done, each by a mark of its own."""
+
+    marks: list[str] = []
 
 
 def may_become(before: State, after: State) -> bool:

@@ -1,0 +1,1 @@
+"""How many subscribe messages members have let through."""

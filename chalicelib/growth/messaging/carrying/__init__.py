@@ -1,0 +1,1 @@
+"""Handing a message to its platform, and what the answers mean."""

@@ -1,0 +1,1 @@
+"""Lists of messages, for operators and for their own members."""

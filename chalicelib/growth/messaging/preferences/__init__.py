@@ -1,0 +1,1 @@
+"""What members want: by which media, in which hours, and offers at all."""
