@@ -50,6 +50,9 @@ class Metric(StrEnum):
     #: Differences between a day's bills of WeChat and the journal that stand open after it was compared.
     BILLS_DIFFER = "BillsDiffer"
 
+    #: Messages of which nobody knows whether they were sent, and those that their platform refuses for a fault of ours.
+    MESSAGES_UNKNOWN = "MessagesUnknown"
+    MESSAGES_FAILED = "MessagesFailed"
     #: Definitions of segments and tags that a process cannot read: once of each state of what is defined.
     DEFINITIONS_UNREADABLE = "DefinitionsUnreadable"
     #: Logins by a unionid that another member has, who cannot be the same without anybody's act.

@@ -3,11 +3,11 @@ many get has a lane of its own, so that no mass of it stands before a refund."""
 
 from __future__ import annotations
 
-from chalicelib.platform.jobs.declarations import MANY, OUTSIDE, handles
+from chalicelib.platform.jobs.declarations import OUTSIDE, SENDS, handles
 
 _PUSH = "chalicelib.growth.messaging.sending.service:push"
 
 #: One message of the purpose `transactional`.
 PUSH_NOTICE = handles("messaging.push_notice", _PUSH, OUTSIDE)
 #: One of any other purpose.
-PUSH = handles("messaging.push", _PUSH, MANY)
+PUSH = handles("messaging.push", _PUSH, SENDS)

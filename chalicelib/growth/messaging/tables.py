@@ -21,13 +21,13 @@ opt-out changes the same item, so that of the two one comes first. Messages go 4
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pynamodb.attributes import NumberAttribute, TTLAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
-from chalicelib.growth.messaging.rules import Contact, Medium, Message, Template
+from chalicelib.growth.messaging.rules import Allowance, Contact, Heard, Medium, Message, Template
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.read import Key
 
@@ -35,10 +35,9 @@ ALL = "all"
 ME = "me"
 ALLOWANCE = "allow#"
 SPEND = "sms#"
-#: The shards of the list of all messages, of a source's counters, and of a day's SMS.
+#: The shards of the list of all messages, and of a source's counters.
 QUEUE_SHARDS = 4
 COUNT_SHARDS = 8
-SPEND_SHARDS = 8
 #: How long messages are kept, and the platforms' ids of them.
 KEPT = timedelta(days=400)
 REF_KEPT = timedelta(days=30)
@@ -97,9 +96,9 @@ class Contacts(Table):
     part = UnicodeAttribute(range_key=True)
     contact = Document(Contact, null=True)
     version = NumberAttribute(null=True)
-    # under "allow#": how many are left; `heard` are events that said so, under `version`
+    # under "allow#": how many are left; and the events that said so, under `version`
     left = NumberAttribute(null=True)
-    heard = UnicodeAttribute(null=True)
+    heard = Document(Heard, null=True)
 
 
 class MessageTemplates(Table):
@@ -153,6 +152,12 @@ def message_item(message: Message, version: int) -> Messages:
     )
 
 
+def ref_item(message: Message, now: datetime) -> Messages:
+    """Make the item that leads from its platform's id of a message to it."""
+    assert message.medium is not None
+    return Messages(ref_of(message.medium, message.ref), refers_to=message.message_id, expires=now + REF_KEPT)
+
+
 def contact_key(member_id: str) -> Key:
     """Name the item of how a member may be written to."""
     return Contacts, (member_id, ME)
@@ -161,6 +166,12 @@ def contact_key(member_id: str) -> Key:
 def allowance_part(openid: str, template_id: str) -> str:
     """Name the part of an allowance."""
     return f"{ALLOWANCE}{openid}#{template_id}"
+
+
+def allowance_of(item: Contacts) -> Allowance:
+    """Read an allowance from its item."""
+    openid, _, template_id = item.part.removeprefix(ALLOWANCE).partition("#")
+    return Allowance(item.member_id, openid, template_id, int(item.left or 0))
 
 
 def version_part(template_id: str, version: int) -> str:

@@ -1,0 +1,1 @@
+"""What a message had taken before its call is given back."""
