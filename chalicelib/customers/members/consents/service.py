@@ -60,13 +60,6 @@ def take_back(member_id: str, what: Subject) -> Profile:
     return service.change_profile(member_id, decide)
 
 
-def prefer(member_id: str, personalised: bool) -> Profile:
-    """Keep whether offers may be chosen for the member by what they did. Raises `unauthenticated`, `conflict`."""
-    return service.change_profile(
-        member_id, lambda member, _: msgspec.structs.replace(member, personalised=personalised)
-    )
-
-
 def forget_phone(member_id: str) -> Profile:
     """Forget the member's phone number, which they take back; orders keep the one of their receiver. Raises
     `unauthenticated`, `conflict`."""
