@@ -1,0 +1,1 @@
+"""Messages of two members who turned out to be one person."""
