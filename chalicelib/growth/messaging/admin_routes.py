@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from chalicelib.growth.messaging import queries
-from chalicelib.growth.messaging.inputs import MessagesQuery, TemplateInput
+from chalicelib.growth.messaging.inputs import MessagesQuery, MessageTemplateInput
 from chalicelib.growth.messaging.listing import service as listing
 from chalicelib.growth.messaging.sending import service as sending
 from chalicelib.growth.messaging.templates import queries as template_queries
 from chalicelib.growth.messaging.templates import service as templates
 from chalicelib.growth.messaging.views import (
     MessageCard,
+    MessageTemplateView,
     MessageView,
-    TemplateView,
     message_view,
     template_view,
 )
@@ -24,13 +24,13 @@ _TEMPLATE_ERRORS = ("invalid", "medium_off", "conflict")
 
 
 @endpoint("GET /v1/admin/message-templates", OPERATOR, permission=READ)
-def list_message_templates() -> Page[TemplateView]:
+def list_message_templates() -> Page[MessageTemplateView]:
     """All templates of messages, by their names."""
     return Page([template_view(one) for one in template_queries.templates()])
 
 
 @endpoint("POST /v1/admin/message-templates", OPERATOR, permission=WRITE, status=201, errors=_TEMPLATE_ERRORS)
-def create_message_template(call: Call, body: TemplateInput) -> TemplateView:
+def create_message_template(call: Call, body: MessageTemplateInput) -> MessageTemplateView:
     """Make a template. With `medium`, `purpose`, `text` and `vars` alone, the platform's template has the id of this
     one; a variable that is called as a field of WeChat's (thing1) stands in that field. `medium_off` where it sells by
     a subscribe message or the official account, which WeChat forbids; an SMS that sells must say 拒收请回复R."""
@@ -38,13 +38,13 @@ def create_message_template(call: Call, body: TemplateInput) -> TemplateView:
 
 
 @endpoint("GET /v1/admin/message-templates/{template_id}", OPERATOR, permission=READ)
-def get_message_template(template_id: str) -> TemplateView:
+def get_message_template(template_id: str) -> MessageTemplateView:
     """One template."""
     return template_view(queries.fresh_template(template_id))
 
 
 @endpoint("PUT /v1/admin/message-templates/{template_id}", OPERATOR, permission=WRITE, errors=_TEMPLATE_ERRORS)
-def change_message_template(call: Call, template_id: str, body: TemplateInput) -> TemplateView:
+def change_message_template(call: Call, template_id: str, body: MessageTemplateInput) -> MessageTemplateView:
     """Have a template say something else, as a new version, which all messages say that go out from now on. What it is
     for stays."""
     return template_view(templates.change(template_id, body, call.caller))

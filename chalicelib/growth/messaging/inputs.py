@@ -29,7 +29,7 @@ class FormInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     page: Annotated[str, Meta(max_length=200, pattern=r"^[A-Za-z0-9_/?&=%.-]*$(?!\n)")] = ""
 
 
-class TemplateInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MessageTemplateInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A template: by which medium it goes, or by which of several (the first that is allowed and reaches the member);
     what for; its text with {variables}, all of which stand in `vars`; and, where that is not enough, the form of each
     medium: the platform's own template and what stands in its fields."""

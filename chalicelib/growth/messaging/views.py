@@ -10,7 +10,7 @@ from chalicelib.growth.messaging.rules import Form, Medium, Message, Purpose, St
 from chalicelib.growth.messaging.templates.rules import rendered
 
 
-class TemplateView(msgspec.Struct, frozen=True, kw_only=True):
+class MessageTemplateView(msgspec.Struct, frozen=True, kw_only=True):
     """A template, in its latest version."""
 
     template_id: str
@@ -67,9 +67,9 @@ class OwnMessage(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime | None
 
 
-def template_view(template: Template) -> TemplateView:
+def template_view(template: Template) -> MessageTemplateView:
     """Show a template."""
-    return TemplateView(**msgspec.structs.asdict(template))
+    return MessageTemplateView(**msgspec.structs.asdict(template))
 
 
 def _card(message: Message) -> dict[str, object]:

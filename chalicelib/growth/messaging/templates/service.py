@@ -10,7 +10,7 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.core.refusals import TOO_MANY
 from chalicelib.growth.messaging import queries
-from chalicelib.growth.messaging.inputs import TemplateInput
+from chalicelib.growth.messaging.inputs import MessageTemplateInput
 from chalicelib.growth.messaging.refusals import MEDIUM_OR_MEDIA, NO_SUCH_TEMPLATE, PURPOSE_STAYS
 from chalicelib.growth.messaging.rules import Form, Medium, Template
 from chalicelib.growth.messaging.tables import ALL, MessageTemplates, version_part
@@ -24,7 +24,7 @@ from chalicelib.platform.store.versioned import Conflict, Versioned, commit
 TEMPLATES_MAX = 500
 
 
-def create(asked: TemplateInput, operator: str) -> Template:
+def create(asked: MessageTemplateInput, operator: str) -> Template:
     """Make a template; messages may go by it at once. Raises `medium_off`, and `invalid` naming what is wrong."""
     if len(templates()) >= TEMPLATES_MAX:
         raise invalid(TOO_MANY.at("body", limit=TEMPLATES_MAX))
@@ -39,7 +39,7 @@ def create(asked: TemplateInput, operator: str) -> Template:
     return template
 
 
-def change(template_id: str, asked: TemplateInput, operator: str) -> Template:
+def change(template_id: str, asked: MessageTemplateInput, operator: str) -> Template:
     """Have a template say something else from now on, as a new version; the same makes none. Messages that wait say
     what it says as they go out. Raises `not_found`, `medium_off`, `invalid`, `conflict`."""
 
@@ -70,7 +70,7 @@ def _put(tx: Transaction, template: Template) -> None:
     tx.after_commit(cache.forget, queries.CACHE)
 
 
-def _said(asked: TemplateInput) -> dict[str, Any]:
+def _said(asked: MessageTemplateInput) -> dict[str, Any]:
     """What the input says of a template, by the template's fields. Raises `invalid`."""
     if (asked.medium is None) == (asked.media is None):
         raise invalid(MEDIUM_OR_MEDIA.at("medium"))
