@@ -1,5 +1,5 @@
 """`make audit`: read all of a mall (orders, entries, balances, stock, coupons, commissions, lobbies, withdrawals,
-segments, members) and compare it.
+segments, members, messages) and compare it.
 
     python -m tools.audit                                     the mall that `make run` opened, and the sandbox's books
     python -m tools.audit --tables PREFIX --region REGION     a deployed mall, or a copy that was restored
@@ -48,6 +48,8 @@ from chalicelib.growth.distribution.checks import audit as audit_distribution
 from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
 from chalicelib.growth.groupbuy.lottery.checks import Drawing
 from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
+from chalicelib.growth.messaging.checks import Records as MessageRecords
+from chalicelib.growth.messaging.checks import audit as audit_messages
 from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
 from chalicelib.growth.payouts.limits.rules import Allowance
 from chalicelib.growth.payouts.rules import Withdrawal, WithdrawalRules
@@ -95,6 +97,7 @@ class Books(msgspec.Struct, frozen=True):
     drawings: list[Drawing]
     segments: SegmentRecords
     members: MemberRecords
+    messages: MessageRecords
     terms: Terms
     payments: list[Payment] | None = None
     refunds: list[PaidRefund] | None = None
@@ -128,6 +131,7 @@ class Books(msgspec.Struct, frozen=True):
             + members
             + audit_segments(self.segments, self.at)
             + audit_members(self.members)
+            + audit_messages(self.messages, self.at)
             + (self.jobs if self.at else [])
         )
 
@@ -179,7 +183,8 @@ def agrees(environment: Mapping[str, str], sandbox_url: str | None) -> bool:
         f"compared {len(books.orders)} orders, {len(books.entries)} journal entries, {len(books.stocks)} stocks, "
         f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons of {len(books.templates)} templates, "
         f"{len(books.accounts.balances)} balances, {len(books.distribution.commissions)} commissions, "
-        f"{len(books.withdrawals)} withdrawals, {len(books.segments.rows)} places in segments"
+        f"{len(books.withdrawals)} withdrawals, {len(books.segments.rows)} places in segments, "
+        f"{len(books.messages.messages)} messages"
     )
     if books.payments is not None:
         compared += f", {len(books.payments)} payments, {len(books.refunds or [])} refunds"
@@ -242,6 +247,7 @@ def read(sandbox_url: str | None) -> Books:
         drawings=growth_books.drawings(),
         segments=growth_books.segments(coupons, orders),
         members=growth_books.members(),
+        messages=growth_books.messages(),
         terms=_terms(coupons),
         payouts={version: rules for version, (rules, _) in WITHDRAWALS.history().items()},
         jobs=_jobs(),

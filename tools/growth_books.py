@@ -1,4 +1,4 @@
-"""What the growth wings keep, read whole for the audit: distribution, lobbies' draws, segments."""
+"""What the growth wings keep, read whole for the audit: distribution, lobbies' draws, segments, messages."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from chalicelib.customers.members.rules import Profile, former_ids
 from chalicelib.growth.distribution.checks import Records
 from chalicelib.growth.distribution.distributors.checks import BindingRecord
 from chalicelib.growth.groupbuy.lottery.checks import Drawing
+from chalicelib.growth.messaging.checks import Records as MessageRecords
 from chalicelib.growth.segments.checks import Count, Known, Row
 from chalicelib.growth.segments.checks import Records as SegmentRecords
 from chalicelib.growth.segments.definitions.rules import Definition
@@ -152,6 +153,28 @@ def segments(coupons: Sequence[Held], orders: Sequence[Order]) -> SegmentRecords
         ],
         persons=_persons(coupons, orders, _events(definitions)),
         leaving=_leaving(),
+    )
+
+
+def messages() -> MessageRecords:
+    """Read what is kept of messages."""
+    from chalicelib.growth.messaging.tables import ALLOWANCE, ME, SPEND, Contacts, MessageCounts, Messages
+    from chalicelib.platform.store import tallies, tools
+
+    contacts = list(tools.scan(Contacts))
+    keys = [(item.source, item.part) for item in tools.scan(MessageCounts)]
+    counted = {source for source, _ in keys if not source.startswith(SPEND)}
+    spent: dict[str, int] = defaultdict(int)
+    for item in tools.scan(MessageCounts):
+        if item.source.startswith(SPEND):
+            spent[item.source.removeprefix(SPEND)] += int(item.spent or 0)
+    return MessageRecords(
+        messages=[item.message for item in tools.scan(Messages) if item.queued],
+        contacts={item.member_id: item.contact for item in contacts if item.part == ME},
+        allowances=[(item.member_id, int(item.left or 0)) for item in contacts if item.part.startswith(ALLOWANCE)],
+        counts={source: tallies.read(MessageCounts, [key for key in keys if key[0] == source]) for source in counted},
+        spent=dict(spent),
+        moved=moved(),
     )
 
 

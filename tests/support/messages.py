@@ -145,6 +145,11 @@ def member(phone: str | None = "13800138000", follows: bool = False) -> str:
     return member_id
 
 
+def set_phone(member_id: str, phone: str) -> None:
+    """The member has this phone."""
+    change_profile(member_id, lambda profile, _: msgspec.structs.replace(profile, phone=phone))
+
+
 def openid_of(member_id: str) -> str:
     """Their openid of the mini-program."""
     from chalicelib.customers.members.queries import profile

@@ -89,10 +89,11 @@ def test_a_long_name_is_cut_where_people_see_it() -> None:
 
 
 def test_the_form_where_nothing_is_said() -> None:
-    assert form_of(template(), "sms") == Form("mt1", {"product": "{product}"})
-    assert form_of(template(), "subscribe") == Form("mt1", {"thing1": "{product}到了"})
+    home = "pages/index/index"
+    assert form_of(template(), "sms") == Form("mt1", {"product": "{product}"}, home)
+    assert form_of(template(), "subscribe") == Form("mt1", {"thing1": "{product}到了"}, home)
     named = template(vars=["thing1", "amount2"], text="{thing1}{amount2}")
-    assert form_of(named, "oa") == Form("mt1", {"thing1": "{thing1}", "amount2": "{amount2}"})
+    assert form_of(named, "oa") == Form("mt1", {"thing1": "{thing1}", "amount2": "{amount2}"}, home)
     said = Form("SMS_1", {"1": "{product}"}, "pages/a")
     assert form_of(template(forms={"sms": said}), "sms") == said
 

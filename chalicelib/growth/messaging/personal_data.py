@@ -7,20 +7,24 @@ did not want, stays without them, and counts on for who returns. What was counte
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import msgspec
 
 from chalicelib.customers.members.ports import DataOwner
+from chalicelib.growth.messaging import queries
 from chalicelib.growth.messaging.absorbing.service import absorb_contact, absorb_messages
 from chalicelib.growth.messaging.contacts.queries import stored
 from chalicelib.growth.messaging.listing.queries import ids_of, of
 from chalicelib.growth.messaging.preferences.rules import said_nothing
-from chalicelib.growth.messaging.rules import Contact, Message
+from chalicelib.growth.messaging.rules import Contact
+from chalicelib.growth.messaging.states import service as states
 from chalicelib.growth.messaging.tables import ALLOWANCE, ME, Contacts, Messages, allowance_of, ref_of
 from chalicelib.growth.messaging.views import exported
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import remove, save, save_new
+from chalicelib.platform.store.transaction import Transaction, remove, save, save_new
+from chalicelib.platform.store.versioned import TRIES_CROWDED, commit, retry
 
 _PAGE = 100
 
@@ -34,16 +38,22 @@ def _forget_messages(member_id: str) -> None:
     position: str | None = None
     while True:
         message_ids, position = ids_of(member_id, _PAGE, position)
-        for message in of(message_ids):
-            _forget(message)
+        for message_id in message_ids:
+            retry(functools.partial(_forget, message_id), TRIES_CROWDED)
         if position is None:
             return
 
 
-def _forget(message: Message) -> None:
+def _forget(message_id: str) -> None:
+    found = queries.find(message_id)
+    if found is None:
+        return
+    message = found.value
     if message.ref and message.medium is not None:
         remove(Messages, (ref_of(message.medium, message.ref),))
-    remove(Messages, (message.message_id,))
+    tx = Transaction()
+    states.forget(tx, found)
+    commit(tx)
 
 
 def _contact(member_id: str, _position: str | None) -> tuple[list[Any], str | None]:

@@ -50,6 +50,4 @@ def handed(letter: Letter) -> str:
 
 def _page(letter: Letter) -> str:
     """The page that the message opens, with which message it was; the mini-program tells when it is opened."""
-    if not letter.page:
-        return ""
     return f"{letter.page}{'&' if '?' in letter.page else '?'}m={letter.message_id}"

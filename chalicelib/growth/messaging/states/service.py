@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from chalicelib.core import clock
 from chalicelib.growth.messaging.ports import results
 from chalicelib.growth.messaging.rules import Message, may_become
@@ -24,6 +26,14 @@ def write(tx: Transaction, before: Versioned[Message], after: Message) -> None:
         tx.put(ref_item(after, clock.now()))
     if after.run and has_ended(after) and not has_ended(then):
         results().ended(tx, after)
+
+
+def forget(tx: Transaction, before: Versioned[Message]) -> None:
+    """Delete the message as part of `tx`, as its member is gone; one that waits counts as dropped from then on. Its run
+    goes with the member, and is told nothing."""
+    tx.delete(Messages, (before.value.message_id,), Messages.version == before.version, Conflict)
+    if not has_ended(before.value):
+        _count(tx, before.value, msgspec.structs.replace(before.value, state="dropped", reason="gone"))
 
 
 def _count(tx: Transaction, before: Message, after: Message) -> None:

@@ -29,6 +29,8 @@ LENGTHS = {
     "phone_number": 17, "car_number": 8, "name": 10, "phrase": 5, "const": 20,
 }  # fmt: skip
 _BY_WECHAT: tuple[Medium, ...] = ("subscribe", "oa")
+#: The page that a message opens where its template names none.
+_HOME = "pages/index/index"
 #: What stands where WeChat wants something and there is nothing.
 _NOTHING = "-"
 _MORE = "…"
@@ -100,13 +102,13 @@ def rendered(text: str, values: Mapping[str, str]) -> str:
 
 def form_of(template: Template, medium: Medium) -> Form:
     """Give the form in which a medium carries the template, whole: where nothing is said, the platform's template has
-    the id of the mall's; a variable that is named as a field of WeChat's stands in that field; with none, the whole
-    text is `thing1`. An SMS has its variables as parameters."""
+    the id of the mall's, and the first page is opened; a variable that is named as a field of WeChat's stands in that
+    field; with none, the whole text is `thing1`. An SMS has its variables as parameters."""
     form = template.forms.get(medium, Form())
     fields = form.fields or {var: f"{{{var}}}" for var in template.vars}
     if medium in _BY_WECHAT and not form.fields:
         fields = {var: text for var, text in fields.items() if _limit(var)} or {"thing1": template.text}
-    return Form(form.template_id or template.template_id, fields, form.page)
+    return Form(form.template_id or template.template_id, fields, form.page or _HOME)
 
 
 def filled(form: Form, medium: Medium, values: Mapping[str, str]) -> dict[str, str]:
