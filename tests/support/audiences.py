@@ -248,6 +248,11 @@ AUDIENCES = {
     "POST /v1/admin/reconciliation/differences/{difference_id}/close": "reconciliation.close",
     "GET /v1/admin/jobs/dead": "jobs.read",
     "POST /v1/admin/jobs/dead/{job_id}/retry": "jobs.retry",
+    # tasks
+    "GET /v1/admin/tasks": "tasks.read",
+    "GET /v1/admin/tasks/{task_id}": "tasks.read",
+    "POST /v1/admin/tasks/{task_id}/done": "tasks.write",
+    "POST /v1/admin/tasks/{task_id}/cancel": "tasks.write",
     # operators
     "POST /v1/admin/login": "public",
     "POST /v1/admin/session": "public",

@@ -74,16 +74,19 @@ ANOTHER_PURPOSE = Reason("another_purpose", "该模板的用途是 {purpose}", "
 VALUES_MISSING = Reason("values_missing", "缺少变量：{missing}", "values are missing: {missing}")
 VALUES_UNKNOWN = Reason("values_unknown", "模板没有变量：{unknown}", "the template has no {unknown}")
 TOO_FAR_AHEAD = Reason("too_far_ahead", "{label}最多在 {days} 天之内", "{label} is at most {days} days ahead")
-NO_SUCH_AUDIENCE = Reason("no_such_audience", "没有这个人群", "there is no such audience")
-AUDIENCE_BEING_MADE = Reason("audience_being_made", "人群还在生成，请稍后再试", "the audience is still being made")
 NOBODY_ON_IT = Reason("nobody_on_it", "人群里没有会员", "nobody is on this list")
-ANOTHER_OPERATOR = Reason("another_operator", "需要另一位操作员同意", "another operator than the first must agree")
+SEND_WANTS_ANOTHER = Reason(
+    "send_wants_another",
+    "您已同意这次群发；人数超过单人权限，需要另一位操作员同意",
+    "you have agreed to this send already; it goes to more than one operator may write to, so another must agree",
+)
 SEND_IS_RECALLED = Reason("send_is_recalled", "这次群发已撤回", "this send was recalled")
 
 FIELDS: Labels = {
     "template_id": ("消息模板", "message template"),
     "message_id": ("消息", "message"),
     "send_id": ("群发", "send"),
+    "vendor": ("短信服务商", "vendor of SMS"),
     "members": ("会员", "members"),
     "audience_id": ("人群", "audience"),
     "purpose": ("用途", "purpose"),
@@ -92,6 +95,8 @@ FIELDS: Labels = {
     "expires_hours": ("有效小时数", "hours that it is good for"),
     "task_id": ("任务", "task"),
     "outcome": ("结果", "outcome"),
+    "assignee": ("负责人", "whose task it is"),
+    "q": ("要找的会员", "whom to find"),
     "note": ("备注", "note"),
     "medium": ("触达方式", "medium"),
     "media": ("触达方式", "media"),
@@ -124,4 +129,14 @@ FIELDS: Labels = {
     "sms_daily_budget_fen": ("短信日预算（分）", "budget of a day's SMS in fen"),
     "allowances_from": ("订阅次数来源", "whose word counts for subscriptions"),
     "resend_unknown": ("结果未知时重发", "whether unknown sends are repeated"),
+    "order_shipped": ("发货通知", "notice of a parcel"),
+    "refund_succeeded": ("退款到账通知", "notice of a refund paid out"),
+    "refund_failed": ("退款失败通知", "notice of a refund that failed"),
+    "refund_rejected": ("退款被拒通知", "notice of a refund rejected"),
+    "group_succeeded": ("成团通知", "notice of a lobby that succeeded"),
+    "group_failed": ("未成团通知", "notice of a lobby that failed"),
+    "draw_won": ("中奖通知", "notice of a draw won"),
+    "draw_lost": ("未中奖通知", "notice of a draw lost"),
+    "group_lacks_one": ("差一人成团通知", "notice that a lobby lacks one"),
+    "coupon_got": ("得券通知", "notice of a coupon"),
 }
