@@ -248,7 +248,12 @@ AUDIENCES = {
     "POST /v1/admin/reconciliation/differences/{difference_id}/close": "reconciliation.close",
     "GET /v1/admin/jobs/dead": "jobs.read",
     "POST /v1/admin/jobs/dead/{job_id}/retry": "jobs.retry",
-    # tasks
+    # sends and tasks
+    "POST /v1/admin/messages": "messages.write",
+    "GET /v1/admin/sends": "messages.read",
+    "GET /v1/admin/sends/{send_id}": "messages.read",
+    "POST /v1/admin/sends/{send_id}/agree": "messages.write",
+    "POST /v1/admin/sends/{send_id}/recall": "messages.write",
     "GET /v1/admin/tasks": "tasks.read",
     "GET /v1/admin/tasks/{task_id}": "tasks.read",
     "POST /v1/admin/tasks/{task_id}/done": "tasks.write",

@@ -1,9 +1,9 @@
-"""What messages owe to later: to be sent. What follows from orders goes with what else calls WeChat for them; what very
-many get has a lane of its own, so that no mass of it stands before a refund."""
+"""What messages owe to later: to be made, and to be sent. What follows from orders is sent with what else calls WeChat
+for them; what very many get has a lane of its own, so that no mass of it stands before a refund."""
 
 from __future__ import annotations
 
-from chalicelib.platform.jobs.declarations import OUTSIDE, SENDS, handles
+from chalicelib.platform.jobs.declarations import MANY, OUTSIDE, SENDS, handles
 
 _PUSH = "chalicelib.growth.messaging.sending.service:push"
 
@@ -11,3 +11,9 @@ _PUSH = "chalicelib.growth.messaging.sending.service:push"
 PUSH_NOTICE = handles("messaging.push_notice", _PUSH, OUTSIDE)
 #: One of any other purpose.
 PUSH = handles("messaging.push", _PUSH, SENDS)
+
+_SENDS = "chalicelib.growth.messaging.sends.service"
+
+#: The messages of a part of a send are queued; or dropped, where it was called back.
+SEND_PART = handles("messaging.send_part", f"{_SENDS}:send_part", MANY)
+CALL_BACK = handles("messaging.call_back", f"{_SENDS}:call_back", MANY)

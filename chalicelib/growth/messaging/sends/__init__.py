@@ -1,0 +1,1 @@
+"""One message to many members: a list of them, or an audience."""
