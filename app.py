@@ -85,7 +85,10 @@ def _register_ports() -> None:
     from chalicelib.growth.distribution import ports as distribution
     from chalicelib.growth.distribution.bindings.service import Referrals
     from chalicelib.growth.distribution.links import queries as links
+    from chalicelib.growth.groupbuy import ports as groupbuy
     from chalicelib.growth.groupbuy.seats.service import Seating
+    from chalicelib.growth.messaging import ports as messaging
+    from chalicelib.growth.messaging.observing import service as noticing
     from chalicelib.growth.segments.asking import service as asking
     from chalicelib.growth.segments.observing import service as observing
     from chalicelib.platform.web import ports as web
@@ -94,7 +97,7 @@ def _register_ports() -> None:
     web.register_gate(sessions.admit)
     orders.register_groups(Seating())
     orders.register_referrers(Referrals())
-    orders.register_observers(observing.Orders())
+    orders.register_observers(observing.Orders(), noticing.Orders())
     channels.register_ad_report(ads.Tencent())
     channels.register_links(links.is_known)
     channels.register_buyers(buyers.has_bought_before)
@@ -103,10 +106,12 @@ def _register_ports() -> None:
     members.register_observers(observing.Members())
     members.register_segments(asking.Shown())
     events.register_observers(observing.Events())
-    coupons.register_observers(observing.Coupons())
+    coupons.register_observers(observing.Coupons(), noticing.Coupons())
     coupons.register_segments(asking.Segments())
     coupons.register_audience_lists(asking.AudienceLists())
     distribution.register_observers(observing.Distributors())
+    groupbuy.register_observers(noticing.Lobbies())
+    messaging.register_source("send", noticing.Sends())
     members.register_data_owners(
         lambda: [owner for room in wings.load(WINGS, "personal_data") for owner in room.DATA_OWNERS]
     )

@@ -254,6 +254,8 @@ AUDIENCES = {
     "GET /v1/admin/sends/{send_id}": "messages.read",
     "POST /v1/admin/sends/{send_id}/agree": "messages.write",
     "POST /v1/admin/sends/{send_id}/recall": "messages.write",
+    "GET /v1/admin/settings/notices": "settings.read",
+    "PUT /v1/admin/settings/notices": "settings.write",
     "GET /v1/admin/tasks": "tasks.read",
     "GET /v1/admin/tasks/{task_id}": "tasks.read",
     "POST /v1/admin/tasks/{task_id}/done": "tasks.write",

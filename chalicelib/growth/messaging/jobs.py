@@ -12,8 +12,14 @@ PUSH_NOTICE = handles("messaging.push_notice", _PUSH, OUTSIDE)
 #: One of any other purpose.
 PUSH = handles("messaging.push", _PUSH, SENDS)
 
+_NOTICES = "chalicelib.growth.messaging.notices.service"
 _SENDS = "chalicelib.growth.messaging.sends.service"
 
+#: Notices are made: of what of an order's history there is to tell, of what a lobby lacks, and of a coupon, of which
+#: many may come at once.
+TELL_OF_ORDER = handles("messaging.tell_of_order", f"{_NOTICES}:tell_of_order", leased=False)
+TELL_OF_LOBBY = handles("messaging.tell_of_lobby", f"{_NOTICES}:tell_of_lobby")
+TELL_OF_COUPON = handles("messaging.tell_of_coupon", f"{_NOTICES}:tell_of_coupon", MANY, leased=False)
 #: The messages of a part of a send are queued; or dropped, where it was called back.
 SEND_PART = handles("messaging.send_part", f"{_SENDS}:send_part", MANY)
 CALL_BACK = handles("messaging.call_back", f"{_SENDS}:call_back", MANY)

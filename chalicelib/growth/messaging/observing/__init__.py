@@ -1,0 +1,1 @@
+"""What the wings below tell, and messages follow from."""
