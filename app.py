@@ -105,6 +105,7 @@ def _register_ports() -> None:
     events.register_arrivals(touches.Arrivals())
     members.register_observers(observing.Members())
     members.register_segments(asking.Shown())
+    members.register_correspondence(noticing.Correspondence())
     events.register_observers(observing.Events())
     coupons.register_observers(observing.Coupons(), noticing.Coupons())
     coupons.register_segments(asking.Segments())

@@ -260,6 +260,7 @@ AUDIENCES = {
     "GET /v1/admin/tasks/{task_id}": "tasks.read",
     "POST /v1/admin/tasks/{task_id}/done": "tasks.write",
     "POST /v1/admin/tasks/{task_id}/cancel": "tasks.write",
+    "POST /v1/callbacks/sms/{vendor}": "callback",
     # operators
     "POST /v1/admin/login": "public",
     "POST /v1/admin/session": "public",

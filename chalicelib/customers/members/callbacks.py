@@ -1,5 +1,5 @@
 """WeChat's messages: what shoppers take back in WeChat's own settings, what it found of their pictures, and who follows
-the official account.
+the official account. What concerns messages to them is told to the wing above (ports.py: Correspondence).
 
 Other events are answered, and let go.
 """
@@ -17,6 +17,7 @@ from chalicelib.core.settings import settings
 from chalicelib.customers.members.consents import service
 from chalicelib.customers.members.content import service as content
 from chalicelib.customers.members.content.rules import verdict_of
+from chalicelib.customers.members.ports import correspondence
 from chalicelib.platform.web.endpoint import CALLBACK, Call, Reply, endpoint
 from chalicelib.platform.web.types import Answer
 
@@ -45,12 +46,15 @@ def take_message(call: Call) -> str | Reply:
         message = messages.read_message(call.sent, call.raw_body)
     except CallbackRejected as fault:
         return _rejected(fault.reason)
-    heard = _HEARD_OF_FOLLOWERS if message.appid == settings().wechat_oa_appid else _HEARD
+    is_of_account = message.appid == settings().wechat_oa_appid
+    heard = _HEARD_OF_FOLLOWERS if is_of_account else _HEARD
     hear = heard.get(str(message.fields.get("Event")))
-    if hear is None:
+    at = _sent_at(message.fields)
+    if hear is not None:
+        hear(message.fields, at)
+    is_heard = correspondence().heard("oa" if is_of_account else "mini", _openid(message.fields), message.fields, at)
+    if hear is None and not is_heard:
         log.info("message_let_go", what=str(message.fields.get("Event") or message.fields.get("MsgType"))[:64])
-    else:
-        hear(message.fields, _sent_at(message.fields))
     return Reply(b"success", content_type=_TEXT)
 
 

@@ -1,13 +1,14 @@
 """What members asks of the wings above: who keeps something of a person, who is told as a member joins or changes, who
-keeps the ways by which members come, and which segments a member sees.
+keeps the ways by which members come, which segments a member sees, and what follows from what WeChat tells of messages.
 
 app.py registers them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -167,3 +168,28 @@ def segments() -> MemberSegments:
     if _segments is None:
         raise RuntimeError("no wing has registered the segments of members")
     return _segments
+
+
+class Correspondence(Protocol):
+    """What the wing above does about what WeChat tells of messages, and of users who write back."""
+
+    def heard(self, account: Literal["mini", "oa"], openid: str, fields: Mapping[str, Any], at: datetime) -> bool:
+        """WeChat tells this of a user of the mini-program's or the official account's, which happened at that time.
+        Whether anything is done about it; that is done as this returns, and told again it changes nothing. What members
+        hear themselves is told, too."""
+
+
+_correspondence: Correspondence | None = None
+
+
+def register_correspondence(correspondence: Correspondence) -> None:
+    """Tell this one from now on."""
+    global _correspondence
+    _correspondence = correspondence
+
+
+def correspondence() -> Correspondence:
+    """The registered one. Raises RuntimeError when none was registered."""
+    if _correspondence is None:
+        raise RuntimeError("no wing has registered what it does about messages")
+    return _correspondence

@@ -23,3 +23,5 @@ TELL_OF_COUPON = handles("messaging.tell_of_coupon", f"{_NOTICES}:tell_of_coupon
 #: The messages of a part of a send are queued; or dropped, where it was called back.
 SEND_PART = handles("messaging.send_part", f"{_SENDS}:send_part", MANY)
 CALL_BACK = handles("messaging.call_back", f"{_SENDS}:call_back", MANY)
+#: What a platform told of a message, which may not be known yet by the number that it names.
+TAKE_RECEIPT = handles("messaging.take_receipt", "chalicelib.growth.messaging.hearing.service:take_receipt", MANY)

@@ -7,12 +7,15 @@ neither an order nor a coupon costs anything for it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from chalicelib.commerce.coupons.rules import Coupon
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.growth.groupbuy.rules import Lobby
+from chalicelib.growth.messaging.hearing.rules import Account
 from chalicelib.growth.messaging.jobs import TELL_OF_COUPON, TELL_OF_LOBBY, TELL_OF_ORDER
 from chalicelib.growth.messaging.notices.rules import is_told, kind_of
 from chalicelib.growth.messaging.notices.settings import template_of
@@ -32,6 +35,16 @@ class Sends:
         from chalicelib.growth.messaging.sends.service import stands  # no cold start waits for it
 
         return stands(tx, message)
+
+
+class Correspondence:
+    """Told of what WeChat tells of messages, and of users who write back."""
+
+    def heard(self, account: Account, openid: str, fields: Mapping[str, Any], at: datetime) -> bool:
+        """Do what follows from it; whether it is any of what is heard."""
+        from chalicelib.growth.messaging.hearing import service as hearing  # no shopper waits for it
+
+        return hearing.heard(account, openid, fields, at)
 
 
 class Orders:
