@@ -4,28 +4,43 @@ what was called back goes to nobody any more."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.growth.messaging.carrying.rules import Letter
+from chalicelib.growth.messaging.contacts import service as contacts
 from chalicelib.growth.messaging.queries import find
+from chalicelib.growth.messaging.rules import Choices, Preferences
 from chalicelib.growth.messaging.sends import queries, rules, service
 from chalicelib.growth.messaging.tables import Messages
+from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.declarations import MANY
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import Conflict, commit
 from local.client import Client, Operator
 from local.clock import LocalClock
+from tests.support import messages
 from tests.support.coupons import crowd
 from tests.support.distribution import bare_member, run_jobs
 from tests.support.merging import redirect
+from tests.support.messages import Platforms, platforms
 from tests.support.operators import appointed, second_token
 from tests.support.queued_messages import message_template
 
 SENDS = "/v1/admin/sends"
+WILLING = Preferences(media=Choices(sms=True))
+
+
+@pytest.fixture
+def outside(dynamodb: str) -> Iterator[Platforms]:
+    with platforms() as made:
+        yield made
 
 
 def sent(operator: Client, **asked: Any) -> Any:
@@ -162,6 +177,65 @@ def test_a_step_that_was_under_way_writes_nothing_after_the_recall(
     monkeypatch.setattr(queries, "reached", meanwhile)
     run_jobs()
     assert written_to(made, people) == []
+
+
+def reachable(count: int) -> list[str]:
+    """So many who can be written to by SMS, and want offers by it."""
+    people = [messages.member(f"139{secrets.randbelow(10**8):08}") for _ in range(count)]
+    for each in people:
+        contacts.change(each, lambda before: msgspec.structs.replace(before, preferences=WILLING))
+    return people
+
+
+def in_states(operator: Operator, send_id: str) -> dict[str, int]:
+    told: dict[str, int] = operator.get(f"{SENDS}/{send_id}").ok()["messages"]
+    return told
+
+
+def test_what_became_of_its_messages_is_told(operator: Operator, outside: Platforms, mall_clock: LocalClock) -> None:
+    messages.to_noon(mall_clock)
+    people = [*reachable(3), bare_member()]
+    made = sent(operator, members=people).ok(202)["send_id"]
+    worker.run_due(lanes=[MANY])
+    assert in_states(operator, made) == {"queued": 4}
+    messages.run()
+    told = operator.get(f"{SENDS}/{made}").ok()
+    assert told["messages"] == {"sent": 3, "dropped": 1}
+    assert (told["media"], told["dropped"]) == ({"sms": {"sent": 3}}, {"opted_out": 1})
+    assert len(outside.took) == 3
+
+
+def test_nothing_goes_out_after_a_recall_was_answered_and_what_waits_drops(
+    operator: Operator, outside: Platforms, mall_clock: LocalClock
+) -> None:
+    messages.to_noon(mall_clock)
+    people = reachable(30)
+    made = sent(operator, members=people).ok(202)["send_id"]
+    worker.run_due(lanes=[MANY])
+
+    def recalled(_: Letter) -> None:
+        if len(outside.took) == 5:
+            operator.post(f"{SENDS}/{made}/recall").ok()
+
+    outside.meanwhile = recalled
+    messages.run()
+    assert len(outside.took) == 6  # the sixth had been reserved before
+    assert in_states(operator, made) == {"sent": 6, "dropped": 24}
+    assert operator.get(f"{SENDS}/{made}").ok()["dropped"] == {"recalled": 24}
+
+
+def test_what_is_held_is_dropped_by_the_recall_before_its_time_comes(
+    operator: Operator, outside: Platforms, mall_clock: LocalClock
+) -> None:
+    messages.to_time(mall_clock, 23 * 3600)
+    made = sent(operator, members=reachable(45)).ok(202)["send_id"]
+    messages.run()
+    assert in_states(operator, made) == {"held": 45}
+    operator.post(f"{SENDS}/{made}/recall").ok()
+    worker.run_due(lanes=[MANY])
+    assert in_states(operator, made) == {"dropped": 45}
+    messages.run(mall_clock, 12 * 3600)
+    assert outside.took == []
 
 
 def test_who_may_write_to_many(operator: Operator) -> None:
