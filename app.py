@@ -87,8 +87,10 @@ def _register_ports() -> None:
     from chalicelib.growth.distribution.links import queries as links
     from chalicelib.growth.groupbuy import ports as groupbuy
     from chalicelib.growth.groupbuy.seats.service import Seating
+    from chalicelib.growth.journeys.observing import service as journeys
     from chalicelib.growth.messaging import ports as messaging
     from chalicelib.growth.messaging.observing import service as noticing
+    from chalicelib.growth.segments import ports as segments
     from chalicelib.growth.segments.asking import service as asking
     from chalicelib.growth.segments.observing import service as observing
     from chalicelib.platform.web import ports as web
@@ -97,22 +99,25 @@ def _register_ports() -> None:
     web.register_gate(sessions.admit)
     orders.register_groups(Seating())
     orders.register_referrers(Referrals())
-    orders.register_observers(observing.Orders(), noticing.Orders())
+    orders.register_observers(observing.Orders(), noticing.Orders(), journeys.Orders())
+    orders.register_placement_observers(journeys.Orders())
     channels.register_ad_report(ads.Tencent())
     channels.register_links(links.is_known)
     channels.register_buyers(buyers.has_bought_before)
     members.register_visitors(touches.Visitors())
     events.register_arrivals(touches.Arrivals())
-    members.register_observers(observing.Members())
+    members.register_observers(observing.Members(), journeys.Members())
     members.register_segments(asking.Shown())
     members.register_correspondence(noticing.Correspondence())
-    events.register_observers(observing.Events())
-    coupons.register_observers(observing.Coupons(), noticing.Coupons())
+    events.register_observers(observing.Events(), journeys.Events())
+    coupons.register_observers(observing.Coupons(), noticing.Coupons(), journeys.Coupons())
     coupons.register_segments(asking.Segments())
     coupons.register_audience_lists(asking.AudienceLists())
     distribution.register_observers(observing.Distributors())
-    groupbuy.register_observers(noticing.Lobbies())
+    segments.register_observers(journeys.Lists())
+    groupbuy.register_observers(noticing.Lobbies(), journeys.Lobbies())
     messaging.register_source("send", noticing.Sends())
+    messaging.register_results(journeys.Results())
     members.register_data_owners(
         lambda: [owner for room in wings.load(WINGS, "personal_data") for owner in room.DATA_OWNERS]
     )

@@ -27,7 +27,7 @@ class TemplateChangeInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     total: Annotated[int, Meta(ge=1, le=TOTAL_MAX)]
     limit_per_member: Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
     valid: Validity
-    how: Annotated[list[How], Meta(min_length=1, max_length=5)]
+    how: Annotated[list[How], Meta(min_length=1, max_length=6)]
     audience: Audience = Audience()
     stacking: Literal["main", "extra"] = "main"
     returns: bool = True

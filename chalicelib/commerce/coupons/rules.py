@@ -23,7 +23,7 @@ from chalicelib.platform.web.types import Id, Label
 Kind = Literal["amount_off", "percent_off", "free_shipping", "exchange"]
 #: An order takes at most one coupon of each place: main, extra (beside a main one), and one for the freight.
 Place = Literal["main", "extra", "freight"]
-How = Literal["claim", "code", "grant", "purchase", "share"]
+How = Literal["claim", "code", "grant", "purchase", "share", "journey"]
 TemplateState = Literal["draft", "published", "paused"]
 CouponState = Literal["unused", "locked", "used", "expired"]
 #: Why a coupon cannot be used for an order: stable words.

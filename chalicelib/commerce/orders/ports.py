@@ -133,3 +133,25 @@ def observers() -> tuple[OrderObserver, ...]:
     if _observers is None:
         raise RuntimeError("no wing has registered its observers of orders")
     return _observers
+
+
+class PlacementObserver(Protocol):
+    """What a wing above makes of an order that is placed."""
+
+    def placed(self, tx: Transaction, order: Order) -> None:
+        """The order is placed: add to `tx` what follows, one action at most and mostly none. It may be called again, as
+        what decides may."""
+
+
+_placement_observers: tuple[PlacementObserver, ...] = ()
+
+
+def register_placement_observers(*observers: PlacementObserver) -> None:
+    """Tell these of placed orders from now on, in this order, and no others."""
+    global _placement_observers
+    _placement_observers = observers
+
+
+def placement_observers() -> tuple[PlacementObserver, ...]:
+    """The registered ones; none unless some were registered."""
+    return _placement_observers

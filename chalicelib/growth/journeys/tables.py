@@ -25,7 +25,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
 from chalicelib.growth.journeys.limits.rules import Received
-from chalicelib.growth.journeys.runs.rules import Guard, Run
+from chalicelib.growth.journeys.runs.rules import Run
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.read import Key
 
@@ -80,9 +80,12 @@ class JourneyRuns(Table):
     wake_shard = UnicodeAttribute(null=True)
     wake_at = UnicodeAttribute(null=True)
     place = UnicodeAttribute(null=True)
-    guard = Document(Guard, null=True)
+    # under "active#": the run, if one is active or parked; how often the member came in, and when they left last
+    active = UnicodeAttribute(null=True)
+    entries = NumberAttribute(null=True)
+    left_at = UnicodeAttribute(null=True)
+    # under "grants", with its version
     received = Document(Received, null=True)
-    #: Of a guard, and of what was got.
     version = NumberAttribute(null=True)
     expires = TTLAttribute(null=True)
 

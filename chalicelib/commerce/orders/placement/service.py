@@ -20,7 +20,7 @@ from chalicelib.commerce.orders.inputs import OrderInput, QuoteInput
 from chalicelib.commerce.orders.jobs import CLOSE_UNPAID
 from chalicelib.commerce.orders.placement import queries, rules
 from chalicelib.commerce.orders.placement.rules import Checkout, Selection
-from chalicelib.commerce.orders.ports import CACHE, groups, referrers
+from chalicelib.commerce.orders.ports import CACHE, groups, placement_observers, referrers
 from chalicelib.commerce.orders.quotes.views import QuoteView, price_changed, quote_view
 from chalicelib.commerce.orders.redemption import service as redemption
 from chalicelib.commerce.orders.rules import Order, OrderLine
@@ -177,6 +177,8 @@ def _transaction(order: Order, checkout: Checkout) -> Transaction:
         carts.take_out(tx, order.member_id, checkout.cart_lines)
     watched = min(order.created_at + timedelta(seconds=WATCH_SECONDS), order.pay_by)
     schedule(tx, CLOSE_UNPAID, order.order_id, watched)
+    for each in placement_observers():
+        each.placed(tx, order)
     if checkout.standing.stale:
         tx.after_commit(forget_stale, order.member_id, checkout.standing.stale)
     tx.after_commit(metrics.add, Metric.ORDERS_PLACED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -42,3 +44,18 @@ class Enter(msgspec.Struct, frozen=True):
 
 
 Effect = Tag | Say | Ask | Enter
+
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def filled(
+    variables: Mapping[str, str], nickname: str, coupon: str, entered_with: Mapping[str, str | int | bool]
+) -> dict[str, str]:
+    """Fill in a message's variables: "{nickname}", "{coupon}" (the name of the coupon that the run gave last), and
+    "{entered.NAME}" (what the event by which the member came in says there). What is not known is ""."""
+    known = {"nickname": nickname, "coupon": coupon}
+    known |= {f"entered.{name}": str(value) for name, value in entered_with.items()}
+    return {
+        name: _PLACEHOLDER.sub(lambda found: known.get(found[1], ""), value) for name, value in variables.items()
+    }  # fmt: skip

@@ -19,8 +19,8 @@ class Reckoned(msgspec.Struct, frozen=True):
 
 
 def reckoned(goal: Goal | None, run: Run, fact: Heard) -> Reckoned | None:
-    """Count what a fact is for the goal; None where it is nothing. Windows are inclusive. What is given back of what was
-    paid before the run began is nothing."""
+    """Count what a fact is for the goal; None where it is nothing. Windows are inclusive. What is given back of what
+    was paid before the run began is nothing."""
     if goal is None or run.goal_until is None or fact.at > run.goal_until:
         return None
     changes: dict[str, Any] = {}

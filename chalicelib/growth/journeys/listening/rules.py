@@ -7,6 +7,8 @@ from datetime import datetime
 import msgspec
 
 ENTERED, LEFT = "segment_entered", "segment_left"
+#: That the member does not want to be chosen by what they do any more: every run that is by that ends.
+PERSONALISED_OFF = "personalised_off"
 
 
 class Listens(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -16,7 +18,7 @@ class Listens(msgspec.Struct, frozen=True, omit_defaults=True):
     segments: list[str] = []
 
 
-class Heard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Heard(msgspec.Struct, frozen=True, omit_defaults=True):
     """That a member did something: `cause` names this very happening, however often it is told. Of coming into a
     segment and leaving it the event is `segment_entered` or `segment_left`, and `segment` says which.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.core import clock
 from chalicelib.customers.members.queries import resolved
-from chalicelib.growth.journeys.runs.rules import Run
+from chalicelib.growth.journeys.runs.rules import Guard, Run
 from chalicelib.growth.journeys.tables import (
     ACTIVE,
     JOURNEY_SHARDS,
@@ -19,20 +19,6 @@ from chalicelib.growth.journeys.tables import (
     run_part,
 )
 from chalicelib.platform.store import read, tallies
-
-#: Which run it is: its member as they were when somebody noted it, its journey, and its own id.
-Which = tuple[str, str, str]
-
-
-def named(which: Which) -> str:
-    """Write down which run it is, as jobs and messages name it."""
-    return "|".join(which)
-
-
-def read_name(text: str) -> Which:
-    """Read which run it is; what else stands behind it is not read."""
-    member_id, journey_id, run_id, *_ = text.split("|")
-    return member_id, journey_id, run_id
 
 
 def find(member_id: str, journey_id: str, run_id: str) -> Run | None:
@@ -84,7 +70,16 @@ def counts(journey_id: str, version: int, consistent: bool = False) -> dict[str,
     return {name: n for name, n in found.items() if n}
 
 
-def guards_of(member_id: str) -> list[JourneyRuns]:
-    """List the guards of a member."""
+def guards_of(member_id: str) -> dict[str, Guard]:
+    """Read the guards of a member, by their parts."""
     where = JourneyRuns.part.startswith(ACTIVE)
-    return list(read.query_all(JourneyRuns, member_id, where=where, consistent=True))
+    items = read.query_all(JourneyRuns, member_id, where=where, consistent=True)
+    return {item.part: guard_of(item) for item in items}
+
+
+def guard_of(item: Any) -> Guard:
+    """Take a guard out of its item (None: the member was never in)."""
+    if item is None:
+        return Guard()
+    left_at = clock.from_stamp(item.left_at) if item.left_at else None
+    return Guard(run_id=item.active or "", entries=int(item.entries or 0), left_at=left_at)

@@ -79,7 +79,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recent: list[Heard] = []
 
 
-class Guard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Guard(msgspec.Struct, frozen=True, kw_only=True):
     """Which run of a journey is the member's active or parked one ("": none), how often they came in, and when they
     left last."""
 
@@ -92,3 +92,18 @@ def arms_of(run: Run) -> list[str]:
     """List the arms that a run counts for."""
     main = CONTROL if run.control else TREATED
     return [main, *(f"{step}:{arm}" for step, arm in run.arms.items())]
+
+
+#: Which run it is: its member as they were when somebody noted it, its journey, and its own id.
+Which = tuple[str, str, str]
+
+
+def name_of(run: Run) -> str:
+    """Write down which run it is, as jobs and messages name it."""
+    return f"{run.member_id}|{run.journey_id}|{run.run_id}"
+
+
+def read_name(text: str) -> Which:
+    """Read which run it is; what else stands behind it is not read."""
+    member_id, journey_id, run_id, *_ = text.split("|")
+    return member_id, journey_id, run_id

@@ -38,12 +38,12 @@ class PurchaseCounted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class TagKept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A tag of the person: since when, whether an operator gave it or a rule, why (of a rule: how often each event had
-    come by then that it asks for, or at least so often), and until when where that is known."""
+    """A tag of the person: since when, whether an operator gave it, a rule or a journey, why (of a rule: how often each
+    event had come by then that it asks for, or at least so often), and until when where that is known."""
 
     name: str
     set_at: datetime
-    by: Literal["operator", "rule"]
+    by: Literal["operator", "rule", "journey"]
     why: str = ""
     evidence: dict[str, int] = {}
     until: datetime | None = None
@@ -103,7 +103,8 @@ def _tag(name: str, tag: Tag) -> TagKept:
     until = instant(tag.until) if tag.until else None
     if tag.by_rule:
         return TagKept(name=name, set_at=instant(tag.at), by="rule", evidence=tag.evidence, until=until)
-    return TagKept(name=name, set_at=instant(tag.at), by="operator", why=tag.why, until=until)
+    by: Literal["operator", "journey"] = "journey" if tag.by.startswith("journey:") else "operator"
+    return TagKept(name=name, set_at=instant(tag.at), by=by, why=tag.why, until=until)
 
 
 def move_of_mine(move: Move, book: Book) -> MoveOfMine:

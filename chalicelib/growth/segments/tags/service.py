@@ -46,6 +46,26 @@ def _by_hand(definition: Definition, now: int, operator: str, reason: str) -> Ta
     return Tag(of=definition.segment_id, at=now, by=f"operator:{operator}", why=reason, until=until)
 
 
+def have(tx: Transaction, member_id: str, name: str, has: bool, by: str, why: str) -> None:
+    """Give the member this tag, or take it away, as part of `tx`, `by` whom ("journey:ID") and why; nothing where no
+    such tag is defined any more, where the member has it, or not, already, or has taken it away themselves. The lists
+    follow in a job."""
+    entry = definitions.book().named(name)
+    if entry is None:
+        return
+    definition = entry.definition
+
+    def changed(traits: Traits, _: Book, now: int) -> Traits:
+        if (name in traits.tags) is has or (has and name in traits.refused):
+            return traits
+        if not has:
+            return without_tags(traits, [name], refused=False)
+        until = now + definition.ttl_days * DAY_MS if definition.ttl_days is not None else 0
+        return with_tag(traits, name, Tag(of=definition.segment_id, at=now, by=by, why=why, until=until))
+
+    happens(tx, member_id, changed)
+
+
 def take_away(member_id: str, name: str | None) -> None:
     """Take this tag away for its member, or all (None): no rule gives it to them again. Raises `not_found`,
     `conflict`."""

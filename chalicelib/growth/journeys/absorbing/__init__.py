@@ -1,0 +1,1 @@
+"""One member's runs becoming another's, who is the same person."""

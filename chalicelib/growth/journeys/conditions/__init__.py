@@ -1,0 +1,1 @@
+"""What branches ask of a member."""

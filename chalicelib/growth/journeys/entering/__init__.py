@@ -1,0 +1,1 @@
+"""Members coming into journeys."""

@@ -1,0 +1,1 @@
+"""Coupons that runs give."""

@@ -1,0 +1,1 @@
+"""What happened to a member, told to their runs."""

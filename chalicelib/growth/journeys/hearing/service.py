@@ -1,0 +1,112 @@
+"""What happened to a member is told to their runs, each under its own number, and to journeys that begin by it. Told
+again, late or in another order, nothing follows from it twice: a run knows what it was told of, and its id follows from
+what it began by."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+import msgspec
+
+from chalicelib.core import clock
+from chalicelib.customers.members.queries import current, resolved
+from chalicelib.customers.members.rules import Profile
+from chalicelib.growth.groupbuy.lobbies.queries import paid_seats
+from chalicelib.growth.journeys.absorbing.service import absorb_all
+from chalicelib.growth.journeys.book import queries as book_queries
+from chalicelib.growth.journeys.book.rules import Book
+from chalicelib.growth.journeys.conditions.queries import Conditions
+from chalicelib.growth.journeys.entering.rules import Cause, chooses_by_behaviour
+from chalicelib.growth.journeys.entering.service import enter
+from chalicelib.growth.journeys.hearing.rules import entry_of
+from chalicelib.growth.journeys.language.rules import OnSegment
+from chalicelib.growth.journeys.listening.rules import PERSONALISED_OFF, Heard
+from chalicelib.growth.journeys.observing.service import tell
+from chalicelib.growth.journeys.runs.queries import runs_of
+from chalicelib.growth.journeys.runs.rules import Run
+from chalicelib.growth.journeys.stepping.rules import Advanced, heard, stopped
+from chalicelib.growth.journeys.stepping.service import found, write
+from chalicelib.growth.segments.standing.queries import is_behavioural
+from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.versioned import TRIES_CROWDED, commit, retry
+
+#: Why a run ends whose member does not want to be chosen by what they do any more.
+NOT_PERSONALISED = "not_personalised"
+#: So many members are told of their lobby in one transaction.
+_SEATS_AT_ONCE = 50
+
+
+def hear(job: Job) -> None:
+    """Tell a member's runs what happened, and let the member come into journeys that begin by it."""
+    member = _who(job.key.partition("|")[0])
+    if member is None:
+        return
+    book = book_queries.book()
+    facts = msgspec.json.decode(job.task.payload["facts"], type=list[Heard])
+    runs = runs_of(member.member_id)
+    for fact in facts:
+        for run in _concerned(runs, book, fact):
+            retry(functools.partial(_tell_run, run, fact), TRIES_CROWDED)
+        for journey_id, cause in _entries(book, fact):
+            enter([member.member_id], journey_id, cause)
+
+
+def hear_lobby(job: Job) -> None:
+    """Tell all who have a paid seat in a lobby what happened to it."""
+    lobby_id = job.key.partition("|")[0]
+    fact = msgspec.json.decode(job.task.payload["fact"], type=Heard)
+    members = list(dict.fromkeys(seat.member_id for seat in paid_seats(lobby_id)))
+    for start in range(0, len(members), _SEATS_AT_ONCE):
+        tx = Transaction()
+        for member_id in members[start : start + _SEATS_AT_ONCE]:
+            tell(tx, member_id, [fact])
+        commit(tx)
+
+
+def _who(member_id: str) -> Profile | None:
+    """Find who a member is by now; what is theirs who became them is theirs first. None for who has left."""
+    member = current(member_id)
+    if member is None and (now := resolved(member_id)) != member_id:
+        member = current(now)
+        if member is not None:
+            absorb_all(member_id, now)
+    if member is not None:
+        for one in member.absorbed:
+            if not one.settled:
+                absorb_all(one.member_id, member.member_id)
+    return member
+
+
+def _concerned(runs: Iterable[Run], book: Book, fact: Heard) -> list[Run]:
+    """The runs that may have to do with the fact, by what their journeys listen to."""
+    if fact.event == PERSONALISED_OFF:
+        return [run for run in runs if run.state != "ended"]
+    names = book.following(fact.segment) if fact.segment else book.listening_to(fact.event)
+    return [run for run in runs if run.journey_id in names]
+
+
+def _tell_run(known: Run, fact: Heard) -> None:
+    there = found((known.member_id, known.journey_id, known.run_id))
+    if there is None:
+        return
+    run, now = there.run, clock.now()
+    advanced: Advanced | None = None
+    if fact.event == PERSONALISED_OFF:
+        entry = there.plan.entry
+        behavioural = isinstance(entry, OnSegment) and is_behavioural(entry.segment)
+        if run.state != "ended" and chooses_by_behaviour(there.plan, run.entered_by, behavioural):
+            advanced = stopped(there.plan, run, now, NOT_PERSONALISED)
+    else:
+        advanced = heard(there.plan, run, now, Conditions(run.member_id), fact, there.paused)
+    if advanced is not None:
+        write(there, advanced)
+
+
+def _entries(book: Book, fact: Heard) -> Iterable[tuple[str, Cause]]:
+    """The journeys that begin by the fact, each with the cause by which."""
+    for journey in book.live():
+        cause = entry_of(book_queries.plan_now(journey), fact)
+        if cause is not None:
+            yield journey.journey_id, cause

@@ -1,0 +1,1 @@
+"""Who is only looked at, to see what journeys bring."""

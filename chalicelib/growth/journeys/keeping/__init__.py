@@ -1,0 +1,1 @@
+"""Writing a run with all that goes with it."""

@@ -1,0 +1,1 @@
+"""What happens in the mall, heard for journeys."""

@@ -1,0 +1,1 @@
+"""Many members coming into a journey, step by step."""

@@ -1,0 +1,1 @@
+"""How members stand by all that is defined, for the wings above."""
