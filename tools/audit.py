@@ -48,6 +48,8 @@ from chalicelib.growth.distribution.checks import audit as audit_distribution
 from chalicelib.growth.groupbuy.checks import audit as audit_lobbies
 from chalicelib.growth.groupbuy.lottery.checks import Drawing
 from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
+from chalicelib.growth.journeys.checks import Records as JourneyRecords
+from chalicelib.growth.journeys.checks import audit as audit_journeys
 from chalicelib.growth.messaging.checks import Records as MessageRecords
 from chalicelib.growth.messaging.checks import audit as audit_messages
 from chalicelib.growth.payouts.checks import Transfer, audit_withdrawals
@@ -106,6 +108,7 @@ class Books(msgspec.Struct, frozen=True):
     transfers: list[Transfer] | None = None
     payouts: Mapping[int, WithdrawalRules | None] = {}
     jobs: list[Difference] = []
+    journeys: JourneyRecords = JourneyRecords()
 
     def differences(self) -> list[Difference]:
         """Everything that does not agree."""
@@ -130,6 +133,7 @@ class Books(msgspec.Struct, frozen=True):
             + counted
             + members
             + audit_segments(self.segments, self.at)
+            + audit_journeys(self.journeys)
             + audit_members(self.members)
             + audit_messages(self.messages, self.at)
             + (self.jobs if self.at else [])
@@ -184,7 +188,8 @@ def agrees(environment: Mapping[str, str], sandbox_url: str | None) -> bool:
         f"{len(books.lobbies)} lobbies, {len(books.coupons)} coupons of {len(books.templates)} templates, "
         f"{len(books.accounts.balances)} balances, {len(books.distribution.commissions)} commissions, "
         f"{len(books.withdrawals)} withdrawals, {len(books.segments.rows)} places in segments, "
-        f"{len(books.messages.messages)} messages"
+        f"{len(books.messages.messages)} messages, "
+        f"{len(books.journeys.runs)} runs of journeys"
     )
     if books.payments is not None:
         compared += f", {len(books.payments)} payments, {len(books.refunds or [])} refunds"
@@ -246,6 +251,7 @@ def read(sandbox_url: str | None) -> Books:
         distribution=growth_books.distribution(),
         drawings=growth_books.drawings(),
         segments=growth_books.segments(coupons, orders),
+        journeys=growth_books.journeys(),
         members=growth_books.members(),
         messages=growth_books.messages(),
         terms=_terms(coupons),

@@ -1,4 +1,4 @@
-"""What the growth wings keep, read whole for the audit: distribution, lobbies' draws, segments, messages."""
+"""What the growth wings keep, read whole for the audit: distribution, lobbies' draws, segments, messages, journeys."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from chalicelib.customers.members.rules import Profile, former_ids
 from chalicelib.growth.distribution.checks import Records
 from chalicelib.growth.distribution.distributors.checks import BindingRecord
 from chalicelib.growth.groupbuy.lottery.checks import Drawing
+from chalicelib.growth.journeys.checks import GuardRecord, RunRecord
+from chalicelib.growth.journeys.checks import Records as JourneyRecords
 from chalicelib.growth.messaging.checks import Records as MessageRecords
 from chalicelib.growth.segments.checks import Count, Known, Row
 from chalicelib.growth.segments.checks import Records as SegmentRecords
@@ -239,3 +241,28 @@ def _lunar_birthdays(profile: Profile) -> list[date]:
         solar = Lunar.fromYmd(year, born.month, day).getSolar()
         found.append(date(solar.getYear(), solar.getMonth(), solar.getDay()))
     return found
+
+
+def journeys() -> JourneyRecords:
+    """Read the runs of all members with their guards, and what is counted of each version."""
+    from chalicelib.growth.journeys.runs.queries import counts, guard_of
+    from chalicelib.growth.journeys.tables import ACTIVE, RUN, JourneyCounts, JourneyRuns, guard_key
+    from chalicelib.platform.store import tools
+
+    items = list(tools.scan(JourneyRuns))
+    runs = [item for item in items if item.part.startswith(RUN)]
+    versions = {tuple(raw["journey"]["S"].split("#")) for raw in tools.scan_raw(JourneyCounts)}
+    return JourneyRecords(
+        runs=[
+            RunRecord(
+                item.run, guard_key(item.member_id, item.run.journey_id, item.run.key)[1][1], item.wake_at,
+                item.place is not None,
+            )
+            for item in runs
+        ],
+        guards=[
+            GuardRecord(item.member_id, item.part, guard_of(item)) for item in items if item.part.startswith(ACTIVE)
+        ],
+        counts={(one, int(number)): counts(one, int(number), consistent=True) for one, number in versions},
+        stamps={item.run.run_id: clock.stamp(item.run.wake) for item in runs if item.run.wake is not None},
+    )  # fmt: skip

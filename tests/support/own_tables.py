@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chalicelib.commerce.catalogue.search import queries as search
+from chalicelib.growth.journeys.book import queries as journeys
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.platform.store import cache, tools
 from chalicelib.platform.store.base import Table, call, hash_key, range_key
@@ -42,6 +43,7 @@ def _forget() -> None:
     cache._entries.clear()
     search._decoded.clear()
     definitions.forget()
+    journeys.forget()
 
 
 def snapshot(tables: Sequence[type[Table]]) -> Snapshot:

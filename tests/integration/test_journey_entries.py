@@ -1,0 +1,204 @@
+"""Coming into journeys: once for a cause, one run at a time, by the clock, by days, and only who is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import time, timedelta
+
+import msgspec
+import pytest
+
+from chalicelib.core import clock, ids
+from chalicelib.customers.members import service as members
+from chalicelib.customers.members.queries import current
+from chalicelib.customers.members.rules import Birthday
+from chalicelib.growth.journeys.entering.rules import Cause
+from chalicelib.growth.journeys.entering.service import enter
+from chalicelib.growth.journeys.holdout.rules import is_control, is_held_out, person_of
+from chalicelib.growth.journeys.jobs import BEGIN_DAY
+from chalicelib.growth.journeys.runs.queries import runs_of
+from chalicelib.growth.journeys.settings import HOLDOUT, HoldoutRules
+from chalicelib.platform.jobs.daily import following
+from chalicelib.platform.jobs.queue import owe_once
+from tests.support.distribution import bare_member
+from tests.support.journey_mall import JourneyMall, opened
+
+REST = {"rest": {"wait": {"days": 2}}}
+
+
+@pytest.fixture(scope="module")
+def world(dynamodb: str) -> Iterator[JourneyMall]:
+    with opened("journey-entries") as mall:
+        yield mall
+
+
+def test_of_fifty_at_once_one_comes_in(world: JourneyMall) -> None:
+    journey_id, member_id = world.journey(REST), bare_member()
+    with ThreadPoolExecutor(50) as pool:
+        done = list(pool.map(lambda _: world.enter(journey_id, member_id)[0], range(50)))
+    assert sorted(done) == ["active"] * 49 + ["entered"]
+    assert world.active(member_id, journey_id).entered_by == "api"
+    assert world.counted(journey_id)["entered"] == 1
+    world.check()
+
+
+def test_a_cause_lets_in_once_however_often_it_is_told(world: JourneyMall) -> None:
+    journey_id, member_id = world.journey(REST, re_entry={"max": 3}), bare_member()
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda _: world.enter(journey_id, member_id, cause="the same")[0], range(8)))
+    assert done == ["entered"] * 8
+    world.wait(days=3)
+    assert world.enter(journey_id, member_id, cause="the same") == ["entered"]  # and nothing follows
+    assert [run.state for run in runs_of(member_id, journey_id)] == ["ended"]
+    assert world.enter(journey_id, member_id) == ["entered"]
+    world.wait(days=3)
+    assert world.enter(journey_id, member_id, member_id) == ["entered", "entered"]
+    world.wait(days=3)
+    assert world.enter(journey_id, member_id) == ["re_entry"]
+    assert world.counted(journey_id)["entered"] == 3
+    world.check()
+
+
+def test_who_has_left_may_come_again_after_some_days(world: JourneyMall) -> None:
+    journey_id, member_id = world.journey(REST, re_entry={"after_days": 5}), bare_member()
+    world.enter(journey_id, member_id)
+    world.wait(days=6)
+    assert world.enter(journey_id, member_id) == ["re_entry"]
+    world.wait(days=2)
+    assert world.enter(journey_id, member_id) == ["entered"]
+
+
+def test_a_key_tells_runs_apart(world: JourneyMall) -> None:
+    journey_id = world.journey(REST, entry={"event": "product_view", "key": "product_id"})
+    member_id = bare_member()
+    for product_id in ("p1", "p2", "p1", "k" * 200):
+        world.hear(member_id, "product_view", product_id=product_id, **{"from": "home"})
+        world.wait(seconds=2)
+    assert sorted(run.key for run in runs_of(member_id, journey_id)) == sorted(["p1", "p2", "k" * 200])
+    world.wait(days=3)
+    world.check()
+
+
+def test_audience_and_exclude_say_for_whom_it_is(world: JourneyMall) -> None:
+    seen = world.live({"event": "category_view", "within_days": 30, "op": ">=", "count": 1})
+    wanted, other = bare_member(), bare_member()
+    world.hear(wanted, "category_view", category_id="c1")
+    only, but = world.journey(REST, audience=seen), world.journey(REST, exclude=seen)
+    assert world.enter(only, wanted, other) == ["entered", "excluded"]
+    assert world.enter(but, wanted, other) == ["excluded", "entered"]
+    world.check()
+
+
+def test_who_is_blocked_or_gone_does_not_come_in(world: JourneyMall) -> None:
+    journey_id, blocked = world.journey(REST), bare_member()
+    members.block(blocked, "spam")
+    assert world.enter(journey_id, blocked, "m" + "a" * 24) == ["excluded", "gone"]
+
+
+def test_before_its_time_and_after_it_nobody_comes_in(world: JourneyMall) -> None:
+    now = clock.now()
+    span = {"starts_at": (now + timedelta(days=1)).isoformat(), "ends_at": (now + timedelta(days=2)).isoformat()}
+    journey_id, member_id = world.journey(REST, **span), bare_member()
+    assert world.enter(journey_id, member_id) == ["paused"]
+    world.wait(days=1)
+    assert world.enter(journey_id, member_id) == ["entered"]
+    world.wait(days=1)
+    assert world.enter(journey_id, bare_member()) == ["paused"]
+
+
+def test_controls_are_drawn_by_the_person_and_nothing_is_done_with_them(world: JourneyMall) -> None:
+    _, tag = world.tag()
+    journey_id = world.journey(
+        {"mark": {"tag": tag}}, control_percent=50, goal={"event": "order_paid", "within_days": 2}
+    )  # fmt: skip
+    crowd = [bare_member() for _ in range(40)]
+    outcomes = dict(zip(crowd, world.enter(journey_id, *crowd), strict=True))
+    drawn = {}
+    for one in crowd:
+        profile = current(one)
+        assert profile is not None
+        drawn[one] = "control" if is_control(person_of(profile), journey_id, 50) else "entered"
+    assert outcomes == drawn and set(drawn.values()) == {"control", "entered"}
+    world.wait(days=1)
+    tagged = [one for one in crowd if tag in world.phone(one).get("/v1/me").ok()["tags"]]
+    assert sorted(tagged) == sorted(one for one in crowd if drawn[one] == "entered")
+    world.wait(days=2)
+    counted, controls = world.counted(journey_id), sum(one == "control" for one in drawn.values())
+    assert (counted["n|control"], counted["ended|control"]) == (controls, controls)
+    assert counted["n|treated"] == counted["ended|done"] == 40 - controls
+    world.check()
+
+
+def test_some_are_held_out_of_all_journeys(world: JourneyMall) -> None:
+    HOLDOUT.change(HoldoutRules(percent=10))
+    try:
+        journey_id = world.journey(REST)
+        crowd = [bare_member() for _ in range(60)]
+        outcomes = dict(zip(crowd, world.enter(journey_id, *crowd), strict=True))
+        profiles = [one for one in map(current, crowd) if one is not None]
+        held = [one.member_id for one in profiles if is_held_out(person_of(one), clock.now(), 10)]
+        assert [one for one in crowd if outcomes[one] == "control"] == held
+        assert world.counted(journey_id).get("holdout", 0) == len(held)
+    finally:
+        HOLDOUT.change(HoldoutRules())
+
+
+def test_a_cron_line_lets_a_segment_in_each_time(world: JourneyMall) -> None:
+    segment_id = world.live({"event": "cart_view", "within_days": 30, "op": ">=", "count": 1})
+    member_id = bare_member()
+    world.hear(member_id, "cart_view")
+    world.wait(seconds=5)
+    journey_id = world.journey(
+        {"rest": {"wait": {"hours": 1}}}, entry={"schedule": "30 9 * * *", "audience": segment_id},
+        re_entry={"max": 10},
+    )  # fmt: skip
+    world.wait(days=3)
+    runs = runs_of(member_id, journey_id)
+    local = [run.entered_at.astimezone(clock.SHANGHAI) for run in runs]
+    assert len(runs) == 3 and all((one.hour, one.minute) == (9, 30) for one in local)
+    world.set_state(journey_id, "paused")
+    world.wait(days=2)
+    world.set_state(journey_id, "live")
+    world.wait(days=1)
+    assert len(runs_of(member_id, journey_id)) == 4
+    world.check()
+
+
+def test_birthdays_and_days_since_joining_let_in_at_their_time(world: JourneyMall) -> None:
+    soon = clock.now().astimezone(clock.SHANGHAI) + timedelta(days=2)
+    born, other = bare_member(), bare_member()
+    birthday = Birthday(month=soon.month, day=soon.day)
+    members.change_profile(born, lambda before, _: msgspec.structs.replace(before, birthday=birthday))
+    ahead = world.journey(REST, entry={"date": "birthday", "offset_days": -1, "time": "10:00"})
+    after = world.journey(REST, entry={"date": "joined", "offset_days": 1, "time": "08:00"})
+    for _ in range(3):
+        owe_once(BEGIN_DAY, "daily", following(clock.now(), time(0)))
+        world.wait(days=1)
+    run = world.run(born, ahead)
+    at = run.entered_at.astimezone(clock.SHANGHAI)
+    assert (at.date(), at.hour) == ((soon - timedelta(days=1)).date(), 10)
+    assert runs_of(other, ahead) == []
+    assert world.run(other, after).entered_at.astimezone(clock.SHANGHAI).hour == 8
+    world.check()
+
+
+def test_a_step_lets_into_another_journey(world: JourneyMall) -> None:
+    other = world.journey(REST)
+    journey_id, member_id = world.journey({"go": {"enter": {"journey": other}}}), bare_member()
+    world.enter(journey_id, member_id)
+    world.wait(seconds=2)
+    assert world.run(member_id, other).entered_by == "enter"
+    world.check()
+
+
+def test_two_causes_race_for_one_member_in_a_crowd(world: JourneyMall) -> None:
+    journey_id = world.journey(REST)
+    crowd = [bare_member() for _ in range(30)]
+    causes = [Cause(by="api", cause=ids.new("")) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda cause: enter(crowd, journey_id, cause), causes))
+    for one in crowd:
+        assert sorted(outcome[one] for outcome in done) == ["active"] * 3 + ["entered"]
+    assert world.counted(journey_id)["entered"] == 30
+    world.check()
