@@ -243,6 +243,10 @@ CODES: dict[str, Meaning] = {
     "already_merged": Meaning(409, "两个账号已是同一会员", "The two are one member already"),
     "two_logins": Meaning(409, "两个会员各有登录", "Both members have a login of their own"),
     "in_use": Meaning(409, "还有地方在使用", "Something still names this"),
+    # journeys
+    "journey_invalid": Meaning(422, "旅程还不能发布", "The journey cannot be published like this"),
+    "nothing_to_publish": Meaning(409, "没有可发布的修改", "There is nothing to publish"),
+    "not_running": Meaning(409, "旅程当前状态不允许该操作", "The journey's state does not allow this"),
     "difference_closed": Meaning(409, "该差异已处理", "This difference was closed before"),
     "job_not_dead": Meaning(404, "未找到该失败任务", "There is no such dead job"),
 }

@@ -1,0 +1,1 @@
+"""Journeys that the mall brings with it, to be copied and edited."""

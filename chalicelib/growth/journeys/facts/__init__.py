@@ -1,0 +1,1 @@
+"""What journeys hear of, and what each fact says of itself."""

@@ -1,0 +1,1 @@
+"""The ways through a journey, and from one journey into another."""

@@ -1,0 +1,1 @@
+"""What the mall has that a journey may name."""
