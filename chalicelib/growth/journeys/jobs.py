@@ -31,3 +31,10 @@ FOLLOW_SCHEDULE = handles("journeys.follow_schedule", f"{_WALKING}:follow_schedu
 BEGIN_DAY = daily("journeys.begin_day", f"{_WALKING}:begin_day", time(0, 0), MANY)
 #: What was left undone: passes whose job is gone, and runs that failed.
 LOOK_AFTER = daily("journeys.look_after", f"{_WAKING}:look_after", time(3, 45), MANY)
+
+#: Walks through those who are in a journey, shard by shard; members of an audience whom an operator lets in.
+MOVE = handles("journeys.move", "chalicelib.growth.journeys.moving.service:move_on", MANY)
+ENROL = handles("journeys.enrol", "chalicelib.growth.journeys.enrolling.service:enrol_on", MANY)
+#: Journeys that end with the last who is in them.
+END_EMPTY = daily("journeys.end_empty", "chalicelib.growth.journeys.moving.service:end_those_that_are_empty",
+                  time(4, 0), MANY)  # fmt: skip

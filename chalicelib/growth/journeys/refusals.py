@@ -114,6 +114,28 @@ HOW_AGAIN = Reason("how_again", "{step}：请写明 after_days 或 max", "{step}
 ENDS_FIRST = Reason("journey_ends_first", "{step}：应晚于 starts_at", "{step}: it must be after starts_at")
 ENDED_ALREADY = Reason("journey_ended_already", "{step}：已经过去", "{step}: it is over")
 
+# what operators ask for
+TOO_MANY_JOURNEYS = Reason("too_many_journeys", "旅程总数最多 {limit} 个", "a mall has at most {limit} journeys")
+NO_SUCH_BUILT_IN = Reason("no_such_built_in", "没有“{named}”这个内置旅程", "no journey is built in as {named}")
+NO_SUCH_SLOT = Reason("no_such_slot", "这个内置旅程没有“{slot}”", "the built-in journey has no slot {slot}")
+SLOT_DIFFERS = Reason(
+    "slot_differs",
+    "“{slot}”要选减 {percent}% 的折扣券",
+    "{slot} wants a coupon of {percent} percent off",
+)
+NO_SUCH_VERSION = Reason("no_such_version", "旅程没有版本 {version}", "the journey has no version {version}")
+VERSION_HOLDS = Reason("version_holds", "版本 {version} 就是当前版本", "version {version} is the one that holds")
+MOVE_UNDER_WAY = Reason(
+    "move_under_way",
+    "这个旅程的会员正在迁移，请稍后再试",
+    "its members are being taken over; try again in a while",
+)
+NO_STEP_THERE = Reason("no_step_there", "没有“{named}”这个步骤", "there is no step {named}")
+WHO_ENTERS = Reason(
+    "who_enters", "请在 members、audience_id 中选且只选一项", "name exactly one of members and audience_id"
+)
+NO_SUCH_RUN = Reason("no_such_run", "没有这次旅程", "there is no such run")
+
 FIELDS: Labels = {
     "entry": ("入口", "entry"),
     "steps": ("步骤", "steps"),

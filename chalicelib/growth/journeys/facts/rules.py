@@ -34,6 +34,7 @@ FACTS: dict[str, dict[str, Prop]] = {
     "lobby_lacks_one": _LOBBY,
     "lobby_succeeded": _LOBBY,
     "lobby_failed": _LOBBY,
+    "tag_added": _said(tag="text"),
 }
 _NAMED = "{", "}"
 

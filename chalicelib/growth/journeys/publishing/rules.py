@@ -6,6 +6,7 @@ Each fault names its place (`steps.<id>`, `entry`, `exits[0]`) and says why; wha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from chalicelib.core.errors import FieldError, MallError
@@ -14,6 +15,7 @@ from chalicelib.growth.journeys.built_in.rules import open_slots
 from chalicelib.growth.journeys.facts.rules import entry_props, faults_of_events
 from chalicelib.growth.journeys.language.rules import Again, OnSchedule, OnSegment, Plan
 from chalicelib.growth.journeys.paths.rules import reached, ring_of, rounds_without_wait
+from chalicelib.growth.journeys.schedules.rules import cron_of
 from chalicelib.growth.journeys.steps.rules import (
     Branch,
     EnterStep,
@@ -97,6 +99,8 @@ def _of_parts(plan: Plan, there: Surroundings) -> Iterator[FieldError]:
         segments.append((part_place("entry"), plan.entry.segment))
     elif isinstance(plan.entry, OnSchedule) and not slots:
         segments.append((part_place("entry"), plan.entry.audience))
+    if isinstance(plan.entry, OnSchedule) and not _comes(plan.entry, there.now):
+        yield part_place("entry").fault(why.BAD_SCHEDULE)
     for at, one in enumerate(plan.exits):
         segments += [(part_place("exits", at), one.segment), (part_place("exits", at), one.left)]
     yield from _missing_segments(segments, there)
@@ -108,6 +112,12 @@ def _of_parts(plan: Plan, there: Surroundings) -> Iterator[FieldError]:
             yield part_place("ends_at").fault(why.ENDS_FIRST)
         elif definition.ends_at <= there.now:
             yield part_place("ends_at").fault(why.ENDED_ALREADY)
+
+
+def _comes(entry: OnSchedule, now: datetime) -> bool:
+    """Whether the schedule names a time that ever comes."""
+    cron = cron_of(entry.schedule)
+    return cron is not None and cron.next_after(now) is not None
 
 
 def _missing_segments(named: list[tuple[Place, str | None]], there: Surroundings) -> Iterator[FieldError]:

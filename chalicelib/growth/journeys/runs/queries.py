@@ -65,7 +65,8 @@ def _key(raw: read.Raw) -> tuple[str, str]:
 
 def counts(journey_id: str, version: int, consistent: bool = False) -> dict[str, int]:
     """Sum what is counted of a version: `entered`, `parked`, `ended|<reason>`, `in|<step>`, `out|<step>`, `n|<arm>`,
-    `conv|<arm>`, `gmv|<arm>`, `gmv2|<arm>`, `goal|<step>`, `grants|<outcome>`, `holdout`."""
+    `conv|<arm>`, `gmv|<arm>`, `gmv2|<arm>`, `goal|<step>`, `grants|<outcome>`,
+    `given|<step>`, `holdout`."""
     found = tallies.read(JourneyCounts, count_keys(journey_id, version), consistent)
     return {name: n for name, n in found.items() if n}
 

@@ -293,6 +293,8 @@ def granted(plan: Plan, run: Run, now: datetime, holds: Holds, outcome: str, pau
     going.count(f"in|{run.step}")
     going.count(f"out|{run.step}")
     going.count(f"grants|{outcome}")
+    if outcome == "given":
+        going.count(f"given|{run.step}")
     going.arrive(getattr(step, "next", None))
     return going.advanced()
 

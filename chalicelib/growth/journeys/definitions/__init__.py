@@ -1,0 +1,1 @@
+"""Journeys as operators write and publish them, let them rest and end them."""

@@ -1,0 +1,1 @@
+"""Members whom an operator lets come in."""

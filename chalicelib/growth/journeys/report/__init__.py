@@ -1,0 +1,1 @@
+"""What became of those who came in, and whether the journey helped."""

@@ -1,0 +1,1 @@
+"""Taking the runs of one version over into another: tried first, then done."""

@@ -1,0 +1,1 @@
+"""Runs as operators look at them, and end them."""
