@@ -10,14 +10,18 @@ import json
 import logging
 import secrets
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from chalicelib.core import clock
+from chalicelib.core import clock, ids
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.tables import identity_id
+from chalicelib.growth.messaging.tasks.rules import NewTask
+from chalicelib.growth.messaging.tasks.service import open_task
 from chalicelib.platform.store import tools
+from chalicelib.platform.store.transaction import Transaction
 from local.client import Client, Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from tests.support.distribution import completed, distributor, pay, run_jobs, set_rules
@@ -29,7 +33,7 @@ from tests.support.withdrawals import set_rules as set_withdrawal_rules
 DAY = 86400
 #: Operators' calls about members, what they ordered, and what they earned.
 ABOUT_PERSONS = tuple(
-    f"/v1/admin/{what}" for what in ("members/", "merges", "orders/", "distributors/", "withdrawals/")
+    f"/v1/admin/{what}" for what in ("members/", "merges", "orders/", "distributors/", "withdrawals/", "tasks/")
 )
 
 _AN_ID = "an id: something of that id is looked for, and nothing is kept where there is none"
@@ -59,6 +63,10 @@ LISTED = {
     "lines[].sku_id": _AN_ID,
     "carrier": "one of a list",
     "tier": _AN_ID,
+    "quiet.from": "a time of day",
+    "quiet.until": "a time of day",
+    "results[].template_id": _AN_ID,
+    "outcome": "one of those that the task can have",
     "pictures[]": "the address of an upload of theirs and of nothing else: that it goes is in test_uploads.py",
 }
 #: Fields that are kept where another one is, whose flow is told elsewhere.
@@ -271,6 +279,20 @@ def sell(operator: Operator, shopper: Shopper, planting: Planting, mall_clock: L
     planting.send(operator, "POST", path, {}, "reason", member_id=shopper.member_id).ok()
 
 
+def called(operator: Operator, shopper: Shopper, planting: Planting) -> None:
+    """What staff are to say to the shopper, and write of what came of it."""
+    done, cancelled = (ids.new("tk") for _ in range(2))
+    for task_id in (done, cancelled):
+        tx = Transaction()
+        due_at = clock.now() + timedelta(hours=1)
+        said = {"title": planting.mark(), "script": planting.mark(), "source": "journey:j1"}
+        open_task(tx, NewTask(task_id=task_id, member_id=shopper.member_id, due_at=due_at, **said))
+        tx.commit()
+    one = "/v1/admin/tasks/{task_id}/"
+    planting.send(operator, "POST", f"{one}done", {"outcome": "reached"}, "note", task_id=done).ok()
+    planting.send(operator, "POST", f"{one}cancel", {}, "note", task_id=cancelled).ok()
+
+
 def same_person(operator: Operator, shopper: Shopper, planting: Planting, mall_clock: LocalClock) -> None:
     """What operators write as they hold the shopper and others for one person, or not, or no more."""
     asked = {"from": shopper.member_id, "force": True}
@@ -315,11 +337,14 @@ def test_nothing_that_a_person_or_an_operator_about_them_wrote_is_left(
         tag_id = operator.post("/v1/admin/tags", {"name": "茶友"}).ok(201)["tag_id"]
         tags = "/v1/admin/members/{member_id}/tags"
         planting.send(operator, "POST", tags, {"add": ["茶友"]}, "reason", member_id=shopper.member_id).ok()
+        called(operator, shopper, planting)
         same_person(operator, shopper, planting, mall_clock)
         block = "/v1/admin/members/{member_id}/block"
         planting.send(operator, "POST", block, {}, "reason", member_id=shopper.member_id).ok()
         assert planting.planted == every_text(operator)
-        assert {"Orders", "Members", "Withdrawals", "Links", "LedgerEntries"} <= found_in(planting.marks).keys()
+        assert {"Orders", "Members", "Withdrawals", "Links", "LedgerEntries", "Tasks"} <= found_in(
+            planting.marks
+        ).keys()
         operator.delete(f"/v1/admin/tags/{tag_id}").ok(204)
         shopper.log_in()
         leave(shopper)
