@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from chalicelib.growth.journeys.goals.rules import MONEY
 from chalicelib.growth.journeys.language.rules import OnEvent, Plan
 from chalicelib.growth.journeys.listening.rules import Listens
 from chalicelib.growth.journeys.rules import Journey
@@ -43,8 +44,9 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listens_of(plan: Plan) -> Listens:
-    """Say what a version listens to."""
-    return Listens(sorted(set(plan.events())), sorted(set(plan.segments())))
+    """Say what a version listens to: for a goal also to what is paid."""
+    money = MONEY if plan.goal is not None else ()
+    return Listens(sorted({*plan.events(), *money}), sorted(set(plan.segments())))
 
 
 def united(several: Iterable[Listens]) -> Listens:

@@ -10,6 +10,9 @@ from chalicelib.growth.journeys.language.rules import Goal, matches
 from chalicelib.growth.journeys.listening.rules import ENTERED, LEFT, Heard
 from chalicelib.growth.journeys.runs.rules import CONTROL, Run, arms_of
 
+#: What says how much is paid while a goal counts, whatever the goal itself is.
+MONEY = ("order_paid", "order_refunded")
+
 
 class Reckoned(msgspec.Struct, frozen=True):
     """What is another of the run, and what is counted of the journey."""
