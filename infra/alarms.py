@@ -110,6 +110,13 @@ def alarms(stage: str, workers: int) -> dict[str, Alarm]:
             "A segment or tag cannot be read by this version of the mall, and is not decided",
             Metric.DEFINITIONS_UNREADABLE, 1,
         ),
+        "MessagesFailed": own(
+            "A platform refuses messages for a fault of the mall's: a template, a signature, a right that was taken",
+            Metric.MESSAGES_FAILED, 1, seconds=15 * _MINUTE,
+        ),
+        "MessagesUnknown": own(
+            "Of many messages nobody knows whether they were sent", Metric.MESSAGES_UNKNOWN, 20, seconds=15 * _MINUTE
+        ),
         "BillsDiffer": own("WeChat's bills of a day and the journal do not agree", Metric.BILLS_DIFFER, 1),
     }  # fmt: skip
     for lane in LANES:
@@ -172,6 +179,7 @@ def _widgets(stage: str) -> list[Json]:
         ("Oldest due job, s", "Maximum", [own(Metric.JOB_LAG, "Lane", lane.name) for lane in LANES]),
         ("Jobs: dead, failed, waiting; refunds stuck", "Sum",
          [*map(own, (Metric.JOBS_DEAD, Metric.JOBS_FAILED, Metric.REFUNDS_STUCK)), each(Metric.JOBS_WAITING, "Kind")]),
+        ("Messages: refused, unknown", "Sum", [own(Metric.MESSAGES_FAILED), own(Metric.MESSAGES_UNKNOWN)]),
         ("Differences: in the books, with the bills", "Sum", [own(Metric.BOOKS_DIFFER), own(Metric.BILLS_DIFFER)]),
         ("Functions: errors", "Sum", [["AWS/Lambda", "Errors", "FunctionName", name] for name in functions]),
         ("Functions: duration, ms", "p99", [["AWS/Lambda", "Duration", "FunctionName", name] for name in functions]),
