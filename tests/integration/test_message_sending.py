@@ -21,7 +21,9 @@ from chalicelib.growth.messaging.rules import Choices, Form, Message, Preference
 from chalicelib.growth.messaging.sending import service as sending
 from chalicelib.growth.messaging.sending.queries import day_now, spent_on
 from chalicelib.growth.messaging.settings import CAPS, MEDIA
+from chalicelib.growth.messaging.tasks.tables import Tasks
 from chalicelib.platform.jobs.job import LEASE_SECONDS
+from chalicelib.platform.store import tools
 from chalicelib.platform.store.transaction import Transaction
 from local.clock import LocalClock
 from tests.support.messages import (
@@ -289,3 +291,27 @@ def test_what_waits_can_be_called_back(outbox: Platforms, told: Told) -> None:
     run()
     assert outbox.took == []
     assert told.ends == ["r3 dropped recalled"]
+
+
+def test_a_call_is_a_task_of_the_staff_and_counts_for_caps(outbox: Platforms, told: Told, sets: Any) -> None:
+    sets(CAPS, CapRules(caps=[Cap(media=["call"], max=1, per="7d")]))
+    made, who = template(media=["call"], text="请联系客户，谈谈{product}"), member()
+    ids = [queue(asked(made.template_id, who, run="r4")) for _ in range(2)]
+    run()
+    assert sorted(state(one) for one in ids) == ["dropped:capped", "sent"]
+    assert outbox.took == []
+    assert sorted(told.ends) == ["r4 dropped capped", "r4 sent"]
+    [task] = [item.task for item in tools.scan(Tasks) if item.member_id == who]
+    assert (task.script, task.state, task.run) == ("请联系客户，谈谈茶", "open", "r4")
+    assert queries.counts("journey:j1")["call|sent"] == 1
+
+
+def test_a_source_that_wants_it_no_more_has_it_dropped(outbox: Platforms, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Recalled:
+        def stands(self, tx: Transaction, message: Message) -> bool:
+            return False
+
+    monkeypatch.setitem(ports._sources, "plan", Recalled())
+    one = queue(asked(template().template_id, member(), source="plan:p1"))
+    run()
+    assert (state(one), outbox.took) == ("dropped:recalled", [])
