@@ -16,6 +16,7 @@ from chalicelib.growth.messaging.sending import service as sending
 from chalicelib.platform.jobs import worker
 from local.clock import LocalClock
 from local.jobs import all_jobs
+from tests.support.merging import redirect
 from tests.support.messages import (
     Platforms,
     asked,
@@ -80,6 +81,28 @@ def test_of_an_opt_out_and_a_send_one_comes_first(
     run()
     assert state(one) == "dropped:opted_out"
     assert outbox.took == []
+
+
+def test_who_becomes_another_in_that_moment_is_looked_at_again(
+    outbox: Platforms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former, who = member(), member()
+    made = template().template_id
+    queue(asked(made, who))
+    run()
+    one = queue(asked(made, former))
+    looked, moved = sending.look, []
+
+    def slowly(message: object) -> object:
+        seen = looked(message)  # type: ignore[arg-type]
+        if not moved:
+            moved.append(redirect(former, who))
+        return seen
+
+    monkeypatch.setattr(sending, "look", slowly)
+    run()
+    assert state(one) == "dropped:capped"  # the one person has had an SMS
+    assert len(outbox.took) == 1
 
 
 def test_nothing_goes_out_after_the_answer_to_an_opt_out(outbox: Platforms, mall_clock: LocalClock) -> None:

@@ -244,6 +244,16 @@ def test_a_fault_of_ours_fails_and_one_of_theirs_is_unknown_for_ever(outbox: Pla
     assert state(unknown) == "delivered"
 
 
+def test_a_merchant_may_prefer_twice_to_not_at_all(outbox: Platforms, mall_clock: LocalClock, sets: Any) -> None:
+    sets(MEDIA, MediaRules(resend_unknown=True))
+    faults: list[Refusal | None] = [Refusal("no_reply", outcome_unknown=True), None]
+    outbox.refuses = lambda _: faults.pop(0)
+    one = queue(asked(template().template_id, member()))
+    run()
+    run(mall_clock, 60)
+    assert (state(one), outbox.of(one)) == ("sent", ["sms", "sms"])
+
+
 def test_who_dies_in_the_middle_leaves_it_unknown(outbox: Platforms, mall_clock: LocalClock) -> None:
     class Dead(BaseException):
         pass

@@ -3,7 +3,7 @@
 | who asks | how | units |
 |---|---|---|
 | queue a message | Update that leaves what is there, with its 2 indexes; a job | 2 WRU per KB, 4, 2 |
-| send it | Get message, Query (member) in `contacts`, Get profile; Put message and contact in one transaction; after the call Put message, and add to a counter | 3 RRU, 4 WRU, 4 WRU |
+| send it | Get message, Query (member) in `contacts`, Get profile; Put message and contact in one transaction, which holds that the member is there; after the call Put message, and add to a counter | 3 RRU, 6 WRU, 4 WRU |
 | the same of a subscribe message | + Update an allowance | + 2 WRU |
 | the same of an SMS | + Update one of the day's shards; Put "ref#" | + 4 WRU |
 | hold it, drop it | Put message; a job, or a counter | 4 WRU |

@@ -16,6 +16,7 @@ import msgspec
 from chalicelib.core import clock, log, metrics
 from chalicelib.core.errors import MallError
 from chalicelib.core.metrics import Metric
+from chalicelib.customers.members import service as members
 from chalicelib.growth.messaging import queries
 from chalicelib.growth.messaging.carrying import service as carrying
 from chalicelib.growth.messaging.carrying.rules import Letter
@@ -108,6 +109,7 @@ def _reserved(tx: Transaction, found: Versioned[Message], seen: Look, send: Send
         found.value, state="sending", reason="", medium=send.medium, sending_at=now, held_until=None,
         reserved=reserved, cost_fen=send.fen, template_version=seen.facts.template.version,
     )  # fmt: skip
+    members.stays(tx, person.member_id)  # who leaves, or becomes another, meanwhile is looked at again
     contact = taken(seen.facts.contact, after, now)
     if contact is seen.facts.contact:
         contacts.hold(tx, person.member_id, seen.contact_version)
