@@ -13,6 +13,7 @@ from chalicelib.commerce.coupons.wallet import queries as wallet
 from chalicelib.core import clock, ids
 from chalicelib.growth.journeys.book import queries as book_queries
 from chalicelib.growth.journeys.book import service as book
+from chalicelib.growth.journeys.checks import audit
 from chalicelib.growth.journeys.entering.rules import Cause
 from chalicelib.growth.journeys.entering.service import enter
 from chalicelib.growth.journeys.language.rules import Definition, plan_of
@@ -24,6 +25,7 @@ from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import commit, retry
 from tests.support.segment_mall import DAY, SegmentMall
 from tests.support.segment_mall import opened as segment_mall
+from tools import growth_books
 
 BY_HAND: dict[str, Any] = {"api": True}
 
@@ -109,6 +111,10 @@ class JourneyMall(SegmentMall):
     def wait(self, **span: float) -> None:
         """So long passes, and all that comes to be due is done at its time."""
         self.mall.wait(timedelta(**span).total_seconds())
+
+    def journey_differences(self) -> list[str]:
+        """What the audit of journeys alone says."""
+        return [f"{one.about}: {one.what}" for one in audit(growth_books.journeys())]
 
 
 @contextlib.contextmanager
