@@ -21,10 +21,9 @@ from chalicelib.growth.journeys.report import queries as reports
 from chalicelib.growth.journeys.taking_over import service as taking_over
 from chalicelib.growth.journeys.views import (
     BuiltInView,
-    DryRunView,
     JourneyCard,
     JourneyView,
-    MovingView,
+    MigrationView,
     PublishedView,
     ReportView,
     RunView,
@@ -115,7 +114,7 @@ def end(call: Call, journey_id: str, body: EndInput) -> JourneyView:
 
 
 @endpoint(f"POST {ONE}/migrate", OPERATOR, permission=WRITE, errors=("invalid", "not_running", "conflict"))
-def migrate(call: Call, journey_id: str, body: MigrateInput) -> DryRunView | MovingView:
+def migrate(call: Call, journey_id: str, body: MigrateInput) -> MigrationView:
     """Take those who came in by an earlier version over into the one that holds. With `dry_run` nothing is done, and it
     is said how many would do what; else how far it is stands in the journey."""
     if body.dry_run:

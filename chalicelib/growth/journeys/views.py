@@ -80,13 +80,18 @@ class MovedStep(msgspec.Struct, frozen=True, kw_only=True):
     ended: int
 
 
-class DryRunView(msgspec.Struct, frozen=True, kw_only=True):
-    """What taking runs over would do: of `looked_at` runs, which are all where `whole`, how many would do what."""
+class MigrationView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What taking runs over has done by now, or would do (`dry_run`): of `looked_at` runs, which are all where `whole`,
+    how many do what."""
 
-    looked_at: int
-    whole: bool
+    dry_run: bool = False
+    running: bool = False
+    version: int = msgspec.field(name="from")
+    to: int
     counts: dict[str, int]
     by_step: list[MovedStep]
+    looked_at: int | None = None
+    whole: bool | None = None
 
 
 class JourneyView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -18,7 +18,7 @@ from chalicelib.growth.journeys.rules import Journey
 from chalicelib.growth.journeys.runs import queries as runs
 from chalicelib.growth.journeys.runs.rules import Run
 from chalicelib.growth.journeys.tables import JOURNEY_SHARDS
-from chalicelib.growth.journeys.views import DryRunView, MovingView, moved_steps, moving_view
+from chalicelib.growth.journeys.views import MigrationView, moved_steps
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import commit, retry
 
@@ -27,7 +27,7 @@ TRIED_MAX = 5_000
 _PAGE = 100
 
 
-def dry_run(journey_id: str, asked: MigrateInput) -> DryRunView:
+def dry_run(journey_id: str, asked: MigrateInput) -> MigrationView:
     """Say how many runs would do what. Raises `not_found`, `not_running`, `invalid`."""
     journey = books.find(journey_id).journey
     old, new = _plans(journey, asked)
@@ -42,7 +42,10 @@ def dry_run(journey_id: str, asked: MigrateInput) -> DryRunView:
             done = migrated(old, new, run, now, asked.mapped, asked.missing)
             counts[f"{done.how}|{run.step}"] += 1
     totals, by_step = moved_steps(counts)
-    return DryRunView(looked_at=looked_at, whole=whole, counts=totals, by_step=by_step)
+    return MigrationView(
+        dry_run=True, version=asked.version, to=journey.version, counts=totals, by_step=by_step, looked_at=looked_at,
+        whole=whole,
+    )  # fmt: skip
 
 
 def _runs_of(journey_id: str) -> Iterator[Run]:
@@ -54,11 +57,11 @@ def _runs_of(journey_id: str) -> Iterator[Run]:
             yield from runs.of_keys(keys)
 
 
-def migrate(journey_id: str, asked: MigrateInput, operator: str) -> MovingView:
+def migrate(journey_id: str, asked: MigrateInput, operator: str) -> MigrationView:
     """Begin to take the runs over. Raises `not_found`, `not_running`, `invalid`, and `conflict` while that is under way
     for this journey."""
 
-    def once() -> MovingView:
+    def once() -> MigrationView:
         journey = books.find(journey_id).journey
         _plans(journey, asked)
         before = moves.latest(journey_id, "version")
@@ -67,7 +70,8 @@ def migrate(journey_id: str, asked: MigrateInput, operator: str) -> MovingView:
         tx = Transaction()
         move = moving.begin(tx, journey, "migrate", operator, asked.version, asked.mapped, asked.missing)
         commit(tx)
-        return moving_view(move, True, {})
+        totals, by_step = moved_steps({})
+        return MigrationView(running=True, version=move.version, to=move.to, counts=totals, by_step=by_step)
 
     return retry(once)
 
