@@ -10,7 +10,7 @@ from chalicelib.core.errors import MallError
 from chalicelib.growth.journeys.book import rules
 from chalicelib.growth.journeys.book.rules import Book, Known
 from chalicelib.growth.journeys.language.rules import Plan, plan_of
-from chalicelib.growth.journeys.listening.queries import CACHE, heads
+from chalicelib.growth.journeys.listening.queries import CACHE, heads, keep_heads
 from chalicelib.growth.journeys.listening.rules import Listens
 from chalicelib.growth.journeys.listening.tables import ALL, BOOK, DEFINITION, Journeys, version_part
 from chalicelib.growth.journeys.refusals import NO_SUCH_JOURNEY
@@ -32,6 +32,13 @@ def book() -> Book:
         _made = fresh()
         cache.keep((CACHE,), (_made.mark, rules.listened(_made)))
     return _made
+
+
+def refreshed() -> Book:
+    """Give the book as it is now: somebody goes by what the remembered one may not know. Journeys are read again where
+    it is another by now. Raises `unavailable`."""
+    keep_heads()
+    return book()
 
 
 def forget() -> None:

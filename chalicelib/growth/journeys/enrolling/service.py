@@ -45,6 +45,7 @@ def enrol(journey_id: str, operator: str, key: str, asked: EnterInput) -> Enroll
     )  # fmt: skip
 
     def begin() -> Enrolment:
+        books.refreshed()  # the journey may be newer than what this process remembers
         if books.find(journey_id).journey.state != "live":
             raise MallError("not_running")
         return _create(made, _listed(made, asked.members) if asked.members is not None else _audience(made))
@@ -98,6 +99,7 @@ def enrol_on(job: Job) -> None:
     """Let the next members of a part of an audience in."""
     enrolment_id, _, number = job.key.partition("|")
     made, end = queries.find(enrolment_id), clock.monotonic() + RUN_SECONDS
+    books.refreshed()
     while made is not None:
         found = queries.part_of(enrolment_id, int(number))
         if found is None or found[0].is_done:

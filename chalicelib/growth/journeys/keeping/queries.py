@@ -41,6 +41,8 @@ def standing(which: Which) -> Standing | None:
 def standing_of(run: Run, member: Profile) -> Standing:
     """Put a run that was read together with what it needs."""
     known = book_queries.book().journeys.get(run.journey_id)
+    if known is None:  # it is newer than the book that this process remembers
+        known = book_queries.refreshed().journeys.get(run.journey_id)
     state: State = known.journey.state if known is not None else "ended"
     return Standing(run=run, plan=book_queries.plan(run.journey_id, run.version), member=member, journey=state)
 

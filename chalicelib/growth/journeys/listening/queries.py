@@ -22,6 +22,11 @@ def heads() -> Heads:
     return cache.remember((CACHE,), _read)
 
 
-def _read() -> Heads:
-    item = read.get(Journeys, ALL, BOOK, consistent=False)
+def keep_heads() -> None:
+    """Remember both as they are now. Raises `unavailable`."""
+    cache.keep((CACHE,), _read(consistent=True))
+
+
+def _read(consistent: bool = False) -> Heads:
+    item = read.get(Journeys, ALL, BOOK, consistent=consistent)
     return ("", Listens()) if item is None else (item.mark, item.listens)

@@ -56,6 +56,7 @@ def _owe_segment(tx: Transaction, plan: Plan, segment_id: str, cause: str, by: B
 def enter_segment(job: Job) -> None:
     """Let the next members of a shard of a segment in."""
     journey_id, cause, shard = job.key.split("|")
+    book_queries.refreshed()  # the version may be newer than what this process remembers
     payload = job.task.payload
     by: By = "schedule" if payload["by"] == "schedule" else "segment"
     after: str | None = payload["after"]
@@ -185,7 +186,7 @@ def _owe_rest(job: Job, after: str) -> None:
 
 def _date_of(journey_id: str) -> OnDate | None:
     """By which day members come into the journey; None where they do not any more."""
-    known = book_queries.book().journeys.get(journey_id)
+    known = book_queries.refreshed().journeys.get(journey_id)
     if known is None or known.journey.state != "live":
         return None
     entry = book_queries.plan_now(known.journey).entry
