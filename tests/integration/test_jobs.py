@@ -151,6 +151,23 @@ def test_later_is_no_failure_however_often(mall_clock: LocalClock) -> None:
 
 
 @pytest.mark.parametrize("lane", LANES)
+def test_what_gives_way_with_more_to_do_wakes_a_reader_of_the_stream_and_what_waits_does_not(
+    lane: Lane, mall_clock: LocalClock
+) -> None:
+    def go_on(job: Job) -> None:
+        if work.ran[job.key] == 1:
+            raise RetryLater(0 if job.key == "more" else 1)
+
+    work = Work(go_on, lane)
+    work.owe("more", "waits")
+    for job in stored():
+        assert worker.run_one(job)
+    assert {job.task.key: job.at_once for job in stored()} == {"more": True, "waits": None}
+    mall_clock.advance(2)
+    assert (worker.run_due(), work.ran, counts()) == (2, {"more": 2, "waits": 2}, (0, 0, 0))
+
+
+@pytest.mark.parametrize("lane", LANES)
 def test_after_its_last_attempt_a_job_is_dead_and_is_run_again_only_when_revived(
     lane: Lane, mall_clock: LocalClock
 ) -> None:

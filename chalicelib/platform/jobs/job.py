@@ -25,7 +25,8 @@ LEASE_SECONDS = 85
 
 
 class RetryLater(Exception):
-    """A handler asks to be called again: nothing failed, something outside is just not ready.
+    """A handler asks to be called again: nothing failed, something outside is just not ready. In 0 seconds: it gives
+    way to others that are due with more to do, and a reader of the stream goes on with it.
 
     What failed before is forgiven then, so that a job that asks for days does not die of a fault now and then.
     """

@@ -188,7 +188,8 @@ def run_one(found: Jobs) -> bool:
             remove(job.table, (job.shard, job.due), job.mine, LeaseLost)
     except RetryLater as later:
         metrics.add(Metric.JOBS_WAITING, Kind=job.task.kind)
-        _put_back(job, msgspec.structs.replace(job.task, attempts=0, last_error=""), later.seconds)
+        patient = msgspec.structs.replace(job.task, attempts=0, last_error="")
+        _put_back(job, patient, later.seconds, at_once=not later.seconds)
     except ConditionFailed as fault:
         if LeaseLost in fault.failed:
             return False
@@ -230,11 +231,11 @@ def _passing(fault: Exception) -> bool:
     return isinstance(fault, MallError) and fault.code == "unavailable"
 
 
-def _put_back(job: Job, task: Task, seconds: float) -> None:
+def _put_back(job: Job, task: Task, seconds: float, at_once: bool = False) -> None:
     # A kind that only another version knows stays where it is: what is owed to very many comes before no order.
     lane = lane_of(task.kind, otherwise=Lane(job.shard[0]))
     tx = Transaction()
-    tx.put(item(task, lane, clock.now() + timedelta(seconds=max(seconds, 0.001))))
+    tx.put(item(task, lane, clock.now() + timedelta(seconds=max(seconds, 0.001)), at_once))
     job.finish(tx)
     _settle(tx)
 
