@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.growth.journeys.enrolling import rules as enrolling
+from chalicelib.growth.segments.audiences import queries as listing
+from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.mall.operators.rules import ROLES
 from tests.support.journey_office import ALL, Office, opened
 
@@ -206,6 +209,21 @@ def test_an_audience_is_let_in_by_jobs(world: Office) -> None:
     assert world.operator.post(f"{ALL}/{journey_id}/enter", body, key="crowd").ok() == done
     world.operator.post(f"{ALL}/{journey_id}/enter", {"audience_id": "au_none"}, key="none").refused(422, "invalid")
     assert world.nobody_is_lost(journey_id)["entered"] == 45
+
+
+def test_of_a_long_audience_nobody_is_passed_over(world: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in (audiences, listing):
+        monkeypatch.setattr(room, "LISTED_PER_ITEM", 7)
+    monkeypatch.setattr(enrolling, "LONG", 40)
+    journey_id, members = world.live(WAITS), [world.member() for _ in range(50)]
+    asked = {"members": members}
+    audience = world.operator.post("/v1/admin/audiences", asked, key=secrets.token_hex(8)).ok(201)["audience_id"]
+    path = f"{ALL}/{journey_id}/enter"
+    enrolled = world.operator.post(path, {"audience_id": audience}, key="long").ok()
+    world.mall.work()
+    done = world.operator.get(f"{path}/{enrolled['enrolment_id']}").ok()
+    assert (done["state"], done["entered"], done["refused"]) == ("done", 50, {})
+    assert world.nobody_is_lost(journey_id)["entered"] == 50
 
 
 def test_a_run_is_seen_step_by_step_and_ended(world: Office) -> None:

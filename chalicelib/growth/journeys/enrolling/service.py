@@ -18,6 +18,7 @@ from chalicelib.growth.journeys.inputs import EnterInput
 from chalicelib.growth.journeys.jobs import ENROL
 from chalicelib.growth.journeys.listening.tables import ALL, Journeys
 from chalicelib.growth.journeys.refusals import WHO_ENTERS
+from chalicelib.growth.journeys.tables import COUNT_SHARDS, by_counter
 from chalicelib.growth.segments.asking.service import AudienceLists
 from chalicelib.growth.segments.audiences import queries as audiences
 from chalicelib.growth.segments.refusals import AUDIENCE_BEING_MADE, NO_SUCH_AUDIENCE
@@ -28,6 +29,8 @@ from chalicelib.platform.store.versioned import Created, commit, create_once
 
 #: How long a job goes on before it gives way to others, in seconds.
 RUN_SECONDS = 2.0
+#: So many members of an audience are seen to in one step, those together whom one transaction counts in one counter.
+_PAGE = MEMBERS_AT_ONCE * COUNT_SHARDS
 
 
 def enrol(journey_id: str, operator: str, key: str, asked: EnterInput) -> Enrolled:
@@ -77,7 +80,7 @@ def _text(document: msgspec.Struct) -> str:
 def _listed(made: Enrolment, member_ids: list[str]) -> list[Part]:
     """Let listed members in, now."""
     listed = list(dict.fromkeys(member_ids))
-    outcomes = enter(listed, made.journey_id, _cause(made))
+    outcomes = enter(by_counter(listed), made.journey_id, _cause(made))
     return [one_more(Part(position=0, end=len(listed)), len(listed), outcomes.values())]
 
 
@@ -112,9 +115,10 @@ def enrol_on(job: Job) -> None:
 def _step(made: Enrolment, number: int, part: Part, kept: str) -> None:
     """Let some more in, and write down how far it is. Who is passed over because they do not want to be chosen by what
     they do is `excluded`."""
-    seen = min(MEMBERS_AT_ONCE, part.end - part.position)
-    willing, _ = AudienceLists().page(made.audience_id, str(part.position), seen)
-    outcomes = enter(willing, made.journey_id, _cause(made)) if willing else {}
+    limit = min(_PAGE, part.end - part.position)
+    willing, following = AudienceLists().page(made.audience_id, str(part.position), limit)
+    seen = (part.end if following is None else int(following)) - part.position
+    outcomes = enter(by_counter(willing, number), made.journey_id, _cause(made)) if willing else {}
     passed_over: list[Outcome] = ["excluded"] * (seen - len(willing))
     after = one_more(part, seen, [*outcomes.values(), *passed_over])
     key = ALL, queries.listed_part(made.enrolment_id, number)
