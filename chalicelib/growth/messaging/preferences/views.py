@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chalicelib.customers.members.consents.rules import Consent
-from chalicelib.growth.messaging.rules import Preferences, QuietHours
+from chalicelib.growth.messaging.rules import Choices, Preferences, QuietHours
 
 
 class MediaView(msgspec.Struct, frozen=True):
@@ -30,12 +30,17 @@ class PreferencesView(msgspec.Struct, frozen=True, kw_only=True):
     consents: list[Consent]
 
 
+def media_view(choices: Choices) -> MediaView:
+    """Show by which media a member wants to be written to."""
+    return MediaView(**{name: getattr(choices, name) for name in MediaView.__struct_fields__})
+
+
 def preferences_view(preferences: Preferences, personalised: bool, consents: list[Consent]) -> PreferencesView:
     """Show what a member wants."""
     return PreferencesView(
         marketing=preferences.marketing,
         personalised=personalised,
-        media=MediaView(**{name: getattr(preferences.media, name) for name in MediaView.__struct_fields__}),
+        media=media_view(preferences.media),
         quiet=preferences.quiet,
         consents=consents,
     )

@@ -10,8 +10,13 @@
 | tie | Get | 1 RRU |
 | of a distributor account and commissions | Get 3, Query by_member, BatchGet the latest 10 | 4 RRU, and 1 each |
 | events | Query by_time, BatchGet 20 batches at most | 0.5 RRU, and 0.5 or 1 each |
+| preferences, allowances | Query (member) in `contacts` | 1 RRU per 4 KB |
+| messages | Query by_member, BatchGet the latest 10, and their templates | 0.5 RRU, and 0.5 each |
+| runs | Query, 50 at most | 0.5 RRU per 4 KB, some 3 runs |
+| tasks | Query by_member, BatchGet the latest 10 | 0.5 RRU, and 0.5 each |
 
-A member with a few of each is some 7 RRU, one of whom no list shows all some 22.
+A member with a few of each is some 11 RRU, one of whom no list shows all some 41. What journeys are called is in their
+book, which a process reads again only where it has changed.
 """
 
 from __future__ import annotations
@@ -34,6 +39,11 @@ from chalicelib.customers.members.refusals import NO_SUCH_MEMBER
 from chalicelib.customers.members.rules import Profile, segment_of
 from chalicelib.customers.members.settings import LIFE_CYCLE
 from chalicelib.growth.distribution import queries as distribution
+from chalicelib.growth.journeys.watching import queries as journeys
+from chalicelib.growth.messaging.contacts.queries import reach
+from chalicelib.growth.messaging.listing.queries import latest_of
+from chalicelib.growth.messaging.tasks import queries as tasks
+from chalicelib.growth.messaging.templates.queries import names_of
 from chalicelib.growth.segments.explaining.queries import reasons
 from chalicelib.growth.segments.restoring.queries import known
 from chalicelib.growth.segments.traits.queries import as_of_now
@@ -44,26 +54,36 @@ from chalicelib.insight.portraits.whole.views import (
     ConsentsView,
     CouponsView,
     DistributionView,
+    MessageInShort,
     OrdersView,
     PortraitView,
+    RunsView,
+    TasksView,
     TouchesView,
     TraitsView,
     absorbed_view,
     coupons_view,
     identities_shown,
+    message_in_short,
     order_card,
     person_view,
     segment_of_member,
+    tasks_view,
+    wishes_view,
 )
 
 _T = TypeVar("_T")
 
 #: Which permission another part is read under elsewhere.
-PARTS = {"orders": "orders.read", "coupons": "coupons.read", "distribution": "distributors.read"}
+PARTS = {
+    "orders": "orders.read", "coupons": "coupons.read", "distribution": "distributors.read",
+    "messages": "messages.read", "runs": "journeys.read", "tasks": "tasks.read",
+}  # fmt: skip
 #: How many of the latest are shown.
 _ORDERS, _COMMISSIONS, _EVENTS = 10, 10, 20
 #: How many orders are counted, and coupons of each kind, before it is said that there are more.
 _ORDERS_COUNTED, _COUPONS_COUNTED = 500, 100
+_MESSAGES, _TASKS, _RUNS_ENDED, _RUNS_COUNTED = 10, 10, 5, 50
 
 
 def portrait(member_id: str, permissions: Collection[str]) -> PortraitView:
@@ -96,6 +116,10 @@ def portrait(member_id: str, permissions: Collection[str]) -> PortraitView:
         touches=_touches(member),
         events=_events(member),
         consents=ConsentsView(consents=member.consents, personalised=member.personalised),
+        preferences=wishes_view(reach(member)),
+        messages=unless_withheld("messages", _messages),
+        runs=unless_withheld("runs", _runs),
+        tasks=unless_withheld("tasks", _tasks),
         withheld=withheld,
     )
 
@@ -137,3 +161,19 @@ def _events(member: Profile) -> list[EventView]:
     now = clock.now()
     told, _rest = events.history(member.member_id, None, oldest(now), now, _EVENTS, None)
     return [event_view(one) for one in told]
+
+
+def _messages(member: Profile, _: Traits) -> list[MessageInShort]:
+    latest = latest_of(member.member_id, _MESSAGES)
+    names = names_of(one.template_id for one in latest)
+    return [message_in_short(one, names) for one in latest]
+
+
+def _runs(member: Profile, _: Traits) -> RunsView:
+    items, counts, counted_all = journeys.overview_of(member.member_id, _RUNS_ENDED, _RUNS_COUNTED)
+    return RunsView(counts=counts, counted_all=counted_all, items=items)
+
+
+def _tasks(member: Profile, _: Traits) -> TasksView:
+    found, rest = tasks.of_member(member.member_id, _TASKS, None)
+    return tasks_view(found, rest is None, clock.now())

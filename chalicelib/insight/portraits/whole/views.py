@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -20,6 +20,13 @@ from chalicelib.customers.members.identities.rules import Identity as Known
 from chalicelib.customers.members.rules import Birthday, Block, Invite, Profile, Segment, Source
 from chalicelib.customers.members.tables import identities_of, identity_id
 from chalicelib.growth.distribution.views import AdminCommission, AdminDistributorDetail, BindingView
+from chalicelib.growth.journeys.views import RunView
+from chalicelib.growth.messaging.contacts.queries import Reach
+from chalicelib.growth.messaging.preferences.views import MediaView, media_view
+from chalicelib.growth.messaging.rules import Medium, Message, Purpose, QuietHours
+from chalicelib.growth.messaging.rules import State as MessageState
+from chalicelib.growth.messaging.tasks.rules import Assignee, Task
+from chalicelib.growth.messaging.views import AllowanceView
 from chalicelib.growth.segments.explaining.queries import Reason
 from chalicelib.growth.segments.explaining.rules import Why
 from chalicelib.growth.segments.views import MemberTag
@@ -143,6 +150,63 @@ class ConsentsView(msgspec.Struct, frozen=True, kw_only=True):
     personalised: bool
 
 
+class WishesView(msgspec.Struct, frozen=True, kw_only=True):
+    """By what the member wants to be written to, as they see it themselves; and how many subscribe messages of which of
+    WeChat's templates they have let through, and not got yet."""
+
+    marketing: bool
+    media: MediaView
+    quiet: QuietHours | None
+    allowances: list[AllowanceView]
+
+
+class MessageInShort(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to the member, by its template's name: for what, by which medium, and what became of it, with why."""
+
+    message_id: str
+    template: str
+    purpose: Purpose
+    source: str
+    medium: Medium | None
+    state: MessageState
+    reason: str
+    queued_at: datetime
+    held_until: datetime | None
+    sent_at: datetime | None
+    ended_at: datetime | None
+    opened_at: datetime | None
+
+
+class RunsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The member's ways through journeys: how many in which state (of some, where they are not `counted_all`), and
+    those that they are in, with the latest of the others."""
+
+    counts: dict[str, int]
+    counted_all: bool
+    items: list[RunView]
+
+
+class TaskInShort(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody of the staff is to do for the member."""
+
+    task_id: str
+    title: str
+    assignee: Assignee
+    due_at: datetime
+    overdue: bool
+    source: str
+    opened_at: datetime
+
+
+class TasksView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the staff are to do, or did, for the member: how many tasks in which state (of the latest, where they are
+    not `counted_all`), and which of them are open."""
+
+    counts: dict[str, int]
+    counted_all: bool
+    open: list[TaskInShort]
+
+
 class PortraitView(msgspec.Struct, frozen=True, kw_only=True):
     """A member seen whole. Parts that the operator may not read elsewhere are null, and named in `withheld`."""
 
@@ -160,6 +224,10 @@ class PortraitView(msgspec.Struct, frozen=True, kw_only=True):
     touches: TouchesView
     events: list[EventView]
     consents: ConsentsView
+    preferences: WishesView
+    messages: list[MessageInShort] | None
+    runs: RunsView | None
+    tasks: TasksView | None
     withheld: list[str]
 
 
@@ -230,3 +298,37 @@ def coupons_view(held: Sequence[Held], counted_all: bool, now: datetime) -> Coup
         if places[state] <= _COUPONS:
             shown.append(coupon_view(one))
     return CouponsView(counts=dict(places), counted_all=counted_all, items=shown)
+
+
+def wishes_view(reach: Reach) -> WishesView:
+    """Show by what a member wants to be written to, and what they have let through, whichever openid of theirs did."""
+    wishes = reach.contact.preferences
+    left = Counter[str]()
+    for one in reach.allowances:
+        left[one.template_id] += one.left
+    return WishesView(
+        marketing=wishes.marketing, media=media_view(wishes.media), quiet=wishes.quiet,
+        allowances=[AllowanceView(template_id, count) for template_id, count in sorted(left.items())],
+    )  # fmt: skip
+
+
+def message_in_short(message: Message, names: Mapping[str, str]) -> MessageInShort:
+    """Show a message in short; `names` are those of the templates."""
+    same = [name for name in MessageInShort.__struct_fields__ if name != "template"]
+    return MessageInShort(
+        template=names.get(message.template_id, ""), **{field: getattr(message, field) for field in same}
+    )  # fmt: skip
+
+
+def tasks_view(tasks: Sequence[Task], counted_all: bool, now: datetime) -> TasksView:
+    """Show tasks about a member, those that are open by when they are due."""
+    still = sorted((task for task in tasks if task.state == "open"), key=lambda task: (task.due_at, task.task_id))
+    same = ("task_id", "title", "assignee", "due_at", "source", "opened_at")
+    return TasksView(
+        counts=dict(sorted(Counter(task.state for task in tasks).items())),
+        counted_all=counted_all,
+        open=[
+            TaskInShort(overdue=task.is_overdue(now), **{field: getattr(task, field) for field in same})
+            for task in still
+        ],
+    )
