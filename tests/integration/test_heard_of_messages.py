@@ -136,7 +136,8 @@ def test_a_reply_is_in_no_line_of_the_log(log_lines: list[dict[str, Any]]) -> No
 
 
 def test_what_users_let_through_counts_once_and_what_they_take_back_is_gone(operator: Operator) -> None:
-    MEDIA.change(msgspec.structs.replace(MEDIA.fresh(), allowances_from="push"))
+    before = MEDIA.fresh()
+    MEDIA.change(msgspec.structs.replace(before, allowances_from="push"))
     try:
         who = messages.member()
         openid = openid_of(who)
@@ -153,7 +154,7 @@ def test_what_users_let_through_counts_once_and_what_they_take_back_is_gone(oper
         nobody = message("o-of-nobody", "subscribe_msg_popup_event", CreateTime=1, List=chosen)
         hears(operator, nobody)
     finally:
-        MEDIA.change(msgspec.structs.replace(MEDIA.fresh(), allowances_from="client"))
+        MEDIA.change(before)
 
 
 def followed(openid: str) -> str:

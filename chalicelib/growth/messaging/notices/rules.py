@@ -83,7 +83,7 @@ def is_told(coupon: Coupon) -> bool:
 def of_order(
     order: Order, number: int, kind: Kind, template_id: str, carriers: Mapping[str, str], now: datetime
 ) -> Asked | None:
-    """Ask for the notice of the line `number` of the order's history; None where there was nothing to send after all.
+    """Ask for the notice of the line `number` of the order's history; None where there is nothing to tell after all.
     `carriers`: their names by WeChat's ids."""
     event = order.history[number]
     values = {"order_id": order.order_id, "product": _product(order), "amount": yuan(order.payable_fen)}
@@ -98,8 +98,9 @@ def of_order(
         }
     elif event.refund_id:
         refund = order.refund(event.refund_id)
-        if refund is not None:
-            values["amount"] = yuan(refund.amount_fen)
+        if refund is None or not refund.amount_fen:  # of a gift that was given back nobody paid anything
+            return None
+        values["amount"] = yuan(refund.amount_fen)
         if kind == "refund_rejected":
             values["reason"] = event.note
     elif order.group is not None:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.commerce.coupons.rules import Coupon
 from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.growth.groupbuy.rules import Lobby
-from chalicelib.growth.messaging.hearing.rules import Account
 from chalicelib.growth.messaging.jobs import TELL_OF_COUPON, TELL_OF_LOBBY, TELL_OF_ORDER
 from chalicelib.growth.messaging.notices.rules import is_told, kind_of
 from chalicelib.growth.messaging.notices.settings import template_of
 from chalicelib.growth.messaging.rules import Message
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from chalicelib.growth.messaging.hearing.rules import Account
 
 #: How long a lobby must lack one seat alone before its members hear of it: many are complete by then.
 _LACKING = timedelta(minutes=5)
