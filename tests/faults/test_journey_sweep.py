@@ -35,9 +35,8 @@ from local.client import Sandbox
 from local.clock import LocalClock
 from tests.support.coupons import template
 from tests.support.distribution import bare_member
-from tests.support.journey_mall import JourneyMall, opened
+from tests.support.journey_mall import JourneyMall, message_template, messages_to, opened
 from tests.support.merging import redirect
-from tests.support.messages import message_template, messages_to
 from tests.support.outside import Outside, may_change
 from tests.support.sweep import Steps, Sweep, World, dead_jobs, struck_again_and_again, struck_once
 
@@ -202,7 +201,7 @@ def world(dynamodb: str) -> Iterator[JourneyMall]:
 @pytest.fixture(scope="module")
 def named(world: JourneyMall) -> Named:
     coupon = template(how=["journey"], total=10_000, limit_per_member=100).template_id
-    said = message_template("好", (), purpose="service", media=["oa"]).template_id
+    said = message_template()
     message = {"purpose": "service", "template": said}
     _, tag = world.tag()
     other = world.journey({"rest": {"wait": {"days": 300}}})

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.customers.members.consents.service import prefer
 from chalicelib.growth.journeys.runs.queries import runs_of
 from chalicelib.growth.journeys.runs.rules import Passed
 from tests.support.coupons import template
 from tests.support.distribution import bare_member
-from tests.support.journey_mall import JourneyMall, opened
-from tests.support.messages import message_template, messages_to
+from tests.support.journey_mall import JourneyMall, message_template, messages_to, opened
 
 VIEW: dict[str, Any] = {"product_id": "p1", "from": "home"}
 
@@ -30,7 +28,7 @@ def ways(passed: list[Passed]) -> list[tuple[str, str]]:
 
 def test_a_run_waits_and_goes_on_and_each_effect_comes_once(world: JourneyMall) -> None:
     coupon = template(how=["journey"], total=10, limit_per_member=5).template_id
-    said = message_template("{nickname} 得到 {coupon}", ("nickname", "coupon")).template_id
+    said = message_template("{nickname} 得到 {coupon}", ("nickname", "coupon"))
     _, tag = world.tag()
     journey_id = world.journey(
         {
@@ -38,7 +36,7 @@ def test_a_run_waits_and_goes_on_and_each_effect_comes_once(world: JourneyMall) 
             "give": {"grant": {"template": coupon}, "next": "tell"},
             "tell": {
                 "message": {
-                    "purpose": "marketing", "template": said, "vars": {"nickname": "{nickname}", "coupon": "{coupon}!"},
+                    "purpose": "service", "template": said, "vars": {"nickname": "{nickname}", "coupon": "{coupon}!"},
                 },
                 "next": "mark",
             },
@@ -117,7 +115,7 @@ def test_segments_lead_in_also_those_who_were_in_before(world: JourneyMall) -> N
     world.wait(seconds=5)
     assert world.run(before, journey_id).entered_by == world.run(after, journey_id).entered_by == "segment"
     assert runs_of(never) == []
-    prefer(after, personalised=False)
+    world.phone(after).put("/v1/me/preferences", {"personalised": False}).ok()
     world.wait(seconds=5)
     assert world.run(after, journey_id).state == "ended"
     assert world.counted(journey_id)["entered"] == 2

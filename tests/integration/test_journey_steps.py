@@ -28,8 +28,7 @@ from chalicelib.platform.store import tools
 from chalicelib.platform.store.transaction import Transaction
 from tests.support.coupons import template
 from tests.support.distribution import bare_member
-from tests.support.journey_mall import JourneyMall, opened
-from tests.support.messages import message_template, messages_to
+from tests.support.journey_mall import JourneyMall, message_template, messages_to, opened
 
 #: What a coupon of `template` takes off, in fen.
 _OFF_FEN = 1000
@@ -136,7 +135,7 @@ def test_a_branch_goes_by_what_the_member_and_the_run_are(world: JourneyMall) ->
 
 
 def waiting(world: JourneyMall, **more: Any) -> str:
-    said = message_template("好", (), purpose="service", media=["oa"]).template_id
+    said = message_template()
     return world.journey(
         {
             "tell": {"message": {"purpose": "service", "template": said, "on_skip": "wait", **more}, "next": "by"},

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from chalicelib.commerce.coupons.wallet import queries as wallet
 from chalicelib.core import clock, ids
@@ -21,7 +22,11 @@ from chalicelib.growth.journeys.rules import Journey, State, Version
 from chalicelib.growth.journeys.runs.queries import counts, runs_of
 from chalicelib.growth.journeys.runs.rules import Run
 from chalicelib.growth.journeys.walking.service import begin
-from chalicelib.platform.store.transaction import Transaction
+from chalicelib.growth.messaging.rules import Message, Template
+from chalicelib.growth.messaging.sending import service as sending
+from chalicelib.growth.messaging.tables import ALL, Messages, MessageTemplates
+from chalicelib.platform.store import read
+from chalicelib.platform.store.transaction import Transaction, save
 from chalicelib.platform.store.versioned import commit, retry
 from tests.support.segment_mall import DAY, SegmentMall
 from tests.support.segment_mall import opened as segment_mall
@@ -117,11 +122,37 @@ class JourneyMall(SegmentMall):
         return [f"{one.about}: {one.what}" for one in audit(growth_books.journeys())]
 
 
+def message_template(text: str = "好", names: tuple[str, ...] = (), **changes: Any) -> str:
+    """A template that is stored, of the official account, for service."""
+    fields = {
+        "template_id": ids.new("mt"), "version": 1, "name": "问候", "purpose": "service", "media": ["oa"],
+        "text": text, "vars": list(names), "created_at": clock.now(), "updated_at": clock.now(),
+    }  # fmt: skip
+    made = Template(**{**fields, **changes})
+    save(MessageTemplates(ALL, made.template_id, template=made))
+    return made.template_id
+
+
+def messages_to(member_id: str) -> list[Message]:
+    """All messages to the member, in the order in which they were queued."""
+    raws = read.query_all_raw(Messages, member_id, index=Messages.by_member)
+    items = read.batch_get([(Messages, (raw["message_id"]["S"],)) for raw in raws])
+    return [item.message for item in items if item is not None]
+
+
+@contextlib.contextmanager
+def nothing_is_sent() -> Iterator[None]:
+    """Messages stay queued meanwhile: what becomes of them the tests say."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sending, "push", lambda _: None)
+        yield
+
+
 @contextlib.contextmanager
 def opened(suffix: str) -> Iterator[JourneyMall]:
     """Open such a mall in tables of its own. The engine must run."""
-    with segment_mall(suffix) as mall:
+    with segment_mall(suffix) as mall, nothing_is_sent():
         yield JourneyMall(mall.mall)
 
 
-__all__ = ["DAY", "JourneyMall", "definition", "opened"]
+__all__ = ["DAY", "JourneyMall", "definition", "message_template", "messages_to", "opened"]
