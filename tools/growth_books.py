@@ -245,13 +245,15 @@ def _lunar_birthdays(profile: Profile) -> list[date]:
 
 def journeys() -> JourneyRecords:
     """Read the runs of all members with their guards, and what is counted of each version."""
+    from chalicelib.growth.journeys.moving.queries import MOVE
     from chalicelib.growth.journeys.runs.queries import counts, guard_of
     from chalicelib.growth.journeys.tables import ACTIVE, RUN, JourneyCounts, JourneyRuns, guard_key
     from chalicelib.platform.store import tools
 
     items = list(tools.scan(JourneyRuns))
     runs = [item for item in items if item.part.startswith(RUN)]
-    versions = {tuple(raw["journey"]["S"].split("#")) for raw in tools.scan_raw(JourneyCounts)}
+    counted = {raw["journey"]["S"] for raw in tools.scan_raw(JourneyCounts)}
+    versions = {tuple(one.split("#")) for one in counted if not one.startswith(MOVE)}
     return JourneyRecords(
         runs=[
             RunRecord(

@@ -42,7 +42,7 @@ def behind(world: Office) -> Iterator[Any]:
 def test_an_audience_comes_in_by_a_process_that_does_not_know_the_journey_yet(world: Office, behind: Any) -> None:
     members = [world.member() for _ in range(3)]
     audience = world.operator.post("/v1/admin/audiences", {"members": members}, key=secrets.token_hex(8)).ok(201)
-    journey_id = world.live(WAITS)
+    journey_id = world.journey(WAITS)
     behind()
     body = {"audience_id": audience["audience_id"]}
     asked = world.operator.post(f"{ALL}/{journey_id}/enter", body, key=secrets.token_hex(8)).ok()
@@ -54,7 +54,7 @@ def test_an_audience_comes_in_by_a_process_that_does_not_know_the_journey_yet(wo
 
 def test_named_members_come_in_by_a_process_that_does_not_know_the_journey_yet(world: Office, behind: Any) -> None:
     member_id = world.member()
-    journey_id = world.live(WAITS)
+    journey_id = world.journey(WAITS)
     behind()
     assert world.enter(journey_id, member_id)["entered"] == 1
     behind()
@@ -68,7 +68,7 @@ def test_those_of_a_segment_come_in_by_a_process_that_does_not_know_the_version_
 ) -> None:  # fmt: skip
     member_id = world.member()
     world.built()
-    journey_id = world.live(WAITS, entry={"segment": "new", "existing": True})
+    journey_id = world.journey(WAITS, entry={"segment": "new", "existing": True})
     behind()
     world.mall.work()
     assert world.run(member_id, journey_id).state == "active"
@@ -78,7 +78,7 @@ def test_those_of_a_segment_come_in_by_a_process_that_does_not_know_the_version_
 def test_a_run_of_a_journey_that_a_process_does_not_know_goes_on(world: Office, behind: Any) -> None:
     gift = world.gift()
     member_id = world.member()
-    journey_id = world.live({"gift": {"grant": {"template": gift}, "next": "rest"}, "rest": {"wait": {"days": 1}}})
+    journey_id = world.journey({"gift": {"grant": {"template": gift}, "next": "rest"}, "rest": {"wait": {"days": 1}}})
     assert world.enter(journey_id, member_id)["entered"] == 1
     behind()
     world.mall.work()

@@ -152,7 +152,7 @@ def test_a_draft_is_thrown_away_and_what_was_published_stays(world: Office) -> N
     journey_id = world.draft(WAITS)
     world.operator.delete(f"{ALL}/{journey_id}/draft").ok(204)
     world.operator.get(f"{ALL}/{journey_id}").refused(404, "not_found")
-    published = world.live(WAITS)
+    published = world.journey(WAITS)
     world.operator.put(f"{ALL}/{published}/draft", world.body(WAITS, name="新")).ok()
     world.operator.delete(f"{ALL}/{published}/draft").ok(204)
     shown = world.operator.get(f"{ALL}/{published}").ok()
@@ -180,7 +180,7 @@ def test_states_follow_each_other_and_no_others(world: Office) -> None:
 
 
 def test_members_are_let_in_once_for_a_key_and_who_is_not_is_counted_by_reason(world: Office) -> None:
-    journey_id = world.live(WAITS)
+    journey_id = world.journey(WAITS)
     first, second, blocked = world.member(), world.member(), world.member()
     world.operator.post(f"/v1/admin/members/{blocked}/block", {"reason": "试"}).ok()
     body = {"members": [first, blocked, "mb_nobody", first]}
@@ -197,7 +197,7 @@ def test_members_are_let_in_once_for_a_key_and_who_is_not_is_counted_by_reason(w
 
 
 def test_an_audience_is_let_in_by_jobs(world: Office) -> None:
-    journey_id = world.live(WAITS)
+    journey_id = world.journey(WAITS)
     members = [world.member() for _ in range(45)]
     audience = world.operator.post("/v1/admin/audiences", {"members": members}, key=secrets.token_hex(8)).ok(201)
     body = {"audience_id": audience["audience_id"]}
@@ -228,7 +228,7 @@ def test_of_a_long_audience_nobody_is_passed_over(world: Office, monkeypatch: py
 
 def test_a_run_is_seen_step_by_step_and_ended(world: Office) -> None:
     gift = world.gift()
-    journey_id = world.live({"gift": {"grant": {"template": gift}, "next": "rest"}, **WAITS})
+    journey_id = world.journey({"gift": {"grant": {"template": gift}, "next": "rest"}, **WAITS})
     member_id = world.member()
     world.enter(journey_id, member_id)
     world.mall.work()
@@ -253,7 +253,7 @@ def test_the_report_counts_steps_arms_and_ends(world: Office) -> None:
         "bought": {"exit": {"reason": "bought"}},
         "never": {"exit": {"reason": "never"}},
     }
-    journey_id = world.live(steps, goal={"event": "order_paid", "within_days": 5}, control_percent=50)
+    journey_id = world.journey(steps, goal={"event": "order_paid", "within_days": 5}, control_percent=50)
     members = [world.member() for _ in range(30)]
     entered = world.enter(journey_id, *members)
     world.mall.work()

@@ -52,7 +52,7 @@ def steps(gift: str) -> dict[str, Any]:
 
 def peopled(world: Office, gift: str, **parts: Any) -> tuple[str, dict[str, str]]:
     """Such a journey with members at every step, and others who are only looked at: which member stands where."""
-    journey_id = world.live(steps(gift), goal={"event": "order_paid", "within_days": 30}, **parts)
+    journey_id = world.journey(steps(gift), goal={"event": "order_paid", "within_days": 30}, **parts)
     callers = [world.member() for _ in range(6)]
     world.enter(journey_id, *callers)
     world.mall.wait(12 * HOURS)
@@ -176,7 +176,7 @@ def test_an_edited_journey_takes_its_members_over_and_loses_nobody(
 
 
 def test_what_is_asked_of_a_migration_is_held_against_both_versions(world: Office, gift: str) -> None:
-    journey_id = world.live(steps(gift))
+    journey_id = world.journey(steps(gift))
     call = f"{ALL}/{journey_id}/migrate"
     (same,) = world.operator.post(call, {"from": 1}).refused(422, "invalid")["errors"]
     assert same["code"] == "version_holds"
@@ -222,7 +222,7 @@ def test_a_walk_that_is_cut_off_after_each_run_takes_each_over_once(
 
 
 def test_a_later_walk_takes_the_place_of_an_earlier(world: Office, gift: str) -> None:
-    journey_id = world.live(steps(gift))
+    journey_id = world.journey(steps(gift))
     member_id = world.member()
     world.enter(journey_id, member_id)
     world.operator.post(f"{ALL}/{journey_id}/pause").ok()

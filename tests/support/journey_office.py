@@ -13,7 +13,7 @@ from chalicelib.growth.journeys.book import queries as books
 from chalicelib.growth.journeys.report.rules import named, summed
 from chalicelib.growth.journeys.runs.queries import counts, runs_of
 from chalicelib.growth.journeys.runs.rules import Run
-from chalicelib.growth.journeys.tables import JourneyRuns
+from chalicelib.growth.journeys.tables import RUN, JourneyRuns
 from chalicelib.platform.store import tools
 from tests.support.coupons import template
 from tests.support.segment_mall import SegmentMall
@@ -35,7 +35,7 @@ class Office(SegmentMall):
         """What an operator sends to draft such a journey, into which members come by hand if nothing is said."""
         return {"name": "旅程", "entry": BY_HAND, "first": next(iter(steps)), "steps": steps, **parts}
 
-    def live(self, steps: dict[str, Any], **parts: Any) -> str:
+    def journey(self, steps: dict[str, Any], **parts: Any) -> str:
         """A journey that is published just now."""
         journey_id = self.draft(steps, **parts)
         self.publish(journey_id)
@@ -94,7 +94,7 @@ class Office(SegmentMall):
             runs = [
                 item.run
                 for item in tools.scan(JourneyRuns)
-                if item.run is not None and item.run.journey_id == journey_id and item.run.version == version
+                if item.part.startswith(RUN) and item.run.journey_id == journey_id and item.run.version == version
             ]
             ended = named(counted, "ended")
             parked = sum(run.state == "parked" for run in runs)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.growth.journeys.enrolling.rules import Part as Enrolling
 from chalicelib.growth.journeys.enrolling.rules import enrolled, one_more, parts_of
-from chalicelib.growth.journeys.moving.rules import Part, moved_on
+from chalicelib.growth.journeys.moving.rules import PASS_SECONDS, Part, moved_on, seconds_to_next_pass
 from chalicelib.growth.journeys.report import rules
 from chalicelib.growth.journeys.report.rules import SendCount
 from tests.support.journeys import plan
@@ -105,6 +105,9 @@ def test_a_part_is_done_after_a_pass_that_met_nobody_since_everybody_knew() -> N
     assert (again.state, again.since, again.met, again.position) == ("running", later, False, "")
     assert moved_on(again, None, True, known, later).state == "running"
     assert moved_on(again, None, False, known, later).state == "done"
+    assert seconds_to_next_pass(True, known, began) == PASS_SECONDS
+    assert seconds_to_next_pass(False, known, began) == 35
+    assert seconds_to_next_pass(False, known, later) == PASS_SECONDS
 
 
 @given(st.integers(0, 300_000))

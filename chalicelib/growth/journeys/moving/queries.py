@@ -9,12 +9,13 @@ from chalicelib.growth.journeys.moving.rules import Move, Part, Track
 from chalicelib.growth.journeys.tables import JOURNEY_SHARDS, JourneyCounts
 from chalicelib.platform.store import read, tallies
 
-_MOVE = "move#"
+#: Before what is kept and counted of walks.
+MOVE = "move#"
 
 
 def head_part(journey_id: str, track: Track) -> str:
     """Name the part that says which walk is the latest of its track."""
-    return f"{_MOVE}{journey_id}#{track}"
+    return f"{MOVE}{journey_id}#{track}"
 
 
 def shard_part(journey_id: str, track: Track, shard: int) -> str:
@@ -24,7 +25,7 @@ def shard_part(journey_id: str, track: Track, shard: int) -> str:
 
 def count_key(move_id: str, shard: int) -> tuple[str, str]:
     """Name the counter of a walk in one shard."""
-    return f"{_MOVE}{move_id}", f"n#{shard}"
+    return f"{MOVE}{move_id}", f"n#{shard}"
 
 
 def latest(journey_id: str, track: Track) -> Move | None:

@@ -12,7 +12,7 @@ import msgspec
 Kind = Literal["resume", "finish", "exit", "migrate"]
 #: Walks of one track follow each other: a later one takes the place of an earlier one.
 Track = Literal["state", "version"]
-#: Passes through all are so far apart: what an index lists is a moment old.
+#: A pass follows one that met somebody after so long: what an index lists is a moment old.
 PASS_SECONDS = 5.0
 
 
@@ -45,6 +45,12 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: str = ""
     met: bool = False
     state: Literal["running", "done"] = "running"
+
+
+def seconds_to_next_pass(met: bool, known_at: datetime, now: datetime) -> float:
+    """Say how long to wait for the next pass, by whether the last met anybody: where it did not, until every process
+    knows of the change."""
+    return PASS_SECONDS if met else max(PASS_SECONDS, (known_at - now).total_seconds())
 
 
 def moved_on(part: Part, position: str | None, met: bool, known_at: datetime, now: datetime) -> Part:

@@ -23,7 +23,7 @@ from chalicelib.growth.journeys.keeping.service import keep
 from chalicelib.growth.journeys.listening.tables import ALL, Journeys
 from chalicelib.growth.journeys.migrating.rules import migrated
 from chalicelib.growth.journeys.moving import queries
-from chalicelib.growth.journeys.moving.rules import PASS_SECONDS, Kind, Move, Part, moved_on
+from chalicelib.growth.journeys.moving.rules import Kind, Move, Part, moved_on, seconds_to_next_pass
 from chalicelib.growth.journeys.rules import Journey
 from chalicelib.growth.journeys.runs import queries as runs
 from chalicelib.growth.journeys.runs.rules import Run, Which
@@ -75,10 +75,8 @@ def move_on(job: Job) -> None:
     """Go on with a walk in one shard; again a moment later until a pass meets nobody. Raises what failed for a run once
     the pass is at its end."""
     journey_id, track, move_id, number = job.key.split("|")
-    move, end = (
-        queries.latest(journey_id, "version" if track == "version" else "state"),
-        clock.monotonic() + RUN_SECONDS,
-    )
+    end = clock.monotonic() + RUN_SECONDS
+    move = queries.latest(journey_id, "version" if track == "version" else "state")
     if move is None or move.move_id != move_id:
         return  # another has taken its place
     failed: list[Exception] = []
@@ -86,23 +84,24 @@ def move_on(job: Job) -> None:
         found = queries.part_of(journey_id, move.track, int(number))
         if found is None or found[0].move_id != move_id or found[0].state == "done":
             break
-        part = _step(move, *found, failed)
+        part, met = _step(move, *found, failed)
         if not part.position:  # the pass is at its end
             if failed:
                 raise failed[0]
             if part.state == "running":
-                raise RetryLater(PASS_SECONDS)
+                raise RetryLater(seconds_to_next_pass(met, move.begun_at + _KNOWN_AFTER, clock.now()))
         elif clock.monotonic() > end:
             raise RetryLater(0)
     _end(move)
 
 
-def _step(move: Move, part: Part, kept: str, failed: list[Exception]) -> Part:
-    """Look at the next runs of a shard, and write down how far it is then; what fails for one holds up nobody."""
+def _step(move: Move, part: Part, kept: str, failed: list[Exception]) -> tuple[Part, bool]:
+    """Look at the next runs of a shard, and write down how far it is then; whether the pass has met anybody. What fails
+    for one holds up nobody."""
     after = msgspec.json.decode(part.position) if part.position else None
     keys, rest = runs.inside(move.journey_id, part.shard, _PAGE, after)
     state = books.find(move.journey_id).journey.state
-    met = False
+    met = part.met
     for run in runs.of_keys(keys):
         try:
             met = retry(functools.partial(_look, move, state, part.shard, run)) or met
@@ -117,7 +116,7 @@ def _step(move: Move, part: Part, kept: str, failed: list[Exception]) -> Part:
         write(Journeys, key, [Journeys.document.set(_text(moved))], Journeys.document == kept)
     except ConditionFailed:
         raise RetryLater(0) from None  # another worker was quicker, or another walk has begun
-    return moved
+    return moved, met
 
 
 def _look(move: Move, state: str, shard: int, run: Run) -> bool:
