@@ -117,8 +117,11 @@ def test_a_built_in_journey_is_drafted_with_what_is_chosen_and_published_when_no
         for one in ladder["slots"]
     }
     left = {name: one for name, one in chosen.items() if name != "up_5"}
-    made = world.operator.post(ALL, {"built_in": "ladder", "templates": left}).ok(201)
+    asked = {"built_in": "ladder", "templates": left, "control_percent": 20, "re_entry": {"after_days": 90}}
+    made = world.operator.post(ALL, asked).ok(201)
     assert (made["name"], made["built_in"]) == ("优惠阶梯", "ladder")
+    assert (made["draft"]["control_percent"], made["draft"]["re_entry"]) == (20, {"after_days": 90})
+    assert made["draft"]["goal"] == ladder["definition"]["goal"]
     assert [(one["step"], one["code"], one["slot"]) for one in made["problems"]] == [("up_5", "slot_open", "up_5")]
     english = world.operator.post(
         ALL, {"built_in": "ladder", "templates": chosen}, **{"Accept-Language": "en"}

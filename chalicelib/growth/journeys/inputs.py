@@ -27,8 +27,9 @@ RawEntry = Annotated[
 
 
 class JourneyInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A journey to be drafted: its parts, or one that the mall brings with it (`built_in`), under another name where
-    one is given, with what is chosen in its slots (`templates`: of coupons and messages, or a segment, or a tag)."""
+    """A journey to be drafted: its parts, or one that the mall brings with it (`built_in`), with what is chosen in its
+    slots (`templates`: of coupons and messages, or a segment, or a tag). Where a name is given beside that, or another
+    part but its entry and its steps, it has that instead of its own."""
 
     name: ShortText | None = None
     built_in: Line64 = ""

@@ -40,6 +40,10 @@ from chalicelib.platform.store.versioned import Conflict, commit, retry
 from chalicelib.platform.web.problems import from_validation
 
 IDS = "jn"
+#: What may be another in a copy of a journey that the mall brings with it as it is made; its steps are edited later.
+_CHANGED = (
+    "re_entry", "audience", "exclude", "exits", "goal", "control_percent", "priority", "starts_at", "ends_at", "note",
+)  # fmt: skip
 
 
 def create(asked: JourneyInput, language: str) -> Journey:
@@ -225,7 +229,9 @@ def _from_built_in(asked: JourneyInput, language: str) -> Definition:
         raise invalid(*errors)
     chosen_messages = {one for name, one in asked.templates.items() if _kind(built_in, name) == "message"}
     name = asked.name or (built_in.name_en if language == "en" else built_in.name_zh)
-    return _definition(filled(built_in, name, asked.templates, messages_of(chosen_messages)))
+    parts = filled(built_in, name, asked.templates, messages_of(chosen_messages))
+    changed = {part: value for part, value in msgspec.to_builtins(asked).items() if part in _CHANGED}
+    return _definition(parts | changed)
 
 
 def _kind(built_in: BuiltIn, name: str) -> str:
