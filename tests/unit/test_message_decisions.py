@@ -18,9 +18,11 @@ from chalicelib.growth.messaging.contacts.rules import given_back, taken
 from chalicelib.growth.messaging.limits.rules import Cap, CapRules, MediaRules, QuietRules
 from chalicelib.growth.messaging.preferences.rules import opted_out
 from chalicelib.growth.messaging.rules import (
+    PRIORITY_MAX,
     Allowance,
     Choices,
     Contact,
+    Logged,
     Medium,
     Message,
     Preferences,
@@ -242,10 +244,23 @@ def test_each_reason(changes: dict[str, Any], more: dict[str, Any], expected: st
 @given(st.integers(0, 10_000))
 def test_what_the_night_held_is_spread_over_half_an_hour(number: int) -> None:
     night = datetime(2026, 11, 30, 15, tzinfo=UTC)
-    decided = decide(facts(message(message_id=f"ms{number}")), night)
+    decided = decide(facts(message(member_id=f"m{number}")), night)
     assert isinstance(decided, Hold) and decided.reason == "quiet"
     morning = datetime(2026, 12, 1, 0, tzinfo=UTC)
-    assert morning <= decided.until < morning + timedelta(seconds=SPREAD_SECONDS)
+    assert morning <= decided.until < morning + timedelta(seconds=SPREAD_SECONDS + PRIORITY_MAX)
+
+
+@given(st.integers(0, 100), st.integers(0, 100))
+def test_of_what_one_member_is_held_for_the_higher_priority_comes_first(one: int, other: int) -> None:
+    night = datetime(2026, 11, 30, 15, tzinfo=UTC)
+    enough = Contact(log=[Logged(START - timedelta(days=1), "sms", "service", "ms0")])
+    for now, contact in ((night, Contact()), (START, enough)):
+        held = [
+            decide(facts(message(message_id=name, priority=priority, on_cap="wait"), contact=contact), now)
+            for name, priority in (("ms1", one), ("ms2", other))
+        ]
+        first, second = (each.until for each in held if isinstance(each, Hold))
+        assert (first < second, first == second) == (one > other, one == other)
 
 
 def test_what_the_night_outlives_is_dropped_and_what_ends_soon_after_is_not_spread() -> None:

@@ -31,6 +31,8 @@ MEDIA: tuple[Medium, ...] = get_args(Medium)
 NO_MARKETING: tuple[Medium, ...] = ("subscribe", "oa")
 #: Media by which what sells goes only to who has agreed to that: who says nothing has not.
 ASKED_FIRST: tuple[Medium, ...] = ("sms", "call")
+#: The highest priority of a message.
+PRIORITY_MAX = 100
 #: How many of a member's sends are remembered: no more than these are sent to one within 30 days.
 LOG_MAX = 64
 

@@ -17,6 +17,7 @@ from chalicelib.growth.messaging.limits.rules import CapRules, MediaRules, Quiet
 from chalicelib.growth.messaging.preferences.rules import wants
 from chalicelib.growth.messaging.rules import (
     NO_MARKETING,
+    PRIORITY_MAX,
     Allowance,
     Contact,
     Dropped,
@@ -32,10 +33,13 @@ from chalicelib.growth.messaging.templates.rules import form_of
 SPEND_SHARDS = 8
 #: A call takes so long at most: what would end within quiet hours is not begun.
 CALL = timedelta(seconds=10)
-#: Over so long the messages are spread that were held by quiet hours.
-SPREAD_SECONDS = 1800
+#: Over so long the members are spread whose messages were held by quiet hours; behind that one after the other those
+#: of one member, by their priority.
+SPREAD_SECONDS = 1700
 #: How long a message waits whose platform wants patience, at first and at most.
 _AGAIN_SECONDS, _AGAIN_SECONDS_MAX = 30, 3600
+#: The instants of the mall are as far apart as this.
+_NEXT = timedelta(milliseconds=1)
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,9 +185,15 @@ def _in_quiet(facts: Facts, medium: Medium, now: datetime) -> Decision | None:
     ends = quiet_until(hours, now) or quiet_until(hours, now + CALL)
     if ends is None:
         return None
-    spread = timedelta(seconds=ids.shard(f"quiet|{facts.message.message_id}", SPREAD_SECONDS))
+    spread = timedelta(seconds=ids.shard(f"quiet|{facts.message.member_id}", SPREAD_SECONDS)) + _behind(facts.message)
     left = facts.message.expires_at - ends
     return _held(facts.message, ends + (spread if spread < left else timedelta(0)), "quiet", medium)
+
+
+def _behind(message: Message) -> timedelta:
+    """How long after the first that may go a held message goes: of those of one member that are held until the same
+    time the one of the highest priority is looked at first, and has the place under a cap that there is."""
+    return timedelta(seconds=PRIORITY_MAX - message.priority)
 
 
 def _capped(facts: Facts, medium: Medium, now: datetime) -> Decision | None:
@@ -195,7 +205,7 @@ def _capped(facts: Facts, medium: Medium, now: datetime) -> Decision | None:
         return None
     if message.on_cap == "drop" or free >= message.expires_at:
         return Drop("capped", medium)
-    return _held(message, free, "capped", medium)
+    return _held(message, min(free + _behind(message), message.expires_at - _NEXT), "capped", medium)
 
 
 def _paid(facts: Facts, chosen: Send, now: datetime) -> Decision:
