@@ -115,6 +115,7 @@ def _register_ports() -> None:
     coupons.register_audience_lists(asking.AudienceLists())
     distribution.register_observers(observing.Distributors())
     segments.register_observers(journeys.Lists())
+    segments.register_users(journeys.users_of)
     groupbuy.register_observers(noticing.Lobbies(), journeys.Lobbies())
     messaging.register_source("send", noticing.Sends())
     messaging.register_results(journeys.Results())

@@ -202,3 +202,17 @@ def test_two_causes_race_for_one_member_in_a_crowd(world: JourneyMall) -> None:
         assert sorted(outcome[one] for outcome in done) == ["active"] * 3 + ["entered"]
     assert world.counted(journey_id)["entered"] == 30
     world.check()
+
+
+def test_what_a_journey_names_is_not_taken_away(world: JourneyMall) -> None:
+    segment_id = world.live({"event": "share_open", "within_days": 30, "op": ">=", "count": 1})
+    asked = world.live({"event": "search", "within_days": 30, "op": ">=", "count": 1})
+    tag_id, tag = world.tag()
+    rule = {"all": [{"segment": asked}, {"life_cycle": ["new"]}]}
+    steps = {"by": {"branch": [{"if": {"rule": rule}, "next": "mark"}]}, "mark": {"tag": tag}}
+    journey_id = world.journey(steps, exclude=segment_id)
+    for path in (f"segments/{segment_id}", f"segments/{asked}", f"tags/{tag_id}"):
+        refused = world.operator.delete(f"/v1/admin/{path}").refused(409, "in_use")
+        assert refused["users"] == [f"journey:{journey_id}"]
+    world.set_state(journey_id, "ended")
+    world.operator.delete(f"/v1/admin/segments/{segment_id}").ok(204)

@@ -1,12 +1,13 @@
-"""Whom segments tell that members come onto their lists and leave them (journeys).
+"""Whom segments tell that members come onto their lists and leave them, and whom they ask what names a segment
+(journeys).
 
-The port is implemented by the wings above and registered in app.py. What they add goes into the transaction in which
-the lists change.
+The ports are implemented by the wings above and registered in app.py. What observers add goes into the transaction in
+which the lists change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from chalicelib.platform.store.transaction import Transaction
@@ -35,3 +36,20 @@ def register_observers(*observers: ListObserver) -> None:
 def observers() -> tuple[ListObserver, ...]:
     """The registered observers; none unless some were registered."""
     return _observers
+
+
+#: Names what of a wing above names this segment, or the tag of this name ("": none), such as "journey:ID".
+Users = Callable[[str, str], list[str]]
+
+_users: tuple[Users, ...] = ()
+
+
+def register_users(*users: Users) -> None:
+    """Ask these from now on before a segment or a tag is taken away, and no others."""
+    global _users
+    _users = users
+
+
+def users_above(segment_id: str, tag: str) -> list[str]:
+    """Name what of the wings above names a segment, or its tag."""
+    return [user for each in _users for user in each(segment_id, tag)]

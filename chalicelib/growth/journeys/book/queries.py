@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.growth.journeys.book import rules
 from chalicelib.growth.journeys.book.rules import Book, Known
@@ -30,7 +31,7 @@ def book() -> Book:
     global _made
     if _made is None or _made.mark != heads()[0]:
         _made = fresh()
-        cache.keep((CACHE,), (_made.mark, rules.listened(_made)))
+        cache.keep((CACHE,), (_made.mark, rules.listened(_made, clock.now())))
     return _made
 
 
@@ -63,6 +64,13 @@ def find(journey_id: str) -> Known:
     if item is None:
         raise MallError("not_found", errors=(NO_SUCH_JOURNEY.at("journey_id"),))
     return _known(item)
+
+
+def naming(segment_id: str, tag: str) -> list[str]:
+    """Name the journeys that have not ended whose version names the segment, or the tag of this name ("": none)."""
+    found = [known.journey for known in fresh().journeys.values()]
+    there = [one for one in found if one.version and one.state != "ended"]
+    return [one.journey_id for one in there if rules.names(plan_now(one), segment_id, tag)]
 
 
 def version(journey_id: str, number: int) -> Version | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from chalicelib.growth.journeys.goals.rules import MONEY
-from chalicelib.growth.journeys.language.rules import OnEvent, Plan
+from chalicelib.growth.journeys.language.rules import OnEvent, OnSchedule, Plan
 from chalicelib.growth.journeys.listening.rules import Listens
 from chalicelib.growth.journeys.rules import Journey
+from chalicelib.growth.journeys.steps.rules import Branch, TagStep, UntagStep
+from chalicelib.growth.segments.language.rules import HasTag, InSegment, leaves_of, parsed
 
 #: Journeys at most, drafts and those that have ended with them.
 JOURNEYS_MAX = 200
+#: The longest that a goal counts, and some.
+_GOALS_COUNT = timedelta(days=91)
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +62,32 @@ def united(several: Iterable[Listens]) -> Listens:
     )
 
 
-def listened(book: Book) -> Listens:
-    """Say what any journey listens to: also one that has ended, for the goals of those who were in it count on."""
-    return united(known.listens for known in book.journeys.values())
+def listened(book: Book, now: datetime) -> Listens:
+    """Say what any journey listens to: also one that has ended, as long as goals of those who were in it may count."""
+    return united(
+        known.listens
+        for known in book.journeys.values()
+        if known.journey.state != "ended" or now - known.journey.changed_at <= _GOALS_COUNT
+    )
+
+
+def names(plan: Plan, segment_id: str, tag: str) -> bool:
+    """Say whether a version names the segment, or the tag of this name ("": none)."""
+    definition, entry = plan.definition, plan.entry
+    segments = {*plan.segments(), definition.audience, definition.exclude}
+    tags: set[str | None] = set()
+    if isinstance(entry, OnSchedule):
+        segments.add(entry.audience)
+    for step in plan.steps.values():
+        if isinstance(step, TagStep | UntagStep):
+            tags.add(step.tag if isinstance(step, TagStep) else step.untag)
+        for way in step.branch if isinstance(step, Branch) else ():
+            segments.add(way.if_.segment)
+            tags.add(way.if_.tag)
+            for _, leaf in leaves_of(parsed(way.if_.rule)) if way.if_.rule is not None else ():
+                segments.add(leaf.segment if isinstance(leaf, InSegment) else None)
+                tags.add(leaf.tag if isinstance(leaf, HasTag) else None)
+    return segment_id in segments or (tag != "" and tag in tags)
 
 
 def enters_by(plan: Plan, event: str) -> OnEvent | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chalicelib.core import ids
+from chalicelib.core import clock, ids
 from chalicelib.growth.journeys.book import queries
 from chalicelib.growth.journeys.book.rules import Book, Known, listened, listens_of, united
 from chalicelib.growth.journeys.language.rules import Plan
@@ -35,7 +35,7 @@ def write_book(tx: Transaction, book: Book, after: Journey, plan: Plan | None = 
     listens = before.listens if plan is None else united((before.listens, listens_of(plan)))
     write(tx, before, after, listens)
     known = msgspec.structs.replace(before, journey=after, listens=listens)
-    heard = listened(msgspec.structs.replace(book, journeys=book.journeys | {after.journey_id: known}))
+    heard = listened(msgspec.structs.replace(book, journeys=book.journeys | {after.journey_id: known}), clock.now())
     item = Journeys(ALL, BOOK, mark=ids.new(""), listens=heard)
     as_read = Journeys.mark == book.mark if book.mark else Journeys.part.does_not_exist()
     tx.put(item, as_read, Conflict)

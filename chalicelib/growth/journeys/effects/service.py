@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from chalicelib.commerce.coupons.templates import queries as coupon_templates
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members import service as members
 from chalicelib.customers.members.rules import Profile
-from chalicelib.customers.members.tables import Members, profile_key
 from chalicelib.growth.journeys.effects.rules import Ask, Effect, Enter, Say, Tag, filled
 from chalicelib.growth.journeys.jobs import ENTER
 from chalicelib.growth.journeys.language.rules import Plan
@@ -20,7 +20,6 @@ from chalicelib.growth.messaging.tasks.service import open_task
 from chalicelib.growth.segments.tags import service as tags
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
-from chalicelib.platform.store.versioned import Conflict
 
 #: How many actions an effect is at most, and tags beside that once for a transaction.
 _ACTIONS = {Tag: 0, Say: outgoing.ACTIONS, Ask: 1, Enter: 1}
@@ -36,8 +35,8 @@ def carry_out(tx: Transaction, plan: Plan, run: Run, member: Profile, effects: S
     """Do all of this as part of `tx`. Tags are held against the member's still being there: of one who became another
     meanwhile they would be lost."""
     source = f"journey:{run.journey_id}"
-    if any(isinstance(one, Tag) for one in effects) and not tx.concerns(*profile_key(run.member_id)):
-        tx.check(*profile_key(run.member_id), Members.version.exists(), Conflict)
+    if any(isinstance(one, Tag) for one in effects):
+        members.stays(tx, run.member_id)
     for effect in effects:
         match effect:
             case Tag(name, given):

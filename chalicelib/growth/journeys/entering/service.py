@@ -16,7 +16,7 @@ from chalicelib.growth.journeys.book import queries as book_queries
 from chalicelib.growth.journeys.book.rules import is_open
 from chalicelib.growth.journeys.conditions.queries import Conditions
 from chalicelib.growth.journeys.entering.rules import Cause, Outcome, entered, refusal
-from chalicelib.growth.journeys.keeping.service import ROOM, actions, keep_new, size
+from chalicelib.growth.journeys.keeping.service import keep_new, some_of
 from chalicelib.growth.journeys.language.rules import OnSegment, Plan
 from chalicelib.growth.journeys.runs.queries import guard_of
 from chalicelib.growth.journeys.runs.rules import Guard
@@ -81,10 +81,9 @@ def _enter_some(asked: Sequence[str], plan: Plan, cause: Cause) -> dict[str, Out
         return _each_alone(asked, plan, cause)
     while comers:
         tx = Transaction()
-        some: list[_Comer] = []
-        while comers and (not some or size(tx) + actions(comers[0].advanced) <= ROOM):
-            some.append(comers.pop(0))
-            _add(tx, plan, some[-1])
+        some = some_of(comers, lambda one: one.advanced)
+        for one in some:
+            _add(tx, plan, one)
         try:
             commit(tx)
         except MallError:

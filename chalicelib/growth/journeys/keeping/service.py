@@ -4,8 +4,9 @@ is done with its member. All that is one transaction; whoever was quicker makes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from pynamodb.expressions.update import Action
 
@@ -34,15 +35,22 @@ from chalicelib.platform.store.versioned import Conflict
 #: What a transaction has for runs: beside them is what its job does with itself.
 ROOM = ACTIONS_MAX - 4
 
+_T = TypeVar("_T")
+
 
 def actions(advanced: Advanced) -> int:
     """Count the actions that keeping it is at most: run, guard, counter, job, and two looks."""
     return 6 + actions_of(advanced.effects)
 
 
-def size(tx: Transaction) -> int:
-    """Count the actions of `tx` by now, with the looks that it owes."""
-    return len(tx) + len(timers_of(tx, PASS))
+def some_of(going: list[_T], advanced: Callable[[_T], Advanced]) -> list[_T]:
+    """Take as many from the front of these, one at least, as have room in one transaction."""
+    count = room = 0
+    while count < len(going) and (not count or room + actions(advanced(going[count])) <= ROOM):
+        room += actions(advanced(going[count]))
+        count += 1
+    some, going[:count] = going[:count], []
+    return some
 
 
 def keep(tx: Transaction, plan: Plan, member: Profile, before: Run, advanced: Advanced) -> None:

@@ -60,7 +60,8 @@ class Members:
 
     def changed(self, tx: Transaction, before: Profile, after: Profile) -> None:
         """End what the member does not want any more."""
-        if before.personalised and not after.personalised and listened().events:
+        listens = listened()
+        if before.personalised and not after.personalised and (listens.events or listens.segments):
             now = clock.now()
             cause = f"{PERSONALISED_OFF}|{clock.stamp(now)}"
             tell(tx, after.member_id, [Heard(cause, PERSONALISED_OFF, now)])
@@ -166,6 +167,13 @@ class Lists:
             names = {one: definitions.tag_name(book, one) for one in entered if one.startswith(TAG_IDS)}
             facts += [Heard(f"tag_added|{one}|{at}", "tag_added", now, {"tag": name}) for one, name in names.items()]
         tell(tx, member_id, facts)
+
+
+def users_of(segment_id: str, tag: str) -> list[str]:
+    """Name the journeys that name the segment, or the tag of this name ("": none)."""
+    from chalicelib.growth.journeys.book.queries import naming  # only operators ask: it reads what journeys are
+
+    return [f"journey:{one}" for one in naming(segment_id, tag)]
 
 
 class Lobbies:

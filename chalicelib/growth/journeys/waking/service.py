@@ -12,7 +12,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.growth.journeys.jobs import PASS, PASS_ON
 from chalicelib.growth.journeys.keeping.queries import Standing, standings
-from chalicelib.growth.journeys.keeping.service import ROOM, actions, keep, size
+from chalicelib.growth.journeys.keeping.service import keep, some_of
 from chalicelib.growth.journeys.runs.queries import due_in, of_keys
 from chalicelib.growth.journeys.runs.rules import Run
 from chalicelib.growth.journeys.stepping.rules import Advanced
@@ -62,17 +62,15 @@ def wake_all(found: Sequence[Standing]) -> None:
         going += [(one, advanced)] if advanced is not None else []
     while going:
         tx = Transaction()
-        some: list[Standing] = []
-        while going and (not some or size(tx) + actions(going[0][1]) <= ROOM):
-            there, advanced = going.pop(0)
-            some.append(there)
+        some = some_of(going, lambda one: one[1])
+        for there, advanced in some:
             keep(tx, there.plan, there.member, there.run, advanced)
         try:
             commit(tx)
         except MallError:
             raise
         except Exception:  # also a Conflict
-            for there in some:
+            for there, _ in some:
                 apart(there.run.member_id, functools.partial(wake, _which(there.run)))
 
 

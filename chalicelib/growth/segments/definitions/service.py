@@ -40,6 +40,7 @@ from chalicelib.growth.segments.language.rules import (
     leaves_of,
     parsed,
 )
+from chalicelib.growth.segments.ports import users_above
 from chalicelib.growth.segments.refusals import (
     BY_CLIENTS_ALONE,
     IN_USE,
@@ -151,8 +152,9 @@ def delete(segment_id: str, is_tag: bool) -> None:
 
 
 def _users(book: Book, definition: Definition) -> list[str]:
-    """What names a definition: other rules, and what `_gives` lists."""
-    return [f"segment:{one}" for one in users_of(book, definition)] + _gives(definition)
+    """What names a definition: other rules, what `_gives` lists, and what wings above have."""
+    named = [f"segment:{one}" for one in users_of(book, definition)] + _gives(definition)
+    return named + users_above(definition.segment_id, definition.tag)
 
 
 def _create(definition: Definition) -> Definition:
