@@ -13,11 +13,14 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.customers.members import service as members
+from chalicelib.growth.journeys.hearing import service as hearing
+from chalicelib.growth.journeys.keeping.queries import Standing
 from chalicelib.growth.journeys.limits.queries import received
 from chalicelib.growth.journeys.listening.rules import Heard
 from chalicelib.growth.journeys.observing.service import tell
 from chalicelib.growth.journeys.runs.queries import runs_of
 from chalicelib.growth.journeys.settings import JOURNEYS, JourneyRules
+from chalicelib.growth.journeys.stepping.rules import Advanced
 from chalicelib.growth.journeys.stepping.service import stop
 from chalicelib.growth.messaging.ports import results
 from chalicelib.growth.messaging.rules import Message
@@ -315,4 +318,31 @@ def test_of_a_journey_that_has_ended_nobody_goes_on(world: JourneyMall) -> None:
     world.set_state(journey_id, "ended")
     world.wait(days=2)
     assert world.run(member_id, journey_id).reason == "journey_ended"
+    world.check()
+
+
+def test_a_fault_in_one_run_keeps_no_other_from_hearing(world: JourneyMall) -> None:
+    def listening() -> str:
+        return world.journey(
+            {"a": {"wait_for": {"event": "cart_view", "timeout": {"days": 1}, "then": "b"}}, "b": {"wait": {"days": 1}}}
+        )
+
+    faulty, sound, member_id = listening(), listening(), bare_member()
+    world.enter(faulty, member_id)
+    world.enter(sound, member_id)
+    world.wait(seconds=1)
+    whole = hearing._advanced
+
+    def failing(there: Standing, fact: Heard) -> Advanced | None:
+        if there.run.journey_id == faulty:
+            raise ZeroDivisionError
+        return whole(there, fact)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hearing, "_advanced", failing)
+        world.hear(member_id, "cart_view")
+        worker.run_due()
+        assert (world.run(member_id, sound).step, world.run(member_id, faulty).step) == ("b", "a")
+    world.wait(hours=1)
+    assert world.run(member_id, faulty).step == "b"
     world.check()

@@ -5,11 +5,12 @@ what it began by."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from chalicelib.core import clock
+from chalicelib.core.errors import MallError
 from chalicelib.customers.members.queries import current, resolved
 from chalicelib.customers.members.rules import Profile
 from chalicelib.growth.groupbuy.lobbies.queries import paid_seats
@@ -20,6 +21,7 @@ from chalicelib.growth.journeys.conditions.queries import Conditions
 from chalicelib.growth.journeys.entering.rules import Cause, chooses_by_behaviour
 from chalicelib.growth.journeys.entering.service import enter
 from chalicelib.growth.journeys.hearing.rules import entry_of
+from chalicelib.growth.journeys.keeping.queries import Standing, standing_of
 from chalicelib.growth.journeys.language.rules import OnSegment
 from chalicelib.growth.journeys.listening.rules import PERSONALISED_OFF, Heard
 from chalicelib.growth.journeys.observing.service import tell
@@ -39,18 +41,36 @@ _SEATS_AT_ONCE = 50
 
 
 def hear(job: Job) -> None:
-    """Tell a member's runs what happened, and let the member come into journeys that begin by it."""
+    """Tell a member's runs what happened, and let the member come into journeys that begin by it. A fault in what is
+    decided of one run keeps no other from hearing: it is raised in the end."""
     member = _who(job.key.partition("|")[0])
     if member is None:
         return
-    book = book_queries.book()
-    facts = msgspec.json.decode(job.task.payload["facts"], type=list[Heard])
-    runs = runs_of(member.member_id)
-    for fact in facts:
-        for run in _concerned(runs, book, fact):
-            retry(functools.partial(_tell_run, run, fact), TRIES_CROWDED)
+    book = book_queries.refreshed()  # who owed this may know of a journey that this process does not know yet
+    runs = {run.run_id: run for run in runs_of(member.member_id)}
+    faults: list[Exception] = []
+
+    def apart(work: Callable[[], Run | None]) -> None:
+        try:
+            told = work()
+        except MallError:
+            raise
+        except Exception as fault:
+            faults.append(fault)
+        else:
+            runs.update({told.run_id: told} if told is not None else {})
+
+    for fact in msgspec.json.decode(job.task.payload["facts"], type=list[Heard]):
+        for run in _concerned(list(runs.values()), book, fact):
+            apart(functools.partial(_told, run, member, fact))
         for journey_id, cause in _entries(book, fact):
-            enter([member.member_id], journey_id, cause)
+            apart(functools.partial(_enter, member.member_id, journey_id, cause))
+    if faults:
+        raise faults[0]
+
+
+def _enter(member_id: str, journey_id: str, cause: Cause) -> None:
+    enter([member_id], journey_id, cause)
 
 
 def hear_lobby(job: Job) -> None:
@@ -87,21 +107,31 @@ def _concerned(runs: Iterable[Run], book: Book, fact: Heard) -> list[Run]:
     return [run for run in runs if run.journey_id in names]
 
 
-def _tell_run(known: Run, fact: Heard) -> None:
-    there = found((known.member_id, known.journey_id, known.run_id))
-    if there is None:
-        return
-    run, now = there.run, clock.now()
-    advanced: Advanced | None = None
-    if fact.event == PERSONALISED_OFF:
-        entry = there.plan.entry
-        behavioural = isinstance(entry, OnSegment) and is_behavioural(entry.segment)
-        if run.state != "ended" and chooses_by_behaviour(there.plan, run.entered_by, behavioural):
-            advanced = stopped(there.plan, run, now, NOT_PERSONALISED)
-    else:
-        advanced = heard(there.plan, run, now, Conditions(run.member_id), fact, there.paused)
-    if advanced is not None:
+def _told(known: Run, member: Profile, fact: Heard) -> Run:
+    """Tell the member's run, which was read just now; the run after it. Raises `conflict`."""
+    which = known.member_id, known.journey_id, known.run_id
+    read = [standing_of(known, member)]
+
+    def once() -> Run:
+        there = read.pop() if read else found(which)
+        advanced = None if there is None else _advanced(there, fact)
+        if there is None or advanced is None:
+            return known if there is None else there.run
         write(there, advanced)
+        return advanced.run
+
+    return retry(once, TRIES_CROWDED)
+
+
+def _advanced(there: Standing, fact: Heard) -> Advanced | None:
+    run, now = there.run, clock.now()
+    if fact.event != PERSONALISED_OFF:
+        return heard(there.plan, run, now, Conditions(run.member_id), fact, there.paused)
+    entry = there.plan.entry
+    behavioural = isinstance(entry, OnSegment) and is_behavioural(entry.segment)
+    if run.state == "ended" or not chooses_by_behaviour(there.plan, run.entered_by, behavioural):
+        return None
+    return stopped(there.plan, run, now, NOT_PERSONALISED)
 
 
 def _entries(book: Book, fact: Heard) -> Iterable[tuple[str, Cause]]:
