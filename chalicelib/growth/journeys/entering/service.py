@@ -18,8 +18,8 @@ from chalicelib.growth.journeys.conditions.queries import Conditions
 from chalicelib.growth.journeys.entering.rules import Cause, Outcome, entered, refusal
 from chalicelib.growth.journeys.keeping.service import keep_new, some_of
 from chalicelib.growth.journeys.language.rules import OnSegment, Plan
-from chalicelib.growth.journeys.runs.queries import guard_of
-from chalicelib.growth.journeys.runs.rules import Guard
+from chalicelib.growth.journeys.runs.queries import find, guard_of
+from chalicelib.growth.journeys.runs.rules import Guard, Run
 from chalicelib.growth.journeys.settings import HOLDOUT
 from chalicelib.growth.journeys.stepping.rules import Advanced, begun
 from chalicelib.growth.journeys.tables import guard_key, run_key
@@ -91,7 +91,7 @@ def _enter_some(asked: Sequence[str], plan: Plan, cause: Cause) -> dict[str, Out
         except Exception:  # also a Conflict
             outcomes |= _each_alone([one.asked for one in some], plan, cause)
         else:
-            outcomes |= {one.asked: _as_what(one.advanced) for one in some}
+            outcomes |= {one.asked: _as_what(one.advanced.run) for one in some}
     return outcomes
 
 
@@ -122,7 +122,7 @@ def enter_alone(member_id: str, plan: Plan, cause: Cause) -> Outcome:
         tx = Transaction()
         _add(tx, plan, comers[0])
         commit(tx)
-        return _as_what(comers[0].advanced)
+        return _as_what(comers[0].advanced.run)
 
     return retry(once, TRIES_CROWDED)
 
@@ -131,8 +131,8 @@ def _add(tx: Transaction, plan: Plan, comer: _Comer) -> None:
     keep_new(tx, plan, comer.member, comer.guard, comer.advanced)
 
 
-def _as_what(advanced: Advanced) -> Outcome:
-    return "control" if advanced.run.control else "entered"
+def _as_what(run: Run) -> Outcome:
+    return "control" if run.control else "entered"
 
 
 def _decided(asked: Sequence[str], plan: Plan, cause: Cause) -> tuple[dict[str, Outcome], list[_Comer]]:
@@ -145,17 +145,21 @@ def _decided(asked: Sequence[str], plan: Plan, cause: Cause) -> tuple[dict[str, 
     now, percent = clock.now(), HOLDOUT.current().percent
     for one, who in persons.items():
         profile, guard_item, run_item, *known = found.each(_keys(one, who, plan, cause))
+        guard, run = guard_of(guard_item), None if run_item is None else run_item.run
         if profile is None:
             outcomes[one] = "gone"
             continue
-        if run_item is not None:
-            outcomes[one] = "control" if run_item.run.control else "entered"
+        if run is not None:
+            outcomes[one] = _as_what(run)
             continue
         stands = standing(who, known[0]) if known else None
-        guard, segments = guard_of(guard_item), frozenset[str]() if stands is None else stands.segments
+        segments = frozenset[str]() if stands is None else stands.segments
         why = refusal(plan, cause, profile.profile, guard, segments, behavioural, now)
         if why is None and who in comers:
             why = "active"
+        if why in ("active", "re_entry") and who not in comers:  # it may be by this very cause, between both reads
+            run = find(who, plan.journey_id, run_id_of(one, plan.journey_id, cause))
+            why = why if run is None else _as_what(run)
         if why is not None:
             outcomes[one] = why
         else:
