@@ -39,8 +39,12 @@ class _Told:
 
     def add_to(self, tx: Transaction) -> None:
         """Owe as part of `tx` that the member's runs hear of it."""
-        facts = msgspec.json.encode(self.facts).decode()
-        schedule(tx, HEAR, f"{self.member_id}|{self.facts[0].cause}", None, facts=facts)
+        _owe_facts(tx, self.member_id, self.facts)
+
+
+def _owe_facts(tx: Transaction, member_id: str, facts: Sequence[Heard]) -> None:
+    text = msgspec.json.encode(facts).decode()
+    schedule(tx, HEAR, f"{member_id}|{facts[0].cause}", None, facts=text)
 
 
 def tell(tx: Transaction, member_id: str, facts: Iterable[Heard]) -> None:
@@ -166,7 +170,8 @@ class Lists:
             book = definitions.book()
             names = {one: definitions.tag_name(book, one) for one in entered if one.startswith(TAG_IDS)}
             facts += [Heard(f"tag_added|{one}|{at}", "tag_added", now, {"tag": name}) for one, name in names.items()]
-        tell(tx, member_id, facts)
+        if facts:  # many members' share a transaction: each job is counted as it is added
+            _owe_facts(tx, member_id, facts)
 
 
 def users_of(segment_id: str, tag: str) -> list[str]:
