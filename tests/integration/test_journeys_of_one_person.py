@@ -13,7 +13,9 @@ from chalicelib.growth.journeys import personal_data
 from chalicelib.growth.journeys.absorbing.service import absorb_all
 from chalicelib.growth.journeys.limits.queries import received
 from chalicelib.growth.journeys.runs.queries import guards_of, runs_of
+from chalicelib.growth.journeys.tables import JourneyRuns
 from chalicelib.platform.jobs.job import RetryLater
+from chalicelib.platform.store import read
 from tests.support.coupons import template
 from tests.support.distribution import bare_member
 from tests.support.journey_mall import JourneyMall, opened
@@ -121,6 +123,7 @@ def test_who_leaves_is_in_nothing_and_who_returns_was_there(world: JourneyMall) 
     OWNER.erase(former)
     OWNER.erase(former)
     assert runs_of(former) == []
+    assert all(item.expires is not None for item in read.query_all(JourneyRuns, former))
     assert world.counted(journey_id)["ended|gone"] == 1
     OWNER.hand_on(former, again)
     OWNER.hand_on(former, again)

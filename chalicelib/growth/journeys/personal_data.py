@@ -16,7 +16,7 @@ from chalicelib.growth.journeys.exporting.views import run_of_mine
 from chalicelib.growth.journeys.limits import queries as limits
 from chalicelib.growth.journeys.limits.service import received_item
 from chalicelib.growth.journeys.runs.queries import guards_of, runs_of
-from chalicelib.growth.journeys.tables import GUARD_KEPT, JourneyRuns
+from chalicelib.growth.journeys.tables import GUARD_KEPT, JourneyRuns, has_key
 from chalicelib.platform.store.transaction import save_new
 
 
@@ -28,7 +28,8 @@ def _runs(member_id: str, _position: str | None) -> tuple[list[Any], str | None]
 
 def _hand_on(former: str, member_id: str) -> None:
     for part, guard in guards_of(former).items():
-        item = JourneyRuns(member_id, part, entries=guard.entries, expires=clock.now() + GUARD_KEPT)
+        item = JourneyRuns(member_id, part, entries=guard.entries)
+        item.expires = clock.now() + GUARD_KEPT if has_key(part) else None
         item.left_at = clock.stamp(guard.left_at or clock.now())
         save_new(item)
     got = limits.received(former)

@@ -120,6 +120,11 @@ def guard_key(member_id: str, journey_id: str, key: str) -> Key:
     return JourneyRuns, (member_id, f"{ACTIVE}{journey_id}#{short}")
 
 
+def has_key(part: str) -> bool:
+    """Say whether a guard, by its part, is of one key of its journey's entry: of those there may be many."""
+    return bool(part.split("#", 2)[2])
+
+
 def grants_key(member_id: str) -> Key:
     """Name the item of what the member got of journeys."""
     return JourneyRuns, (member_id, GRANTS)

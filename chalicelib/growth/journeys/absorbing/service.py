@@ -25,6 +25,7 @@ from chalicelib.growth.journeys.tables import (
     JourneyRuns,
     count_key,
     guard_key,
+    has_key,
     run_item,
     run_part,
 )
@@ -102,15 +103,10 @@ def _join(
     item = JourneyRuns(member_id, part, active=after.run_id or None, entries=after.entries)
     item.left_at = clock.stamp(after.left_at) if after.left_at is not None else None
     if not after.run_id:
-        item.expires = clock.now() + GUARD_KEPT if _has_key(part) else None
+        item.expires = clock.now() + GUARD_KEPT if has_key(part) else None
     unchanged = entries == guard.entries if guard.entries else entries.does_not_exist()
     unchanged &= active == guard.run_id if guard.run_id else active.does_not_exist()
     tx.put(item, unchanged, Conflict)
-
-
-def _has_key(part: str) -> bool:
-    """Whether a guard is of one key of its journey's entry."""
-    return bool(part.split("#", 2)[2])
 
 
 def _join_received(former: str, member_id: str) -> None:

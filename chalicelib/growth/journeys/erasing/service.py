@@ -1,17 +1,19 @@
 """Forgetting a person: whatever they are in ends, and every run is deleted. How often they came into journeys, and what
-they got, is known on as long as it counts, for who returns; nothing of the person is in it."""
+they got, is known on as long as the mall knows who returns; nothing of the person is in it."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from datetime import timedelta
 
 from chalicelib.core import clock
+from chalicelib.customers.members.settings import MEMBERS
 from chalicelib.growth.journeys.book import queries as book_queries
-from chalicelib.growth.journeys.runs.queries import runs_of
+from chalicelib.growth.journeys.runs.queries import guards_of, runs_of
 from chalicelib.growth.journeys.runs.rules import Run
 from chalicelib.growth.journeys.stepping.rules import stopped
 from chalicelib.growth.journeys.tables import (
-    GUARD_KEPT,
     JourneyCounts,
     JourneyRuns,
     count_key,
@@ -20,7 +22,7 @@ from chalicelib.growth.journeys.tables import (
 )
 from chalicelib.platform.store import read
 from chalicelib.platform.store.tallies import tally
-from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.transaction import ConditionFailed, Transaction, write
 from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, commit, retry
 
 #: Why a run ends whose member leaves the mall.
@@ -31,6 +33,10 @@ def erase(member_id: str) -> None:
     """Forget all runs of this person. May be called again. Raises `conflict`, `unavailable`."""
     for run in runs_of(member_id):
         retry(functools.partial(_erase_run, member_id, run.journey_id, run.run_id), TRIES_CROWDED)
+    until = clock.now() + timedelta(days=MEMBERS.current().returning_days)
+    for part in guards_of(member_id):
+        with contextlib.suppress(ConditionFailed):  # it is gone
+            write(JourneyRuns, (member_id, part), [JourneyRuns.expires.set(until)], JourneyRuns.part.exists())
 
 
 def _erase_run(member_id: str, journey_id: str, run_id: str) -> None:
@@ -47,7 +53,6 @@ def _erase_run(member_id: str, journey_id: str, run_id: str) -> None:
         changes = [
             JourneyRuns.active.remove(),
             JourneyRuns.left_at.set(clock.stamp(now)),
-            JourneyRuns.expires.set(now + GUARD_KEPT),
         ]
         key = guard_key(member_id, journey_id, run.key)[1]
         tx.update(JourneyRuns, key, changes, JourneyRuns.active == run_id, Conflict)
