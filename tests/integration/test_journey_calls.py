@@ -218,7 +218,7 @@ def test_of_a_long_audience_nobody_is_passed_over(world: Office, monkeypatch: py
     for room in (audiences, listing):
         monkeypatch.setattr(room, "LISTED_PER_ITEM", 7)
     monkeypatch.setattr(enrolling, "LONG", 40)
-    journey_id, members = world.live(WAITS), [world.member() for _ in range(50)]
+    journey_id, members = world.journey(WAITS), [world.member() for _ in range(50)]
     asked = {"members": members}
     audience = world.operator.post("/v1/admin/audiences", asked, key=secrets.token_hex(8)).ok(201)["audience_id"]
     path = f"{ALL}/{journey_id}/enter"

@@ -13,7 +13,7 @@ from chalicelib.growth.journeys.language.rules import Definition, Plan, plan_of
 from chalicelib.growth.journeys.playbook.rules import BUILT_IN, LADDER, WELCOME
 from chalicelib.growth.journeys.publishing.rules import faults
 from chalicelib.growth.journeys.runs.rules import Heard, Run
-from chalicelib.growth.journeys.stepping.rules import Advanced, Ask, Say, begun, granted, heard, woken
+from chalicelib.growth.journeys.stepping.rules import Advanced, Ask, Say, begun, granted, heard, settled, woken
 from chalicelib.growth.journeys.steps.rules import GrantStep
 from tests.support.journeys import NOW, mall_for
 
@@ -54,8 +54,10 @@ def test_it_speaks_both_languages_and_its_definition_is_left_alone(built_in: Bui
 class Walk:
     """One member's way through a journey, by the pure core: what they are given, told and called for, and when."""
 
-    def __init__(self, plan: Plan, entered_with: dict[str, Any] | None = None, holds: bool = False) -> None:
-        self.plan, self.now, self.holds = plan, NOW, holds
+    def __init__(
+        self, plan: Plan, entered_with: dict[str, Any] | None = None, holds: bool = False, sends: bool = True
+    ) -> None:
+        self.plan, self.now, self.holds, self.sends = plan, NOW, holds, sends
         self.coupons: list[str] = []
         self.done: list[tuple[str, timedelta]] = []
         self.count = 0
@@ -79,6 +81,10 @@ class Walk:
                 self.done.append((effect.said.template, self.now - NOW))
             elif isinstance(effect, Ask):
                 self.done.append((effect.work.title, self.now - NOW))
+        said = next((one for one in step.effects if isinstance(one, Say) and one.awaited), None)
+        if said is not None and self.sends:
+            self.sent()
+            return
         if self.run.state == "ended" or not self.run.arriving:
             return
         at = self.plan.steps[self.run.step]
@@ -87,6 +93,11 @@ class Walk:
             self.take(granted(self.plan, self.run, self.now, self.answer, "given"))
         else:
             self.take(woken(self.plan, self.run, self.now, self.answer))
+
+    def sent(self) -> Walk:
+        """The message that the run waits for has gone out."""
+        self.take(settled(self.plan, self.run, self.now, self.answer, self.run.awaits, "sent"))
+        return self
 
     def until(self, at: datetime) -> Walk:
         """Let time go on until then."""
@@ -126,6 +137,14 @@ def test_who_buys_at_any_rung_goes_up_from_there(days: int, before: list[str]) -
     assert walk.days(5).does("order_paid").coupons == [*before, "up_57", "up_42", "up_5"]
     assert walk.run.reason == "kept"
     assert walk.does("order_paid").coupons == [*before, "up_57", "up_42", "up_5"]
+
+
+def test_who_buys_while_a_message_of_the_ladder_is_held_goes_up_as_it_goes_out() -> None:
+    walk = Walk(plan_for(LADDER), sends=False).days(30)
+    assert walk.coupons == ["down_15"] and walk.run.awaits
+    assert walk.days(0.2).does("order_paid").coupons == ["down_15"]
+    assert walk.days(0.2).sent().coupons == ["down_15", "up_57"]
+    assert walk.days(0.1).sent().run.step == "bought_once"
 
 
 def test_who_stops_buying_is_given_no_more() -> None:
