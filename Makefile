@@ -20,7 +20,7 @@ help: ## this list
 run: $(INSTALLED) ## open the mall: API 8000, WeChat sandbox 8001, control 8002 (PORT, SANDBOX_PORT, CONTROL_PORT, DYNAMODB_PORT)
 	@$(BIN)/python -m local.up
 
-demo: $(INSTALLED) ## play purchases, group-buys, a commission and segments in the mall that `make run` opened
+demo: $(INSTALLED) ## play purchases, group-buys, a commission, segments and a journey in the mall that `make run` opened
 	@$(BIN)/python -m local.demo
 
 import: $(INSTALLED) ## put a catalogue into it: make import FILE=products.csv [CATEGORIES=categories.csv] [COLUMNS=map.json]

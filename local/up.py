@@ -45,7 +45,7 @@ Log in as a shopper through the sandbox, and look around:
     -H 'Content-Type: application/json' -d '{{"user": "you"}}')" | sed 's/.*"token": *"\\([^"]*\\)".*/\\1/')
   curl -s {api}/v1/products -H "Authorization: Bearer $TOKEN"
 
-`make demo` in another terminal plays purchases, a coupon, group-buys, a commission, segments. Ctrl-C closes the mall.
+`make demo` in another terminal plays purchases, coupons, groups, a commission, segments, a journey. Ctrl-C closes it.
 """
 
 
