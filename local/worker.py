@@ -26,6 +26,7 @@ from chalicelib.platform.jobs.worker import run_due
 from local.calls import record_if_asked
 from local.clock import LocalClock
 from local.doors import only_from_here
+from local.journeys import count_messages, count_runs
 from local.processes import HOST
 from local.segments import count_due
 
@@ -80,7 +81,10 @@ def control(worker: Worker, mall_clock: LocalClock) -> Flask:
     def status() -> dict[str, Any]:
         counts = queue.counts()
         waiting = {"due": counts.due, "later": counts.later, "dead": counts.dead}
-        return {"now": clock.stamp(clock.now()), "jobs": waiting, "segments": {"due": count_due()}}
+        return {
+            "now": clock.stamp(clock.now()), "jobs": waiting, "segments": {"due": count_due()}, "runs": count_runs(),
+            "messages": count_messages(),
+        }  # fmt: skip
 
     @app.post("/clock/advance")
     def advance() -> dict[str, Any] | tuple[dict[str, str], int]:
