@@ -1,16 +1,19 @@
 """Measure what the mall takes: `python -m bench` writes bench/results.json, docs/bench.md and docs/cost.md.
 
+`python -m bench journeys` measures journeys alone, in minutes, and keeps all other figures as they were measured last.
 BENCH_QUICK=1 makes a short run, for trying it out, and writes into build/ instead. Linux only: the server's CPU time
 is read from the kernel.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,7 +32,9 @@ def main() -> int:
         for shards in ("YUTANG_JOB_SHARDS", "YUTANG_MANY_SHARDS"):  # as many as a deployed mall has
             os.environ.pop(shards)
         os.environ["YUTANG_CACHE_SECONDS"] = "3600"  # what is remembered depends on no watch, but on `forget`
-        results = importlib.import_module("bench.run").run(Path(folder), places)  # only now: it reads the environment
+        run = importlib.import_module("bench.run")  # only now: it reads the environment
+        measure = functools.partial(_with_journeys, run) if sys.argv[1:] == ["journeys"] else run.run
+        results = measure(Path(folder), places)
     page = importlib.import_module("bench.report").page(results)
     where = ROOT / "build" if results.quick else ROOT
     figures = msgspec.json.format(msgspec.json.encode(results)).decode() + "\n"
@@ -39,6 +44,14 @@ def main() -> int:
     importlib.import_module("bench.cost.cost_page").write(where)
     print(page)
     return 0
+
+
+def _with_journeys(run: Any, folder: Path, places: environment.Places) -> Any:
+    """What was measured last, with journeys as they are measured now."""
+    kept = msgspec.json.decode((ROOT / "bench" / "results.json").read_bytes())
+    kept |= {"journeys": run.only_journeys(folder, places), "quick": run.QUICK}
+    results: Any = importlib.import_module("bench.report").Results
+    return msgspec.json.decode(msgspec.json.encode(kept), type=results)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bench import merges, segments
+from bench import journeys, merges, segments
 from bench.load.http import OPERATIONS, OPERATIONS_EACH, Measured, loads_table, race_sentence
 from bench.load.server import Cpu
 from bench.markdown import table
@@ -14,7 +14,7 @@ from bench.package.cold import Cold
 from bench.package.stack import Stack
 from bench.units import lobbies
 from bench.units.costs import Cost
-from bench.units.figures import Lives, Merged, Segments
+from bench.units.figures import Journeys, Lives, Merged, Segments
 from bench.units.floors import FLOORS, Read
 from bench.units.request_units import Units
 from infra.package import Sizes
@@ -56,6 +56,7 @@ class Results(msgspec.Struct, kw_only=True):
     groups: lobbies.Results
     segments: Segments
     merge: Merged
+    journeys: Journeys
     cpu: list[Cpu]
     http: Measured
 
@@ -71,7 +72,7 @@ def page(results: Results) -> str:
     if results.quick:
         parts.append("**A short run (BENCH_QUICK), only to see that it works.**")
     parts += [_units(results.costs), _groups(results.groups), segments.part(results.segments)]
-    parts.append(merges.part(results.merge))
+    parts += [journeys.part(results.journeys), merges.part(results.merge)]
     parts += [_http(results), _cpu(results.cpu, results.products), _cold(results.sizes, results.cold), _floors()]
     return "\n\n".join(parts) + "\n"
 

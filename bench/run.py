@@ -16,9 +16,9 @@ from bench import report
 from bench.load import server
 from bench.load.http import Measured
 from bench.package import cold, stack
-from bench.units import lobbies, merges, scenario, segments
+from bench.units import journeys, lobbies, merges, scenario, segments
 from bench.units.costs import Cost, costs
-from bench.units.figures import Lives, Segments
+from bench.units.figures import Journeys, Lives, Segments
 from bench.units.purchase import Purchase, forget_catalogue, forget_everything
 from chalicelib.core import clock
 from chalicelib.mall.operators.service import bootstrap
@@ -37,7 +37,7 @@ _CALLS = 10 if QUICK else 150
 #: Beside so many open lobbies, so many that are due are settled.
 _LOBBIES = (100, 1000) if QUICK else (100, 100_000)
 _DUE = 10 if QUICK else 100
-#: Members who are held against a new rule, and who are due in one second.
+#: Members who are held against a new rule; and who are due in one second, or come into a journey together.
 _MEMBERS, _AT_ONCE = (100, 100) if QUICK else (3000, 5000)
 #: So often each kind of order is played.
 _LIVES = 2 if QUICK else 6
@@ -60,6 +60,7 @@ def run(folder: Path, places: Places) -> report.Results:
         found, whole, groups, moved = _units(send, sandbox, mall_clock)
         print("members who become one ...", flush=True)
         merged = merges.Bench(send, sandbox, mall_clock).run()
+        told = _journeys(send, sandbox, mall_clock)
     print("the server's CPU ...", flush=True)
     for name in ("DYNAMODB_ENDPOINT", "YUTANG_CACHE_SECONDS", "YUTANG_JOB_SHARDS", "YUTANG_MANY_SHARDS"):
         os.environ.pop(name, None)  # as in any mall, and an engine of its own
@@ -69,8 +70,20 @@ def run(folder: Path, places: Places) -> report.Results:
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
     return report.Results(
         machine=machine, quick=QUICK, products=_PRODUCTS, sizes=sizes, stack=parts, cold=started, costs=found,
-        lives=whole, groups=groups, segments=moved, merge=merged, cpu=cpu, http=loaded,
+        lives=whole, groups=groups, segments=moved, merge=merged, journeys=told, cpu=cpu,
+        http=loaded,
     )  # fmt: skip
+
+
+def only_journeys(folder: Path, places: Places) -> Journeys:
+    """Measure journeys alone."""
+    with in_this_process(folder, places) as mall:
+        return _journeys(*mall)
+
+
+def _journeys(send: Transport, sandbox: Sandbox, mall_clock: LocalClock) -> Journeys:
+    print("journeys ...", flush=True)
+    return journeys.Bench(send, sandbox, mall_clock).run(_AT_ONCE)
 
 
 @contextlib.contextmanager

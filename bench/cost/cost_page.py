@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.cost import front_page, fronts, merges_page, quota_page, quotas, segments_page, traffic
+from bench.cost import front_page, fronts, journeys_page, merges_page, quota_page, quotas, segments_page, traffic
 from bench.cost.quota_page import HOME
 from bench.cost.traffic import Taken
 from bench.cost.usage import (
@@ -62,7 +62,8 @@ def page(found: Measured, listed: Prices) -> str:
         front_page.choices(malls[HOME], listed, _EXAMPLE, _money),
         _kinds(malls, listed), quota_page.met(malls[HOME]),
         quota_page.partitions(malls[HOME]), quota_page.workers(malls, listed), _flash_sale(),
-        segments_page.section(malls, listed, _money), merges_page.section(malls, listed, _money),
+        segments_page.section(malls, listed, _money), journeys_page.section(malls, listed, _money),
+        merges_page.section(malls, listed, _money),
         _memory(found, listed), _waiting(malls[HOME], listed), _taken(), _listed(listed),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"

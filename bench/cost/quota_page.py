@@ -20,9 +20,8 @@ HOME = "ap-southeast-1"
 _HOTTEST = 4
 #: A livestream's rush over the busiest second of an ordinary day.
 _RUSH = 10
-#: So many are sent at once; what a send does beside its call: it reads, reserves and writes down what came of it.
+#: So many are sent at once.
 _SENDS = 100_000
-_SEND_TRIPS, _SEND_TRANSACTIONS = 3, 2
 
 
 def met(mall: Mall) -> str:
@@ -125,9 +124,8 @@ def workers(malls: Mapping[str, Mall], listed: Prices) -> str:
         needed = [[each.needed(size / DAY_SECONDS * traffic.PEAK.number) for each in here] for size in traffic.SIZES]
         shown = [_either([_against(number, worker.at_once, "d") for number in numbers]) for numbers in needed]
         rows.append((f"`{worker.function}`", worker.at_once, worker.more_by, *times, *most, *shown))
-    batches = BATCHES_AT_ONCE[SENDS]
-    senders = quotas.STREAM_SHARDS * batches
-    sent = _either([f"{_send_seconds(region) * _SENDS / senders / 60:.0f} minutes" for region in malls])
+    batches, senders = BATCHES_AT_ONCE[SENDS], quotas.readers(SENDS)
+    sent = _either([f"{_SENDS / quotas.sends_a_second(mall) / 60:.0f} minutes" for mall in malls.values()])
     names = [listed.regions[region].name for region in malls]
     head = (
         "function", "at once", "by", *(f"ms for one order, {name}" for name in names),
@@ -146,9 +144,8 @@ very many members at once has a table, a stream and workers of its own, and {quo
 (`YUTANG_MANY_SHARDS`): no order waits for it.
 
 What is sent to very many has its own workers in that table, and {senders} readers side by side ({batches} for each of
-the stream's shards): a hundred thousand are sent within {sent}, where a send takes {_SEND_TRIPS} round trips,
-{_SEND_TRANSACTIONS} transactions and the call; its CPU is not in that. A transaction hands up to
-{BATCH} that are due at one time to the readers, for 4 write units each.
+the stream's shards): a hundred thousand are sent within {sent} ([below](#journeys-and-messages)). A
+transaction hands up to {BATCH} that are due at one time to the readers, for 4 write units each.
 
 {table(head, rows)}
 
@@ -157,12 +154,6 @@ The readers count against Lambda's concurrency, and `WorkersReserved` is the mos
 Where there are too few, nothing is lost: the closing of unpaid orders (with their stock), reports to WeChat, receipt by
 time and commissions come later, and above the day's figure later every day; `InsideJobsLate` and `OutsideJobsLate` say
 so. Computed with what is [taken to be so](#taken-to-be-so); listing a product anew is counted for every order."""
-
-
-def _send_seconds(region: str) -> float:
-    """How long a send waits for others."""
-    own = _SEND_TRIPS * traffic.TRIP_MS.number + _SEND_TRANSACTIONS * traffic.TRANSACTION_MS.number
-    return (own + traffic.WECHAT_MS[region].number) / 1000
 
 
 def _either(figures: list[str]) -> str:

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import msgspec
 
 from bench.cost import traffic
-from bench.cost.usage import DAY_SECONDS, ROOT, STAGE, Mall, duration_ms, pages
-from bench.units.figures import Meeting, Step
+from bench.cost.usage import DAY_SECONDS, ROOT, STAGE, Mall, pages
+from bench.units.figures import SENT, Doing, Meeting, Step
 from chalicelib.commerce.coupons.rules import SHARDS_MAX
 from chalicelib.core.settings import Settings
 from chalicelib.gateways.wechat.bills import TRADES_MAX
 from chalicelib.insight.reconciliation.rules import SECONDS_MAX
+from chalicelib.platform.jobs.declarations import SENDS, Lane
 from infra.functions import BATCHES_AT_ONCE, FUNCTIONS
 
 #: AWS's quotas, as it documents them. All but the partition's can be raised by asking; Lambda's concurrency has to be:
@@ -25,7 +26,7 @@ API_CALLS = 10_000
 CONCURRENCY = 1_000
 #: Of a new table on demand, which begins with 4,000 write units a second: one for each of its partitions.
 STREAM_SHARDS = 4
-TABLE_WRITES = 40_000
+TABLE_WRITES, NEW_TABLE_WRITES = 40_000, 4_000
 PARTITION_WRITES = 1_000
 PARTITION_READS = 3_000
 API_RESOURCES = 300
@@ -138,7 +139,7 @@ def peak(mall: Mall, orders_a_day: float) -> Peak:
     orders = orders_a_day / DAY_SECONDS * traffic.PEAK.number
     steps = [*_times(mall.visit_steps(), orders * traffic.VISITS_PER_ORDER.number), *_times(mall.order_steps(), orders)]
     calls = [(rate, step) for rate, step in steps if step.function == "api"]
-    busy = sum(rate * _seconds(mall, step) for rate, step in steps)
+    busy = sum(rate * mall.seconds(step) for rate, step in steps)
     writes: dict[str, float] = defaultdict(float)
     by_name = {life.name: life for life in mall.found.lives.orders}
     for name, taken in traffic.KINDS.items():
@@ -218,7 +219,7 @@ def workers(mall: Mall) -> list[Worker]:
             steps = [(times, step) for times, step in mall.order_steps() if step.function == function.name]
             if not steps:  # no order owes it anything
                 continue
-            seconds = sum(times * _seconds(mall, step) for times, step in steps)
+            seconds = sum(times * mall.seconds(step) for times, step in steps)
             at_once, more_by = shards("job_workers"), "`YUTANG_JOB_WORKERS`"
             if function.wakes == "stream" and function.lane is not None:
                 batches = BATCHES_AT_ONCE[function.lane]
@@ -227,8 +228,19 @@ def workers(mall: Mall) -> list[Worker]:
     return sorted(found, key=lambda worker: worker.orders_a_second)
 
 
-def _seconds(mall: Mall, step: Step) -> float:
-    return duration_ms(step, mall.memory[step.function], mall.region) / 1000
+def doing_of(mall: Mall, name: str) -> Doing:
+    """What was measured of journeys and messages under this name."""
+    return next(doing for doing in mall.found.journeys.doings if doing.step.name == name)
+
+
+def readers(lane: Lane) -> int:
+    """How many readers of a new table's stream work side by side for a lane."""
+    return STREAM_SHARDS * BATCHES_AT_ONCE[lane]
+
+
+def sends_a_second(mall: Mall) -> float:
+    """How many messages go out in a second."""
+    return readers(SENDS) / mall.seconds(doing_of(mall, SENT).step)
 
 
 def _times(steps: Iterable[tuple[float, Step]], rate: float) -> list[tuple[float, Step]]:

@@ -17,7 +17,7 @@ import msgspec
 from bench.cost import traffic
 from bench.package.cold import Cold
 from bench.package.stack import Stack
-from bench.units.figures import Life, Lives, Merged, Segments, Step
+from bench.units.figures import Journeys, Life, Lives, Merged, Segments, Step
 from infra import alarms, firewall, permissions
 from infra.functions import FUNCTIONS
 
@@ -53,6 +53,7 @@ class Measured(msgspec.Struct, kw_only=True):
     lives: Lives
     segments: Segments
     merge: Merged
+    journeys: Journeys
 
 
 class Price(msgspec.Struct, kw_only=True):
@@ -214,6 +215,10 @@ class Mall:
         """What these steps use."""
         return added((times, self._of(step)) for times, step in steps)
 
+    def seconds(self, step: Step) -> float:
+        """How long its function takes for it."""
+        return duration_ms(step, self.memory[step.function], self.region) / 1000
+
     def _of(self, step: Step) -> Usage:
         return step_usage(step, self.region, self.memory, self.found.cold.app.wall_ms)
 
@@ -238,24 +243,23 @@ class Mall:
 
     def schedules(self, orders_a_day: float) -> Usage:
         """The schedules in a month, with the naps of those that look ahead. Without the jobs they run."""
-        minutes = traffic.DAYS * DAY_MINUTES
-        parts = []
-        for look in self.found.lives.looks:
-            size, reads = self.memory[look.function], look.reads
-            seconds = duration_ms(look, size, self.region) / 1000
-            due_a_minute = orders_a_day * self.due_later(look.function) / DAY_MINUTES
-            if due_a_minute and look.function != "run-due-calls":
-                asleep = max(0.0, awake_seconds(due_a_minute) - due_a_minute * self._job_seconds(look.function))
-                seconds += asleep
-                reads += look.reads * (asleep / NAP_SECONDS + 1.5 * min(due_a_minute, _MOMENTS_MAX))
-            lines = look.log_bytes + look.log_lines * traffic.LINE_BYTES.number
-            parts.append(
-                (minutes, {
-                    "lambda_request": 1.0, "lambda_gb_second": seconds * size / _MB_PER_GB, "dynamodb_read": reads,
-                    "log_gb": lines / GB, "trace": traffic.TRACED_DEFAULT.number,
-                })
-            )  # fmt: skip
-        return added(parts)
+        return added((1, self.schedule(look.function, orders_a_day)) for look in self.found.lives.looks)
+
+    def schedule(self, function: str, orders_a_day: float = 0) -> Usage:
+        """One of them."""
+        (look,) = (one for one in self.found.lives.looks if one.function == function)
+        size, reads, seconds = self.memory[function], look.reads, self.seconds(look)
+        due_a_minute = orders_a_day * self.due_later(function) / DAY_MINUTES
+        if due_a_minute and function != "run-due-calls":
+            asleep = max(0.0, awake_seconds(due_a_minute) - due_a_minute * self._job_seconds(function))
+            seconds += asleep
+            reads += look.reads * (asleep / NAP_SECONDS + 1.5 * min(due_a_minute, _MOMENTS_MAX))
+        lines = look.log_bytes + look.log_lines * traffic.LINE_BYTES.number
+        each = {
+            "lambda_request": 1.0, "lambda_gb_second": seconds * size / _MB_PER_GB, "dynamodb_read": reads,
+            "log_gb": lines / GB, "trace": traffic.TRACED_DEFAULT.number,
+        }  # fmt: skip
+        return added([(traffic.DAYS * DAY_MINUTES, each)])
 
     def due_later(self, function: str) -> float:
         """How many jobs of one order are due later and run by this schedule."""
@@ -264,8 +268,7 @@ class Mall:
     def _job_seconds(self, function: str) -> float:
         """What such a job takes, in the mean."""
         steps = [(times, step) for times, step in self.order_steps() if step.function == function]
-        worked = sum(times * duration_ms(step, self.memory[function], self.region) for times, step in steps)
-        return worked / 1000 / self.due_later(function)
+        return sum(times * self.seconds(step) for times, step in steps) / self.due_later(function)
 
     def month(self, orders_a_day: float) -> Usage:
         """A month of so many paid orders a day, after a year of it."""

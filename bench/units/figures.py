@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+#: What is measured of journeys and messages (bench/units/journeys.py).
+ENROLLED, CAME_IN, WOKEN = "members come in by one call", "a member comes in by what they did", "waits that are over"
+GRANTED, SENT, HEARD = "a coupon, with its message queued", "an SMS", "an order that was paid for, and moves a run"
+#: For so many it is computed how long they take at once.
+WHOLE = 100_000
+
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A call, or a kind of job: how often it comes in one visit or order, in which function, and what it takes each
@@ -165,3 +171,34 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     reads: float
     writes: dict[str, float]
     written: dict[str, float]
+
+
+class Doing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job of journeys or messages takes that sees to so many members together, and of that what each of them
+    reads and writes in every place."""
+
+    together: int
+    step: Step
+    places: list[Place]
+
+
+class Rush(msgspec.Struct, frozen=True, kw_only=True):
+    """So many members came in by one call, and woke at one time of the clock, over `spread` seconds: how long it took
+    until all were in; and from that time on until all had gone on, had their coupon, and their message; by so many
+    readers of either lane side by side. And what came to its second beside them."""
+
+    members: int
+    readers: int
+    entered_s: float
+    spread_s: int
+    woken_s: float
+    granted_s: float
+    sent_s: float
+    late: list[Late]
+
+
+class Journeys(msgspec.Struct, frozen=True, kw_only=True):
+    """All about journeys and messages that is measured in one process."""
+
+    doings: list[Doing]
+    rush: Rush

@@ -21,6 +21,7 @@ from chalicelib.commerce.orders.settings import order_rules
 from chalicelib.commerce.pricing import queries as pricing_queries
 from chalicelib.core import clock
 from chalicelib.core.entry import entry
+from chalicelib.gateways.sms import http as sms
 from chalicelib.gateways.wechat import http, mini
 from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.segments.definitions import queries as definitions
@@ -41,8 +42,8 @@ _JOBS_MAX = 1000
 
 @dataclass
 class Sample:
-    """One call or one job: which function ran it, and what it took. Bytes are those of log lines, and of the answer's
-    body as it is sent."""
+    """One call or one job: which function ran it, and what it took; a call to a vendor of SMS counts as one to WeChat.
+    Bytes are those of log lines, and of the answer's body as it is sent."""
 
     name: str
     function: str
@@ -115,20 +116,24 @@ class Meter:
 
     @contextmanager
     def _counted(self, sample: Sample) -> Iterator[None]:
-        logger, before, send = logging.getLogger("yutang"), self._lines.lines, http.send
+        logger, before, send, post = logging.getLogger("yutang"), self._lines.lines, http.send, sms.post
         bytes_before, self._sent, self._wechat = self._lines.bytes, 0, 0
 
         def counted(*arguments: Any, **options: Any) -> Any:
             self._wechat += 1
             return send(*arguments, **options)
 
+        def counted_sms(*arguments: Any, **options: Any) -> Any:
+            self._wechat += 1
+            return post(*arguments, **options)
+
         handlers, logger.handlers, logger.propagate = logger.handlers, [self._lines], False
         logger.setLevel(logging.INFO)
-        http.send = counted
+        http.send, sms.post = counted, counted_sms
         try:
             yield
         finally:
-            http.send, logger.handlers = send, handlers
+            http.send, sms.post, logger.handlers = send, post, handlers
             sample.wechat, sample.sent_bytes = self._wechat, self._sent
             sample.log_lines = self._lines.lines - before
             sample.log_bytes = self._lines.bytes - bytes_before
@@ -143,13 +148,14 @@ class Meter:
                 return
             at, _, job = waiting[0]
             self._until(at)
-            self._run(job)
+            self.run(job)
         raise AssertionError(f"jobs without end: {job.task.kind}")
 
     def _until(self, instant: datetime) -> None:
         self._clock.advance(max(0.0, (instant - clock.now()).total_seconds() + 0.001))
 
-    def _run(self, job: Jobs) -> None:
+    def run(self, job: Jobs) -> None:
+        """Run a job, as the function does that it is for."""
         wakes, lane = "stream" if job.at_once else "schedule", Lane(job.shard[0])
         function = next(one.name for one in FUNCTIONS if one.wakes == wakes and one.lane is lane)
 

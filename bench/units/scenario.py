@@ -86,7 +86,7 @@ class Bench:
             name=name,
             measured=orders,
             steps=_steps(played, cpu, orders),
-            places=_places(played, orders),
+            places=places_of(played, orders),
             meetings=_meetings(played, orders // len(played)),
             readings=_readings(played),
             stored={table: size for table, size in stored.items() if size},
@@ -131,32 +131,34 @@ def _steps(played: Sequence[Sequence[Sample]], cpu: dict[str, list[float]], orde
     for sample in (sample for samples in played for sample in samples):
         by_name[(sample.name, sample.function)].append(sample)
 
+    return [
+        step_of(name, function, samples, cpu[name], len(samples) / orders)
+        for (name, function), samples in by_name.items()
+    ]
+
+
+def step_of(name: str, function: str, samples: Sequence[Sample], cpu: Sequence[float], times: float) -> Step:
+    """What a call or a job takes, as the mean of these, and the median of their CPU (milliseconds)."""
+
     def mean(numbers: Iterable[float]) -> float:
         return round(statistics.fmean(numbers), 3)
 
-    found = []
-    for (name, function), samples in by_name.items():
-        touches = [[touch for trip in sample.trips for touch in trip.touches] for sample in samples]
-        found.append(
-            Step(
-                name=name, function=function, times=round(len(samples) / orders, 3),
-                trips=mean(len(sample.trips) for sample in samples),
-                transactions=mean(
-                    sum(trip.operation.startswith("Transact") for trip in sample.trips) for sample in samples
-                ),
-                reads=mean(sum(touch.units.reads for touch in some) for some in touches),
-                writes=mean(sum(touch.units.writes for touch in some) for some in touches),
-                index_writes=mean(sum(touch.index_units for touch in some) for some in touches),
-                wechat=mean(sample.wechat for sample in samples), cpu_ms=round(statistics.median(cpu[name]), 2),
-                log_lines=mean(sample.log_lines for sample in samples),
-                log_bytes=mean(sample.log_bytes for sample in samples),
-                sent_bytes=mean(sample.sent_bytes for sample in samples),
-            )
-        )  # fmt: skip
-    return found
+    touches = [[touch for trip in sample.trips for touch in trip.touches] for sample in samples]
+    return Step(
+        name=name, function=function, times=round(times, 3), trips=mean(len(sample.trips) for sample in samples),
+        transactions=mean(sum(trip.operation.startswith("Transact") for trip in sample.trips) for sample in samples),
+        reads=mean(sum(touch.units.reads for touch in some) for some in touches),
+        writes=mean(sum(touch.units.writes for touch in some) for some in touches),
+        index_writes=mean(sum(touch.index_units for touch in some) for some in touches),
+        wechat=mean(sample.wechat for sample in samples), cpu_ms=round(statistics.median(cpu), 2),
+        log_lines=mean(sample.log_lines for sample in samples),
+        log_bytes=mean(sample.log_bytes for sample in samples),
+        sent_bytes=mean(sample.sent_bytes for sample in samples),
+    )  # fmt: skip
 
 
-def _places(played: Sequence[Sequence[Sample]], orders: int) -> list[Place]:
+def places_of(played: Sequence[Sequence[Sample]], orders: int) -> list[Place]:
+    """What one of so many reads and writes in every place."""
     reads: dict[str, float] = defaultdict(float)
     writes: dict[str, float] = defaultdict(float)
     for touch in (touch for samples in played for sample in samples for trip in sample.trips for touch in trip.touches):

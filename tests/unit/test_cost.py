@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.cost import cost_page, fronts, quotas, traffic, usage
+from bench.cost import cost_page, fronts, journeys_page, quotas, traffic, usage
 from bench.cost.usage import Mall, Price, awake_seconds, bill, duration_ms, step_usage
 from bench.package.stack import beginnings
-from bench.units.figures import Meeting, Step
+from bench.units.figures import SENT, Meeting, Step
 from bench.units.request_units import Index, index_writes
 from bench.units.scenario import family
 from chalicelib.core.settings import Settings
+from chalicelib.growth.messaging.limits.rules import MediaRules
 from chalicelib.platform.jobs.declarations import OUTSIDE
+from chalicelib.platform.jobs.timers import GRAIN_MS
 from infra.functions import BATCHES_AT_ONCE
 from local.processes import ROOT
 
@@ -231,6 +233,22 @@ def test_a_price_in_steps_never_costs_more_than_its_first(one: float, other: flo
     price = PRICES.prices["api_request"].regions[HOME]
     assert 0 <= price.of(one) <= one * price.first * (1 + 1e-9)
     assert price.of(min(one, other)) <= price.of(max(one, other)) * (1 + 1e-9)
+
+
+# Journeys and messages
+
+
+@pytest.mark.parametrize("region", PRICES.regions)
+def test_very_many_come_into_a_journey_and_wake_within_what_that_may_take(region: str) -> None:
+    for bounds in (journeys_page.entry(mall(region)), journeys_page.each_alone(mall(region))):
+        assert max(bounds.values()) <= journeys_page.ENTRY_MINUTES * 60
+    assert max(journeys_page.wakes(mall(region)).values()) + GRAIN_MS / 1000 <= journeys_page.WAKE_MINUTES * 60
+
+
+def test_a_ladder_costs_little_beside_its_sms() -> None:
+    used = journeys_page.used(mall("cn-north-1"), journeys_page.LADDER)
+    sms_yuan = journeys_page.LADDER[SENT] * MediaRules().sms_fen / 100
+    assert 0 < sum(bill(used, "cn-north-1", PRICES).values()) < 0.02 * sms_yuan
 
 
 # Where orders meet

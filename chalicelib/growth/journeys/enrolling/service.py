@@ -30,7 +30,7 @@ from chalicelib.platform.store.versioned import Created, commit, create_once
 #: How long a job goes on before it gives way to others, in seconds.
 RUN_SECONDS = 2.0
 #: So many members of an audience are seen to in one step, those together whom one transaction counts in one counter.
-_PAGE = MEMBERS_AT_ONCE * COUNT_SHARDS
+PAGE = MEMBERS_AT_ONCE * COUNT_SHARDS
 
 
 def enrol(journey_id: str, operator: str, key: str, asked: EnterInput) -> Enrolled:
@@ -115,7 +115,7 @@ def enrol_on(job: Job) -> None:
 def _step(made: Enrolment, number: int, part: Part, kept: str) -> None:
     """Let some more in, and write down how far it is. Who is passed over because they do not want to be chosen by what
     they do is `excluded`."""
-    limit = min(_PAGE, part.end - part.position)
+    limit = min(PAGE, part.end - part.position)
     willing, following = AudienceLists().page(made.audience_id, str(part.position), limit)
     seen = (part.end if following is None else int(following)) - part.position
     outcomes = enter(by_counter(willing, number), made.journey_id, _cause(made)) if willing else {}
