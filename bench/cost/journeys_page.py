@@ -67,6 +67,8 @@ mall's own doing: a hash of each run spreads them, and the rest is done while th
 
 {_bounds(wakes(mall))}
 
+A transaction that meets another at a counter is tried again a moment later; that is not in these lines.
+
 **Messages** go out {sent} a second, by {quotas.readers(SENDS)} readers side by side, and {WHOLE:,} within {all_sent}
 minutes. A send takes {send.trips:g} round trips, {send.transactions:g} of them transactions, its CPU, and the call to
 its platform, which is most of it, across the border above all. More readers send more (`BATCHES_AT_ONCE` in
