@@ -33,6 +33,7 @@ from chalicelib.growth.messaging.rules import (
     Window,
 )
 from chalicelib.growth.messaging.sending.rules import (
+    SOON,
     SPEND_SHARDS,
     SPREAD_SECONDS,
     Drop,
@@ -268,6 +269,17 @@ def test_what_the_night_outlives_is_dropped_and_what_ends_soon_after_is_not_spre
     assert decide(facts(message(expires_at=morning)), night) == Drop("expired", "sms")
     soon = decide(facts(message(expires_at=morning + timedelta(seconds=1))), night)
     assert soon == Hold(morning, "quiet", "sms")
+
+
+@pytest.mark.parametrize(("before", "held"), [(timedelta(0), False), (SOON, True), (SOON + timedelta(seconds=1), None)])
+def test_a_cap_that_is_about_to_end_is_waited_for(before: timedelta, held: bool | None) -> None:
+    ends = START + before
+    contact = Contact(log=[Logged(ends - timedelta(days=7), "sms", "service", "ms0")])
+    decided = decide(facts(message(), contact=contact), START)
+    if held is None:
+        assert decided == Drop("capped", "sms")
+    else:
+        assert decided == Hold(ends, "capped", "sms") if held else isinstance(decided, Send)
 
 
 def test_a_call_is_not_begun_that_would_end_in_the_night() -> None:

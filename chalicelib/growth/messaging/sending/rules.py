@@ -33,6 +33,9 @@ from chalicelib.growth.messaging.templates.rules import form_of
 SPEND_SHARDS = 8
 #: A call takes so long at most: what would end within quiet hours is not begun.
 CALL = timedelta(seconds=10)
+#: A cap that ends so soon is waited for by whatever it forbids: of two that are asked for just as far apart as a cap
+#: lasts the second may come a moment too early, or after one that was held overnight.
+SOON = timedelta(hours=1)
 #: Over so long the members are spread whose messages were held by quiet hours; behind that one after the other those
 #: of one member, by their priority.
 SPREAD_SECONDS = 1700
@@ -203,7 +206,8 @@ def _capped(facts: Facts, medium: Medium, now: datetime) -> Decision | None:
     free = free_at(facts.terms.caps.caps, facts.contact.log, medium, message.purpose, now)
     if free <= now:
         return None
-    if message.on_cap == "drop" or free >= message.expires_at:
+    waits = message.on_cap == "wait" or free - now <= SOON
+    if not waits or free >= message.expires_at:
         return Drop("capped", medium)
     return _held(message, min(free + _behind(message), message.expires_at - _NEXT), "capped", medium)
 

@@ -1,0 +1,1 @@
+"""What a member did before it was told by what they come into a journey."""
