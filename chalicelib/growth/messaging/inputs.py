@@ -1,4 +1,4 @@
-"""What operators send about templates and messages, and members about what they want."""
+"""What operators send about templates and messages; what members do stands in preferences/ and allowances/."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.growth.messaging.allowances.rules import Result
-from chalicelib.growth.messaging.rules import Choices, Medium, Purpose, QuietHours, State
+from chalicelib.growth.messaging.rules import Medium, Purpose, State
 from chalicelib.platform.web.types import Id, PageQuery, ShortText
 
 #: What a message says: lines, as people write them.
@@ -16,8 +15,6 @@ MessageText = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x0
 VarName = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$(?!\n)")]
 FieldName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.]{1,32}$(?!\n)")]
 PlatformId = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*$(?!\n)")]
-#: A template of WeChat's, as requestSubscribeMessage names it.
-WechatTemplateId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
 
 
 class FormInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,40 +48,3 @@ class MessagesQuery(PageQuery, kw_only=True):
     journey: Id | UnsetType = UNSET
     source: Annotated[str, Meta(max_length=80, pattern=r"^[a-z]+:[A-Za-z0-9_.-]+$(?!\n)")] | UnsetType = UNSET
     member_id: Id | UnsetType = UNSET
-
-
-class PreferencesInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the member wants from now on; what is left out stays. `quiet` null takes the own quiet hours away."""
-
-    marketing: bool | UnsetType = UNSET
-    personalised: bool | UnsetType = UNSET
-    media: ChoicesInput | UnsetType = UNSET
-    quiet: QuietHours | UnsetType | None = UNSET
-
-
-class ChoicesInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By which media; what is left out stays, and null is not to have said anything."""
-
-    subscribe: bool | UnsetType | None = UNSET
-    oa: bool | UnsetType | None = UNSET
-    wecom: bool | UnsetType | None = UNSET
-    sms: bool | UnsetType | None = UNSET
-    call: bool | UnsetType | None = UNSET
-
-    def applied(self, choices: Choices) -> Choices:
-        """Give the choices after what is said here."""
-        said = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
-        return msgspec.structs.replace(choices, **said)
-
-
-class SubscriptionResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the user said to one template of WeChat's."""
-
-    template_id: WechatTemplateId
-    result: Result
-
-
-class SubscriptionsInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What requestSubscribeMessage has answered."""
-
-    results: Annotated[list[SubscriptionResult], Meta(min_length=1, max_length=5)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.growth.messaging.inputs import PreferencesInput, SubscriptionsInput
+from chalicelib.growth.messaging.allowances.inputs import SubscriptionsInput
+from chalicelib.growth.messaging.preferences.inputs import PreferencesInput
 from chalicelib.growth.messaging.preferences.views import PreferencesView
 from chalicelib.growth.messaging.views import AllowanceView, OwnMessage, SubscriptionsView
 from chalicelib.platform.web.endpoint import MEMBER, Call, endpoint

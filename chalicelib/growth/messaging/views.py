@@ -7,7 +7,6 @@ from datetime import datetime
 import msgspec
 
 from chalicelib.growth.messaging.rules import Form, Medium, Message, Purpose, State, Template
-from chalicelib.growth.messaging.templates.rules import rendered
 
 
 class MessageTemplateView(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +83,8 @@ def message_card(message: Message) -> MessageCard:
 
 def message_view(message: Message, template: Template) -> MessageView:
     """Show a message whole; `template` as it is now, for one that has not gone out."""
+    from chalicelib.growth.messaging.templates.rules import rendered
+
     more = {"text": _text(message) or rendered(template.text, message.values), "tried": message.tried,
             "media": message.media or template.media, "attempts": message.attempts}  # fmt: skip
     return msgspec.convert(_card(message) | more, MessageView)
@@ -105,6 +106,7 @@ def exported(message: Message) -> dict[str, object]:
 def _text(message: Message) -> str:
     """What the message said as it went out; "" of one that has not."""
     from chalicelib.growth.messaging.templates.queries import template_at  # a shop that starts needs no table of it
+    from chalicelib.growth.messaging.templates.rules import rendered
 
     template = template_at(message.template_id, message.template_version) if message.template_version else None
     return "" if template is None else rendered(template.text, message.values)

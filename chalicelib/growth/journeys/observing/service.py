@@ -18,8 +18,7 @@ from chalicelib.customers.events.rules import Event
 from chalicelib.customers.members.rules import Profile
 from chalicelib.growth.groupbuy.rules import Lobby
 from chalicelib.growth.journeys.jobs import HEAR, HEAR_LOBBY, SETTLE
-from chalicelib.growth.journeys.listening.queries import listened
-from chalicelib.growth.journeys.listening.rules import ENTERED, LEFT, PERSONALISED_OFF, Heard
+from chalicelib.growth.journeys.listening.rules import ENTERED, LEFT, PERSONALISED_OFF, Heard, Listens
 from chalicelib.growth.messaging.rules import Message
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import TAG_IDS
@@ -54,17 +53,24 @@ def tell(tx: Transaction, member_id: str, facts: Iterable[Heard]) -> None:
         tx.together(("journeys", member_id), lambda: _Told(member_id)).facts += facts
 
 
+def _listened() -> Listens:
+    """What any journey listens to, possibly `cache_seconds` old."""
+    from chalicelib.growth.journeys.listening.queries import listened  # no cold start waits for its table
+
+    return listened()
+
+
 class Members:
     """Told as members join and change."""
 
     def joined(self, tx: Transaction, member: Profile) -> None:
         """A member has joined."""
-        if "joined" in listened().events:
+        if "joined" in _listened().events:
             tell(tx, member.member_id, [Heard(f"joined|{member.member_id}", "joined", member.joined_at)])
 
     def changed(self, tx: Transaction, before: Profile, after: Profile) -> None:
         """End what the member does not want any more."""
-        listens = listened()
+        listens = _listened()
         if before.personalised and not after.personalised and (listens.events or listens.segments):
             now = clock.now()
             cause = f"{PERSONALISED_OFF}|{clock.stamp(now)}"
@@ -76,7 +82,7 @@ class Events:
 
     def heard(self, tx: Transaction, member_id: str, events: Sequence[Event]) -> None:
         """Tell of the events that a journey listens to."""
-        names = listened().events
+        names = _listened().events
         tell(tx, member_id, [Heard(one.event_id, one.name, one.at, one.props) for one in events if one.name in names])
 
 
@@ -85,12 +91,12 @@ class Orders:
 
     def placed(self, tx: Transaction, order: Order) -> None:
         """An order was placed."""
-        if "order_placed" in listened().events:
+        if "order_placed" in _listened().events:
             tell(tx, order.member_id, [_of_order("order_placed", order, order.created_at)])
 
     def changed(self, tx: Transaction, before: Order, after: Order) -> None:
         """Tell of what a journey listens to; of one that becomes another's, who is the same person, nothing is new."""
-        names = listened().events
+        names = _listened().events
         if names and before.member_id == after.member_id:
             found = [one for one in _facts_of(before, after, clock.now()) if one.event in names]
             tell(tx, after.member_id, found)
@@ -135,7 +141,7 @@ class Coupons:
 
     def follows(self, template_id: str) -> bool:  # noqa: ARG002
         """Whether a journey listens to coupons that members get."""
-        return "coupon_got" in listened().events
+        return "coupon_got" in _listened().events
 
     def got(self, tx: Transaction, coupon: Coupon) -> None:
         """Tell of the coupon."""
@@ -157,7 +163,7 @@ class Lists:
 
     def moved(self, tx: Transaction, member_id: str, entered: Sequence[str], left: Sequence[str]) -> None:
         """Tell of the segments that a journey follows, and of tags."""
-        listens = listened()
+        listens = _listened()
         now = clock.now()
         at = clock.stamp(now)
         facts = [
@@ -194,7 +200,7 @@ class Lobbies:
 
 
 def _owe(tx: Transaction, lobby: Lobby, event: str) -> None:
-    if event in listened().events:
+    if event in _listened().events:
         lobby_id, now = lobby.terms.lobby_id, clock.now()
         fact = Heard(f"{event}|{lobby_id}|{clock.stamp(now)}", event, now, {"lobby_id": lobby_id})
         schedule(tx, HEAR_LOBBY, f"{lobby_id}|{event}", None, fact=msgspec.json.encode(fact).decode())

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
-
-#: What a user may say to a request of the mini-program's, by WeChat's words for it.
-Result = Literal["accept", "reject", "ban", "filter"]
 
 
 class Said(msgspec.Struct, frozen=True):

@@ -14,7 +14,6 @@ from msgspec import Meta
 
 from chalicelib.core import clock
 from chalicelib.core.errors import invalid
-from chalicelib.growth.messaging.refusals import NO_HOURS_LEFT
 from chalicelib.growth.messaging.rules import LOG_MAX, Logged, Medium, Purpose, QuietHours, TimeOfDay
 from chalicelib.platform.web.types import Fen
 
@@ -106,6 +105,8 @@ def check_hours(hours: Sequence[QuietHours], field: str) -> None:
     """Raise `invalid`, naming the field, where these hours together leave less than an hour of each day."""
     covered = {minute for one in hours for minute in _minutes(one)}
     if len(covered) > _DAY_MINUTES - _FREE_MINUTES_MIN:
+        from chalicelib.growth.messaging.refusals import NO_HOURS_LEFT  # no cold start waits for it
+
         raise invalid(NO_HOURS_LEFT.at(field))
 
 

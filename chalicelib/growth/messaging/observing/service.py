@@ -16,7 +16,6 @@ from chalicelib.commerce.orders.rules import Order
 from chalicelib.core import clock
 from chalicelib.growth.groupbuy.rules import Lobby
 from chalicelib.growth.messaging.jobs import TELL_OF_COUPON, TELL_OF_LOBBY, TELL_OF_ORDER
-from chalicelib.growth.messaging.notices.rules import is_told, kind_of
 from chalicelib.growth.messaging.notices.settings import template_of
 from chalicelib.growth.messaging.rules import Message
 from chalicelib.platform.jobs.queue import schedule
@@ -54,6 +53,8 @@ class Orders:
 
     def changed(self, tx: Transaction, before: Order, after: Order) -> None:
         """Owe the notices of what was added to the order's history."""
+        from chalicelib.growth.messaging.notices.rules import kind_of  # no cold start waits for it
+
         start, end = len(before.history), len(after.history)
         kinds = [kind_of(event) for event in after.history[start:end]]
         if any(kind is not None and template_of(kind) for kind in kinds):
@@ -81,6 +82,8 @@ class Coupons:
 
     def got(self, tx: Transaction, coupon: Coupon) -> None:
         """Owe the notice of it."""
+        from chalicelib.growth.messaging.notices.rules import is_told  # no cold start waits for it
+
         if is_told(coupon):
             schedule(tx, TELL_OF_COUPON, f"{coupon.member_id}|{coupon.coupon_id}")
 

@@ -10,8 +10,8 @@ from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.service import change_profile
 from chalicelib.growth.messaging.contacts import queries
 from chalicelib.growth.messaging.contacts import service as contacts
-from chalicelib.growth.messaging.inputs import PreferencesInput
 from chalicelib.growth.messaging.limits.rules import check_hours
+from chalicelib.growth.messaging.preferences.inputs import PreferencesInput
 from chalicelib.growth.messaging.preferences.views import PreferencesView, preferences_view
 from chalicelib.growth.messaging.rules import Contact, Preferences
 from chalicelib.growth.messaging.settings import QUIET
