@@ -24,10 +24,11 @@ from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.web import limits
 from local.client import Client
 from tests.support.distribution import bare_member
-from tests.support.journey_mall import JourneyMall, opened
+from tests.support.journey_mall import JourneyMall
 from tests.support.messages import asked, lets_through, queue
 from tests.support.operators import appointed
 from tests.support.queued_messages import message_template
+from tests.support.segment_mall import opened
 
 #: What a look may cost, in read units: of one who has little, and of one who has as much as is shown.
 LITTLE_RRU, MUCH_RRU = 12, 42
@@ -36,7 +37,7 @@ LITTLE_RRU, MUCH_RRU = 12, 42
 @pytest.fixture(scope="module")
 def world(dynamodb: str) -> Iterator[JourneyMall]:
     with opened("portraits") as mall:
-        yield mall
+        yield JourneyMall(mall.mall)
 
 
 def whole(world: JourneyMall, member_id: str, by: Client | None = None) -> Any:
