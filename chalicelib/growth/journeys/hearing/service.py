@@ -5,11 +5,12 @@ what it began by."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from chalicelib.core import clock
+from chalicelib.core import clock, log
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.queries import current, resolved
 from chalicelib.customers.members.rules import Profile
@@ -20,9 +21,9 @@ from chalicelib.growth.journeys.book.rules import Book
 from chalicelib.growth.journeys.conditions.queries import Conditions
 from chalicelib.growth.journeys.entering.rules import Cause, chooses_by_behaviour
 from chalicelib.growth.journeys.entering.service import enter
-from chalicelib.growth.journeys.hearing.rules import entry_of
+from chalicelib.growth.journeys.hearing.rules import entry_of, has_begun_enough
 from chalicelib.growth.journeys.keeping.queries import Standing, standing_of
-from chalicelib.growth.journeys.language.rules import OnSegment
+from chalicelib.growth.journeys.language.rules import OnSegment, Plan
 from chalicelib.growth.journeys.listening.rules import PERSONALISED_OFF, Heard
 from chalicelib.growth.journeys.observing.service import tell
 from chalicelib.growth.journeys.runs.queries import runs_of
@@ -33,6 +34,8 @@ from chalicelib.growth.segments.standing.queries import is_behavioural
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import TRIES_CROWDED, commit, retry
+
+_T = TypeVar("_T")
 
 #: Why a run ends whose member does not want to be chosen by what they do any more.
 NOT_PERSONALISED = "not_personalised"
@@ -48,29 +51,32 @@ def hear(job: Job) -> None:
         return
     book = book_queries.refreshed()  # who owed this may know of a journey that this process does not know yet
     runs = {run.run_id: run for run in runs_of(member.member_id)}
-    faults: list[Exception] = []
-
-    def apart(work: Callable[[], Run | None]) -> None:
-        try:
-            told = work()
-        except MallError:
-            raise
-        except Exception as fault:
-            faults.append(fault)
-        else:
-            runs.update({told.run_id: told} if told is not None else {})
-
+    failed: list[Exception] = []
     for fact in msgspec.json.decode(job.task.payload["facts"], type=list[Heard]):
         for run in _concerned(list(runs.values()), book, fact):
-            apart(functools.partial(_told, run, member, fact))
-        for journey_id, cause in _entries(book, fact):
-            apart(functools.partial(_enter, member.member_id, journey_id, cause))
-    if faults:
-        raise faults[0]
+            told = _apart(functools.partial(_told, run, member, fact), failed)
+            runs.update({told.run_id: told} if told is not None else {})
+        came_in = False
+        for plan, cause in _entries(book, fact, list(runs.values())):
+            outcomes = _apart(functools.partial(enter, [member.member_id], plan.journey_id, cause), failed) or {}
+            came_in |= not {"entered", "control"}.isdisjoint(outcomes.values())
+        if came_in:  # who came in by this fact hears what followed it
+            runs = {run.run_id: run for run in runs_of(member.member_id)}
+    if failed:
+        raise failed[0]
 
 
-def _enter(member_id: str, journey_id: str, cause: Cause) -> None:
-    enter([member_id], journey_id, cause)
+def _apart(work: Callable[[], _T], failed: list[Exception]) -> _T | None:
+    """Do something for one of a member's runs, or journeys: a fault there keeps none of the others from hearing, and is
+    raised in the end. Raises MallErrors."""
+    try:
+        return work()
+    except MallError:
+        raise
+    except Exception as fault:
+        log.error("fact_not_heard", fault)
+        failed.append(fault)
+        return None
 
 
 def hear_lobby(job: Job) -> None:
@@ -134,9 +140,11 @@ def _advanced(there: Standing, fact: Heard) -> Advanced | None:
     return stopped(there.plan, run, now, NOT_PERSONALISED)
 
 
-def _entries(book: Book, fact: Heard) -> Iterable[tuple[str, Cause]]:
-    """The journeys that begin by the fact, each with the cause by which."""
+def _entries(book: Book, fact: Heard, runs: Sequence[Run]) -> Iterable[tuple[Plan, Cause]]:
+    """The plans of the journeys that begin by the fact, for a member who has these runs, each with the cause by which;
+    without those that a client has begun often enough."""
     for journey in book.live():
-        cause = entry_of(book_queries.plan_now(journey), fact)
-        if cause is not None:
-            yield journey.journey_id, cause
+        plan = book_queries.plan_now(journey)
+        cause = entry_of(plan, fact)
+        if cause is not None and not has_begun_enough(cause, sum(run.journey_id == plan.journey_id for run in runs)):
+            yield plan, cause

@@ -18,7 +18,7 @@ from chalicelib.customers.events.rules import Event
 from chalicelib.customers.members.rules import Profile
 from chalicelib.growth.groupbuy.rules import Lobby
 from chalicelib.growth.journeys.jobs import HEAR, HEAR_LOBBY, SETTLE
-from chalicelib.growth.journeys.listening.rules import ENTERED, LEFT, PERSONALISED_OFF, Heard, Listens
+from chalicelib.growth.journeys.listening.rules import ENTERED, LEFT, PERSONALISED_OFF, Heard, Listens, told_as
 from chalicelib.growth.messaging.rules import Message
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.growth.segments.definitions.rules import TAG_IDS
@@ -83,7 +83,8 @@ class Events:
     def heard(self, tx: Transaction, member_id: str, events: Sequence[Event]) -> None:
         """Tell of the events that a journey listens to."""
         names = _listened().events
-        tell(tx, member_id, [Heard(one.event_id, one.name, one.at, one.props) for one in events if one.name in names])
+        heard = [one for one in events if one.name in names]
+        tell(tx, member_id, [Heard(told_as(one.event_id), one.name, one.at, one.props) for one in heard])
 
 
 class Orders:

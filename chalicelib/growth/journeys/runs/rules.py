@@ -12,7 +12,8 @@ from chalicelib.growth.journeys.listening.rules import Heard
 State = Literal["active", "parked", "ended"]
 #: By what a run began.
 By = Literal["event", "segment", "schedule", "date", "api", "enter"]
-#: How many steps a run remembers having passed, and how many facts having heard: the latest.
+#: How many steps a run remembers having passed, and how many facts having heard: the latest, so many of the mall's own
+#: and as many of what clients tell.
 PASSED_MAX = 64
 HEARD_MAX = 32
 RECENT_MAX = 4

@@ -18,7 +18,7 @@ from chalicelib.growth.journeys.effects.rules import Ask, Effect, Enter, Say, Ta
 from chalicelib.growth.journeys.goals import rules as goals
 from chalicelib.growth.journeys.goals.rules import meant
 from chalicelib.growth.journeys.language.rules import Plan, matches
-from chalicelib.growth.journeys.listening.rules import Heard
+from chalicelib.growth.journeys.listening.rules import Heard, latest, latest_causes
 from chalicelib.growth.journeys.runs.rules import (
     CONTROL,
     HEARD_MAX,
@@ -329,7 +329,7 @@ def heard(plan: Plan, run: Run, now: datetime, holds: Holds, fact: Heard, paused
     moved = run.state != "ended" and not run.control and _moved(going, fact)
     if reckoned is None and not moved:
         return None
-    going.set(heard=[*run.heard, fact.cause][-HEARD_MAX:])
+    going.set(heard=latest_causes([*run.heard, fact.cause], HEARD_MAX))
     return going.advanced()
 
 
@@ -349,7 +349,7 @@ def _moved(going: Going, fact: Heard) -> bool:
         return True
     may_be = any(isinstance(one, WaitFor) and _is_meant_by(run, one.wait_for, fact) for one in plan.steps.values())
     if may_be:
-        going.set(recent=[*run.recent, fact][-RECENT_MAX:])
+        going.set(recent=latest([*run.recent, fact], RECENT_MAX))
     return may_be
 
 

@@ -1,0 +1,141 @@
+"""What runs hear: all of a batch, also who comes in by it; and what a client tells stands in nobody's way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.core import clock
+from chalicelib.growth.journeys.hearing import service as hearing
+from chalicelib.growth.journeys.hearing.rules import BEGUN_MAX
+from chalicelib.growth.journeys.runs.queries import runs_of
+from chalicelib.growth.journeys.runs.rules import HEARD_MAX, RECENT_MAX
+from tests.support.distribution import bare_member
+from tests.support.journey_mall import JourneyMall, opened
+from tests.support.segment_mall import batch
+
+REST: dict[str, Any] = {"rest": {"wait": {"days": 9}}}
+
+
+@pytest.fixture(scope="module")
+def world(dynamodb: str) -> Iterator[JourneyMall]:
+    with opened("journey-facts") as mall:
+        yield mall
+
+
+def told(world: JourneyMall, member_id: str, *events: dict[str, Any]) -> None:
+    """The member's phone tells these events, which differ from each other."""
+    whole = batch(*(one["name"] for one in events))
+    for given, event in zip(events, whole["events"], strict=True):
+        event.update(given)
+    world.phone(member_id).post("/v1/me/events", whole).ok(202)
+
+
+def test_who_comes_in_by_one_event_of_a_batch_hears_those_that_followed(world: JourneyMall) -> None:
+    journey_id = world.journey(
+        REST, entry={"event": "checkout_start"}, exits=[{"event": "cart_view", "reason": "back"}]
+    )  # fmt: skip
+    member_id, now = bare_member(), clock.now()
+    told(
+        world,
+        member_id,
+        {"name": "cart_view", "at": (now - timedelta(minutes=9)).isoformat()},
+        {"name": "checkout_start", "at": (now - timedelta(minutes=5)).isoformat(), "props": {"amount_fen": 1}},
+        {"name": "cart_view", "at": (now - timedelta(minutes=2)).isoformat()},
+    )
+    world.wait(seconds=2)
+    assert world.run(member_id, journey_id).reason == "back"
+    world.check()
+
+
+def test_a_client_does_not_make_up_what_the_mall_knows(world: JourneyMall) -> None:
+    """It may give an event whatever id it likes: also one by which the mall names an order's payment."""
+    journey_id = world.journey(
+        {
+            "look": {"wait_for": {"event": "cart_view", "timeout": {"days": 9}, "then": "wait"}},
+            "wait": {"wait_for": {"event": "order_paid", "timeout": {"days": 9}, "then": "bought"}},
+            "bought": {"exit": {"reason": "bought"}},
+        },
+        goal={"event": "order_paid", "within_days": 9},
+    )  # fmt: skip
+    member_id = world.member()
+    world.enter(journey_id, member_id)
+    world.wait(seconds=1)
+    order = world.mall.place(member_id, ("cup", 1))
+    told(world, member_id, {"name": "cart_view", "event_id": f"order_paid|{order.order_id}"})
+    world.wait(seconds=2)
+    world.mall.pay(order)
+    world.wait(seconds=2)
+    run = world.run(member_id, journey_id)
+    assert (run.reason, run.converted_at is not None) == ("bought", True)
+    world.check()
+
+
+def test_who_tells_much_makes_no_run_forget_what_is_known(world: JourneyMall) -> None:
+    """A purchase that a run hears of while it is elsewhere, and many events after it."""
+    journey_id = world.journey(
+        {
+            "rest": {"wait": {"days": 1}, "next": "buys"},
+            "looks": {"wait_for": {"event": "cart_view", "timeout": {"days": 1}, "then": "buys"}},
+            "buys": {"wait_for": {"event": "order_paid", "timeout": {"days": 1}, "then": "bought"}},
+            "bought": {"exit": {"reason": "bought"}},
+        },
+        goal={"event": "order_paid", "within_days": 9},
+    )  # fmt: skip
+    member_id = world.member()
+    world.enter(journey_id, member_id)
+    world.wait(seconds=1)
+    order = world.mall.buy(member_id, ("cup", 1))
+    world.wait(seconds=1)
+    for _ in range(HEARD_MAX):
+        world.hear(member_id, *["cart_view"] * 2)
+    world.wait(seconds=3)
+    run = world.run(member_id, journey_id)
+    assert f"order_paid|{order.order_id}" in run.heard and len(run.heard) <= 2 * HEARD_MAX
+    assert "order_paid" in {one.event for one in run.recent} and len(run.recent) == 1 + RECENT_MAX
+
+
+def test_a_client_begins_no_end_of_runs(world: JourneyMall) -> None:
+    journey_id, member_id = world.journey(REST, entry={"event": "category_view", "key": "category_id"}), bare_member()
+    for start in (0, 40):
+        props = [{"category_id": f"c{start + n}"} for n in range(40)]
+        told(world, member_id, *({"name": "category_view", "props": each} for each in props))
+        world.wait(seconds=2)
+    assert len(runs_of(member_id, journey_id)) == BEGUN_MAX
+    world.check()
+
+
+def test_a_fault_of_one_run_keeps_no_other_from_hearing(world: JourneyMall, monkeypatch: pytest.MonkeyPatch) -> None:
+    exits = [{"event": "cart_view", "reason": "seen"}]
+    first, second = sorted(world.journey(REST, exits=exits) for _ in range(2))
+    begun = world.journey(REST, entry={"event": "cart_view"})
+    member_id = bare_member()
+    for one in (first, second):
+        world.enter(one, member_id)
+    world.wait(seconds=1)
+    heard = hearing.heard
+    with monkeypatch.context() as patch:
+        patch.setattr(hearing, "heard", lambda plan, *rest: heard(plan, *rest) if plan.journey_id != first else 1 / 0)
+        world.hear(member_id, "cart_view")
+        world.mall.work()
+    assert world.run(member_id, second).reason == "seen" and world.run(member_id, begun).state == "active"
+    assert world.run(member_id, first).state == "active"
+    world.wait(hours=1)
+    assert world.run(member_id, first).reason == "seen"
+
+
+def test_who_wants_no_personal_offers_leaves_also_where_journeys_go_by_segments_alone(
+    dynamodb: str,
+) -> None:
+    with opened("journeys-of-segments") as world:
+        segment_id = world.live({"event": "category_view", "within_days": 30, "op": ">=", "count": 1})
+        journey_id, member_id = world.journey(REST, entry={"segment": segment_id}), world.member()
+        world.hear(member_id, "category_view", category_id="c1")
+        world.wait(seconds=5)
+        assert world.run(member_id, journey_id).state == "active"
+        world.phone(member_id).put("/v1/me/preferences", {"personalised": False}).ok()
+        world.wait(seconds=5)
+        assert world.run(member_id, journey_id).reason == "not_personalised"
