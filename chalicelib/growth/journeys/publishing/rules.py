@@ -32,6 +32,7 @@ from chalicelib.growth.journeys.steps.rules import (
 )
 from chalicelib.growth.journeys.surroundings.rules import Place, Surroundings, part_place, step_place
 from chalicelib.growth.journeys.wording.rules import faults_of_message
+from chalicelib.growth.journeys.worth.rules import faults_of_worth
 
 #: How coupons of a journey are given, as their template says it.
 HOW = ("journey", "grant")
@@ -51,7 +52,7 @@ def check(plan: Plan, there: Surroundings) -> None:
 
 def faults(plan: Plan, there: Surroundings) -> list[FieldError]:
     """Find all that is wrong with a journey. Of what is still to be chosen nothing else is said."""
-    found = [*_of_ways(plan), *_of_parts(plan, there), *faults_of_events(plan)]
+    found = [*_of_ways(plan), *_of_parts(plan, there), *faults_of_events(plan), *faults_of_worth(plan, there)]
     for step_id, step in plan.steps.items():
         place = step_place(step_id)
         slots = open_slots(plan.definition.steps[step_id])

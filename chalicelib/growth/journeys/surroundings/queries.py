@@ -35,6 +35,7 @@ def surroundings_of(plan: Plan, book: Book) -> Surroundings:
     return Surroundings(
         now=clock.now(),
         segments=frozenset(one for one, entry in entries.items() if not entry.definition.tag),
+        told=frozenset(one for one, entry in entries.items() if not entry.proven),
         tags=frozenset(entry.definition.tag for entry in entries.values() if entry.definition.tag),
         journeys=dict(_published(plan, book)),
         coupons={one: found for one in sorted(coupons) if (found := _coupons(one)) is not None},

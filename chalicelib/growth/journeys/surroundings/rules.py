@@ -56,12 +56,14 @@ class Coupons(msgspec.Struct, frozen=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is at an instant, of what a journey names or may name: segments, tags, the plans of other journeys
-    that are published, templates; which media are switched off; what is wrong with the rules of its branches, by step;
-    and how many members are expected to come in, where that is known."""
+    """What there is at an instant, of what a journey names or may name: segments, and into which of them clients alone
+    can lead (`told`), tags, the plans of other journeys that are published, templates; which media are switched off;
+    what is wrong with the rules of its branches, by step; and how many members are expected to come in, where that is
+    known."""
 
     now: datetime
     segments: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     journeys: Mapping[str, Plan] = {}
     coupons: Mapping[str, Coupons] = {}
