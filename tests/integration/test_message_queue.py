@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
-from chalicelib.core import clock
-from chalicelib.core.errors import MallError
-from chalicelib.growth.messaging import queries
+from chalicelib.core import clock, ids
+from chalicelib.growth.messaging import ports, queries
+from chalicelib.growth.messaging.rules import Message, Template
 from chalicelib.growth.messaging.tables import Messages
-from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import save
+from chalicelib.platform.store import cache, read
+from chalicelib.platform.store.transaction import Transaction, save
+from local.clock import LocalClock
 from local.jobs import all_jobs
-from tests.support.messages import asked, queue, template
+from tests.support.messages import asked, found, member, platforms, queue, run, state, template, to_noon
+from tests.support.registered import registered
 
 pytestmark = pytest.mark.usefixtures("no_jobs")
 
@@ -26,8 +29,8 @@ def test_it_is_queued_with_its_job_in_the_lane_of_its_purpose() -> None:
     one, other = asked(template().template_id), asked(template(purpose="transactional").template_id)
     queue(one)
     queue(other)
-    found = queries.message(one.message_id)
-    assert (found.version, found.value.state, found.value.values) == (1, "queued", {"product": "茶"})
+    stored = queries.message(one.message_id)
+    assert (stored.version, stored.value.state, stored.value.values) == (1, "queued", {"product": "茶"})
     assert owed() == [f"o messaging.push_notice {other.message_id}", f"p messaging.push {one.message_id}"]
 
 
@@ -51,6 +54,44 @@ def test_before_its_time_its_job_waits() -> None:
     assert job.due.startswith(clock.stamp(later)) and not job.at_once
 
 
-def test_there_is_no_message_without_a_template() -> None:
-    with pytest.raises(MallError, match="not_found"):
-        queue(asked("mt-none"))
+class Ended(list[str]):
+    """Whom what has ended is told: a list."""
+
+    def ended(self, _tx: Transaction, message: Message) -> None:
+        """Remember which, and why."""
+        self.append(f"{message.message_id} {message.reason}")
+
+    def task_done(self, _tx: Transaction, _task: object) -> None:
+        """Nothing."""
+
+
+def test_who_asks_goes_on_where_the_template_is_gone_and_hears_that_nobody_got_it() -> None:
+    ended, source = Ended(), f"journey:{ids.new('j')}"
+    one = queue(asked("mt-none", member(), run="run1", source=source))
+    with registered(ports.register_results, ports.results, ended), platforms() as outside:
+        run()
+    assert state(one) == "dropped:template_gone" and outside.took == []
+    assert ended == [f"{one} template_gone"] and queries.counts(source) == {"-|dropped:template_gone": 1}
+
+
+def test_who_asks_goes_on_where_the_template_cannot_be_read_and_its_messages_wait_until_they_are_over(
+    mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_noon(mall_clock)
+    made = template(purpose="transactional")
+
+    def unreadable(_template_id: str) -> Template:
+        raise msgspec.ValidationError("a purpose of the version after this one")
+
+    with monkeypatch.context() as patch, platforms() as outside:
+        patch.setattr(queries, "fresh_template", unreadable)
+        cache.forget(queries.CACHE)
+        now = clock.now()
+        short, long = (queue(asked(made.template_id, member(), expires_at=now + timedelta(hours=n))) for n in (1, 3))
+        run()
+        assert (state(short), state(long), outside.took) == ("queued", "queued", [])
+        run(mall_clock, 3700)
+        assert (state(short), state(long), outside.took) == ("dropped:expired", "queued", [])
+    with platforms() as outside:
+        run(mall_clock, 700)
+    assert outside.of(long) == ["sms"] and found(long).purpose == "transactional"

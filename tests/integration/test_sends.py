@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -244,3 +245,56 @@ def test_who_may_write_to_many(operator: Operator) -> None:
     made = sent(merchandiser, members=crowd(1)).ok(202)["send_id"]
     assert staff.get(f"{SENDS}/{made}").ok()["total"] == 1
     staff.post(f"{SENDS}/{made}/recall").refused(403, "forbidden")
+
+
+def test_what_one_operator_lets_out_alone_in_a_day_counts_together(operator: Operator, mall_clock: LocalClock) -> None:
+    boss = appointed(operator, "owner")
+    people = [f"m{number:024}" for number in range(1_001)]
+    states = [sent(boss, members=some).ok(202)["state"] for some in (people[:600], people[:400], people[:1], people)]
+    assert states == ["running", "running", "proposed", "proposed"]
+    other = appointed(operator, "owner")
+    assert sent(other, members=people[:1_000]).ok(202)["state"] == "running"
+    mall_clock.advance(86_400)
+    assert sent(boss, members=people[:1_000]).ok(202)["state"] == "running"
+    assert sent(boss, members=people[:1]).ok(202)["state"] == "proposed"
+
+
+def test_two_sends_at_once_do_not_evade_the_second_operator(operator: Operator) -> None:
+    boss = appointed(operator, "owner")
+    people, made = [f"m{number:024}" for number in range(600)], message_template()
+    body = {"template_id": made.template_id, "values": {"product": "茶"}, "members": people}
+
+    def send(number: int) -> str:
+        state: str = boss.post("/v1/admin/messages", body, key=f"at once {number}").ok(202)["state"]
+        return state
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(send, range(4))) == ["proposed"] * 3 + ["running"]
+
+
+def test_what_was_agreed_on_goes_out_whatever_its_template_says_later(
+    operator: Operator, outside: Platforms, mall_clock: LocalClock
+) -> None:
+    messages.to_noon(mall_clock)
+    one = messages.member()
+    contacts.change(one, lambda contact: msgspec.structs.replace(contact, preferences=WILLING))
+    people = [one, *(f"m{number:024}" for number in range(1_000))]
+    asked = {
+        "name": "上新",
+        "medium": "sms",
+        "purpose": "marketing",
+        "text": "{product}上新。拒收请回复R",
+        "vars": ["product"],
+    }
+    template = operator.post("/v1/admin/message-templates", asked).ok(201)
+    made = sent(operator, template_id=template["template_id"], members=people).ok(202)
+    assert made["state"] == "proposed" and made["text"] == "茶上新。拒收请回复R"
+    changed: Any = asked | {"text": "全场一折！拒收请回复R", "vars": []}
+    operator.put(f"/v1/admin/message-templates/{template['template_id']}", changed).ok()
+    told = Client(operator.send, second_token()).post(f"{SENDS}/{made['send_id']}/agree").ok()
+    assert (told["text"], told["template_version"]) == ("茶上新。拒收请回复R", 1)
+    run_jobs()
+    messages.run()
+    assert [(letter.to, letter.text) for letter in outside.took] == [("13800138000", "茶上新。拒收请回复R")]
+    [message] = operator.items(f"/v1/admin/messages?member_id={one}")
+    assert message["template_version"] == 1

@@ -45,8 +45,8 @@ def get_message_template(template_id: str) -> MessageTemplateView:
 
 @endpoint("PUT /v1/admin/message-templates/{template_id}", OPERATOR, permission=WRITE, errors=_TEMPLATE_ERRORS)
 def change_message_template(call: Call, template_id: str, body: MessageTemplateInput) -> MessageTemplateView:
-    """Have a template say something else, as a new version, which all messages say that go out from now on. What it is
-    for stays."""
+    """Have a template say something else, as a new version, which all messages say that go out from now on, but those
+    of sends: they say what was agreed on. What it is for stays."""
     return template_view(templates.change(template_id, body, call.caller))
 
 
@@ -66,8 +66,7 @@ def list_messages(query: MessagesQuery) -> Page[MessageCard]:
 @endpoint("GET /v1/admin/messages/{message_id}", OPERATOR, permission=READ, per_minute=limits.PERSONS_PER_MINUTE)
 def get_message(message_id: str) -> MessageView:
     """One message, with what it says."""
-    found = queries.message(message_id).value
-    return message_view(found, queries.template(found.template_id))
+    return message_view(queries.message(message_id).value)
 
 
 @endpoint(
@@ -79,5 +78,4 @@ def get_message(message_id: str) -> MessageView:
 def recall_message(message_id: str) -> MessageView:
     """Call a message back that waits: it is dropped as `recalled`. Said again, it changes nothing; `message_state`
     where it has gone out."""
-    found = sending.recall(message_id)
-    return message_view(found, queries.template(found.template_id))
+    return message_view(sending.recall(message_id))

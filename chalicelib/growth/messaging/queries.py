@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from chalicelib.core import log
 from chalicelib.core.errors import MallError
 from chalicelib.growth.messaging.refusals import NO_SUCH_MESSAGE, NO_SUCH_TEMPLATE
-from chalicelib.growth.messaging.rules import Message, Template
+from chalicelib.growth.messaging.rules import Message, Purpose, Template
 from chalicelib.growth.messaging.tables import ALL, MessageCounts, Messages, MessageTemplates, count_keys
 from chalicelib.platform.store import cache, read, tallies
 from chalicelib.platform.store.versioned import Versioned
@@ -24,6 +27,20 @@ def fresh_template(template_id: str) -> Template:
         raise MallError("not_found", errors=(NO_SUCH_TEMPLATE.at("template_id"),))
     found: Template = item.template
     return found
+
+
+def purpose_of(template_id: str) -> Purpose:
+    """Tell what a template is for, possibly `cache_seconds` old; of one that there is not, or that cannot be read, as
+    of what most is forbidden. Raises `unavailable`."""
+    try:
+        return template(template_id).purpose
+    except MallError as fault:
+        if fault.code != "not_found":
+            raise
+        log.error("template_gone", template_id=template_id)
+    except msgspec.MsgspecError as fault:
+        log.error("template_unreadable", fault, template_id=template_id)
+    return "marketing"
 
 
 def find(message_id: str) -> Versioned[Message] | None:

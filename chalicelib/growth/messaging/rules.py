@@ -18,9 +18,11 @@ Medium = Literal["subscribe", "oa", "sms", "call", "wecom"]
 Purpose = Literal["transactional", "service", "marketing"]
 State = Literal["queued", "held", "sending", "sent", "delivered", "failed", "unknown", "dropped"]
 #: Why a message was dropped: the member is gone, or blocked; does not want it; the mall does not use the medium; none
-#: of the media reaches them; its time was over; they have had enough; the day's budget is spent; it was called back.
+#: of the media reaches them; its time was over; they have had enough; the day's budget is spent; it was called back;
+#: there is no such template.
 Dropped = Literal[
-    "gone", "blocked", "opted_out", "medium_off", "unreachable", "expired", "capped", "budget", "recalled"
+    "gone", "blocked", "opted_out", "medium_off", "unreachable", "expired", "capped", "budget", "recalled",
+    "template_gone",
 ]  # fmt: skip
 #: Why it is held: its time has not come; the hours are quiet; they have had enough for now; the day's budget is spent.
 Held = Literal["not_before", "quiet", "capped", "budget"]
@@ -93,6 +95,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be sent. `message_id` follows from its cause: what is asked twice is one message.
 
+    `template_version` is what it is to say, where that was agreed on; 0: what the template says as it goes out.
     `media` are those of the template where none are named. `source` says who asks ("journey:<id>", "send:<id>",
     "notice:<kind>"); `run`, if there is one, is told of its end (ports.Results).
     """
@@ -100,6 +103,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str
     member_id: str
     template_id: str
+    template_version: int = 0
     values: dict[str, str] = {}
     media: list[Medium] = []
     source: str
@@ -148,7 +152,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tried: list[Medium] = []
     #: How often its platform asked for patience.
     attempts: int = 0
+    #: In which version it was said, or is being; and in which it must be, where that was agreed on (0: the latest).
     template_version: int = 0
+    agreed_version: int = 0
     held_until: datetime | None = None
     sending_at: datetime | None = None
     reserved: Reserved | None = None
@@ -236,6 +242,7 @@ def asked_as(asked: Asked, purpose: Purpose, queued_at: datetime) -> Message:
         values={name: value[:VALUE_MAX] for name, value in asked.values.items()}, media=list(asked.media),
         source=asked.source, run=asked.run, priority=asked.priority, queued_at=queued_at,
         not_before=asked.not_before, expires_at=asked.expires_at, on_cap=asked.on_cap,
+        agreed_version=asked.template_version,
     )  # fmt: skip
 
 

@@ -81,12 +81,15 @@ def message_card(message: Message) -> MessageCard:
     return msgspec.convert(_card(message), MessageCard)
 
 
-def message_view(message: Message, template: Template) -> MessageView:
-    """Show a message whole; `template` as it is now, for one that has not gone out."""
+def message_view(message: Message) -> MessageView:
+    """Show a message whole; of one that has not gone out, what it would say now ("" where its template is gone)."""
+    from chalicelib.growth.messaging.templates.queries import said_by
     from chalicelib.growth.messaging.templates.rules import rendered
 
-    more = {"text": _text(message) or rendered(template.text, message.values), "tried": message.tried,
-            "media": message.media or template.media, "attempts": message.attempts}  # fmt: skip
+    template = said_by(message)
+    text = "" if template is None else rendered(template.text, message.values)
+    more = {"text": _text(message) or text, "tried": message.tried, "attempts": message.attempts,
+            "media": message.media or ([] if template is None else template.media)}  # fmt: skip
     return msgspec.convert(_card(message) | more, MessageView)
 
 

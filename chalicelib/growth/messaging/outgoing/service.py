@@ -17,11 +17,10 @@ ACTIONS = 2
 def queue(tx: Transaction, asked: Asked) -> None:
     """Queue a message as part of `tx`, with the job that sends it, at once or not before its time: two actions.
 
-    What is there already under its id stays as it is, whatever became of it. Its template is read from memory. Raises
-    `not_found` where there is no such template.
+    What is there already under its id stays as it is, whatever became of it. Its template is read from memory; where
+    there is none, or it cannot be read, whoever asks goes on all the same, and its sending finds that out.
     """
-    template = queries.template(asked.template_id)
-    message = asked_as(asked, template.purpose, clock.now())
+    message = asked_as(asked, queries.purpose_of(asked.template_id), clock.now())
     item = message_item(message, 1)
     kept = [
         getattr(Messages, field).set(getattr(Messages, field) | value)

@@ -10,12 +10,12 @@ from chalicelib.core import clock
 from chalicelib.core.settings import settings
 from chalicelib.customers.members.finding.queries import whoever_is
 from chalicelib.customers.members.rules import Profile
-from chalicelib.growth.messaging import queries
 from chalicelib.growth.messaging.contacts.queries import reach
 from chalicelib.growth.messaging.rules import Message
 from chalicelib.growth.messaging.sending.rules import SPEND_SHARDS, Facts, Person, Terms, bounds_of
 from chalicelib.growth.messaging.settings import CAPS, MEDIA, QUIET
 from chalicelib.growth.messaging.tables import MessageCounts, spend_key
+from chalicelib.growth.messaging.templates.queries import said_by
 from chalicelib.platform.store import read
 
 #: What an SMS goes to: a mobile number of the mainland, or one abroad with its country's code (core/phones.py).
@@ -29,9 +29,13 @@ class Look(msgspec.Struct, frozen=True):
     contact_version: int
 
 
-def look(message: Message) -> Look:
-    """Read what a message is decided by: its template, who its member is by now, and how they may be written to."""
-    template = queries.template(message.template_id)
+def look(message: Message) -> Look | None:
+    """Read what a message is decided by: its template, who its member is by now, and how they may be written to; None
+    where there is no such template. Raises MsgspecError for what cannot be read, `unavailable`."""
+    template = said_by(message)
+    if template is None:
+        return None
+    message = msgspec.structs.replace(message, purpose=template.purpose)  # which was not known where it was queued
     profile = whoever_is(message.member_id)
     if profile is None:
         return Look(Facts(message=message, template=template, person=None), 0)

@@ -26,7 +26,16 @@ from chalicelib.growth.messaging.ports import source_of
 from chalicelib.growth.messaging.returning import service as returning
 from chalicelib.growth.messaging.rules import WAITING, Message, Reserved
 from chalicelib.growth.messaging.sending.queries import Look, day_now, look
-from chalicelib.growth.messaging.sending.rules import Drop, Facts, Hold, Send, again_seconds, bounds_of, decide
+from chalicelib.growth.messaging.sending.rules import (
+    Decision,
+    Drop,
+    Facts,
+    Hold,
+    Send,
+    again_seconds,
+    bounds_of,
+    decide,
+)
 from chalicelib.growth.messaging.settings import MEDIA
 from chalicelib.growth.messaging.states import service as states
 from chalicelib.growth.messaging.tables import Contacts, MessageCounts, allowance_part, spend_key
@@ -41,6 +50,8 @@ from chalicelib.platform.store.versioned import TRIES_CROWDED, Conflict, Version
 _LOOKS_MAX = 8
 #: How often its conclusion is tried, and how long it waits before, in seconds: what is not written now is never known.
 _CONCLUDES_MAX, _CONCLUDE_SECONDS = 6, 0.2
+#: How long a message waits, again and again, while something that it depends on cannot be read.
+_UNREAD_SECONDS = 600.0
 
 
 def push(job: Job) -> None:
@@ -68,24 +79,40 @@ def _reserve(job: Job, seen_first: Versioned[Message]) -> Letter | None:
         found = known.pop() if known else queries.find(job.key)
         if found is None or found.value.state not in WAITING:
             return None
-        seen = look(found.value)
-        decided = decide(seen.facts, clock.now())
+        seen, decided = _decided(found.value)
         tx = Transaction()
         if isinstance(decided, Send) and not _stands(tx, found.value):
             decided = Drop("recalled", decided.medium)
             tx = Transaction()
         match decided:
             case Send():
-                after = _reserved(tx, found, seen, decided)
+                assert seen is not None
+                after = _reserved(tx, seen, decided)
             case Hold():
                 after = _held(job, tx, found.value, decided)
             case Drop():
                 after = _dropped(found.value, decided)
         states.write(tx, found, after)
         commit(tx)
-        return letter_of(seen.facts, decided) if isinstance(decided, Send) and after.state == "sending" else None
+        if seen is None or not isinstance(decided, Send) or after.state != "sending":
+            return None
+        return letter_of(seen.facts, decided)
 
     return retry(once, TRIES_CROWDED)
+
+
+def _decided(message: Message) -> tuple[Look | None, Decision]:
+    """Decide what becomes of the message, by all that it depends on. What cannot be read waits until its time is over,
+    as the code that can may be on its way. Raises RetryLater."""
+    try:
+        seen = look(message)
+    except msgspec.MsgspecError as fault:
+        log.error("message_undecided", fault)
+        left = (message.expires_at - clock.now()).total_seconds()
+        if left > 0:
+            raise RetryLater(min(left, _UNREAD_SECONDS)) from None
+        return None, Drop("expired", message.medium)
+    return seen, Drop("template_gone", message.medium) if seen is None else decide(seen.facts, clock.now())
 
 
 def _stands(tx: Transaction, message: Message) -> bool:
@@ -93,7 +120,7 @@ def _stands(tx: Transaction, message: Message) -> bool:
     return source is None or source.stands(tx, message)
 
 
-def _reserved(tx: Transaction, found: Versioned[Message], seen: Look, send: Send) -> Message:
+def _reserved(tx: Transaction, seen: Look, send: Send) -> Message:
     """Take what the send needs as part of `tx`, and give the message that is being sent. A call that staff makes is
     sent as its task is open: nobody outside is asked."""
     person, now = seen.facts.person, clock.now()
@@ -106,7 +133,7 @@ def _reserved(tx: Transaction, found: Versioned[Message], seen: Look, send: Send
         holder=send.allowance.member_id if send.allowance else "",
     )  # fmt: skip
     after = msgspec.structs.replace(
-        found.value, state="sending", reason="", medium=send.medium, sending_at=now, held_until=None,
+        seen.facts.message, state="sending", reason="", medium=send.medium, sending_at=now, held_until=None,
         reserved=reserved, cost_fen=send.fen, template_version=seen.facts.template.version,
     )  # fmt: skip
     members.stays(tx, person.member_id)  # who leaves, or becomes another, meanwhile is looked at again

@@ -23,9 +23,9 @@ ONE = "/v1/admin/sends/{send_id}"
     body_max=inputs.BODY_MAX,
 )
 def send(call: Call, body: SendInput) -> SendView:
-    """Write to each of these members, or to an audience; it goes on by itself. To more than 1,000 members it is
-    `proposed`, and begins when another operator agrees. Of an audience it does not matter by what it was chosen: a
-    message gives nothing away."""
+    """Write to each of these members, or to an audience, what the template says now; it goes on by itself. To more than
+    1,000 members, with all that an operator has let out alone on the same day, it is `proposed`, and begins when
+    another operator agrees. Of an audience it does not matter by what it was chosen: a message gives nothing away."""
     return _told(call, service.create(call.caller, call.idempotency_key, body))
 
 

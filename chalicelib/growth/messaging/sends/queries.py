@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
+from chalicelib.core import clock
 from chalicelib.core.errors import MallError, invalid
 from chalicelib.customers.members import queries as members
 from chalicelib.customers.members.rules import Profile
@@ -17,6 +19,7 @@ from chalicelib.growth.messaging.sends.tables import (
     ALL,
     PART,
     Sends,
+    alone_key,
     head_key,
     listed_part,
     part_key,
@@ -50,6 +53,12 @@ def load(send_id: str) -> Versioned[Send]:
     if found is None:
         raise MallError("not_found", errors=(NO_SUCH_SEND.at("send_id"),))
     return found
+
+
+def alone_today(operator: str, now: datetime) -> int | None:
+    """Read to how many members the operator has let sends out alone today; None where that is not counted yet."""
+    item = read.get(*_place(alone_key(operator, clock.day(now).isoformat())))
+    return None if item is None else int(item.alone)
 
 
 def page(limit: int, cursor: str | None) -> tuple[list[Send], str | None]:

@@ -22,7 +22,8 @@ from chalicelib.growth.messaging.refusals import (
 )
 from chalicelib.growth.messaging.rules import Asked, Message, Purpose, Template
 
-#: To more members than this two operators must agree; each send counts alone.
+#: To more members than this two operators must agree; what one operator lets out alone in a day counts together, so
+#: that several sends do not evade it.
 ALONE_MAX = 1_000
 #: How many members stand in one item of a send's own list, as in one of an audience's.
 ITEM_MEMBERS = 500
@@ -49,11 +50,13 @@ class Decision(msgspec.Struct, frozen=True):
 
 class Send(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message to `total` members: those of an audience, or of its own list. `begins_at`: when it begins, or was to
-    begin when it was asked for; `agreed` are the operators who let it out."""
+    begin when it was asked for; `agreed` are the operators who let it out, and what they agreed on is the template in
+    its `template_version`, whatever it says later (0, of sends made by the version before: what it says as they go)."""
 
     send_id: str
     digest: str
     template_id: str
+    template_version: int = 0
     purpose: Purpose
     values: dict[str, str] = {}
     audience_id: str = ""
@@ -124,9 +127,10 @@ def check_time(at: datetime | None, now: datetime) -> datetime:
     return now if at is None or at < now else at
 
 
-def decided(send: Send, operator: str, now: datetime) -> Send:
-    """Add an operator's decision to let the send out: it is begun by one where it is small, else by two; the same send
-    where it is begun already. Raises `second_operator` where they were the first themselves, `send_recalled`."""
+def decided(send: Send, operator: str, now: datetime, left: int = ALONE_MAX) -> Send:
+    """Add an operator's decision to let the send out: it is begun by one where that is to no more than are `left` of
+    those to whom they may write alone today, else by two; the same send where it is begun already. Raises
+    `second_operator` where they were the first themselves, `send_recalled`."""
     if send.state == "recalled":
         raise MallError("send_recalled", errors=(SEND_IS_RECALLED.at("send_id"),))
     if send.state == "begun":
@@ -134,7 +138,7 @@ def decided(send: Send, operator: str, now: datetime) -> Send:
     if any(one.by == operator for one in send.agreed):
         raise MallError("second_operator", errors=(SEND_WANTS_ANOTHER.at("send_id"),))
     agreed = [*send.agreed, Decision(operator, now)]
-    if send.total > ALONE_MAX and len(agreed) < 2:
+    if send.total > left and len(agreed) < 2:
         return msgspec.structs.replace(send, agreed=agreed)
     return msgspec.structs.replace(send, agreed=agreed, state="begun", begins_at=max(send.begins_at, now))
 
@@ -174,7 +178,8 @@ def asked(send: Send, member_id: str) -> Asked:
     """Ask for the message of a send to a member."""
     return Asked(
         message_id=message_id(send.send_id, member_id), member_id=member_id, template_id=send.template_id,
-        values=send.values, source=source_of(send.send_id), expires_at=send.expires_at,
+        template_version=send.template_version, values=send.values, source=source_of(send.send_id),
+        expires_at=send.expires_at,
     )  # fmt: skip
 
 

@@ -23,8 +23,10 @@ from chalicelib.growth.messaging.sends import queries, rules
 from chalicelib.growth.messaging.sends.inputs import SendInput
 from chalicelib.growth.messaging.sends.rules import ITEM_MEMBERS, STEP_MEMBERS, Listed, Part, PartState, Send
 from chalicelib.growth.messaging.sends.tables import (
+    ALONE_KEPT,
     KEPT,
     Sends,
+    alone_key,
     guard_key,
     guard_of,
     head_item,
@@ -42,8 +44,9 @@ RUN_SECONDS = 2.0
 
 
 def create(operator: str, key: str, asked: SendInput) -> Send:
-    """Make the send that this operator's Idempotency-Key stands for, and begin it; or, to more than ALONE_MAX members,
-    keep this operator's decision until another agrees. A repetition gets the send as it is.
+    """Make the send that this operator's Idempotency-Key stands for, and begin it; or, to more members than they may
+    write to alone in a day (ALONE_MAX), keep this operator's decision until another agrees. A repetition gets the send
+    as it is.
 
     Raises `invalid`, `idempotency_key_reused`, `conflict`.
     """
@@ -145,12 +148,14 @@ def _make(send_id: str, digest: str, operator: str, asked: SendInput) -> Send:
     rules.check_content(template, asked.purpose, asked.values)
     listed = [] if asked.members is None else list(dict.fromkeys(asked.members))
     send = Send(
-        send_id=send_id, digest=digest, template_id=asked.template_id, purpose=template.purpose, values=asked.values,
+        send_id=send_id, digest=digest, template_id=asked.template_id, template_version=template.version,
+        purpose=template.purpose, values=asked.values,
         audience_id=asked.audience_id or "", by=operator, made_at=now, begins_at=rules.check_time(asked.at, now),
         total=queries.size_of(asked.audience_id) if asked.audience_id is not None else len(listed),
         expires_hours=asked.expires_hours,
     )  # fmt: skip
-    send = rules.decided(send, operator, now)
+    alone = queries.alone_today(operator, now)
+    send = rules.decided(send, operator, now, rules.ALONE_MAX - (alone or 0))
     tx = Transaction()
     tx.create(head_item(send, 1), Conflict)
     for start in range(0, len(listed), ITEM_MEMBERS):
@@ -158,8 +163,16 @@ def _make(send_id: str, digest: str, operator: str, asked: SendInput) -> Send:
         tx.create(Sends(send_id, listed_part(start), listed=some, expires=now + KEPT), Conflict)
     if send.state == "begun":
         _begin(tx, send)
+        _count_alone(tx, send, alone)
     commit(tx)
     return send
+
+
+def _count_alone(tx: Transaction, send: Send, before: int | None) -> None:
+    """Count as part of `tx` that one operator lets the send out alone, under what was counted before."""
+    as_read = Sends.send_id.does_not_exist() if before is None else Sends.alone == before
+    changes = [Sends.alone.set((before or 0) + send.total), Sends.expires.set(send.made_at + ALONE_KEPT)]
+    tx.update(*alone_key(send.by, clock.day(send.made_at).isoformat()), changes, as_read, Conflict)
 
 
 def _template(template_id: str) -> Template:

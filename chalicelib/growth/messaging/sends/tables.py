@@ -3,6 +3,7 @@
 | who asks | how | units |
 |---|---|---|
 | make one | Put head, "go#", "part#", and 500 members an item of its own list | 2 WRU per KB; 28 for each 500 |
+| may an operator let out more alone | Get, Update alone#<operator>#<day> | 1 RRU, 2 WRU |
 | a step, 40 members | Get head, part, list; profiles; messages with jobs, the part | 30 RRU, 4 WRU, and the messages |
 | does it stand, of each message as it goes out | Get head; check "go#<n>" | 1 RRU, 2 WRU |
 | recall it | Put head, Delete "go#" | 2 WRU each |
@@ -25,10 +26,12 @@ from chalicelib.growth.messaging.sends.rules import Listed, Part, Send
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.read import Key
 
-HEAD, PART, IDS, GO = "head", "part#", "ids#", "go#"
+HEAD, PART, IDS, GO, ALONE = "head", "part#", "ids#", "go#", "alone#"
 #: Hash key of the one list of all sends.
 ALL = "all"
 KEPT = timedelta(days=400)
+#: How long it is kept to how many an operator has written alone on a day.
+ALONE_KEPT = timedelta(days=2)
 
 
 class ByAge(GlobalSecondaryIndex["Sends"]):
@@ -43,7 +46,8 @@ class ByAge(GlobalSecondaryIndex["Sends"]):
 
 
 class Sends(Table):
-    """A send under its version ("head"), that it stands ("go#<n>"), its parts ("part#<n>"), its own list ("ids#")."""
+    """A send under its version ("head"), that it stands ("go#<n>"), its parts ("part#<n>"), its own list ("ids#"); and
+    to how many an operator has written alone on a day ("alone#<operator>#<day>", "head")."""
 
     class Meta(TableMeta):
         table_name = name("sends")
@@ -59,6 +63,8 @@ class Sends(Table):
     state = UnicodeAttribute(null=True)
     queued = NumberAttribute(null=True)
     skipped = NumberAttribute(null=True)
+    # under "alone#"
+    alone = NumberAttribute(null=True)
     # under "ids#"
     listed = Document(Listed, null=True)
     expires = TTLAttribute(null=True)
@@ -69,6 +75,11 @@ class Sends(Table):
 def head_key(send_id: str) -> Key:
     """Name the item of the send itself."""
     return Sends, (send_id, HEAD)
+
+
+def alone_key(operator: str, day: str) -> Key:
+    """Name the item that counts to how many an operator has written alone on a day of Asia/Shanghai."""
+    return Sends, (f"{ALONE}{operator}#{day}", HEAD)
 
 
 def part_key(send_id: str, number: int) -> Key:

@@ -14,6 +14,8 @@ from chalicelib.growth.messaging.queries import counts
 from chalicelib.growth.messaging.rules import Purpose
 from chalicelib.growth.messaging.sends.queries import parts
 from chalicelib.growth.messaging.sends.rules import Decision, Part, Send, ShownState, shown_state, source_of
+from chalicelib.growth.messaging.templates.queries import template_at
+from chalicelib.growth.messaging.templates.rules import rendered
 
 _DROPPED = "dropped"
 
@@ -23,6 +25,7 @@ class SendCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     send_id: str
     template_id: str
+    template_version: int
     purpose: Purpose
     audience_id: str = ""
     state: ShownState
@@ -35,13 +38,15 @@ class SendCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SendView(SendCard, frozen=True, kw_only=True, omit_defaults=True):
-    """How far a send is: of `total` members so many were `written_to`, which is to say that a message was queued, or
-    `skipped`, because they are gone, are on the list as somebody else, or do not want to be chosen by what they do.
+    """What a send says, whatever its template says later, and how far it is: of `total` members so many were
+    `written_to`, which is to say that a message was queued, or `skipped`, because they are gone, are on the list as
+    somebody else, or do not want to be chosen by what they do.
 
     `messages` are those written to by what became of their message: `queued`, `held`, `sent`, `delivered`, `failed`,
     `unknown`, `dropped`; `media` tells the same of each medium, and `dropped` why.
     """
 
+    text: str
     values: dict[str, str] = {}
     written_to: int
     skipped: int
@@ -61,17 +66,24 @@ def send_view(send: Send) -> SendView:
     told = counts(source_of(send.send_id))
     written_to = sum(part.queued for part in known)
     return SendView(
-        **_shared(send, known), values=send.values, written_to=written_to, skipped=sum(part.skipped for part in known),
-        messages=_by_state(told, written_to), media=_by_medium(told), dropped=_by_reason(told),
+        **_shared(send, known), text=_text(send), values=send.values, written_to=written_to,
+        skipped=sum(part.skipped for part in known), messages=_by_state(told, written_to), media=_by_medium(told),
+        dropped=_by_reason(told),
     )  # fmt: skip
+
+
+def _text(send: Send) -> str:
+    """What its messages say, but for what each member has of their own; "" where its template is gone."""
+    template = template_at(send.template_id, send.template_version) if send.template_version else None
+    return "" if template is None else rendered(template.text, send.values)
 
 
 def _shared(send: Send, known: Sequence[Part]) -> dict[str, Any]:
     return {
-        "send_id": send.send_id, "template_id": send.template_id, "purpose": send.purpose,
-        "audience_id": send.audience_id, "state": shown_state(send, known, clock.now()), "total": send.total,
-        "by": send.by, "created_at": send.made_at, "begins_at": send.begins_at, "agreed": send.agreed,
-        "recalled": send.recalled,
+        "send_id": send.send_id, "template_id": send.template_id, "template_version": send.template_version,
+        "purpose": send.purpose, "audience_id": send.audience_id, "state": shown_state(send, known, clock.now()),
+        "total": send.total, "by": send.by, "created_at": send.made_at, "begins_at": send.begins_at,
+        "agreed": send.agreed, "recalled": send.recalled,
     }  # fmt: skip
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from chalicelib.core.errors import MallError
 from chalicelib.growth.messaging import queries
-from chalicelib.growth.messaging.rules import Template
+from chalicelib.growth.messaging.rules import Message, Template
 from chalicelib.growth.messaging.tables import ALL, MessageTemplates, version_part
 from chalicelib.growth.messaging.templates.rules import form_of
 from chalicelib.platform.store import cache, read
@@ -32,6 +33,19 @@ def template_at(template_id: str, version: int) -> Template | None:
         return known
     item = read.get(MessageTemplates, ALL, version_part(template_id, version))
     return None if item is None else cache.keep(key, item.template)
+
+
+def said_by(message: Message) -> Template | None:
+    """Find what a message says that has not gone out: the version that was agreed on, or the latest, possibly
+    `cache_seconds` old; None where there is none."""
+    if message.agreed_version:
+        return template_at(message.template_id, message.agreed_version)
+    try:
+        return queries.template(message.template_id)
+    except MallError as fault:
+        if fault.code != "not_found":
+            raise
+        return None
 
 
 def templates_at_wechat() -> frozenset[str]:
