@@ -16,6 +16,8 @@ from chalicelib.customers.members.service import change_profile
 from chalicelib.customers.members.tables import Identities, phone_identity
 from chalicelib.growth.messaging.contacts.queries import stored
 from chalicelib.growth.messaging.hearing import service as hearing
+from chalicelib.growth.messaging.inputs import ChoicesInput, PreferencesInput
+from chalicelib.growth.messaging.preferences.service import prefer
 from chalicelib.growth.messaging.queries import message as message_of
 from chalicelib.growth.messaging.settings import MEDIA
 from chalicelib.platform.store.transaction import save
@@ -189,6 +191,44 @@ def test_who_unfollows_gets_nothing_by_the_account(operator: Operator) -> None:
     for _ in range(2):
         hears(operator, follower_message(oa, "unsubscribe", CreateTime=int(clock.now().timestamp())))
     assert wants(who, "oa") is False
+
+
+def said_at(seconds: float) -> int:
+    return int(clock.now().timestamp() + seconds)
+
+
+def test_who_follows_again_is_written_to_by_the_account_again_unless_they_said_no_themselves(
+    operator: Operator,
+) -> None:
+    came, said_no, said_no_while_away = (f"oa-{secrets.token_hex(6)}" for _ in range(3))
+    who = {openid: followed(openid) for openid in (came, said_no, said_no_while_away)}
+    no = PreferencesInput(media=ChoicesInput(oa=False))
+    prefer(who[said_no], no)
+    for openid in who:
+        hears(operator, follower_message(openid, "unsubscribe", CreateTime=said_at(0)))
+    prefer(who[said_no_while_away], no)
+    for openid in who:
+        for _ in range(2):
+            hears(operator, follower_message(openid, "subscribe", CreateTime=said_at(60)))
+        hears(operator, follower_message(openid, "unsubscribe", CreateTime=said_at(0)))  # told again, late
+    assert [wants(member_id, "oa") for member_id in who.values()] == [None, False, False]
+    hears(operator, follower_message(came, "unsubscribe", CreateTime=said_at(120)))
+    hears(operator, follower_message(came, "subscribe", CreateTime=said_at(60)))  # told again, late
+    assert wants(who[came], "oa") is False
+    assert [(one.says, one.source) for one in stored(who[came]).value.said] == [
+        (False, "unsubscribe"), (None, "follow"), (False, "unsubscribe"),
+    ]  # fmt: skip
+
+
+def test_a_reply_that_is_told_again_does_not_undo_what_was_said_since() -> None:
+    phone = new_phone()
+    who = messages.member(phone)
+    told([reply(phone, "TD")]).ok()
+    prefer(who, PreferencesInput(media=ChoicesInput(sms=True)))
+    told([reply(phone, "TD")]).ok()
+    assert wants(who, "sms") is True
+    told([reply(phone, "TD") | {"send_time": "2026-11-30 12:00:01"}]).ok()
+    assert wants(who, "sms") is False
 
 
 def test_how_a_template_message_ended_is_noted(operator: Operator, outside: Platforms, mall_clock: LocalClock) -> None:

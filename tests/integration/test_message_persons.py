@@ -11,11 +11,14 @@ import msgspec
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.core.errors import MallError
 from chalicelib.customers.members.privacy import service as privacy
 from chalicelib.growth.messaging import personal_data, queries
 from chalicelib.growth.messaging.contacts import queries as contacts
 from chalicelib.growth.messaging.contacts import service as contact
+from chalicelib.growth.messaging.inputs import ChoicesInput, PreferencesInput
 from chalicelib.growth.messaging.listing.queries import ids_of
+from chalicelib.growth.messaging.preferences.service import prefer
 from chalicelib.growth.messaging.rules import Choices, Form, Preferences
 from chalicelib.growth.messaging.tables import Contacts, Messages, ref_of
 from chalicelib.platform.store import read
@@ -138,3 +141,33 @@ def test_what_was_queued_for_the_former_goes_to_who_they_are(outbox: Platforms) 
     assert (state(one), outbox.took[-1].way) == ("sent", "subscribe")
     assert [each.message_id for each in contacts.stored(who).value.log] == [one]
     assert left_of(who, "tpl-n") == 0
+
+
+def test_what_members_said_is_kept_with_when_and_how_and_is_in_the_export(
+    outbox: Platforms, mall_clock: LocalClock
+) -> None:
+    who, start = member(), clock.now()
+    prefer(who, PreferencesInput(media=ChoicesInput(sms=True), personalised=False))
+    mall_clock.advance(60)
+    contact.opt_out(who, "sms", "reply", start + timedelta(seconds=30))
+    prefer(who, PreferencesInput(marketing=True, media=ChoicesInput(sms=False, call=None), personalised=False))
+    prefer(who, PreferencesInput())
+    [kept] = pages("message_preferences", who)
+    assert [(one.what, one.says, one.source) for one in kept["said"]] == [
+        ("sms", True, "member"), ("personalised", False, "member"), ("sms", False, "reply"), ("sms", False, "member"),
+    ]  # fmt: skip
+    assert [round((one.at - start).total_seconds()) for one in kept["said"]] == [0, 0, 30, 60]
+    privacy.erase(who)
+    OWNERS["message_preferences"].erase(who)
+    assert contacts.stored(who).value.said == kept["said"]
+
+
+def test_nothing_is_said_any_more_by_who_has_just_become_another(outbox: Platforms) -> None:
+    former, who = member(), member()
+    prefers(former, media=Choices(call=False))
+    redirect(former, who)
+    with pytest.raises(MallError, match="conflict"):  # it was read before, and is written behind the merge
+        contact.change(former, lambda before: msgspec.structs.replace(before, preferences=Preferences(marketing=False)))
+    contact.opt_out(former, None, "member")
+    assert contacts.stored(who).value.preferences.marketing is False
+    assert contacts.stored(former).value.preferences.marketing is True

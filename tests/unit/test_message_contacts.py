@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.growth.messaging.contacts.rules import HEARD_MAX, given_back, joined, opened, taken
-from chalicelib.growth.messaging.preferences.rules import opted_out, strictest, wants
+from chalicelib.growth.messaging.preferences.rules import (
+    SAID_MAX,
+    answers,
+    came_back,
+    left_account,
+    opted_out,
+    remembered,
+    stated,
+    strictest,
+    wants,
+)
 from chalicelib.growth.messaging.rules import (
     LOG_MAX,
     MEDIA,
@@ -25,6 +35,7 @@ from chalicelib.growth.messaging.rules import (
     Purpose,
     QuietHours,
     Reserved,
+    Statement,
     Window,
     may_become,
 )
@@ -163,3 +174,48 @@ def test_ends_are_ends() -> None:
     assert counted_as(msgspec.structs.replace(message, state="dropped", reason="capped", medium="sms")) == (
         "sms|dropped:capped"
     )
+
+
+SAID = st.lists(
+    st.builds(
+        Statement,
+        what=st.sampled_from(["marketing", "oa", "sms"]),
+        says=CHOICE,
+        at=st.integers(0, 90).map(lambda seconds: NOW + timedelta(seconds=seconds)),
+        source=st.sampled_from(["member", "reply", "unsubscribe", "follow"]),
+    ),
+    max_size=SAID_MAX + 20,
+)
+
+
+@given(SAID, SAID)
+def test_what_was_said_is_remembered_in_its_order_and_the_latest_about_each_thing_always(one: Any, other: Any) -> None:
+    both = remembered([*one, *other])
+    assert len(both) <= SAID_MAX and remembered(both) == both
+    assert all(first.at <= second.at for first, second in pairwise(both))
+    for what in {each.what for each in (*one, *other)}:
+        latest = max(each.at for each in (*one, *other) if each.what == what)
+        assert latest in [each.at for each in both if each.what == what]
+
+
+@given(WISHES, st.lists(st.tuples(st.sampled_from(["leaves", "comes", "no", "yes"]), st.integers(0, 5)), max_size=12))
+def test_who_said_no_to_the_account_themselves_is_not_opted_in_by_coming_back(before: Preferences, acts: Any) -> None:
+    own = before.media.oa
+    contact = stated(Contact(preferences=before), {"oa": own}, {"oa": None}, NOW, "member")
+    for place, (act, back) in enumerate(acts):
+        at = NOW + timedelta(seconds=10 * place - back)
+        match act:
+            case "leaves":
+                contact = left_account(contact, at)
+                assert contact.preferences.media.oa is False or contact.said[-1].source == "follow"
+            case "comes":
+                contact = came_back(contact, at)
+            case _:
+                own = act == "yes"
+                media = msgspec.structs.replace(contact.preferences.media, oa=own)
+                says = answers(contact.preferences)
+                wishes = msgspec.structs.replace(contact.preferences, media=media)
+                contact = stated(msgspec.structs.replace(contact, preferences=wishes), {"oa": own}, says, at, "member")
+        if own is False:
+            assert contact.preferences.media.oa is False
+        assert contact.preferences.media.oa in (own, False)

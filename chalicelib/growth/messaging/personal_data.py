@@ -63,7 +63,7 @@ def _contact(member_id: str, _position: str | None) -> tuple[list[Any], str | No
         for one in map(allowance_of, _allowances(member_id))
     ]
     shown = {
-        "preferences": contact.preferences, "sends": contact.log, "official_account": contact.oa,
+        "preferences": contact.preferences, "said": contact.said, "sends": contact.log, "official_account": contact.oa,
         "mini_program": contact.mini, "allowances": allowances,
     }  # fmt: skip
     return ([] if contact == Contact() and not allowances else [shown]), None
@@ -81,7 +81,7 @@ def _forget_contact(member_id: str) -> None:
     found = stored(member_id)
     if not found.version:
         return
-    kept = Contact(preferences=found.value.preferences, log=found.value.log)
+    kept = Contact(preferences=found.value.preferences, said=found.value.said, log=found.value.log)
     if not kept.log and said_nothing(kept.preferences):
         remove(Contacts, (member_id, ME))
     elif kept != found.value:

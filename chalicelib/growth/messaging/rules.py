@@ -186,6 +186,21 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     quiet: QuietHours | None = None
 
 
+#: What a member may agree to, or not: offers at all, those chosen by what they did, and each medium.
+Subject = Literal["marketing", "personalised", "subscribe", "oa", "wecom", "sms", "call"]
+#: How it is known: they said so in the mini-program, replied so to an SMS, or left the official account, or came back.
+Source = Literal["member", "reply", "unsubscribe", "follow"]
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a member said about being written to, when, and how it is known; None: neither yes nor no any more."""
+
+    what: Subject
+    says: bool | None
+    at: datetime
+    source: Source
+
+
 class Logged(msgspec.Struct, frozen=True):
     """One send to a member, as caps count it."""
 
@@ -205,9 +220,11 @@ class Window(msgspec.Struct, frozen=True):
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a member may be written to: one item, under one version, so that of an opt-out and a send one comes first.
-    `log` has what caps count, the latest last; `heard` the events of platforms that are done."""
+    `said` is when and how they said what they want, the latest last; `log` has what caps count, the latest last;
+    `heard` the events of platforms that are done."""
 
     preferences: Preferences = Preferences()
+    said: list[Statement] = []
     log: list[Logged] = []
     oa: Window | None = None
     mini: Window | None = None

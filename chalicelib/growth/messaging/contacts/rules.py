@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from chalicelib.growth.messaging.limits.rules import recent
-from chalicelib.growth.messaging.preferences.rules import strictest
+from chalicelib.growth.messaging.preferences.rules import remembered, strictest
 from chalicelib.growth.messaging.rules import LOG_MAX, Contact, Logged, Message, Window
 
 #: The accounts that a member may write to.
@@ -80,6 +80,7 @@ def joined(one: Contact, other: Contact) -> Contact:
     log = {each.message_id: each for each in (*one.log, *other.log)}
     return Contact(
         preferences=strictest(one.preferences, other.preferences),
+        said=remembered([*one.said, *other.said]),
         log=sorted(log.values(), key=lambda each: (each.at, each.message_id))[-LOG_MAX:],
         oa=_longer(one.oa, other.oa),
         mini=_longer(one.mini, other.mini),

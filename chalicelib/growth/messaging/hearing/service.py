@@ -46,8 +46,10 @@ def heard(account: Account, openid: str, fields: Mapping[str, Any], at: datetime
         case "oa", "unsubscribe":
             member_id = _owner(account, openid)
             if member_id is not None:
-                contacts.opt_out(member_id, "oa", "unsubscribe")
+                contacts.opt_out(member_id, "oa", "unsubscribe", at, mark_of(fields))
         case _:
+            if (account, event) == ("oa", "subscribe") and (member_id := _owner(account, openid)) is not None:
+                contacts.follows_again(member_id, at)
             return _opened(account, openid, event, fields, at)
     return True
 
@@ -100,7 +102,7 @@ def _replied(reply: Reply) -> None:
         log.info("sms_reply_let_go")
         return
     for member_id in _with_phone(reply.phone):
-        contacts.opt_out(member_id, "sms", "reply")
+        contacts.opt_out(member_id, "sms", "reply", reply.at, f"sms|{clock.stamp(reply.at)}")
 
 
 def _with_phone(phone: str) -> set[str]:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from chalicelib.growth.messaging.rules import (
     ASKED_FIRST,
+    MEDIA,
     Choices,
+    Contact,
     Medium,
     Preferences,
     Purpose,
     QuietHours,
+    Source,
+    Statement,
+    Subject,
 )
 
 _DAY = 24 * 60
+#: How many statements of a member are remembered; of those about one thing the latest always is.
+SAID_MAX = 60
+#: What is known by leaving the official account, and by coming back, is undone by the other.
+_OF_ACCOUNT: tuple[Source, ...] = ("unsubscribe", "follow")
 
 
 def wants(preferences: Preferences, medium: Medium, purpose: Purpose) -> bool:
@@ -38,6 +49,84 @@ def opted_out(preferences: Preferences, medium: Medium | None) -> Preferences:
         return preferences
     out: dict[str, Any] = {medium: False}
     return msgspec.structs.replace(preferences, media=msgspec.structs.replace(preferences.media, **out))
+
+
+def answers(preferences: Preferences) -> dict[Subject, bool | None]:
+    """List what the member says about being written to."""
+    media: dict[Subject, bool | None] = {medium: getattr(preferences.media, medium) for medium in MEDIA}
+    return {"marketing": preferences.marketing, **media}
+
+
+def stated(
+    contact: Contact, says: Mapping[Subject, bool | None], before: Mapping[Subject, bool | None], at: datetime,
+    source: Source,
+) -> Contact:  # fmt: skip
+    """Remember when and how the member said this, where it is something else than `before`, or is a no of their own of
+    which the mall knew in another way only."""
+    new = [
+        Statement(what=what, says=answer, at=at, source=source)
+        for what, answer in says.items()
+        if answer is not before[what] or (answer is False and source == "member" and _known_otherwise(contact, what))
+    ]
+    return msgspec.structs.replace(contact, said=remembered([*contact.said, *new])) if new else contact
+
+
+def _known_otherwise(contact: Contact, what: Subject) -> bool:
+    latest = _latest(contact.said, what)
+    return latest is not None and latest.source != "member"
+
+
+def _latest(said: Sequence[Statement], what: Subject, but: Sequence[Source] = ()) -> Statement | None:
+    return next((one for one in reversed(said) if one.what == what and one.source not in but), None)
+
+
+def remembered(said: Sequence[Statement]) -> list[Statement]:
+    """Put statements in their order, each once, and forget the oldest of too many, but the latest about each thing."""
+    ordered: list[Statement] = []
+    for one in sorted(said, key=lambda each: each.at):
+        if one not in ordered:
+            ordered.append(one)
+    latest = {one.what: one for one in ordered}
+    surplus = len(ordered) - SAID_MAX
+    old = [one for one in ordered if latest[one.what] is not one][: max(0, surplus)]
+    return [one for one in ordered if not any(one is each for each in old)]
+
+
+def left_account(contact: Contact, at: datetime) -> Contact:
+    """Opt a member out of the official account who has left it at that time; the same where they are, or have come back
+    since."""
+    latest = _latest(contact.said, "oa")
+    if latest is not None and latest.source == "follow" and latest.at > at:
+        return contact
+    return no_more(contact, "oa", at, "unsubscribe")
+
+
+def came_back(contact: Contact, at: datetime) -> Contact:
+    """Undo what leaving the official account has said, as the member follows it again since that time; what they said
+    themselves holds again. The same where there is nothing to undo."""
+    latest = _latest(contact.said, "oa")
+    if contact.preferences.media.oa is not False or latest is None or latest.source != "unsubscribe" or latest.at > at:
+        return contact
+    own = _latest(contact.said, "oa", but=_OF_ACCOUNT)
+    says = None if own is None else own.says
+    if says is False:
+        return contact
+    media = msgspec.structs.replace(contact.preferences.media, oa=says)
+    after = msgspec.structs.replace(contact, preferences=msgspec.structs.replace(contact.preferences, media=media))
+    return stated(after, {"oa": says}, {"oa": False}, at, "follow")
+
+
+def no_more(contact: Contact, medium: Medium | None, at: datetime, source: Source) -> Contact:
+    """Take a medium out of what the member wants, or (None) all that sells, and remember when and how they said so; the
+    same where it is out already."""
+    before = contact.preferences
+    after = opted_out(before, medium)
+    if after is before:
+        return contact
+    what: Subject = medium or "marketing"
+    return stated(
+        msgspec.structs.replace(contact, preferences=after), {what: False}, {what: answers(before)[what]}, at, source
+    )
 
 
 def said_nothing(preferences: Preferences) -> bool:

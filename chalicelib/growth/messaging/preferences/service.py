@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
+from chalicelib.core import clock
 from chalicelib.customers.members import queries as members
 from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.service import change_profile
@@ -12,8 +13,9 @@ from chalicelib.growth.messaging.contacts import queries
 from chalicelib.growth.messaging.contacts import service as contacts
 from chalicelib.growth.messaging.limits.rules import check_hours
 from chalicelib.growth.messaging.preferences.inputs import PreferencesInput
+from chalicelib.growth.messaging.preferences.rules import answers, stated
 from chalicelib.growth.messaging.preferences.views import PreferencesView, preferences_view
-from chalicelib.growth.messaging.rules import Contact, Preferences
+from chalicelib.growth.messaging.rules import MEDIA, Contact, Preferences, Subject
 from chalicelib.growth.messaging.settings import QUIET
 from chalicelib.platform.store.transaction import Transaction
 
@@ -44,11 +46,12 @@ def _both(member_id: str, asked: PreferencesInput) -> tuple[Profile, Contact]:
     def decide(member: Profile, tx: Transaction) -> Profile:
         nonlocal contact
         found = queries.stored(member_id)
-        contact = _after(found.value, asked)
+        says: dict[Subject, bool | None] = {"personalised": asked.personalised is True}
+        after = _after(found.value, asked)
+        contact = stated(after, says, {"personalised": member.personalised}, clock.now(), "member")
         if contact is not found.value:
             contacts.write(tx, member_id, found.version, contact, with_profile=True)
-        same = asked.personalised is member.personalised
-        if same and contact is found.value:
+        if asked.personalised is member.personalised and contact is found.value:
             return member
         return msgspec.structs.replace(member, personalised=asked.personalised)
 
@@ -56,10 +59,22 @@ def _both(member_id: str, asked: PreferencesInput) -> tuple[Profile, Contact]:
 
 
 def _after(contact: Contact, asked: PreferencesInput) -> Contact:
-    before = contact.preferences
+    """What the contact is after what is asked, with when it was said; the same where it says nothing new."""
+    before, says = contact.preferences, _said(asked)
     after = Preferences(
         marketing=before.marketing if asked.marketing is UNSET else asked.marketing,
         media=before.media if asked.media is UNSET else asked.media.applied(before.media),
         quiet=before.quiet if asked.quiet is UNSET else asked.quiet,
     )
-    return contact if after == before else msgspec.structs.replace(contact, preferences=after)
+    changed = contact if after == before else msgspec.structs.replace(contact, preferences=after)
+    return stated(changed, says, answers(before), clock.now(), "member")
+
+
+def _said(asked: PreferencesInput) -> dict[Subject, bool | None]:
+    """List what is said of offers and media; what is left out is not said again."""
+    said: dict[Subject, bool | None] = {} if asked.marketing is UNSET else {"marketing": asked.marketing}
+    for medium in MEDIA:
+        answer = UNSET if asked.media is UNSET else getattr(asked.media, medium)
+        if answer is not UNSET:
+            said[medium] = answer
+    return said
