@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from chalicelib.growth.journeys.absorbing.service import absorb_all
 from chalicelib.growth.journeys.limits.queries import received
 from chalicelib.growth.journeys.runs.queries import guards_of, runs_of
 from chalicelib.growth.journeys.tables import JourneyRuns
+from chalicelib.platform.jobs import worker
 from chalicelib.platform.jobs.job import RetryLater
 from chalicelib.platform.store import read
 from tests.support.coupons import template
@@ -130,4 +132,42 @@ def test_who_leaves_is_in_nothing_and_who_returns_was_there(world: JourneyMall) 
     assert members.current(again) is not None
     assert world.enter(journey_id, again) == ["re_entry"]
     assert len(received(again).value.coupons) == 1
+    world.check()
+
+
+def test_merges_race_with_wakes_and_with_what_happens(world: JourneyMall) -> None:
+    coupon = template(how=["journey"], total=100, limit_per_member=50).template_id
+    listen = {"wait_for": {"event": "cart_view", "timeout": {"hours": 1}, "then": "give", "on_timeout": "give"}}
+    steps: dict[str, Any] = {
+        "listen": listen, "give": {"grant": {"template": coupon}, "next": "rest"}, "rest": {"wait": {"days": 1}}
+    }  # fmt: skip
+    both, only = world.journey(steps), world.journey(steps)
+    pairs = [(bare_member(), bare_member()) for _ in range(6)]
+    for former, member_id in pairs:
+        world.enter(both, former, member_id)
+        world.enter(only, former)
+    world.mall.clock.advance(3600 + 30)
+    for former, _ in pairs[::2]:
+        world.hear(former, "cart_view")
+
+    def become_one(pair: tuple[str, str]) -> None:
+        redirect(*pair)
+        absorb_all(*pair)
+
+    with ThreadPoolExecutor(10) as pool:
+        merging = [pool.submit(become_one, pair) for pair in pairs]
+        working = [pool.submit(worker.run_due) for _ in range(4)]
+        for one in (*merging, *working):
+            one.result()
+    world.wait(minutes=5)
+    for former, member_id in pairs:
+        absorb_all(former, member_id)
+        assert runs_of(former) == []
+        assert [run.state for run in runs_of(member_id, only)] == ["active"]
+        mine = runs_of(member_id, both)
+        assert sorted(run.reason for run in mine) == ["", "merged"]
+        given = sum(one.done == "given" for run in runs_of(member_id) for one in run.passed)
+        assert len(received(member_id).value.coupons) == given >= 2
+        move_all(former, member_id)
+        assert len(world.coupons(member_id)) == given
     world.check()
