@@ -2,7 +2,7 @@
 
 | who asks | how | units |
 |---|---|---|
-| let 20 members come in | BatchGet profile, guard and run of each; Put run and guard of each, a counter, a look | 60 RRU, some 160 WRU |
+| let 16 members come in | BatchGet profile, guard and run of each; Put run and guard of each, a counter, a look | 48 RRU, some 110 WRU |
 | go on with those of a shard whose time has come | Query by_wake, BatchGet run and profile of each; Put each | 0.5 RRU, 2 each; 4 WRU each |
 | a run's change | Put under its `seq`, with by_wake; a counter for all of a transaction | 2 WRU per KB, 1 or 2, 2 |
 | its end | + Update guard, by_journey | + 3 WRU |

@@ -1,4 +1,4 @@
-"""Members come into a journey: up to 20 in one transaction, each with a run and its first steps."""
+"""Members come into a journey: up to 16 in one transaction, each with a run and its first steps."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from chalicelib.platform.store.read import Key, ReadSet
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import TRIES_CROWDED, commit, retry
 
-#: So many members are read at once, and come in in one transaction where it has room for them.
-MEMBERS_AT_ONCE = 20
+#: So many members are read at once, and come in in one transaction: it has room for them where nothing else is done.
+MEMBERS_AT_ONCE = 16
 
 
 class _Comer(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,8 +25,8 @@ from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
 from chalicelib.platform.store.versioned import commit
 
-#: So many runs are read at once.
-RUNS_AT_ONCE = 20
+#: So many runs are read at once, and go on in one transaction: it has room for them where nothing else is done.
+RUNS_AT_ONCE = 16
 
 _Going = tuple[Standing, Advanced]
 
