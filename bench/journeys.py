@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bench.markdown import table
-from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, WHOLE, WOKEN, Doing, Journeys
+from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, SETTLED, WHOLE, WOKEN, Doing, Journeys
 from chalicelib.growth.journeys.timing.rules import SPREAD_SECONDS
 
 #: What each may write for one member, in write units with those of indexes.
-WRITES = {ENROLLED: 8, CAME_IN: 12, WOKEN: 6, GRANTED: 24, SENT: 14, HEARD: 12}
+WRITES = {ENROLLED: 8, CAME_IN: 12, WOKEN: 6, GRANTED: 24, SENT: 18, SETTLED: 12, HEARD: 12}
 #: How many milliseconds after its second a refund may be handed to WeChat, beside very many.
 LATE_MS = 2000
 

@@ -8,7 +8,7 @@ from bench.cost import quotas, traffic
 from bench.cost.quota_page import HOME
 from bench.cost.usage import Mall, Prices, Usage, added, bill
 from bench.markdown import table
-from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, WHOLE, WOKEN, Doing
+from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, SETTLED, WHOLE, WOKEN, Doing
 from chalicelib.growth.journeys.enrolling.rules import PARTS_MAX
 from chalicelib.growth.journeys.tables import COUNT_SHARDS, JOURNEY_SHARDS, WAKE_SHARDS
 from chalicelib.growth.journeys.timing.rules import SPREAD_SECONDS
@@ -19,7 +19,7 @@ from chalicelib.platform.jobs.timers import GRAIN_MS
 
 _MEMBERS = 10_000
 #: The ladder of who does not buy: what of it comes how often.
-LADDER = {CAME_IN: 1, WOKEN: 4, GRANTED: 3, SENT: 3}
+LADDER = {CAME_IN: 1, WOKEN: 4, GRANTED: 3, SENT: 3, SETTLED: 3}
 #: What very many may take, in minutes.
 ENTRY_MINUTES, WAKE_MINUTES = 5, 15
 

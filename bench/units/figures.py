@@ -6,7 +6,8 @@ import msgspec
 
 #: What is measured of journeys and messages (bench/units/journeys.py).
 ENROLLED, CAME_IN, WOKEN = "members come in by one call", "a member comes in by what they did", "waits that are over"
-GRANTED, SENT, HEARD = "a coupon, with its message queued", "an SMS", "an order that was paid for, and moves a run"
+GRANTED, SENT, SETTLED = "a coupon, with its message queued", "an SMS", "a message's end, for which a run waits"
+HEARD = "an order that was paid for, and moves a run"
 #: For so many it is computed how long they take at once.
 WHOLE = 100_000
 

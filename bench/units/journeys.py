@@ -10,14 +10,14 @@ from datetime import timedelta
 
 from bench.units import rush
 from bench.units.campaign import ALL, Campaign, counted
-from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, WOKEN, Doing, Journeys
+from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, SETTLED, WOKEN, Doing, Journeys
 from bench.units.made_up import ids_of_shard, owed
 from bench.units.meter import Meter, Sample
 from bench.units.recorder import Recorder
 from bench.units.scenario import places_of, step_of
 from chalicelib.core import clock, ids
 from chalicelib.growth.journeys.enrolling.service import PAGE
-from chalicelib.growth.journeys.jobs import ENROL, HEAR, PASS, PASS_ON, STEP
+from chalicelib.growth.journeys.jobs import ENROL, HEAR, PASS, PASS_ON, SETTLE, STEP
 from chalicelib.growth.journeys.listening.rules import Heard
 from chalicelib.growth.journeys.observing.service import tell
 from chalicelib.growth.journeys.waking.service import RUNS_AT_ONCE
@@ -82,6 +82,7 @@ class Bench:
         self._measure(number, WOKEN, owed(PASS_ON), RUNS_AT_ONCE)
         self._measure(number, GRANTED, owed(STEP))
         self._measure(number, SENT, owed(PUSH))
+        self._measure(number, SETTLED, owed(SETTLE))
         before = counted(ladder, "goal|after_15")
         self._happens(made, "order_paid")
         self._measure(number, HEARD, owed(HEAR))
