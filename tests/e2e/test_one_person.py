@@ -55,7 +55,8 @@ def becomes_distributor(shopper: Shopper, operator: Operator, code: str = "") ->
 
 class Life:
     """A shopper with everything: an unpaid order that holds a coupon, another coupon, an order that was received, a
-    seat in an open lobby, a cart, two addresses, an inviter, and a customer whose purchase brought a commission."""
+    seat in an open lobby, a cart, two addresses, an inviter, a customer whose purchase brought a commission, a message
+    and a task by a journey that they are in, and wishes of what they are written to by."""
 
     def __init__(self, shopper: Shopper, arrive: Callable[[], Shopper], operator: Operator, mall: dict[str, Any]):
         self.shopper, self.operator, self.member_id = shopper, operator, shopper.member_id
@@ -69,6 +70,7 @@ class Life:
         self._received(customer, customer.buy([(mall["sku"], 2)]))
         self._sells(mall)
         self._does(mall)
+        self._is_written_to(mall)
         shopper.post("/v1/me/addresses", {**mall["address"], "detail": secrets.token_hex(4)}).ok(201)
         shopper.call("PUT", f"/v1/cart/lines/{mall['sku']}", {"quantity": mall["pieces"]}).ok()
         for template in mall["templates"]:
@@ -118,6 +120,30 @@ class Life:
         shopper.post("/v1/me/coupons/share", {"template_id": mall["shared"]}).ok()
         shopper.post("/v1/coupon-codes/redeem", {"code": secrets.token_hex(8).upper()}).refused(404, "code_unknown")
 
+    def _is_written_to(self, mall: dict[str, Any]) -> None:
+        """They let two messages through, say when they want none, and are let into a journey, which writes to them."""
+        for _ in range(2):
+            asked = {"user": self.shopper.user, "template_id": "sub-shipped", "accept": True}
+            self.shopper.sandbox.post("subscribe", asked)
+        wishes = {"media": {"sms": True}, "quiet": {"from": "03:00", "until": "04:00"}}
+        self.shopper.put("/v1/me/preferences", wishes).ok()
+        path, asked = f"/v1/admin/journeys/{mall['journey']}/enter", {"members": [self.member_id]}
+        assert self.operator.post(path, asked, key=secrets.token_hex(8)).ok()["entered"] == 1
+
+    def written(self) -> Counter[str]:
+        """How much there is of what they are written to by, as they export it."""
+        found: Counter[str] = Counter()
+        cursor: str | None = ""
+        while cursor is not None:
+            part = self.shopper.get(f"/v1/me/export{cursor and f'?cursor={cursor}'}").ok()
+            cursor = part["next_cursor"]
+            for name in ("messages", "tasks", "journeys"):
+                found[name] += len(part["sections"].get(name, []))
+            for one in part["sections"].get("message_preferences", []):
+                found["sends"] += len(one["sends"])
+                found["let through"] += sum(each["left"] for each in one["allowances"])
+        return found
+
     def _price(self, body: dict[str, Any]) -> int:
         asked = {name: body[name] for name in ("lines", "address_id", "coupon_ids")}
         payable: int = self.shopper.post("/v1/quotes", asked).ok()["payable_fen"]
@@ -149,6 +175,38 @@ def live_room(operator: Operator, control: Control) -> str:
              "ends_at": control.at(DAY)}  # fmt: skip
     operator.post("/v1/admin/live-rooms", asked).ok(201)
     return room
+
+
+def journey(operator: Operator) -> str:
+    """A journey that writes a subscribe message, has somebody call, and waits."""
+    wechat = {"character_string1": "1", "thing2": "{what}", "thing3": "顺丰", "character_string4": "SF1"}
+    words = {
+        "name": f"问候 {secrets.token_hex(3)}", "purpose": "service", "medium": "subscribe", "text": "{what}到了",
+        "vars": ["what"], "forms": {"subscribe": {"template_id": "sub-shipped", "fields": wechat}},
+    }  # fmt: skip
+    template = operator.post("/v1/admin/message-templates", words).ok(201)["template_id"]
+    message = {"purpose": "service", "template": template, "vars": {"what": "春茶"}}
+    steps = {
+        "tell": {"message": message, "next": "call"}, "call": {"task": {"title": "回访"}, "next": "rest"},
+        "rest": {"wait": {"days": 30}},
+    }  # fmt: skip
+    definition = {"name": f"问候 {secrets.token_hex(3)}", "entry": {"api": True}, "first": "tell", "steps": steps}
+    made = operator.post("/v1/admin/journeys", definition).ok(201)
+    assert "problems" not in made, made["problems"]
+    operator.post(f"/v1/admin/journeys/{made['journey_id']}/publish").ok()
+    return str(made["journey_id"])
+
+
+def are_one(operator: Operator, member_id: str, former: str, journey_id: str) -> None:
+    """Of two runs of one journey one goes on; whoever looks for the former sees the one, with all that was sent."""
+    seen = [operator.get(f"/v1/admin/members/{one}?purpose=service").ok() for one in (member_id, former)]
+    assert seen[0] == seen[1] and not any(one["settled"] is False for one in seen[0]["absorbed"])
+    runs = operator.get(f"/v1/admin/members/{former}/runs").ok()["items"]
+    assert [(one["journey_id"], one["member_id"]) for one in runs] == [(journey_id, member_id)] * 2
+    assert sorted((one["state"], one.get("reason", "")) for one in runs) == [("active", ""), ("ended", "merged")]
+    assert seen[0]["runs"]["counts"] == {"active": 1, "ended": 1} and seen[0]["tasks"]["counts"] == {"open": 2}
+    assert seen[0]["preferences"]["quiet"] == {"from": "03:00", "until": "04:00"}
+    assert len(seen[0]["messages"]) == 2 and seen[0]["preferences"]["media"]["sms"] is True
 
 
 def people(operator: Operator) -> int:
@@ -187,15 +245,18 @@ def test_two_full_shoppers_who_are_one_person_have_together_what_they_had(
         "sku": sku, "pieces": 4, "templates": templates, "address": SHANGHAI | {"is_default": False},
         "activity": operator.group_activity({3: 4_000}), "few": few["skus"][0]["sku_id"], "shared": share,
         "product": product["product_id"], "room": live_room(operator, control), "now": lambda: control.status()["now"],
-        "run": control.run_jobs,
+        "run": control.run_jobs, "journey": journey(operator),
     }  # fmt: skip
     one, two = (Life(each, arrive, operator, mall) for each in (shopper, other))
     other.call("PUT", f"/v1/cart/lines/{sku}", {"quantity": 7}).ok()
     control.run_jobs()
     before, counted = one.sums() + two.sums(), people(operator)
+    written = one.written() + two.written()
+    assert [written[name] for name in ("messages", "tasks", "journeys")] == [2, 2, 2]
 
     code = shopper.post("/v1/me/merge-codes").ok(201)["code"]
-    assert other.post("/v1/me/merges", {"code": code}).ok(202)["state"] == "moving"
+    merge = other.post("/v1/me/merges", {"code": code}).ok(202)
+    assert merge["state"] == "moving"
     member_id = shopper.get("/v1/me").ok()["member_id"]
     assert other.get("/v1/me").ok()["member_id"] == member_id
     for life in (one, two):  # at once, wherever it stands: the old token finds and pays what it placed
@@ -210,6 +271,11 @@ def test_two_full_shoppers_who_are_one_person_have_together_what_they_had(
     for life in (one, two):
         assert [line["quantity"] for line in life.shopper.get("/v1/cart").ok()["lines"]] == [7]
     within(control, lambda: people(operator) == counted - 1)
+    control.run_jobs(advance=61)
+    assert merge["merge_id"] in {one["merge_id"] for one in operator.get("/v1/admin/merges?state=done").ok()["items"]}
+    former = next(life.member_id for life in (one, two) if life.member_id != member_id)
+    assert one.written() == two.written() == written
+    are_one(operator, member_id, former, mall["journey"])
     for life in (one, two):  # a token of either, and a new one of either
         life.shopper.log_in()
         assert life.shopper.member_id == member_id
