@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.growth.journeys.entering.rules import Cause
+from chalicelib.growth.journeys.entering.service import enter
 from chalicelib.growth.journeys.hearing import service as hearing
 from chalicelib.growth.journeys.hearing.rules import BEGUN_MAX
 from chalicelib.growth.journeys.runs.queries import runs_of
@@ -139,3 +141,22 @@ def test_who_wants_no_personal_offers_leaves_also_where_journeys_go_by_segments_
         world.phone(member_id).put("/v1/me/preferences", {"personalised": False}).ok()
         world.wait(seconds=5)
         assert world.run(member_id, journey_id).reason == "not_personalised"
+
+
+def test_who_wants_no_personal_offers_leaves_also_what_a_cron_line_brought_them_into(world: JourneyMall) -> None:
+    """What they did led them into the segment; who was named by an operator stays."""
+    segment_id = world.live({"event": "cart_view", "within_days": 30, "op": ">=", "count": 1})
+    member_id = world.member()
+    world.hear(member_id, "cart_view")
+    world.wait(seconds=5)
+    by_cron = world.journey(REST, entry={"schedule": "30 9 * * *", "audience": segment_id})
+    meant_for, by_hand = world.journey(REST, audience=segment_id, entry={"event": "joined"}), world.journey(REST)
+    world.wait(days=1)
+    enter([member_id], meant_for, Cause(by="enter", cause="a step"))
+    world.enter(by_hand, member_id)
+    assert world.run(member_id, by_cron).state == world.run(member_id, meant_for).state == "active"
+    world.phone(member_id).put("/v1/me/preferences", {"personalised": False}).ok()
+    world.wait(seconds=5)
+    assert world.run(member_id, by_cron).reason == world.run(member_id, meant_for).reason == "not_personalised"
+    assert world.run(member_id, by_hand).state == "active"
+    world.check()

@@ -9,7 +9,7 @@ import msgspec
 
 from chalicelib.customers.members.rules import Profile
 from chalicelib.growth.journeys.holdout.rules import is_control, is_held_out, person_of
-from chalicelib.growth.journeys.language.rules import Again, OnEvent, OnSegment, Plan
+from chalicelib.growth.journeys.language.rules import Again, OnEvent, OnSchedule, OnSegment, Plan
 from chalicelib.growth.journeys.runs.rules import By, Guard, Run
 
 #: What became of a member who was to come in: they did; as one who is only looked at; or why they did not: they are in
@@ -34,8 +34,8 @@ def refusal(
 ) -> Outcome | None:
     """Say why a member, who is in these segments and has this guard, does not come in at `now`; None where they do.
 
-    `behavioural`: what leads into the segment of the entry is what members do or buy: who does not want to be chosen by
-    that is not.
+    `behavioural`: what leads into a segment by which members come in is what they do or buy: who does not want to be
+    chosen by that is not.
     """
     definition = plan.definition
     if member.blocked is not None or member.closed_at_wechat is not None:
@@ -52,10 +52,18 @@ def refusal(
 
 
 def chooses_by_behaviour(plan: Plan, by: By, behavioural: bool) -> bool:
-    """Say whether who comes in so is chosen by what they did or bought."""
-    if by == "event":
-        return not isinstance(plan.entry, OnEvent) or plan.entry.event != "joined"
-    return by == "segment" and isinstance(plan.entry, OnSegment) and behavioural
+    """Say whether who comes in so is chosen by what they did or bought; `behavioural`: by that the segments choose by
+    which members come in. Whom an operator names, the operator has chosen."""
+    if by == "event" and (not isinstance(plan.entry, OnEvent) or plan.entry.event != "joined"):
+        return True
+    return by != "api" and behavioural
+
+
+def choosing(plan: Plan) -> list[str]:
+    """Name the segments by which members come in: that of the entry, and the one that it is for."""
+    entry = plan.entry
+    named = entry.segment if isinstance(entry, OnSegment) else entry.audience if isinstance(entry, OnSchedule) else None
+    return [one for one in (named, plan.definition.audience) if one is not None]
 
 
 def _may_again(again: Literal["never"] | Again, guard: Guard, now: datetime) -> bool:

@@ -15,9 +15,9 @@ from chalicelib.growth.journeys.absorbing.service import absorb_all
 from chalicelib.growth.journeys.book import queries as book_queries
 from chalicelib.growth.journeys.book.rules import is_open
 from chalicelib.growth.journeys.conditions.queries import Conditions
-from chalicelib.growth.journeys.entering.rules import Cause, Outcome, entered, refusal
+from chalicelib.growth.journeys.entering.rules import Cause, Outcome, choosing, entered, refusal
 from chalicelib.growth.journeys.keeping.service import keep_new, some_of
-from chalicelib.growth.journeys.language.rules import OnSegment, Plan
+from chalicelib.growth.journeys.language.rules import Plan
 from chalicelib.growth.journeys.runs.queries import find, guard_of
 from chalicelib.growth.journeys.runs.rules import Guard, Run
 from chalicelib.growth.journeys.settings import HOLDOUT
@@ -139,7 +139,7 @@ def _decided(asked: Sequence[str], plan: Plan, cause: Cause) -> tuple[dict[str, 
     """Read all that decides about these members: what becomes of those who do not come in, or have before by this very
     cause, and who comes in."""
     persons, found = _read(asked, plan, cause)
-    behavioural = isinstance(plan.entry, OnSegment) and is_behavioural(plan.entry.segment)
+    behavioural = any(is_behavioural(one) for one in choosing(plan))
     outcomes: dict[str, Outcome] = {}
     comers: dict[str, _Comer] = {}
     now, percent = clock.now(), HOLDOUT.current().percent

@@ -19,11 +19,11 @@ from chalicelib.growth.journeys.absorbing.service import absorb_all
 from chalicelib.growth.journeys.book import queries as book_queries
 from chalicelib.growth.journeys.book.rules import Book
 from chalicelib.growth.journeys.conditions.queries import Conditions
-from chalicelib.growth.journeys.entering.rules import Cause, chooses_by_behaviour
+from chalicelib.growth.journeys.entering.rules import Cause, chooses_by_behaviour, choosing
 from chalicelib.growth.journeys.entering.service import enter
 from chalicelib.growth.journeys.hearing.rules import entry_of, has_begun_enough
 from chalicelib.growth.journeys.keeping.queries import Standing, standing_of
-from chalicelib.growth.journeys.language.rules import OnSegment, Plan
+from chalicelib.growth.journeys.language.rules import Plan
 from chalicelib.growth.journeys.listening.rules import PERSONALISED_OFF, Heard
 from chalicelib.growth.journeys.observing.service import tell
 from chalicelib.growth.journeys.runs.queries import runs_of
@@ -133,8 +133,7 @@ def _advanced(there: Standing, fact: Heard) -> Advanced | None:
     run, now = there.run, clock.now()
     if fact.event != PERSONALISED_OFF:
         return heard(there.plan, run, now, Conditions(run.member_id), fact, there.paused)
-    entry = there.plan.entry
-    behavioural = isinstance(entry, OnSegment) and is_behavioural(entry.segment)
+    behavioural = any(is_behavioural(one) for one in choosing(there.plan))
     if run.state == "ended" or not chooses_by_behaviour(there.plan, run.entered_by, behavioural):
         return None
     return stopped(there.plan, run, now, NOT_PERSONALISED)
