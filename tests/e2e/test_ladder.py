@@ -179,7 +179,6 @@ def lived(play: Play, arrive: Callable[[], Shopper]) -> None:
         play.goes_to(at)
         for number, name in cohorts.get(at, ()):
             one = play.joins(number, name, at, arrive)
-            play.settles()
             play.acts(one, at)
         play.people.sort(key=lambda one: one.number)
         if at in cohorts:

@@ -13,14 +13,20 @@ from chalicelib.core import clock, ids
 from chalicelib.customers.members import service as members
 from chalicelib.customers.members.queries import current
 from chalicelib.customers.members.rules import Birthday
+from chalicelib.growth.journeys.absorbing.service import absorb_all
+from chalicelib.growth.journeys.early import queries as early
 from chalicelib.growth.journeys.entering.rules import Cause
 from chalicelib.growth.journeys.entering.service import enter
+from chalicelib.growth.journeys.erasing.service import erase
 from chalicelib.growth.journeys.holdout.rules import is_control, is_held_out, person_of
 from chalicelib.growth.journeys.jobs import BEGIN_DAY
+from chalicelib.growth.journeys.listening.rules import Heard
+from chalicelib.growth.journeys.observing.service import tell
 from chalicelib.growth.journeys.runs.queries import runs_of
 from chalicelib.growth.journeys.settings import HOLDOUT, HoldoutRules
 from chalicelib.platform.jobs.daily import following
 from chalicelib.platform.jobs.queue import owe_once
+from chalicelib.platform.store.transaction import Transaction
 from tests.support.distribution import bare_member
 from tests.support.journey_mall import JourneyMall, opened
 
@@ -67,6 +73,47 @@ def test_who_has_left_may_come_again_after_some_days(world: JourneyMall) -> None
     assert world.enter(journey_id, member_id) == ["re_entry"]
     world.wait(days=2)
     assert world.enter(journey_id, member_id) == ["entered"]
+
+
+def told(world: JourneyMall, member_id: str, *facts: Heard) -> None:
+    """The member's runs hear of these, one job after the other."""
+    for fact in facts:
+        tx = Transaction()
+        tell(tx, member_id, [fact])
+        tx.commit()
+        world.wait(seconds=2)
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_what_follows_the_entry_counts_also_where_it_is_told_first(world: JourneyMall, is_told_first: bool) -> None:
+    asks = {"event": "cart_view", "timeout": {"days": 30}, "then": "came", "on_timeout": "never"}
+    ends = {name: {"exit": {"reason": name}} for name in ("came", "never")}
+    parts = {"entry": {"event": "category_view"}, "goal": {"event": "cart_view", "within_days": 30}}
+    journey_id, member_id = world.journey({"look": {"wait_for": asks}, **ends}, **parts), bare_member()
+    begins = clock.now()
+    world.wait(minutes=1)
+    facts = [
+        Heard(f"{member_id}{name}", event, begins + timedelta(seconds=after))
+        for name, event, after in (("early", "cart_view", -1), ("begin", "category_view", 0), ("next", "cart_view", 1))
+    ]
+    order = [facts[0], facts[2], facts[1]] if is_told_first else facts
+    told(world, member_id, *order[:1], *order, order[1])
+    run = world.run(member_id, journey_id)
+    assert (run.reason, run.converted_at) == ("came", facts[2].at)
+    counted = world.counted(journey_id)
+    assert (counted["entered"], counted["conv|treated"]) == (1, 1)
+    world.check()
+    erase(member_id)
+    assert early.kept_of(member_id) == []
+
+
+def test_what_is_told_early_is_known_of_who_became_another(world: JourneyMall) -> None:
+    former, member_id, now = bare_member(), bare_member(), clock.now()
+    world.journey({"rest": {"wait": {"days": 1}}}, entry={"event": "search"}, exits=[{"event": "share", "reason": "s"}])
+    told(world, former, Heard(f"{former}s", "share", now))
+    absorb_all(former, member_id)
+    assert [fact.cause for fact in early.kept_of(member_id)] == [f"{former}s"]
+    assert early.kept_of(former) == []
 
 
 def test_a_key_tells_runs_apart(world: JourneyMall) -> None:

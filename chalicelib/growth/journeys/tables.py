@@ -7,6 +7,7 @@
 | a run's change | Put under its `seq`, with by_wake; a counter for all of a transaction | 2 WRU per KB, 1 or 2, 2 |
 | its end | + Update guard, by_journey | + 3 WRU |
 | what a member did | Query their runs | 0.5 RRU per 4 KB, some 3 runs |
+| the same, where a run may begin by what they did before | + Put, Query their runs again; as it begins Query | + 2 WRU, 2 RRU |
 | a member's runs | the same | |
 | those who are in a journey | Query by_journey in each shard | 0.5 RRU per 4 KB, some 40 runs |
 | how many they are, by step, arm and end | BatchGet 16 counters of a version | 8 RRU |
@@ -26,6 +27,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib.core import clock, ids
 from chalicelib.growth.journeys.limits.rules import Received
+from chalicelib.growth.journeys.listening.rules import Heard
 from chalicelib.growth.journeys.runs.rules import Run
 from chalicelib.platform.store.base import Document, Table, TableMeta, name
 from chalicelib.platform.store.read import Key
@@ -33,6 +35,7 @@ from chalicelib.platform.store.read import Key
 RUN = "run#"
 ACTIVE = "active#"
 GRANTS = "grants"
+EARLY = "early#"
 #: The shards of all runs that wait; a pass looks after one of them, all of whose members count in one of the latter.
 WAKE_SHARDS = 64
 COUNT_SHARDS = 16
@@ -41,6 +44,8 @@ JOURNEY_SHARDS = 16
 #: How long runs are kept after their end, and guards of a key after the last run of it.
 KEPT = timedelta(days=90)
 GUARD_KEPT = timedelta(days=400)
+#: How long what a member did waits for a run that begins by what they did before.
+EARLY_KEPT = timedelta(days=1)
 #: Keys of entries up to so many bytes stand in the guard's own key as they are.
 _KEY_BYTES = 128
 
@@ -68,8 +73,8 @@ class ByJourney(GlobalSecondaryIndex["JourneyRuns"]):
 
 
 class JourneyRuns(Table):
-    """A member's runs ("run#<journey>#<run>"), for each journey and key which of them is active ("active#.."), and what
-    the member got of journeys ("grants")."""
+    """A member's runs ("run#<journey>#<run>"), for each journey and key which of them is active ("active#.."), what the
+    member got of journeys ("grants"), and what they did just now ("early#<instant>#<cause>")."""
 
     class Meta(TableMeta):
         table_name = name("journey_runs")
@@ -88,6 +93,7 @@ class JourneyRuns(Table):
     # under "grants", with its version
     received = Document(Received, null=True)
     version = NumberAttribute(null=True)
+    early = Document(Heard, null=True)
     expires = TTLAttribute(null=True)
 
     by_wake = ByWake()
@@ -123,6 +129,11 @@ def guard_key(member_id: str, journey_id: str, key: str) -> Key:
 def has_key(part: str) -> bool:
     """Say whether a guard, by its part, is of one key of its journey's entry: of those there may be many."""
     return bool(part.split("#", 2)[2])
+
+
+def early_part(fact: Heard) -> str:
+    """Name the part of a fact that is told before a run begins."""
+    return f"{EARLY}{clock.stamp(fact.at)}#{ids.derived('f', fact.cause)}"
 
 
 def grants_key(member_id: str) -> Key:

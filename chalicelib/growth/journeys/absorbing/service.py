@@ -11,6 +11,7 @@ import msgspec
 from chalicelib.core import clock
 from chalicelib.growth.journeys.absorbing.rules import joined
 from chalicelib.growth.journeys.book import queries as book_queries
+from chalicelib.growth.journeys.early import service as early
 from chalicelib.growth.journeys.keeping.service import look_again
 from chalicelib.growth.journeys.limits import queries as limits
 from chalicelib.growth.journeys.limits import rules as limit_rules
@@ -50,6 +51,7 @@ def absorb_all(former: str, member_id: str) -> None:
     for part in guards_of(former):
         retry(functools.partial(_join_guards, former, member_id, part), TRIES_CROWDED)
     retry(functools.partial(_join_received, former, member_id), TRIES_CROWDED)
+    early.absorb(former, member_id)
 
 
 def _move_run(former: str, member_id: str, journey_id: str, run_id: str) -> None:

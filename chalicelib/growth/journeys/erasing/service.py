@@ -10,6 +10,7 @@ from datetime import timedelta
 from chalicelib.core import clock
 from chalicelib.customers.members.settings import MEMBERS
 from chalicelib.growth.journeys.book import queries as book_queries
+from chalicelib.growth.journeys.early import service as early
 from chalicelib.growth.journeys.runs.queries import guards_of, runs_of
 from chalicelib.growth.journeys.runs.rules import Run
 from chalicelib.growth.journeys.stepping.rules import stopped
@@ -33,6 +34,7 @@ def erase(member_id: str) -> None:
     """Forget all runs of this person. May be called again. Raises `conflict`, `unavailable`."""
     for run in runs_of(member_id):
         retry(functools.partial(_erase_run, member_id, run.journey_id, run.run_id), TRIES_CROWDED)
+    early.erase(member_id)
     until = clock.now() + timedelta(days=MEMBERS.current().returning_days)
     for part in guards_of(member_id):
         with contextlib.suppress(ConditionFailed):  # it is gone

@@ -19,6 +19,9 @@ from chalicelib.growth.journeys.absorbing.service import absorb_all
 from chalicelib.growth.journeys.book import queries as book_queries
 from chalicelib.growth.journeys.book.rules import Book
 from chalicelib.growth.journeys.conditions.queries import Conditions
+from chalicelib.growth.journeys.early import queries as early
+from chalicelib.growth.journeys.early import service as keeping
+from chalicelib.growth.journeys.early.rules import may_come_early
 from chalicelib.growth.journeys.entering.rules import Cause, chooses_by_behaviour, choosing
 from chalicelib.growth.journeys.entering.service import enter
 from chalicelib.growth.journeys.hearing.rules import entry_of, has_begun_enough
@@ -50,20 +53,45 @@ def hear(job: Job) -> None:
     if member is None:
         return
     book = book_queries.refreshed()  # who owed this may know of a journey that this process does not know yet
-    runs = {run.run_id: run for run in runs_of(member.member_id)}
+    facts = msgspec.json.decode(job.task.payload["facts"], type=list[Heard])
+    runs = _by_id(_runs_told(member.member_id, book, facts))
     failed: list[Exception] = []
-    for fact in msgspec.json.decode(job.task.payload["facts"], type=list[Heard]):
-        for run in _concerned(list(runs.values()), book, fact):
-            told = _apart(functools.partial(_told, run, member, fact), failed)
-            runs.update({told.run_id: told} if told is not None else {})
+    for fact in facts:
+        _tell_all(runs, member, book, fact, failed)
         came_in = False
         for plan, cause in _entries(book, fact, list(runs.values())):
             outcomes = _apart(functools.partial(enter, [member.member_id], plan.journey_id, cause), failed) or {}
             came_in |= not {"entered", "control"}.isdisjoint(outcomes.values())
-        if came_in:  # who came in by this fact hears what followed it
-            runs = {run.run_id: run for run in runs_of(member.member_id)}
+        if came_in:  # who came in by this fact hears what followed it, also what was told before it
+            runs = _by_id(runs_of(member.member_id))
+            for one in early.since(member.member_id, fact.at):
+                _tell_all(runs, member, book, one, failed)
     if failed:
         raise failed[0]
+
+
+def _by_id(runs: Iterable[Run]) -> dict[str, Run]:
+    return {run.run_id: run for run in runs}
+
+
+def _runs_told(member_id: str, book: Book, facts: Sequence[Heard]) -> list[Run]:
+    """The runs of the member who are told. What may be something to a run that is still to begin, by what happened
+    before, is kept first; and whoever lets it begin looks at what is kept after that: one of both sees the other."""
+    runs = runs_of(member_id)
+    inside = {run.journey_id for run in runs if run.state != "ended" and not run.key}
+    plans = [book_queries.plan_now(one) for one in book.live() if one.journey_id not in inside]
+    kept = [fact for fact in facts if any(may_come_early(plan, fact) for plan in plans)]
+    for fact in kept:
+        keeping.keep(member_id, fact)
+    return runs_of(member_id) if kept else runs
+
+
+def _tell_all(runs: dict[str, Run], member: Profile, book: Book, fact: Heard, failed: list[Exception]) -> None:
+    """Tell the member's runs, which are then as they are after it."""
+    for run in _concerned(list(runs.values()), book, fact):
+        told = _apart(functools.partial(_told, run, member, fact), failed)
+        if told is not None:
+            runs[told.run_id] = told
 
 
 def _apart(work: Callable[[], _T], failed: list[Exception]) -> _T | None:

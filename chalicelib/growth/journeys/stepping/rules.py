@@ -190,10 +190,10 @@ class Going:
         return None
 
     def _listens(self, awaited: Awaited) -> None:
-        """Listen to this from now on, unless the run does already."""
+        """Listen to this from now on, unless the run does already; as it begins, from that by which it does."""
         what = _what(awaited)
         if self.run.listening != what:
-            self.set(listening=what, listens_from=self.now)
+            self.set(listening=what, listens_from=self.now if self.run.seq else self.run.hears_from or self.now)
 
     def take(self, fact: Heard) -> None:
         """Take the fact for what was waited for: it is so once, and what comes after it may be waited for next."""
