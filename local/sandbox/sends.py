@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections import Counter
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -94,7 +95,14 @@ class _Written(msgspec.Struct, forbid_unknown_fields=True):
 def blueprint(world: World) -> flask.Blueprint:
     """The calls of api.weixin.qq.com, and those under /_control."""
     sends = flask.Blueprint("sends", __name__)
-    sends.register_error_handler(Failed, mini.failure)
+    refused: list[int] = []
+    world.resets.append(refused.clear)
+
+    @sends.errorhandler(Failed)
+    def refuse(failed: Failed) -> dict[str, Any]:
+        refused.append(failed.errcode)
+        return mini.failure(failed)
+
     sends.register_error_handler(Denied, denial)
 
     @sends.post("/cgi-bin/message/subscribe/send")
@@ -117,6 +125,10 @@ def blueprint(world: World) -> flask.Blueprint:
         check_token(world, appid)
         _send_custom(world, appid, read_body(_Custom))
         return {"errcode": 0, "errmsg": "ok"}
+
+    @sends.get("/_control/refused")
+    def counted() -> dict[str, Any]:
+        return {"refused": Counter(map(str, refused))}
 
     @sends.post("/_control/subscribe")
     def subscribe() -> dict[str, Any]:
