@@ -230,10 +230,10 @@ def test_a_later_walk_takes_the_place_of_an_earlier(world: Office, gift: str) ->
     assert world.run(member_id, journey_id).state == "parked"
     journey = books.find(journey_id).journey
     tx = Transaction()
-    earlier = moving.begin(tx, journey, "resume", "anna")
+    earlier = moving.begin(tx, journey, "resume", "anna", moves.latest(journey_id, "state"))
     commit(tx)
     tx = Transaction()
-    later = moving.begin(tx, journey, "exit", "anna")
+    later = moving.begin(tx, journey, "exit", "anna", earlier)
     commit(tx)
     assert moves.is_done(earlier) and not moves.is_done(later)
     world.mall.wait(60)

@@ -22,7 +22,9 @@ from chalicelib.growth.journeys.built_in.rules import BuiltIn, Slot, filled
 from chalicelib.growth.journeys.inputs import JourneyInput
 from chalicelib.growth.journeys.language.rules import Definition, Plan, plan_of
 from chalicelib.growth.journeys.listening.tables import ALL, DEFINITION, Journeys
+from chalicelib.growth.journeys.moving import queries as moves
 from chalicelib.growth.journeys.moving import service as moving
+from chalicelib.growth.journeys.moving.rules import Kind
 from chalicelib.growth.journeys.playbook.rules import BUILT_IN
 from chalicelib.growth.journeys.publishing.rules import check
 from chalicelib.growth.journeys.refusals import (
@@ -154,7 +156,7 @@ def pause(journey_id: str) -> Journey:
 
 def resume(journey_id: str, operator: str) -> Journey:
     """Take a journey up again, with those who stand in it. Raises as `pause` does."""
-    return _turn(journey_id, ("paused",), "live", lambda tx, one: moving.begin(tx, one, "resume", operator))
+    return _turn(journey_id, ("paused",), "live", _walk("resume", operator))
 
 
 def end(journey_id: str, runs: Literal["finish", "exit"], operator: str) -> Journey:
@@ -162,8 +164,13 @@ def end(journey_id: str, runs: Literal["finish", "exit"], operator: str) -> Jour
     does."""
     if runs == "exit":
         states: tuple[State, ...] = ("live", "paused", "ending")
-        return _turn(journey_id, states, "ended", lambda tx, one: moving.begin(tx, one, "exit", operator))
-    return _turn(journey_id, ("live", "paused"), "ending", lambda tx, one: moving.begin(tx, one, "finish", operator))
+        return _turn(journey_id, states, "ended", _walk("exit", operator))
+    return _turn(journey_id, ("live", "paused"), "ending", _walk("finish", operator))
+
+
+def _walk(kind: Kind, operator: str) -> Callable[[Transaction, Journey], object]:
+    """Walk through those who are in the journey, as part of what brings it into another state."""
+    return lambda tx, one: moving.begin(tx, one, kind, operator, moves.latest(one.journey_id, "state"))
 
 
 def _turn(

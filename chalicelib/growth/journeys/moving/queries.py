@@ -42,8 +42,9 @@ def part_of(journey_id: str, track: Track, shard: int) -> tuple[Part, str] | Non
 
 def is_done(move: Move) -> bool:
     """Say whether a walk has come to its end in every shard, or another has taken its place."""
-    keys = [(Journeys, (ALL, shard_part(move.journey_id, move.track, shard))) for shard in range(JOURNEY_SHARDS)]
-    parts = [msgspec.json.decode(item.document, type=Part) for item in read.batch_get(keys) if item is not None]
+    where = Journeys.part.startswith(f"{head_part(move.journey_id, move.track)}#")
+    items = read.query_all(Journeys, ALL, where=where, consistent=True)
+    parts = [msgspec.json.decode(item.document, type=Part) for item in items]
     return not any(part.move_id == move.move_id and part.state == "running" for part in parts)
 
 

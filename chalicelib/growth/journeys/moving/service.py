@@ -35,7 +35,7 @@ from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.tallies import tally
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, write
-from chalicelib.platform.store.versioned import commit, retry
+from chalicelib.platform.store.versioned import Conflict, commit, retry
 
 #: How long a job goes on before it gives way to others, in seconds; and how many runs it reads at once.
 RUN_SECONDS = 2.0
@@ -49,17 +49,20 @@ def begin(
     journey: Journey,
     kind: Kind,
     operator: str,
+    before: Move | None,
     version: int = 0,
     mapped: Mapping[str, str] | None = None,
     missing: Literal["exit", "nearest"] = "exit",
 ) -> Move:
-    """Begin a walk as part of `tx`; one of the same track that is under way goes no further."""
+    """Begin a walk as part of `tx`, in the place of the one `before` it on its track, which goes no further. The
+    transaction fails with Conflict where that is not the latest any more."""
     now = clock.now()
     move = Move(
         move_id=ids.new("jm"), journey_id=journey.journey_id, kind=kind, by=operator, begun_at=now, version=version,
         to=journey.version, mapped=dict(mapped or {}), missing=missing,
     )  # fmt: skip
-    tx.put(Journeys(ALL, queries.head_part(journey.journey_id, move.track), document=_text(move)))
+    head = Journeys(ALL, queries.head_part(journey.journey_id, move.track), document=_text(move), mark=move.move_id)
+    tx.put(head, Journeys.mark.does_not_exist() if before is None else Journeys.mark == before.move_id, Conflict)
     for shard in range(JOURNEY_SHARDS):
         part = Part(move_id=move.move_id, shard=shard, since=now)
         tx.put(Journeys(ALL, queries.shard_part(journey.journey_id, move.track, shard), document=_text(part)))

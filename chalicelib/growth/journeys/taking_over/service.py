@@ -68,7 +68,7 @@ def migrate(journey_id: str, asked: MigrateInput, operator: str) -> MigrationVie
         if before is not None and not moves.is_done(before):
             raise MallError("conflict", errors=(MOVE_UNDER_WAY.at("from"),))
         tx = Transaction()
-        move = moving.begin(tx, journey, "migrate", operator, asked.version, asked.mapped, asked.missing)
+        move = moving.begin(tx, journey, "migrate", operator, before, asked.version, asked.mapped, asked.missing)
         commit(tx)
         totals, by_step = moved_steps({})
         return MigrationView(running=True, version=move.version, to=move.to, counts=totals, by_step=by_step)
