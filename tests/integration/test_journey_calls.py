@@ -58,6 +58,7 @@ def test_what_is_wrong_with_a_draft_is_told_before_and_as_it_is_published(world:
         ("steps.gift", "gift", "journey_coupon_missing"), ("steps.tell", "tell", "journey_message_missing"),
         ("steps.alone", "alone", "journey_tag_missing"), ("steps.alone", "alone", "step_not_reached"),
         ("audience", "audience", "journey_segment_missing"), ("steps.gift", "gift", "ring_without_wait"),
+        ("steps.gift", "gift", "journey_by_clients_word"),
     }  # fmt: skip
     assert "Step gift: there is no coupon template ct_none" in {one["message"] for one in told}
     chinese = world.operator.post(f"{ALL}/{journey_id}/publish").refused(422, "journey_invalid")["errors"]

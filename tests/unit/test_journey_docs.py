@@ -18,7 +18,8 @@ from chalicelib.growth.journeys.settings import JourneyRules
 from chalicelib.growth.journeys.steps.rules import KINDS
 from chalicelib.growth.journeys.surroundings.rules import Coupons
 from chalicelib.growth.journeys.taking_over.service import TRIED_MAX
-from chalicelib.growth.messaging.inputs import MessageTemplateInput, PreferencesInput
+from chalicelib.growth.messaging.inputs import MessageTemplateInput
+from chalicelib.growth.messaging.preferences.inputs import PreferencesInput
 from chalicelib.growth.messaging.rules import Dropped, State
 from local.processes import ROOT
 from tests.support.journeys import coupon_template, mall, message_template, plan
