@@ -23,8 +23,6 @@ from tests.support.groups import agree
 QUEUED = int(os.environ.get("MESSAGES_QUEUED", "1000"))
 DAY, SHANGHAI_SECONDS = 86_400, 8 * 3600
 NOON, EVENING, MORNING = 12 * 3600, 21.5 * 3600, 9 * 3600
-#: More members than this want two operators.
-ALONE_MAX = 1_000
 UNSUBSCRIBE = "，拒收请回复R"
 
 
@@ -148,23 +146,6 @@ def test_after_a_recall_is_answered_nothing_goes_out(mall: Mall, post: Post) -> 
     assert len(out) == took == len({item["message_id"] for item in out})
     told = post.send(send_id)
     assert told["dropped"]["recalled"] + took == told["written_to"]
-
-
-def test_more_than_a_thousand_want_a_second_operator(post: Post) -> None:
-    nobody = [f"m{secrets.token_hex(12)}" for _ in range(ALONE_MAX + 1)]
-    words = post.words("sms")
-    large, small = post.sends(words, nobody), post.sends(words, nobody[:ALONE_MAX])
-    post.settles()
-    assert [post.send(one)["state"] for one in (large, small)] == ["proposed", "done"]
-    path = f"/v1/admin/sends/{large}/agree"
-    post.operator.post(path).refused(409, "second_operator")
-    name, password = f"second-{secrets.token_hex(4)}", "long enough for anyone"
-    post.operator.post("/v1/admin/operators", {"name": name, "password": password, "roles": ["owner"]}).ok(201)
-    second = Operator.arrive(post.operator.send, name, password)
-    second.post(path).ok()
-    post.settles()
-    told = post.send(large)
-    assert (told["state"], told["written_to"], told["skipped"]) == ("done", 0, len(nobody))
 
 
 def sent_to(post: Post, words: str, who: Shopper, *media: str) -> Any:
