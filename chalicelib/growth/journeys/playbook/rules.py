@@ -35,11 +35,6 @@ def _say(
     return step if following is None else {**step, "next": following}
 
 
-def _offer(slot: str, following: str, expires_hours: int = 24) -> dict[str, Any]:
-    """What sells and follows another after about as long as a cap lasts: it waits for the end of that."""
-    return _say(slot, "marketing", following, expires_hours, on_cap="wait")
-
-
 def _for_purchase(days: int, then: str, on_timeout: str) -> dict[str, Any]:
     awaited = {"event": _BOUGHT, "timeout": {"days": days}, "then": then, "on_timeout": on_timeout}
     return {"wait_for": awaited}
@@ -73,23 +68,23 @@ LADDER = BuiltIn(
         "steps": {
             "look": _for_purchase(30, "up_57", "down_15"),
             "down_15": _grant("down_15", "tell_15"),
-            "tell_15": _offer("tell_down", "after_15"),
+            "tell_15": _say("tell_down", "marketing", "after_15"),
             "after_15": _for_purchase(7, "up_57", "down_57"),
             "down_57": _grant("down_57", "tell_57"),
-            "tell_57": _offer("tell_down", "after_57"),
+            "tell_57": _say("tell_down", "marketing", "after_57"),
             "after_57": _for_purchase(7, "up_57", "down_72"),
             "down_72": _grant("down_72", "tell_72"),
-            "tell_72": _offer("tell_down", "after_72"),
+            "tell_72": _say("tell_down", "marketing", "after_72"),
             "after_72": _for_purchase(30, "up_57", "never"),
             "never": _exit("never_bought"),
             "up_57": _grant("up_57", "thank_57"),
-            "thank_57": _offer("tell_up", "bought_once"),
+            "thank_57": _say("tell_up", "marketing", "bought_once"),
             "bought_once": _for_purchase(30, "up_42", "stopped"),
             "up_42": _grant("up_42", "thank_42"),
-            "thank_42": _offer("tell_up", "bought_twice"),
+            "thank_42": _say("tell_up", "marketing", "bought_twice"),
             "bought_twice": _for_purchase(30, "up_5", "stopped"),
             "up_5": _grant("up_5", "thank_5"),
-            "thank_5": _offer("tell_up", "kept"),
+            "thank_5": _say("tell_up", "marketing", "kept"),
             "kept": _exit("kept"),
             "stopped": _exit("stopped_buying"),
         },
@@ -117,9 +112,9 @@ RENEWAL = BuiltIn(
         "goal": {"event": _BOUGHT, "within_days": 30},
         "exits": [{"event": _BOUGHT, "reason": "bought"}],
         "steps": {
-            "first": _offer("first", "wait_first"),
+            "first": _say("first", "marketing", "wait_first"),
             "wait_first": {"wait": {"between_days": [5, 7]}, "next": "second"},
-            "second": _offer("second", "wait_second", 72),
+            "second": _say("second", "marketing", "wait_second", 72, on_cap="wait"),
             "wait_second": {"wait": {"between_days": [5, 7]}, "next": "call"},
             "call": {
                 "task": {
