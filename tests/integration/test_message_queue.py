@@ -26,12 +26,19 @@ def owed() -> list[str]:
 
 
 def test_it_is_queued_with_its_job_in_the_lane_of_its_purpose() -> None:
-    one, other = asked(template().template_id), asked(template(purpose="transactional").template_id)
+    notice = template(purpose="transactional").template_id
+    one, other = asked(template().template_id), asked(notice, source="notice:order_shipped")
     queue(one)
     queue(other)
     stored = queries.message(one.message_id)
     assert (stored.version, stored.value.state, stored.value.values) == (1, "queued", {"product": "茶"})
     assert owed() == [f"o messaging.push_notice {other.message_id}", f"p messaging.push {one.message_id}"]
+
+
+def test_what_a_journey_sends_never_stands_before_a_refund_whatever_it_is_for() -> None:
+    one = asked(template(purpose="transactional").template_id, source="journey:j1")
+    queue(one)
+    assert owed() == [f"p messaging.push {one.message_id}"]
 
 
 def test_what_is_there_stays_as_it_is() -> None:

@@ -7,9 +7,9 @@ from chalicelib.platform.jobs.declarations import MANY, OUTSIDE, SENDS, handles
 
 _PUSH = "chalicelib.growth.messaging.sending.service:push"
 
-#: One message of the purpose `transactional`.
+#: One notice of an order, a refund, a lobby or a coupon.
 PUSH_NOTICE = handles("messaging.push_notice", _PUSH, OUTSIDE)
-#: One of any other purpose.
+#: One that a journey or an operator sends.
 PUSH = handles("messaging.push", _PUSH, SENDS)
 
 _NOTICES = "chalicelib.growth.messaging.notices.service"

@@ -10,6 +10,9 @@ from chalicelib.growth.messaging.tables import Messages, message_item
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.store.transaction import Transaction
 
+#: How the source of a notice begins. What journeys send goes in the lane of the many whatever it is for: a hundred
+#: thousand may be in one.
+NOTICE = "notice:"
 #: What a message is in the transaction that queues it: itself, and its job.
 ACTIONS = 2
 
@@ -28,6 +31,7 @@ def queue(tx: Transaction, asked: Asked) -> None:
         if field != "message_id"
     ]
     tx.update(Messages, (message.message_id,), kept)
-    kind = PUSH_NOTICE if message.purpose == "transactional" else PUSH
+    is_notice = message.purpose == "transactional" and message.source.startswith(NOTICE)
+    kind = PUSH_NOTICE if is_notice else PUSH
     run_at = asked.not_before if asked.not_before is not None and asked.not_before > clock.now() else None
     schedule(tx, kind, message.message_id, run_at)
