@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.core.settings import settings
 from chalicelib.customers.members import service as members
 from chalicelib.growth.messaging import ports, queries
 from chalicelib.growth.messaging.contacts import queries as contacts
@@ -325,3 +326,21 @@ def test_a_source_that_wants_it_no_more_has_it_dropped(outbox: Platforms, monkey
     one = queue(asked(template().template_id, member(), source="plan:p1"))
     run()
     assert (state(one), outbox.took) == ("dropped:recalled", [])
+
+
+def test_what_is_not_configured_is_known_not_to_be_sent(
+    no_jobs: None, own_tables: None, mall_clock: LocalClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_noon(mall_clock)
+    monkeypatch.setenv("YUTANG_SMS_VENDOR", "aliyun")
+    monkeypatch.delenv("YUTANG_SMS_KEY", raising=False)
+    settings.cache_clear()
+    who = member()
+    try:
+        one = queue(asked(template().template_id, who))
+        run()
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+    assert state(one) == "failed:not_configured"
+    assert contacts.stored(who).value.log == []

@@ -24,6 +24,10 @@ def carry(letter: Letter) -> str:
         raise Uncarried(verdict(code, fault.passing, bool(getattr(fault, "outcome_unknown", False))), code) from fault
     except MallError as fault:  # a secret that cannot be read now: nothing was called
         raise Uncarried("later", fault.code) from fault
+    except LookupError as fault:
+        if type(fault) is not LookupError:
+            raise
+        raise Uncarried("ours", "not_configured") from None  # a secret that is not set: nothing was called
 
 
 def handed(letter: Letter) -> str:
