@@ -104,3 +104,8 @@ def test_an_unknown_outcome_comes_before_every_code() -> None:
     assert verdict("43107", passing=False, outcome_unknown=False) == "ours"
     assert verdict("http_503", passing=True, outcome_unknown=False) == "later"
     assert verdict("99999", passing=False, outcome_unknown=False) == "ours"
+
+
+def test_a_parameter_of_an_sms_is_cut_to_what_its_vendors_take() -> None:
+    told = filled(form_of(template(), "sms"), "sms", {"product": "茶" * 40})["product"]
+    assert told == "茶" * 34 + "…" and len(told) == 35

@@ -29,6 +29,8 @@ LENGTHS = {
     "phone_number": 17, "car_number": 8, "name": 10, "phrase": 5, "const": 20,
 }  # fmt: skip
 _BY_WECHAT: tuple[Medium, ...] = ("subscribe", "oa")
+#: How many characters a vendor of SMS takes as one parameter. Source: help.aliyun.com, "变量规范".
+_SMS_PARAM = 35
 #: The page that a message opens where its template names none.
 _HOME = "pages/index/index"
 #: What stands where WeChat wants something and there is nothing.
@@ -114,8 +116,12 @@ def form_of(template: Template, medium: Medium) -> Form:
 def filled(form: Form, medium: Medium, values: Mapping[str, str]) -> dict[str, str]:
     """Fill the fields of a form, each as its platform takes it: cut to its length, and never empty."""
     if medium not in _BY_WECHAT:
-        return {field: rendered(text, values) for field, text in form.fields.items()}
+        return {field: _cut(rendered(text, values), _SMS_PARAM) for field, text in form.fields.items()}
     return {field: _fitting(field, rendered(text, values)) for field, text in form.fields.items()}
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + _MORE
 
 
 def _fitting(field: str, text: str) -> str:
@@ -124,6 +130,4 @@ def _fitting(field: str, text: str) -> str:
     shown = " ".join(text.split())
     if kind == "character_string":
         shown = "".join(one for one in shown if one.isascii())
-    if len(shown) > limit:
-        shown = shown[: limit - 1] + _MORE if kind == "thing" else shown[:limit]
-    return shown or _NOTHING
+    return (_cut(shown, limit) if kind == "thing" else shown[:limit]) or _NOTHING
