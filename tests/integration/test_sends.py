@@ -143,6 +143,16 @@ def test_two_who_became_one_person_get_one_message_whenever_that_was(
     assert operator.get(f"{SENDS}/{made}").ok()["skipped"] == 1
 
 
+def test_who_is_on_the_list_as_two_counts_as_one(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    former, who = bare_member(), bare_member()
+    redirect(former, who)
+    monkeypatch.setattr(service, "STEP_MEMBERS", 2)
+    made = sent(operator, members=[former, *crowd(2), who]).ok(202)["send_id"]
+    run_jobs()
+    told = operator.get(f"{SENDS}/{made}").ok()
+    assert (told["written_to"], told["skipped"]) == (3, 1)
+
+
 def test_nothing_stands_of_a_send_that_was_called_back(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     people = crowd(6)
     monkeypatch.setattr(service, "STEP_MEMBERS", 3)

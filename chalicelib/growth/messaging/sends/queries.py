@@ -35,7 +35,7 @@ from chalicelib.platform.store.versioned import Versioned
 
 class Reached(msgspec.Struct, frozen=True):
     """Some members of a send's list as they are by now: who each of them is (None: gone), and with which ids each of
-    these persons may have a message of the send already, as who they were."""
+    these persons may have a message of the send already, as who they are or were."""
 
     persons: list[str | None]
     formerly: dict[str, list[str]]
@@ -116,7 +116,9 @@ def reached(send_id: str, member_ids: Sequence[str]) -> Reached:
         profiles |= _profiles([now[each] for each in missing])
     persons = [now[each] if profiles[now[each]] is not None else None for each in member_ids]
     formerly = {
-        member.member_id: [message_id(send_id, one.member_id) for one in member.absorbed]
+        member.member_id: [
+            message_id(send_id, each) for each in (member.member_id, *(one.member_id for one in member.absorbed))
+        ]
         for member in profiles.values()
         if member is not None and member.absorbed
     }
@@ -124,7 +126,7 @@ def reached(send_id: str, member_ids: Sequence[str]) -> Reached:
 
 
 def written_to(found: Reached) -> set[str]:
-    """Find who of these persons has a message of the send already, as who they were. One BatchGet, mostly none."""
+    """Find who of these persons has a message of the send already, as who they are or were. Mostly no read."""
     places = [(person, message) for person, messages in found.formerly.items() for message in messages]
     items = read.batch_get([(Messages, (message,)) for _, message in places]) if places else []
     return {person for (person, _), item in zip(places, items, strict=True) if item is not None}
