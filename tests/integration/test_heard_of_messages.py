@@ -16,6 +16,7 @@ from chalicelib.customers.members.service import change_profile
 from chalicelib.customers.members.tables import Identities, phone_identity
 from chalicelib.growth.messaging.contacts.queries import stored
 from chalicelib.growth.messaging.hearing import service as hearing
+from chalicelib.growth.messaging.hearing.rules import wants_no_more
 from chalicelib.growth.messaging.inputs import ChoicesInput, PreferencesInput
 from chalicelib.growth.messaging.preferences.service import prefer
 from chalicelib.growth.messaging.queries import message as message_of
@@ -110,6 +111,31 @@ def test_a_receipt_is_noted_once_also_by_the_vendor_s_number_and_before_the_call
     assert message_of(by_id).version == 4  # queued, being sent, sent, delivered
 
 
+def test_a_receipt_with_another_number_than_the_vendor_gave_says_nothing(
+    outside: Platforms, mall_clock: LocalClock
+) -> None:
+    one = sent_sms(mall_clock)
+    told([receipt(one, "ref-of-another")]).ok()
+    messages.run()
+    assert state(one) == "sent"
+    told([receipt(one, f"ref-{one}")]).ok()
+    messages.run()
+    assert state(one) == "delivered"
+
+
+def test_what_cannot_be_read_keeps_nobody_s_no_from_being_heard() -> None:
+    phone = new_phone()
+    who = messages.member(phone)
+    told([{"phone_number": phone, "content": "R"}, reply(phone, "R"), {"x": 1}]).ok()
+    assert wants(who, "sms") is False
+
+
+@pytest.mark.parametrize("words", ["R", "“R”", "退订", "回复R", "td。", "R!", "拒收r"])
+def test_people_say_no_in_their_own_words(words: str) -> None:
+    assert wants_no_more(words)
+    assert not any(wants_no_more(other) for other in ("好的", "回复", "", "谢谢R", "RED"))
+
+
 def test_a_receipt_of_what_is_not_known_yet_is_looked_at_again_and_let_go_in_the_end(
     outside: Platforms, mall_clock: LocalClock, log_lines: list[dict[str, Any]]
 ) -> None:
@@ -151,8 +177,15 @@ def test_what_users_let_through_counts_once_and_what_they_take_back_is_gone(oper
         one = {"TemplateId": TEMPLATE, "SubscribeStatusString": "reject"}
         hears(operator, message(openid, "subscribe_msg_popup_event", CreateTime=101, List=one))
         assert left_of(who, TEMPLATE) == 2  # not this time, which takes nothing back
-        hears(operator, message(openid, "subscribe_msg_change_event", CreateTime=102, List=one))
+        no = message(openid, "subscribe_msg_change_event", CreateTime=102, List=one)
+        hears(operator, no)
         assert left_of(who, TEMPLATE) == 0
+        yes = {"TemplateId": TEMPLATE, "SubscribeStatusString": "accept"}
+        hears(operator, message(openid, "subscribe_msg_change_event", CreateTime=103, List=yes))
+        assert left_of(who, TEMPLATE) == 0  # WeChat lets nothing through for it
+        hears(operator, message(openid, "subscribe_msg_popup_event", CreateTime=104, List=yes))
+        hears(operator, no)  # told again
+        assert left_of(who, TEMPLATE) == 1
         nobody = message("o-of-nobody", "subscribe_msg_popup_event", CreateTime=1, List=chosen)
         hears(operator, nobody)
     finally:

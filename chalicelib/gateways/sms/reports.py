@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from chalicelib.core import clock
+from chalicelib.core import clock, log
 from chalicelib.core.settings import secret, settings
 from chalicelib.gateways.sms.errors import SmsRejected
 from chalicelib.gateways.sms.phones import kept
@@ -75,16 +75,30 @@ class _AliyunReply(msgspec.Struct):
 
 
 def read(vendor: str, token: str, body: bytes) -> list[Receipt | Reply]:
-    """Read what this vendor tells with this token. Raises SmsRejected."""
+    """Read what this vendor tells with this token. One item that cannot be read does not keep the others from being
+    heard, among which may be somebody's no; where none can be, nothing is believed. Raises SmsRejected."""
     if not vendor or vendor != settings().sms_vendor:
         raise SmsRejected("vendor")
     if not hmac.compare_digest(token.encode(), secret("sms_callback_token").encode()):
         raise SmsRejected("token")
     try:
         told = msgspec.json.decode(body)
-        return [_READERS[vendor](one) for one in (told if isinstance(told, list) else [told])]
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise SmsRejected("malformed") from None
+    items = told if isinstance(told, list) else [told]
+    found = [one for one in (_read_one(vendor, item) for item in items) if one is not None]
+    if items and not found:
+        raise SmsRejected("malformed")
+    if len(found) < len(items):
+        log.warning("sms_report_unread", count=len(items) - len(found))
+    return found
+
+
+def _read_one(vendor: str, item: object) -> Receipt | Reply | None:
+    try:
+        return _READERS[vendor](item)
+    except (msgspec.MsgspecError, ValueError, OverflowError):
+        return None
 
 
 def _of_tencent(told: object) -> Receipt | Reply:

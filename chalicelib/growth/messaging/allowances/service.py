@@ -38,12 +38,12 @@ def heard(member_id: str, openid: str, said: Sequence[Said]) -> None:
             _count(member.member_id, openid, one)
 
 
-def switched_off(member_id: str, openid: str, template_id: str) -> None:
-    """Note that the user has taken a template from the mall, in WeChat's settings: nothing of it is left. Raises
-    `conflict`, `unavailable`."""
+def switched_off(member_id: str, openid: str, said: Said) -> None:
+    """Note that the user has taken a template from the mall, in WeChat's settings: nothing of it is left. Told again,
+    what they have let through since then stays. Raises `conflict`, `unavailable`."""
     member = whoever_is(member_id)
     if member is not None:
-        retry(lambda: _empty(member.member_id, openid, template_id), TRIES_CROWDED)
+        retry(lambda: _empty(member.member_id, openid, said), TRIES_CROWDED)
 
 
 def reported(member_id: str, subject: str, key: str, results: Sequence[tuple[str, str]]) -> list[Allowance]:
@@ -90,10 +90,14 @@ def _add(member_id: str, openid: str, said: Said) -> None:
     commit(tx)
 
 
-def _empty(member_id: str, openid: str, template_id: str) -> None:
-    part = allowance_part(openid, template_id)
-    if read.get(Contacts, member_id, part) is None:
+def _empty(member_id: str, openid: str, said: Said) -> None:
+    part = allowance_part(openid, said.template_id)
+    item = read.get(Contacts, member_id, part)
+    marks = [] if item is None or item.heard is None else item.heard.marks
+    if item is None or said.mark in marks:
         return
     tx = Transaction()
-    tx.update(Contacts, (member_id, part), [Contacts.left.set(0)], Contacts.left.exists(), Conflict)
+    marked = Heard(with_mark(marks, said.mark))
+    changes = [Contacts.left.set(0), Contacts.heard.set(marked), Contacts.version.set(int(item.version) + 1)]
+    tx.update(Contacts, (member_id, part), changes, Contacts.version == int(item.version), Conflict)
     commit(tx)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 Account = Literal["oa", "mini"]
 
 #: What people reply to an SMS who want no more of them: what its text says ("拒收请回复R"), and what others' say.
-_NO_MORE = frozenset({"R", "TD", "T", "N", "退订", "拒收"})
+_NO_MORE = frozenset({"R", "RR", "TD", "T", "N", "退订", "退订R", "拒收", "拒收R"})
 #: By which events the official account may answer for a minute, and the mini-program where somebody opens its chat.
 _OPENING: Mapping[Account, frozenset[str]] = {
     "oa": frozenset({"subscribe", "SCAN", "CLICK"}),
@@ -20,7 +20,8 @@ _OPENING: Mapping[Account, frozenset[str]] = {
 
 def wants_no_more(text: str) -> bool:
     """Tell whether somebody wants no SMS any more who replies this, however they type it."""
-    return unicodedata.normalize("NFKC", text).strip(" \t\r\n.。!！").upper() in _NO_MORE
+    said = "".join(one for one in unicodedata.normalize("NFKC", text) if one.isalnum()).upper()
+    return said in _NO_MORE or said.removeprefix("回").removeprefix("复") in _NO_MORE
 
 
 def opens_shortly(account: Account, event: str) -> bool:

@@ -61,14 +61,13 @@ def _chosen(openid: str, event: str, fields: Mapping[str, Any]) -> None:
     if member_id is None:
         return
     said = choices(fields)
-    mark = mark_of(fields)
+    mark, is_change = mark_of(fields), event == "subscribe_msg_change_event"
     accepted = [Said(one.template_id, "accept", f"{mark}|{one.index}") for one in said if one.accepts]
-    if accepted:
+    if accepted and not is_change:  # by a yes in the settings nothing is let through yet
         allowances.heard(member_id, openid, accepted)
-    if event == "subscribe_msg_change_event":
-        for one in said:
-            if not one.accepts:
-                allowances.switched_off(member_id, openid, one.template_id)
+    for one in said:
+        if is_change and not one.accepts:
+            allowances.switched_off(member_id, openid, Said(one.template_id, "reject", f"{mark}|{one.index}"))
 
 
 def _opened(account: Account, openid: str, event: str, fields: Mapping[str, Any], at: datetime) -> bool:

@@ -22,7 +22,7 @@ def receive(medium: Medium, *, message_id: str = "", ref: str = "", delivered: b
     the message is known: one that is only just being sent may not be yet by its platform's id, and is told of again a
     moment later. Raises `conflict`, `unavailable`."""
     found_by = message_id or _message_of(medium, ref)
-    return bool(found_by) and retry(lambda: _received(found_by, medium, delivered, code))
+    return bool(found_by) and retry(lambda: _received(found_by, medium, ref, delivered, code))
 
 
 def _message_of(medium: Medium, ref: str) -> str:
@@ -30,13 +30,13 @@ def _message_of(medium: Medium, ref: str) -> str:
     return "" if item is None else str(item.refers_to)
 
 
-def _received(message_id: str, medium: Medium, delivered: bool, code: str) -> bool:
+def _received(message_id: str, medium: Medium, ref: str, delivered: bool, code: str) -> bool:
     found = queries.find(message_id)
     if found is None:
         return False
     before = found.value
-    if before.medium != medium:
-        return True  # it went another way meanwhile, of which this says nothing
+    if before.medium != medium or (before.ref and ref and before.ref != ref):
+        return True  # it went another way, or by another number, of which this says nothing
     after = _after(before, delivered, code)
     if after is not before:
         tx = Transaction()
