@@ -263,3 +263,49 @@ def test_what_a_journey_names_is_not_taken_away(world: JourneyMall) -> None:
         assert refused["users"] == [f"journey:{journey_id}"]
     world.set_state(journey_id, "ended")
     world.operator.delete(f"/v1/admin/segments/{segment_id}").ok(204)
+
+
+def segment_of(world: JourneyMall, *names: str) -> tuple[str, list[str]]:
+    """A segment, and members who are in it: as many as are named."""
+    segment_id = world.live({"event": "checkout_start", "within_days": 30, "op": ">=", "count": 1})
+    members_of = [bare_member() for _ in names]
+    for one in members_of:
+        world.hear(one, "checkout_start", amount_fen=1)
+    world.wait(seconds=5)
+    return segment_id, members_of
+
+
+def test_those_of_a_segment_come_in_when_a_journey_begins_that_is_published_before(world: JourneyMall) -> None:
+    segment_id, inside = segment_of(world, "one", "two")
+    begins = clock.now() + timedelta(days=2)
+    journey_id = world.journey(
+        REST, entry={"segment": segment_id, "existing": True}, starts_at=begins.isoformat(), re_entry={"after_days": 1}
+    )  # fmt: skip
+    world.wait(days=1)
+    assert [runs_of(one, journey_id) for one in inside] == [[], []]
+    world.wait(days=1, seconds=40)
+    assert all(world.run(one, journey_id).entered_at >= begins for one in inside)
+    world.check()
+
+
+def test_those_of_a_segment_come_in_also_where_a_journey_was_paused_meanwhile(world: JourneyMall) -> None:
+    segment_id, (member_id,) = segment_of(world, "one")
+    entry = {"segment": segment_id, "existing": True}
+    journey_id, other = (world.journey(REST, entry=entry) for _ in range(2))
+    world.set_state(journey_id, "paused")  # before any job of theirs
+    world.set_state(other, "ended")
+    world.wait(hours=5)
+    assert runs_of(member_id, journey_id) == []
+    world.set_state(journey_id, "live")
+    world.wait(minutes=11)
+    assert world.run(member_id, journey_id).entered_by == "segment" and runs_of(member_id, other) == []
+    world.check()
+
+
+def test_a_segment_that_leads_no_more_into_a_journey_lets_nobody_in(world: JourneyMall) -> None:
+    segment_id, (member_id,) = segment_of(world, "one")
+    begins = (clock.now() + timedelta(days=1)).isoformat()
+    journey_id = world.journey(REST, entry={"segment": segment_id, "existing": True}, starts_at=begins)
+    world.publish(journey_id, REST, entry={"segment": "silent"})
+    world.wait(days=2)
+    assert runs_of(member_id, journey_id) == []

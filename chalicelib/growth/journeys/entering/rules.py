@@ -59,11 +59,15 @@ def chooses_by_behaviour(plan: Plan, by: By, behavioural: bool) -> bool:
     return by != "api" and behavioural
 
 
-def choosing(plan: Plan) -> list[str]:
-    """Name the segments by which members come in: that of the entry, and the one that it is for."""
+def leading_in(plan: Plan) -> str | None:
+    """Name the segment that leads members into the journey; None where none does."""
     entry = plan.entry
-    named = entry.segment if isinstance(entry, OnSegment) else entry.audience if isinstance(entry, OnSchedule) else None
-    return [one for one in (named, plan.definition.audience) if one is not None]
+    return entry.segment if isinstance(entry, OnSegment) else entry.audience if isinstance(entry, OnSchedule) else None
+
+
+def choosing(plan: Plan) -> list[str]:
+    """Name the segments by which members come in: the one that leads them in, and the one that it is for."""
+    return [one for one in (leading_in(plan), plan.definition.audience) if one is not None]
 
 
 def _may_again(again: Literal["never"] | Again, guard: Guard, now: datetime) -> bool:

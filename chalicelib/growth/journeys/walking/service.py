@@ -15,7 +15,7 @@ from chalicelib.customers.members import queries as members
 from chalicelib.customers.members.tables import profile_key
 from chalicelib.growth.journeys.book import queries as book_queries
 from chalicelib.growth.journeys.book.rules import is_open
-from chalicelib.growth.journeys.entering.rules import Cause
+from chalicelib.growth.journeys.entering.rules import Cause, leading_in
 from chalicelib.growth.journeys.entering.service import MEMBERS_AT_ONCE, enter
 from chalicelib.growth.journeys.jobs import ENTER_BORN, ENTER_JOINED, ENTER_SEGMENT, FOLLOW_SCHEDULE
 from chalicelib.growth.journeys.language.rules import OnDate, OnSchedule, OnSegment, Plan
@@ -25,7 +25,7 @@ from chalicelib.growth.segments.birthdays.queries import around
 from chalicelib.growth.segments.membership.queries import shard_of
 from chalicelib.growth.segments.tables import COUNT_SHARDS
 from chalicelib.growth.segments.traits.rules import ms
-from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.jobs.timers import RUN_SECONDS
 from chalicelib.platform.store import read
@@ -34,6 +34,10 @@ from chalicelib.platform.store.versioned import commit
 
 #: So many members of the roster are looked at in one step.
 _PAGE = 100
+#: So long those of a segment wait for a journey that is paused before they ask again, in seconds.
+PAUSE_SECONDS = 600
+#: Before the number of the version as which a journey was published, where it lets those in who were in its segment.
+_EXISTING = "existing-"
 
 
 def begin(tx: Transaction, plan: Plan) -> None:
@@ -41,29 +45,36 @@ def begin(tx: Transaction, plan: Plan) -> None:
     do: those of its segment, and those for whom its time comes."""
     now, entry = clock.now(), plan.entry
     if isinstance(entry, OnSegment) and entry.existing:
-        _owe_segment(tx, plan, entry.segment, f"existing-{plan.version}", "segment")
+        starts_at = plan.definition.starts_at
+        at = starts_at if starts_at is not None and starts_at > now else None
+        _owe_segment(tx, plan, entry.segment, f"{_EXISTING}{plan.version}", "segment", at)
     elif isinstance(entry, OnSchedule):
         _owe_next(tx, plan, entry, now)
     elif isinstance(entry, OnDate):
         _owe_day(tx, plan, entry, clock.day(now), now)
 
 
-def _owe_segment(tx: Transaction, plan: Plan, segment_id: str, cause: str, by: By) -> None:
+def _owe_segment(
+    tx: Transaction, plan: Plan, segment_id: str, cause: str, by: By, at: datetime | None = None
+) -> None:  # fmt: skip
     for shard in range(COUNT_SHARDS):
-        schedule(tx, ENTER_SEGMENT, f"{plan.journey_id}|{cause}|{shard}", None, segment=segment_id, by=by, after="")
+        schedule(tx, ENTER_SEGMENT, f"{plan.journey_id}|{cause}|{shard}", at, segment=segment_id, by=by, after="")
 
 
 def enter_segment(job: Job) -> None:
-    """Let the next members of a shard of a segment in."""
+    """Let the next members of a shard of a segment in, as long as that leads into the journey. While it is paused those
+    who were in the segment before wait; a time of the clock passes."""
     journey_id, cause, shard = job.key.split("|")
-    book_queries.refreshed()  # the version may be newer than what this process remembers
     payload = job.task.payload
+    if not _leads_in(journey_id, cause, payload["segment"]):
+        return
     by: By = "schedule" if payload["by"] == "schedule" else "segment"
     after: str | None = payload["after"]
     end = clock.monotonic() + RUN_SECONDS
     while after is not None:
         member_ids, after = shard_of(payload["segment"], int(shard), MEMBERS_AT_ONCE, after)
         if not _enter(member_ids, journey_id, Cause(by=by, cause=cause)):
+            _leads_in(journey_id, cause, payload["segment"])  # it may be paused by now
             return
         if after is not None and clock.monotonic() >= end:
             tx = Transaction()
@@ -71,6 +82,17 @@ def enter_segment(job: Job) -> None:
             job.finish(tx)
             commit(tx)
             return
+
+
+def _leads_in(journey_id: str, cause: str, segment_id: str) -> bool:
+    """Say whether the segment leads into the journey still, by the book as it is now. Raises RetryLater for those who
+    were in the segment as the version was published, while the journey is paused."""
+    known = book_queries.refreshed().journeys.get(journey_id)  # maybe newer than what this process remembered
+    if known is None or leading_in(book_queries.plan_now(known.journey)) != segment_id:
+        return False
+    if known.journey.state == "paused" and cause.startswith(_EXISTING):
+        raise RetryLater(PAUSE_SECONDS)
+    return True
 
 
 def _enter(member_ids: Sequence[str], journey_id: str, cause: Cause) -> bool:
@@ -114,7 +136,7 @@ def _owe_next(tx: Transaction, plan: Plan, entry: OnSchedule, now: datetime) -> 
 def begin_day(_: Job) -> None:
     """Owe that those come into each journey whose day it is, at its time."""
     now = clock.now()
-    for journey in book_queries.book().live():
+    for journey in book_queries.refreshed().live():  # one may have been published in the last moment of the day
         plan = book_queries.plan_now(journey)
         if isinstance(plan.entry, OnDate):
             tx = Transaction()
