@@ -52,6 +52,8 @@ PASSED_AT_ONCE_MAX = 50
 #: How long after a message has expired it is certain what became of it.
 _MESSAGE_SETTLED = timedelta(hours=1)
 _DONE = "done"
+#: What a message or a task came to of which nothing is known in time.
+_TIMEOUT = "timeout"
 
 
 #: Says whether a condition that asks for the member holds for them now.
@@ -278,9 +280,11 @@ def woken(plan: Plan, run: Run, now: datetime, holds: Holds, paused: bool = Fals
     elif run.arriving or step is None:
         going.arrive(run.step, "")
     else:
+        if run.awaits:
+            going.set(last=_TIMEOUT)
         going.leave()
         following = step.wait_for.on_timeout if isinstance(step, WaitFor) else getattr(step, "next", None)
-        going.arrive(following, "timeout" if run.awaits or isinstance(step, WaitFor) else "")
+        going.arrive(following, _TIMEOUT if run.awaits or isinstance(step, WaitFor) else "")
     return going.advanced()
 
 
