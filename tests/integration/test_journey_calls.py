@@ -16,6 +16,7 @@ from chalicelib.growth.segments.audiences import queries as listing
 from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.mall.operators.rules import ROLES
 from tests.support.journey_office import ALL, Office, opened
+from tests.support.operators import appointed
 
 WAITS: dict[str, Any] = {"rest": {"wait": {"days": 3}}}
 
@@ -247,6 +248,16 @@ def test_a_run_is_seen_step_by_step_and_ended(world: Office) -> None:
     world.operator.get(f"/v1/admin/runs/{member_id}-jr_none").refused(404, "not_found")
     assert world.nobody_is_lost(journey_id)["ended|by_operator"] == 1
     assert "journeys.read" in ROLES["merchandiser"]
+
+
+def test_who_may_not_read_members_is_shown_none_by_ending_their_run(world: Office) -> None:
+    journey_id, member_id = world.journey(WAITS), world.member()
+    world.enter(journey_id, member_id)
+    path = f"/v1/admin/runs/{member_id}-{world.run(member_id, journey_id).run_id}"
+    merchandiser = appointed(world.operator, "merchandiser")
+    for answer in (merchandiser.post(f"{path}/exit"), merchandiser.get(path)):
+        assert member_id not in str(answer.refused(403, "forbidden"))
+    assert world.run(member_id, journey_id).state == "active"
 
 
 def test_the_report_counts_steps_arms_and_ends(world: Office) -> None:

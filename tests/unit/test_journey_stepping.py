@@ -25,7 +25,8 @@ def test_an_outcome_that_is_not_known_in_time_is_not_that_of_another_task() -> N
         {
             "first": {**call, "next": "second"},
             "second": {**call, "next": "asks"},
-            "asks": {"branch": [{"if": {"last": one}, "next": way} for one, way in (("yes", "won"), ("timeout", "lost"))]},
+            "asks": {"branch": [{"if": {"last": "yes"}, "next": "won"}], "else": "late"},
+            "late": {"branch": [{"if": {"last": "timeout"}, "next": "lost"}]},
             **{reason: {"exit": {"reason": reason}} for reason in ("won", "lost", "out")},
         }
     )  # fmt: skip
