@@ -230,6 +230,26 @@ def test_birthdays_and_days_since_joining_let_in_at_their_time(world: JourneyMal
     world.check()
 
 
+def test_who_had_their_day_while_nothing_ran_comes_in_late_and_once(world: JourneyMall) -> None:
+    today = clock.now().astimezone(clock.SHANGHAI)
+    missed, long_ago = bare_member(), bare_member()
+    for one, after in ((missed, 3), (long_ago, 1)):
+        day = today + timedelta(days=after)
+        birthday = Birthday(month=day.month, day=day.day)
+        members.change_profile(one, lambda before, _, of=birthday: msgspec.structs.replace(before, birthday=of))
+    entry = {"date": "birthday", "time": "10:00"}
+    journey_id = world.journey({"rest": {"wait": {"hours": 1}}}, entry=entry, re_entry={"max": 9})
+    owe_once(BEGIN_DAY, "daily", following(clock.now(), time(0)))
+    world.wait(days=1)
+    assert len(runs_of(long_ago, journey_id)) == 1
+    world.mall.clock.advance(timedelta(days=4).total_seconds())
+    for _ in range(2):
+        owe_once(BEGIN_DAY, "daily", following(clock.now(), time(0)))
+        world.wait(days=1)
+    assert len(runs_of(missed, journey_id)) == len(runs_of(long_ago, journey_id)) == 1
+    world.check()
+
+
 def test_a_step_lets_into_another_journey(world: JourneyMall) -> None:
     other = world.journey(REST)
     journey_id, member_id = world.journey({"go": {"enter": {"journey": other}}}), bare_member()

@@ -22,10 +22,12 @@ ALL = "all"
 BOOK = "book"
 DEFINITION = "def#"
 VERSION = "v#"
+DAYS = "walked"
 
 
 class Journeys(Table):
-    """Journeys ("def#<id>"), their versions ("v#<id>#<number>"), and what all of them listen to ("book")."""
+    """Journeys ("def#<id>"), their versions ("v#<id>#<number>"), what all of them listen to ("book"), and until which
+    day members have come in whose day it was ("walked")."""
 
     class Meta(TableMeta):
         table_name = name("journeys")
@@ -38,7 +40,7 @@ class Journeys(Table):
     changes = NumberAttribute(null=True)
     #: Of a journey what any of its versions listens to, of the book what any journey does.
     listens = Document(Listens, null=True)
-    #: Of the book: another at every change of what the mall goes by.
+    #: Of the book: another at every change of what the mall goes by. Of "walked": the day.
     mark = UnicodeAttribute(null=True)
 
 

@@ -19,6 +19,7 @@ from chalicelib.growth.journeys.entering.rules import Cause, leading_in
 from chalicelib.growth.journeys.entering.service import MEMBERS_AT_ONCE, enter
 from chalicelib.growth.journeys.jobs import ENTER_BORN, ENTER_JOINED, ENTER_SEGMENT, FOLLOW_SCHEDULE
 from chalicelib.growth.journeys.language.rules import OnDate, OnSchedule, OnSegment, Plan
+from chalicelib.growth.journeys.listening.tables import ALL, DAYS, Journeys
 from chalicelib.growth.journeys.runs.rules import By
 from chalicelib.growth.journeys.schedules.rules import cron_of
 from chalicelib.growth.segments.birthdays.queries import around
@@ -29,11 +30,13 @@ from chalicelib.platform.jobs.job import Job, RetryLater
 from chalicelib.platform.jobs.queue import schedule
 from chalicelib.platform.jobs.timers import RUN_SECONDS
 from chalicelib.platform.store import read
-from chalicelib.platform.store.transaction import Transaction
+from chalicelib.platform.store.transaction import Transaction, save
 from chalicelib.platform.store.versioned import commit
 
 #: So many members of the roster are looked at in one step.
 _PAGE = 100
+#: So many days members come in late whose day it was.
+LATE_DAYS_MAX = 7
 #: So long those of a segment wait for a journey that is paused before they ask again, in seconds.
 PAUSE_SECONDS = 600
 #: Before the number of the version as which a journey was published, where it lets those in who were in its segment.
@@ -134,14 +137,30 @@ def _owe_next(tx: Transaction, plan: Plan, entry: OnSchedule, now: datetime) -> 
 
 
 def begin_day(_: Job) -> None:
-    """Owe that those come into each journey whose day it is, at its time."""
+    """Owe that those come into each journey whose day it is, at its time; and at once those of the days before on which
+    no worker ran, so many at most."""
     now = clock.now()
+    today = clock.day(now)
+    days = _days_until(today)
     for journey in book_queries.refreshed().live():  # one may have been published in the last moment of the day
         plan = book_queries.plan_now(journey)
-        if isinstance(plan.entry, OnDate):
-            tx = Transaction()
-            _owe_day(tx, plan, plan.entry, clock.day(now), now)
-            commit(tx)
+        if not isinstance(plan.entry, OnDate):
+            continue
+        version = book_queries.version(journey.journey_id, journey.version)
+        for day in days:
+            if day == today or (version is not None and clock.day(version.published_at) < day):
+                tx = Transaction()
+                _owe_day(tx, plan, plan.entry, day, now)
+                commit(tx)
+    save(Journeys(ALL, DAYS, mark=today.isoformat()))
+
+
+def _days_until(today: date) -> list[date]:
+    """The days that members have not been looked at for, today with them in any case."""
+    item = read.get(Journeys, ALL, DAYS)
+    last = date.fromisoformat(item.mark) if item is not None else today
+    days = (today - timedelta(days=ago) for ago in range(LATE_DAYS_MAX, -1, -1))
+    return [day for day in days if day > last or day == today]
 
 
 def _owe_day(tx: Transaction, plan: Plan, entry: OnDate, day: date, now: datetime) -> None:
