@@ -329,3 +329,13 @@ def test_a_segment_that_leads_no_more_into_a_journey_lets_nobody_in(world: Journ
     world.publish(journey_id, REST, entry={"segment": "silent"})
     world.wait(days=2)
     assert runs_of(member_id, journey_id) == []
+
+
+def test_a_version_that_is_published_again_at_once_lets_each_in_once(world: JourneyMall) -> None:
+    segment_id, (member_id,) = segment_of(world, "one")
+    entry, steps = {"segment": segment_id, "existing": True}, {"out": {"exit": {"reason": "out"}}}
+    journey_id = world.journey(steps, entry=entry, re_entry={"max": 9})
+    world.publish(journey_id, steps, entry=entry, re_entry={"max": 9})
+    world.wait(minutes=1)
+    assert len(runs_of(member_id, journey_id)) == 1
+    world.check()

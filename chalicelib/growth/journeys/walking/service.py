@@ -91,9 +91,14 @@ def _leads_in(journey_id: str, cause: str, segment_id: str) -> bool:
     """Say whether the segment leads into the journey still, by the book as it is now. Raises RetryLater for those who
     were in the segment as the version was published, while the journey is paused."""
     known = book_queries.refreshed().journeys.get(journey_id)  # maybe newer than what this process remembered
-    if known is None or leading_in(book_queries.plan_now(known.journey)) != segment_id:
+    plan = book_queries.plan_now(known.journey) if known is not None else None
+    if known is None or plan is None or leading_in(plan) != segment_id:
         return False
-    if known.journey.state == "paused" and cause.startswith(_EXISTING):
+    if not cause.startswith(_EXISTING):
+        return True
+    if isinstance(plan.entry, OnSegment) and plan.entry.existing and cause != f"{_EXISTING}{plan.version}":
+        return False  # a later version has a walk of its own
+    if known.journey.state == "paused":
         raise RetryLater(PAUSE_SECONDS)
     return True
 
