@@ -13,11 +13,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from chalicelib.core import clock, ids
 from chalicelib.customers.members import queries as member_queries
 from chalicelib.customers.members.tables import identity_id
+from chalicelib.gateways.sms.reports import Reply
+from chalicelib.growth.journeys.runs.queries import runs_of
+from chalicelib.growth.messaging.allowances import service as allowances
+from chalicelib.growth.messaging.allowances.rules import Said
+from chalicelib.growth.messaging.contacts import service as contacts
+from chalicelib.growth.messaging.contacts.queries import stored as contacts_of
+from chalicelib.growth.messaging.hearing import service as hearing
 from chalicelib.growth.messaging.tasks.rules import NewTask
 from chalicelib.growth.messaging.tasks.service import open_task
 from chalicelib.platform.store import tools
@@ -26,6 +34,7 @@ from local.client import Client, Operator, Sandbox, Shopper
 from local.clock import LocalClock
 from tests.support.distribution import completed, distributor, pay, run_jobs, set_rules
 from tests.support.merging import merge_by_code
+from tests.support.messages import asked, queue, template
 from tests.support.returning import leave
 from tests.support.withdrawals import PLENTY_FEN, end, withdraw
 from tests.support.withdrawals import set_rules as set_withdrawal_rules
@@ -293,6 +302,35 @@ def called(operator: Operator, shopper: Shopper, planting: Planting) -> None:
     planting.send(operator, "POST", f"{one}cancel", {}, "note", task_id=cancelled).ok()
 
 
+def written_to(operator: Operator, shopper: Shopper, planting: Planting) -> None:
+    """What the mall writes to the shopper, what they let through and write back, and a journey by what they did."""
+    profile = member_queries.profile(shopper.member_id)
+    now, path = clock.now(), planting.mark("pages/zq-{}")
+    definition = {
+        "name": "回访", "entry": {"event": "app_launch", "key": "path"}, "first": "rest",
+        "steps": {"rest": {"wait": {"days": 30}}},
+    }  # fmt: skip
+    journey_id = operator.post("/v1/admin/journeys", definition).ok(201)["journey_id"]
+    operator.post(f"/v1/admin/journeys/{journey_id}/publish").ok()
+    batch_id = f"{secrets.token_hex(4)}-{secrets.token_hex(2)}-7abc-8abc-{secrets.token_hex(6)}"
+    launch = {"event_id": "e1", "name": "app_launch", "at": now.isoformat(), "props": {"scene": 1001, "path": path}}
+    shopper.post("/v1/me/events", {"batch_id": batch_id, "sent_at": now.isoformat(), "events": [launch]}).ok(202)
+    allowances.heard(shopper.member_id, profile.openid, [Said("tpl-a", "accept", planting.mark())])
+    contacts.wrote(shopper.member_id, "mini", profile.openid, "message", now, planting.mark())
+    made = template(text="{product}", vars=["product"], purpose="transactional").template_id
+    for later in (None, now + timedelta(days=30)):
+        one = asked(made, shopper.member_id, values={"product": planting.mark()}, not_before=later)
+        queue(msgspec.structs.replace(one, expires_at=now + timedelta(days=60)))
+    run_jobs()
+    assert profile.phone is not None
+    for text in (planting.mark(), "R"):
+        hearing.told([Reply(phone=profile.phone, text=text, at=now)])
+    assert contacts_of(shopper.member_id).value.preferences.media.sms is False
+    operator.post(f"/v1/admin/journeys/{journey_id}/end", {"runs": "finish"}).ok()
+    (run,) = runs_of(shopper.member_id)
+    assert (run.key, run.entered_with["path"]) == (path, path)
+
+
 def same_person(operator: Operator, shopper: Shopper, planting: Planting, mall_clock: LocalClock) -> None:
     """What operators write as they hold the shopper and others for one person, or not, or no more."""
     asked = {"from": shopper.member_id, "force": True}
@@ -338,13 +376,22 @@ def test_nothing_that_a_person_or_an_operator_about_them_wrote_is_left(
         tags = "/v1/admin/members/{member_id}/tags"
         planting.send(operator, "POST", tags, {"add": ["茶友"]}, "reason", member_id=shopper.member_id).ok()
         called(operator, shopper, planting)
+        written_to(operator, shopper, planting)
         same_person(operator, shopper, planting, mall_clock)
         block = "/v1/admin/members/{member_id}/block"
         planting.send(operator, "POST", block, {}, "reason", member_id=shopper.member_id).ok()
         assert planting.planted == every_text(operator)
-        assert {"Orders", "Members", "Withdrawals", "Links", "LedgerEntries", "Tasks"} <= found_in(
-            planting.marks
-        ).keys()
+        assert {
+            "Orders",
+            "Members",
+            "Withdrawals",
+            "Links",
+            "LedgerEntries",
+            "Tasks",
+            "Messages",
+            "Contacts",
+            "JourneyRuns",
+        } <= found_in(planting.marks).keys()
         operator.delete(f"/v1/admin/tags/{tag_id}").ok(204)
         shopper.log_in()
         leave(shopper)

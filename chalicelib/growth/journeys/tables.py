@@ -46,8 +46,6 @@ KEPT = timedelta(days=90)
 GUARD_KEPT = timedelta(days=400)
 #: How long what a member did waits for a run that begins by what they did before.
 EARLY_KEPT = timedelta(days=1)
-#: Keys of entries up to so many bytes stand in the guard's own key as they are.
-_KEY_BYTES = 128
 
 
 class ByWake(GlobalSecondaryIndex["JourneyRuns"]):
@@ -121,9 +119,9 @@ def run_key(member_id: str, journey_id: str, run_id: str) -> Key:
 
 
 def guard_key(member_id: str, journey_id: str, key: str) -> Key:
-    """Name the item that says which run of the journey is the member's active one, under that key of its entry."""
-    short = key if len(key.encode()) <= _KEY_BYTES else ids.derived("k", key)
-    return JourneyRuns, (member_id, f"{ACTIVE}{journey_id}#{short}")
+    """Name the item that says which run of the journey is the member's active one, under that key of its entry. It
+    outlives who leaves the mall, and so what a client wrote does not stand in it."""
+    return JourneyRuns, (member_id, f"{ACTIVE}{journey_id}#{ids.derived('k', key) if key else ''}")
 
 
 def has_key(part: str) -> bool:
