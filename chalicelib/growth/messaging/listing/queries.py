@@ -10,7 +10,8 @@ from chalicelib.platform.store import read
 
 #: How many messages one page looks at, at most, for those that it wants.
 LOOKED_MAX = 2000
-_PAGE = 100
+#: How many are read at once: of all messages, and of one member's at least, most of which are wanted.
+_PAGE, _OWN_PAGE = 100, 20
 
 
 def listed(
@@ -25,7 +26,7 @@ def listed(
     found: list[Message] = []
     looked = 0
     while True:
-        some, place = _page(member_id, after)
+        some, place = _page(member_id, after, _PAGE if member_id is None else max(limit, _OWN_PAGE))
         looked += len(some)
         for message in some:
             if takes(message):
@@ -38,14 +39,14 @@ def listed(
         after = place
 
 
-def _page(member_id: str | None, after: str | None) -> tuple[list[Message], str | None]:
+def _page(member_id: str | None, after: str | None, limit: int) -> tuple[list[Message], str | None]:
     unders, index = (
         ([queue_of(shard) for shard in range(QUEUE_SHARDS)], Messages.by_queueing)
         if member_id is None
         else ([member_id], Messages.by_member)
     )
     raws, place = read.merged(
-        Messages, unders, index=index, along=Messages.queued, after=after, limit=_PAGE, forward=False
+        Messages, unders, index=index, along=Messages.queued, after=after, limit=limit, forward=False
     )
     return of([raw["message_id"]["S"] for raw in raws]), place
 
