@@ -118,6 +118,7 @@ def _register_ports() -> None:
     segments.register_users(journeys.users_of)
     groupbuy.register_observers(noticing.Lobbies(), journeys.Lobbies())
     messaging.register_source("send", noticing.Sends())
+    messaging.register_source("journey", journeys.Messages())
     messaging.register_results(journeys.Results())
     members.register_data_owners(
         lambda: [owner for room in wings.load(WINGS, "personal_data") for owner in room.DATA_OWNERS]

@@ -17,12 +17,12 @@ from chalicelib.growth.journeys.hearing import service as hearing
 from chalicelib.growth.journeys.keeping.queries import Standing
 from chalicelib.growth.journeys.limits.queries import received
 from chalicelib.growth.journeys.listening.rules import Heard
-from chalicelib.growth.journeys.observing.service import tell
+from chalicelib.growth.journeys.observing.service import tell as tell_heard
 from chalicelib.growth.journeys.runs.queries import runs_of
 from chalicelib.growth.journeys.settings import JOURNEYS, JourneyRules
 from chalicelib.growth.journeys.stepping.rules import Advanced
 from chalicelib.growth.journeys.stepping.service import stop
-from chalicelib.growth.messaging.ports import results
+from chalicelib.growth.messaging.ports import results, source_of
 from chalicelib.growth.messaging.rules import Message
 from chalicelib.growth.messaging.tasks import service as tasks
 from chalicelib.growth.messaging.tasks.tables import Tasks
@@ -174,6 +174,35 @@ def test_a_run_waits_for_what_becomes_of_its_message(world: JourneyMall) -> None
     world.check()
 
 
+def stands(member_id: str) -> bool:
+    """Whether the only message to the member is still to go out."""
+    (message,) = messages_to(member_id)
+    source = source_of(message)
+    assert source is not None
+    return source.stands(Transaction(), message)
+
+
+def test_what_a_run_has_queued_is_not_sent_once_it_was_cut_off(world: JourneyMall) -> None:
+    tell: dict[str, Any] = {"message": {"purpose": "service", "template": message_template()}}
+    exits = [{"event": "add_to_cart", "reason": "out"}]
+    steps = {"tell": tell | {"next": "rest"}, "rest": {"wait": {"days": 2}}}
+    journey_id, over = world.journey(steps, exits=exits), world.journey(steps)
+    brief = world.journey({"tell": tell})
+    out, stays, stopped, ended, done = (bare_member() for _ in range(5))
+    world.enter(journey_id, out, stays, stopped)
+    world.enter(over, ended)
+    world.enter(brief, done)
+    assert all(stands(one) for one in (out, stays, stopped, ended, done))
+    tx = Transaction()
+    tell_heard(tx, out, [Heard("c1", "add_to_cart", clock.now())])
+    tx.commit()
+    world.wait(seconds=2)
+    stop((stopped, journey_id, world.run(stopped, journey_id).run_id), "by_operator")
+    world.set_state(over, "ended")
+    assert [world.run(one, journey_id).reason for one in (out, stopped)] == ["out", "by_operator"]
+    assert [stands(one) for one in (out, stays, stopped, ended, done)] == [False, True, False, False, True]
+
+
 def test_a_run_waits_for_the_outcome_of_its_task(world: JourneyMall) -> None:
     journey_id = world.journey(
         {
@@ -215,7 +244,7 @@ def test_a_time_that_is_over_and_a_fact_race_for_one_run(world: JourneyMall) -> 
     for one in crowd:
         tx = Transaction()
         for cause in ("a", "b"):
-            tell(tx, one, [Heard(f"{one}{cause}", "cart_view", clock.now())])
+            tell_heard(tx, one, [Heard(f"{one}{cause}", "cart_view", clock.now())])
         tx.commit()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: worker.run_due(), range(8)))
@@ -241,12 +270,12 @@ def test_facts_told_twice_and_late_change_nothing_twice(world: JourneyMall) -> N
     facts = [Heard(f"f{n}", "cart_view", entered + timedelta(seconds=n)) for n in (1, 2)]
     for fact in (facts[0], facts[0], Heard("old", "cart_view", entered - timedelta(days=1))):
         tx = Transaction()
-        tell(tx, member_id, [fact])
+        tell_heard(tx, member_id, [fact])
         tx.commit()
         world.wait(seconds=2)
     assert world.run(member_id, journey_id).step == "second"
     tx = Transaction()
-    tell(tx, member_id, [facts[1]])
+    tell_heard(tx, member_id, [facts[1]])
     tx.commit()
     world.wait(seconds=2)
     assert world.run(member_id, journey_id).step == "third"

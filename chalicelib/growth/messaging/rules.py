@@ -97,7 +97,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     `template_version` is what it is to say, where that was agreed on; 0: what the template says as it goes out.
     `media` are those of the template where none are named. `source` says who asks ("journey:<id>", "send:<id>",
-    "notice:<kind>"); `run`, if there is one, is told of its end (ports.Results).
+    "notice:<kind>"); `run`, if there is one, is told of its end (ports.Results); `part_of` names the run of which it is
+    a part, for whoever asks to say as it goes out whether it still stands (ports.Source).
     """
 
     message_id: str
@@ -108,6 +109,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     media: list[Medium] = []
     source: str
     run: str = ""
+    part_of: str = ""
     priority: int = 0
     expires_at: datetime
     on_cap: OnCap = "drop"
@@ -141,6 +143,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     media: list[Medium] = []
     source: str
     run: str = ""
+    part_of: str = ""
     priority: int = 0
     queued_at: datetime
     not_before: datetime | None = None
@@ -257,7 +260,7 @@ def asked_as(asked: Asked, purpose: Purpose, queued_at: datetime) -> Message:
     return Message(
         message_id=asked.message_id, member_id=asked.member_id, template_id=asked.template_id, purpose=purpose,
         values={name: value[:VALUE_MAX] for name, value in asked.values.items()}, media=list(asked.media),
-        source=asked.source, run=asked.run, priority=asked.priority, queued_at=queued_at,
+        source=asked.source, run=asked.run, part_of=asked.part_of, priority=asked.priority, queued_at=queued_at,
         not_before=asked.not_before, expires_at=asked.expires_at, on_cap=asked.on_cap,
         agreed_version=asked.template_version,
     )  # fmt: skip

@@ -60,7 +60,7 @@ def _asked(plan: Plan, run: Run, member: Profile, say: Say, source: str) -> Aske
     return Asked(
         message_id=say.message_id, member_id=run.member_id, template_id=said.template, values=values,
         media=list(said.media), source=source, run=name_of(run) if say.awaited else "",
-        priority=plan.definition.priority, expires_at=say.expires_at,
+        part_of=name_of(run), priority=plan.definition.priority, expires_at=say.expires_at,
         on_cap="wait" if said.on_cap == "wait" else "drop",
     )  # fmt: skip
 

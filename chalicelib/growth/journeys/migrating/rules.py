@@ -46,7 +46,7 @@ def migrated(
         to = mapped.get(run.step) or (_nearest(old, new, run.step) if missing == "nearest" else None)
         if to is None or to not in new.steps:
             how = "ended"
-            going.end("journey_changed")
+            going.end("journey_changed", cut=True)
         else:
             going.set(step=to, at=now, wake=now, awaits="", arriving=True)
             going.note(to, "migrated")

@@ -220,5 +220,16 @@ class Results:
         _settle(tx, task.run, task.task_id, task.outcome or "cancelled")
 
 
+class Messages:
+    """Asked whether a message of a run still stands, as it goes out."""
+
+    def stands(self, tx: Transaction, message: Message) -> bool:  # noqa: ARG002
+        """Tell whether its run came to its own end, or goes on; not where an exit or an operator has ended it, or its
+        journey. Nothing is held: what happens in this very moment may be told of a moment later."""
+        from chalicelib.growth.journeys.effects.queries import is_wanted  # no shopper waits for it
+
+        return is_wanted(message.part_of)
+
+
 def _settle(tx: Transaction, run: str, awaited: str, outcome: str) -> None:
     schedule(tx, SETTLE, f"{run}|{awaited}", None, awaited=awaited, outcome=outcome)

@@ -69,6 +69,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entered_with: dict[str, str | int | bool] = {}
     last: str = ""
     reason: str = ""
+    #: It ended by what happened outside it, such as an exit: what it has queued and was not sent yet is not sent.
+    cut: bool = False
     ended_at: datetime | None = None
     #: Until when the goal counts, when it was reached, and what was paid until then, in fen.
     goal_until: datetime | None = None

@@ -93,13 +93,15 @@ class Going:
         if not self.run.arriving:
             self.count(f"out|{self.run.step}")
 
-    def end(self, reason: str) -> None:
-        """End the run."""
+    def end(self, reason: str, *, cut: bool = False) -> None:
+        """End the run; `cut`: it did not come to its own end, and what it has queued is wanted no more."""
         self.note("", reason)
         self.count(f"ended|{reason}")
         if self.run.state == "parked":
             self.count("parked", -1)
-        self.set(state="ended", reason=reason, ended_at=self.now, wake=None, awaits="", arriving=False, recent=[])
+        self.set(
+            state="ended", reason=reason, cut=cut, ended_at=self.now, wake=None, awaits="", arriving=False, recent=[]
+        )  # fmt: skip
 
     def stand(self, step: str, wake: datetime, awaits: str = "") -> None:
         """Stand at a step until `wake`, or until what is awaited has come."""
@@ -343,7 +345,7 @@ def _moved(going: Going, fact: Heard) -> bool:
     out = next((one for one in plan.exits if meant(run, fact, one.event, one.where, one.segment, one.left)), None)
     if out is not None:
         going.leave()
-        going.end(out.reason)
+        going.end(out.reason, cut=True)
         return True
     step = plan.steps.get(run.step)
     if isinstance(step, WaitFor) and not run.arriving and _is_awaited(run, step.wait_for, fact):
@@ -375,5 +377,5 @@ def stopped(plan: Plan, run: Run, now: datetime, reason: str) -> Advanced:
     going = Going(plan, run, now, lambda _: False)
     if run.step:
         going.leave()
-    going.end(reason)
+    going.end(reason, cut=True)
     return going.advanced()
