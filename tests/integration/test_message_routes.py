@@ -13,7 +13,7 @@ from chalicelib.platform.store import cache
 from local.client import Client, Operator, in_process
 from local.clock import LocalClock
 from tests.support.coupons import shopper
-from tests.support.messages import Platforms, asked, member, platforms, queue, run, state, to_noon
+from tests.support.messages import Platforms, asked, member, platforms, queue, run, state, template, to_noon, to_time
 from tests.support.operators import owner_token
 
 pytestmark = pytest.mark.usefixtures("own_tables")
@@ -162,3 +162,11 @@ def test_operators_find_messages_and_call_them_back(operator: Operator, outbox: 
     assert len(list(operator.items(f"{MESSAGES}?journey=j-list&medium=sms"))) == 4
     assert len(list(operator.items(f"{MESSAGES}?member_id={who}"))) == 5
     assert list(operator.items(f"{MESSAGES}?source=send:none")) == []
+
+
+def test_until_when_a_message_is_held_is_told_in_utc(operator: Operator, mall_clock: LocalClock) -> None:
+    to_time(mall_clock, 23 * 3600)
+    one = queue(asked(template().template_id, member()))
+    run()
+    told = operator.get(f"{MESSAGES}/{one}").ok()
+    assert told["reason"] == "quiet" and told["held_until"].endswith("Z")

@@ -308,3 +308,10 @@ def test_what_was_agreed_on_goes_out_whatever_its_template_says_later(
     assert [(letter.to, letter.text) for letter in outside.took] == [("13800138000", "茶上新。拒收请回复R")]
     [message] = operator.items(f"/v1/admin/messages?member_id={one}")
     assert message["template_version"] == 1
+
+
+def test_a_time_is_told_in_utc_and_one_of_no_place_is_malformed(operator: Operator) -> None:
+    at = (clock.now() + timedelta(hours=1)).astimezone(clock.SHANGHAI)
+    made = sent(operator, members=crowd(1), at=at.isoformat()).ok(202)
+    assert made["begins_at"].endswith("Z")
+    sent(operator, members=crowd(1), at=at.replace(tzinfo=None).isoformat()).refused(400, "malformed")

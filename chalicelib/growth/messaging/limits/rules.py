@@ -6,7 +6,7 @@ Each cap that applies must hold. What is `transactional` is under none, and coun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -146,7 +146,7 @@ def _free(per: Per, at: datetime) -> datetime:
     if per != "day":
         return at + _ROLLING[per]
     midnight = at.astimezone(clock.SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + timedelta(days=1)
+    return (midnight + timedelta(days=1)).astimezone(UTC)
 
 
 def _minute(time: str) -> int:
@@ -166,4 +166,4 @@ def _end(hours: QuietHours, now: datetime) -> datetime | None:
     if not inside:
         return None
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + timedelta(minutes=until, days=0 if minute < until else 1)
+    return (midnight + timedelta(minutes=until, days=0 if minute < until else 1)).astimezone(UTC)

@@ -6,7 +6,7 @@ Pure: everything that it depends on is handed to it, and it is asked anew whenev
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -244,7 +244,7 @@ def bounds_of(rules: MediaRules) -> dict[int, int] | None:
 def next_day(now: datetime) -> datetime:
     """Give the instant at which the next day of Asia/Shanghai begins."""
     local = now.astimezone(clock.SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
-    return local + timedelta(days=1)
+    return (local + timedelta(days=1)).astimezone(UTC)
 
 
 def _held(message: Message, until: datetime, reason: Held, medium: Medium) -> Decision:

@@ -29,5 +29,5 @@ class SendInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     audience_id: Id | None = None
     purpose: Purpose | None = None
     values: Annotated[dict[Name, Text256], Meta(max_length=20)] = {}
-    at: datetime | None = None
+    at: Annotated[datetime, Meta(tz=True)] | None = None
     expires_hours: Annotated[int, Meta(ge=1, le=168)] = 24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -124,7 +124,7 @@ def check_time(at: datetime | None, now: datetime) -> datetime:
     far ahead."""
     if at is not None and at > now + AHEAD_MAX:
         raise invalid(TOO_FAR_AHEAD.at("at", days=AHEAD_MAX.days))
-    return now if at is None or at < now else at
+    return now if at is None or at < now else at.astimezone(UTC)
 
 
 def decided(send: Send, operator: str, now: datetime, left: int = ALONE_MAX) -> Send:
