@@ -15,6 +15,7 @@ from chalicelib.growth.journeys.enrolling import rules as enrolling
 from chalicelib.growth.segments.audiences import queries as listing
 from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.mall.operators.rules import ROLES
+from tests.support import messages
 from tests.support.journey_office import ALL, Office, opened
 from tests.support.operators import appointed
 
@@ -182,6 +183,22 @@ def test_states_follow_each_other_and_no_others(world: Office) -> None:
     shown = world.operator.get(f"{ALL}/{journey_id}").ok()
     assert (shown["state"], shown["moving"][0]["running"]) == ("ended", False)
     world.operator.post(f"{ALL}/{journey_id}/end", {"runs": "exit"}).refused(409, "not_running")
+
+
+def test_nothing_waits_to_go_out_of_a_journey_that_was_ended_at_once(world: Office) -> None:
+    now = clock.now().astimezone(clock.SHANGHAI)
+    world.mall.wait((messages.NOON - (now.hour * 60 + now.minute) * 60) % messages.DAY)  # nobody is asleep
+    made, ends = messages.template().template_id, ("exit", "finish")
+    with messages.platforms() as outside:
+        journeys = [world.journey(WAITS) for _ in ends]
+        asked = [messages.asked(made, messages.member(), source=f"journey:{one}") for one in journeys]
+        waiting = [messages.queue(one) for one in asked]
+        for journey_id, runs in zip(journeys, ends, strict=True):
+            world.operator.post(f"{ALL}/{journey_id}/end", {"runs": runs}).ok()
+        world.mall.wait(60)
+        assert world.operator.get(f"{ALL}/{journeys[1]}").ok()["state"] == "ended"
+        assert [messages.state(one) for one in waiting] == ["dropped:recalled", "sent"]
+        assert [letter.message_id for letter in outside.took] == waiting[1:]
 
 
 def test_members_are_let_in_once_for_a_key_and_who_is_not_is_counted_by_reason(world: Office) -> None:

@@ -108,7 +108,8 @@ def resume(call: Call, journey_id: str) -> JourneyView:
 
 @endpoint(f"POST {ONE}/end", OPERATOR, permission=WRITE, errors=("not_running", "conflict"))
 def end(call: Call, journey_id: str, body: EndInput) -> JourneyView:
-    """End a journey: nobody comes in any more; who is in it goes on to its end (`finish`), or leaves (`exit`)."""
+    """End a journey: nobody comes in any more; who is in it goes on to its end (`finish`), or leaves (`exit`), and of
+    its messages none goes out any more that waits."""
     defining.end(journey_id, body.runs, call.caller)
     return queries.journey(journey_id, call.language)
 

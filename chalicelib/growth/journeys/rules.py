@@ -14,7 +14,8 @@ State = Literal["draft", "live", "paused", "ending", "ended"]
 
 
 class Journey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A journey: what it is called, its state, the version that holds (0: none yet), and what is being written."""
+    """A journey: what it is called, its state, the version that holds (0: none yet), and what is being written.
+    `stopped`: it was ended at once, and none of its messages goes out any more that has not."""
 
     journey_id: str
     name: str
@@ -22,6 +23,7 @@ class Journey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int = 0
     draft: Definition | None = None
     built_in: str = ""
+    stopped: bool = False
     made_at: datetime
     changed_at: datetime
 

@@ -160,11 +160,11 @@ def resume(journey_id: str, operator: str) -> Journey:
 
 
 def end(journey_id: str, runs: Literal["finish", "exit"], operator: str) -> Journey:
-    """End a journey: nobody comes in any more, and who is in it goes on to the end, or leaves now. Raises as `pause`
-    does."""
+    """End a journey: nobody comes in any more, and who is in it goes on to the end, or leaves now, and none of its
+    messages that wait goes out. Raises as `pause` does."""
     if runs == "exit":
         states: tuple[State, ...] = ("live", "paused", "ending")
-        return _turn(journey_id, states, "ended", _walk("exit", operator))
+        return _turn(journey_id, states, "ended", _walk("exit", operator), stopped=True)
     return _turn(journey_id, ("live", "paused"), "ending", _walk("finish", operator))
 
 
@@ -178,6 +178,7 @@ def _turn(
     states: tuple[State, ...],
     to: State,
     also: Callable[[Transaction, Journey], object] | None = None,
+    stopped: bool = False,
 ) -> Journey:
     """Bring a journey into another state, with what goes with that."""
 
@@ -186,7 +187,7 @@ def _turn(
         before = _named(book, journey_id)
         if before.state not in states:
             raise MallError("not_running")
-        after = msgspec.structs.replace(before, state=to, changed_at=clock.now())
+        after = msgspec.structs.replace(before, state=to, stopped=stopped, changed_at=clock.now())
         tx = Transaction()
         writing.write_book(tx, book, after)
         if also is not None:

@@ -226,9 +226,9 @@ class Messages:
     def stands(self, tx: Transaction, message: Message) -> bool:  # noqa: ARG002
         """Tell whether its run came to its own end, or goes on; not where an exit or an operator has ended it, or its
         journey. Nothing is held: what happens in this very moment may be told of a moment later."""
-        from chalicelib.growth.journeys.effects.queries import is_wanted  # no shopper waits for it
+        from chalicelib.growth.journeys.effects.queries import is_wanted  # only who sends asks
 
-        return is_wanted(message.part_of)
+        return is_wanted(message)
 
 
 def _settle(tx: Transaction, run: str, awaited: str, outcome: str) -> None:
