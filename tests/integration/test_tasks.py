@@ -12,9 +12,11 @@ import pytest
 
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members import service as members
 from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.service import change_profile
 from chalicelib.growth.messaging import ports
+from chalicelib.growth.messaging.contacts import service as contacts
 from chalicelib.growth.messaging.tasks import service
 from chalicelib.growth.messaging.tasks.queries import load
 from chalicelib.growth.messaging.tasks.rules import NewTask, Task
@@ -148,6 +150,18 @@ def test_a_phone_is_whole_only_for_who_opens_one_to_call(operator: Operator) -> 
     opening = [entry for entry in kept if one in entry and "purpose" in entry]
     assert any(load(one).value.member_id in entry for entry in opening)
     assert not any(phone in entry for entry in kept)
+
+
+def test_who_wants_no_calls_any_more_is_not_called_for_what_was_opened_before(operator: Operator) -> None:
+    who, blocked = member("13812345678"), member("13812345679")
+    task_id, other = opened(who), opened(blocked)
+    path = f"{TASKS}/{task_id}?purpose=service"
+    assert operator.get(path).ok()["phone"] == "13812345678"
+    contacts.opt_out(who, "call", "member")
+    told = operator.get(path).ok()
+    assert (told["phone"], told["not_called"]) == ("***5678", True)
+    members.block(blocked, "x")
+    assert operator.get(f"{TASKS}/{other}?purpose=service").ok()["not_called"] is True
 
 
 def test_it_is_about_whoever_the_member_turns_out_to_be(operator: Operator) -> None:

@@ -32,7 +32,7 @@ def list_tasks(call: Call, query: TasksQuery) -> Page[TaskView]:
 @endpoint(f"GET {ONE}", OPERATOR, permission=READ, per_hour=WHOLE_PERSONS_PER_HOUR)
 def open_one(call: Call, task_id: str, query: TaskQuery) -> TaskView:
     """One task, for a `purpose` that the log keeps; with the member's whole phone for who may end it, and so calls
-    them. Up to 300 an hour and operator."""
+    them, unless they want no calls by now. Up to 300 an hour and operator."""
     task = queries.load(task_id).value
     call.outcome.update(member_id=task.member_id, purpose=query.purpose)
     return task_view(task, whole_phone=WRITE in call.permissions)

@@ -12,6 +12,7 @@ from chalicelib.customers.members.finding.queries import whoever_is
 from chalicelib.customers.members.finding.rules import phone_end
 from chalicelib.customers.members.rules import Profile
 from chalicelib.customers.members.tables import profile_key
+from chalicelib.growth.messaging.contacts.queries import reach
 from chalicelib.growth.messaging.tasks.rules import Assignee, State, Task
 from chalicelib.platform.store import read
 
@@ -19,8 +20,9 @@ _HIDDEN = "***"
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A task. `phone` by its last four digits, and whole where one task is opened by who may end it; `overdue`: it is
-    open, and should have been done by now. `source` is who asked for it ("journey:ID")."""
+    """A task. `phone` by its last four digits, and whole where one task is opened by who may end it, and the member may
+    be called: `not_called`, which is said of one task alone, means that they do not want that, or are blocked.
+    `overdue`: it is open, and should have been done by now. `source` is who asked for it ("journey:ID")."""
 
     task_id: str
     member_id: str
@@ -39,6 +41,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
     by: str = ""
     ended_at: datetime | None = None
+    not_called: bool = False
 
 
 class TaskOfMine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,8 +65,16 @@ def task_views(tasks: Sequence[Task]) -> list[TaskView]:
 
 
 def task_view(task: Task, whole_phone: bool = False) -> TaskView:
-    """Show one task; with the member's whole phone for who is to call them. One read, three of who became another."""
-    return _view(task, whoever_is(task.member_id), whole_phone)
+    """Show one task; with the member's whole phone for who is to call them, unless they are not to be called by now.
+    Two reads, four of who became another."""
+    member = whoever_is(task.member_id)
+    not_called = member is not None and not _may_be_called(member)
+    shown = _view(task, member, whole_phone and not not_called)
+    return msgspec.structs.replace(shown, not_called=not_called)
+
+
+def _may_be_called(member: Profile) -> bool:
+    return member.blocked is None and reach(member).contact.preferences.media.call is not False
 
 
 def task_of_mine(task: Task) -> TaskOfMine:
