@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
+from chalicelib.customers.members import service as members
+from chalicelib.growth.journeys.effects import service as effects
 from chalicelib.growth.journeys.runs.queries import runs_of
 from chalicelib.growth.journeys.runs.rules import Passed
 from tests.support.coupons import template
@@ -154,4 +157,35 @@ def test_twenty_come_in_and_go_on_together(world: JourneyMall) -> None:
     world.wait(hours=1, minutes=1)
     assert {world.run(one, journey_id).reason for one in members} == {"done"}
     assert world.counted(journey_id)["ended|done"] == 45
+    world.check()
+
+
+def test_an_effect_that_fails_for_one_keeps_no_other_from_going_on(
+    world: JourneyMall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = message_template()
+    tell = {"message": {"purpose": "service", "template": said}}
+    at_once, later = (
+        world.journey({"tell": tell}),
+        world.journey({"rest": {"wait": {"hours": 1}, "next": "tell"}, "tell": tell}),
+    )
+    crowd = [bare_member() for _ in range(12)]
+    filled = effects.filled
+
+    def fails_for_one(variables: Any, nickname: str, *rest: Any) -> Any:
+        if nickname == "the one":
+            raise ValueError(nickname)
+        return filled(variables, nickname, *rest)
+
+    members.change_profile(crowd[5], lambda before, _: msgspec.structs.replace(before, nickname="the one"))
+    world.enter(later, *crowd)
+    with monkeypatch.context() as patch:
+        patch.setattr(effects, "filled", fails_for_one)
+        with pytest.raises(ValueError, match="the one"):
+            world.enter(at_once, *crowd)
+        world.wait(hours=2)
+        for journey_id in (at_once, later):
+            done = [bool(runs_of(one, journey_id)) and world.run(one, journey_id).state == "ended" for one in crowd]
+            assert done == [number != 5 for number in range(12)]
+    world.wait(days=1)
     world.check()

@@ -82,9 +82,9 @@ def _enter_some(asked: Sequence[str], plan: Plan, cause: Cause) -> dict[str, Out
     while comers:
         tx = Transaction()
         some = some_of(comers, lambda one: one.advanced)
-        for one in some:
-            _add(tx, plan, one)
         try:
+            for one in some:
+                _add(tx, plan, one)
             commit(tx)
         except MallError:
             raise

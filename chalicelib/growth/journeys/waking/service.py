@@ -63,9 +63,9 @@ def wake_all(found: Sequence[Standing]) -> None:
     while going:
         tx = Transaction()
         some = some_of(going, lambda one: one[1])
-        for there, advanced in some:
-            keep(tx, there.plan, there.member, there.run, advanced)
         try:
+            for there, advanced in some:
+                keep(tx, there.plan, there.member, there.run, advanced)
             commit(tx)
         except MallError:
             raise
