@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bench.cost import quotas, traffic
 from bench.cost.quota_page import HOME
-from bench.cost.usage import Mall, Prices, Usage, added, bill
+from bench.cost.usage import STAGE, Mall, Prices, Usage, added, bill
 from bench.markdown import table
 from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, SETTLED, WHOLE, WOKEN, Doing
 from chalicelib.growth.journeys.enrolling.rules import PARTS_MAX
@@ -16,6 +16,7 @@ from chalicelib.growth.messaging.limits.rules import MediaRules
 from chalicelib.growth.messaging.tables import QUEUE_SHARDS
 from chalicelib.platform.jobs.declarations import MANY, SENDS
 from chalicelib.platform.jobs.timers import GRAIN_MS
+from infra import alarms
 
 _MEMBERS = 10_000
 #: The ladder of who does not buy: what of it comes how often.
@@ -32,8 +33,7 @@ def section(malls: Mapping[str, Mall], listed: Prices, money: Money) -> str:
     ladder = sum(n * _written(quotas.doing_of(mall, name)) for name, n in LADDER.items())
     fen, told = MediaRules().sms_fen, LADDER[SENT]
     idle = " or ".join(
-        money(sum(bill(each.schedule("run-due-sends"), region, listed).values()), region, listed)
-        for region, each in malls.items()
+        money(sum(bill(_idle(each), region, listed).values()), region, listed) for region, each in malls.items()
     )
     send, rates = quotas.doing_of(mall, SENT).step, [quotas.sends_a_second(each) for each in malls.values()]
     sent = " or ".join(f"{rate:.0f}" for rate in rates)
@@ -45,11 +45,11 @@ job were an invocation of its own:
 
 {_priced(malls, listed, money)}
 
-The ladder of who does not buy is an entry, {LADDER[WOKEN]} waits, {LADDER[GRANTED]} coupons and {told} messages:
-{ladder:,.0f} WRU for each member. It is little beside the SMS: {told} of them at {fen} fen, for which the settings take
-one, are ¥{told * _MEMBERS * fen / 100:,.0f} for {_MEMBERS:,} members. Where nothing is sent, the schedule of the lane
-of sends costs {idle} a month; its alarms and its metric, and what it keeps of Lambda's environments, are in
-[decision 43](decisions/0043-a-lane-for-sends.md). Journeys that nobody is in cost nothing.
+The ladder of who does not buy is an entry, {LADDER[WOKEN]} waits, {LADDER[GRANTED]} coupons, and {told} messages of
+whose ends it hears: {ladder:,.0f} WRU for each member. It is little beside the SMS: {told} of them at {fen} fen, for
+which the settings take one, are ¥{told * _MEMBERS * fen / 100:,.0f} for {_MEMBERS:,} members. Where nothing is sent,
+the lane of sends costs {idle} a month, with its {len(_alarms())} alarms and its metric, before X-Ray
+([decision 43](decisions/0043-a-lane-for-sends.md)); journeys that nobody is in cost nothing.
 
 **{WHOLE:,} members come in by one call** within some {_longest(entry(mall))} s; {ENTRY_MINUTES} minutes are what it
 may take. Each line is what that takes at least, and the longest decides:
@@ -191,6 +191,16 @@ def _transaction_ms(doing: Doing) -> float:
 
 def _written(doing: Doing) -> float:
     return (doing.step.writes + doing.step.index_writes) / doing.together
+
+
+def _idle(mall: Mall) -> Usage:
+    """What the lane of sends uses in a month in which nothing is sent: traces are counted for all functions at once."""
+    schedule = {name: amount for name, amount in mall.schedule("run-due-sends").items() if name != "trace"}
+    return schedule | {"alarm": len(_alarms()), "metric": 1}
+
+
+def _alarms() -> list[str]:
+    return [name for name in alarms.alarms(STAGE, workers=1) if "Sends" in name]
 
 
 def used(mall: Mall, doings: Mapping[str, float]) -> Usage:
