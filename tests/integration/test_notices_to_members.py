@@ -115,8 +115,8 @@ def test_a_parcel_is_told_of_once_with_what_is_in_it(operator: Operator, shopper
     run_jobs()
     operator.post(ship, {"carrier": "SF", "tracking_no": "SF2"}).ok()
     for _ in range(2):  # its job is run once more, as after a fault
-        tx = Transaction()
-        schedule(tx, TELL_OF_ORDER, f"{order_id}|2|{len(load(order_id).history)}")
+        tx, lines = Transaction(), len(load(order_id).history)
+        schedule(tx, TELL_OF_ORDER, f"{order_id}|2|{lines}", None, templates=",".join([template_id] * (lines - 2)))
         tx.commit()
         run_jobs()
     common = {"order_id": order_id, "product": "白茶", "amount": "24.68", "pieces": "1", "carrier": "顺丰速运"}
@@ -126,6 +126,17 @@ def test_a_parcel_is_told_of_once_with_what_is_in_it(operator: Operator, shopper
     (first, _) = messages_to(shopper.member_id)
     assert (first.purpose, first.template_id, first.run) == ("transactional", template_id, "")
     assert first.expires_at - first.queued_at <= timedelta(hours=24)
+
+
+def test_who_owes_a_notice_names_its_template(operator: Operator, shopper: Shopper, told_of: Set) -> None:
+    """Whoever makes it may not know the settings yet."""
+    named = told_of("order_shipped")["order_shipped"]
+    order_id = ordered(operator, shopper)
+    operator.post(f"/v1/admin/orders/{order_id}/ship", {"carrier": "SF", "tracking_no": "SF1"}).ok()
+    told_of()
+    run_jobs()
+    (message,) = messages_to(shopper.member_id)
+    assert message.template_id == named
 
 
 def test_refunds_are_told_of_as_they_end(

@@ -21,14 +21,16 @@ _TOGETHER = 40
 
 
 def tell_of_order(job: Job) -> None:
-    """Queue the notices of some lines of an order's history, by the templates of now."""
+    """Queue the notices of some lines of an order's history, by the templates that were named as it was owed: whoever
+    runs this may know older settings."""
     order_id, start, end = job.key.split("|")
+    named = dict(enumerate(job.task.payload.get("templates", "").split(","), int(start)))
     order, now = load(order_id), clock.now()
     names = carriers(order_rules().more_carriers)
     tx = Transaction()
     for number in range(int(start), int(end)):
         kind = rules.kind_of(order.history[number])
-        template_id = "" if kind is None else template_of(kind)
+        template_id = named.get(number, "")
         if kind is not None and template_id:
             asked = rules.of_order(order, number, kind, template_id, names, now)
             if asked is not None:
@@ -56,11 +58,8 @@ def tell_of_lobby(job: Job) -> None:
 def tell_of_coupon(job: Job) -> None:
     """Queue the notice of a coupon that a member has got, where they have it still unused."""
     member_id, _, coupon_id = job.key.partition("|")
-    item, template_id, now = (
-        read.get(Coupons, *coupon_key(member_id, coupon_id)[1]),
-        template_of("coupon_got"),
-        clock.now(),
-    )
+    template_id, now = job.task.payload.get("template", ""), clock.now()
+    item = read.get(Coupons, *coupon_key(member_id, coupon_id)[1])
     if item is None or item.state != "unused" or not template_id or item.coupon.valid_until <= now:
         return
     tx = Transaction()

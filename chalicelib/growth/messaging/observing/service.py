@@ -57,8 +57,9 @@ class Orders:
 
         start, end = len(before.history), len(after.history)
         kinds = [kind_of(event) for event in after.history[start:end]]
-        if any(kind is not None and template_of(kind) for kind in kinds):
-            schedule(tx, TELL_OF_ORDER, f"{after.order_id}|{start}|{end}")
+        templates = ["" if kind is None else template_of(kind) for kind in kinds]
+        if any(templates):
+            schedule(tx, TELL_OF_ORDER, f"{after.order_id}|{start}|{end}", None, templates=",".join(templates))
 
 
 class Lobbies:
@@ -84,8 +85,9 @@ class Coupons:
         """Owe the notice of it."""
         from chalicelib.growth.messaging.notices.rules import is_told  # no cold start waits for it
 
-        if is_told(coupon):
-            schedule(tx, TELL_OF_COUPON, f"{coupon.member_id}|{coupon.coupon_id}")
+        template_id = template_of("coupon_got")
+        if template_id and is_told(coupon):
+            schedule(tx, TELL_OF_COUPON, f"{coupon.member_id}|{coupon.coupon_id}", None, template=template_id)
 
     def changed(
         self, tx: Transaction, member_id: str, template_id: str, coupon_id: str, ends_at: datetime | None
