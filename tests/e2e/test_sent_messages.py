@@ -81,6 +81,7 @@ class Post:
 @pytest.fixture
 def post(mall: Mall, control: Control, operator: Operator, wechat: Sandbox) -> Post:
     made = Post(mall, control, operator, wechat)
+    made.clock.advance(DAY)  # what one operator lets out alone is counted by the day
     made.goes_to(NOON)
     return made
 
@@ -104,7 +105,7 @@ def test_who_says_no_while_a_thousand_are_queued_hears_nothing(
 ) -> None:
     """And nobody does, once the send is called back."""
     said_no = [reader() for _ in range(3)]
-    made = many.members(mall, QUEUED - len(said_no))
+    made = many.members(mall, QUEUED - 9)
     offer = post.words("sms", purpose="marketing")
     post.goes_to(EVENING)
     few = [reader() for _ in range(3)]
@@ -116,7 +117,7 @@ def test_who_says_no_while_a_thousand_are_queued_hears_nothing(
     asked = {"template_id": offer, "audience_id": audience["audience_id"]}
     send_id = post.operator.post("/v1/admin/messages", asked, key=secrets.token_hex(8)).ok(202)["send_id"]
     post.settles()
-    assert post.send(send_id)["messages"] == {"held": QUEUED}
+    assert [post.send(one)["messages"] for one in (kept, send_id)] == [{"held": 6}, {"held": QUEUED - 6}]
     before = post.took()
 
     said_no[0].put("/v1/me/preferences", {"marketing": False}).ok()
@@ -125,8 +126,8 @@ def test_who_says_no_while_a_thousand_are_queued_hears_nothing(
     assert post.operator.post(f"/v1/admin/sends/{send_id}/recall").ok()["state"] == "recalled"
     post.goes_to(MORNING)
     told = post.send(send_id)
-    assert told["messages"] == {"dropped": QUEUED}
-    assert told["dropped"] == {"recalled": QUEUED}
+    assert told["messages"] == {"dropped": QUEUED - 6}
+    assert told["dropped"] == {"recalled": QUEUED - 6}
     took = post.outbox(send_id, kept)
     assert sorted(item["to"] for item in took) == sorted(one.user for one in few)
     assert post.took() == before + len(few)
