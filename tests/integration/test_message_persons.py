@@ -13,11 +13,12 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
 from chalicelib.customers.members.privacy import service as privacy
+from chalicelib.customers.members.settings import MEMBERS
 from chalicelib.growth.messaging import personal_data, queries
 from chalicelib.growth.messaging.contacts import queries as contacts
 from chalicelib.growth.messaging.contacts import service as contact
-from chalicelib.growth.messaging.inputs import ChoicesInput, PreferencesInput
 from chalicelib.growth.messaging.listing.queries import ids_of
+from chalicelib.growth.messaging.preferences.inputs import ChoicesInput, PreferencesInput
 from chalicelib.growth.messaging.preferences.service import prefer
 from chalicelib.growth.messaging.rules import Choices, Form, Preferences
 from chalicelib.growth.messaging.tables import Contacts, Messages, ref_of
@@ -90,7 +91,9 @@ def test_who_leaves_takes_their_messages_along_and_returns_to_their_caps(
     assert pages("messages", who) == [] == ids_of(who, 10, None)[0]
     assert read.get(Messages, ref_of("sms", ref)) is None
     assert queries.find(one) is None and queries.find(waits) is None
-    assert [item.part for item in read.query_all(Contacts, who, consistent=True)] == ["me"]
+    (kept,) = read.query_all(Contacts, who, consistent=True)
+    left_for = timedelta(days=MEMBERS.current().returning_days)
+    assert kept.part == "me" and abs(kept.expires - clock.now() - left_for) < timedelta(minutes=1)
     assert queries.counts("journey:j1")["sms|sent"] >= 1
     run(mall_clock, 3700)
     assert len(outbox.took) == 1

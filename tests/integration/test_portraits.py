@@ -112,6 +112,9 @@ def test_what_is_sent_to_a_member_and_which_journeys_they_are_in(world: JourneyM
     seen = whole(world, member_id)
     preferences = seen["preferences"]
     assert preferences.pop("allowances") == [{"template_id": "tpl-w", "left": 2}]
+    assert {(one["what"], one["says"], one["source"]) for one in preferences.pop("said")} == {
+        ("marketing", False, "member"), ("sms", True, "member"),
+    }  # fmt: skip
     assert preferences == {name: said[name] for name in preferences} and preferences["media"]["sms"] is True
     assert {one["message_id"]: (one["template"], one["state"], one["reason"]) for one in seen["messages"]} == {
         sent: ("春茶上市", "dropped", "unreachable"), later: ("春茶上市", "queued", ""),

@@ -2,17 +2,21 @@
 through.
 
 Who leaves takes their messages and what platforms call them with them; when something was sent to them, and what they
-did not want, stays without them, and counts on for who returns. What was counted stays counted.
+did not want, stays without them for so long as they would be known, and counts on for who returns. What was counted
+stays counted.
 """
 
 from __future__ import annotations
 
 import functools
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from chalicelib.core import clock
 from chalicelib.customers.members.ports import DataOwner
+from chalicelib.customers.members.settings import MEMBERS
 from chalicelib.growth.messaging import queries
 from chalicelib.growth.messaging.absorbing.service import absorb_contact, absorb_messages
 from chalicelib.growth.messaging.contacts.queries import stored
@@ -75,7 +79,8 @@ def _allowances(member_id: str) -> list[Contacts]:
 
 
 def _forget_contact(member_id: str) -> None:
-    """Forget the openids, and keep what caps and opt-outs need for who returns; nothing where there is neither."""
+    """Forget the openids, and keep what caps and opt-outs need for who returns, as long as they would be known as who
+    they were; nothing where there is neither."""
     for item in _allowances(member_id):
         remove(Contacts, (member_id, item.part))
     found = stored(member_id)
@@ -84,8 +89,10 @@ def _forget_contact(member_id: str) -> None:
     kept = Contact(preferences=found.value.preferences, said=found.value.said, log=found.value.log)
     if not kept.log and said_nothing(kept.preferences):
         remove(Contacts, (member_id, ME))
-    elif kept != found.value:
-        save(Contacts(member_id, ME, contact=kept, version=found.version + 1))
+        return
+    item = Contacts(member_id, ME, contact=kept, version=found.version + 1)
+    item.expires = clock.now() + timedelta(days=MEMBERS.fresh().returning_days)
+    save(item)
 
 
 def _hand_on(former: str, member_id: str) -> None:

@@ -99,6 +99,8 @@ class Contacts(Table):
     # under "allow#": how many are left; and the events that said so, under `version`
     left = NumberAttribute(null=True)
     heard = Document(Heard, null=True)
+    # of who has left the mall: until they would return as somebody new
+    expires = TTLAttribute(null=True)
 
 
 class MessageTemplates(Table):

@@ -23,7 +23,7 @@ from chalicelib.growth.distribution.views import AdminCommission, AdminDistribut
 from chalicelib.growth.journeys.views import RunView
 from chalicelib.growth.messaging.contacts.queries import Reach
 from chalicelib.growth.messaging.preferences.views import MediaView, media_view
-from chalicelib.growth.messaging.rules import Medium, Message, Purpose, QuietHours
+from chalicelib.growth.messaging.rules import Medium, Message, Purpose, QuietHours, Statement
 from chalicelib.growth.messaging.rules import State as MessageState
 from chalicelib.growth.messaging.tasks.rules import Assignee, Task
 from chalicelib.growth.messaging.views import AllowanceView
@@ -151,12 +151,13 @@ class ConsentsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WishesView(msgspec.Struct, frozen=True, kw_only=True):
-    """By what the member wants to be written to, as they see it themselves; and how many subscribe messages of which of
-    WeChat's templates they have let through, and not got yet."""
+    """By what the member wants to be written to, as they see it themselves; when they said what, the latest first; and
+    how many subscribe messages of which of WeChat's templates they have let through, and not got yet."""
 
     marketing: bool
     media: MediaView
     quiet: QuietHours | None
+    said: list[Statement]
     allowances: list[AllowanceView]
 
 
@@ -307,7 +308,7 @@ def wishes_view(reach: Reach) -> WishesView:
     for one in reach.allowances:
         left[one.template_id] += one.left
     return WishesView(
-        marketing=wishes.marketing, media=media_view(wishes.media), quiet=wishes.quiet,
+        marketing=wishes.marketing, media=media_view(wishes.media), quiet=wishes.quiet, said=reach.contact.said[::-1],
         allowances=[AllowanceView(template_id, count) for template_id, count in sorted(left.items())],
     )  # fmt: skip
 
