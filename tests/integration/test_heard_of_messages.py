@@ -17,7 +17,7 @@ from chalicelib.customers.members.tables import Identities, phone_identity
 from chalicelib.growth.messaging.contacts.queries import stored
 from chalicelib.growth.messaging.hearing import service as hearing
 from chalicelib.growth.messaging.hearing.rules import wants_no_more
-from chalicelib.growth.messaging.inputs import ChoicesInput, PreferencesInput
+from chalicelib.growth.messaging.preferences.inputs import ChoicesInput, PreferencesInput
 from chalicelib.growth.messaging.preferences.service import prefer
 from chalicelib.growth.messaging.queries import message as message_of
 from chalicelib.growth.messaging.settings import MEDIA
