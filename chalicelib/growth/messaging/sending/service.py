@@ -98,19 +98,30 @@ def _reserve(job: Job, seen_first: Versioned[Message]) -> Letter | None:
             return None
         return letter_of(seen.facts, decided)
 
-    return retry(once, TRIES_CROWDED)
+    try:
+        return retry(once, TRIES_CROWDED)
+    except _Unread as fault:
+        log.error("message_undecided", fault.__cause__ or fault)
+        raise RetryLater(min(fault.left, _UNREAD_SECONDS)) from None
+
+
+class _Unread(Exception):
+    """Something that the message depends on cannot be read; `left`: for how many seconds the message is good."""
+
+    def __init__(self, left: float) -> None:
+        super().__init__()
+        self.left = left
 
 
 def _decided(message: Message) -> tuple[Look | None, Decision]:
     """Decide what becomes of the message, by all that it depends on. What cannot be read waits until its time is over,
-    as the code that can may be on its way. Raises RetryLater."""
+    as the code that can may be on its way. Raises _Unread."""
     try:
         seen = look(message)
     except msgspec.MsgspecError as fault:
-        log.error("message_undecided", fault)
         left = (message.expires_at - clock.now()).total_seconds()
         if left > 0:
-            raise RetryLater(min(left, _UNREAD_SECONDS)) from None
+            raise _Unread(left) from fault
         return None, Drop("expired", message.medium)
     return seen, Drop("template_gone", message.medium) if seen is None else decide(seen.facts, clock.now())
 
