@@ -7,7 +7,7 @@ from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, SETTLED
 from chalicelib.growth.journeys.timing.rules import SPREAD_SECONDS
 
 #: What each may write for one member, in write units with those of indexes.
-WRITES = {ENROLLED: 8, CAME_IN: 12, WOKEN: 6, GRANTED: 24, SENT: 18, SETTLED: 12, HEARD: 12}
+WRITES = {ENROLLED: 8, CAME_IN: 12, WOKEN: 6, GRANTED: 24, SENT: 16, SETTLED: 12, HEARD: 12}
 #: How many milliseconds after its second a refund may be handed to WeChat, beside very many.
 LATE_MS = 2000
 
@@ -25,9 +25,10 @@ def part(found: Journeys) -> str:
     late = [(one.what, one.most_ms, LATE_MS) for one in seen.late]
     return f"""## Journeys and messages
 
-Of one member, in the ladder; those whom one call lets in are in a journey that waits. Each is a job, from its lease to
-its end, and what many have in common is divided by how many it sees to together. The message is an SMS that sells: of
-all it reserves the most, a place in the member's log and money of the day.
+Of one member, in the ladder; those whom one call lets in are in a journey that waits, and who hears of a message's end
+in one that is over with it. Each is a job, from its lease to its end, and what many have in common is divided by how
+many it sees to together. The message is an SMS that sells: of all it reserves the most, a place in the member's log and
+money of the day.
 
 {table(("", "together", "round trips", "transactions", "RRU", "WRU", "may be", "CPU ms"), rows)}
 

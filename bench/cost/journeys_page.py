@@ -8,7 +8,7 @@ from bench.cost import quotas, traffic
 from bench.cost.quota_page import HOME
 from bench.cost.usage import STAGE, Mall, Prices, Usage, added, bill
 from bench.markdown import table
-from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, SETTLED, WHOLE, WOKEN, Doing
+from bench.units.figures import CAME_IN, ENROLLED, GRANTED, HEARD, SENT, WHOLE, WOKEN, Doing
 from chalicelib.growth.journeys.enrolling.rules import PARTS_MAX
 from chalicelib.growth.journeys.tables import COUNT_SHARDS, JOURNEY_SHARDS, WAKE_SHARDS
 from chalicelib.growth.journeys.timing.rules import SPREAD_SECONDS
@@ -20,7 +20,7 @@ from infra import alarms
 
 _MEMBERS = 10_000
 #: The ladder of who does not buy: what of it comes how often.
-LADDER = {CAME_IN: 1, WOKEN: 4, GRANTED: 3, SENT: 3, SETTLED: 3}
+LADDER = {CAME_IN: 1, WOKEN: 4, GRANTED: 3, SENT: 3}
 #: What very many may take, in minutes.
 ENTRY_MINUTES, WAKE_MINUTES = 5, 15
 
@@ -45,9 +45,9 @@ job were an invocation of its own:
 
 {_priced(malls, listed, money)}
 
-The ladder of who does not buy is an entry, {LADDER[WOKEN]} waits, {LADDER[GRANTED]} coupons, and {told} messages of
-whose ends it hears: {ladder:,.0f} WRU for each member. It is little beside the SMS: {told} of them at {fen} fen, for
-which the settings take one, are ¥{told * _MEMBERS * fen / 100:,.0f} for {_MEMBERS:,} members. Where nothing is sent,
+The ladder of who does not buy is an entry, {LADDER[WOKEN]} waits, {LADDER[GRANTED]} coupons and {told} messages:
+{ladder:,.0f} WRU for each member. It is little beside the SMS: {told} of them at {fen} fen, for which the settings take
+one, are ¥{told * _MEMBERS * fen / 100:,.0f} for {_MEMBERS:,} members. Where nothing is sent,
 the lane of sends costs {idle} a month, with its {len(_alarms())} alarms and its metric, before X-Ray
 ([decision 43](decisions/0043-a-lane-for-sends.md)); journeys that nobody is in cost nothing.
 

@@ -1,5 +1,5 @@
 """What journeys and messages cost: a member who comes in, by a call for many or by what they did; a wait that is over;
-a coupon; a fact that is heard; a message. All but the first are of the ladder that the mall brings with it."""
+a coupon; a fact that is heard; a message, and its end. Most are of the ladder that the mall brings with it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from bench.units.recorder import Recorder
 from bench.units.scenario import places_of, step_of
 from chalicelib.core import clock, ids
 from chalicelib.growth.journeys.enrolling.service import PAGE
+from chalicelib.growth.journeys.entering.rules import Cause
+from chalicelib.growth.journeys.entering.service import enter
 from chalicelib.growth.journeys.jobs import ENROL, HEAR, PASS, PASS_ON, SETTLE, STEP
 from chalicelib.growth.journeys.listening.rules import Heard
 from chalicelib.growth.journeys.observing.service import tell
@@ -51,9 +53,12 @@ class Bench:
         self._campaign.until(_NOON)
         ladder = self._campaign.ladder()
         by_hand = self._campaign.journey(entry={"api": True}, first="rest", steps={"rest": {"wait": {"days": 300}}})
+        said = {"purpose": "marketing", "template": self._campaign.message(), "on_skip": "wait"}
+        awaiting = self._campaign.journey(entry={"api": True}, first="tell", steps={"tell": {"message": said}})
         for number in range(len(self._meters)):
             self._enrol(number, by_hand)
             self._climb(number, ladder)
+            self._hear(number, awaiting)
         doings = [self._doing(name) for name in self._took]
         return Journeys(doings=doings, rush=rush.Bench(self._send, self._sandbox, self._clock).run(at_once))
 
@@ -82,11 +87,20 @@ class Bench:
         self._measure(number, WOKEN, owed(PASS_ON), RUNS_AT_ONCE)
         self._measure(number, GRANTED, owed(STEP))
         self._measure(number, SENT, owed(PUSH))
-        self._measure(number, SETTLED, owed(SETTLE))
         before = counted(ladder, "goal|after_15")
         self._happens(made, "order_paid")
         self._measure(number, HEARD, owed(HEAR))
         assert counted(ladder, "goal|after_15") == before + len(made)
+
+    def _hear(self, number: int, journey_id: str) -> None:
+        """Members are sent a message that their runs wait for."""
+        forget_all()
+        made = [ids.new("m") for _ in range(_TIMES)]
+        self._campaign.members(made)
+        enter(made, journey_id, Cause(by="api", cause="bench"))
+        for job in owed(PUSH):
+            assert worker.run_one(job)
+        self._measure(number, SETTLED, owed(SETTLE))
 
     @staticmethod
     def _happens(member_ids: Sequence[str], event: str) -> None:
