@@ -77,6 +77,23 @@ def test_round_and_round_by_what_a_client_tells_costs_nothing() -> None:
     assert costly(once, entry={"event": "order_received", "key": "order_id"}) == set()
 
 
+def test_another_journey_is_no_way_round_it() -> None:
+    steps = {"a": {"enter": {"journey": "jn2"}}}
+    for again, refused in (({"max": 9}, {"a"}), ({"after_days": 30}, set()), ("never", set())):
+        there = msgspec.structs.replace(THERE, journeys={"jn2": plan({"give": GIFT}, "jn2", re_entry=again)})
+        assert {one.params["step"].code for one in faults(plan(steps, entry=BY_KEY), there)} == refused
+
+
+def test_a_coupon_is_not_what_the_next_one_is_given_for() -> None:
+    """One coupon would be given for each that is got, and so until the person has what they get at most."""
+    got = {"event": "coupon_got", "key": "coupon_id"}
+    assert costly({"a": GIFT}, entry=got) == {"a"}
+    assert costly({"a": GIFT}, entry={**got, "where": {"template_id": "ct1"}}) == {"a"}
+    assert costly({"a": GIFT}, entry={**got, "where": {"template_id": "ct2"}}) == set()
+    ring = {"w": wait_for("coupon_got", "a", "out"), "a": {**GIFT, "next": "w"}, "out": {"exit": {"reason": "out"}}}
+    assert costly(ring) == {"a"}
+
+
 @pytest.mark.parametrize("key", BUILT_IN)
 def test_what_comes_with_the_mall_is_fine(key: str) -> None:
     parts, there = mall_for(BUILT_IN[key])

@@ -103,10 +103,11 @@ GOAL_BY_CLIENT = Reason(
 )
 BY_CLIENTS_WORD = Reason(
     "journey_by_clients_word",
-    "{step}：会员仅凭客户端上报就能反复走到这里，而它有成本：请去掉入口的 key，或用 re_entry 的 after_days，"
-    "或在它之前等待商城自己的事实（如 order_paid）",
-    "{step}: what clients report leads here again and again, and it costs something: leave out the key of the entry, "
-    "say after_days in re_entry, or wait for a fact of the mall's own before it, such as order_paid",
+    "{step}：仅凭客户端上报或旅程自己的动作就能反复走到这里，而它有成本：请去掉入口的 key，"
+    "或用 re_entry 的 after_days，或在它之前等待商城自己的事实（如 order_paid）",
+    "{step}: what clients report, or the journey does itself, leads here again and again, and it costs something: "
+    "leave out the key of the entry, say after_days in re_entry, or wait for a fact of the mall's own before it, such "
+    "as order_paid",
 )
 RULE_WRONG = Reason("journey_rule_wrong", "{step}：规则不成立：{why}", "{step}: its rule does not stand: {why}")
 NO_WEEKDAYS = Reason("no_weekdays", "{step}：weekdays 不能为空", "{step}: weekdays must not be empty")
