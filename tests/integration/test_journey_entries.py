@@ -219,13 +219,16 @@ def test_birthdays_and_days_since_joining_let_in_at_their_time(world: JourneyMal
     members.change_profile(born, lambda before, _: msgspec.structs.replace(before, birthday=birthday))
     ahead = world.journey(REST, entry={"date": "birthday", "offset_days": -1, "time": "10:00"})
     after = world.journey(REST, entry={"date": "joined", "offset_days": 1, "time": "08:00"})
+    by_calendar = {"date": "birthday", "offset_days": -1}
+    solar, lunar = (world.journey(REST, entry={**by_calendar, "calendar": one}) for one in ("solar", "lunar"))
     for _ in range(3):
         owe_once(BEGIN_DAY, "daily", following(clock.now(), time(0)))
         world.wait(days=1)
     run = world.run(born, ahead)
     at = run.entered_at.astimezone(clock.SHANGHAI)
     assert (at.date(), at.hour) == ((soon - timedelta(days=1)).date(), 10)
-    assert runs_of(other, ahead) == []
+    assert runs_of(other, ahead) == runs_of(born, lunar) == []
+    assert world.run(born, solar).entered_by == "date"
     assert world.run(other, after).entered_at.astimezone(clock.SHANGHAI).hour == 8
     world.check()
 

@@ -72,9 +72,11 @@ class OnSchedule(_Part, frozen=True, kw_only=True):
 
 
 class OnDate(_Part, frozen=True, kw_only=True):
-    """So many days before (below 0) or after a day of the member's own, at this time of Asia/Shanghai."""
+    """So many days before (below 0) or after a day of the member's own, at this time of Asia/Shanghai. A birthday falls
+    by the calendar that its member named; with `calendar` those come in who named that one."""
 
     date: Literal["birthday", "joined"]
+    calendar: Literal["solar", "lunar"] | None = None
     offset_days: Annotated[int, Meta(ge=-30, le=DAYS_MAX)] = 0
     time: ClockTime = "10:00"
 

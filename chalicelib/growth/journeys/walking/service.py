@@ -185,22 +185,24 @@ def enter_born(job: Job) -> None:
     while entry is not None and after is not None:
         birthday = date.fromisoformat(day) - timedelta(days=entry.offset_days)
         some, after = members.everybody(int(shard), clock.now(), after, _PAGE)
-        if not _enter(_born_on(some, birthday), journey_id, Cause(by="date", cause=f"date-{day}")):
+        if not _enter(_born_on(some, birthday, entry.calendar), journey_id, Cause(by="date", cause=f"date-{day}")):
             return
         if after is not None and clock.monotonic() >= end:
             _owe_rest(job, after)
             return
 
 
-def _born_on(member_ids: Sequence[str], day: date) -> list[str]:
-    """Those of these members whose birthday falls on the day."""
+def _born_on(member_ids: Sequence[str], day: date, calendar: str | None) -> list[str]:
+    """Those of these members whose birthday falls on the day, by this calendar where one is named."""
     midnight = ms(datetime.combine(day, time(), clock.SHANGHAI))
     profiles = read.batch_get([profile_key(one) for one in member_ids], consistent=False)
     born = [(item.profile.member_id, item.profile.birthday) for item in profiles if item is not None]
     return [
         member_id
         for member_id, one in born
-        if one is not None and around((one.month, one.day, one.calendar == "lunar"), midnight)[0] == midnight
+        if one is not None
+        and calendar in (None, one.calendar)
+        and around((one.month, one.day, one.calendar == "lunar"), midnight)[0] == midnight
     ]
 
 
