@@ -123,7 +123,11 @@ ENDS_FIRST = Reason("journey_ends_first", "{step}：应晚于 starts_at", "{step
 ENDED_ALREADY = Reason("journey_ended_already", "{step}：已经过去", "{step}: it is over")
 
 # what operators ask for
-TOO_MANY_JOURNEYS = Reason("too_many_journeys", "旅程总数最多 {limit} 个", "a mall has at most {limit} journeys")
+TOO_MANY_JOURNEYS = Reason(
+    "too_many_journeys",
+    "未结束的旅程最多 {limit} 个，请先结束或删除一些",
+    "a mall has at most {limit} journeys that have not ended: end some, or delete drafts",
+)
 NO_SUCH_BUILT_IN = Reason("no_such_built_in", "没有“{named}”这个内置旅程", "no journey is built in as {named}")
 NO_SUCH_SLOT = Reason("no_such_slot", "这个内置旅程没有“{slot}”", "the built-in journey has no slot {slot}")
 SLOT_DIFFERS = Reason(

@@ -14,8 +14,9 @@ from chalicelib.growth.journeys.rules import Journey
 from chalicelib.growth.journeys.steps.rules import Branch, TagStep, UntagStep
 from chalicelib.growth.segments.language.rules import HasTag, InSegment, leaves_of, parsed
 
-#: Journeys at most, drafts and those that have ended with them.
+#: Journeys at most that have not ended, drafts with them; and with those that have.
 JOURNEYS_MAX = 200
+ALL_MAX = 1000
 #: The longest that a goal counts, and some.
 _GOALS_COUNT = timedelta(days=91)
 
@@ -37,6 +38,11 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     def live(self) -> list[Journey]:
         """List the journeys into which members come."""
         return [known.journey for known in self.journeys.values() if known.journey.state == "live"]
+
+    def is_full(self) -> bool:
+        """Say whether there is no room for another journey."""
+        open_ones = sum(known.journey.state != "ended" for known in self.journeys.values())
+        return open_ones >= JOURNEYS_MAX or len(self.journeys) >= ALL_MAX
 
     def listening_to(self, event: str) -> list[str]:
         """Name the journeys one of whose runs may have to do with an event of this name."""

@@ -60,7 +60,7 @@ def create(asked: JourneyInput, language: str) -> Journey:
     plan_of(made.journey_id, 0, definition)
 
     def once() -> None:
-        if len(books.fresh().journeys) >= JOURNEYS_MAX:
+        if books.fresh().is_full():
             raise invalid(TOO_MANY_JOURNEYS.at("name", limit=JOURNEYS_MAX))
         tx = Transaction()
         writing.write(tx, None, made)
@@ -187,7 +187,8 @@ def _turn(
         before = _named(book, journey_id)
         if before.state not in states:
             raise MallError("not_running")
-        after = msgspec.structs.replace(before, state=to, stopped=stopped, changed_at=clock.now())
+        draft = None if to == "ended" else before.draft
+        after = msgspec.structs.replace(before, state=to, stopped=stopped, draft=draft, changed_at=clock.now())
         tx = Transaction()
         writing.write_book(tx, book, after)
         if also is not None:
