@@ -15,6 +15,9 @@ from chalicelib.growth.journeys.hearing import service as hearing
 from chalicelib.growth.journeys.hearing.rules import BEGUN_MAX
 from chalicelib.growth.journeys.runs.queries import runs_of
 from chalicelib.growth.journeys.runs.rules import HEARD_MAX, RECENT_MAX
+from chalicelib.growth.messaging.tasks import service as tasks
+from chalicelib.growth.messaging.tasks.tables import Tasks
+from chalicelib.platform.store import tools
 from tests.support.distribution import bare_member
 from tests.support.journey_mall import JourneyMall, opened
 from tests.support.segment_mall import batch
@@ -159,4 +162,34 @@ def test_who_wants_no_personal_offers_leaves_also_what_a_cron_line_brought_them_
     world.wait(seconds=5)
     assert world.run(member_id, by_cron).reason == world.run(member_id, meant_for).reason == "not_personalised"
     assert world.run(member_id, by_hand).state == "active"
+    world.check()
+
+
+def test_of_a_journey_that_has_ended_nothing_is_done_with_who_does_something(world: JourneyMall) -> None:
+    """Before whoever looks after the end has come to their runs; what they paid counts all the same."""
+    _, tag = world.tag()
+    marks = {"mark": {"tag": tag, "next": "ask"}, "ask": {"task": {"title": "电话"}}}
+    by_fact = world.journey(
+        {"buys": {"wait_for": {"event": "order_paid", "timeout": {"days": 9}, "then": "mark"}}, **marks},
+        goal={"event": "order_paid", "within_days": 9},
+    )  # fmt: skip
+    outcomes: dict[str, Any] = {"outcomes": ["yes"], "title": "电话"}
+    by_task = world.journey({"call": {"task": outcomes, "on": {"yes": "mark"}}, **marks})
+    member_id = world.member()
+    for journey_id in (by_fact, by_task):
+        world.enter(journey_id, member_id)
+    world.wait(seconds=1)
+    (opened_task,) = (item.task for item in tools.scan(Tasks) if item.task.member_id == member_id)
+    for journey_id in (by_fact, by_task):
+        world.set_state(journey_id, "ended")
+    world.wait(seconds=2)
+    world.mall.buy(member_id, ("cup", 1))
+    tasks.finish(opened_task.task_id, "yes", "", "anna")
+    world.wait(seconds=2)
+    runs = [world.run(member_id, one) for one in (by_fact, by_task)]
+    assert [run.reason for run in runs] == ["journey_ended"] * 2 and runs[0].converted_at is not None
+    assert tag not in world.phone(member_id).get("/v1/me").ok()["tags"]
+    assert [item.task.task_id for item in tools.scan(Tasks) if item.task.member_id == member_id] == [
+        opened_task.task_id
+    ]
     world.check()

@@ -32,7 +32,7 @@ from chalicelib.growth.journeys.observing.service import tell
 from chalicelib.growth.journeys.runs.queries import runs_of
 from chalicelib.growth.journeys.runs.rules import Run
 from chalicelib.growth.journeys.stepping.rules import Advanced, heard, stopped
-from chalicelib.growth.journeys.stepping.service import found, write
+from chalicelib.growth.journeys.stepping.service import found, over_by, write
 from chalicelib.growth.segments.standing.queries import is_behavioural
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.store.transaction import Transaction
@@ -160,7 +160,7 @@ def _told(known: Run, member: Profile, fact: Heard) -> Run:
 def _advanced(there: Standing, fact: Heard) -> Advanced | None:
     run, now = there.run, clock.now()
     if fact.event != PERSONALISED_OFF:
-        return heard(there.plan, run, now, Conditions(run.member_id), fact, there.paused)
+        return heard(there.plan, run, now, Conditions(run.member_id), fact, there.paused, over_by(there))
     behavioural = any(is_behavioural(one) for one in choosing(there.plan))
     if run.state == "ended" or not chooses_by_behaviour(there.plan, run.entered_by, behavioural):
         return None

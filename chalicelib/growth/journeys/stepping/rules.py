@@ -103,6 +103,12 @@ class Going:
             state="ended", reason=reason, cut=cut, ended_at=self.now, wake=None, awaits="", arriving=False, recent=[]
         )  # fmt: skip
 
+    def cut_off(self, reason: str) -> None:
+        """End the run wherever it is."""
+        if self.run.step:
+            self.leave()
+        self.end(reason, cut=True)
+
     def stand(self, step: str, wake: datetime, awaits: str = "") -> None:
         """Stand at a step until `wake`, or until what is awaited has come."""
         self.set(step=step, at=self.now, wake=wake, awaits=awaits, arriving=False)
@@ -322,9 +328,12 @@ def settled(
     return going.advanced()
 
 
-def heard(plan: Plan, run: Run, now: datetime, holds: Holds, fact: Heard, paused: bool = False) -> Advanced | None:
+def heard(
+    plan: Plan, run: Run, now: datetime, holds: Holds, fact: Heard, paused: bool = False, over: str = ""
+) -> Advanced | None:  # fmt: skip
     """Go on with a run whose member did that: it may end, what it waits for may have come, its goal may be reached.
-    None where it does not matter to the run, or where it was told of it before."""
+    None where it does not matter to the run, or where it was told of it before. `over`: why it ends in any case, since
+    its journey has."""
     if fact.cause in run.heard or fact.at < (run.hears_from or run.entered_at):
         return None
     going = Going(plan, run, now, holds, paused)
@@ -332,7 +341,11 @@ def heard(plan: Plan, run: Run, now: datetime, holds: Holds, fact: Heard, paused
     if reckoned is not None:
         going.set(**reckoned.changes)
         going.counts.update(reckoned.counts)
-    moved = run.state != "ended" and not run.control and _moved(going, fact)
+    if over and run.state != "ended":
+        going.cut_off(over)
+        moved = True
+    else:
+        moved = run.state != "ended" and not run.control and _moved(going, fact)
     if reckoned is None and not moved:
         return None
     going.set(heard=latest_causes([*run.heard, fact.cause], HEARD_MAX))
@@ -375,7 +388,5 @@ def _what(awaited: Awaited) -> str:
 def stopped(plan: Plan, run: Run, now: datetime, reason: str) -> Advanced:
     """End a run for a reason outside it: an operator, the journey's end, the member's own."""
     going = Going(plan, run, now, lambda _: False)
-    if run.step:
-        going.leave()
-    going.end(reason, cut=True)
+    going.cut_off(reason)
     return going.advanced()

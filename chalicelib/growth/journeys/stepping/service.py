@@ -33,10 +33,15 @@ def found(which: Which) -> Standing | None:
     return there
 
 
+def over_by(there: Standing) -> str:
+    """Say why a run ends wherever it is met: its journey has; "" where it has not."""
+    return JOURNEY_ENDED if there.journey == "ended" else ""
+
+
 def gone_on(there: Standing, now: datetime) -> Advanced:
     """Say how a run goes on whose time has come. One whose journey has ended ends."""
-    if there.journey == "ended":
-        return stopped(there.plan, there.run, now, JOURNEY_ENDED)
+    if over := over_by(there):
+        return stopped(there.plan, there.run, now, over)
     return woken(there.plan, there.run, now, Conditions(there.run.member_id), there.paused)
 
 
@@ -96,7 +101,8 @@ def settle(job: Job) -> None:
         conditions = Conditions(there.run.member_id)
         advanced = settled(there.plan, there.run, clock.now(), conditions, awaited, outcome, there.paused)
         if advanced is not None:
-            write(there, advanced, job)
+            over = over_by(there)
+            write(there, stopped(there.plan, there.run, clock.now(), over) if over else advanced, job)
 
     retry(once, TRIES_CROWDED)
 
