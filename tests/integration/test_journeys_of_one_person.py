@@ -61,6 +61,21 @@ def test_their_runs_are_one_persons_and_one_of_two_ends(world: JourneyMall) -> N
     world.check()
 
 
+def test_what_one_person_pays_counts_once_where_both_were_in_a_journey(world: JourneyMall) -> None:
+    journey_id = world.journey({"rest": {"wait": {"days": 3}}}, goal={"event": "order_paid", "within_days": 3})
+    former, member_id = bare_member(), world.member()
+    world.enter(journey_id, former, member_id)
+    world.wait(seconds=1)
+    redirect(former, member_id)
+    move_all(former, member_id)
+    world.wait(seconds=1)
+    order = world.mall.buy(member_id, ("cup", 1))
+    world.wait(seconds=2)
+    counted = world.counted(journey_id)
+    assert (counted["conv|treated"], counted["gmv|treated"]) == (1, order.payable_fen)
+    world.check()
+
+
 def test_what_is_owed_under_the_former_id_finds_the_run(world: JourneyMall) -> None:
     coupon = template(how=["journey"], total=10, limit_per_member=5).template_id
     journey_id = world.journey(

@@ -67,10 +67,12 @@ def _move_run(former: str, member_id: str, journey_id: str, run_id: str) -> None
         found, known = read.batch_get([(JourneyRuns, theirs), (JourneyRuns, ours)])
         before, guard = guard_of(found), guard_of(known)
         if guard.run_id:
-            ended = stopped(book_queries.plan(journey_id, run.version), run, clock.now(), MERGED)
-            moved = msgspec.structs.replace(ended.run, member_id=member_id)
+            now = clock.now()
+            ended = stopped(book_queries.plan(journey_id, run.version), run, now, MERGED)
+            counted = now if run.goal_until is not None else None  # what follows counts for the other run alone
+            moved = msgspec.structs.replace(ended.run, member_id=member_id, goal_until=counted)
             tally(tx, JourneyCounts, count_key(journey_id, run.version, member_id), ended.counts)
-            before = Guard(entries=before.entries, left_at=clock.now())
+            before = Guard(entries=before.entries, left_at=now)
         _join(tx, theirs, ours, before, guard, found_run=run.run_id)
     tx.create(run_item(moved), Conflict)
     if moved.state == "active":
