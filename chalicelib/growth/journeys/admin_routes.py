@@ -38,7 +38,7 @@ from chalicelib.platform.web.types import Page
 READ, WRITE, PERSONS = "journeys.read", "journeys.write", "members.read"
 ONE = "/v1/admin/journeys/{journey_id}"
 #: How many members an operator may let come in within a minute, by requests.
-ENTRIES_PER_MINUTE = 30
+ENTRIES_PER_MINUTE = 120
 
 
 @endpoint("GET /v1/admin/journeys", OPERATOR, permission=READ)
