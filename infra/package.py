@@ -6,7 +6,8 @@ leaves build/package/deployment.zip and build/package/sam.json. With `--tables d
 deployed now, its tables stay as they are: for going back to an older version of the code (docs/operations.md).
 
 Of the 23 MB that Chalice packs, 15 are botocore's descriptions of services that the mall does not use; and nothing is
-compiled, although Lambda cannot write .pyc files: every cold start would compile everything anew.
+compiled, although Lambda cannot write .pyc files: every cold start would compile everything anew. Of others' modules
+the compiled file is all that is needed; the mall's own sources go along, so that its tracebacks show their lines.
 """
 
 from __future__ import annotations
@@ -167,6 +168,7 @@ def finish(raw: Path, deployed: Path) -> tuple[int, int]:
         environment = dict(os.environ) | {"PYTHONHASHSEED": "0"}
         compiled = [sys.executable, *_COMPILE, "-s", str(folder), "-p", "/var/task", str(folder)]
         subprocess.run(compiled, env=environment, check=True)
+        _leave_sources_out(folder)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         with zipfile.ZipFile(deployed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for path in files:
@@ -175,6 +177,16 @@ def finish(raw: Path, deployed: Path) -> tuple[int, int]:
                 entry.external_attr = 0o100644 << 16
                 archive.writestr(entry, path.read_bytes())
         return deployed.stat().st_size, sum(path.stat().st_size for path in files)
+
+
+def _leave_sources_out(folder: Path) -> None:
+    """Put what was compiled of others' modules in the place of their sources, where Python finds it as well."""
+    own = (folder / "app.py", folder / "chalicelib")
+    for source in folder.rglob("*.py"):
+        if source not in own and own[1] not in source.parents:
+            (compiled,) = (source.parent / "__pycache__").glob(f"{source.stem}.*.pyc")
+            compiled.rename(source.with_suffix(".pyc"))
+            source.unlink()
 
 
 def kept(name: str) -> bool:
