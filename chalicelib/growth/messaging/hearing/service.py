@@ -13,7 +13,6 @@ from chalicelib.customers.members.finding.rules import phone_end
 from chalicelib.customers.members.identities.service import owner_of
 from chalicelib.customers.members.tables import mini_identity, oa_identity, phone_identity
 from chalicelib.gateways.sms.reports import Receipt, Reply
-from chalicelib.gateways.wechat.messages import choices, opens_window, sent
 from chalicelib.growth.messaging.allowances import service as allowances
 from chalicelib.growth.messaging.allowances.rules import Said
 from chalicelib.growth.messaging.contacts import service as contacts
@@ -37,6 +36,8 @@ _PAGE = 100
 def heard(account: Account, openid: str, fields: Mapping[str, Any], at: datetime) -> bool:
     """Do what follows from what WeChat tells of one of its users: they chose, wrote, or came. Whether it is any of what
     is heard here. Raises `conflict`, `unavailable`: then WeChat tells it again."""
+    from chalicelib.gateways.wechat.messages import sent  # cryptography: only who is told something pays for it
+
     event = str(fields.get("Event") or "")
     match account, event:
         case "mini", "subscribe_msg_popup_event" | "subscribe_msg_change_event":
@@ -60,6 +61,8 @@ def _chosen(openid: str, event: str, fields: Mapping[str, Any]) -> None:
     member_id = _owner("mini", openid)
     if member_id is None:
         return
+    from chalicelib.gateways.wechat.messages import choices
+
     said = choices(fields)
     mark, is_change = mark_of(fields), event == "subscribe_msg_change_event"
     accepted = [Said(one.template_id, "accept", f"{mark}|{one.index}") for one in said if one.accepts]
@@ -72,6 +75,8 @@ def _chosen(openid: str, event: str, fields: Mapping[str, Any]) -> None:
 
 def _opened(account: Account, openid: str, event: str, fields: Mapping[str, Any], at: datetime) -> bool:
     """Note that the account may answer who has written, or come to it just now."""
+    from chalicelib.gateways.wechat.messages import opens_window
+
     writes = opens_window(fields)
     if not writes and not opens_shortly(account, event):
         return False
