@@ -10,7 +10,7 @@ from typing import Any, Literal
 Account = Literal["oa", "mini"]
 
 #: What people reply to an SMS who want no more of them: what its text says ("拒收请回复R"), and what others' say.
-_NO_MORE = frozenset({"R", "RR", "TD", "T", "N", "退订", "退订R", "拒收", "拒收R"})
+_NO_MORE = frozenset({"R", "TD", "T", "N", "退订", "退订R", "拒收", "拒收R"})
 #: By which events the official account may answer for a minute, and the mini-program where somebody opens its chat.
 _OPENING: Mapping[Account, frozenset[str]] = {
     "oa": frozenset({"subscribe", "SCAN", "CLICK"}),
