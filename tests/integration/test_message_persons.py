@@ -17,6 +17,8 @@ from chalicelib.customers.members.settings import MEMBERS
 from chalicelib.growth.messaging import personal_data, queries
 from chalicelib.growth.messaging.contacts import queries as contacts
 from chalicelib.growth.messaging.contacts import service as contact
+from chalicelib.growth.messaging.inputs import MessagesQuery
+from chalicelib.growth.messaging.listing import service as listing
 from chalicelib.growth.messaging.listing.queries import ids_of
 from chalicelib.growth.messaging.preferences.inputs import ChoicesInput, PreferencesInput
 from chalicelib.growth.messaging.preferences.service import prefer
@@ -132,6 +134,8 @@ def test_two_who_are_one_keep_every_opt_out_and_every_send(outbox: Platforms) ->
     assert found(one).member_id == who
     assert list(read.query_all(Contacts, former, consistent=True)) == []
     assert ids_of(former, 10, None)[0] == []
+    shown, _ = listing.page(MessagesQuery(member_id=former))
+    assert {one.message_id for one in shown} >= {one, two}
 
 
 def test_what_was_queued_for_the_former_goes_to_who_they_are(outbox: Platforms) -> None:
@@ -162,7 +166,18 @@ def test_what_members_said_is_kept_with_when_and_how_and_is_in_the_export(
     assert [round((one.at - start).total_seconds()) for one in kept["said"]] == [0, 0, 30, 60]
     privacy.erase(who)
     OWNERS["message_preferences"].erase(who)
-    assert contacts.stored(who).value.said == kept["said"]
+    assert contacts.stored(who).value.said == [kept["said"][1], kept["said"][3]]
+
+
+def test_what_was_agreed_to_ends_with_the_account_and_what_was_not_wanted_does_not(outbox: Platforms) -> None:
+    who, back = member(), member()
+    prefer(who, PreferencesInput(marketing=False, media=ChoicesInput(sms=True, call=False)))
+    privacy.erase(who)
+    OWNERS["message_preferences"].erase(who)
+    OWNERS["message_preferences"].hand_on(who, back)
+    stored = contacts.stored(back).value
+    assert (stored.preferences.marketing, stored.preferences.media) == (False, Choices(call=False))
+    assert [(one.what, one.says) for one in stored.said] == [("marketing", False), ("call", False)]
 
 
 def test_nothing_is_said_any_more_by_who_has_just_become_another(outbox: Platforms) -> None:

@@ -21,7 +21,7 @@ from chalicelib.growth.messaging import queries
 from chalicelib.growth.messaging.absorbing.service import absorb_contact, absorb_messages
 from chalicelib.growth.messaging.contacts.queries import stored
 from chalicelib.growth.messaging.listing.queries import ids_of, of
-from chalicelib.growth.messaging.preferences.rules import said_nothing
+from chalicelib.growth.messaging.preferences.rules import refusals, said_nothing
 from chalicelib.growth.messaging.rules import Contact
 from chalicelib.growth.messaging.states import service as states
 from chalicelib.growth.messaging.tables import ALLOWANCE, ME, Contacts, Messages, allowance_of, ref_of
@@ -86,7 +86,8 @@ def _forget_contact(member_id: str) -> None:
     found = stored(member_id)
     if not found.version:
         return
-    kept = Contact(preferences=found.value.preferences, said=found.value.said, log=found.value.log)
+    refused = refusals(found.value)
+    kept = Contact(preferences=refused.preferences, said=refused.said, log=found.value.log)
     if not kept.log and said_nothing(kept.preferences):
         remove(Contacts, (member_id, ME))
         return

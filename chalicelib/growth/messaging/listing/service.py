@@ -6,7 +6,7 @@ import msgspec
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
-from chalicelib.customers.members.queries import is_theirs
+from chalicelib.customers.members.queries import is_theirs, resolved
 from chalicelib.growth.messaging import queries
 from chalicelib.growth.messaging.inputs import MessagesQuery
 from chalicelib.growth.messaging.listing.queries import listed
@@ -39,12 +39,14 @@ def opened(member_id: str, message_id: str) -> None:
 
 
 def page(query: MessagesQuery) -> tuple[list[MessageCard], str | None]:
-    """Show operators a page of messages, and where the next one starts. Raises `cursor_invalid`."""
+    """Show operators a page of messages, and where the next one starts; of a member who became another theirs. Raises
+    `cursor_invalid`."""
     wanted = Wanted(
         state=query.state or None, medium=query.medium or None,
         source=f"journey:{query.journey}" if query.journey else query.source or None,
     )  # fmt: skip
     member_id = query.member_id or None
     listing = f"messages:all:{member_id}:{wanted.state}:{wanted.medium}:{wanted.source}"
-    found, place = listed(wanted.takes, query.limit, cursors.read(listing, query.cursor), member_id)
+    person = resolved(member_id) if member_id else None
+    found, place = listed(wanted.takes, query.limit, cursors.read(listing, query.cursor), person)
     return [message_card(one) for one in found], cursors.write(listing, place)

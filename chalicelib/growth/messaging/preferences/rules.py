@@ -129,6 +129,19 @@ def no_more(contact: Contact, medium: Medium | None, at: datetime, source: Sourc
     )
 
 
+def refusals(contact: Contact) -> Contact:
+    """Keep of what a member wants, who leaves, what they did not want: what they had agreed to ends with their account,
+    and who returns is asked anew."""
+    before = contact.preferences.media
+    media = Choices(**{medium: False if getattr(before, medium) is False else None for medium in MEDIA})
+    latest = {one.what: one for one in contact.said}
+    return msgspec.structs.replace(
+        contact,
+        preferences=msgspec.structs.replace(contact.preferences, media=media),
+        said=[one for one in contact.said if one.says is False and latest[one.what] is one],
+    )
+
+
 def said_nothing(preferences: Preferences) -> bool:
     """Tell whether the member has said nothing of what they want or do not."""
     return preferences == Preferences()
