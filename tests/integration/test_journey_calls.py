@@ -7,10 +7,12 @@ import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.growth.journeys.book import queries as books
 from chalicelib.growth.journeys.enrolling import rules as enrolling
 from chalicelib.growth.segments.audiences import queries as listing
 from chalicelib.growth.segments.audiences import service as audiences
@@ -43,6 +45,18 @@ def test_a_draft_is_published_as_a_version_and_the_next_as_another(world: Office
     assert [one["version"] for one in shown["versions"]] == [2, 1]
     card = next(one for one in world.operator.get(ALL).ok()["items"] if one["journey_id"] == journey_id)
     assert (card["version"], card["has_draft"]) == (2, False)
+
+
+def test_a_journey_of_many_versions_is_shown_by_few_reads(world: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    journey_id = world.journey(WAITS)
+    for days in range(1, 12):
+        if days != 3:
+            world.next_version(journey_id, {"rest": {"wait": {"days": days}}})
+    read_one = Mock(wraps=books.version)
+    monkeypatch.setattr(books, "version", read_one)
+    shown = world.operator.get(f"{ALL}/{journey_id}").ok()
+    assert [one["version"] for one in shown["versions"]] == list(range(11, 0, -1)) and read_one.call_count == 0
+    assert shown["definition"]["steps"] == {"rest": {"wait": {"days": 11}}}
 
 
 def test_what_is_wrong_with_a_draft_is_told_before_and_as_it_is_published(world: Office) -> None:

@@ -13,7 +13,7 @@ from chalicelib.growth.journeys.book.rules import Book, Known
 from chalicelib.growth.journeys.language.rules import Plan, plan_of
 from chalicelib.growth.journeys.listening.queries import CACHE, heads, keep_heads
 from chalicelib.growth.journeys.listening.rules import Listens
-from chalicelib.growth.journeys.listening.tables import ALL, BOOK, DEFINITION, Journeys, version_part
+from chalicelib.growth.journeys.listening.tables import ALL, BOOK, DEFINITION, VERSION, Journeys, version_part
 from chalicelib.growth.journeys.refusals import NO_SUCH_JOURNEY
 from chalicelib.growth.journeys.rules import Journey, Version
 from chalicelib.platform.store import cache, read
@@ -77,6 +77,13 @@ def version(journey_id: str, number: int) -> Version | None:
     """Read a version; None where there is none of this number."""
     item = None if "#" in journey_id else read.get(Journeys, ALL, version_part(journey_id, number))
     return None if item is None else msgspec.json.decode(item.document, type=Version)
+
+
+def versions(journey_id: str) -> list[Version]:
+    """Read all versions of a journey, the latest first: one Query, however many they are."""
+    where = Journeys.part.startswith(f"{VERSION}{journey_id}#")
+    items = list(read.query_all(Journeys, ALL, where=where, consistent=True))
+    return [msgspec.json.decode(item.document, type=Version) for item in reversed(items)]
 
 
 def plan(journey_id: str, number: int) -> Plan:

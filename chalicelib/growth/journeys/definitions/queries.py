@@ -41,7 +41,7 @@ def journeys() -> list[JourneyCard]:
 def journey(journey_id: str, language: str) -> JourneyView:
     """Show a journey, with what is wrong with its draft in `language`. Raises `not_found`."""
     found = books.find(journey_id).journey
-    versions = list(_versions(found))
+    versions = books.versions(journey_id)
     definition = versions[0].definition if versions else None
     shown = found.draft or definition
     return JourneyView(
@@ -51,13 +51,6 @@ def journey(journey_id: str, language: str) -> JourneyView:
         problems=[field_problem(one, language, labels_of(__name__)) for one in _problems(found, books.fresh())],
         members_needed=None if shown is None else needed(shown), moving=list(_moves(journey_id)),
     )  # fmt: skip
-
-
-def _versions(found: Journey) -> Iterator[Version]:
-    for number in range(found.version, 0, -1):
-        version = books.version(found.journey_id, number)
-        if version is not None:
-            yield version
 
 
 def _problems(found: Journey, book: Book) -> list[FieldError]:
