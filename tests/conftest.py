@@ -28,11 +28,11 @@ from tests.support import permissions
 _LONGEST = (
     "test_group_machine", "test_group_sweep", "test_merge_sweep", "test_openapi", "test_refund_sweep",
     "test_commission_sweep", "test_absorbing_sweep", "test_growth_merge_sweep", "test_crash_sweep", "test_package",
-    "test_withdrawal_sweep", "test_template", "test_random_malls", "test_random_merges",
-    "test_bulk_issue", "test_withdrawals_faults", "test_mixed_load", "test_shard_sweep", "test_sound_malls",
-    "test_group_draw", "test_pricing", "test_bindings_machine", "test_sent_messages", "test_ladder", "test_drill", "test_group_late", "test_bench",
-    "test_distribution", "test_group_races", "test_unknown_words", "test_audit", "test_group_leaving", "test_refunds",
-    "test_orders", "test_last_pieces", "test_coupon_races", "test_first_purchase",
+    "test_withdrawal_sweep", "test_template", "test_random_malls", "test_random_merges", "test_bulk_issue",
+    "test_withdrawals_faults", "test_mixed_load", "test_shard_sweep", "test_sound_malls", "test_group_draw",
+    "test_pricing", "test_bindings_machine", "test_sent_messages", "test_ladder", "test_drill", "test_group_late",
+    "test_bench", "test_distribution", "test_group_races", "test_unknown_words", "test_audit", "test_group_leaving",
+    "test_refunds", "test_orders", "test_last_pieces", "test_coupon_races", "test_first_purchase",
 )  # fmt: skip
 
 # A machine that is busy with something else is no reason to fail.

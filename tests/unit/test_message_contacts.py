@@ -35,7 +35,7 @@ from chalicelib.growth.messaging.rules import (
     Purpose,
     QuietHours,
     Reserved,
-    Statement,
+    Stated,
     Window,
     may_become,
 )
@@ -178,7 +178,7 @@ def test_ends_are_ends() -> None:
 
 SAID = st.lists(
     st.builds(
-        Statement,
+        Stated,
         what=st.sampled_from(["marketing", "oa", "sms"]),
         says=CHOICE,
         at=st.integers(0, 90).map(lambda seconds: NOW + timedelta(seconds=seconds)),

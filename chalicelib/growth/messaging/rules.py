@@ -195,7 +195,7 @@ Subject = Literal["marketing", "personalised", "subscribe", "oa", "wecom", "sms"
 Source = Literal["member", "reply", "unsubscribe", "follow"]
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True):
+class Stated(msgspec.Struct, frozen=True, kw_only=True):
     """What a member said about being written to, when, and how it is known; None: neither yes nor no any more."""
 
     what: Subject
@@ -227,7 +227,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `heard` the events of platforms that are done."""
 
     preferences: Preferences = Preferences()
-    said: list[Statement] = []
+    said: list[Stated] = []
     log: list[Logged] = []
     oa: Window | None = None
     mini: Window | None = None

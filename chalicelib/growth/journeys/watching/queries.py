@@ -46,6 +46,8 @@ def load(named: str) -> Run:
     """Find a run by what operators call it, "<member>-<run>": also of a member who was merged into another since.
     Raises `not_found`."""
     member_id, _, run_id = named.partition("-")
+    if not member_id or not run_id:
+        raise MallError("not_found", errors=(NO_SUCH_RUN.at("run_id"),))
     for each in dict.fromkeys((member_id, resolved(member_id))):
         found = next((run for run in runs_of(each) if run.run_id == run_id), None)
         if found is not None:

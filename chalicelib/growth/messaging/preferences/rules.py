@@ -18,7 +18,7 @@ from chalicelib.growth.messaging.rules import (
     Purpose,
     QuietHours,
     Source,
-    Statement,
+    Stated,
     Subject,
 )
 
@@ -64,7 +64,7 @@ def stated(
     """Remember when and how the member said this, where it is something else than `before`, or is a no of their own of
     which the mall knew in another way only."""
     new = [
-        Statement(what=what, says=answer, at=at, source=source)
+        Stated(what=what, says=answer, at=at, source=source)
         for what, answer in says.items()
         if answer is not before[what] or (answer is False and source == "member" and _known_otherwise(contact, what))
     ]
@@ -76,13 +76,13 @@ def _known_otherwise(contact: Contact, what: Subject) -> bool:
     return latest is not None and latest.source != "member"
 
 
-def _latest(said: Sequence[Statement], what: Subject, but: Sequence[Source] = ()) -> Statement | None:
+def _latest(said: Sequence[Stated], what: Subject, but: Sequence[Source] = ()) -> Stated | None:
     return next((one for one in reversed(said) if one.what == what and one.source not in but), None)
 
 
-def remembered(said: Sequence[Statement]) -> list[Statement]:
+def remembered(said: Sequence[Stated]) -> list[Stated]:
     """Put statements in their order, each once, and forget the oldest of too many, but the latest about each thing."""
-    ordered: list[Statement] = []
+    ordered: list[Stated] = []
     for one in sorted(said, key=lambda each: each.at):
         if one not in ordered:
             ordered.append(one)

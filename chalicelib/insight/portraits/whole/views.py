@@ -23,7 +23,7 @@ from chalicelib.growth.distribution.views import AdminCommission, AdminDistribut
 from chalicelib.growth.journeys.views import RunView
 from chalicelib.growth.messaging.contacts.queries import Reach
 from chalicelib.growth.messaging.preferences.views import MediaView, media_view
-from chalicelib.growth.messaging.rules import Medium, Message, Purpose, QuietHours, Statement
+from chalicelib.growth.messaging.rules import Medium, Message, Purpose, QuietHours, Stated
 from chalicelib.growth.messaging.rules import State as MessageState
 from chalicelib.growth.messaging.tasks.rules import Assignee, Task
 from chalicelib.growth.messaging.views import AllowanceView
@@ -157,7 +157,7 @@ class WishesView(msgspec.Struct, frozen=True, kw_only=True):
     marketing: bool
     media: MediaView
     quiet: QuietHours | None
-    said: list[Statement]
+    said: list[Stated]
     allowances: list[AllowanceView]
 
 
