@@ -206,6 +206,19 @@ def test_what_sells_does_not_go_where_that_is_forbidden(medium: Any) -> None:
     assert [(one.field, one.params["step"].code) for one in refused.value.errors] == [("steps.a", "a")]
 
 
+@pytest.mark.parametrize(
+    ("entry", "may"),
+    [({"event": "order_paid"}, True), ({"event": "lobby_lacks_one"}, True), ({"event": "joined"}, False),
+     ({"event": "coupon_got"}, False), ({"event": "add_to_cart"}, False), ({"segment": "sg1"}, False),
+     ({"api": True}, False)],
+    ids=str,
+)  # fmt: skip
+def test_what_no_cap_counts_follows_from_an_order_or_a_lobby(entry: dict[str, Any], may: bool) -> None:
+    there = mall(messages={"mt1": message_template("mt1", "transactional")}, segments=frozenset({"sg1"}))
+    said = {"a": {"message": {"purpose": "transactional", "template": "mt1"}}}
+    assert reasons(said, there, entry=entry) == (set() if may else {("steps.a", "journey_not_transactional")})
+
+
 def test_a_message_that_no_medium_carries_now_is_refused() -> None:
     there = mall(messages={"mt1": message_template("mt1", media=["sms", "call"])}, off=frozenset({"sms"}))
     assert reasons({"a": {"message": SAID}}, there) == set()

@@ -54,6 +54,11 @@ PURPOSE_DIFFERS = Reason(
     "{step}：消息模板的用途是 {purpose}，与步骤不同",
     "{step}: the purpose of its message template is another: {purpose}",
 )
+NOT_TRANSACTIONAL = Reason(
+    "journey_not_transactional",
+    "{step}：只有由订单或拼团进入的旅程才能发交易通知；请把用途改为 service 或 marketing",
+    "{step}: only a journey that an order or a lobby leads into sends what is transactional; say service or marketing",
+)
 NOT_OF_TEMPLATE = Reason(
     "medium_not_of_template",
     "{step}：消息模板没有 {medium} 这个触达方式",

@@ -53,6 +53,11 @@ def is_own(event: str) -> bool:
     return event in FACTS
 
 
+def is_of_an_order(plan: Plan) -> bool:
+    """Say whether members come in by an order of theirs, or a lobby: what follows from that no cap counts."""
+    return isinstance(plan.entry, OnEvent) and FACTS.get(plan.entry.event) in (_ORDER, _LOBBY)
+
+
 def entry_props(plan: Plan) -> Mapping[str, Prop]:
     """Give what the event says by which members come in; nothing where none leads in."""
     return (props_of(plan.entry.event) or {}) if isinstance(plan.entry, OnEvent) else {}

@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.core.errors import FieldError, MallError
 from chalicelib.growth.journeys import refusals as why
 from chalicelib.growth.journeys.built_in.rules import open_slots
-from chalicelib.growth.journeys.facts.rules import entry_props, faults_of_events
+from chalicelib.growth.journeys.facts.rules import entry_props, faults_of_events, is_of_an_order
 from chalicelib.growth.journeys.language.rules import Again, OnSchedule, OnSegment, Plan
 from chalicelib.growth.journeys.paths.rules import reached, ring_of, rounds_without_wait
 from chalicelib.growth.journeys.schedules.rules import cron_of
@@ -134,6 +134,8 @@ def _of_step(plan: Plan, place: Place, step: Step, there: Surroundings) -> Itera
             yield from _of_grant(plan, place, step.grant.template, there)
         case MessageStep():
             yield from faults_of_message(place, step.message, there, entry_props(plan))
+            if step.message.purpose == "transactional" and not is_of_an_order(plan):
+                yield place.fault(why.NOT_TRANSACTIONAL)
         case TaskStep():
             outcomes = step.task.outcomes or [_DONE]
             yield from (place.fault(why.NO_SUCH_OUTCOME, named=one) for one in step.on if one not in outcomes)
