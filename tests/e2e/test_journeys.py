@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from local.client import Control, Operator, Sandbox, Shopper, coupon_template, over_http
+from local.client import Client, Control, Operator, Sandbox, Shopper, coupon_template, over_http
 from local.clock import LocalClock
 from local.mall import Mall
 from tests.support.groups import agree
@@ -111,6 +112,32 @@ def test_of_fifty_who_come_in_at_once_one_does(office: Office, shopper: Shopper)
     (run,) = office.runs(shopper.member_id, journey_id)
     assert (run["state"], run["step"]) == ("active", "rest")
     assert [one["template_id"] for one in shopper.items("/v1/me/coupons?state=unused")] == [gift]
+    assert office.nobody_is_lost(journey_id)["entered"] == 1
+
+
+def test_of_fifty_events_at_once_one_begins_a_run(office: Office, shopper: Shopper) -> None:
+    gift = office.gift()
+    steps = {"gift": {"grant": {"template": gift}, "next": "rest"}, "rest": {"wait": {"days": 2}}}
+    journey_id = office.live(steps, entry={"event": "search"}, re_entry={"after_days": 1})
+    now = office.control.status()["now"]
+
+    def searches(number: int) -> int:
+        event = {
+            "event_id": secrets.token_hex(8),
+            "name": "search",
+            "at": now,
+            "props": {"results": number, "q_hash": "a"},
+        }
+        text = str(uuid.uuid4())
+        batch = {"batch_id": f"{text[:14]}7{text[15:]}", "sent_at": now, "events": [event]}
+        sent = Client(over_http(office.api_url), shopper.token).post("/v1/me/events", batch)
+        return int(sent.ok(202)["accepted"])
+
+    with ThreadPoolExecutor(ENTRIES) as pool:
+        assert sum(pool.map(searches, range(ENTRIES))) == ENTRIES
+    office.passes()
+    assert [(one["state"], one["step"]) for one in office.runs(shopper.member_id, journey_id)] == [("active", "rest")]
+    assert coupons(shopper) == Counter({gift: 1})
     assert office.nobody_is_lost(journey_id)["entered"] == 1
 
 
