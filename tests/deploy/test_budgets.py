@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 #: Round trips of a process that was just started, and of a busy one that meets the product for the first time.
 TRIPS = {
-    "login (new member)": (6, 4),
+    "login (new member)": (7, 4),
     "login (known member)": (5, 3),
     "me": (3, 1),
     "categories": (1, 1),
@@ -43,7 +43,7 @@ TRIPS = {
     "refund request": (6, 4),
     "job: refund push": (4, 4),
     "job: watch (paid)": (2, 2),
-    "job: watch (deadline)": (3, 3),
+    "job: watch (deadline)": (4, 4),
 }
 
 

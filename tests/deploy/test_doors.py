@@ -25,7 +25,7 @@ Json = dict[str, Any]
 #: What API Gateway calls every method that is not named.
 ANY = "x-amazon-apigateway-any-method"
 #: API Gateway's quota is 300; wings are to come.
-RESOURCES_MAX = 80
+RESOURCES_MAX = 100
 
 
 def paths(resources: Json) -> Json:

@@ -1,7 +1,7 @@
 """Group-buy under random play: shoppers, payments, delays, repetitions, clock jumps and bad days of WeChat.
 
 A run is 50 deeds. After each the lobbies that it touched must add up; at its end, when every job has run, every fen,
-seat and piece must be where it should be. The same 200 or so are played every time; MACHINE_RUNS=2000 plays so many
+seat and piece must be where it should be. The same 100 or so are played every time; MACHINE_RUNS=2000 plays so many
 others, and MACHINE_SEED those of a seed again that a failure has named.
 """
 
@@ -26,7 +26,7 @@ from tests.support.group_checks import check_end
 from tests.support.group_play import Deed, Play
 from tests.support.group_stage import Setting, Stage, stages
 
-RUNS, STEPS = 200, 50
+RUNS, STEPS = 100, 50
 #: So many runs come of one seed: after ten Hypothesis would only vary those before.
 SEED_RUNS = 9
 PLAYED = settings(
