@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -142,13 +141,13 @@ def test_after_a_recall_is_answered_nothing_goes_out(mall: Mall, post: Post) -> 
     poll(lambda: post.took() and post.send(send_id)["messages"].get("queued", 0) > len(members) // 2)
     poll(lambda: len(post.outbox(send_id)) > 3)
     post.operator.post(f"/v1/admin/sends/{send_id}/recall").ok()
-    time.sleep(0.5)  # what was handed over just before is on its way
     took = len(post.outbox(send_id))
     post.settles()
     out = post.outbox(send_id)
-    assert len(out) == took == len({item["message_id"] for item in out})
+    # A local mall hands over one at a time: the one that was reserved before the answer may still be on its way then.
+    assert took <= len(out) <= took + 1 and len(out) == len({item["message_id"] for item in out})
     told = post.send(send_id)
-    assert told["dropped"]["recalled"] + took == told["written_to"]
+    assert told["dropped"]["recalled"] + len(out) == told["written_to"]
 
 
 def sent_to(post: Post, words: str, who: Shopper, *media: str) -> Any:
