@@ -7,8 +7,9 @@ from typing import Any
 
 from chalicelib.growth.journeys.tables import JourneyCounts
 from chalicelib.growth.messaging.tables import MessageCounts, Messages
-from chalicelib.platform.store.base import Table, call
+from chalicelib.platform.store.base import Table
 from chalicelib.platform.store.tools import scan_raw
+from local.scans import how_many
 
 #: Before the name of each counter of an item.
 _COUNTER = "#"
@@ -46,10 +47,4 @@ def _listed() -> int:
     """How many messages there are."""
     index = Messages.by_queueing.Meta.index_name
     arguments: dict[str, Any] = {"TableName": Messages.Meta.table_name, "IndexName": index, "Select": "COUNT"}
-    count = 0
-    while True:
-        answer = call("Scan", arguments)
-        count += int(answer["Count"])
-        if "LastEvaluatedKey" not in answer:
-            return count
-        arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    return how_many(arguments)

@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.core import clock
 from chalicelib.growth.segments.tables import MemberTraits
-from chalicelib.platform.store.base import call
+from local.scans import how_many
 
 
 def count_due() -> int:
@@ -18,10 +18,4 @@ def count_due() -> int:
         "ExpressionAttributeValues": {":now": {"S": clock.stamp(clock.now())}},
         "Select": "COUNT",
     }
-    count = 0
-    while True:
-        answer = call("Scan", arguments)
-        count += int(answer["Count"])
-        if "LastEvaluatedKey" not in answer:
-            return count
-        arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    return how_many(arguments)

@@ -23,7 +23,7 @@ HOUSE: dict[str, tuple[str, ...]] = {
     "platform": ("wings", "store", "web", "jobs"),
     "ledger": (),
     "facts": (),
-    "gateways": ("outbound", "patience", "objects", "wechat", "sms", "wecom"),
+    "gateways": ("outbound", "patience", "connections", "objects", "wechat", "sms", "wecom"),
     "mall": ("settings", "operators", "files"),
     "customers": ("members", "events", "identity", "channels"),
     "commerce": ("catalogue", "coupons", "pricing", "cart", "orders", "reviews"),

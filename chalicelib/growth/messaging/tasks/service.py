@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -71,7 +72,7 @@ def absorb(former: str, member_id: str, position: str | None) -> str | None:
     for raw in raws:
         task_id = raw["task_id"]["S"]
         versioned.change(
-            lambda task_id=task_id: load(task_id),  # type: ignore[misc]
+            functools.partial(load, task_id),
             lambda task, _: msgspec.structs.replace(task, member_id=member_id) if task.member_id == former else task,
             _write,
         )
