@@ -8,11 +8,9 @@ from typing import Any
 from chalicelib.growth.journeys.tables import JourneyCounts
 from chalicelib.growth.messaging.tables import MessageCounts, Messages
 from chalicelib.platform.store.base import Table
+from chalicelib.platform.store.tallies import counters
 from chalicelib.platform.store.tools import scan_raw
 from local.scans import how_many
-
-#: Before the name of each counter of an item.
-_COUNTER = "#"
 
 
 def count_runs() -> dict[str, int]:
@@ -37,9 +35,7 @@ def _counted(table: type[Table]) -> Counter[str]:
     """The counters of all items of a table, by their names."""
     counted: Counter[str] = Counter()
     for raw in scan_raw(table):
-        for name, value in raw.items():
-            if name.startswith(_COUNTER):
-                counted[name.removeprefix(_COUNTER)] += int(value["N"])
+        counted.update(counters(raw))
     return counted
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -164,17 +164,19 @@ def messages() -> MessageRecords:
     from chalicelib.platform.store import tallies, tools
 
     contacts = list(tools.scan(Contacts))
-    keys = [(item.source, item.part) for item in tools.scan(MessageCounts)]
-    counted = {source for source, _ in keys if not source.startswith(SPEND)}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     spent: dict[str, int] = defaultdict(int)
-    for item in tools.scan(MessageCounts):
+    for raw in tools.scan_raw(MessageCounts):
+        item = MessageCounts.from_raw_data(raw)
         if item.source.startswith(SPEND):
             spent[item.source.removeprefix(SPEND)] += int(item.spent or 0)
+        else:
+            counts[item.source].update(tallies.counters(raw))
     return MessageRecords(
         messages=[item.message for item in tools.scan(Messages) if item.queued],
         contacts={item.member_id: item.contact for item in contacts if item.part == ME},
         allowances=[(item.member_id, int(item.left or 0)) for item in contacts if item.part.startswith(ALLOWANCE)],
-        counts={source: tallies.read(MessageCounts, [key for key in keys if key[0] == source]) for source in counted},
+        counts={source: dict(counted) for source, counted in counts.items()},
         spent=dict(spent),
         moved=moved(),
     )
@@ -246,14 +248,17 @@ def _lunar_birthdays(profile: Profile) -> list[date]:
 def journeys() -> JourneyRecords:
     """Read the runs of all members with their guards, and what is counted of each version."""
     from chalicelib.growth.journeys.moving.queries import MOVE
-    from chalicelib.growth.journeys.runs.queries import counts, guard_of
+    from chalicelib.growth.journeys.runs.queries import guard_of
     from chalicelib.growth.journeys.tables import ACTIVE, RUN, JourneyCounts, JourneyRuns, guard_key
-    from chalicelib.platform.store import tools
+    from chalicelib.platform.store import tallies, tools
 
     items = list(tools.scan(JourneyRuns))
     runs = [item for item in items if item.part.startswith(RUN)]
-    counted = {raw["journey"]["S"] for raw in tools.scan_raw(JourneyCounts)}
-    versions = {tuple(one.split("#")) for one in counted if not one.startswith(MOVE)}
+    counts: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+    for raw in tools.scan_raw(JourneyCounts):
+        if not raw["journey"]["S"].startswith(MOVE):
+            journey_id, _, number = raw["journey"]["S"].partition("#")
+            counts[journey_id, int(number)].update(tallies.counters(raw))
     return JourneyRecords(
         runs=[
             RunRecord(
@@ -265,6 +270,6 @@ def journeys() -> JourneyRecords:
         guards=[
             GuardRecord(item.member_id, item.part, guard_of(item)) for item in items if item.part.startswith(ACTIVE)
         ],
-        counts={(one, int(number)): counts(one, int(number), consistent=True) for one, number in versions},
+        counts={version: {name: n for name, n in counted.items() if n} for version, counted in counts.items()},
         stamps={item.run.run_id: clock.stamp(item.run.wake) for item in runs if item.run.wake is not None},
     )  # fmt: skip

@@ -57,9 +57,10 @@ def read(table: type[Table], keys: Iterable[tuple[str, ...]], consistent: bool =
     second old."""
     found: Counter[str] = Counter()
     for raw in store.batch_get_raw([(table, key) for key in keys], consistent):
-        found.update({name.removeprefix(_COUNTER): int(value["N"]) for name, value in _counters(raw or {}).items()})
+        found.update(counters(raw or {}))
     return dict(found)
 
 
-def _counters(raw: store.Raw) -> store.Raw:
-    return {name: value for name, value in raw.items() if name.startswith(_COUNTER)}
+def counters(raw: store.Raw) -> dict[str, int]:
+    """Give the counters of one raw item, by their names."""
+    return {name.removeprefix(_COUNTER): int(value["N"]) for name, value in raw.items() if name.startswith(_COUNTER)}
