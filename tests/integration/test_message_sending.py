@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from chalicelib.core import clock
-from chalicelib.core.settings import settings
+from chalicelib.core.settings import secret, settings
 from chalicelib.customers.members import service as members
 from chalicelib.growth.messaging import ports, queries
 from chalicelib.growth.messaging.contacts import queries as contacts
@@ -335,6 +335,7 @@ def test_what_is_not_configured_is_known_not_to_be_sent(
     monkeypatch.setenv("YUTANG_SMS_VENDOR", "aliyun")
     monkeypatch.delenv("YUTANG_SMS_KEY", raising=False)
     settings.cache_clear()
+    secret.cache_clear()
     who = member()
     try:
         one = queue(asked(template().template_id, who))
@@ -342,5 +343,6 @@ def test_what_is_not_configured_is_known_not_to_be_sent(
     finally:
         monkeypatch.undo()
         settings.cache_clear()
+        secret.cache_clear()
     assert state(one) == "failed:not_configured"
     assert contacts.stored(who).value.log == []
