@@ -14,11 +14,13 @@ import pytest
 from chalicelib.core import clock
 from chalicelib.growth.journeys.book import queries as books
 from chalicelib.growth.journeys.enrolling import rules as enrolling
+from chalicelib.growth.journeys.runs.queries import runs_of
 from chalicelib.growth.segments.audiences import queries as listing
 from chalicelib.growth.segments.audiences import service as audiences
 from chalicelib.mall.operators.rules import ROLES
 from tests.support import messages
 from tests.support.journey_office import ALL, Office, opened
+from tests.support.merging import redirect
 from tests.support.operators import appointed
 
 WAITS: dict[str, Any] = {"rest": {"wait": {"days": 3}}}
@@ -279,6 +281,24 @@ def test_a_run_is_seen_step_by_step_and_ended(world: Office) -> None:
     world.operator.get(f"/v1/admin/runs/{member_id}-jr_none").refused(404, "not_found")
     assert world.nobody_is_lost(journey_id)["ended|by_operator"] == 1
     assert "journeys.read" in ROLES["merchandiser"]
+
+
+def test_who_became_another_this_moment_is_let_in_and_out_as_who_they_are(world: Office) -> None:
+    asks = {"ask": {"task": {"title": "回访"}, "next": "rest"}, **WAITS}
+    inside, other = world.journey(WAITS), world.journey(asks)
+    people = [(world.member(), world.member()) for _ in range(2)]
+    for former, _ in people:
+        world.enter(inside, former)
+    runs = {former: world.run(former, inside).run_id for former, _ in people}
+    for former, member_id in people:
+        redirect(former, member_id)  # and nothing is moved yet
+    (let_in, now), (let_out, then) = people
+    assert world.enter(other, let_in)["entered"] == 1
+    assert world.operator.post(f"/v1/admin/runs/{let_out}-{runs[let_out]}/exit").ok()["reason"] == "by_operator"
+    assert [world.run(now, one).state for one in (inside, other)] == ["active"] * 2
+    assert world.run(then, inside).reason == "by_operator"
+    assert runs_of(let_in) == runs_of(let_out) == []
+    world.nobody_is_lost(inside)
 
 
 def test_who_may_not_read_members_is_shown_none_by_ending_their_run(world: Office) -> None:

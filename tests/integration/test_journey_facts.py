@@ -113,6 +113,24 @@ def test_a_client_begins_no_end_of_runs(world: JourneyMall) -> None:
     world.check()
 
 
+def test_who_sits_in_a_lobby_hears_that_it_lacks_one_and_how_it_ends(world: JourneyMall) -> None:
+    ends = ("succeeded", "failed")
+    exits = [{"event": f"lobby_{end}", "where": {"lobby_id": "{lobby_id}"}, "reason": end} for end in ends]
+    journey_id = world.journey(REST, entry={"event": "lobby_lacks_one", "key": "lobby_id"}, exits=exits)
+    activity = world.mall.activity("fixed", {3: 5_000})
+    people = {end: [world.member() for _ in range(2)] for end in ends}
+    orders = {end: world.mall.lobby(activity, *people[end]) for end in ends}
+    world.wait(seconds=2)
+    for end in ends:
+        assert [world.run(one, journey_id).state for one in people[end]] == ["active"] * 2
+    world.mall.buy(world.member(), ("group", 1), group=world.mall.joins(orders["succeeded"][0]))
+    world.wait(hours=1, minutes=1)
+    assert {end: [world.run(one, journey_id).reason for one in people[end]] for end in ends} == {
+        "succeeded": ["succeeded"] * 2, "failed": ["failed"] * 2,
+    }  # fmt: skip
+    world.check()
+
+
 def test_a_fault_of_one_run_keeps_no_other_from_hearing(world: JourneyMall, monkeypatch: pytest.MonkeyPatch) -> None:
     exits = [{"event": "cart_view", "reason": "seen"}]
     first, second = sorted(world.journey(REST, exits=exits) for _ in range(2))

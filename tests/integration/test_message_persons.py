@@ -12,9 +12,12 @@ import pytest
 
 from chalicelib.core import clock
 from chalicelib.core.errors import MallError
+from chalicelib.customers.members.merging import service as merging
 from chalicelib.customers.members.privacy import service as privacy
 from chalicelib.customers.members.settings import MEMBERS
 from chalicelib.growth.messaging import personal_data, queries
+from chalicelib.growth.messaging.allowances import service as allowances
+from chalicelib.growth.messaging.allowances.rules import Said
 from chalicelib.growth.messaging.contacts import queries as contacts
 from chalicelib.growth.messaging.contacts import service as contact
 from chalicelib.growth.messaging.inputs import MessagesQuery
@@ -24,8 +27,10 @@ from chalicelib.growth.messaging.preferences.inputs import ChoicesInput, Prefere
 from chalicelib.growth.messaging.preferences.service import prefer
 from chalicelib.growth.messaging.rules import Choices, Form, Preferences
 from chalicelib.growth.messaging.tables import Contacts, Messages, ref_of
-from chalicelib.platform.store import read
+from chalicelib.growth.messaging.tasks.tables import Tasks
+from chalicelib.platform.store import read, tools
 from local.clock import LocalClock
+from tests.support.distribution import run_jobs
 from tests.support.merging import absorb, redirect, settle
 from tests.support.messages import (
     Platforms,
@@ -136,6 +141,23 @@ def test_two_who_are_one_keep_every_opt_out_and_every_send(outbox: Platforms) ->
     assert ids_of(former, 10, None)[0] == []
     shown, _ = listing.page(MessagesQuery(member_id=former))
     assert {one.message_id for one in shown} >= {one, two}
+
+
+def test_what_was_let_through_by_either_and_meanwhile_counts_together(outbox: Platforms) -> None:
+    pair = [member(), member()]
+    openids = {one: openid_of(one) for one in pair}
+    call = template(media=["call"]).template_id
+    for one in pair:
+        lets_through(one, "tpl-o")
+        queue(asked(call, one))
+    run()
+    merge = merging.unite(*pair, "code")
+    allowances.heard(merge.survivor, openids[merge.former], [Said("tpl-o", "accept", "meanwhile")])
+    run_jobs()
+    assert left_of(merge.survivor, "tpl-o") == 3
+    assert list(read.query_all(Contacts, merge.former, consistent=True)) == []
+    found_tasks = [item.task for item in tools.scan(Tasks) if item.member_id in pair]
+    assert [one.member_id for one in found_tasks] == [merge.survivor] * 2
 
 
 def test_what_was_queued_for_the_former_goes_to_who_they_are(outbox: Platforms) -> None:

@@ -182,6 +182,18 @@ def test_pieces_of_limited_products_and_group_buys_count_on(
 
 
 @BOTH_WAYS
+def test_where_they_were_and_what_they_did_not_want_count_on(way: None, operator: Operator, shopper: Shopper) -> None:
+    asked = {"name": "旅程", "entry": {"api": True}, "first": "rest", "steps": {"rest": {"wait": {"days": 9}}}}
+    journey = f"/v1/admin/journeys/{operator.post('/v1/admin/journeys', asked).ok(201)['journey_id']}"
+    operator.post(f"{journey}/publish").ok()
+    shopper.put("/v1/me/preferences", {"marketing": False}).ok()
+    for number, life in enumerate(lives(shopper, 3)):
+        told = operator.post(f"{journey}/enter", {"members": [life.member_id]}, key=secrets.token_hex(8)).ok()
+        assert told["refused"] == ({"re_entry": 1} if number else {})
+        assert life.get("/v1/me/preferences").ok()["marketing"] is False
+
+
+@BOTH_WAYS
 def test_a_binding_for_ever_outlasts_the_account(
     way: None, operator: Operator, shopper: Shopper, others: Callable[[], Shopper], agree: None
 ) -> None:
