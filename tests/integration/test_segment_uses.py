@@ -57,6 +57,21 @@ def test_who_was_here_before_there_were_segments_is_asked_about_all_the_same(wor
     assert claimed(early, made) == "ok"
 
 
+def test_who_was_here_before_there_were_segments_comes_in_by_what_friends_bring_them(world: SegmentMall) -> None:
+    with before_segments():
+        early = world.member()
+    made = template(how=["share"], limit_per_member=9, share_limit=9, total=100)
+    has_one = world.segment({"coupon": made.template_id, "state": "unused"})
+    share = {"template_id": made.template_id}
+    token = world.phone(early).post("/v1/me/coupons/share", share).ok()["share_token"]
+    claim = f"/v1/coupon-templates/{made.template_id}/claim"
+    world.phone(world.member()).post(claim, {"share_token": token}).ok(201)
+    world.mall.work()  # before anybody was looked at for it
+    world.built()
+    assert early in world.listed(has_one)
+    world.check()
+
+
 def test_an_offer_for_a_segment_is_in_the_quote_of_its_members_alone(world: SegmentMall) -> None:
     mall = world.mall
     member_id, other = world.member(), world.member()
