@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.settings import settings
+from chalicelib.core.settings import settings, signing_keys
 from chalicelib.customers.members.sessions import queries as sessions
 from chalicelib.customers.members.tables import ADDRESSES, PROFILE, Members
 from chalicelib.platform.store import cache, read
@@ -84,6 +84,12 @@ def test_twenty_devices_log_out_one_by_one_the_next_logs_out_all(shopper: Shoppe
     assert [is_in(one) for one in devices] == [False] * 20 + [True] * 2
     devices[20].post("/v1/auth/logout").ok(204)
     assert [is_in(one) for one in (*devices, shopper)] == [False] * 23
+
+
+def test_a_token_is_good_also_where_the_mall_has_just_started(operator: Operator, shopper: Shopper) -> None:
+    for caller, path in ((shopper, "/v1/me"), (operator, "/v1/admin/orders")):
+        signing_keys.cache_clear()
+        caller.get(path).ok()
 
 
 def test_another_server_of_the_mall_may_take_the_token_for_a_second(shopper: Shopper, mall_clock: LocalClock) -> None:
