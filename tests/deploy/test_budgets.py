@@ -53,10 +53,11 @@ def measured(own_tables: None, sandbox: str, sandbox_clock: LocalClock) -> dict[
 
     send = in_process()
     before = clock.use(sandbox_clock)
-    runs = [
-        Purchase(send, Sandbox(sandbox), sandbox_clock, Operator(send, owner_token()), forget).run()
-        for forget in (forget_everything, forget_catalogue)
-    ]
+    with sandbox_clock.standing():  # what a busy process remembers for a second is as old on any machine
+        runs = [
+            Purchase(send, Sandbox(sandbox), sandbox_clock, Operator(send, owner_token()), forget).run()
+            for forget in (forget_everything, forget_catalogue)
+        ]
     clock.use(before)
     return {cost.call: cost for cost in costs(*runs)}
 
