@@ -31,7 +31,7 @@ from chalicelib.commerce.pricing import service as pricing
 from chalicelib.commerce.pricing.freight.rules import FreightRule, FreightTemplate
 from chalicelib.commerce.pricing.tables import Pricing
 from chalicelib.platform.store import cache
-from tests.support.own_tables import put_back, snapshot
+from tests.support.own_tables import Snapshot, put_back, snapshot
 
 assert app.WINGS  # importing it registers the templates with the catalogue
 
@@ -119,7 +119,7 @@ def mall(elsewhere: None) -> None:
 
 def open_empty() -> None:
     """A mall with nothing in it but the freight templates, which come first wherever a catalogue goes."""
-    put_back({table: {} for table in TABLES})
+    put_back(Snapshot({table: {} for table in TABLES}))
     cache.forget("catalogue")
     for template_id in TEMPLATES:
         pricing.put(template_id, FreightTemplate(name=template_id, rules=[FreightRule(first_fen=800)]))

@@ -36,6 +36,7 @@ from chalicelib.platform.jobs import declarations, worker
 from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.jobs.tables import TABLES as JOB_TABLES
 from chalicelib.platform.store.transaction import Transaction
+from tests.support.owed import run_due
 from tests.support.own_tables import Snapshot, own_tables, put_back, snapshot
 
 MEMBERS = ("mA", "mB", "mC", "mD", "mE")
@@ -128,7 +129,7 @@ class Stage:
         self.before_commit: Callable[[], None] = _nothing
         self.committed: Callable[[list[dict[str, Any]]], None] = _nothing
         self.job_failed: Callable[[Exception], None] = _nothing
-        self._before: Snapshot = {table: {} for table in _TABLES}
+        self._before: Snapshot = Snapshot({table: {} for table in _TABLES})
         self.set()
         product = products.create(
             {
@@ -140,8 +141,7 @@ class Stage:
         assert product is not None
         self.sku_id = product.skus[0].sku_id
         self.activity = activities.create(self._input(product.product_id))
-        while worker.run_due():
-            pass
+        run_due()
         self._before = snapshot(_TABLES)
 
     def set(self) -> None:

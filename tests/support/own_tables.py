@@ -4,20 +4,53 @@ of others is forgotten with them."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chalicelib.commerce.catalogue.search import queries as search
 from chalicelib.growth.journeys.book import queries as journeys
 from chalicelib.growth.segments.definitions import queries as definitions
-from chalicelib.platform.store import cache, tools
+from chalicelib.platform.store import cache, straight, tools
 from chalicelib.platform.store.base import Table, call, hash_key, range_key
+from infra.permissions import actions
 from local.tables import create_all
 
 _BATCH_MAX = 25
+_WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 
-#: Every item of some tables, raw, by its key.
-Snapshot = dict[type[Table], dict[tuple[str, ...], dict[str, Any]]]
+_Items = dict[tuple[str, ...], dict[str, Any]]
+
+#: How often this process has written to each table, by the table's whole name; nobody else writes to what it puts back.
+_writes: Counter[str] = Counter()
+_send = straight._Straight._make_api_call
+
+
+@functools.wraps(_send)
+def _counted(self: Any, operation: str, arguments: Mapping[str, Any]) -> Any:
+    if operation in _WRITES:
+        _writes.update(table for _, table in actions(operation, arguments))
+    return _send(self, operation, arguments)
+
+
+straight._Straight._make_api_call = _counted  # type: ignore[method-assign, assignment]
+
+
+class Snapshot(dict[type[Table], _Items]):
+    """Every item of some tables, raw, by its key; and how often each had been written to when it was like that."""
+
+    def __init__(self, items: Mapping[type[Table], _Items]) -> None:
+        super().__init__(items)
+        self.writes: dict[str, int] = {}
+
+    def changed(self) -> list[type[Table]]:
+        """The tables that may be otherwise by now."""
+        return [table for table in self if self.writes.get(_name(table)) != _writes[_name(table)]]
+
+    def is_so_now(self) -> None:
+        """Each table is like this."""
+        self.writes = {_name(table): _writes[_name(table)] for table in self}
 
 
 @contextlib.contextmanager
@@ -48,14 +81,16 @@ def _forget() -> None:
 
 def snapshot(tables: Sequence[type[Table]]) -> Snapshot:
     """All that is in these tables."""
-    return {table: {_key(table, item): item for item in tools.scan_raw(table)} for table in tables}
+    found = Snapshot({table: _items(table) for table in tables})
+    found.is_so_now()
+    return found
 
 
 def put_back(before: Snapshot) -> None:
     """Make these tables what they were."""
     requests: list[tuple[str, dict[str, Any]]] = []
-    for table, items in before.items():
-        name, found = table.Meta.table_name, snapshot([table])[table]
+    for table in before.changed():
+        name, items, found = _name(table), before[table], _items(table)
         for key, item in found.items():
             if key not in items:
                 names = _key_names(table)
@@ -66,7 +101,16 @@ def put_back(before: Snapshot) -> None:
         for name, request in requests[start : start + _BATCH_MAX]:
             batch.setdefault(name, []).append(request)
         assert not call("BatchWriteItem", {"RequestItems": batch}).get("UnprocessedItems")
+    before.is_so_now()
     _forget()
+
+
+def _items(table: type[Table]) -> _Items:
+    return {_key(table, item): item for item in tools.scan_raw(table)}
+
+
+def _name(table: type[Table]) -> str:
+    return str(table.Meta.table_name)
 
 
 def _key(table: type[Table], item: dict[str, Any]) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ from chalicelib.platform.jobs.job import Job
 from chalicelib.platform.store import tools
 from chalicelib.platform.store.transaction import Transaction
 from tests.support.group_stage import Clock
-from tests.support.own_tables import put_back
+from tests.support.own_tables import Snapshot, put_back
 from tests.support.random_prices import Shop
 
 MEMBERS = tuple(f"m{number}" for number in range(9))
@@ -128,7 +128,7 @@ def stage(name: str, chance: random.Random) -> Iterator[tuple[Drawn, Clock, Hook
         failed(job, fault)
 
     try:
-        put_back({table: {} for table in tools.tables()})
+        put_back(Snapshot({table: {} for table in tools.tables()}))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Transaction, "commit", hooked_commit)
             patch.setattr(worker, "_failed", hooked_failed)

@@ -43,15 +43,13 @@ from chalicelib.growth.payouts import service as payouts
 from chalicelib.growth.payouts.checks import Transfer
 from chalicelib.growth.payouts.rules import WithdrawalRules
 from chalicelib.growth.payouts.settings import WITHDRAWALS
-from chalicelib.platform.jobs import worker
-from chalicelib.platform.jobs.tables import DEAD, Jobs
 from chalicelib.platform.store import tools
 from local.client import SHANGHAI
-from local.jobs import all_jobs
 from tests.support.book import Book
 from tests.support.coupons import template
 from tests.support.distribution import bare_member, quick_distributor
 from tests.support.group_stage import Clock
+from tests.support.owed import run_due
 from tests.support.own_tables import Snapshot, own_tables, put_back, snapshot
 from tools import audit
 
@@ -236,18 +234,16 @@ class SmallMall:
 
     def work(self) -> None:
         """Run what is due."""
-        while worker.run_due():
-            pass
+        run_due()
 
     def wait(self, seconds: float) -> None:
         """Let time pass, and run what is due by then at its time."""
         end = self.clock.seconds + seconds
         for _ in range(_ROUNDS_MAX):
-            self.work()
-            due = min((_due(job) for job in all_jobs() if job.shard != DEAD), default=end)
+            due = self.clock.seconds + min(run_due(), default=seconds) + 0.001
             if due >= end:
                 break
-            self.clock.advance(max(0.001, due + 0.001 - self.clock.seconds))
+            self.clock.advance(due - self.clock.seconds)
         self.clock.advance(max(0.0, end - self.clock.seconds))
         self.work()
 
@@ -273,10 +269,6 @@ class SmallMall:
     def _query_transfer(self, number: str) -> TransferResult | None:
         made = self.transfers.get(number)
         return None if made is None else TransferResult(number, "t", "SUCCESS", made.amount_fen)
-
-
-def _due(job: Jobs) -> float:
-    return clock.from_stamp(job.due.partition("|")[0]).timestamp()
 
 
 @contextlib.contextmanager

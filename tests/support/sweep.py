@@ -17,14 +17,12 @@ import msgspec
 import pytest
 
 from chalicelib.commerce.orders.checks import PaidRefund, Payment
-from chalicelib.core import clock
-from chalicelib.platform.jobs import declarations, queue, worker
+from chalicelib.platform.jobs import declarations, queue
 from chalicelib.platform.jobs.job import LEASE_SECONDS
-from chalicelib.platform.jobs.tables import DEAD, Jobs
 from local.client import Operator, Sandbox, Transport
 from local.clock import LocalClock
-from local.jobs import all_jobs
 from tests.support.outside import POINTS, WEATHER, Crash, Mode, Outside, may_change
+from tests.support.owed import run_due
 
 #: In so many rounds of running what is due, or letting time pass where nothing is, a healthy mall comes to rest.
 _ROUNDS_MAX = 40
@@ -47,28 +45,17 @@ class World:
         self.work("")
 
     def work(self, *kinds: str) -> None:
-        """Run what is due of the kinds that begin so, until nothing is.
-
-        A job is taken as a worker takes it, but all are found at one glance: how a worker looks is struck elsewhere.
-        """
+        """Run what is due of the kinds that begin so, until nothing is."""
         assert all(any(kind.name.startswith(asked) for kind in declarations.kinds()) for asked in kinds), kinds
-        for _ in range(_ROUNDS_MAX):
-            due = [job for wait, job in _owed() if wait <= 0 and job.task.kind.startswith(kinds)]
-            if not due:
-                return
-            for job in due:
-                worker.run_one(job)
-        raise AssertionError("the jobs do not come to an end")
+        run_due(*kinds)
 
     def rest(self) -> None:
         """Run jobs and let time pass until none is due, nor held by a dead worker, before a lease would be over."""
         for _ in range(_ROUNDS_MAX):
-            waits = [wait for wait, _ in _owed() if wait <= LEASE_SECONDS]
+            waits = [wait for wait in run_due() if wait <= LEASE_SECONDS]
             if not waits:
                 return
-            if min(waits) > 0:
-                self.clock.advance(max(waits) + 0.1)
-            self.work("")
+            self.clock.advance(max(waits) + 0.1)
         raise AssertionError("the jobs do not come to rest")
 
     def books(self, order_ids: Sequence[str]) -> tuple[list[Payment], list[PaidRefund]]:
@@ -81,19 +68,6 @@ class World:
 def dead_jobs() -> list[Any]:
     """The jobs that failed for good."""
     return queue.dead(10, None)[0]
-
-
-def _owed() -> list[tuple[float, Jobs]]:
-    """Every job, those that were owed first at the top, with the seconds until somebody may take it."""
-    return [(_wait(job), job) for job in sorted(all_jobs(), key=lambda job: job.due)]
-
-
-def _wait(job: Jobs) -> float:
-    """Seconds until somebody may take the job; for ever, when it is dead."""
-    if job.shard == DEAD:
-        return float("inf")
-    due = clock.from_stamp(job.due.partition("|")[0]).timestamp()
-    return max(due, float(job.leased_until or 0) / 1000) - clock.now().timestamp()
 
 
 _W = TypeVar("_W", bound=World)
