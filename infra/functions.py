@@ -73,7 +73,8 @@ def resources(variables: Json, secrets: dict[str, str], workers: int) -> Json:
     for function in FUNCTIONS:
         name = function.logical_id
         found[name] = {"DependsOn": f"{name}Logs", "Properties": _properties(function, variables, workers)}
-        found[f"{name}Role"] = _role(function, granted[function.name], secrets)
+        found[f"{name}Role"] = _role(function, granted[function.name])
+        found[f"{name}Policy"] = _policy(function, granted[function.name], secrets)
         found[f"{name}Logs"] = {
             "Type": "AWS::Logs::LogGroup",
             "Properties": {"LogGroupName": _log_group(function), "RetentionInDays": {"Ref": "LogDays"}},
@@ -148,11 +149,27 @@ def _stream(function: Function) -> Json:
     }
 
 
-def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str]) -> Json:
+def _role(function: Function, granted: permissions.Grant) -> Json:
+    """The role of a function: its own policy says what it may do with tables, and that beside it the rest. IAM bounds
+    the length of either."""
+    own = _document(permissions.statements_on_tables(granted))
+    trusted = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": _document([trusted]),
+            "Policies": [{"PolicyName": "own", "PolicyDocument": own}],
+            "ManagedPolicyArns": [{"Ref": f"{function.logical_id}Policy"}],
+        },
+    }
+
+
+def _policy(function: Function, granted: permissions.Grant, secrets: dict[str, str]) -> Json:
+    """What a function may do beside reading and writing tables."""
     statements = [
         _allow(["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [f"{function.logical_id}Logs", "Arn"]}),
         {"Fn::If": ["HasXRay", _allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"), NOTHING]},
-        *permissions.statements(granted, secrets),
+        *permissions.statements_on_files_and_secrets(granted, secrets),
         {"Fn::If": ["HasTablesKey", _by_tables_key(), NOTHING]},
     ]
     if function.lane is OUTSIDE:
@@ -170,18 +187,11 @@ def _role(function: Function, granted: permissions.Grant, secrets: dict[str, str
             )
         ]  # fmt: skip
         statements.append({"Fn::If": [function.fixed, _allow(interfaces, "*"), NOTHING]})  # they know no narrower one
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-                ],
-            },
-            "Policies": [{"PolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}],
-        },
-    }
+    return {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": _document(statements)}}
+
+
+def _document(statements: list[Json]) -> Json:
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _exports_events() -> list[Json]:

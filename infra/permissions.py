@@ -124,17 +124,23 @@ def _lines(grant: Grant) -> set[str]:
     return on_tables | on_files | {f"secret {name}" for name in grant.secrets}
 
 
-def statements(grant: Grant, secrets: Mapping[str, str]) -> list[Json]:
-    """The grant as statements of a policy. `secrets` says where each is kept: secretsmanager:NAME or ssm:NAME."""
+def statements_on_tables(grant: Grant) -> list[Json]:
+    """What the grant says of tables, as statements of a policy."""
     by_actions: dict[tuple[str, ...], list[Json]] = {}
     for name, allowed in _together(grant.tables).items():
         by_actions.setdefault(tuple(allowed), []).append(table_arn(name))
-    found: list[Json] = [
-        {"Effect": "Allow", "Action": [f"dynamodb:{action}" for action in allowed], "Resource": resources}
+    return [
+        _allow([f"dynamodb:{action}" for action in allowed], resources)
         for allowed, resources in sorted(by_actions.items())
     ]
-    for where, allowed in grant.files.items():
-        found.append(_allow([f"s3:{action}" for action in allowed], uploads.arn(where)))
+
+
+def statements_on_files_and_secrets(grant: Grant, secrets: Mapping[str, str]) -> list[Json]:
+    """What the grant says of all else, as statements of a policy. `secrets` says where each is kept:
+    secretsmanager:NAME or ssm:NAME."""
+    found = [
+        _allow([f"s3:{action}" for action in allowed], uploads.arn(where)) for where, allowed in grant.files.items()
+    ]
     if any("GetObject" in allowed for allowed in grant.files.values()):
         # Else S3 says of a file that is not there that it is forbidden.
         found.append(_allow(["s3:ListBucket"], uploads.arn()))

@@ -22,8 +22,8 @@ Json = dict[str, Any]
 Right = tuple[str, str, str, str, str]
 
 ROLES = [f"{function.logical_id}Role" for function in FUNCTIONS]
-#: Lambda's quota of a role's own policies, in characters without spaces.
-POLICY_MAX = 10_240
+#: IAM's quotas of a role's own policies together, and of a policy beside it, in characters without spaces.
+OWN_MAX, POLICY_MAX = 10_240, 6_144
 #: What Lambda itself asks a function's role for (AWS's Lambda developer guide: execution role, VPC, DynamoDB streams).
 LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 XRAY = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
@@ -54,18 +54,31 @@ def text(value: Any) -> str:
 
 
 def granted(resources: Json) -> set[Right]:
-    """Every permission that the template's roles have; what is not of the form known here is one too, as it stands."""
+    """Every permission that the template's roles have, by their own policies and by those of the template that they
+    name; what is not of the form known here is one too, as it stands."""
     found = set()
+    named: set[str] = set()
     for name, resource in resources.items():
-        if not resource["Type"].startswith("AWS::IAM::"):
+        if resource["Type"] != "AWS::IAM::Role":
             continue
-        properties = dict(resource["Properties"]) if resource["Type"] == "AWS::IAM::Role" else {"": resource}
+        properties = dict(resource["Properties"])
         trust = properties.pop("AssumeRolePolicyDocument", None)
         found.add((name, "trust", text(trust), "", str(resource.get("Condition", ""))))
-        for policy in properties.pop("Policies", []):
-            for statement in policy["PolicyDocument"]["Statement"]:
+        others = properties.pop("ManagedPolicyArns", [])
+        known = [one["Ref"] for one in others if "Ref" in one and one["Ref"] in resources]
+        named.update(known)
+        documents = [policy["PolicyDocument"] for policy in properties.pop("Policies", [])]
+        documents += [resources[one]["Properties"]["PolicyDocument"] for one in known]
+        for document in documents:
+            for statement in document["Statement"]:
                 found |= set(rights(name, statement))
+        if more := [one for one in others if "Ref" not in one or one["Ref"] not in known]:
+            properties["ManagedPolicyArns"] = more
         found |= {(name, "?", other, text(value), "") for other, value in properties.items()}
+    for name, resource in resources.items():
+        if resource["Type"].startswith("AWS::IAM::") and resource["Type"] != "AWS::IAM::Role":
+            only = resource["Properties"].keys() == {"PolicyDocument"} and name in named
+            found |= set() if only else {(name, "?", "", text(resource), "")}
     return found
 
 
@@ -153,8 +166,8 @@ def test_the_roles_grant_what_is_needed_and_nothing_else(resources: Json) -> Non
 @pytest.fixture(scope="module", params=FUNCTIONS, ids=[function.name for function in FUNCTIONS])
 def one(request: pytest.FixtureRequest, resources: Json) -> tuple[str, Json, set[Right]]:
     """The name of a function's role, the template's resources reduced to it, and what it is to grant."""
-    role = f"{request.param.logical_id}Role"
-    return role, {role: resources[role]}, expected(request.param)
+    role, policy = f"{request.param.logical_id}Role", f"{request.param.logical_id}Policy"
+    return role, {role: resources[role], policy: resources[policy]}, expected(request.param)
 
 
 def test_only_the_api_and_the_schedules_may_wake_a_function(template: Json) -> None:
@@ -174,9 +187,8 @@ def test_only_the_api_and_the_schedules_may_wake_a_function(template: Json) -> N
         ("RunDueSends", "events.amazonaws.com", "lambda:InvokeFunction"),
     }
     others = len(woken) + len(["ApiLogsRole"])
-    assert sum(one["Type"].startswith(("AWS::Lambda::Perm", "AWS::IAM")) for one in made.values()) == others + len(
-        ROLES
-    )
+    told = sum(one["Type"].startswith(("AWS::Lambda::Perm", "AWS::IAM")) for one in made.values())
+    assert told == others + 2 * len(ROLES), "a role and a policy of each function"
 
 
 def test_a_data_action_is_on_tables_by_name(resources: Json) -> None:
@@ -184,10 +196,21 @@ def test_a_data_action_is_on_tables_by_name(resources: Json) -> None:
     assert wide == {*XRAY, *VPC}
 
 
-def statements(roles: Json, role: str) -> list[Json]:
-    """The list of a role's statements, to be changed."""
-    (policy,) = roles[role]["Properties"]["Policies"]
-    found: list[Json] = policy["PolicyDocument"]["Statement"]
+Place = tuple[str | int, ...]
+
+
+def places(roles: Json, role: str) -> list[Place]:
+    """Where each statement of the role stands."""
+    own: Place = (role, "Properties", "Policies", 0, "PolicyDocument", "Statement")
+    beside: Place = (f"{role.removesuffix('Role')}Policy", "Properties", "PolicyDocument", "Statement")
+    return [(*where, number) for where in (own, beside) for number in range(len(at(roles, where)))]
+
+
+def at(roles: Json, place: Place) -> Any:
+    """What stands there."""
+    found: Any = roles
+    for step in place:
+        found = found[step]
     return found
 
 
@@ -197,12 +220,12 @@ def bare(statement: Json) -> Json:
     return found
 
 
-def parts(roles: Json, role: str) -> Iterator[tuple[str | int, ...]]:
+def parts(roles: Json, role: str) -> Iterator[Place]:
     """Where each statement, action and resource of the role stands."""
-    for number, statement in enumerate(statements(roles, role)):
-        at = (role, "Properties", "Policies", 0, "PolicyDocument", "Statement", number)
-        yield at
-        within = (*at, "Fn::If", 1) if "Fn::If" in statement else at
+    for place in places(roles, role):
+        yield place
+        statement = at(roles, place)
+        within = (*place, "Fn::If", 1) if "Fn::If" in statement else place
         for name in ("Action", "Resource"):
             several = bare(statement)[name]
             yield from ((*within, name, index) for index in range(len(several)) if isinstance(several, list))
@@ -211,14 +234,14 @@ def parts(roles: Json, role: str) -> Iterator[tuple[str | int, ...]]:
 def test_every_permission_that_is_taken_away_is_missed(one: tuple[str, Json, set[Right]]) -> None:
     role, roles, wanted = one
     everything = list(parts(roles, role))
-    assert len(everything) > len(statements(roles, role)) + 10
+    assert len(everything) > len(places(roles, role)) + 10
     for *way, last in everything:
         less = copy.deepcopy(roles)
-        within: Any = less
-        for step in way:
-            within = within[step]
-        del within[last]
+        del at(less, tuple(way))[last]
         assert wanted - granted(less), (*way, last)
+    less = copy.deepcopy(roles)
+    less[role]["Properties"]["ManagedPolicyArns"].clear()
+    assert wanted - granted(less), "the policy beside the role's own"
 
 
 SPARE = [
@@ -236,37 +259,42 @@ SPARE = [
 def test_a_permission_too_many_is_found(one: tuple[str, Json, set[Right]]) -> None:
     role, roles, wanted = one
     for action, resource in SPARE:
-        more = copy.deepcopy(roles)
-        statements(more, role).append({"Effect": "Allow", "Action": [action], "Resource": resource})
-        assert granted(more) - wanted == {(role, "Allow", action, text(resource), "")}
-        for number in range(len(statements(roles, role))):  # on what another statement is for
+        for *where, _ in {place[:-1]: place for place in places(roles, role)}.values():
             more = copy.deepcopy(roles)
-            bare(statements(more, role)[number])["Action"].append(action)
+            at(more, tuple(where)).append({"Effect": "Allow", "Action": [action], "Resource": resource})
+            assert granted(more) - wanted == {(role, "Allow", action, text(resource), "")}
+        for place in places(roles, role):  # on what another statement is for
+            more = copy.deepcopy(roles)
+            bare(at(more, place))["Action"].append(action)
             assert granted(more) - wanted
-    for name, value in (("ManagedPolicyArns", ["arn:x"]), ("PermissionsBoundary", "arn:x")):
-        more = copy.deepcopy(roles)
-        more[role]["Properties"][name] = value
-        assert granted(more) - wanted == {(role, "?", name, text(value), "")}
-    policy = {"Type": "AWS::IAM::Policy", "Properties": {"Roles": [{"Ref": role}], "PolicyDocument": {}}}
-    assert granted({**roles, "More": policy}) - wanted
+    more = copy.deepcopy(roles)
+    more[role]["Properties"]["ManagedPolicyArns"].append("arn:x")
+    assert granted(more) - wanted == {(role, "?", "ManagedPolicyArns", text(["arn:x"]), "")}
+    more = copy.deepcopy(roles)
+    more[role]["Properties"]["PermissionsBoundary"] = "arn:x"
+    assert granted(more) - wanted == {(role, "?", "PermissionsBoundary", text("arn:x"), "")}
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        policy = {"Type": kind, "Properties": {"Roles": [{"Ref": role}], "PolicyDocument": {"Statement": []}}}
+        assert granted({**roles, "More": policy}) - wanted
 
 
 def test_another_resource_effect_or_condition_in_its_place_is_found(one: tuple[str, Json, set[Right]]) -> None:
     role, roles, wanted = one
-    for number, statement in enumerate(statements(roles, role)):
+    for place in places(roles, role):
+        statement = at(roles, place)
         within = bare(statement)
-        others = [bare(one)["Resource"] for one in statements(roles, role) if one is not statement]
+        others = [bare(at(roles, other))["Resource"] for other in places(roles, role) if other != place]
         for change in (
             *({"Resource": other} for other in others if text(other) != text(within["Resource"])),
             {"Effect": "Deny"},
             {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
         ):
             changed = copy.deepcopy(roles)
-            bare(statements(changed, role)[number]).update(change)
+            bare(at(changed, place)).update(change)
             assert granted(changed) != wanted
         changed = copy.deepcopy(roles)
         conditional = {"Fn::If": ["HasDomain", within, NOTHING]}
-        statements(changed, role)[number] = within if "Fn::If" in statement else conditional
+        at(changed, place[:-1])[place[-1]] = within if "Fn::If" in statement else conditional
         assert granted(changed) != wanted
 
 
@@ -278,6 +306,11 @@ def test_a_role_is_within_what_iam_takes(role: str, resources: Json) -> None:
     def arn(match: re.Match[str]) -> str:
         return f"arn:aws-cn:dynamodb:cn-northwest-1:123456789012:table/{names[match[0]]}"
 
-    policy = json.dumps(resources[role]["Properties"]["Policies"][0]["PolicyDocument"], separators=(",", ":"))
-    policy = re.sub(r'\{"Fn::Sub":("\$\{\w+Table\.Arn\}")\}', r"\1", policy)
-    assert len(re.sub(r"\$\{\w+Table\.Arn\}", arn, policy)) < POLICY_MAX * 0.9
+    def length(document: Json) -> int:
+        policy = json.dumps(document, separators=(",", ":"))
+        policy = re.sub(r'\{"Fn::Sub":("\$\{\w+Table\.Arn\}")\}', r"\1", policy)
+        return len(re.sub(r"\$\{\w+Table\.Arn\}", arn, policy))
+
+    own, beside = resources[role]["Properties"]["Policies"], resources[f"{role.removesuffix('Role')}Policy"]
+    assert sum(length(one["PolicyDocument"]) for one in own) < OWN_MAX * 0.9
+    assert length(beside["Properties"]["PolicyDocument"]) < POLICY_MAX * 0.9

@@ -69,7 +69,10 @@ def test_what_is_done_with_files_is_granted_where_they_lie() -> None:
     ]
     grant = permissions.needed(seen)["api"]
     assert grant == Grant({"uploads": ["PutItem"]}, ["token_keys"], {"private/": ["GetObject"]})
-    on = [(one["Action"], one["Resource"]) for one in permissions.statements(grant, {"token_keys": "ssm:k"})]
+    on = [
+        (one["Action"], one["Resource"])
+        for one in permissions.statements_on_files_and_secrets(grant, {"token_keys": "ssm:k"})
+    ]
     assert (["s3:GetObject"], {"Fn::Sub": "${UploadsBucket.Arn}/private/*"}) in on
     assert (["s3:ListBucket"], {"Fn::GetAtt": ["UploadsBucket", "Arn"]}) in on
 
@@ -142,10 +145,11 @@ def test_who_does_what() -> None:
 
 def test_an_index_and_a_secret_in_a_policy() -> None:
     grant = Grant({"group_activities": ["GetItem"], "orders/by_member": ["Query"]}, ["one", "two"])
-    told = permissions.statements(grant, {"one": "secretsmanager:mall/one", "two": "ssm:/mall/two"})
-    assert [statement["Resource"] for statement in told[:2]] == [
+    assert [statement["Resource"] for statement in permissions.statements_on_tables(grant)] == [
         [{"Fn::Sub": "${GroupActivitiesTable.Arn}"}],
         [{"Fn::Sub": "${OrdersTable.Arn}/index/by_member"}],
     ]
-    assert "secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:mall/one-??????" in json.dumps(told[2])
-    assert "ssm:${AWS::Region}:${AWS::AccountId}:parameter/mall/two" in json.dumps(told[3])
+    kept = {"one": "secretsmanager:mall/one", "two": "ssm:/mall/two"}
+    one, two = permissions.statements_on_files_and_secrets(grant, kept)
+    assert "secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:mall/one-??????" in json.dumps(one)
+    assert "ssm:${AWS::Region}:${AWS::AccountId}:parameter/mall/two" in json.dumps(two)
