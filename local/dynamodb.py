@@ -77,7 +77,7 @@ def start(port: int, data: Path | None, log: Path | None = None, say: Say = prin
             f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}",
             *("-Dorg.eclipse.jetty.util.log.announce=false", "-Dorg.eclipse.jetty.LEVEL=WARN"),
             *("-cp", str(folder / "DynamoDBLocal.jar"), "org.eclipse.jetty.xml.XmlConfiguration"),
-            *(f"port={port}", f"inMemory={str(data is None).lower()}"),
+            *(f"port={port}", f"inMemory={str(data is None).lower()}", f"shared={str(data is not None).lower()}"),
             *([] if data is None else [f"dbPath={data.resolve()}"]),
             str(_CONFIGURATION),
         ],

@@ -50,7 +50,7 @@ def prepare(keys: Path) -> Places:
         keys=keys / worker,
     )
     if places.engine_is_ours:
-        os.environ.update({"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"})
+        os.environ.update({"AWS_ACCESS_KEY_ID": f"local{worker}", "AWS_SECRET_ACCESS_KEY": "local"})
         os.environ.pop("AWS_SESSION_TOKEN", None)
     os.environ.update(
         mall_environment(load_or_make(places.keys), places.sandbox_url, "http://127.0.0.1:9")

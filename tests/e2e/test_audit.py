@@ -29,21 +29,23 @@ def _run(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
 
 @pytest.fixture
 def audit(mall: Mall) -> Audit:
-    """An audit of that mall, told where it is and nothing of its settings."""
+    """An audit of that mall, told where it is, who may read the engine, and nothing of its settings."""
     ports = {"PORT": mall.ports.api, "SANDBOX_PORT": mall.ports.sandbox, "CONTROL_PORT": mall.ports.control}
-    environment = {name: str(port) for name, port in ports.items()} | {
-        "YUTANG_LOCAL": str(mall.data), "DYNAMODB_ENDPOINT": mall.dynamodb_endpoint,
-    }  # fmt: skip
+    environment = {name: str(port) for name, port in ports.items()} | _access(mall)
+    environment |= {"YUTANG_LOCAL": str(mall.data)}
     return lambda: _run(environment, "--prefix", mall.environment["YUTANG_TABLE_PREFIX"])
 
 
 @pytest.fixture
 def audit_tables(mall: Mall) -> Audit:
     """An audit of the same tables as those of a deployed mall: told what they are called and who may read them."""
-    variables = ("DYNAMODB_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    environment = {name: mall.environment[name] for name in variables}
     named = ("--tables", mall.environment["YUTANG_TABLE_PREFIX"], "--region", mall.environment["AWS_REGION"])
-    return lambda: _run(environment, *named)
+    return lambda: _run(_access(mall), *named)
+
+
+def _access(mall: Mall) -> dict[str, str]:
+    variables = ("DYNAMODB_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    return {name: mall.environment[name] for name in variables}
 
 
 @pytest.fixture
@@ -140,9 +142,7 @@ def test_tables_alone_are_audited_without_a_mall_around_them(audit_tables: Audit
 
 
 def test_tables_that_are_not_there(mall: Mall) -> None:
-    environment = {name: mall.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-    environment["DYNAMODB_ENDPOINT"] = mall.dynamodb_endpoint
-    status, said = _run(environment, "--tables", "nowhere-", "--region", "cn-north-1")
+    status, said = _run(_access(mall), "--tables", "nowhere-", "--region", "cn-north-1")
     assert status == 1
     assert "the tables nowhere-* cannot be read" in said and "ResourceNotFound" in said and "Traceback" not in said
     assert _run({}, "--tables", "nowhere-")[0] == 2

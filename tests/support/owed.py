@@ -26,10 +26,8 @@ def run_due(*kinds: str) -> list[float]:
     for _ in range(_ROUNDS_MAX):
         found = owed()
         due = [job for wait, job in found if wait <= 0 and job.task.kind.startswith(kinds or "")]
-        if not due:
+        if sum(worker.run_one(job) for job in due) == 0:  # none is, or others have them
             return [wait for wait, _ in found]
-        for job in due:
-            worker.run_one(job)
     raise AssertionError("the jobs do not come to an end")
 
 

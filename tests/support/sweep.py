@@ -55,7 +55,7 @@ class World:
             waits = [wait for wait in run_due() if wait <= LEASE_SECONDS]
             if not waits:
                 return
-            self.clock.advance(max(waits) + 0.1)
+            self.clock.advance(max(0.0, *waits) + 0.1)
         raise AssertionError("the jobs do not come to rest")
 
     def books(self, order_ids: Sequence[str]) -> tuple[list[Payment], list[PaidRefund]]:
