@@ -51,6 +51,7 @@ class Bench:
 
     def run(self, orders: int = ORDERS, commissions: int = COMMISSIONS, batches: int = BATCHES) -> Merged:
         """Have them become one, and count what is asked of DynamoDB until the last run is over."""
+        forget_all()  # whatever was begun before: it would be looked through for each job
         stays = Shopper.arrive(self.send, self.sandbox)
         self.clock.advance(1)
         former = self._lived(orders, commissions, batches)
