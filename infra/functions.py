@@ -167,8 +167,10 @@ def _role(function: Function, granted: permissions.Grant) -> Json:
 def _policy(function: Function, granted: permissions.Grant, secrets: dict[str, str]) -> Json:
     """What a function may do beside reading and writing tables."""
     statements = [
-        _allow(["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [f"{function.logical_id}Logs", "Arn"]}),
-        {"Fn::If": ["HasXRay", _allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"), NOTHING]},
+        permissions.allow(
+            ["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [f"{function.logical_id}Logs", "Arn"]}
+        ),
+        {"Fn::If": ["HasXRay", permissions.allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"), NOTHING]},
         *permissions.statements_on_files_and_secrets(granted, secrets),
         {"Fn::If": ["HasTablesKey", _by_tables_key(), NOTHING]},
     ]
@@ -176,8 +178,8 @@ def _policy(function: Function, granted: permissions.Grant, secrets: dict[str, s
         statements += [{"Fn::If": ["HasEventsBucket", allowed, NOTHING]} for allowed in _exports_events()]
     if function.wakes == "stream":
         reads = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
-        statements.append(_allow([f"dynamodb:{action}" for action in reads], _stream_arn(function)))
-        statements.append(_allow(["sqs:SendMessage"], _UNREAD))
+        statements.append(permissions.allow([f"dynamodb:{action}" for action in reads], _stream_arn(function)))
+        statements.append(permissions.allow(["sqs:SendMessage"], _UNREAD))
     if function.fixed:
         interfaces = [
             f"ec2:{action}"
@@ -186,7 +188,9 @@ def _policy(function: Function, granted: permissions.Grant, secrets: dict[str, s
                 "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses",
             )
         ]  # fmt: skip
-        statements.append({"Fn::If": [function.fixed, _allow(interfaces, "*"), NOTHING]})  # they know no narrower one
+        statements.append(
+            {"Fn::If": [function.fixed, permissions.allow(interfaces, "*"), NOTHING]}
+        )  # they know no narrower one
     return {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": _document(statements)}}
 
 
@@ -199,8 +203,8 @@ def _exports_events() -> list[Json]:
     requesting a table export)."""
     within = {"Fn::Sub": "arn:${AWS::Partition}:s3:::${EventsBucket}/member_events/*"}
     return [
-        _allow(["dynamodb:ExportTableToPointInTime"], permissions.table_arn("member_events")),
-        _allow(["s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectAcl"], within),
+        permissions.allow(["dynamodb:ExportTableToPointInTime"], permissions.table_arn("member_events")),
+        permissions.allow(["s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectAcl"], within),
     ]
 
 
@@ -208,11 +212,7 @@ def _by_tables_key() -> Json:
     """What DynamoDB does with a key of the merchant's own, in the name of who reads and writes the tables."""
     via = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.${AWS::URLSuffix}"}}}
     actions = [f"kms:{action}" for action in ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")]
-    return _allow(actions, {"Ref": "TablesKeyArn"}) | {"Condition": via}
-
-
-def _allow(actions: list[str], resource: Any) -> Json:
-    return {"Effect": "Allow", "Action": actions, "Resource": resource}
+    return permissions.allow(actions, {"Ref": "TablesKeyArn"}) | {"Condition": via}
 
 
 def _log_group(function: Function) -> Json:

@@ -130,7 +130,7 @@ def statements_on_tables(grant: Grant) -> list[Json]:
     for name, allowed in _together(grant.tables).items():
         by_actions.setdefault(tuple(allowed), []).append(table_arn(name))
     return [
-        _allow([f"dynamodb:{action}" for action in allowed], resources)
+        allow([f"dynamodb:{action}" for action in allowed], resources)
         for allowed, resources in sorted(by_actions.items())
     ]
 
@@ -139,16 +139,16 @@ def statements_on_files_and_secrets(grant: Grant, secrets: Mapping[str, str]) ->
     """What the grant says of all else, as statements of a policy. `secrets` says where each is kept:
     secretsmanager:NAME or ssm:NAME."""
     found = [
-        _allow([f"s3:{action}" for action in allowed], uploads.arn(where)) for where, allowed in grant.files.items()
+        allow([f"s3:{action}" for action in allowed], uploads.arn(where)) for where, allowed in grant.files.items()
     ]
     if any("GetObject" in allowed for allowed in grant.files.values()):
         # Else S3 says of a file that is not there that it is forbidden.
-        found.append(_allow(["s3:ListBucket"], uploads.arn()))
+        found.append(allow(["s3:ListBucket"], uploads.arn()))
     kept: dict[str, list[Json]] = {}
     for name in grant.secrets:
         action, arn = _secret(secrets[name])
         kept.setdefault(action, []).append(arn)
-    return found + [_allow([action], arns) for action, arns in kept.items()]
+    return found + [allow([action], arns) for action, arns in kept.items()]
 
 
 def _together(granted: Mapping[str, list[str]]) -> dict[str, list[str]]:
@@ -165,7 +165,8 @@ def _together(granted: Mapping[str, list[str]]) -> dict[str, list[str]]:
     return found
 
 
-def _allow(actions: list[str], resource: Any) -> Json:
+def allow(actions: list[str], resource: Any) -> Json:
+    """Write a statement that allows these actions on it."""
     return {"Effect": "Allow", "Action": actions, "Resource": resource}
 
 

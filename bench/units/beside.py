@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from chalicelib.core import clock
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import Lane
+from chalicelib.platform.jobs.queue import due_at
 from chalicelib.platform.jobs.tables import Jobs, table_of
 from chalicelib.platform.jobs.worker import BATCH
 from chalicelib.platform.store import read
@@ -31,7 +32,7 @@ class Watch:
 
     def note(self, found: Jobs) -> None:
         """A job has been done now."""
-        wanted = clock.from_stamp(found.due.partition("|")[0])
+        wanted = due_at(found.due)
         self.late[found.task.kind].append((clock.now() - wanted).total_seconds() * 1000)
         self.done_at[found.task.kind] = max(clock.now().timestamp(), self.done_at.get(found.task.kind, 0.0))
 

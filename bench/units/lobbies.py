@@ -23,6 +23,7 @@ from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, partition_of, posi
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import INSIDE
 from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.queue import due_at
 from chalicelib.platform.jobs.tables import Task
 from chalicelib.platform.store import base
 from local.client import Operator, Sandbox, Shopper, Transport
@@ -184,7 +185,7 @@ class Bench:
         known = lobby_ends.settle_lobby
 
         def settle(job: Job) -> None:
-            expiry = clock.from_stamp(job.due.partition("|")[0])
+            expiry = due_at(job.due)
             begun = clock.monotonic()
             known(job)
             took.append((clock.monotonic() - begun) * 1000)

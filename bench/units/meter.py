@@ -27,6 +27,7 @@ from chalicelib.growth.distribution.settings import DISTRIBUTION
 from chalicelib.growth.segments.definitions import queries as definitions
 from chalicelib.platform.jobs import queue, worker
 from chalicelib.platform.jobs.declarations import OUTSIDE, Lane
+from chalicelib.platform.jobs.queue import due_at
 from chalicelib.platform.jobs.tables import Jobs, table_of
 from chalicelib.platform.store import cache, read
 from infra.functions import FUNCTIONS
@@ -185,7 +186,7 @@ def _stored() -> list[Jobs]:
 
 def _runs_at(job: Jobs) -> datetime:
     """At once by the stream; at its second by who looks ahead; outside, with the next full minute's schedule."""
-    due = clock.from_stamp(job.due.partition("|")[0])
+    due = due_at(job.due)
     if job.at_once or not job.shard.startswith(OUTSIDE):
         return due
     seconds = -(-due.timestamp() // _MINUTE) * _MINUTE

@@ -27,6 +27,7 @@ from chalicelib.growth.groupbuy.activities import service as activities
 from chalicelib.growth.groupbuy.checks import audit
 from chalicelib.growth.groupbuy.rules import Lobby, SeatItem
 from chalicelib.growth.groupbuy.tables import LOBBY, Lobbies, lobby_of, seat_of
+from chalicelib.platform.jobs.queue import due_at
 from chalicelib.platform.jobs.tables import DEAD
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed
@@ -371,7 +372,7 @@ class Play:
         due = min((job.due for job in all_jobs() if job.shard != DEAD), default=None)
         if due is None:
             return False
-        at = clock.from_stamp(due.partition("|")[0]).timestamp()
+        at = due_at(due).timestamp()
         self.stage.clock.advance(max(0.0, at + 0.001 - self.stage.clock.seconds))
         return True
 

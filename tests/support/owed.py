@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from chalicelib.core import clock
 from chalicelib.platform.jobs import worker
+from chalicelib.platform.jobs.queue import due_at
 from chalicelib.platform.jobs.tables import DEAD, Jobs
 from local.jobs import all_jobs
 
@@ -35,5 +36,5 @@ def _wait(job: Jobs) -> float:
     """Seconds until somebody may take the job; for ever, when it is dead."""
     if job.shard == DEAD:
         return float("inf")
-    due = clock.from_stamp(job.due.partition("|")[0]).timestamp()
+    due = due_at(job.due).timestamp()
     return max(due, float(job.leased_until or 0) / 1000) - clock.now().timestamp()

@@ -27,6 +27,7 @@ from chalicelib.customers.members import queries as members
 from chalicelib.growth.payouts import queries as withdrawals
 from chalicelib.growth.payouts import service as payouts
 from chalicelib.platform.jobs.job import Job
+from chalicelib.platform.jobs.queue import due_at
 from chalicelib.platform.jobs.tables import DEAD
 from chalicelib.platform.store.transaction import ConditionFailed
 from local.jobs import all_jobs
@@ -255,7 +256,7 @@ class Play:
         due = min((job.due for job in all_jobs() if job.shard != DEAD), default=None)
         if due is None:
             return False
-        wait = clock.from_stamp(due.partition("|")[0]).timestamp() + 0.001 - self.clock.seconds
+        wait = due_at(due).timestamp() + 0.001 - self.clock.seconds
         if wait > at_most:
             return False
         self.clock.advance(max(0.0, wait))

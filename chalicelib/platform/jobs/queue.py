@@ -47,6 +47,11 @@ def item(task: Task, lane: Lane, run_at: datetime, at_once: bool = False) -> Job
     return table_of(shard)(shard, due, task=task, at_once=at_once or None)
 
 
+def due_at(due: str) -> datetime:
+    """Read when a job is due, from its item's range key."""
+    return clock.from_stamp(due.partition("|")[0])
+
+
 def shard_count(lane: Lane) -> int:
     """Say in how many shards the lane's jobs lie: as many as each lane of its table has."""
     return settings().job_shards if lane.table == INSIDE.table else settings().many_shards

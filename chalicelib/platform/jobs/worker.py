@@ -18,7 +18,7 @@ from chalicelib.core.settings import settings
 from chalicelib.core.trace import segment
 from chalicelib.platform.jobs.declarations import LANES, Lane, find_kind, is_leased, kinds, lane_of
 from chalicelib.platform.jobs.job import Job, LeaseLost, RetryLater, free_at, load
-from chalicelib.platform.jobs.queue import item, shards
+from chalicelib.platform.jobs.queue import due_at, item, shards
 from chalicelib.platform.jobs.tables import DEAD, Jobs, Task, table_of
 from chalicelib.platform.store import read
 from chalicelib.platform.store.transaction import ConditionFailed, Transaction, remove
@@ -106,7 +106,7 @@ def _sweep(order: list[str], end: float, streamed: bool) -> int:
 
 
 def _note_lag(found: Jobs) -> None:
-    waited = clock.now() - clock.from_stamp(found.due.partition("|")[0])
+    waited = clock.now() - due_at(found.due)
     metrics.maximum(Metric.JOB_LAG, waited.total_seconds(), Lane=Lane(found.shard[0]).name)
 
 
